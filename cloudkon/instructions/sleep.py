@@ -1,0 +1,25 @@
+"""``sleep MILLISECONDS``: does nothing for that long. What fleets are measured with."""
+
+from cloudkon.errors import InvalidInstruction
+
+LONGEST_MS = 12 * 3600 * 1000
+"""12 h: as long as SQS lets one delivery last."""
+
+
+def sleep_seconds(arguments: str) -> float:
+    """How long to sleep, in seconds, or raise ``InvalidInstruction``."""
+    remedy = "Write it as: sleep 10"
+    try:
+        milliseconds = float(arguments)
+    except ValueError:
+        reason = f"{arguments!r:.40} is not a number of milliseconds"
+        raise InvalidInstruction(f"sleep {arguments:.40}", reason, remedy) from None
+    if not 0 <= milliseconds <= LONGEST_MS:
+        reason = f"the milliseconds must be 0 to {LONGEST_MS:,} (12 h)"
+        raise InvalidInstruction(f"sleep {arguments:.40}", reason, remedy)
+    return milliseconds / 1000
+
+
+def check_sleep(arguments: str) -> None:
+    """Raise ``InvalidInstruction`` if these are not its arguments."""
+    sleep_seconds(arguments)

@@ -1,0 +1,108 @@
+"""Ledger: the table that keeps duplicates out. It stores and compares; what to write is ``cloudkon.protocol``'s."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from cloudkon.words import ChunkKey, ChunkState, Record, Run
+
+STATEMENTS = 25
+"""Statements in one ``BatchExecuteStatement`` (DynamoDB API reference)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Write a record where none is; refused where one is."""
+
+    record: Record
+
+    @property
+    def key(self) -> ChunkKey:
+        """Whose item it writes."""
+        return self.record.key
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace a record that is as expected; refused where it is not, or where none is.
+
+    ``owner`` and ``attempt`` must be as given, ``state`` too unless it is ``None``. ``lease_end`` must be exactly
+    as given, and not later than ``lease_not_after``, where these are not ``None``.
+    """
+
+    record: Record
+    owner: str
+    attempt: int
+    state: ChunkState | None = ChunkState.CLAIMED
+    lease_end: int | None = None
+    lease_not_after: int | None = None
+
+    @property
+    def key(self) -> ChunkKey:
+        """Whose item it writes."""
+        return self.record.key
+
+    def admits(self, found: Record) -> bool:
+        """Whether the record found is the one expected. Adapters in memory use it, the one on AWS says the same."""
+        return (
+            found.owner == self.owner
+            and found.attempt == self.attempt
+            and (self.state is None or found.state is self.state)
+            and (self.lease_end is None or found.lease_end == self.lease_end)
+            and (self.lease_not_after is None or found.lease_end <= self.lease_not_after)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a record, strongly consistent."""
+
+    key: ChunkKey
+
+
+Write = Insert | Update
+Ask = Write | Read
+
+
+class WriteOutcome(Enum):
+    """What became of one write of a batch."""
+
+    WRITTEN = "written"
+    """The item is as asked."""
+    REFUSED = "refused"
+    """The condition was false: only this may mean "someone else"."""
+    FAILED = "failed"
+    """Throttled or broken, or the answer was lost: it may or may not have taken effect."""
+
+
+class Ledger(Protocol):
+    """Chunk records and runs.
+
+    ``write`` and ``read`` take up to ``STATEMENTS`` entries, each of another chunk, and give each its own outcome.
+    A whole call that fails raises ``Unavailable`` (it may have taken effect), ``AccessDenied`` or ``NoFleet``.
+    """
+
+    async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
+        """Carry out conditional writes; not as one transaction."""
+        ...
+
+    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+        """The records of these chunks, or ``None`` where there is none."""
+        ...
+
+    async def create_run(self, run: Run) -> Run:
+        """Write the run if its id is free; give the run that the ledger then holds."""
+        ...
+
+    async def read_run(self, run_id: str) -> Run | None:
+        """The run of that id, or ``None``."""
+        ...
+
+    async def cancel_run(self, run_id: str) -> bool:
+        """Set the run's cancelled flag; ``False`` where there is no such run."""
+        ...
+
+    def records(self, run: Run) -> AsyncIterator[Record]:
+        """All records of a run, shard by shard in chunk order, a page at a time (eventually consistent)."""
+        ...

@@ -1,0 +1,39 @@
+"""Store: where outputs live that are too large for a result."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object: its ``s3://BUCKET/KEY`` address, its size in bytes and its entity tag."""
+
+    address: str
+    size: int
+    etag: str
+
+
+class Store(Protocol):
+    """One bucket. Calls raise ``ObjectMissing``, ``Unavailable``, ``AccessDenied`` or ``NoFleet``."""
+
+    def address(self, key: str) -> str:
+        """The ``s3://BUCKET/KEY`` of a key."""
+        ...
+
+    async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:
+        """Store a file or bytes, with facts about it as metadata (ASCII)."""
+        ...
+
+    async def get(self, address: str, destination: Path) -> StoredObject:
+        """Write the object at the address to a file, whole or not at all."""
+        ...
+
+    async def head(self, address: str) -> StoredObject:
+        """What is known of the object, without reading it."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """All objects whose key begins with ``prefix``."""
+        ...

@@ -1,0 +1,1 @@
+"""How words travel: JSON on the queues, and a chunk's progress in its ledger item."""

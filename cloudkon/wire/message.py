@@ -1,0 +1,75 @@
+"""The message format: one chunk of tasks as the body of an SQS message.
+
+    {"v": 1, "run": "3a4f0c1b2c3", "chunk": 7, "shards": 4, "first": 70, "tasks": ["sleep 10", …]}
+
+``first`` is the number of the first task in the run. Fields that this version doesn't know are ignored, so that
+a later one can add some; a change that an older worker must not misread gets a new ``v``.
+"""
+
+import json
+import re
+
+from cloudkon.errors import InvalidInstruction, MalformedMessage
+from cloudkon.wire.fields import field, number, read_object
+from cloudkon.words import Chunk, ChunkKey
+
+VERSION = 1
+MESSAGE_LIMIT = 1_048_576
+"""Bytes of one SQS message, and of one batch of them (SQS developer guide, "Amazon SQS message quotas")."""
+MOST_TASKS = 1000
+"""Tasks a chunk may hold: its results must fit its item (400 KB)."""
+RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""What a run may be called; it becomes part of keys, file names and addresses."""
+_OVERHEAD = 200
+"""Bytes that everything but the instructions takes at the most."""
+INSTRUCTION_LIMIT = 262_144
+"""Bytes of UTF-8 of one instruction: four of them still share a message's billing and a batch."""
+
+
+def encode_message(chunk: Chunk) -> str:
+    """The body of the chunk's message."""
+    return json.dumps(
+        {
+            "v": VERSION,
+            "run": chunk.key.run,
+            "chunk": chunk.key.number,
+            "shards": chunk.key.shards,
+            "first": chunk.first,
+            "tasks": chunk.instructions,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def decode_message(body: str) -> Chunk:
+    """Read a message's body, or raise ``MalformedMessage`` with the reason."""
+    value = read_object(body, "the message", VERSION)
+    run = field(value, "run", str)
+    if not RUN_ID.fullmatch(run):
+        raise MalformedMessage(f"field 'run' is {run!r:.60}, not a run's id")
+    tasks = field(value, "tasks", list)
+    if not 1 <= len(tasks) <= MOST_TASKS:
+        raise MalformedMessage(f"field 'tasks' holds {len(tasks)} tasks, not 1 to {MOST_TASKS}")
+    for position, instruction in enumerate(tasks):
+        if not isinstance(instruction, str) or not instruction.strip():
+            raise MalformedMessage(f"task {position} of the message is {instruction!r:.60}, not an instruction")
+    key = ChunkKey(run, number(value, "chunk"), number(value, "shards", 1))
+    return Chunk(key, number(value, "first"), tuple(tasks))
+
+
+def check_size(instruction: str) -> None:
+    """Raise ``InvalidInstruction`` if the instruction can't travel."""
+    size = len(instruction.encode())
+    if size > INSTRUCTION_LIMIT:
+        raise InvalidInstruction(
+            f"instruction {instruction[:40]!r}…",
+            f"it has {size:,} bytes, and a message takes {INSTRUCTION_LIMIT:,} an instruction",
+            "Put what is long into the store and pass its address",
+        )
+
+
+def fits(instructions: list[str]) -> bool:
+    """Whether a chunk of these fits one message (JSON escapes are counted at their worst for quotes)."""
+    size = sum(len(json.dumps(one, ensure_ascii=False).encode()) + 1 for one in instructions)
+    return size + _OVERHEAD <= MESSAGE_LIMIT

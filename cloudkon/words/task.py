@@ -1,0 +1,23 @@
+"""Task: one instruction with its id."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class TaskId(NamedTuple):
+    """``RUN/SEQ``: the run, and the task's number in it, from 0."""
+
+    run: str
+    seq: int
+
+    def __str__(self) -> str:
+        """Write it as people do: ``RUN/SEQ``."""
+        return f"{self.run}/{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One instruction, as its user wrote it, with its id."""
+
+    id: TaskId
+    instruction: str
