@@ -84,3 +84,7 @@ class Throttled(Unavailable):
 
 class ObjectMissing(ServiceError):
     """No object is stored at that address."""
+
+
+class PermanentFailure(CloudKonError):
+    """The task failed, and would fail again: it is not retried."""

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,6 +100,10 @@ class Settings:
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
             _require(getattr(self, name) >= 0, name, "must not be negative")
+
+    def with_slots(self, slots: int | None) -> Self:
+        """The same with another number of slots, if one is given."""
+        return self if slots is None else replace(self, slots=slots)
 
     def to_environment(self) -> dict[str, str]:
         """The variables that make these settings again, without those at their default."""

@@ -1,0 +1,1 @@
+"""The two images: what their containers run."""

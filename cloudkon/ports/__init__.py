@@ -1,11 +1,13 @@
 """What the pipeline, the client and the fleet need of the world.
 
-Adapters are in ``cloudkon.aws`` and ``cloudkon.memory``. All are asynchronous (trio), because everything that waits must be cancellable and testable under a virtual clock.
+Adapters are in ``cloudkon.aws`` and ``cloudkon.memory``. All ports are asynchronous (trio), because everything that
+waits must be cancellable, and testable under a virtual clock.
 """
 
 from cloudkon.ports.clock import Clock, TrioClock
 from cloudkon.ports.ledger import Ask, Insert, Ledger, Read, Update, Write, WriteOutcome
 from cloudkon.ports.queue import BATCH, Queue, QueueOutcome
+from cloudkon.ports.services import Services
 from cloudkon.ports.store import Store, StoredObject
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Queue",
     "QueueOutcome",
     "Read",
+    "Services",
     "Store",
     "StoredObject",
     "TrioClock",

@@ -37,3 +37,10 @@ class Store(Protocol):
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """All objects whose key begins with ``prefix``."""
         ...
+
+
+def check_facts(facts: Mapping[str, str]) -> None:
+    """Raise ``ValueError`` for facts that can't be metadata: they travel in HTTP headers."""
+    for name, text in facts.items():
+        if not (name and f"{name}{text}".isascii() and f"{name}{text}".isprintable()):
+            raise ValueError(f"fact {name!r} is {text!r}: an object's metadata takes printable ASCII only")

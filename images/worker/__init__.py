@@ -1,0 +1,1 @@
+"""What the worker image runs: the pipeline, its handlers, its heartbeat, its shutdown."""

@@ -1,0 +1,129 @@
+"""Items: how records and runs lie in the ledger's table.
+
+    shard           chunk   state owner attempt lease_end tasks progress succeeded failed cancelled expires
+    RUN#SHARD       NUMBER  one chunk's record
+    run:RUN         0       one run: facts (JSON), cancelled, expires
+
+A run's id has no colon, so the two kinds of keys never meet. The counts repeat what the packed progress says, for
+people and queries that can't unpack it. ``expires`` is the table's TTL attribute.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudkon.errors import MalformedMessage
+from cloudkon.wire.fields import field, number, read_object
+from cloudkon.wire.progress import decode_progress, encode_progress
+from cloudkon.words import ChunkKey, ChunkState, PoolRange, Record, Run, TaskState
+
+if TYPE_CHECKING:  # the stubs are there for development only
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+Item = Mapping[str, Any]
+
+RUN_VERSION = 1
+RUN_SECONDS = 90 * 86_400
+"""Seconds a run outlives its start. It must outlive its chunks' items: a message may wait 14 days on a queue and
+14 on the dead-letter queue, and an item's last write is kept for 28; the rest is room for a run pushed again."""
+
+
+def key_values(key: ChunkKey) -> list["AttributeValueTypeDef"]:
+    """A chunk's key as the parameters ``shard`` and ``chunk``."""
+    return [{"S": key.partition}, {"N": str(key.number)}]
+
+
+def content_values(record: Record) -> list["AttributeValueTypeDef"]:
+    """What a record says, as parameters in the order of ``CONTENT``."""
+    progress = record.progress
+    return [
+        {"S": str(record.state)},
+        {"S": record.owner},
+        {"N": str(record.attempt)},
+        {"N": str(record.lease_end)},
+        {"N": str(record.tasks)},
+        {"B": encode_progress(progress)},
+        {"N": str(progress.count(TaskState.SUCCEEDED))},
+        {"N": str(progress.count(TaskState.FAILED))},
+        {"N": str(progress.count(TaskState.CANCELLED))},
+        {"N": str(record.expires)},
+    ]
+
+
+CONTENT = (
+    "state",
+    "owner",
+    "attempt",
+    "lease_end",
+    "tasks",
+    "progress",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "expires",
+)
+"""The attributes of a record beside its key."""
+
+
+def to_record(key: ChunkKey, item: Item) -> Record:
+    """Read a chunk's item, or raise ``MalformedMessage``."""
+    try:
+        return Record(
+            key=key,
+            state=ChunkState(item["state"]["S"]),
+            owner=item["owner"]["S"],
+            attempt=int(item["attempt"]["N"]),
+            lease_end=int(item["lease_end"]["N"]),
+            tasks=int(item["tasks"]["N"]),
+            progress=decode_progress(key.run, item["progress"]["B"]),
+            expires=int(item["expires"]["N"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise MalformedMessage(f"the ledger's item of chunk {key} can't be read: {error!r}") from error
+
+
+def chunk_number(item: Item) -> int:
+    """The number of the chunk whose item it is."""
+    return int(item["chunk"]["N"])
+
+
+def run_key(run_id: str) -> dict[str, "AttributeValueTypeDef"]:
+    """The key of a run's item."""
+    return {"shard": {"S": f"run:{run_id}"}, "chunk": {"N": "0"}}
+
+
+def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
+    """A run's item, whole."""
+    facts = {
+        "v": RUN_VERSION,
+        "chunk_size": run.chunk_size,
+        "shards": run.shards,
+        "digest": run.digest,
+        "ranges": [[part.pool, part.first, part.count] for part in run.ranges],
+        "started": run.started,
+        "parent": run.parent,
+    }
+    return {
+        **run_key(run.id),
+        "facts": {"S": json.dumps(facts, separators=(",", ":"))},
+        "cancelled": {"BOOL": run.cancelled},
+        "expires": {"N": str(int(run.started) + RUN_SECONDS)},
+    }
+
+
+def to_run(run_id: str, item: Item) -> Run:
+    """Read a run's item, or raise ``MalformedMessage``."""
+    try:
+        facts = read_object(item["facts"]["S"], f"the ledger's item of run {run_id}", RUN_VERSION)
+        return Run(
+            id=run_id,
+            chunk_size=number(facts, "chunk_size", 1),
+            shards=number(facts, "shards", 1),
+            digest=field(facts, "digest", str),
+            ranges=tuple(PoolRange(pool, first, count) for pool, first, count in field(facts, "ranges", list)),
+            started=float(str(facts["started"])),
+            parent=field(facts, "parent", str),
+            cancelled=item["cancelled"]["BOOL"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedMessage(f"the ledger's item of run {run_id} can't be read: {error!r}") from error

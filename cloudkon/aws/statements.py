@@ -1,0 +1,65 @@
+"""Statements: conditional writes and reads as PartiQL. A text says which shape, parameters carry every value.
+
+Texts are few and fixed, so that nothing a user wrote ever becomes part of one. Names are quoted: ``state`` and
+``owner`` are reserved words of PartiQL.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cloudkon.aws.items import CONTENT, content_values, key_values
+from cloudkon.ports.ledger import Insert, Update, Write
+from cloudkon.words import ChunkKey
+
+if TYPE_CHECKING:  # the stubs are there for development only
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, BatchStatementRequestTypeDef
+
+_Condition = tuple[str, "AttributeValueTypeDef"]
+
+
+def write_statement(table: str, write: Write) -> "BatchStatementRequestTypeDef":
+    """One conditional write."""
+    return _insert(table, write) if isinstance(write, Insert) else _update(table, write)
+
+
+def read_statement(table: str, key: ChunkKey) -> "BatchStatementRequestTypeDef":
+    """One strongly consistent read."""
+    return {
+        "Statement": f'SELECT * FROM "{table}" WHERE "shard" = ? AND "chunk" = ?',  # noqa: S608  (the table's name is ours)
+        "Parameters": key_values(key),
+        "ConsistentRead": True,
+    }
+
+
+def _insert(table: str, insert: Insert) -> "BatchStatementRequestTypeDef":
+    attributes = ", ".join(f"'{name}': ?" for name in ("shard", "chunk", *CONTENT))
+    return {
+        "Statement": f'INSERT INTO "{table}" VALUE {{{attributes}}}',
+        "Parameters": [*key_values(insert.key), *content_values(insert.record)],
+    }
+
+
+def _update(table: str, update: Update) -> "BatchStatementRequestTypeDef":
+    conditions = list(_conditions(update))
+    changes = " ".join(f'SET "{name}" = ?' for name in CONTENT)
+    where = " AND ".join(['"shard" = ?', '"chunk" = ?', *(text for text, _ in conditions)])
+    return {
+        "Statement": f'UPDATE "{table}" {changes} WHERE {where}',
+        "Parameters": [
+            *content_values(update.record),
+            *key_values(update.key),
+            *(value for _, value in conditions),
+        ],
+    }
+
+
+def _conditions(update: Update) -> Iterator[_Condition]:
+    """The same as ``Update.admits``. Without its item an update is refused: none of these holds there."""
+    yield '"owner" = ?', {"S": update.owner}
+    yield '"attempt" = ?', {"N": str(update.attempt)}
+    if update.state is not None:
+        yield '"state" = ?', {"S": str(update.state)}
+    if update.lease_end is not None:
+        yield '"lease_end" = ?', {"N": str(update.lease_end)}
+    if update.lease_not_after is not None:
+        yield '"lease_end" <= ?', {"N": str(update.lease_not_after)}

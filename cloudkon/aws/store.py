@@ -1,0 +1,137 @@
+"""A store on S3."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+from boto3.s3.transfer import TransferConfig
+
+from cloudkon.aws.connection import Connection
+from cloudkon.aws.faults import no_fleet
+from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ObjectMissing, ServiceError
+from cloudkon.ports.store import StoredObject, check_facts
+
+if TYPE_CHECKING:  # the stubs are there for development only
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+
+_PIECE = 1024 * 1024
+"""Bytes read between two looks at whether the caller still wants the object."""
+_SCHEME = "s3://"
+
+
+class S3Store:
+    """One bucket to write to; ``get`` and ``head`` also read others, where the credentials allow it."""
+
+    def __init__(self, connection: Connection, bucket: str) -> None:
+        """Name the bucket; nothing is asked yet."""
+        self._connection = connection
+        self._bucket = bucket
+        self._client: S3Client | None = None
+
+    def address(self, key: str) -> str:
+        """The ``s3://BUCKET/KEY`` of a key."""
+        return f"{_SCHEME}{self._bucket}/{key}"
+
+    async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:
+        """Store a file or bytes. Raises ``ValueError`` for facts that no header can carry; a file's own ``OSError``."""
+        check_facts(facts)
+        s3 = await self._open()
+        if isinstance(source, bytes):
+            answer = await self._connection.call(
+                s3.put_object,
+                Bucket=self._bucket,
+                Key=key,
+                Body=source,
+                ContentType=media_type,
+                Metadata=dict(facts),
+            )
+            return StoredObject(self.address(key), len(source), _tag(answer["ETag"]))
+        extra = {"ContentType": media_type, "Metadata": dict(facts)}
+        # Left to itself when cancelled: it only reads, and its key is no one else's.
+        await self._connection.call(_upload, s3, self._bucket, key, source, extra)
+        return await self.head(self.address(key))
+
+    async def get(self, address: str, destination: Path) -> StoredObject:
+        """Write the object at the address to a file: under another name first, so it is there whole or not at all.
+
+        That holds when this process dies, not when the machine loses power: nothing is forced to disk.
+        """
+        bucket, key = _parse(address)
+        s3 = await self._open()
+        staged = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
+        try:
+            answer = await self._connection.call(s3.get_object, Bucket=bucket, Key=key)
+        except (ObjectMissing, NoFleet):
+            raise await self._missing(s3, bucket, address) from None
+        await self._connection.transfer(_save, answer["Body"], staged, destination)
+        return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]))
+
+    async def head(self, address: str) -> StoredObject:
+        """What is known of the object, without reading it."""
+        bucket, key = _parse(address)
+        s3 = await self._open()
+        try:
+            answer = await self._connection.call(s3.head_object, Bucket=bucket, Key=key)
+        except (ObjectMissing, NoFleet):
+            raise await self._missing(s3, bucket, address) from None
+        return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]))
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """All objects whose key begins with ``prefix``, in the order of their keys, a page (1,000) at a time."""
+        s3 = await self._open()
+        pages = iter(s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix))
+        while page := await self._connection.call(next, pages, None):
+            for one in page.get("Contents", []):
+                yield StoredObject(self.address(one["Key"]), one["Size"], _tag(one["ETag"]))
+
+    async def _open(self) -> "S3Client":
+        if self._client is None:
+            self._client = await self._connection.call(lambda: self._connection.client("s3"))
+        return self._client
+
+    async def _missing(self, s3: "S3Client", bucket: str, address: str) -> CloudKonError:
+        """Say what is missing. Answers to HEAD have no body to tell, so the bucket is asked for too."""
+        try:
+            await self._connection.call(s3.head_bucket, Bucket=bucket)
+        except (ObjectMissing, NoFleet):
+            if bucket == self._bucket:
+                return no_fleet(self._connection.fleet, f"bucket {bucket} doesn't exist")
+            return ObjectMissing(f"{address}: there is no bucket {bucket}")
+        except ServiceError:
+            # Whoever may not ask for the bucket still learns that the object isn't there.
+            pass
+        return ObjectMissing(f"{address}: no object is stored there")
+
+
+def _upload(s3: "S3Client", bucket: str, key: str, source: Path, extra: dict[str, Any]) -> None:
+    # In one thread, trio's own: those of boto3 would keep a stopped program from ending until the upload is done.
+    config = TransferConfig(use_threads=False)
+    with source.open("rb") as file:
+        s3.upload_fileobj(file, bucket, key, ExtraArgs=extra, Config=config)
+
+
+def _save(body: "StreamingBody", staged: Path, destination: Path) -> None:
+    try:
+        with closing(body), staged.open("wb") as file:
+            for piece in body.iter_chunks(_PIECE):
+                trio.from_thread.check_cancelled()
+                file.write(piece)
+        staged.replace(destination)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+def _parse(address: str) -> tuple[str, str]:
+    bucket, slash, key = address.removeprefix(_SCHEME).partition("/")
+    if not (address.startswith(_SCHEME) and bucket and slash and key):
+        raise InvalidInput(f"address {address!r}", "it is not of the form s3://BUCKET/KEY")
+    return bucket, key
+
+
+def _tag(etag: str) -> str:
+    return etag.strip('"')

@@ -1,0 +1,74 @@
+"""A ledger in memory: the same conditions as on DynamoDB, by ``Update.admits`` itself."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import trio
+
+from cloudkon.ports.batch import check_chunks
+from cloudkon.ports.ledger import Insert, Write, WriteOutcome
+from cloudkon.words import ChunkKey, Record, Run
+
+_PAGE = 1000
+"""Records that a reading gives between two checkpoints."""
+
+
+class MemoryLedger:
+    """Records by partition and chunk number, as in the table; runs by id. Nothing expires."""
+
+    def __init__(self) -> None:
+        """Make it empty."""
+        self._partitions: dict[str, dict[int, Record]] = defaultdict(dict)
+        self._runs: dict[str, Run] = {}
+
+    async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
+        """Carry out conditional writes."""
+        check_chunks([write.key for write in writes])
+        await trio.lowlevel.checkpoint()
+        return [self._write(write) for write in writes]
+
+    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+        """The records of these chunks, or ``None`` where there is none."""
+        check_chunks(keys)
+        await trio.lowlevel.checkpoint()
+        return [self._find(key) for key in keys]
+
+    async def create_run(self, run: Run) -> Run:
+        """Write the run if its id is free; give the run that the ledger then holds."""
+        await trio.lowlevel.checkpoint()
+        return self._runs.setdefault(run.id, run)
+
+    async def read_run(self, run_id: str) -> Run | None:
+        """The run of that id, or ``None``."""
+        await trio.lowlevel.checkpoint()
+        return self._runs.get(run_id)
+
+    async def cancel_run(self, run_id: str) -> bool:
+        """Set the run's cancelled flag; ``False`` where there is no such run."""
+        await trio.lowlevel.checkpoint()
+        if run_id not in self._runs:
+            return False
+        self._runs[run_id] = replace(self._runs[run_id], cancelled=True)
+        return True
+
+    async def records(self, run: Run) -> AsyncIterator[Record]:
+        """All records of a run, shard by shard in chunk order."""
+        for shard in range(run.shards):
+            await trio.lowlevel.checkpoint()
+            chunks = self._partitions.get(ChunkKey(run.id, shard, run.shards).partition, {})
+            for position, number in enumerate(sorted(chunks)):
+                if position % _PAGE == 0:
+                    await trio.lowlevel.checkpoint()
+                yield chunks[number]
+
+    def _find(self, key: ChunkKey) -> Record | None:
+        return self._partitions.get(key.partition, {}).get(key.number)
+
+    def _write(self, write: Write) -> WriteOutcome:
+        found = self._find(write.key)
+        admitted = found is None if isinstance(write, Insert) else found is not None and write.admits(found)
+        if not admitted:
+            return WriteOutcome.REFUSED
+        self._partitions[write.key.partition][write.key.number] = write.record
+        return WriteOutcome.WRITTEN

@@ -1,0 +1,158 @@
+"""A queue in memory, with SQS's delivery: messages that are not deleted in time come back, under a new handle.
+
+It is also the local back end's queue, so every operation takes constant time, or that of a heap.
+"""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
+
+import trio
+
+from cloudkon.ports.batch import check_body, check_messages
+from cloudkon.ports.queue import MOST_VISIBILITY, QueueOutcome
+from cloudkon.settings import LONGEST_POLL
+from cloudkon.words import Delivery, Depth, Outgoing
+
+_SPARE_EXPIRIES = 1024
+"""Overdue notes of expiry that may lie about before they are swept."""
+
+
+@dataclass(slots=True)
+class _Message:
+    """A message on the queue. ``visible_at`` is in trio's time, ``None`` while it is visible."""
+
+    message_id: str
+    content: Outgoing
+    receives: int = 0
+    visible_at: float | None = None
+
+    @property
+    def handle(self) -> str:
+        return f"{self.message_id}#{self.receives}"
+
+
+class _Expiry(NamedTuple):
+    """A note that a delivery's invisibility may end; the message itself says whether that still holds."""
+
+    at: float
+    order: int
+    message: _Message
+
+
+class MemoryQueue:
+    """One queue. Time is trio's, so that a virtual clock rules it.
+
+    It gives messages in the order of their arrival, and those that came back after the ones that waited. A stale
+    handle deletes nothing and is GONE; SQS leaves open what it does.
+    """
+
+    def __init__(self) -> None:
+        """Make it empty."""
+        self._messages: dict[str, _Message] = {}
+        self._visible: OrderedDict[str, _Message] = OrderedDict()
+        self._expiries: list[_Expiry] = []
+        self._numbers = count(1)
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+        """Put messages on the queue."""
+        check_messages(len(messages))
+        for content in messages:
+            check_body(content.body)
+        await trio.lowlevel.checkpoint()
+        for content in messages:
+            message = _Message(f"message-{next(self._numbers)}", content)
+            self._messages[message.message_id] = message
+            self._show(message)
+        return [QueueOutcome.DONE] * len(messages)
+
+    async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
+        """Take up to ``limit`` messages, waiting up to ``wait`` seconds for the first."""
+        check_messages(limit)
+        await trio.lowlevel.checkpoint()
+        give_up_at = trio.current_time() + min(wait, LONGEST_POLL)
+        while True:
+            self._show_expired()
+            if self._visible:
+                return [self._deliver(visibility) for _ in range(min(limit, len(self._visible)))]
+            if trio.current_time() >= give_up_at:
+                return []
+            next_expiry = self._expiries[0].at if self._expiries else give_up_at
+            with trio.move_on_at(min(give_up_at, next_expiry)):
+                await self._waiting.park()
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> list[QueueOutcome]:
+        """Take messages off for good."""
+        check_messages(len(deliveries))
+        await trio.lowlevel.checkpoint()
+        return [self._delete(delivery) for delivery in deliveries]
+
+    async def set_visibility(self, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> list[QueueOutcome]:
+        """Let each stay invisible for so many seconds from now; 0 gives it back at once."""
+        check_messages(len(deliveries))
+        await trio.lowlevel.checkpoint()
+        self._show_expired()
+        return [self._set_visibility(one, wait) for one, wait in zip(deliveries, seconds, strict=True)]
+
+    async def depth(self) -> Depth:
+        """The counts, which are exact here."""
+        await trio.lowlevel.checkpoint()
+        self._show_expired()
+        return Depth(visible=len(self._visible), in_flight=len(self._messages) - len(self._visible), delayed=0)
+
+    def _show(self, message: _Message) -> None:
+        message.visible_at = None
+        self._visible[message.message_id] = message
+        self._waiting.unpark()
+
+    def _deliver(self, visibility: float) -> Delivery:
+        _, message = self._visible.popitem(last=False)
+        message.receives += 1
+        self._hide(message, visibility)
+        return Delivery(message.message_id, message.handle, message.content.body, message.receives)
+
+    def _hide(self, message: _Message, seconds: float) -> None:
+        message.visible_at = trio.current_time() + min(seconds, MOST_VISIBILITY)
+        heapq.heappush(self._expiries, _Expiry(message.visible_at, next(self._numbers), message))
+        if len(self._expiries) > 2 * len(self._messages) + _SPARE_EXPIRIES:
+            # Deleted and prolonged deliveries leave their notes behind; swept here, they cost no memory that grows.
+            self._expiries = [note for note in self._expiries if self._holds(note)]
+            heapq.heapify(self._expiries)
+
+    def _holds(self, note: _Expiry) -> bool:
+        return note.message.visible_at == note.at and note.message.message_id in self._messages
+
+    def _show_expired(self) -> None:
+        now = trio.current_time()
+        while self._expiries and (self._expiries[0].at <= now or not self._holds(self._expiries[0])):
+            note = heapq.heappop(self._expiries)
+            if self._holds(note):
+                self._show(note.message)
+
+    def _owned(self, delivery: Delivery) -> _Message | None:
+        message = self._messages.get(delivery.message_id)
+        return message if message is not None and message.handle == delivery.handle else None
+
+    def _delete(self, delivery: Delivery) -> QueueOutcome:
+        message = self._owned(delivery)
+        if message is None:
+            return QueueOutcome.GONE
+        del self._messages[message.message_id]
+        self._visible.pop(message.message_id, None)
+        return QueueOutcome.DONE
+
+    def _set_visibility(self, delivery: Delivery, seconds: float) -> QueueOutcome:
+        message = self._owned(delivery)
+        if message is None or message.visible_at is None:
+            return QueueOutcome.GONE
+        if seconds <= 0:
+            self._show(message)
+        else:
+            self._hide(message, seconds)
+            # A poll that waits for the next expiry must look again: this one may now be the next.
+            self._waiting.unpark_all()
+        return QueueOutcome.DONE

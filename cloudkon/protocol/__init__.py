@@ -1,0 +1,33 @@
+"""The rules that keep every task's result single: claim, renew, complete, release.
+
+Each is a small state machine without any input or output of its own (``Claiming``, ``Renewing``, ``Completing``,
+``Releasing``): it says what to ask of the ledger and takes the answer, whatever became of the call. The
+``Registrar`` drives many of them in batches; the tests search all their interleavings.
+"""
+
+from cloudkon.protocol.claim import Claim, Instant, Terms
+from cloudkon.protocol.claiming import Claimed, Claiming, Done, Held
+from cloudkon.protocol.completing import Completing, Recorded
+from cloudkon.protocol.machine import Lost, Machine
+from cloudkon.protocol.registrar import Registrar
+from cloudkon.protocol.releasing import Released, Releasing
+from cloudkon.protocol.renewing import Renewed, Renewing
+
+__all__ = [
+    "Claim",
+    "Claimed",
+    "Claiming",
+    "Completing",
+    "Done",
+    "Held",
+    "Instant",
+    "Lost",
+    "Machine",
+    "Recorded",
+    "Registrar",
+    "Released",
+    "Releasing",
+    "Renewed",
+    "Renewing",
+    "Terms",
+]

@@ -1,0 +1,124 @@
+"""Claiming: insert; if somebody was there before, look; if its lease is over, steal.
+
+    insert ──refused──▶ look ──free──▶ steal ──refused──▶ look …
+      │                  │ │ │           │
+      ▼                  ▼ ▼ ▼           ▼
+    Claimed        Claimed Held Done   Claimed
+
+A call that failed may have taken effect all the same: it is made again with the same token, and the look that
+follows a refusal finds our own token there.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Self
+
+from cloudkon.ports import Ask, Insert, Read, Update, WriteOutcome
+from cloudkon.protocol.claim import Claim, Instant, Terms
+from cloudkon.protocol.machine import Answer, Verdict, record_read
+from cloudkon.words import ChunkKey, ChunkState, Progress, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(Verdict):
+    """It is ours: run it."""
+
+    claim: Claim
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk's."""
+        return self.claim.key
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Verdict):
+    """Somebody else's lease is live: come back when it is over, never delete.
+
+    ``seconds`` is what is left of it, the margin included.
+    """
+
+    key: ChunkKey
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Verdict):
+    """It was completed before: publish the stored results again, delete."""
+
+    key: ChunkKey
+    record: Record
+
+
+class _Phase(Enum):
+    INSERT = "insert"
+    LOOK = "look"
+    STEAL = "steal"
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """One worker's attempt to claim one chunk of ``tasks`` tasks with one owner token."""
+
+    key: ChunkKey
+    tasks: int
+    token: str
+    terms: Terms
+    phase: _Phase = _Phase.INSERT
+    seen: Record | None = None
+    since: Instant | None = None
+    """When the first write was asked whose answer was lost: our lease may count from there."""
+
+    def ask(self, now: Instant) -> Ask:
+        """Insert a fresh record, read the one that is there, or replace exactly the one read."""
+        if self.phase is _Phase.LOOK:
+            return Read(self.key)
+        if self.phase is _Phase.INSERT:
+            return Insert(self._record(now, 1, Progress()))
+        assert self.seen is not None
+        progress = self.seen.progress if self.seen.released else self.seen.progress.after_loss()
+        return Update(
+            self._record(now, self.seen.attempt + 1, progress),
+            owner=self.seen.owner,
+            attempt=self.seen.attempt,
+            lease_end=self.seen.lease_end,
+        )
+
+    def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
+        """Take the answer; only a refusal may mean that somebody else was there."""
+        since = self.since or asked
+        if answer is WriteOutcome.WRITTEN:
+            assert not isinstance(ask, Read)
+            return self._claimed(ask.record, since)
+        if answer is WriteOutcome.REFUSED:
+            return replace(self, phase=_Phase.LOOK)
+        if answer is WriteOutcome.FAILED:
+            return replace(self, since=since)
+        return self._judge(record_read(ask, answer), asked)
+
+    def _judge(self, found: Record | None, asked: Instant) -> Self | Claimed | Held | Done:
+        if found is None:
+            return replace(self, phase=_Phase.INSERT)
+        if found.state is ChunkState.DONE:
+            return Done(self.key, found)
+        if found.owner == self.token:
+            return self._claimed(found, self.since or asked)
+        left = found.lease_end + self.terms.margin - asked.wall
+        if left >= 0 and not found.released:
+            return Held(self.key, left / 1000)
+        return replace(self, phase=_Phase.STEAL, seen=found)
+
+    def _claimed(self, record: Record, since: Instant) -> Claimed:
+        return Claimed(Claim(record, self.terms.trusted_until(since)))
+
+    def _record(self, now: Instant, attempt: int, progress: Progress) -> Record:
+        return Record(
+            self.key,
+            ChunkState.CLAIMED,
+            self.token,
+            attempt,
+            now.wall + self.terms.lease,
+            self.tasks,
+            progress,
+            self.terms.expires(now),
+        )

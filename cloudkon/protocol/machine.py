@@ -1,0 +1,51 @@
+"""Machine: a conversation with the ledger about one chunk, as a value."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from cloudkon.ports import Ask, Read, WriteOutcome
+from cloudkon.protocol.claim import Instant
+from cloudkon.words import ChunkKey, Record
+
+V_co = TypeVar("V_co", bound="Verdict", covariant=True)
+
+Answer = WriteOutcome | Record | None
+"""What the ledger says to an ask: a write's outcome, or what a read found."""
+
+
+class Verdict:
+    """How a conversation ended."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Verdict):
+    """The claim is somebody else's now: write nothing, publish nothing, delete nothing."""
+
+    key: ChunkKey
+    seen: Record | None
+
+
+class Machine(Protocol[V_co]):
+    """Ask, be told, ask again, until ``told`` gives a verdict (``V_co``) instead of the machine's next state."""
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk it is about."""
+        ...
+
+    def ask(self, now: Instant) -> Ask:
+        """What to ask of the ledger, right before the request. A read that failed is simply asked for again."""
+        ...
+
+    def told(self, ask: Ask, asked: Instant, answer: Answer) -> "Machine[V_co] | V_co":
+        """Take the answer to ``ask``, which was asked at ``asked``."""
+        ...
+
+
+def record_read(ask: Ask, answer: Answer) -> Record | None:
+    """The record that answers a read."""
+    assert isinstance(ask, Read)
+    assert not isinstance(answer, WriteOutcome)
+    return answer

@@ -1,0 +1,50 @@
+"""Releasing: the results so far go into the ledger and the lease is cleared; it costs nobody an attempt."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from cloudkon.ports import Ask, Read, Update, WriteOutcome
+from cloudkon.protocol.claim import Claim, Instant, Terms
+from cloudkon.protocol.machine import Answer, Verdict
+from cloudkon.words import ChunkKey, Progress
+from cloudkon.words.record import NO_OWNER, RELEASED_LEASE_END
+
+
+@dataclass(frozen=True, slots=True)
+class Released(Verdict):
+    """The claim is no longer ours, by our own release or somebody's steal: give the message back."""
+
+    key: ChunkKey
+
+
+@dataclass(frozen=True, slots=True)
+class Releasing:
+    """One release of one claim."""
+
+    claim: Claim
+    progress: Progress
+    terms: Terms
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk's."""
+        return self.claim.key
+
+    def ask(self, now: Instant) -> Ask:
+        """Clear owner and lease, fenced on state, owner and attempt."""
+        held = self.claim.record
+        record = replace(
+            held,
+            owner=NO_OWNER,
+            lease_end=RELEASED_LEASE_END,
+            progress=replace(self.progress, suspect=None),
+            expires=self.terms.expires(now),
+        )
+        return Update(record, owner=held.owner, attempt=held.attempt)
+
+    def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Released:  # noqa: ARG002  (a Machine)
+        """Take the answer; refused means that it is free, somebody else's, or done: no longer ours in any case."""
+        if answer is WriteOutcome.FAILED:
+            return self
+        assert not isinstance(ask, Read)
+        return Released(self.key)

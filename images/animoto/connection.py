@@ -1,0 +1,119 @@
+"""Connection: one request to addresses that were checked, which can be cut off from outside."""
+
+import socket
+import threading
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util.connection import create_connection
+
+from images.animoto.links import Destination
+
+
+class Leash:
+    """Ends a blocked read in another thread.
+
+    Time-outs of sockets are a read each: a server that drips a byte every few seconds never meets them, in its
+    headers and handshake no more than in its body.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is held yet."""
+        self._lock = threading.Lock()
+        self._held: socket.socket | None = None
+        self._cut = False
+
+    def hold(self, connected: socket.socket) -> None:
+        """Take hold of a connection. A duplicate, because TLS takes the descriptor away from the one given."""
+        with self._lock:
+            self._release()
+            self._held = connected.dup()
+            if self._cut:
+                self._shut()
+
+    def cut(self) -> None:
+        """End the connection that is held, or the next one that is."""
+        with self._lock:
+            self._cut = True
+            self._shut()
+
+    def release(self) -> None:
+        """Let go of it."""
+        with self._lock:
+            self._release()
+
+    def _shut(self) -> None:
+        if self._held is not None:
+            try:
+                self._held.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # The other side has gone already, which ends the read as well.
+                return
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+
+class PinnedAdapter(HTTPAdapter):
+    """Connects to a destination's checked addresses, whatever its name resolves to by now.
+
+    Host header, server name of TLS and the certificate check go by the name, as always.
+    """
+
+    def __init__(self, destination: Destination, leash: Leash) -> None:
+        """For one request; the connection is held by the leash."""
+        self._destination = destination
+        self._leash = leash
+        super().__init__(max_retries=0)
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: Any = None,  # noqa: ANN401  (as requests has it)
+    ) -> HTTPConnectionPool:
+        """The pool of the request's host, whose connections are pinned."""
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        if not isinstance(pool, HTTPConnectionPool):
+            raise TypeError(f"urllib3 made a {type(pool).__name__}, which can't be pinned")
+        pinned = _PinnedHTTPS if pool.scheme == "https" else _PinnedHTTP
+        pool.ConnectionCls = partial(pinned, self._destination, self._leash)  # type: ignore[assignment]  # makes one
+        return pool
+
+
+class _Pinned(HTTPConnection):
+    def __init__(self, destination: Destination, leash: Leash, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
+        super().__init__(**options)
+        self._destination = destination
+        self._leash = leash
+
+    def _new_conn(self) -> socket.socket:
+        """Connect where urllib3 would resolve the host's name first."""
+        trouble: OSError | None = None
+        for address in self._destination.addresses:
+            try:
+                connected = create_connection(
+                    (address, self._destination.port), self.timeout, socket_options=self.socket_options
+                )
+            except OSError as error:
+                trouble = error
+            else:
+                self._leash.hold(connected)
+                return connected
+        raise trouble or OSError("the host has no address")
+
+
+class _PinnedHTTP(_Pinned):
+    pass
+
+
+class _PinnedHTTPS(_Pinned, HTTPSConnection):
+    pass

@@ -1,0 +1,251 @@
+"""Fetch: bring what a link leads to onto the disk, whole, bounded in bytes and time, and only from where it may."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urljoin
+
+import requests
+import trio
+import urllib3
+
+import cloudkon
+from cloudkon.errors import NoFleet, ObjectMissing, ServiceError, Unavailable
+from cloudkon.ports import Store
+from cloudkon.settings import Settings
+from images.animoto.connection import Leash, PinnedAdapter
+from images.animoto.links import Destination, check_bucket, resolve
+from images.animoto.missing import Outlook, Unusable
+
+_HEADERS = {
+    "User-Agent": f"CloudKon-animoto/{cloudkon.__version__}",
+    "Accept": "image/*",
+    # Pictures don't compress, and a compressed answer is a bomb until it is unpacked.
+    "Accept-Encoding": "identity",
+}
+_CHUNK = 64 * 1024
+"""Bytes a read, before and after decompression."""
+_BUSY = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one link may cost. Times are in seconds."""
+
+    bytes: int = 64 * 1024 * 1024
+    """A photo of 50 megapixels takes 10 to 40 MB."""
+    transfer: float = 60.0
+    """From the look-up of a link's host to the last byte, redirects included."""
+    connect: float = 10.0
+    """Until an address answers."""
+    silence: float = 15.0
+    """Until the next byte."""
+    redirects: int = 5
+    attempts: int = 4
+    first_wait: float = 0.5
+    """Before the second attempt; doubled for each further one, and up to half as long again."""
+    longest_wait: float = 30.0
+    """A server that wants to be left alone for longer is left to the task's next attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Fetches links; what can't be had raises ``Unusable`` with the reason, what the disk refuses ``OSError``."""
+
+    settings: Settings
+    store: Store
+    limits: Limits = Limits()
+    certificates: bool | str = True
+    """Path of the certificates to trust; by default those that requests brings."""
+    jitter: Callable[[], float] = random.random
+
+    async def fetch(self, link: str, path: Path) -> None:
+        """Write what the link leads to into ``path``, trying again while that may help."""
+        attempt = 1
+        while True:
+            try:
+                return await self._try(link, path)
+            except Unusable as error:
+                wait = self._wait(attempt, error)
+                if error.outlook is not Outlook.SOON or attempt >= self.limits.attempts:
+                    raise
+                if wait > self.limits.longest_wait:
+                    reason = f"{error.reason}, and the server asks to be left alone for {wait:.0f} s"
+                    raise Unusable(reason, Outlook.LATER) from error
+            await trio.sleep(wait)
+            attempt += 1
+
+    def _wait(self, attempt: int, error: Unusable) -> float:
+        if error.retry_after is not None:
+            return error.retry_after
+        return self.limits.first_wait * 2.0 ** (attempt - 1) * (1 + self.jitter() / 2)
+
+    async def _try(self, link: str, path: Path) -> None:
+        with trio.move_on_after(self.limits.transfer):
+            if link.startswith("s3://"):
+                return await self._copy(link, path)
+            return await self._follow(link, path)
+        # Not tried again here: a server that drips does so again, and each try takes the whole limit.
+        raise Unusable(f"it took longer than {self.limits.transfer:g} s", Outlook.LATER)
+
+    async def _copy(self, link: str, path: Path) -> None:
+        check_bucket(link, self.settings)
+        try:
+            found = await self.store.head(link)
+            if found.size > self.limits.bytes:
+                raise _too_large(self.limits)
+            await self.store.get(link, path)
+        except ObjectMissing:
+            raise Unusable("no object is stored there") from None
+        except NoFleet:
+            raise Unusable("there is no such bucket") from None
+        except Unavailable as error:
+            raise Unusable(f"the store failed: {error}", Outlook.SOON) from error
+        except ServiceError as error:
+            # Credentials: may be mended before the task's next attempt, and not within seconds.
+            raise Unusable(f"the store refused: {error}", Outlook.LATER) from error
+
+    async def _follow(self, link: str, path: Path) -> None:
+        url = _normal(link)
+        for _hop in range(self.limits.redirects + 1):
+            destination = await resolve(url, allow_private=self.settings.allow_private_links)
+            further = await self._request(destination, path)
+            if further is None:
+                return
+            url = _normal(further)
+        raise Unusable(f"it redirects more than {self.limits.redirects} times")
+
+    async def _request(self, destination: Destination, path: Path) -> str | None:
+        """Request in a thread that ends at once when this is cancelled."""
+        leash = Leash()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cut_when_cancelled, leash)
+                work = partial(_download, destination, leash, path, self.limits, self.certificates)
+                found = await trio.to_thread.run_sync(_caught, work)
+                nursery.cancel_scope.cancel()
+        finally:
+            leash.release()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+async def _cut_when_cancelled(leash: Leash) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        leash.cut()
+
+
+def _caught(work: Callable[[], str | None]) -> str | Exception | None:
+    """Its result or its error as a value, because a nursery would wrap the error in a group."""
+    try:
+        return work()
+    except (Unusable, OSError) as error:
+        return error
+
+
+def _normal(url: str) -> str:
+    """The address as it goes over the wire: host names in ASCII, odd characters escaped."""
+    try:
+        return requests.Request("GET", url).prepare().url or ""
+    except (requests.RequestException, UnicodeError) as error:
+        raise Unusable(f"the address can't be read: {error}") from None
+
+
+def _download(
+    destination: Destination, leash: Leash, path: Path, limits: Limits, certificates: bool | str
+) -> str | None:
+    """Write the answer's body to ``path``; or give where it redirects to."""
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy and no .netrc: a proxy would resolve the name anew
+        session.mount("", PinnedAdapter(destination, leash))
+        request = requests.Request("GET", destination.url, headers=_HEADERS).prepare()
+        try:
+            with session.send(
+                request,
+                stream=True,
+                allow_redirects=False,
+                timeout=(limits.connect, limits.silence),
+                verify=certificates,
+            ) as response:
+                if "Location" in response.headers and response.is_redirect:
+                    return urljoin(destination.url, response.headers["Location"])
+                _check_answer(response, limits)
+                _write(response, path, limits)
+                return None
+        except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise Unusable("its certificate is not one to trust") from error
+            raise Unusable("the encrypted connection broke off", Outlook.SOON) from error
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise Unusable("the server does not answer", Outlook.SOON) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise Unusable(f"the connection failed or broke off: {_root(error)}", Outlook.SOON) from error
+
+
+def _check_answer(response: requests.Response, limits: Limits) -> None:
+    status = response.status_code
+    if status in _BUSY:
+        raise Unusable(f"the server is busy or broken (HTTP {status})", Outlook.SOON, _retry_after(response))
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        raise Unusable(f"nothing is there (HTTP {status})")
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise Unusable(f"the server does not let us have it (HTTP {status})")
+    if status != HTTPStatus.OK:
+        raise Unusable(f"the server answers HTTP {status}")
+    declared = response.headers.get("Content-Length", "")
+    if declared.isdecimal() and int(declared) > limits.bytes:
+        raise _too_large(limits)
+
+
+def _write(response: requests.Response, path: Path, limits: Limits) -> None:
+    written = 0
+    with path.open("wb") as file:
+        # read1 gives what one read of the socket brought; read() would wait for a whole chunk, whatever that takes.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            written += len(chunk)
+            if written > limits.bytes:
+                raise _too_large(limits)
+            file.write(chunk)
+
+
+def _too_large(limits: Limits) -> Unusable:
+    return Unusable(f"it is larger than {limits.bytes // 1024 // 1024} MiB")
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds that the server asks for, given as such or as a date (RFC 9110, 10.2.3)."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time())
+
+
+def _root(error: BaseException) -> str:
+    """What the innermost error says: the outer ones repeat the address and each other."""
+    while error.args and isinstance(error.args[-1], BaseException):
+        error = error.args[-1]
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        return _root(reason)
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,171 @@
+"""Ffmpeg: one process of it, kept on a short lead.
+
+It gets no secrets (an empty environment), no keyboard, no network (each caller says ``protocol_whitelist``), a group of
+its own that can be killed as a whole, limits that the kernel keeps, and it dies with its parent.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import trio
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from cloudkon.errors import CloudKonError
+from images.animoto.cause import cause
+
+PROTOCOLS = "file,pipe"
+"""What ffmpeg may open: a playlist could otherwise make it reach into the network."""
+_TAIL = 2000
+"""Bytes of standard error that are kept."""
+_READ = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the kernel lets one process have. They are nets below the deadline, for when nobody watches any more."""
+
+    cpu_seconds: int = 6 * 3600
+    file_bytes: int = 16 * 1024**3
+    memory_bytes: int = 8 * 1024**3
+    """Address space; x264 at 4096 x 4096 takes 2.5 GB of it."""
+
+
+DEFAULT_BOUNDS = Bounds()
+
+
+class FfmpegFailed(CloudKonError):
+    """It ended with an error, or was killed."""
+
+
+async def run_ffmpeg(
+    arguments: Sequence[str],
+    *,
+    directory: Path,
+    feed: AsyncIterable[bytes] | None = None,
+    take_line: Callable[[str], None] | None = None,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> None:
+    """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said.
+
+    ``feed`` goes to its standard input; each line of its standard output goes to ``take_line``. It runs in
+    ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``take_line``, which goes up.
+    """
+    process = _start(arguments, directory)
+    try:
+        _limit(process.pid, bounds)
+        tail = await _converse(process, feed, take_line)
+        status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+    except BaseExceptionGroup as group:
+        raise cause(group) from None
+    finally:
+        _end(process)
+    if status:
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        raise FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'it said nothing'}")
+
+
+def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes]":
+    """Start it from this very thread.
+
+    The kernel's "parent" is the thread: started in a worker thread, as trio's own ``run_process`` does, it would be
+    killed when trio lets that thread go. Without ``setpriv`` (not on Linux) the end of its standard input ends it.
+    """
+    command = [get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "error", *arguments]
+    if setpriv := shutil.which("setpriv"):
+        command = [setpriv, "--pdeathsig", "KILL", *command]
+    return subprocess.Popen(  # noqa: S603  (an absolute path, and arguments that we wrote)
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        cwd=directory,
+        env={"LC_ALL": "C"},
+        start_new_session=True,
+    )
+
+
+def _limit(pid: int, bounds: Bounds) -> None:
+    """Limit it from outside, on Linux: code between fork and exec is not safe in a program with threads."""
+    if not hasattr(resource, "prlimit"):
+        return
+    for kind, most in (
+        (resource.RLIMIT_CPU, bounds.cpu_seconds),
+        (resource.RLIMIT_FSIZE, bounds.file_bytes),
+        (resource.RLIMIT_AS, bounds.memory_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        try:
+            hard = resource.prlimit(pid, kind)[1]
+            resource.prlimit(pid, kind, (most, most) if hard < 0 else (min(most, hard), hard))
+        except ProcessLookupError:
+            return  # it has ended already, and its status will say how
+
+
+async def _converse(
+    process: "subprocess.Popen[bytes]",
+    feed: AsyncIterable[bytes] | None,
+    take_line: Callable[[str], None] | None,
+) -> bytes:
+    """Talk with it until it says no more; give the end of its standard error."""
+    tail = bytearray()
+    # Each pipe becomes a stream of its own before the first await, so that all are closed whatever happens.
+    stdin, stdout, stderr = (_stream(pipe) for pipe in (process.stdin, process.stdout, process.stderr))
+    async with stdin, stdout, stderr, trio.open_nursery() as nursery:
+
+        async def keep_tail() -> None:
+            async for data in stderr:
+                tail.extend(data)
+                del tail[:-_TAIL]
+            # It has ended: nobody will take what the feed may still be waiting for.
+            feeding.cancel()
+
+        feeding = trio.CancelScope()
+        nursery.start_soon(keep_tail)
+        nursery.start_soon(_take_lines, stdout, take_line)
+        with feeding:
+            await _feed(stdin, feed)
+    return bytes(tail)
+
+
+async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes] | None) -> None:
+    async with stdin:
+        if feed is None:
+            return
+        try:
+            async for data in feed:
+                await stdin.send_all(data)
+        except trio.BrokenResourceError:
+            # It has ended early: its status and its last words say why.
+            return
+
+
+async def _take_lines(stdout: trio.abc.ReceiveStream, take_line: Callable[[str], None] | None) -> None:
+    rest = b""
+    async for data in stdout:
+        *lines, rest = (rest + data).split(b"\n")
+        if take_line is not None:
+            for line in lines:
+                take_line(line.decode(errors="replace"))
+
+
+def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
+    if pipe is None:
+        raise AssertionError("all three are pipes")
+    stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
+    pipe.close()
+    return stream
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill what is left of its group. Waiting blocks for the few milliseconds in which the kernel clears it away."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

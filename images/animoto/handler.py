@@ -1,0 +1,21 @@
+"""Handler: what the worker calls for an ``animoto`` instruction."""
+
+import trio
+
+from cloudkon.instructions.animoto import parse_animoto
+from images.worker.context import Context
+
+
+def animoto(arguments: str, context: Context) -> str:
+    """Make the video, store it, and give its ``s3://`` address (and, after a space, what is missing in it).
+
+    Runs in a slot process, which may be killed at any time: ffmpeg then dies with it, and the scratch directory is the
+    worker's to remove. Raises ``InvalidInstruction``, ``PermanentFailure`` that names each picture that can't be had,
+    or another ``CloudKonError`` for what a next attempt may mend.
+    """
+    # Here, because the worker's own process imports this module as well, and idle it should stay below 90 MB.
+    from cloudkon.aws import connect  # noqa: PLC0415
+    from images.animoto.video import make_video  # noqa: PLC0415
+
+    job = parse_animoto(arguments)
+    return trio.run(make_video, job, context, connect(context.settings, context.log).store)

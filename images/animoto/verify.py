@@ -1,0 +1,85 @@
+"""Verify: a video is what was asked for, before anybody is told where it lies."""
+
+from pathlib import Path
+
+from cloudkon.errors import CloudKonError
+from images.animoto.ffmpeg import PROTOCOLS, run_ffmpeg
+from images.animoto.film import Film
+
+
+class BadVideo(CloudKonError):
+    """The renderer made something else than the film."""
+
+
+async def verify(video: Path, film: Film, pictures: int) -> None:
+    """Raise ``BadVideo`` unless frames, times, size and layout are those of a film of so many pictures.
+
+    ffmpeg lists the video's packets without decoding them, which takes a fraction of a second an hour of video.
+    """
+    packets = _Packets(film.first_frame(pictures))
+    arguments = ["-protocol_whitelist", PROTOCOLS, "-i", str(video), "-map", "0", "-c", "copy", "-f", "framecrc", "-"]
+    await run_ffmpeg(arguments, directory=video.parent, take_line=packets.take)
+    packets.check(film)
+    order = [kind for kind in _boxes(video) if kind in {"moov", "mdat"}]
+    if order != ["moov", "mdat"]:
+        raise BadVideo(f"the video's parts lie as {', '.join(order)}: players could not start before its last byte")
+
+
+class _Packets:
+    """Reads ffmpeg's framecrc lines: ``#name 0: value``, then ``stream, dts, pts, duration, size, crc``."""
+
+    def __init__(self, expected: int) -> None:
+        self._seen = bytearray(expected)
+        self._count = 0
+        self._facts: dict[str, str] = {}
+        self._fault = ""
+
+    def take(self, line: str) -> None:
+        if line.startswith("#"):
+            name, _, value = line[1:].partition(":")
+            self._facts[name.strip()] = value.strip()
+            return
+        stream, _dts, pts, duration, *_rest = (field.strip() for field in line.split(","))
+        if stream != "0":
+            self._fault = "it has more than one stream"
+            return
+        self._count += 1
+        frame, rest = divmod(int(pts), max(1, int(duration)))
+        if rest or not 0 <= frame < len(self._seen) or self._seen[frame]:
+            self._fault = self._fault or f"a frame is shown at {pts} for {duration}, off the constant rate"
+        else:
+            self._seen[frame] = 1
+        self._facts.setdefault("duration", duration)
+        if duration != self._facts["duration"]:
+            self._fault = self._fault or f"frames last {self._facts['duration']} and {duration}"
+
+    def check(self, film: Film) -> None:
+        if self._count != len(self._seen):
+            raise BadVideo(f"the video has {self._count} frames, not {len(self._seen)}")
+        if self._fault:
+            raise BadVideo(f"the video is not right: {self._fault}")
+        if self._facts["codec_id 0"] != "h264":
+            raise BadVideo(f"the video is coded as {self._facts['codec_id 0']}, not h264")
+        if self._facts["dimensions 0"] != f"{film.width}x{film.height}":
+            raise BadVideo(f"the video has {self._facts['dimensions 0']} pixels, not {film.width}x{film.height}")
+        numerator, denominator = (int(part) for part in self._facts["tb 0"].split("/"))
+        if int(self._facts["duration"]) * numerator * film.fps != denominator:
+            raise BadVideo(f"the video does not have {film.fps} frames a second")
+
+
+def _boxes(video: Path) -> list[str]:
+    """The kinds of an MP4 file's outermost boxes (ISO 14496-12, 4.2)."""
+    kinds = []
+    with video.open("rb") as file:
+        end = video.stat().st_size
+        at = 0
+        while at + 8 <= end:
+            file.seek(at)
+            head = file.read(16)
+            size = int.from_bytes(head[:4], "big")
+            if size == 1:
+                size = int.from_bytes(head[8:16], "big")
+            kinds.append(head[4:8].decode("latin-1"))
+            # 0 means "to the end of the file"; less than a head's 8 bytes is damage, and ends the walk as well.
+            at = at + size if size >= 8 else end  # noqa: PLR2004  (a box's head)
+    return kinds

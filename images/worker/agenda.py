@@ -1,0 +1,93 @@
+"""Agenda: which task runs next, and what is known of how long tasks take."""
+
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from cloudkon.words import Task
+from images.worker.holding import Holding
+
+_WEIGHT = 0.1
+"""Of the newest duration in the moving average."""
+
+
+class Agenda:
+    """The claimed chunks in the order they came; slots take tasks from the first one that has any."""
+
+    def __init__(self, slots: int, on_hunger: Callable[[], None]) -> None:
+        """For a worker of so many slots; ``on_hunger`` is called whenever one of them finds nothing to run."""
+        self.slots = slots
+        self._on_hunger = on_hunger
+        self.free = 0
+        """Slots that wait for a task."""
+        self.average: float | None = None
+        """Seconds an attempt takes, as a moving average; ``None`` before the first one ended."""
+        self._ready: deque[Holding] = deque()
+        self._lot = trio.lowlevel.ParkingLot()
+        self._closed = False
+        self._started: dict[int, float] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task runs or could run."""
+        return bool(self._ready) or self.free < self.slots
+
+    def add(self, holding: Holding) -> None:
+        """A holding that has pending tasks."""
+        if not self._closed:
+            self._ready.append(holding)
+            self._lot.unpark(count=min(len(holding.pending), self.slots))
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        self._closed = True
+        self._ready.clear()
+
+    async def take(self) -> tuple[Holding, Task]:
+        """Wait for the next task to run."""
+        self.free += 1
+        try:
+            while True:
+                if found := self._first():
+                    return found
+                self._on_hunger()
+                await self._lot.park()
+        finally:
+            self.free -= 1
+
+    def _first(self) -> tuple[Holding, Task] | None:
+        for _ in range(len(self._ready)):
+            holding = self._ready[0]
+            if not holding.pending:
+                self._ready.popleft()
+            elif holding.careful and not holding.idle:
+                self._ready.rotate(-1)
+            else:
+                task = holding.pending.popleft()
+                if not holding.pending:
+                    self._ready.popleft()
+                return holding, task
+        return None
+
+    def started(self, slot: int) -> None:
+        """A slot began an attempt."""
+        self._started[slot] = trio.current_time()
+
+    def ended(self, slot: int, seconds: float | None) -> None:
+        """A slot ended an attempt that took so long, or broke it off (``None``)."""
+        self._started.pop(slot, None)
+        if seconds is not None:
+            self.average = seconds if self.average is None else self.average + _WEIGHT * (seconds - self.average)
+
+    def wake(self) -> None:
+        """A careful holding's next task may start now."""
+        self._lot.unpark()
+
+    def supply(self, tasks: int) -> float:
+        """For how many seconds ``tasks`` more tasks and what runs now will keep the slots busy; 0 if unknown."""
+        if self.average is None:
+            return 0.0
+        now = trio.current_time()
+        running = sum(max(0.0, self.average - (now - since)) for since in self._started.values())
+        return (tasks * self.average + running) / self.slots

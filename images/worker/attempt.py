@@ -1,0 +1,104 @@
+"""Attempt: one try at one task, from the handler's start to its output or the reason why there is none."""
+
+import inspect
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import trio
+
+from cloudkon.errors import CloudKonError, InvalidInput, MalformedMessage, PermanentFailure
+from cloudkon.instructions import parse
+from cloudkon.log import Log
+from cloudkon.ports import Clock
+from cloudkon.settings import Settings
+from cloudkon.words import Task
+from images.worker.context import Context
+from images.worker.handlers import Handler
+from images.worker.slot_process import SlotProcess
+
+_Sync = Callable[[str, Context], str | None]
+_Async = Callable[[str, Context], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended; ``error`` is empty where it succeeded."""
+
+    output: str
+    error: str
+    permanent: bool
+    started: float
+    seconds: float
+
+
+class Attempts:
+    """Runs handlers. Which ones there are is fixed when the worker starts."""
+
+    def __init__(
+        self, handlers: Mapping[str, Handler], settings: Settings, clock: Clock, log: Log, scratch: Path
+    ) -> None:
+        """``scratch`` is the directory under which tasks get theirs."""
+        self._handlers = handlers
+        self._asynchronous = {word: inspect.iscoroutinefunction(handler) for word, handler in handlers.items()}
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._scratch = scratch
+
+    @property
+    def needs_processes(self) -> bool:
+        """Whether any handler is synchronous, apart from those that nobody may ever ask for."""
+        return not all(self._asynchronous.values())
+
+    def check(self, instruction: str) -> None:
+        """Raise ``MalformedMessage`` for an instruction that no handler here takes."""
+        word = parse(instruction).word
+        if word not in self._handlers:
+            raise MalformedMessage(f"no handler here takes {word!r:.40}; known: {', '.join(sorted(self._handlers))}")
+
+    async def run(self, task: Task, token: str, number: int, process: SlotProcess | None) -> Outcome:
+        """Make attempt ``number`` (from 1) at a task under the claim's ``token``. Cancelling kills the work."""
+        word, arguments = parse(task.instruction)
+        timeout = self._settings.task_timeout_seconds
+        started = self._clock.wall()
+        begun = trio.current_time()
+        context = Context(
+            task.id,
+            number,
+            token,
+            started + timeout,
+            self._scratch / f"{task.id.run}-{task.id.seq}-{token}",
+            self._settings,
+            self._log.bind(run=task.id.run, task=str(task.id), attempt=number),
+        )
+        output, error, permanent = "", "", False
+        try:
+            with trio.fail_after(timeout):
+                answer: object = await self._call(word, arguments, context, process)
+            if answer is None or isinstance(answer, str):
+                output = answer or ""
+            else:
+                error, permanent = f"the handler {word!r} gave {type(answer).__name__}, not a string", True
+        except trio.TooSlowError:
+            error = f"timed out after {timeout:g} s"
+        except (InvalidInput, PermanentFailure) as failure:
+            error, permanent = str(failure), True
+        except CloudKonError as failure:
+            error = str(failure)
+        except Exception as failure:  # noqa: BLE001  (a handler may raise anything; it fails its task and no more)
+            error = f"{type(failure).__name__}: {failure}"
+        finally:
+            # Asking costs a microsecond, removing fifty: most tasks never make a directory.
+            if context.scratch.exists():
+                shutil.rmtree(context.scratch, ignore_errors=True)
+        return Outcome("" if error else output, error, permanent, started, trio.current_time() - begun)
+
+    async def _call(self, word: str, arguments: str, context: Context, process: SlotProcess | None) -> str | None:
+        handler = self._handlers[word]
+        if self._asynchronous[word]:
+            return await cast(_Async, handler)(arguments, context)
+        assert process is not None
+        return await process.run(cast(_Sync, handler), arguments, context)

@@ -1,0 +1,112 @@
+"""Claiming: the second stage of the pipeline; received chunks become ours, or are left to whose they are."""
+
+from collections.abc import Callable
+
+import trio
+
+from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine
+from cloudkon.protocol.claim import new_token
+from cloudkon.words import TaskState
+from images.worker.batcher import Batcher
+from images.worker.closing import Closing
+from images.worker.holding import Arrival, Holding
+from images.worker.kit import Kit
+
+_AGE = 0.005
+"""Seconds that a claim may wait for company while another call is under way."""
+_SIZE = 25
+_JITTER = 1.0
+"""Seconds, so that the copies of many held chunks don't all come back at once."""
+
+
+class Claims:
+    """Claims arrivals in batches and starts what it gets."""
+
+    def __init__(self, kit: Kit, closing: Closing, make_token: Callable[[], str] = new_token) -> None:
+        """Everything passed in."""
+        self._kit = kit
+        self._closing = closing
+        self._make_token = make_token
+        self._batcher = Batcher(self._flush, size=_SIZE, age=_AGE, idle=lambda: self._under_way == 0)
+        self._under_way = 0
+        self.draining = False
+
+    def put(self, arrival: Arrival) -> None:
+        """Claim it as soon as may be."""
+        self._batcher.put(arrival)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        await self._batcher.run()
+
+    async def _flush(self, arrivals: list[Arrival]) -> None:
+        self._under_way += 1
+        try:
+            if self.draining:
+                await self._return(arrivals)
+                return
+            by_key = {arrival.key: arrival for arrival in arrivals}
+            terms = self._kit.terms
+            machines: list[Machine[Claimed | Held | Done]] = [
+                Claiming(one.key, len(one.chunk), self._make_token(), terms) for one in arrivals
+            ]
+            until = self._kit.clock.monotonic() + terms.lease / 1000
+            held: list[tuple[Arrival, float]] = []
+
+            def each(verdict: Claimed | Held | Done) -> None:
+                arrival = by_key[verdict.key]
+                if isinstance(verdict, Claimed):
+                    self._start(Holding(arrival, verdict.claim))
+                elif isinstance(verdict, Done):
+                    self._kit.log.debug("duplicate-done", chunk=str(verdict.key))
+                    self._closing.publish_again(arrival, verdict.record.progress.results)
+                else:
+                    held.append((arrival, verdict.seconds))
+
+            await self._kit.flags.learn(key.run for key in by_key)
+            unsettled = await self._kit.registrar.settle(machines, each, until)
+            for key in unsettled:
+                # The ledger can't be asked; the message comes again by itself.
+                self._kit.log.warning("claim-given-up", chunk=str(key))
+                self._kit.custody.forget(key)
+            await self._leave(held)
+        finally:
+            self._under_way -= 1
+
+    def _start(self, holding: Holding) -> None:
+        self._kit.custody.claimed(holding)
+        if holding.careful:
+            self._kit.log.warning("worker-lost", chunk=str(holding.key), losses=holding.inherited.losses)
+            self._blame(holding)
+        if holding.key.run in self._kit.flags.cancelled:
+            holding.cancel(self._kit.name)
+        if holding.finished:
+            self._closing.complete(holding)
+        elif self.draining:
+            self._closing.release(holding)
+        else:
+            self._kit.agenda.add(holding)
+
+    def _blame(self, holding: Holding) -> None:
+        """A task that was about to run whenever the worker died, too often, is what killed it."""
+        suspicions = holding.inherited.suspicions
+        for task in [
+            one for one in holding.pending if suspicions.get(one.id.seq, 0) >= self._kit.settings.max_attempts
+        ]:
+            holding.pending.remove(task)
+            error = f"worker lost {suspicions[task.id.seq]} times while it ran"
+            holding.failures[task.id.seq] = holding.failures.get(task.id.seq, 0) + suspicions[task.id.seq]
+            holding.give_up(task, TaskState.FAILED, error, self._kit.name)
+
+    async def _leave(self, held: list[tuple[Arrival, float]]) -> None:
+        async with trio.open_nursery() as nursery:
+            for arrival, seconds in held:
+                self._kit.log.debug("held-elsewhere", chunk=str(arrival.key), seconds=round(seconds, 3))
+                self._kit.custody.forget(arrival.key)
+                again = seconds + self._kit.rng.uniform(0, _JITTER)
+                nursery.start_soon(self._kit.mailbox.give_back, list(arrival.deliveries.values()), again)
+
+    async def _return(self, arrivals: list[Arrival]) -> None:
+        await self._kit.mailbox.give_back([one for arrival in arrivals for one in arrival.deliveries.values()])
+        for arrival in arrivals:
+            self._kit.custody.forget(arrival.key)

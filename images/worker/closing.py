@@ -1,0 +1,143 @@
+"""Closing: complete → publish → delete, or release → give back. What makes a result the recorded one."""
+
+from dataclasses import dataclass
+
+import trio
+
+from cloudkon.protocol import Completing, Lost, Machine, Recorded, Released, Releasing
+from cloudkon.wire.report import MOST_RESULTS, encode_report
+from cloudkon.words import Delivery, Result
+from images.worker.batcher import Batcher
+from images.worker.holding import Arrival, Holding, Stage
+from images.worker.kit import Kit
+
+# Ages and sizes as measured: longer saves no call under load, shorter makes more of them.
+_COMPLETE_AGE, _COMPLETE_SIZE = 0.1, 25
+_PUBLISH_AGE, _PUBLISH_SIZE = 0.05, 500
+_DELETE_AGE, _DELETE_SIZE = 0.5, 10
+_SMALL = 1024
+"""Characters of text in a chunk's results that fit in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Recorded results of a chunk, and the messages that may go once these are published."""
+
+    arrival: Arrival
+    results: tuple[Result, ...]
+
+
+class Closing:
+    """The last stages of the pipeline, each behind the one before."""
+
+    def __init__(self, kit: Kit) -> None:
+        """Everything passed in."""
+        self._kit = kit
+        self.draining = False
+        self.lost = 0
+        """Chunks whose claim was lost before they were completed."""
+        self._complete = Batcher(
+            self._flush_complete, size=_COMPLETE_SIZE, age=_COMPLETE_AGE, idle=self._idle, on_done=self.nudge
+        )
+        self._publish = Batcher(
+            self._flush_publish, size=_PUBLISH_SIZE, age=_PUBLISH_AGE, idle=self._quiet, on_done=self.nudge
+        )
+        self._delete = Batcher(self._flush_delete, size=_DELETE_SIZE, age=_DELETE_AGE, idle=self._settled)
+        self._release = Batcher(self._flush_release, size=_COMPLETE_SIZE, age=0.0, idle=lambda: True)
+        self._nursery: trio.Nursery | None = None
+
+    def complete(self, holding: Holding) -> None:
+        """Every task has its result: record them."""
+        holding.stage = Stage.CLOSING
+        assert self._nursery is not None
+        if sum(len(result.output) + len(result.error) for result in holding.results.values()) < _SMALL:
+            self._complete.put(holding)
+        else:
+            self._nursery.start_soon(self._fit, holding)
+
+    def release(self, holding: Holding) -> None:
+        """Give the chunk back with its results so far."""
+        holding.stage = Stage.CLOSING
+        self._release.put(holding)
+
+    def publish_again(self, arrival: Arrival, results: tuple[Result, ...]) -> None:
+        """Somebody completed it and may have died before publishing."""
+        self._publish.put(Publication(arrival, results))
+
+    def nudge(self) -> None:
+        """Look again whether batches may go."""
+        self._complete.nudge()
+        self._publish.nudge()
+        self._delete.nudge()
+
+    async def run(self) -> None:
+        """Run the stages until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for stage in (self._complete, self._publish, self._delete, self._release):
+                nursery.start_soon(stage.run)
+
+    async def flushed(self) -> None:
+        """Wait until every stage is empty."""
+        for stage in (self._complete, self._release, self._publish, self._delete):
+            await stage.empty()
+
+    # Nothing else is coming: for completions when the slots have nothing to do, for publications when nothing is
+    # being completed either, for deletions when nothing is being published either.
+    def _idle(self) -> bool:
+        return self.draining or not self._kit.agenda.busy
+
+    def _quiet(self) -> bool:
+        return self._idle() and not len(self._complete)
+
+    def _settled(self) -> bool:
+        return self._quiet() and not len(self._publish)
+
+    async def _fit(self, holding: Holding) -> None:
+        await self._kit.outputs.fit(holding.results, holding.claim.token, lambda: holding.stage is Stage.CLOSING)
+        self._complete.put(holding)
+
+    async def _flush_complete(self, holdings: list[Holding]) -> None:
+        def each(verdict: Recorded | Lost) -> None:
+            holding = self._kit.custody.holdings[verdict.key]
+            if isinstance(verdict, Recorded):
+                self._publish.put(Publication(holding.arrival, verdict.record.progress.results))
+            else:
+                self.lost += 1
+                self._kit.log.warning("claim-lost", chunk=str(verdict.key), stage="complete")
+                self._kit.custody.forget(verdict.key)
+
+        machines: list[Machine[Recorded | Lost]] = [
+            Completing(one.claim, one.progress, self._kit.terms) for one in holdings
+        ]
+        await self._kit.registrar.settle(machines, each)
+
+    async def _flush_publish(self, publications: list[Publication]) -> None:
+        by_run: dict[str, list[Result]] = {}
+        for publication in publications:
+            by_run.setdefault(publication.arrival.key.run, []).extend(publication.results)
+        reports = [
+            encode_report(run, results[start : start + MOST_RESULTS])
+            for run, results in by_run.items()
+            for start in range(0, len(results), MOST_RESULTS)
+        ]
+        await self._kit.mailbox.publish(reports)
+        for publication in publications:
+            for delivery in publication.arrival.deliveries.values():
+                self._delete.put(delivery)
+            self._kit.custody.forget(publication.arrival.key)
+
+    async def _flush_delete(self, deliveries: list[Delivery]) -> None:
+        await self._kit.mailbox.delete(deliveries)
+
+    async def _flush_release(self, holdings: list[Holding]) -> None:
+        def each(verdict: Released) -> None:
+            self._kit.log.info("released", chunk=str(verdict.key))
+
+        await self._kit.registrar.settle(
+            [Releasing(one.claim, one.progress, self._kit.terms) for one in holdings], each
+        )
+        # Only now: a message that is back before the lease is cleared would be held for the rest of it.
+        await self._kit.mailbox.give_back([one for h in holdings for one in h.arrival.deliveries.values()])
+        for holding in holdings:
+            self._kit.custody.forget(holding.key)

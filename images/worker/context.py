@@ -1,0 +1,46 @@
+"""Context: what a handler is told about its task, and what it may say while it runs."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudkon.log import Log
+from cloudkon.settings import Settings
+from cloudkon.words import TaskId
+
+PROGRESS_FILE = "progress.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Crosses to the slot process by pickle, so it holds values only.
+
+    ``token`` is the claim's: it goes into the key of everything the handler stores, so that a late loser can't
+    overwrite the winner's object. ``attempt`` counts from 1, ``deadline`` is in epoch seconds.
+    """
+
+    task: TaskId
+    attempt: int
+    token: str
+    deadline: float
+    scratch: Path
+    settings: Settings
+    log: Log
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.task.run
+
+    def scratch_directory(self) -> Path:
+        """A directory of the task's own, made now if need be and removed when the attempt is over."""
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.scratch
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Say how far it is, 0.0 to 1.0; the worker logs it with its next heartbeat."""
+        path = self.scratch_directory() / PROGRESS_FILE
+        staged = path.with_suffix(".new")
+        staged.write_text(json.dumps({"fraction": fraction, "note": note}))
+        os.replace(staged, path)  # noqa: PTH105  (atomic: the reader sees the old or the new one)

@@ -1,0 +1,128 @@
+"""Holding: a chunk that this worker has claimed, from the claim to the end of its messages."""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import trio
+
+from cloudkon.protocol import Claim
+from cloudkon.words import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
+
+
+class Stage(Enum):
+    """Where a holding is on its way through the pipeline."""
+
+    ACTIVE = "active"
+    """Its tasks wait, run, or wait for another attempt; heartbeats renew it."""
+    CLOSING = "closing"
+    """It is being completed or released: no renewal may come between."""
+    LOST = "lost"
+    """Somebody else's, or too old to trust: nothing may be written for it."""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A chunk that was received, with every delivery of it since: the newest handle of each message."""
+
+    chunk: Chunk
+    deliveries: dict[str, Delivery]
+    hidden_until: float
+    """Until when, in monotonic seconds, the queue hides the messages from others."""
+
+    @classmethod
+    def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "Arrival":
+        """A first arrival."""
+        return cls(chunk, {delivery.message_id: delivery}, hidden_until)
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk's."""
+        return self.chunk.key
+
+    def add(self, delivery: Delivery) -> None:
+        """Another delivery of the chunk: a copy, or the same message again, whose older handle is stale now."""
+        self.deliveries[delivery.message_id] = delivery
+
+
+class Holding:
+    """The mutable middle of the pipeline; only its own worker touches it, in one thread."""
+
+    __slots__ = (
+        "arrival",
+        "claim",
+        "failures",
+        "inherited",
+        "pending",
+        "renewal",
+        "results",
+        "running",
+        "stage",
+        "suspect",
+    )
+
+    def __init__(self, arrival: Arrival, claim: Claim) -> None:
+        """Start from what earlier claims of the chunk left in the ledger."""
+        inherited = claim.record.progress
+        self.arrival = arrival
+        self.claim = claim
+        self.inherited = inherited
+        self.results: dict[int, Result] = {result.task.seq: result for result in inherited.results}
+        self.failures = dict(inherited.failures)
+        self.suspect: int | None = None
+        self.pending: deque[Task] = deque(task for task in arrival.chunk.tasks() if task.id.seq not in self.results)
+        self.running: dict[int, trio.CancelScope] = {}
+        self.stage = Stage.ACTIVE
+        self.renewal = trio.Semaphore(1)
+        """Two renewals of one claim must not overtake one another."""
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk's."""
+        return self.arrival.key
+
+    @property
+    def careful(self) -> bool:
+        """Whether a worker died on the chunk before: its tasks then run one at a time, each named before."""
+        return self.inherited.losses > 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task has its result."""
+        return len(self.results) == len(self.arrival.chunk)
+
+    @property
+    def idle(self) -> bool:
+        """Whether none of its tasks is running."""
+        return not self.running
+
+    @property
+    def progress(self) -> Progress:
+        """What a checkpoint, a release or the completion writes."""
+        return replace(
+            self.inherited,
+            results=tuple(self.results[seq] for seq in sorted(self.results)),
+            failures=dict(self.failures),
+            suspect=self.suspect,
+        )
+
+    def lose(self) -> None:
+        """Kill the work: the claim can't be relied on any more."""
+        self.stage = Stage.LOST
+        self.pending.clear()
+        for scope in self.running.values():
+            scope.cancel()
+
+    def give_up(self, task: Task, state: TaskState, error: str, worker: str) -> None:
+        """Give a task that will not run (again) its result."""
+        attempts = self.failures.get(task.id.seq, 0)
+        self.results[task.id.seq] = Result(task.id, state, error=error, attempts=attempts, worker=worker)
+
+    def cancel(self, worker: str) -> None:
+        """Tell what runs to stop; every other task without a result gets CANCELLED, which is one."""
+        for scope in self.running.values():
+            scope.cancel()
+        self.pending.clear()
+        for task in self.arrival.chunk.tasks():
+            if task.id.seq not in self.results and task.id.seq not in self.running:
+                self.give_up(task, TaskState.CANCELLED, "the run was cancelled", worker)

@@ -1,0 +1,32 @@
+"""Kit: what the stages of one worker's pipeline share."""
+
+import random
+from dataclasses import dataclass
+
+from cloudkon.log import Log
+from cloudkon.ports import Clock
+from cloudkon.protocol import Registrar, Terms
+from cloudkon.settings import Settings
+from images.worker.agenda import Agenda
+from images.worker.custody import Custody
+from images.worker.flags import Flags
+from images.worker.mailbox import Mailbox
+from images.worker.outputs import Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """One of each, made by the worker; ``name`` is the worker's own."""
+
+    name: str
+    settings: Settings
+    terms: Terms
+    clock: Clock
+    rng: random.Random
+    log: Log
+    registrar: Registrar
+    mailbox: Mailbox
+    outputs: Outputs
+    custody: Custody
+    agenda: Agenda
+    flags: Flags

@@ -1,0 +1,105 @@
+"""Local back end: the whole pipeline in one process, on queues and a ledger in memory, without any server."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import trio
+
+from cloudkon.errors import InvalidInput, InvalidWorkload
+from cloudkon.instructions.lines import lines_in
+from cloudkon.log import Log
+from cloudkon.memory import memory_services
+from cloudkon.ports import BATCH, Services
+from cloudkon.protocol.registrar import batched
+from cloudkon.settings import Settings
+from cloudkon.wire.message import encode_message
+from cloudkon.wire.report import decode_report
+from cloudkon.words import WORKER, Chunk, Outgoing, Result, Run
+from images.worker.handlers import Handler
+from images.worker.scratch import open_scratch
+from images.worker.summary import Summary
+from images.worker.worker import Worker
+
+RUN = "local"
+MOST_CHUNK = 50
+"""Tasks a chunk: within one process a chunk costs no balance, and most of the pipeline's work is a chunk's."""
+_MOST_SHOWN = 20
+
+
+def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
+    """The file's instructions, or raise ``InvalidWorkload`` with the numbers of the lines that can't be run."""
+    try:
+        with path.open("rb") as stream:
+            lines = list(lines_in(stream))
+    except OSError as error:
+        raise InvalidWorkload(str(path), f"it can't be read: {error.strerror}", "Name a workload file") from None
+    problems, instructions = [], []
+    for line in lines:
+        try:
+            instruction, pool = line.check(tuple(handlers))
+            if pool is not WORKER:
+                raise InvalidInput(instruction[:40], f"the local back end doesn't run the pool {pool.name}")
+        except InvalidInput as error:
+            problems.append(f"line {line.number}: {error}")
+        else:
+            instructions.append(instruction)
+    if problems:
+        shown = [
+            *problems[:_MOST_SHOWN],
+            *([f"and {len(problems) - _MOST_SHOWN:,} more"] * (len(problems) > _MOST_SHOWN)),
+        ]
+        raise InvalidWorkload(str(path), "\n  ".join([f"{len(problems):,} lines can't be run", *shown]))
+    if not instructions:
+        raise InvalidWorkload(str(path), "there is no instruction in it", "Write one a line, such as: sleep 10")
+    return instructions
+
+
+def run_workload(instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log) -> Summary:
+    """Run them all on ``settings.slots`` slots, and sum up."""
+    with open_scratch() as scratch:
+        return trio.run(_run, instructions, handlers, settings, log, scratch)
+
+
+async def _run(
+    instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log, scratch: Path
+) -> Summary:
+    settings = replace(settings, poll_seconds=0.0)
+    services = memory_services()
+    await _push(instructions, services, settings.slots)
+    results: dict[int, Result] = {}
+    begun = time.monotonic()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_collect, services, results)
+        await Worker(settings, WORKER, services, handlers, log, scratch, until_empty=True).run()
+        nursery.cancel_scope.cancel()
+    seconds = time.monotonic() - begun
+    await _collect_once(services, results)
+    return Summary.of(((instructions[seq], result) for seq, result in results.items()), seconds, settings.slots)
+
+
+async def _push(instructions: list[str], services: Services, slots: int) -> None:
+    chunk_size = max(1, min(MOST_CHUNK, len(instructions) // (4 * slots)))
+    run = Run.plan(
+        run_id=RUN, counts={WORKER.name: len(instructions)}, chunk_size=chunk_size, digest="", started=time.time()
+    )
+    await services.ledger.create_run(run)
+    messages = [
+        Outgoing(encode_message(Chunk(key, first, tuple(instructions[first : first + count]))))
+        for key, first, count in run.chunks(WORKER.name)
+    ]
+    for some in batched(messages, BATCH):
+        await services.queues[WORKER.name].send(some)
+
+
+async def _collect(services: Services, results: dict[int, Result]) -> None:
+    while True:
+        await _collect_once(services, results, wait=1.0)
+
+
+async def _collect_once(services: Services, results: dict[int, Result], wait: float = 0.0) -> None:
+    while deliveries := await services.results.receive(BATCH, wait, 60):
+        for delivery in deliveries:
+            results.update((result.task.seq, result) for result in decode_report(delivery.body))
+        await services.results.delete(deliveries)

@@ -1,0 +1,90 @@
+"""Slot process: where synchronous handlers run, so that they can be killed and can't starve the pipeline.
+
+One process a slot, kept warm; trio-parallel starts it, talks to it and kills it. It leads a process group of its
+own, so that what a handler started dies with it.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+import trio_parallel
+
+from cloudkon.errors import CloudKonError
+from images.worker.context import Context
+
+T = TypeVar("T")
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class SlotDied(CloudKonError):
+    """The slot's process ended under the handler: a crash, or the system ran out of memory."""
+
+
+class SlotProcess:
+    """One slot's process; another one takes its place when it dies or is killed."""
+
+    def __init__(self, context: trio_parallel.WorkerContext, limiter: trio.CapacityLimiter) -> None:
+        """Made by ``open_slot_process``."""
+        self._context = context
+        self._limiter = limiter
+        self._leader: int | None = None
+
+    async def warm(self) -> None:
+        """Start the process if there is none; takes about as long as starting Python."""
+        if self._leader is None:
+            self._leader = await self._call(os.getpid)
+
+    async def run(self, handler: Callable[[str, Context], str | None], arguments: str, context: Context) -> str | None:
+        """Run a handler in it. Cancelling kills the process and all that it started.
+
+        Raises what the handler raises, and ``SlotDied`` if the process did not live to say.
+        """
+        await self.warm()
+        try:
+            return await self._call(_handle, handler, arguments, context)
+        except trio_parallel.BrokenWorkerError as error:
+            process = error.args[-1]
+            code = getattr(process, "exitcode", None)
+            how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with exit code {code}"
+            await self._end_group()
+            raise SlotDied(f"the handler's process ended {how} (a crash, or out of memory)") from None
+        except trio.Cancelled:
+            await self._end_group()
+            raise
+
+    async def _call(self, function: Callable[..., T], *arguments: object) -> T:
+        # Typed here because trio-parallel's signature is lost behind the context.
+        answer: T = await self._context.run_sync(function, *arguments, kill_on_cancel=True, limiter=self._limiter)
+        return answer
+
+    async def _end_group(self) -> None:
+        leader, self._leader = self._leader, None
+        if leader is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(leader, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def open_slot_process() -> AsyncIterator[SlotProcess]:
+    """A slot process for as long as the slot lives."""
+    async with trio_parallel.open_worker_context(idle_timeout=float("inf"), init=_begin, grace_period=1.0) as context:
+        yield SlotProcess(context, trio.CapacityLimiter(1))
+
+
+def _begin() -> bool:
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        # Should the worker be killed, nobody is left to read the answer: the work must not go on.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return True
+
+
+def _handle(handler: Callable[[str, Context], str | None], arguments: str, context: Context) -> str | None:
+    return handler(arguments, context)

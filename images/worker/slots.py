@@ -1,0 +1,127 @@
+"""Slots: the places to execute. Each takes a task, runs an attempt, and files what came of it."""
+
+from contextlib import AsyncExitStack
+
+import trio
+
+from cloudkon.words import Result, Task, TaskState
+from images.worker.attempt import Attempts, Outcome
+from images.worker.closing import Closing
+from images.worker.heartbeat import Heartbeat
+from images.worker.holding import Holding, Stage
+from images.worker.kit import Kit
+from images.worker.slot_process import SlotProcess, open_slot_process
+
+
+class Slots:
+    """Executes tasks, ``settings.slots`` at a time."""
+
+    def __init__(self, kit: Kit, attempts: Attempts, closing: Closing, heartbeat: Heartbeat) -> None:
+        """Everything passed in."""
+        self._kit = kit
+        self._attempts = attempts
+        self._closing = closing
+        self._heartbeat = heartbeat
+        self._retries: trio.Nursery | None = None
+        self.draining = False
+
+    async def run(self) -> None:
+        """Run the slots until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._retries = nursery
+            for index in range(self._kit.settings.slots):
+                nursery.start_soon(self._slot, index)
+
+    async def _slot(self, index: int) -> None:
+        async with AsyncExitStack() as stack:
+            process = None
+            if self._attempts.needs_processes:
+                process = await stack.enter_async_context(open_slot_process())
+                await process.warm()
+            while True:
+                holding, task = await self._kit.agenda.take()
+                await self._execute(index, process, holding, task)
+
+    async def _execute(self, index: int, process: SlotProcess | None, holding: Holding, task: Task) -> None:
+        seq = task.id.seq
+        outcome: Outcome | None = None
+        with trio.CancelScope() as scope:
+            holding.running[seq] = scope
+            number = holding.failures.get(seq, 0) + 1
+            if not holding.careful or await self._suspect(holding, seq):
+                self._kit.agenda.started(index)
+                outcome = await self._attempts.run(task, holding.claim.token, number, process)
+        # A cancellation that came too late to change the outcome changes nothing.
+        self._kit.agenda.ended(index, outcome.seconds if outcome else None)
+        del holding.running[seq]
+        if holding.stage is not Stage.ACTIVE:
+            return
+        holding.suspect = None
+        if outcome is not None:
+            self._file(holding, task, number, outcome)
+        self.look_after(holding)
+
+    async def _suspect(self, holding: Holding, seq: int) -> bool:
+        """Record which task is about to start; ``False`` if the claim is lost."""
+        holding.suspect = seq
+        return await self._heartbeat.record(holding)
+
+    def _file(self, holding: Holding, task: Task, number: int, outcome: Outcome) -> None:
+        seq = task.id.seq
+        if outcome.error:
+            holding.failures[seq] = number
+            if not outcome.permanent and number < self._kit.settings.max_attempts:
+                self._kit.log.warning("attempt-failed", task=str(task.id), attempt=number, error=outcome.error[:500])
+                assert self._retries is not None
+                self._retries.start_soon(self._retry, holding, task, number)
+                return
+            self._kit.log.warning("task-failed", task=str(task.id), attempt=number, error=outcome.error[:500])
+        holding.results[seq] = Result(
+            task.id,
+            TaskState.FAILED if outcome.error else TaskState.SUCCEEDED,
+            output=outcome.output,
+            error=outcome.error,
+            attempts=number,
+            started=outcome.started,
+            seconds=outcome.seconds,
+            worker=self._kit.name,
+        )
+
+    async def _retry(self, holding: Holding, task: Task, number: int) -> None:
+        longest = self._kit.settings.retry_seconds * 2 ** (number - 1)
+        await trio.sleep(self._kit.rng.uniform(longest / 2, longest))
+        if holding.stage is Stage.ACTIVE and task.id.seq not in holding.results:
+            holding.pending.append(task)
+            self._kit.agenda.add(holding)
+
+    def look_after(self, holding: Holding) -> None:
+        """Send a holding on its way if there is nothing more to run in it."""
+        if holding.stage is not Stage.ACTIVE:
+            return
+        if holding.key.run in self._kit.flags.cancelled:
+            holding.cancel(self._kit.name)
+        if holding.finished:
+            self._closing.complete(holding)
+        elif self.draining and holding.idle:
+            self._closing.release(holding)
+        elif holding.careful:
+            self._kit.agenda.wake()
+
+    def cancel_run(self, run: str) -> None:
+        """Tell the tasks of a run to stop."""
+        for holding in list(self._kit.custody.holdings.values()):
+            if holding.key.run == run and holding.stage is Stage.ACTIVE:
+                holding.cancel(self._kit.name)
+                self.look_after(holding)
+
+    def drain(self) -> None:
+        """Start nothing more; release what does not run."""
+        self.draining = True
+        for holding in list(self._kit.custody.holdings.values()):
+            self.look_after(holding)
+
+    def kill(self) -> None:
+        """Time is up: stop what runs; it is released with the results so far and costs no attempt."""
+        for holding in list(self._kit.custody.holdings.values()):
+            for scope in holding.running.values():
+                scope.cancel()

@@ -1,0 +1,142 @@
+"""Worker: the pipeline put together, from its start to its drain.
+
+    receive → claim → execute (slots) → complete → publish → delete
+
+While a slot runs, the next chunks are received and claimed and the last ones are recorded: it never waits for AWS.
+"""
+
+import os
+import random
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import trio
+
+from cloudkon.log import Log
+from cloudkon.ports import Clock, Services, TrioClock
+from cloudkon.protocol import Registrar, Terms
+from cloudkon.settings import Settings
+from cloudkon.words import Pool
+from images.worker.agenda import Agenda
+from images.worker.attempt import Attempts
+from images.worker.batcher import Batcher
+from images.worker.claiming import Claims
+from images.worker.closing import Closing
+from images.worker.custody import Custody
+from images.worker.flags import Flags
+from images.worker.handlers import Handler
+from images.worker.heartbeat import Heartbeat
+from images.worker.intake import Intake
+from images.worker.kit import Kit
+from images.worker.mailbox import Mailbox, Rejection
+from images.worker.outputs import Outputs
+from images.worker.slots import Slots
+
+_KEPT_FOR_FLUSHING = 0.2
+"""Of the stop timeout: what runs gets the rest."""
+_LONGEST_KEPT = 8.0
+
+
+def worker_name() -> str:
+    """Who says so, in results and logs: the host, the process, and enough chance to tell restarts apart."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+class Worker:
+    """One worker process's pipeline. Clock, chance, services and handlers are passed in."""
+
+    def __init__(  # noqa: PLR0913  (the composition root: this is the list of what there is)
+        self,
+        settings: Settings,
+        pool: Pool,
+        services: Services,
+        handlers: Mapping[str, Handler],
+        log: Log,
+        scratch: Path,
+        *,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        name: str = "",
+        until_empty: bool = False,
+    ) -> None:
+        """``scratch`` is the directory under which tasks get theirs, ``until_empty`` ends it with its queue."""
+        self.name = name or worker_name()
+        self._stopping = trio.Event()
+        self._patience = trio.CancelScope()
+        log = log.bind(worker=self.name, pool=pool.name)
+        clock = clock or TrioClock()
+        rng = rng or random.Random()  # noqa: S311  (jitter, not secrets)
+        queue, dead_letters = services.queues[pool.name], services.dead_letters[pool.name]
+        self._kit = kit = Kit(
+            name=self.name,
+            settings=settings,
+            terms=Terms.of(settings),
+            clock=clock,
+            rng=rng,
+            log=log,
+            registrar=Registrar(services.ledger, clock, rng, log),
+            mailbox=Mailbox(queue, dead_letters, services.results, rng, log),
+            outputs=Outputs(services.store, rng, log),
+            custody=Custody(),
+            agenda=Agenda(settings.slots, self._hunger),
+            flags=Flags(services.ledger, settings.cancel_poll_seconds, log),
+        )
+        attempts = Attempts(handlers, settings, clock, log, scratch)
+        self._closing = Closing(kit)
+        self._heartbeat = Heartbeat(kit)
+        self._claims = Claims(kit, self._closing)
+        self._slots = Slots(kit, attempts, self._closing, self._heartbeat)
+        self._rejects: Batcher[Rejection] = Batcher(kit.mailbox.reject, size=10, age=0.5, idle=lambda: True)
+        self._intake = Intake(kit, queue, attempts.check, self._claims.put, self._rejects.put, until_empty=until_empty)
+
+    def stop(self) -> None:
+        """Begin to drain: what runs may end within the stop timeout, everything else is given back."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until told to stop, or until the queue is empty if asked so; returns when nothing is left in hand."""
+        self._kit.log.info("started", slots=self._kit.settings.slots)
+        async with trio.open_nursery() as stages:
+            for stage in (self._claims, self._closing, self._heartbeat, self._slots, self._rejects):
+                stages.start_soon(stage.run)
+            stages.start_soon(self._kit.flags.watch, self._active_runs, self._slots.cancel_run)
+            stages.start_soon(self._await_stop)
+            with self._patience:
+                await self._intake.run()
+                self._drain()
+                await self._kit.mailbox.give_back(self._intake.leftovers)
+                await self._kit.custody.empty()
+                await self._closing.flushed()
+                await self._rejects.empty()
+            stages.cancel_scope.cancel()
+        if self._patience.cancelled_caught:
+            # Nothing is lost: leases and visibility run out, and others take over.
+            self._kit.log.warning("stopped-unfinished", chunks=len(self._kit.custody))
+        self._kit.log.info("ended", claims_lost=self._heartbeat.lost + self._closing.lost)
+
+    async def _await_stop(self) -> None:
+        await self._stopping.wait()
+        stop = self._kit.settings.stop_seconds
+        self._patience.deadline = trio.current_time() + stop
+        self._intake.close()
+        self._drain()
+        await trio.sleep(stop - min(_LONGEST_KEPT, stop * _KEPT_FOR_FLUSHING))
+        self._slots.kill()
+
+    def _drain(self) -> None:
+        self._kit.log.info("draining", chunks=len(self._kit.custody))
+        self._kit.agenda.close()
+        self._claims.draining = True
+        self._closing.draining = True
+        self._slots.drain()
+        self._closing.nudge()
+
+    def _active_runs(self) -> set[str]:
+        return {key.run for key in self._kit.custody.holdings}
+
+    def _hunger(self) -> None:
+        """A slot found nothing to run: more may be wanted, and batches may go."""
+        self._intake.nudge()
+        self._closing.nudge()
