@@ -10,7 +10,7 @@ import boto3
 import botocore.session
 import trio
 from botocore.config import Config
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from cloudkon import __version__
 from cloudkon.aws.faults import RAISED, in_our_words
@@ -28,9 +28,11 @@ R = TypeVar("R")
 
 CALLS = 64
 """Calls that are under way at a time: threads, and connections a service."""
-_PATIENCE = {"sqs": LONGEST_POLL + 10.0, "dynamodb": 10.0}
-"""Seconds a service may stay silent: SQS a long poll and more, the ledger far less than a lease."""
+_PATIENCE = {"sqs": LONGEST_POLL + 10.0, "dynamodb": 10.0, "s3": 20.0}
+"""Seconds a service may stay silent: SQS a long poll and more, the ledger far less than a lease; a cancelled transfer
+waits for its next bytes that long."""
 _DEFAULT_PATIENCE = 60.0
+_EMULATOR_REGION = "us-east-1"
 _OWN_BACKOFF = ("sqs", "dynamodb")
 """Services whose callers back off by themselves."""
 
@@ -98,16 +100,18 @@ class Connection:
             return self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
         except ProfileNotFound as error:
             raise InvalidSetting(f"profile {self._settings.profile!r}", str(error), "Mend AWS_PROFILE") from error
+        except NoRegionError as error:
+            raise InvalidSetting("region", "none is set", "Set AWS_REGION, or one in AWS's configuration") from error
         except ValueError as error:
             raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Mend AWS_ENDPOINT_URL") from error
 
     def _session(self) -> boto3.Session:
         settings = self._settings
         if settings.target != "aws":
-            return _emulator_session(settings.region)
-        session = boto3.Session(profile_name=settings.profile or None, region_name=settings.region)
+            return _emulator_session(settings.region or _EMULATOR_REGION)
+        session = boto3.Session(profile_name=settings.profile or None, region_name=settings.region or None)
         if self.endpoint and session.get_credentials() is None:
-            return _emulator_session(settings.region)
+            return _emulator_session(settings.region or _EMULATOR_REGION)
         return session
 
     def _config(self, service: str) -> Config:

@@ -150,7 +150,7 @@ def named(code: str, what: str, fleet: str) -> CloudKonError:
 
 def no_fleet(fleet: str, reason: str) -> NoFleet:
     """Say that a queue, table or bucket of the fleet doesn't exist."""
-    return NoFleet(f"fleet {fleet!r}", f"it is not up ({reason})", "Start it with: python -m fleet up")
+    return NoFleet(f"fleet {fleet!r}", f"it is not up ({reason.rstrip('.')})", "Start it with: python -m fleet up")
 
 
 def _refusal(error: ClientError, fleet: str) -> CloudKonError:

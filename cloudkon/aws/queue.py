@@ -165,6 +165,7 @@ def _entry(message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":
         # SQS refuses an empty one, and the body counts for more than what is said about it.
         if value and room >= 0:
             attributes[name] = {"DataType": "String", "StringValue": value}
+    # Numbered when it is known which share it goes with.
     return {"Id": "", "MessageBody": body, "MessageAttributes": attributes}
 
 

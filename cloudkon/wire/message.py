@@ -54,6 +54,11 @@ def decode_message(body: str) -> Chunk:
     for position, instruction in enumerate(tasks):
         if not isinstance(instruction, str) or not instruction.strip():
             raise MalformedMessage(f"task {position} of the message is {instruction!r:.60}, not an instruction")
+        try:
+            instruction.encode()
+        except UnicodeEncodeError as error:
+            # JSON can write half a surrogate pair; nothing can encode it again.
+            raise MalformedMessage(f"task {position} of the message is {instruction!a:.60}: {error.reason}") from None
     key = ChunkKey(run, number(value, "chunk"), number(value, "shards", 1))
     return Chunk(key, number(value, "first"), tuple(tasks))
 

@@ -75,15 +75,16 @@ class Intake:
         """Receive until closed, or until the queue is empty if asked so; returns when no poll is under way."""
         async with trio.open_nursery() as nursery:
             while not self._closed:
+                ending = self._until_empty and self._empty >= _EMPTY_POLLS
+                if ending and not self._polls and await self._nothing_left():
+                    return
                 polls = MOST_POLLS if self._empty == 0 else 1
-                wanted = 0 if self._kit.registrar.failing or self._failed else self._wanted()
+                wanted = 0 if ending or self._kit.registrar.failing or self._failed else self._wanted()
                 if wanted > 0 and self._polls < polls:
                     limit = min(BATCH, wanted)
                     self._polls += 1
                     self._asked += limit
                     nursery.start_soon(self._poll, limit)
-                elif self._until_empty and self._empty >= _EMPTY_POLLS and await self._nothing_left():
-                    return
                 else:
                     with trio.move_on_after(self._pause()):
                         await self._lot.park()
@@ -157,8 +158,8 @@ class Intake:
 
     async def _nothing_left(self) -> bool:
         """Whether the queue is empty, nothing is in flight elsewhere, and nothing is in our hands."""
-        self._empty = 0
-        if len(self._kit.custody) or self._polls:
+        self._empty = 1
+        if len(self._kit.custody):
             return False
         try:
             return (await self._queue.depth()).empty

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -11,7 +10,7 @@ from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.instructions.lines import lines_in
 from cloudkon.log import Log
 from cloudkon.memory import memory_services
-from cloudkon.ports import BATCH, Services
+from cloudkon.ports import BATCH, Queue, Services
 from cloudkon.protocol.registrar import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
@@ -39,12 +38,13 @@ def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
     for line in lines:
         try:
             instruction, pool = line.check(tuple(handlers))
-            if pool is not WORKER:
-                raise InvalidInput(instruction[:40], f"the local back end doesn't run the pool {pool.name}")
         except InvalidInput as error:
             problems.append(f"line {line.number}: {error}")
-        else:
+            continue
+        if pool is WORKER:
             instructions.append(instruction)
+        else:
+            problems.append(f"line {line.number}: the local back end doesn't run the pool {pool.name}")
     if problems:
         shown = [
             *problems[:_MOST_SHOWN],
@@ -65,17 +65,15 @@ def run_workload(instructions: list[str], handlers: Mapping[str, Handler], setti
 async def _run(
     instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log, scratch: Path
 ) -> Summary:
-    settings = replace(settings, poll_seconds=0.0)
     services = memory_services()
     await _push(instructions, services, settings.slots)
-    results: dict[int, Result] = {}
+    worker = Worker(settings, WORKER, services, handlers, log, scratch)
     begun = time.monotonic()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_collect, services, results)
-        await Worker(settings, WORKER, services, handlers, log, scratch, until_empty=True).run()
-        nursery.cancel_scope.cancel()
-    seconds = time.monotonic() - begun
-    await _collect_once(services, results)
+        nursery.start_soon(worker.run)
+        results = await _collect(services.results, len(instructions))
+        seconds = time.monotonic() - begun
+        worker.stop()
     return Summary.of(((instructions[seq], result) for seq, result in results.items()), seconds, settings.slots)
 
 
@@ -93,13 +91,12 @@ async def _push(instructions: list[str], services: Services, slots: int) -> None
         await services.queues[WORKER.name].send(some)
 
 
-async def _collect(services: Services, results: dict[int, Result]) -> None:
-    while True:
-        await _collect_once(services, results, wait=1.0)
-
-
-async def _collect_once(services: Services, results: dict[int, Result], wait: float = 0.0) -> None:
-    while deliveries := await services.results.receive(BATCH, wait, 60):
+async def _collect(queue: Queue, count: int) -> dict[int, Result]:
+    """Every task's result, by its number; returns when there are ``count``."""
+    results: dict[int, Result] = {}
+    while len(results) < count:
+        deliveries = await queue.receive(BATCH, 20.0, 60.0)
         for delivery in deliveries:
             results.update((result.task.seq, result) for result in decode_report(delivery.body))
-        await services.results.delete(deliveries)
+        await queue.delete(deliveries)
+    return results

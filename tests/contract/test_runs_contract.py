@@ -1,0 +1,76 @@
+"""What every ledger promises of runs."""
+
+from dataclasses import replace
+
+import trio
+
+from cloudkon.ports import Insert, Ledger, WriteOutcome
+from cloudkon.words import ChunkKey, ChunkState, Record, Run
+
+
+def run_of(run_id: str, chunks: int = 1000, digest: str = "d" * 64) -> Run:
+    return Run.plan(
+        run_id=run_id,
+        counts={"worker": chunks, "animoto": 3},
+        chunk_size=1,
+        digest=digest,
+        started=1_800_000_000.123456,
+        parent="parent-run",
+    )
+
+
+async def test_creates_a_run_and_reads_it_back(ledger: Ledger, run_id: str) -> None:
+    run = run_of(run_id)
+    assert await ledger.create_run(run) == run
+    assert await ledger.read_run(run_id) == run
+
+
+async def test_creating_the_same_run_again_gives_it(ledger: Ledger, run_id: str) -> None:
+    """A push whose first call's answer was lost, or that is resumed."""
+    run = run_of(run_id)
+    await ledger.create_run(run)
+    assert await ledger.create_run(run) == run
+
+
+async def test_a_run_that_is_there_stays_as_it_is(ledger: Ledger, run_id: str) -> None:
+    run = run_of(run_id)
+    await ledger.create_run(run)
+    found = await ledger.create_run(run_of(run_id, chunks=5, digest="e" * 64))
+    assert found == run
+    assert await ledger.read_run(run_id) == run
+
+
+async def test_of_two_that_create_a_run_at_once_both_get_the_same(ledger: Ledger, run_id: str) -> None:
+    found: list[Run] = []
+
+    async def create(digest: str) -> None:
+        found.append(await ledger.create_run(run_of(run_id, digest=digest)))
+
+    async with trio.open_nursery() as nursery:
+        for digest in ("a", "b"):
+            nursery.start_soon(create, digest)
+    assert found[0] == found[1]
+
+
+async def test_cancelling_sets_the_flag_and_nothing_else(ledger: Ledger, run_id: str) -> None:
+    run = run_of(run_id)
+    await ledger.create_run(run)
+    assert await ledger.cancel_run(run_id)
+    assert await ledger.cancel_run(run_id)
+    assert await ledger.read_run(run_id) == replace(run, cancelled=True)
+    assert await ledger.create_run(run) == replace(run, cancelled=True)
+
+
+async def test_a_run_that_is_not_there_is_neither_read_nor_cancelled(ledger: Ledger, run_id: str) -> None:
+    assert await ledger.read_run(run_id) is None
+    assert not await ledger.cancel_run(run_id)
+    assert await ledger.read_run(run_id) is None
+
+
+async def test_runs_and_chunks_never_meet(ledger: Ledger, run_id: str) -> None:
+    await ledger.create_run(run_of(run_id))
+    key = ChunkKey(run_id, 0, 4)
+    assert await ledger.read([key, ChunkKey("run", 0, 1)]) == [None, None]
+    record = Record(key, ChunkState.CLAIMED, "token-a", 1, 1)
+    assert await ledger.write([Insert(record)]) == [WriteOutcome.WRITTEN]
+    assert await ledger.read_run(run_id) == run_of(run_id)

@@ -1,0 +1,137 @@
+"""Starts the embedded emulator for tests, and deploys a fleet's data into it.
+
+    with emulator() as endpoint:
+        settings = deploy(endpoint, "some-fleet")
+
+The executable is ``CLOUDKON_EMULATOR``, else the one that ``python -m fleet up`` installs in this checkout. Without
+either the test is skipped, and fails where ``CI`` is true.
+"""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from cloudkon.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import WaiterConfigTypeDef
+
+ROOT = Path(__file__).parents[2]
+INSTALLED = ROOT / ".cloudkon/emulator/venv/bin/ministack"
+TEMPLATE = ROOT / "fleet/templates/data.yaml"
+START_SECONDS = 60
+"""How long a start may take on a machine that is busy with other tests."""
+STOP_SECONDS = 10
+
+
+def executable() -> Path:
+    """The emulator's program; skips or fails the test where there is none."""
+    found = Path(os.environ.get("CLOUDKON_EMULATOR") or INSTALLED)
+    if not found.exists():
+        missing(f"no emulator: {found} doesn't exist; set CLOUDKON_EMULATOR, or install it with: python -m fleet up")
+    return found
+
+
+def missing(reason: str) -> NoReturn:
+    """A back end isn't there: fail in CI, where nothing may be left out unseen, and skip elsewhere."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@contextmanager
+def emulator() -> Iterator[str]:
+    """Run one of its own on a free port of loopback, with its files in a directory of its own; gives its address."""
+    with tempfile.TemporaryDirectory(prefix="cloudkon-emulator-") as directory:
+        port = _free_port()
+        endpoint = f"http://127.0.0.1:{port}"
+        log = Path(directory, "emulator.log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [executable()], cwd=directory, env=_environment(directory, port), stdout=output, stderr=output
+            )
+        try:
+            _wait_until_healthy(endpoint, process, log)
+            yield endpoint
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def deploy(endpoint: str, fleet: str) -> Settings:
+    """Create the fleet's queues, table and bucket as ``fleet up`` would; gives the settings that reach them."""
+    settings = Settings(fleet=fleet, target="docker", endpoint_url=endpoint)
+    cloudformation = boto3.client(
+        "cloudformation",
+        endpoint_url=endpoint,
+        region_name=settings.region,
+        aws_access_key_id="cloudkon",
+        aws_secret_access_key="cloudkon",
+        config=Config(proxies={}),
+    )
+    stack, changes = f"{fleet}-data", "first"
+    cloudformation.create_change_set(
+        StackName=stack,
+        ChangeSetName=changes,
+        ChangeSetType="CREATE",
+        TemplateBody=TEMPLATE.read_text(),
+        Parameters=[
+            {"ParameterKey": "Fleet", "ParameterValue": fleet},
+            {"ParameterKey": "BucketName", "ParameterValue": settings.store_bucket},
+            {"ParameterKey": "VisibilitySeconds", "ParameterValue": str(int(settings.visibility_seconds))},
+        ],
+    )
+    often: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 60}
+    cloudformation.get_waiter("change_set_create_complete").wait(
+        StackName=stack, ChangeSetName=changes, WaiterConfig=often
+    )
+    cloudformation.execute_change_set(StackName=stack, ChangeSetName=changes)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig=often)
+    return settings
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(directory: str, port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": directory,
+        "TMPDIR": directory,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "PERSIST_STATE": "0",
+        "STATE_DIR": directory,
+        "S3_DATA_DIR": f"{directory}/s3",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def _wait_until_healthy(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with opener.open(f"{endpoint}/_ministack/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the emulator did not start:\n{log.read_text(errors='replace')[-2000:]}", pytrace=False)

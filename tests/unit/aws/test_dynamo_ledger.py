@@ -1,0 +1,258 @@
+"""What DynamoDB can answer and an emulator doesn't."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import trio.testing
+from botocore.exceptions import ReadTimeoutError
+from botocore.stub import Stubber
+
+from cloudkon.aws import Connection
+from cloudkon.aws.items import RUN_SECONDS, content_values, key_values, run_item, to_record, to_run
+from cloudkon.aws.ledger import PAGE_TRIES, DynamoLedger
+from cloudkon.aws.statements import write_statement
+from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NoFleet, Throttled, Unavailable
+from cloudkon.log import Log
+from cloudkon.ports import Insert, Update, WriteOutcome
+from cloudkon.words import ChunkKey, ChunkState, PoolRange, Record, Run
+
+WRITTEN, REFUSED, FAILED = WriteOutcome.WRITTEN, WriteOutcome.REFUSED, WriteOutcome.FAILED
+SHARDS = 4
+RUN = Run("run-1", 10, SHARDS, "d" * 64, (PoolRange("worker", 0, 9), PoolRange("animoto", 9, 2)), 1_800_000_000.1)
+
+
+def record(number: int = 0) -> Record:
+    return Record(ChunkKey("run-1", number, SHARDS), ChunkState.CLAIMED, "token-a", 2, 1_900_000_000_123, tasks=3)
+
+
+def item(number: int) -> dict[str, Any]:
+    """A record's item as DynamoDB gives it."""
+    names = ("state", "owner", "attempt", "lease_end", "tasks", "progress", "succeeded", "failed", "cancelled")
+    values = content_values(record(number))
+    shard, chunk = key_values(record(number).key)
+    return {**dict(zip((*names, "expires"), values, strict=True)), "shard": shard, "chunk": chunk}
+
+
+@dataclass
+class Lines:
+    """What was logged."""
+
+    log: Log
+    source: int
+
+    def read(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in os.read(self.source, 65_536).decode().splitlines()]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    source, target = os.pipe()
+    os.set_blocking(source, False)
+    yield Lines(Log(descriptor=target), source)
+    os.close(source)
+    os.close(target)
+
+
+@pytest.fixture
+def ledger(connection: Connection, dynamodb: Stubber, lines: Lines) -> DynamoLedger:
+    return DynamoLedger(connection, "unit-ledger", lines.log)
+
+
+def answers(dynamodb: Stubber, *codes: str) -> None:
+    responses = [{"Error": {"Code": code, "Message": "the reason"}} if code else {} for code in codes]
+    dynamodb.add_response("batch_execute_statement", {"Responses": responses})
+
+
+async def test_only_a_false_condition_is_refused(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    answers(
+        dynamodb,
+        "",
+        "ConditionalCheckFailed",
+        "DuplicateItem",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "InternalServerError",
+        "TransactionConflict",
+        "RequestLimitExceeded",
+        "ValidationError",
+    )
+    assert await ledger.write([Insert(record(number)) for number in range(9)]) == [
+        WRITTEN,
+        REFUSED,
+        REFUSED,
+        *[FAILED] * 6,
+    ]
+
+
+async def test_a_statement_without_an_answer_failed(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    answers(dynamodb, "", "DuplicateItem")
+    assert await ledger.write([Insert(record(number)) for number in range(4)]) == [WRITTEN, REFUSED, FAILED, FAILED]
+
+
+async def test_an_item_that_is_too_large_is_logged_and_holds_up_no_other(
+    ledger: DynamoLedger, dynamodb: Stubber, lines: Lines
+) -> None:
+    answers(dynamodb, "ValidationError", "")
+    assert await ledger.write([Insert(record(0)), Insert(record(1))]) == [FAILED, WRITTEN]
+    (line,) = lines.read()
+    assert (line["level"], line["chunk"]) == ("error", "run-1#0")
+    assert "the reason" in line["reason"]
+
+
+@pytest.mark.parametrize(("code", "expected"), [("AccessDenied", AccessDenied), ("ResourceNotFound", NoFleet)])
+async def test_what_stops_every_statement_is_raised(
+    ledger: DynamoLedger, dynamodb: Stubber, code: str, expected: type[CloudKonError]
+) -> None:
+    answers(dynamodb, code, code)
+    with pytest.raises(expected):
+        await ledger.write([Insert(record(0)), Insert(record(1))])
+
+
+@pytest.mark.parametrize("codes", [["", "ThrottlingError"], [""]], ids=["throttled", "too few"])
+async def test_a_read_gives_all_or_fails(ledger: DynamoLedger, dynamodb: Stubber, codes: list[str]) -> None:
+    answers(dynamodb, *codes)
+    with pytest.raises(Unavailable):
+        await ledger.read([record(0).key, record(1).key])
+
+
+async def test_a_call_that_is_throttled_is_named(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    dynamodb.add_client_error("batch_execute_statement", "ProvisionedThroughputExceededException")
+    with pytest.raises(Throttled):
+        await ledger.write([Insert(record())])
+
+
+async def test_an_answer_that_is_lost_is_unavailable(
+    connection: Connection, ledger: DynamoLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="http://127.0.0.1:9")
+
+    monkeypatch.setattr(connection.client("dynamodb"), "batch_execute_statement", lose)
+    with pytest.raises(Unavailable):
+        await ledger.write([Insert(record())])
+
+
+async def test_reads_are_strongly_consistent(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    statement = {
+        "Statement": 'SELECT * FROM "unit-ledger" WHERE "shard" = ? AND "chunk" = ?',
+        "Parameters": [{"S": "run-1#1"}, {"N": "5"}],
+        "ConsistentRead": True,
+    }
+    dynamodb.add_response("batch_execute_statement", {"Responses": [{}]}, {"Statements": [statement]})
+    assert await ledger.read([ChunkKey("run-1", 5, SHARDS)]) == [None]
+
+
+def test_no_value_becomes_part_of_a_statement() -> None:
+    harmless = record()
+    hostile = replace(harmless, key=ChunkKey("a' OR 'b", 7, SHARDS), owner='"; DELETE')
+    for make in (Insert, lambda one: Update(one, one.owner, one.attempt, lease_end=one.lease_end)):
+        texts = {write_statement("unit-ledger", make(one))["Statement"] for one in (harmless, hostile)}
+        assert len(texts) == 1
+        assert texts.pop().count("?") == len(write_statement("unit-ledger", make(hostile))["Parameters"])
+
+
+async def test_a_run_that_is_there_is_read_back(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    dynamodb.add_client_error("put_item", "ConditionalCheckFailedException")
+    dynamodb.add_response("get_item", {"Item": run_item(RUN)})
+    assert await ledger.create_run(replace(RUN, digest="e" * 64)) == RUN
+
+
+async def test_a_run_that_expires_between_two_calls_is_unavailable(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    dynamodb.add_client_error("put_item", "ConditionalCheckFailedException")
+    dynamodb.add_response("get_item", {})
+    with pytest.raises(Unavailable, match="run-1"):
+        await ledger.create_run(RUN)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
+async def test_a_run_that_could_not_be_written_is_no_conflict(
+    ledger: DynamoLedger, dynamodb: Stubber, code: str
+) -> None:
+    dynamodb.add_client_error("put_item", code)
+    with pytest.raises(Unavailable):
+        await ledger.create_run(RUN)
+    dynamodb.add_client_error("update_item", code)
+    with pytest.raises(Unavailable):
+        await ledger.cancel_run("run-1")
+
+
+async def test_lists_page_by_page_and_shard_by_shard(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    def query(shard: int, **start: object) -> dict[str, Any]:
+        return {
+            "TableName": "unit-ledger",
+            "KeyConditionExpression": "#shard = :shard",
+            "ExpressionAttributeNames": {"#shard": "shard"},
+            "ExpressionAttributeValues": {":shard": {"S": f"run-1#{shard}"}},
+            **start,
+        }
+
+    last = {"shard": {"S": "run-1#0"}, "chunk": {"N": "4"}}
+    dynamodb.add_response("query", {"Items": [item(0), item(4)], "LastEvaluatedKey": last}, query(0))
+    dynamodb.add_response("query", {"Items": [item(8)]}, query(0, ExclusiveStartKey=last))
+    dynamodb.add_response("query", {"Items": []}, query(1))
+    dynamodb.add_response("query", {"Items": [item(2)]}, query(2))
+    dynamodb.add_response("query", {"Items": []}, query(3))
+    assert [one async for one in ledger.records(RUN)] == [record(number) for number in (0, 4, 8, 2)]
+
+
+async def test_waits_out_throttling_while_it_lists(
+    ledger: DynamoLedger, dynamodb: Stubber, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = replace(RUN, shards=1)
+    for _ in range(PAGE_TRIES - 1):
+        dynamodb.add_client_error("query", "ThrottlingException")
+    dynamodb.add_response("query", {"Items": [item(0)]})
+    assert [one.key.number async for one in ledger.records(run)] == [0]
+
+
+async def test_gives_up_listing_in_the_end(
+    ledger: DynamoLedger, dynamodb: Stubber, autojump_clock: trio.testing.MockClock
+) -> None:
+    for _ in range(PAGE_TRIES):
+        dynamodb.add_client_error("query", "ThrottlingException")
+    with pytest.raises(Throttled):
+        await anext(aiter(ledger.records(RUN)))
+
+
+def test_a_run_outlives_its_chunks() -> None:
+    assert run_item(RUN)["expires"] == {"N": str(int(RUN.started) + RUN_SECONDS)}
+    days_of_a_chunk = 14 + 14 + 28
+    assert days_of_a_chunk * 86_400 < RUN_SECONDS
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"facts": {"S": "{}"}},
+        {"facts": {"S": "no JSON"}},
+        {"facts": {"S": json.dumps({"v": 2})}},
+        {"facts": {"N": "1"}},
+        {"cancelled": {}},
+    ],
+    ids=str,
+)
+def test_a_damaged_run_is_named(damage: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage, match="run-1"):
+        to_run("run-1", {**run_item(RUN), **damage})
+
+
+def test_a_run_with_damaged_ranges_is_named() -> None:
+    facts = json.loads(run_item(RUN)["facts"]["S"])
+    for ranges in ([["worker"]], [1], "worker"):
+        damaged = {**run_item(RUN), "facts": {"S": json.dumps({**facts, "ranges": ranges})}}
+        with pytest.raises(MalformedMessage):
+            to_run("run-1", damaged)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"state": {"S": "LOST"}}, {"attempt": {"N": "many"}}, {"owner": {"N": "1"}}, {"progress": {"B": b"junk"}}],
+    ids=str,
+)
+def test_a_damaged_record_is_named(damage: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage, match="run-1"):
+        to_record(record().key, {**item(0), **damage})

@@ -1,0 +1,124 @@
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import ProtocolError
+
+from cloudkon.aws.faults import RAISED, in_our_words
+from cloudkon.errors import (
+    AccessDenied,
+    CloudKonError,
+    NoFleet,
+    ObjectMissing,
+    ServiceError,
+    Throttled,
+    Unavailable,
+)
+
+URL = "http://127.0.0.1:4566"
+
+
+def refusal(code: str, status: int = 400) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "the reason"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]  # a real answer has more
+        "SendMessageBatch",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("ThrottlingException", 400, Throttled),
+        ("ProvisionedThroughputExceededException", 400, Throttled),
+        ("RequestThrottled", 403, Throttled),
+        ("OverLimit", 403, Throttled),
+        ("SlowDown", 503, Throttled),
+        ("Unheard", 429, Throttled),
+        ("InternalError", 400, Unavailable),
+        ("RequestTimeout", 400, Unavailable),
+        ("Unheard", 500, Unavailable),
+        ("Unheard", 503, Unavailable),
+        ("AWS.SimpleQueueService.NonExistentQueue", 400, NoFleet),
+        ("QueueDoesNotExist", 400, NoFleet),
+        ("com.amazonaws.sqs#QueueDoesNotExist", 400, NoFleet),
+        ("ResourceNotFoundException", 400, NoFleet),
+        ("NoSuchBucket", 404, NoFleet),
+        ("NoSuchKey", 404, ObjectMissing),
+        ("404", 404, ObjectMissing),
+        ("AccessDenied", 403, AccessDenied),
+        ("AccessDeniedException", 400, AccessDenied),
+        ("ExpiredTokenException", 400, AccessDenied),
+        ("UnrecognizedClientException", 400, AccessDenied),
+        ("403", 403, AccessDenied),
+        ("ValidationException", 400, ServiceError),
+        ("Unheard", 400, ServiceError),
+        ("", 0, ServiceError),
+    ],
+)
+def test_names_a_refusal(code: str, status: int, expected: type[CloudKonError]) -> None:
+    found = in_our_words(refusal(code, status), "fleet-a", URL)
+    assert type(found) is expected
+    assert "SendMessageBatch" in str(found)
+    assert "the reason" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (EndpointConnectionError(endpoint_url=URL), Unavailable),
+        (ConnectTimeoutError(endpoint_url=URL), Unavailable),
+        (ReadTimeoutError(endpoint_url=URL), Unavailable),
+        (ConnectionClosedError(endpoint_url=URL), Unavailable),
+        (SSLError(endpoint_url=URL, error=OSError("bad")), Unavailable),
+        (ResponseStreamingError(error="cut"), Unavailable),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), Unavailable),
+        (ResponseParserError("<html>"), Unavailable),
+        (ProtocolError("cut"), Unavailable),
+        (NoCredentialsError(), AccessDenied),
+        (CredentialRetrievalError(provider="process", error_msg="no"), AccessDenied),
+        (TokenRetrievalError(provider="sso", error_msg="no"), AccessDenied),
+        (SSOTokenLoadError(error_msg="no"), AccessDenied),
+        (UnauthorizedSSOTokenError(), AccessDenied),
+        (ParamValidationError(report="bad"), ServiceError),
+        (BotoCoreError(), ServiceError),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.__name__,
+)
+@pytest.mark.parametrize("endpoint", [URL, ""], ids=["emulator", "aws"])
+def test_names_what_botocore_raises(error: Exception, expected: type[CloudKonError], endpoint: str) -> None:
+    assert isinstance(error, RAISED)
+    assert type(in_our_words(error, "fleet-a", endpoint)) is expected
+
+
+def test_says_how_to_start_a_fleet_that_is_missing() -> None:
+    found = in_our_words(refusal("QueueDoesNotExist"), "fleet-a", URL)
+    assert isinstance(found, NoFleet)
+    assert "fleet-a" in found.subject
+    assert "python -m fleet up" in found.remedy
+    assert found.exit_code == 2
+
+
+def test_says_what_to_do_when_the_emulator_is_down() -> None:
+    text = str(in_our_words(EndpointConnectionError(endpoint_url=URL), "fleet-a", URL))
+    assert URL in text
+    assert "python -m fleet up" in text
+    assert "fleet up" not in str(in_our_words(EndpointConnectionError(endpoint_url=URL), "fleet-a", ""))
+
+
+def test_says_what_to_do_without_credentials() -> None:
+    assert "AWS_PROFILE" in str(in_our_words(NoCredentialsError(), "fleet-a", ""))
