@@ -1,0 +1,1 @@
+"""The client: makes workloads, pushes them, follows runs, and brings results and videos home."""

@@ -66,8 +66,8 @@ class Claiming:
     terms: Terms
     phase: _Phase = _Phase.INSERT
     seen: Record | None = None
-    since: Instant | None = None
-    """When the first write was asked whose answer was lost: our lease may count from there."""
+    unanswered: tuple[tuple[int, Instant], ...] = ()
+    """The writes whose answers were lost: the lease end that each asked for, and when it was asked."""
 
     def ask(self, now: Instant) -> Ask:
         """Insert a fresh record, read the one that is there, or replace exactly the one read."""
@@ -76,7 +76,8 @@ class Claiming:
         if self.phase is _Phase.INSERT:
             return Insert(self._record(now, 1, Progress()))
         assert self.seen is not None
-        progress = self.seen.progress if self.seen.released else self.seen.progress.after_loss()
+        given_back = self.seen.released or self.seen.owner == self.token
+        progress = self.seen.progress if given_back else self.seen.progress.after_loss()
         return Update(
             self._record(now, self.seen.attempt + 1, progress),
             owner=self.seen.owner,
@@ -86,14 +87,14 @@ class Claiming:
 
     def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
         """Take the answer; only a refusal may mean that somebody else was there."""
-        since = self.since or asked
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)
-            return self._claimed(ask.record, since)
+            return self._claimed(ask.record, asked)
         if answer is WriteOutcome.REFUSED:
             return replace(self, phase=_Phase.LOOK)
         if answer is WriteOutcome.FAILED:
-            return replace(self, since=since)
+            assert not isinstance(ask, Read)
+            return replace(self, unanswered=(*self.unanswered, (ask.record.lease_end, asked)))
         return self._judge(record_read(ask, answer), asked)
 
     def _judge(self, found: Record | None, asked: Instant) -> Self | Claimed | Held | Done:
@@ -102,7 +103,11 @@ class Claiming:
         if found.state is ChunkState.DONE:
             return Done(self.key, found)
         if found.owner == self.token:
-            return self._claimed(found, self.since or asked)
+            # Of the asks that may have written this, the earliest: we must not rely on it for longer.
+            since = min((at for lease_end, at in self.unanswered if lease_end == found.lease_end), default=None)
+            if since and self.terms.trusted_until(since) > asked.monotonic:
+                return self._claimed(found, since)
+            return replace(self, phase=_Phase.STEAL, seen=found)
         left = found.lease_end + self.terms.margin - asked.wall
         if left >= 0 and not found.released:
             return Held(self.key, left / 1000)

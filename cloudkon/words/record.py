@@ -44,6 +44,10 @@ class Progress:
             suspicions[self.suspect] = suspicions.get(self.suspect, 0) + 1
         return replace(self, losses=self.losses + 1, suspect=None, suspicions=suspicions)
 
+    def __hash__(self) -> int:
+        """Hash by what identifies it well enough: dictionaries have no hash, and equal values agree on this."""
+        return hash((self.results, self.losses, self.suspect))
+
     def count(self, state: TaskState) -> int:
         """How many tasks have a result of that state."""
         return sum(1 for result in self.results if result.state is state)

@@ -1,0 +1,104 @@
+"""Commands that make workload files."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from client.cli.display import progress_bar, say
+from client.cli.session import Session, pass_session
+from client.pictures import Picture, find_pictures, upload
+from client.slideshows import slideshow_instructions
+from client.workload import DEFAULT_WORKLOAD, repeat_instruction, write_workload
+from cloudkon.errors import InvalidInput
+from cloudkon.ports import Services
+
+output_option = click.option(
+    "-o", "--output", default=str(DEFAULT_WORKLOAD), show_default=True, help="The file to write; - for standard output."
+)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("count", type=int)
+@click.argument("instruction", nargs=-1, required=True)
+@output_option
+@pass_session
+def generate(session: Session, count: int, instruction: tuple[str, ...], output: str) -> None:
+    """Write COUNT lines of INSTRUCTION.
+
+    \b
+    Examples:
+      python -m client generate 1000 sleep 10
+      python -m client generate 20 -o simulations.txt -- exec python simulate.py --seed 3
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    if count < 1:
+        raise InvalidInput(f"COUNT {count}", "it must be at least 1")
+    _write(repeat_instruction(count, " ".join(instruction), session.settings.handlers), output, count)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("jobs", type=int)
+@click.argument("rest", nargs=-1, metavar="[-- --OPTION VALUE...]")
+@click.option("--pictures", type=int, default=60, show_default=True, help="Pictures of each slideshow.")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="SOURCE...",
+    help="Links, files of links (one a line), pictures, or folders of pictures, which are uploaded first.",
+)
+@output_option
+@pass_session
+def animoto(
+    session: Session, jobs: int, rest: tuple[str, ...], pictures: int, sources: tuple[str, ...], output: str
+) -> None:
+    """Write JOBS slideshow instructions, each of other pictures as long as there are enough.
+
+    Options of the slideshow itself stand at the end, behind --.
+
+    \b
+    Examples:
+      python -m client animoto 3 --pictures 12 --from photos
+      python -m client animoto 16 --from links.txt -- --seconds 2 --size 720p
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    more, options = _split_rest(rest)
+    if more and not sources:
+        raise InvalidInput(f"argument {more[0]!r}", "it belongs to nothing", "Sources stand behind --from")
+    found = find_pictures([*sources, *more])
+    if found:
+        # Everything but the addresses can be checked before anything is uploaded.
+        slideshow_instructions(["s3://store/picture"] * len(found), jobs, pictures, options)
+    links = _with_addresses(session, found)
+    instructions = slideshow_instructions(links, jobs, pictures, options)
+    if len(links) < pictures:
+        say(f"{len(links)} pictures for {pictures} places in each slideshow: they repeat")
+    _write(instructions, output, jobs)
+
+
+def _split_rest(rest: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """More sources, then options for each instruction, from the first word that begins with ``--``."""
+    begin = next((position for position, word in enumerate(rest) if word.startswith("--")), len(rest))
+    return list(rest[:begin]), list(rest[begin:])
+
+
+def _with_addresses(session: Session, pictures: list[Picture]) -> list[str]:
+    paths = [picture for picture in pictures if isinstance(picture, Path)]
+    addresses: dict[Path, str] = {}
+    if paths:
+        with progress_bar("uploading pictures", len(set(paths))) as bar:
+
+            async def work(services: Services) -> dict[Path, str]:
+                return await upload(services.store, paths, bar.advance)
+
+            addresses = session.run(work, "The same command again uploads only what is missing")
+    return [addresses[picture] if isinstance(picture, Path) else picture for picture in pictures]
+
+
+def _write(instructions: Iterator[str], output: str, count: int) -> None:
+    if output == "-":
+        sys.stdout.writelines(f"{instruction}\n" for instruction in instructions)
+        return
+    write_workload(instructions, Path(output))
+    given = "" if Path(output) == DEFAULT_WORKLOAD else f" {output}"
+    say(f"{output}: {count:,} instructions. Push them with: python -m client push{given}")

@@ -1,0 +1,85 @@
+"""Emulator: ministack, which answers for SQS, DynamoDB, S3 and CloudFormation on this machine."""
+
+import http.client
+import os
+import socket
+from typing import Final
+
+import trio
+
+from fleet.local.command import Command
+from fleet.local.home import Home
+from fleet.local.installation import program
+
+HOST: Final = "127.0.0.1"
+"""Loopback only: it asks for no credentials, so nobody else may reach it."""
+NAME: Final = "emulator"
+GRACE_SECONDS: Final = 15.0
+"""From SIGTERM to SIGKILL: it takes 3 s if a client waits in a long poll, then it writes its state down."""
+HEALTH_SECONDS: Final = 2.0
+"""How long one question after its health may take."""
+LOOK_SECONDS: Final = 0.1
+KEPT_VARIABLES: Final = ("HOME", "LANG", "LC_ALL", "PATH")
+"""All that it gets of the user's environment: their AWS, proxy, Python and emulator settings are not meant for it."""
+
+
+def emulator_command(home: Home, port: int) -> Command:
+    """How it is started.
+
+    On SIGTERM it writes the state of all its services to ``STATE_DIR`` and reads it at its next start. Stored
+    objects it writes at once. On SIGKILL messages and ledger items since its last orderly end are lost.
+    """
+    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(home.data / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(home.data / "objects"),
+        "TMPDIR": str(home.scratch),
+        "LOG_LEVEL": "WARNING",
+        # Listeners for other services, on ports of their own.
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        # It removes containers that it takes for its own from any engine that it finds: let it find none.
+        "DOCKER_HOST": f"unix://{home.scratch}/no-docker.sock",
+    }
+    return Command(NAME, program(home), environment, home.state_dir, home.logs / f"{NAME}.log")
+
+
+def url(port: int) -> str:
+    """Where it answers."""
+    return f"http://{HOST}:{port}"
+
+
+def choose_port(before: int) -> int:
+    """The port that it had before if that is free, else any free one."""
+    for port in (before, 0):
+        with socket.socket() as listener:
+            # As its own listener does: a port whose last connections are still fading away counts as free.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((HOST, port))
+            except OSError:
+                continue
+            return int(listener.getsockname()[1])
+    raise OSError("no port is free on loopback")
+
+
+async def healthy(port: int) -> None:
+    """Wait until it answers."""
+    while True:
+        if await trio.to_thread.run_sync(_answers, port, abandon_on_cancel=True):
+            return
+        await trio.sleep(LOOK_SECONDS)
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=HEALTH_SECONDS)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,96 @@
+"""Installation: the emulator in a virtual environment of its own, since it pins a botocore that must not pin ours."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from cloudkon.errors import CloudKonError, InvalidInput
+from fleet.local.files import named_faults
+from fleet.local.home import Home
+
+EXECUTABLE: Final = "CLOUDKON_EMULATOR"
+"""Environment variable: a ministack executable to use instead of an installation of our own."""
+LOCK: Final = Path(__file__).parents[2] / "locks" / "emulator.txt"
+"""What is installed, to the byte."""
+COMPLETE: Final = "cloudkon-complete"
+"""The file that is written last, with the digest of what was installed: without it the rest is half-made."""
+LAST_LINES: Final = 3
+
+
+def program(home: Home) -> tuple[str, ...]:
+    """The command line that starts the emulator.
+
+    As a module, not by its script: a script's first line can't hold the long path of a deep directory.
+    """
+    if given := os.environ.get(EXECUTABLE, ""):
+        return (given,)
+    return (str(_python(home)), "-m", "ministack")
+
+
+async def ensure_installed(home: Home, report: Callable[[str], None]) -> None:
+    """Install it if it is not there, not whole, or not the one in the lock file; to be called under the command lock.
+
+    Raises ``InvalidInput`` where the user's own executable or the lock file is none, ``CloudKonError`` with pip's
+    last lines where pip fails.
+    """
+    if given := os.environ.get(EXECUTABLE, ""):
+        if not os.access(given, os.X_OK):
+            raise InvalidInput(f"{EXECUTABLE}={given}", "it is no executable file", "Name one, or unset it")
+        return
+    digest = _digest()
+    if _is_complete(home, digest):
+        return
+    report(f"installing the emulator into {home.installation} (once; half a minute or so)")
+    with named_faults(home.installation):
+        if home.installation.exists():
+            shutil.rmtree(home.installation)
+    await _run(sys.executable, "-m", "venv", str(home.installation))
+    pip = ("-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet")
+    await _run(str(_python(home)), *pip, "--require-hashes", "--requirement", str(LOCK))
+    with named_faults(home.installation):
+        (home.installation / COMPLETE).write_text(digest, encoding="ascii")
+
+
+def _python(home: Home) -> Path:
+    return home.installation / "bin" / "python"
+
+
+def _is_complete(home: Home, digest: str) -> bool:
+    try:
+        return (home.installation / COMPLETE).read_text(encoding="ascii") == digest and _python(home).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _digest() -> str:
+    """Of what is to be installed, and by which Python: another one's installation can't be used."""
+    try:
+        content = LOCK.read_bytes()
+    except OSError:
+        remedy = f"Run from a checkout, or name a ministack executable in {EXECUTABLE}"
+        raise InvalidInput(str(LOCK), "the emulator's lock file is not there", remedy) from None
+    return hashlib.sha256(content + sys.version.encode()).hexdigest()
+
+
+async def _run(*command: str) -> None:
+    done = await trio.run_process(
+        command, check=False, capture_stdout=True, stderr=subprocess.STDOUT, env=_environment()
+    )
+    if done.returncode:
+        lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
+        raise CloudKonError(
+            f"the emulator could not be installed: {' | '.join(lines[-LAST_LINES:]) or command}. Nothing was started; "
+            f"mend that and run it again, or name a ministack executable in {EXECUTABLE}"
+        )
+
+
+def _environment() -> dict[str, str]:
+    """The user's, for pip's index and proxy settings, but without what would put other packages in its way."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}

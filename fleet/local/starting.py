@@ -1,0 +1,67 @@
+"""Starting: gets a supervisor going, and waits until it says that the fleet is ready."""
+
+import os
+import subprocess
+import sys
+from typing import Final
+
+import trio
+
+from cloudkon.errors import ServiceError
+from cloudkon.settings import PREFIX, Settings
+from fleet.local.files import named_faults
+from fleet.local.home import Home
+from fleet.local.journal import last_lines, rotate
+from fleet.local.observed import Observed
+from fleet.local.process import MARK
+from fleet.target import Report
+
+READY_SECONDS: Final = 90.0
+"""From the request to a whole stack; a second or two on an idle machine."""
+LOOK_SECONDS: Final = 0.05
+
+
+def start_supervisor(settings: Settings, home: Home, report: Report) -> "subprocess.Popen[bytes]":
+    """Start it in a session of its own, so that it outlives this command and its terminal."""
+    report("starting the emulator and making queues, table and bucket")
+    log = home.logs / "supervisor.log"
+    rotate(log)
+    environment = {
+        **os.environ,
+        **settings.to_environment(),
+        f"{PREFIX}STATE_DIR": str(home.state_dir),
+        MARK: f"supervisor@{home.state_dir}",
+    }
+    with named_faults(log), log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "fleet.local"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+async def wait_for_answer(home: Home, request: int, started: "subprocess.Popen[bytes] | None") -> Observed:
+    """Wait until the supervisor has dealt with a request, and give what it then observes.
+
+    Raises ``ServiceError`` with what it says keeps it from that, or with its log's last lines if it has ended.
+    """
+    log = home.logs / "supervisor.log"
+    with trio.move_on_after(READY_SECONDS):
+        while True:
+            if (started and started.poll() is not None) or not (started or home.supervisor_lock.is_held()):
+                said = " | ".join(last_lines(log, 2))
+                raise ServiceError(
+                    f"the supervisor has ended, and the fleet is not up: {said or f'it said nothing in {log}'}"
+                )
+            observed = home.observed()
+            if observed and home.supervisor_lock.is_held() and observed.answered >= request:
+                if observed.problem:
+                    raise ServiceError(f"the fleet is not up: {observed.problem}")
+                return observed
+            if observed and home.supervisor_lock.is_held() and observed.emulator.problem:
+                raise ServiceError(f"the fleet is not up: {observed.emulator.problem}")
+            await trio.sleep(LOOK_SECONDS)
+    raise ServiceError(f"the fleet is not up after {READY_SECONDS:.0f} s; {log} may say why. Try: down, then up")

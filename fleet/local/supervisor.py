@@ -1,0 +1,177 @@
+"""Supervisor: keeps the emulator, its stack and the wanted workers in being."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Final, Protocol
+
+import trio
+
+from cloudkon.errors import CloudKonError
+from cloudkon.log import Log
+from cloudkon.settings import Settings
+from cloudkon.words import POOLS, Pool
+from fleet.local.home import Home
+from fleet.local.journal import cut_short
+from fleet.local.keeper import Keeper
+from fleet.local.observed import Observed
+from fleet.local.pool import PoolKeepers
+from fleet.local.process import Process
+
+LOOK_SECONDS: Final = 0.1
+"""How often it looks whether something else is wanted. A look is one ``stat``."""
+LOG_LOOK_SECONDS: Final = 5.0
+"""How often logs are looked over for their size."""
+RETRY_SECONDS: Final = 3.0
+"""Between two tries to make the stack."""
+HEALTH_SECONDS: Final = 60.0
+"""How long the emulator may take to answer; it takes half a second on an idle machine."""
+
+
+class World(Protocol):
+    """What the supervisor does to the machine; tests put another world in its place."""
+
+    endpoint_url: str
+
+    def emulator(self, changed: Callable[[], object]) -> Keeper:
+        """The emulator's keeper."""
+        ...
+
+    def worker(self, pool: Pool, number: int, changed: Callable[[], object]) -> Keeper:
+        """A worker's keeper."""
+        ...
+
+    async def healthy(self) -> None:
+        """Wait until the emulator answers."""
+        ...
+
+    async def provision(self) -> None:
+        """Make or mend the stack, and tell all programs where it is. Raises ``CloudKonError``, ``OSError``."""
+        ...
+
+
+class Supervisor:
+    """One local fleet, from its start to its stop. Its tasks share one bell, which rings at every change."""
+
+    def __init__(self, settings: Settings, home: Home, world: World, process: Process, log: Log) -> None:
+        """``process`` is the one that it runs in."""
+        self._home, self._world, self._log = home, world, log
+        self._bell = trio.lowlevel.ParkingLot()
+        self._stopping = trio.Event()
+        self._wanted = home.wanted()
+        self._emulator = world.emulator(self._bell.unpark_all)
+        self._pools: dict[str, PoolKeepers] = {}
+        # What changes of it is replaced; what the keepers know is asked of them.
+        self._base = Observed(settings.fleet, process, time.time(), world.endpoint_url)
+        self._base = replace(self._base, settings=settings.to_environment())
+
+    def stop(self) -> None:
+        """Begin to take everything down; ``run`` returns when nothing is left."""
+        self._stopping.set()
+
+    def observed(self) -> Observed:
+        """The fleet as it is now."""
+        pools = {name: pool.observed() for name, pool in self._pools.items()}
+        return replace(self._base, emulator=self._emulator.observed(), pools=pools)
+
+    async def run(self, still_ours: Callable[[], bool]) -> None:
+        """Keep the fleet in being until ``stop``, or until the state directory is no longer ours."""
+        async with trio.open_nursery() as nursery:
+            for pool in POOLS:
+                make = partial(self._world.worker, pool, changed=self._bell.unpark_all)
+                self._pools[pool.name] = PoolKeepers(make, nursery)
+            emulator_gone = trio.Event()
+            nursery.start_soon(self._keep_emulator, emulator_gone)
+            for task in (self._record, self._mend, self._bound_logs, partial(self._look, still_ours)):
+                nursery.start_soon(task)
+            await self._stopping.wait()
+            # Workers first: they give their chunks back to an emulator that still answers.
+            for keepers in self._pools.values():
+                keepers.resize(0)
+            while not all(keepers.is_empty() for keepers in self._pools.values()):
+                await self._bell.park()
+            self._emulator.stop()
+            await emulator_gone.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _keep_emulator(self, gone: trio.Event) -> None:
+        await self._emulator.keep()
+        gone.set()
+
+    async def _look(self, still_ours: Callable[[], bool]) -> None:
+        """Notice what is wanted, by the file's being another one."""
+        seen = None
+        while still_ours():
+            with suppress(FileNotFoundError):
+                stat = self._home.wanted_path.stat()
+                if (stat.st_ino, stat.st_mtime_ns) != seen:
+                    seen = (stat.st_ino, stat.st_mtime_ns)
+                    # A file that can't be read says nothing, and certainly not that no worker is wanted.
+                    self._wanted = self._home.wanted() or self._wanted
+                    self._resize()
+            await trio.sleep(LOOK_SECONDS)
+        self._log.warning("state directory removed: stopping", path=str(self._home.state_dir))
+        self.stop()
+
+    def _resize(self) -> None:
+        """Work towards the wanted workers, once there is something for them to work with."""
+        if self._base.ready and not self._stopping.is_set():
+            for name, keepers in self._pools.items():
+                keepers.resize(self._wanted.counts.get(name, 0))
+        self._bell.unpark_all()
+
+    async def _mend(self) -> None:
+        """See to it that the stack is whole, after each start of the emulator and at each request."""
+        done = None
+        while True:
+            asked = (self._emulator.births, self._wanted.request)
+            if not self._emulator.running:
+                self._base = replace(self._base, ready=False)
+                await self._bell.park()
+            elif asked == done:
+                await self._bell.park()
+            else:
+                problem = await self._problem_after_mending()
+                self._base = replace(self._base, ready=not problem, problem=problem, answered=asked[1])
+                self._log.info("mended", request=asked[1], problem=problem)
+                self._resize()
+                done = done if problem else asked
+                await trio.sleep(RETRY_SECONDS if problem else 0)
+
+    async def _problem_after_mending(self) -> str:
+        try:
+            with trio.fail_after(HEALTH_SECONDS):
+                await self._world.healthy()
+        except trio.TooSlowError:
+            return f"the emulator does not answer at {self._world.endpoint_url} after {HEALTH_SECONDS:.0f} s"
+        try:
+            await self._world.provision()
+        except (CloudKonError, OSError) as error:
+            return str(error)
+        return ""
+
+    async def _record(self) -> None:
+        """Write down what is observed, whenever it changes."""
+        written, failed = None, False
+        while True:
+            observed = self.observed()
+            if observed != written:
+                try:
+                    self._home.write_observed(observed)
+                    written, failed = observed, False
+                except OSError as error:
+                    # A full disk stops no worker; commands see an old state until there is space again.
+                    if not failed:
+                        self._log.error("state not written", problem=str(error))
+                    failed = True
+            with trio.move_on_after(RETRY_SECONDS if failed else math.inf):
+                await self._bell.park()
+
+    async def _bound_logs(self) -> None:
+        while True:
+            for path in self._home.logs.glob("*.log"):
+                cut_short(path)
+            await trio.sleep(LOG_LOOK_SECONDS)

@@ -1,0 +1,153 @@
+"""Local target: the words of the command line, carried out by a supervisor on this machine."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import trio
+
+from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.settings import Settings
+from cloudkon.words import Pool
+from fleet.local.command import worker_program
+from fleet.local.home import Home
+from fleet.local.installation import ensure_installed
+from fleet.local.logs import LogReader
+from fleet.local.machine import worker_grace
+from fleet.local.observed import Observed, PoolMembers
+from fleet.local.polling import until
+from fleet.local.snapshot import snapshot
+from fleet.local.starting import start_supervisor, wait_for_answer
+from fleet.local.stopping import stop_everything, stop_leftovers
+from fleet.status import FleetStatus
+from fleet.target import Report
+
+SETTLE_SECONDS: Final = 1.0
+"""A worker counts as running when it has lived that long: one that can't even start ends sooner."""
+SCALE_SECONDS: Final = 30.0
+"""How long workers may take to come up, on top of the grace that stopping ones have."""
+LOOK_SECONDS: Final = 0.1
+
+
+class LocalTarget:
+    """The fleet of one state directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ``InvalidInput`` if an endpoint is set: this target has its own."""
+        if settings.endpoint_url:
+            raise InvalidInput(
+                f"endpoint {settings.endpoint_url}",
+                "the local target starts an emulator of its own",
+                "Unset CLOUDKON_ENDPOINT_URL and AWS_ENDPOINT_URL, or choose another target in CLOUDKON_TARGET",
+            )
+        self._settings = settings
+        self._home = Home(settings.state_dir.absolute())
+
+    async def up(self, report: Report) -> str:
+        """Start or mend everything; two at a time wait for one another, and the second finds it done."""
+        self._home.make()
+        self._home.check_space()
+        async with self._one_command(report):
+            await ensure_installed(self._home, report)
+            self._check_fleet()
+            wanted = self._home.change_wanted(lambda before: before.with_request())
+            started = None
+            if not self._home.supervisor_lock.is_held():
+                await stop_leftovers(self._home, worker_grace(self._settings), report)
+                started = start_supervisor(self._settings, self._home, report)
+            try:
+                observed = await wait_for_answer(self._home, wanted.request, started)
+            except ServiceError:
+                if started:
+                    await stop_everything(self._home, worker_grace(self._settings), report)
+                raise
+            if observed.settings != replace(self._settings, state_dir=self._home.state_dir).to_environment():
+                report("it keeps the settings that it was started with; for others: down, then up")
+            return observed.endpoint_url
+
+    async def scale(self, pool: Pool, count: int, report: Report) -> None:
+        """Ask for so many workers and wait for them. Raises ``ServiceError`` if they don't come up or go."""
+        worker_program(pool)
+        self._check_fleet()
+        before = self._members(pool)
+        self._home.change_wanted(lambda wanted: wanted.with_count(pool.name, count))
+        grace = worker_grace(self._settings)
+        if count < len(before.members):
+            report(f"stopping {len(before.members) - count} (they have up to {grace:.0f} s to end what they run)")
+        with trio.move_on_after(SCALE_SECONDS + grace):
+            await until(lambda: _reached(self._observed(), pool, count), LOOK_SECONDS)
+            return
+        running = sum(member.pid > 0 for member in self._members(pool).members)
+        raise ServiceError(
+            f"pool {pool.name!r}: {running} workers run, {count} are wanted, and waiting has ended. "
+            "The fleet goes on towards it; see: python -m fleet status"
+        )
+
+    async def status(self) -> FleetStatus:
+        """Processes as the supervisor sees them, queues as the emulator counts them."""
+        return await snapshot(self._settings, self._observed())
+
+    async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
+        """Also after ``down``: the files stay."""
+        reader = LogReader(self._home, pool)
+        if not reader.paths() and not follow:
+            self._observed()
+        await reader.read(lines, follow=follow, write=write)
+
+    async def down(self, report: Report, *, delete_data: bool) -> None:
+        """Stop the supervisor with all that it keeps, and what a dead one left; nothing to do is fine."""
+        if not self._home.logs.exists():
+            report("nothing is up here")
+            return
+        self._home.make()
+        async with self._one_command(report):
+            await stop_everything(self._home, worker_grace(self._settings), report)
+            if delete_data:
+                report("deleting messages, ledger and stored objects")
+                self._home.delete_data()
+
+    @asynccontextmanager
+    async def _one_command(self, report: Report) -> AsyncIterator[None]:
+        waiting = "another up or down is at work here: waiting for its end"
+        async with self._home.command_lock.taken(lambda: report(waiting)):
+            yield
+
+    def _check_fleet(self) -> None:
+        """Refuse to mix two fleets in one state directory."""
+        observed = self._home.observed()
+        if observed and observed.fleet != self._settings.fleet and self._home.supervisor_lock.is_held():
+            raise InvalidInput(
+                f"fleet {self._settings.fleet!r}",
+                f"{self._home.state_dir} already runs the fleet {observed.fleet!r}",
+                "Take that one down first, or name another place in CLOUDKON_STATE_DIR",
+            )
+
+    def _members(self, pool: Pool) -> PoolMembers:
+        return self._observed().pools.get(pool.name, PoolMembers())
+
+    def _observed(self) -> Observed:
+        """What the living supervisor observes, or ``NoFleet``."""
+        observed = self._home.observed()
+        if self._home.supervisor_lock.is_held() and observed:
+            return observed
+        reason = "its supervisor has died" if observed else "no local fleet is up here"
+        remedy = "Mend it with: python -m fleet up" if observed else "Start one with: python -m fleet up"
+        raise NoFleet(f"fleet {self._settings.fleet!r}", f"{reason} ({self._home.state_dir})", remedy)
+
+
+def _reached(observed: Observed, pool: Pool, count: int) -> bool:
+    """Whether the pool has its count of settled workers. Raises ``ServiceError`` if something keeps it from that."""
+    found = observed.pools.get(pool.name, PoolMembers())
+    problems = [observed.problem, observed.emulator.problem]
+    if found.desired == count:
+        problems += [member.problem for member in found.members if not member.stopping]
+    for problem in filter(None, problems):
+        raise ServiceError(f"{problem}. The fleet goes on trying; see: python -m fleet status")
+    settled = time.time() - SETTLE_SECONDS
+    return (
+        found.desired == count
+        and len(found.members) == count
+        and all(0 < member.started <= settled for member in found.members)
+    )

@@ -1,0 +1,43 @@
+"""Screen: a fleet's status as a person reads it."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fleet.status import FleetStatus, PoolStatus
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def rendered(status: FleetStatus) -> RenderableType:
+    """One head line, a table with a row a pool, and the problems."""
+    where = f" at {status.endpoint_url}" if status.endpoint_url else ""
+    head = f"fleet {status.fleet} on {status.target}{where}, up {duration(status.uptime_seconds)}"
+    if status.emulator:
+        head += f", emulator pid {status.emulator.pid}" if status.emulator.pid else ", emulator down"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("pool", "workers", "restarts", "visible", "in flight", "delayed", "dead letters"):
+        table.add_column(column, justify="left" if column == "pool" else "right")
+    for name, pool in status.pools.items():
+        table.add_row(name, *_cells(pool))
+    return Group(Text(head), table, *(Text(f"! {problem}", style="yellow") for problem in status.problems))
+
+
+def duration(seconds: float) -> str:
+    """Two units at the most: ``45 s``, ``3 min 5 s``, ``2 h 14 min``, ``3 d 1 h``."""
+    whole = int(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def _cells(pool: PoolStatus) -> list[str]:
+    workers = str(pool.running) if pool.running == pool.desired else f"{pool.running} of {pool.desired}"
+    backlog = pool.backlog
+    counts = [backlog.visible, backlog.in_flight, backlog.delayed] if backlog else [None] * 3
+    cells = ["?" if count is None else f"{count:,}" for count in [*counts, pool.dead_letters]]
+    return [workers, f"{pool.restarts:,}", *cells]

@@ -1,0 +1,229 @@
+"""The client's commands as processes, against the embedded emulator. The test plays the worker in the ledger."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import trio
+
+from cloudkon.aws import connect
+from cloudkon.ports import Insert, Ledger, Queue, Services
+from cloudkon.ports.ledger import STATEMENTS
+from cloudkon.settings import Settings
+from cloudkon.wire.message import decode_message
+from cloudkon.wire.report import encode_report
+from cloudkon.words import Chunk, ChunkState, Outgoing, Progress, Record, Result, TaskState
+from tests.support.emulator import deploy, emulator
+
+ROOT = Path(__file__).parents[3]
+DEADLINE = 90
+"""Seconds that any one thing may take on a machine that is busy with other tests."""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with emulator() as address:
+        yield address
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One user's machine: a folder and a fleet."""
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def services(self) -> Services:
+        return connect(self.settings)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        plain = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "CLOUDKON_"))}
+        return subprocess.Popen(
+            [sys.executable, "-m", "client", *arguments],
+            cwd=self.folder,
+            env=plain | {"PYTHONPATH": str(ROOT)} | self.settings.to_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end; gives its standard output, or its standard error if it should fail."""
+        with self.start(*arguments) as process:
+            written, said = process.communicate(timeout=DEADLINE)
+        assert process.returncode == code, said
+        return said if code == 2 else written
+
+    def write_workload(self, count: int) -> None:
+        text = "".join(f"sleep {number % 100}\n" for number in range(count))
+        (self.folder / "workload.txt").write_text(text)
+
+
+@pytest.fixture
+def client(endpoint: str, tmp_path: Path) -> Client:
+    return Client(tmp_path, deploy(endpoint, f"client-{uuid4().hex[:8]}"))
+
+
+async def take_all(queue: Queue) -> list[Chunk]:
+    """Everything on a queue, deleted, in the order of the chunks' numbers."""
+    chunks: list[Chunk] = []
+    while deliveries := await queue.receive(10, 1, 60):
+        chunks += [decode_message(delivery.body) for delivery in deliveries]
+        await queue.delete(deliveries)
+    return sorted(chunks, key=lambda chunk: chunk.key.number)
+
+
+async def work_off(ledger: Ledger, chunks: list[Chunk], output: Callable[[int], str] = str) -> list[Result]:
+    """Write the results of chunks as a worker does at the end."""
+    results: list[Result] = []
+    for begin in range(0, len(chunks), STATEMENTS):
+        writes = []
+        for chunk in chunks[begin : begin + STATEMENTS]:
+            own = tuple(
+                Result(task.id, TaskState.SUCCEEDED, output(task.id.seq), started=1e9 + task.id.seq, seconds=1.0)
+                for task in chunk.tasks()
+            )
+            results += own
+            done = Record(chunk.key, ChunkState.DONE, "owner", 1, 0, len(chunk), Progress(results=own), int(2e9))
+            writes.append(Insert(done))
+        await ledger.write(writes)
+    return results
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_from_push_to_results(client: Client) -> None:
+    client.write_workload(300)
+    run_id = client.run("push", "--chunk", "7").strip()
+    waiting = json.loads(client.run("check", "--json", code=1))
+    assert (waiting["run"], waiting["tasks"], waiting["waiting"]) == (run_id, 300, 300)
+
+    chunks = trio.run(take_all, client.services.queues["worker"])
+    assert [task.instruction for chunk in chunks for task in chunk.tasks()] == [f"sleep {n % 100}" for n in range(300)]
+    with client.start("check", run_id, "--wait", "--json") as process:
+        trio.run(work_off, client.services.ledger, chunks)
+        written, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, said
+    counts = json.loads(written)
+    assert (counts["succeeded"], counts["complete"], counts["seconds"]) == (300, True, 300.0)
+
+    listed = [json.loads(line) for line in client.run("results", "--json").splitlines()]
+    assert sorted(one["task"] for one in listed) == sorted(f"{run_id}/{seq}" for seq in range(300))
+    assert all(one["task"] == f"{run_id}/{one['output']}" for one in listed)
+    assert client.run("push", "--chunk", "7").strip() != run_id
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -> None:
+    client.write_workload(8000)
+    folder = client.folder / client.settings.state_dir
+    with client.start("push") as process:
+        wait_until(lambda: any('"sent"' in path.read_text() for path in (folder / "pushes").glob("docker-*")))
+        process.send_signal(number)
+        process.communicate(timeout=DEADLINE)
+    assert process.returncode in (-signal.SIGKILL, 130), "it was done before it could be interrupted"
+    [last] = (folder / "pushes").glob("last-*")
+    broken = last.read_text().strip()
+    found = trio.run(client.services.queues["worker"].depth)
+    assert 0 < found.visible < 8000
+
+    with client.start("push") as process:
+        written, said = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, written.strip()) == (0, broken)
+    assert re.search(rf"run {broken} goes on: [1-9][\d,]* of 8,000 messages were sent before", said)
+    depth = trio.run(client.services.queues["worker"].depth)
+    assert 8000 <= depth.visible < 8000 + found.visible, "not all that was there was sent again"
+    assert json.loads(client.run("check", "--json", code=1))["tasks"] == 8000
+
+
+def test_messages_of_a_queue_that_lost_them_are_sent_again(client: Client) -> None:
+    client.write_workload(50)
+    run_id = client.run("push", "--chunk", "5").strip()
+    lost = trio.run(take_all, client.services.queues["worker"])
+    assert client.run("push", "--run", run_id).strip() == run_id
+    assert trio.run(take_all, client.services.queues["worker"]) == lost
+    client.write_workload(51)
+    assert "its digest is not this workload's" in client.run("push", "--run", run_id, code=2)
+
+
+def test_waiting_uses_up_its_own_reports_and_leaves_the_others(client: Client) -> None:
+    client.write_workload(20)
+    run_id = client.run("push").strip()
+    chunks = trio.run(take_all, client.services.queues["worker"])
+
+    async def finish() -> None:
+        services = client.services
+        results = await work_off(services.ledger, chunks[:-1])
+        await services.results.send([Outgoing(encode_report("another", results[:3]))])
+        await services.results.send([Outgoing(encode_report(run_id, results))])
+        await work_off(services.ledger, chunks[-1:])
+
+    with client.start("check", "--wait") as process:
+        trio.run(finish)
+        written, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, said
+    assert run_id in written
+
+    async def others() -> list[str]:
+        return [delivery.body for delivery in await client.services.results.receive(10, 2, 5)]
+
+    assert any('"another"' in body for body in trio.run(others))
+
+
+def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
+    (client.folder / "photos").mkdir()
+    for number in range(3):
+        (client.folder / f"photos/{number}.jpg").write_bytes(b"picture %d" % number)
+    client.run("animoto", "3", "--pictures", "2", "--from", "photos")
+    client.run("animoto", "3", "--pictures", "2", "--from", "photos")
+    run_id = client.run("push").strip()
+
+    async def render() -> None:
+        services = client.services
+        assert len([one async for one in services.store.list("pictures/")]) == 3
+        for seq in (0, 2):
+            await services.store.put(f"videos/{run_id}/{seq}.t.mp4", b"video %d" % seq, "video/mp4", {})
+        chunks = await take_all(services.queues["animoto"])
+        await work_off(services.ledger, chunks, lambda seq: services.store.address(f"videos/{run_id}/{seq}.t.mp4"))
+
+    trio.run(render)
+    with client.start("pull") as process:
+        _, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert f"error: task {run_id}/1: s3://" in said
+    pulled = {path.name: path.read_bytes() for path in (client.folder / "videos").glob("[!.]*")}
+    assert pulled == {"0.mp4": b"video 0", "2.mp4": b"video 2"}
+    with client.start("pull", run_id) as process:
+        _, said = process.communicate(timeout=DEADLINE)
+    assert "0 new files, 2 were there" in said
+
+
+def test_cancelling_is_seen_by_everybody(client: Client) -> None:
+    client.write_workload(3)
+    run_id = client.run("push").strip()
+    client.run("cancel")
+    found = trio.run(client.services.ledger.read_run, run_id)
+    assert found is not None
+    assert found.cancelled
+
+
+def test_what_is_not_there_is_said_with_the_remedy(client: Client, endpoint: str) -> None:
+    client.write_workload(3)
+    assert "knows no such run" in client.run("check", "3a4f0c1b2c3", code=2)
+    nobody = Client(client.folder, Settings(fleet="nobody", target="docker", endpoint_url=endpoint))
+    assert "python -m fleet up" in nobody.run("push", code=2)

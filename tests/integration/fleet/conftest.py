@@ -1,0 +1,125 @@
+"""A fleet of its own for each test, run by the command line as a user runs it, with nothing left behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from cloudkon.errors import CloudKonError
+from cloudkon.settings import Settings
+from fleet.local.command import WORKER_COMMAND
+from fleet.local.home import Home
+from fleet.local.installation import EXECUTABLE, ensure_installed, program
+from fleet.local.process import Process, marked
+from tests.support.emulator import ROOT, missing
+
+PATIENCE = 60.0
+"""Seconds after which something that should have happened did not: much, since other tests run beside."""
+STUB = Path(__file__).with_name("stub_worker.py")
+
+
+@dataclass
+class CommandLine:
+    """``python -m fleet`` in a directory of its own, where nothing of the checkout's is found by chance."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    @property
+    def home(self) -> Home:
+        return Home(self.directory / ".cloudkon")
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(state_dir=self.home.state_dir)
+
+    def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "fleet", *words],
+            cwd=self.directory,
+            env=self.environment | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, code: int = 0, **more: str) -> tuple[str, str]:
+        """Run a command to its end, check its exit code, give its output and its progress."""
+        process = self.start(*words, **more)
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+        assert process.returncode == code, f"{words} exited with {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err
+        return out, err
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", "--json")[0])
+        return found
+
+    def workers(self) -> dict[str, int]:
+        """Process numbers by name, of the worker pool."""
+        return {one["name"]: one["pid"] for one in self.status()["pools"]["worker"]["workers"]}
+
+    def supervisor(self) -> Process:
+        observed = self.home.observed()
+        assert observed
+        return observed.supervisor
+
+    def log(self, name: str) -> str:
+        return (self.home.logs / f"{name}.log").read_text()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until it is true, and fail if it does not become so."""
+
+    async def wait() -> None:
+        with trio.fail_after(PATIENCE):
+            while not condition():  # noqa: ASYNC110  (what is waited for is another process's doing)
+                await trio.sleep(0.1)
+
+    trio.run(wait)
+
+
+@pytest.fixture(scope="session")
+def emulator_program() -> str:
+    """The emulator's executable: the one given, or an installation in the checkout, made once for all sessions."""
+    if given := os.environ.get(EXECUTABLE):
+        return given
+    home = Home(ROOT / ".cloudkon")
+
+    async def install() -> None:
+        async with home.command_lock.taken(lambda: None):
+            await ensure_installed(home, lambda _: None)
+
+    try:
+        home.make()
+        trio.run(install)
+    except CloudKonError as error:
+        missing(str(error))
+    return str(Path(program(home)[0]).with_name("ministack"))
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, emulator_program: str) -> Iterator[CommandLine]:
+    if not Path("/proc/self/environ").exists():
+        missing("these tests look for leftover processes in /proc, which this system does not have")
+    ours = ("CLOUDKON_", "AWS_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
+        "PYTHONPATH": str(ROOT),
+        EXECUTABLE: emulator_program,
+        WORKER_COMMAND: f"{sys.executable} {STUB} {{pool}}",
+    }
+    line = CommandLine(tmp_path, environment)
+    yield line
+    if line.home.state_dir.exists():
+        line.run("down")
+    assert marked("", line.home.state_dir) == []

@@ -1,0 +1,33 @@
+"""Stands in for a worker: says what it was given, runs until SIGTERM, says that it heard it, and exits with 0."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+
+def write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def say(action: str, **facts: object) -> None:
+    write(json.dumps({"time": time.time(), "action": action, **facts}))
+
+
+def stop(*_: object) -> NoReturn:
+    say("stopped")
+    sys.exit(0)
+
+
+signal.signal(signal.SIGTERM, stop)
+say("started", pool=sys.argv[1], settings={key: os.environ[key] for key in os.environ if key.startswith("CLOUDKON_")})
+broken = Path(os.environ["CLOUDKON_STATE_DIR"], "broken")
+if broken.exists():
+    write(broken.read_text())
+    sys.exit(3)
+while True:
+    signal.pause()

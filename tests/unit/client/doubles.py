@@ -1,0 +1,112 @@
+"""Stand-ins for a fleet that misbehaves, and short ways to look into one."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from client.spool import Spool, spool_workload
+from cloudkon.errors import AccessDenied, Unavailable
+from cloudkon.memory import MemoryQueue
+from cloudkon.ports import Insert, QueueOutcome, Services
+from cloudkon.wire.message import decode_message
+from cloudkon.words import Chunk, ChunkState, Outgoing, Progress, Record, Result, Run, TaskState
+
+
+class BreakingQueue(MemoryQueue):
+    """Takes so many batches, then refuses all."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self.batches = batches
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+        if self.batches <= 0:
+            raise AccessDenied("the credentials have expired")
+        self.batches -= 1
+        return await super().send(messages)
+
+
+class FlakyQueue(MemoryQueue):
+    """Loses each batch on the way, then loses the answer, then takes every other message, and then works."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries: Counter[str] = Counter()
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+        last = messages[-1].body
+        self.tries[last] += 1
+        match self.tries[last]:
+            case 1:
+                raise Unavailable("connection refused")
+            case 2:
+                await super().send(messages)
+                raise Unavailable("the answer was lost")
+            case 3:
+                taken = messages[::2]
+                await super().send(taken)
+                return [QueueOutcome.DONE if one in taken else QueueOutcome.FAILED for one in messages]
+            case _:
+                return await super().send(messages)
+
+
+class DeadQueue(MemoryQueue):
+    """Answers nothing any more."""
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+        raise Unavailable(f"connection refused, {len(messages)} messages were not sent")
+
+
+def with_queue(services: Services, pool: str, queue: MemoryQueue) -> Services:
+    return replace(services, queues={**services.queues, pool: queue})
+
+
+@contextmanager
+def spooled(text: str, directory: Path, chunk_size: int = 1) -> Iterator[Spool]:
+    with spool_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as spool:
+        yield spool
+
+
+async def chunks_on(queue: object) -> list[Chunk]:
+    """All messages of a queue, decoded and in order; they stay hidden."""
+    assert isinstance(queue, MemoryQueue)
+    found: list[Chunk] = []
+    while deliveries := await queue.receive(10, 0, 1000):
+        found += [decode_message(delivery.body) for delivery in deliveries]
+    return sorted(found, key=lambda chunk: chunk.key.number)
+
+
+def succeeded(run: Run, numbers: Sequence[int], output: str = "") -> list[Result]:
+    """Results of these chunks' tasks, one second each, started one after the other."""
+    return [
+        Result(task.id, TaskState.SUCCEEDED, output=output, started=1000.0 + task.id.seq, seconds=1.0, worker="w")
+        for chunk in _chunks(run)
+        if chunk.key.number in numbers
+        for task in chunk.tasks()
+    ]
+
+
+async def record_results(services: Services, run: Run, results: Sequence[Result]) -> None:
+    """Play the worker: write the chunks that these results complete or begin into the ledger."""
+    by_seq = {result.task.seq: result for result in results}
+    for chunk in _chunks(run):
+        own = tuple(by_seq[task.id.seq] for task in chunk.tasks() if task.id.seq in by_seq)
+        if not own:
+            continue
+        state = ChunkState.DONE if len(own) == len(chunk) else ChunkState.CLAIMED
+        record = Record(chunk.key, state, "owner", 1, 0, tasks=len(chunk), progress=Progress(results=own))
+        await services.ledger.write([Insert(record)])
+
+
+def _chunks(run: Run) -> Iterator[Chunk]:
+    for part in run.ranges:
+        for key, first, count in run.chunks(part.pool):
+            yield Chunk(key, first, ("sleep 1",) * count)
+
+
+def json_lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]

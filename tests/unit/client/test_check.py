@@ -1,0 +1,251 @@
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import trio
+import trio.testing
+
+from client.check import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_for
+from client.hints import LONGEST_POLL
+from client.results import as_line, results
+from client.tally import Tally
+from cloudkon.errors import AccessDenied, Unavailable
+from cloudkon.memory import MemoryLedger, MemoryQueue
+from cloudkon.ports import Insert, Services
+from cloudkon.wire.report import encode_report
+from cloudkon.words import (
+    ChunkKey,
+    ChunkState,
+    Delivery,
+    Outgoing,
+    Progress,
+    Record,
+    Result,
+    Run,
+    TaskId,
+    TaskState,
+)
+from tests.unit.client.doubles import record_results, succeeded
+
+
+def a_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
+    return Run.plan(run_id=run_id, counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
+
+
+def ignore(_tally: Tally, _ended: int) -> None:
+    return
+
+
+async def report(services: Services, results: list[Result]) -> None:
+    for one in results:
+        await services.results.send([Outgoing(encode_report(one.task.run, [one]))])
+
+
+async def test_tasks_are_counted_by_state(services: Services) -> None:
+    run = a_run(10, chunk=2)
+    in_run = [
+        Result(TaskId("r1", 0), TaskState.SUCCEEDED, started=100.0, seconds=2.0),
+        Result(TaskId("r1", 1), TaskState.FAILED, error="no", started=101.0, seconds=4.0),
+        Result(TaskId("r1", 2), TaskState.CANCELLED),
+    ]
+    await record_results(services, run, in_run)
+    later = 2_000_000_000_000_000
+    held = Record(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, later, tasks=2)
+    released = Record(ChunkKey("r1", 3, 1), ChunkState.CLAIMED, "", 1, 0, tasks=2)
+    await services.ledger.write([Insert(held), Insert(released)])
+    tally = await check(services, run)
+    assert (tally.succeeded, tally.failed, tally.cancelled, tally.running, tally.waiting) == (1, 1, 1, 2, 5)
+    assert not tally.complete
+    assert (tally.first_start, tally.last_end, tally.seconds) == (100.0, 105.0, 5.0)
+    assert tally.tasks_per_second == pytest.approx(0.6)
+
+
+async def test_a_run_that_nobody_began_has_no_rate(services: Services) -> None:
+    tally = await check(services, a_run(3))
+    assert (tally.waiting, tally.seconds, tally.tasks_per_second) == (3, 0.0, None)
+
+
+async def test_waiting_ends_from_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+    run = a_run(300)
+
+    async def work() -> None:
+        for number in range(300):
+            await trio.sleep(1)
+            await record_results(services, run, succeeded(run, [number]))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        tally = await wait_for(services, run, ignore)
+    assert tally.all_succeeded
+
+
+async def test_reports_move_the_bar_between_two_readings(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(100_000, chunk=10)
+    shown: list[int] = []
+    done = succeeded(run, range(5))
+
+    async def work() -> None:
+        await trio.sleep(0.2)
+        await report(services, done)
+
+    with trio.move_on_after(wait_between(run) + 1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            await wait_for(services, run, lambda _tally, ended: shown.append(ended))
+    assert shown[:2] == [0, 50], "the ledger knows of none yet"
+    assert (await services.results.depth()).empty, "its own reports were used up"
+
+
+async def test_the_last_report_makes_the_ledger_be_asked_at_once(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(60_000)
+    assert wait_between(run) == LONGEST_WAIT
+    await record_results(services, run, succeeded(run, range(59_999)))
+    last = succeeded(run, [59_999])
+
+    async def work() -> None:
+        await trio.sleep(3)
+        await record_results(services, run, last)
+        await report(services, last)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        assert (await wait_for(services, run, ignore)).all_succeeded
+    assert trio.current_time() < LONGEST_WAIT
+
+
+async def test_a_lie_on_the_result_queue_ends_nothing(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(3)
+    await report(services, [*succeeded(run, range(3)), *succeeded(run, range(3))])
+    with trio.move_on_after(100) as waited:
+        await wait_for(services, run, ignore)
+    assert waited.cancelled_caught
+
+
+async def test_reports_of_other_runs_stay_on_the_queue(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run, other = a_run(5), a_run(30, run_id="r2")
+    await report(services, succeeded(other, range(30)))
+    await services.results.send([Outgoing("no report at all")])
+
+    async def work() -> None:
+        await trio.sleep(5)
+        await record_results(services, run, succeeded(run, range(5)))
+        await report(services, succeeded(run, range(5)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        assert (await wait_for(services, run, ignore)).all_succeeded
+    depth = await services.results.depth()
+    assert depth.in_flight == 0, "all were put back"
+    assert depth.visible >= 31
+
+
+async def test_waiting_ends_soon_when_it_is_interrupted(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(100_000)
+    with trio.move_on_after(0.1):
+        await wait_for(services, run, ignore)
+    assert trio.current_time() <= LONGEST_POLL
+    assert wait_between(run) > LONGEST_POLL
+
+
+async def test_what_was_received_when_waiting_is_interrupted_is_not_hidden(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    class SlowQueue(MemoryQueue):
+        async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
+            received = await super().receive(limit, wait, visibility)
+            await trio.sleep(1)
+            return received
+
+    slow = replace(services, results=SlowQueue())
+    await report(slow, succeeded(a_run(3, run_id="r2"), range(3)))
+    with trio.move_on_after(0.1):
+        await wait_for(slow, a_run(3), ignore)
+    assert (await slow.results.depth()).visible == 3
+
+
+async def test_a_result_queue_that_fails_is_borne(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+    class Forbidden(MemoryQueue):
+        async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
+            raise AccessDenied(f"not allowed to receive {limit} in {wait} s for {visibility} s")
+
+    run = a_run(2)
+
+    async def work() -> None:
+        await trio.sleep(10)
+        await record_results(services, run, succeeded(run, range(2)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        assert (await wait_for(replace(services, results=Forbidden()), run, ignore)).complete
+
+
+class AwayLedger(MemoryLedger):
+    """Is not there before a time, in trio's seconds."""
+
+    def __init__(self, back_at: float) -> None:
+        super().__init__()
+        self.back_at = back_at
+
+    async def records(self, run: Run) -> AsyncIterator[Record]:
+        if trio.current_time() < self.back_at:
+            raise Unavailable("connection refused")
+        async for record in super().records(run):
+            yield record
+
+
+async def test_waiting_outlives_a_ledger_that_restarts(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(2)
+    away = replace(services, ledger=AwayLedger(trio.current_time() + 60))
+    await record_results(away, run, succeeded(run, range(2)))
+    assert (await wait_for(away, run, ignore)).complete
+
+
+async def test_a_ledger_that_stays_away_ends_the_waiting(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    with pytest.raises(Unavailable):
+        await wait_for(replace(services, ledger=AwayLedger(1e9)), a_run(2), ignore)
+
+
+def test_large_runs_are_read_less_often() -> None:
+    waits = [wait_between(a_run(count)) for count in (1, 1_000, 10_000, 10_000_000)]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (SHORTEST_WAIT, LONGEST_WAIT)
+
+
+async def test_results_are_given_once_each_also_of_chunks_that_go_on(services: Services) -> None:
+    run = a_run(6, chunk=2)
+    begun = Result(TaskId("r1", 4), TaskState.FAILED, error="no such file")
+    await record_results(services, run, [*succeeded(run, [0, 1]), begun])
+    assert [result.task.seq async for result in results(services.ledger, run)] == [0, 1, 2, 3, 4]
+    assert [result async for result in results(services.ledger, run, failed_only=True)] == [begun]
+
+
+def test_an_output_can_not_write_to_the_terminal_by_itself() -> None:
+    line = as_line(Result(TaskId("r", 1), TaskState.SUCCEEDED, output="\x1b[31mred\nnext"))
+    assert "\x1b" not in line
+    assert "\n" not in line
+
+
+def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
+    run = a_run(2, chunk=2)
+    tally = Tally(run)
+    result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
+    record = Record(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
+    tally.add(record, now=4.0)
+    assert (tally.succeeded, tally.running, tally.waiting) == (1, 1, 0)
+    lost = Tally(run)
+    lost.add(record, now=6.0)
+    assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)

@@ -1,0 +1,179 @@
+"""The program as a user starts it, with input that it can't take, and with no fleet."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = [sys.executable, "-m", "client"]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    plain = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "CLOUDKON_"))}
+    return plain | {"PYTHONPATH": str(ROOT), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def start(*arguments: str, where: Path, environment: dict[str, str], given: bytes = b"") -> tuple[int, str, str]:
+    ended = subprocess.run(
+        [*PROGRAM, *arguments], cwd=where, env=environment, input=given, capture_output=True, check=False, timeout=60
+    )
+    return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["push"], "there is no workload.txt here. Make one with: python -m client generate"),
+        (["push", "missing.txt"], "missing.txt: there is no such file"),
+        (["push", "empty.txt"], "empty.txt: there is no instruction in it"),
+        (["push", "good.txt", "--chunk", "0"], "--chunk 0: a chunk holds 1 to 1,000 tasks"),
+        (["push", "good.txt"], "no local fleet is up here. Start one with: python -m fleet up"),
+        (["push", "good.txt", "--run", "x"], "no local fleet is up here"),
+        (["generate", "3", "sleep", "-5"], "sleep -5: the milliseconds must be 0 to"),
+        (["generate", "3", "sleep", "soon"], "'soon' is not a number of milliseconds"),
+        (["generate", "3", "slep", "5"], "instruction 'slep': no handler takes it. Known: sleep"),
+        (["generate", "-3", "sleep", "5"], "COUNT -3: it must be at least 1"),
+        (["check"], "no local fleet is up here"),
+        (["results", "3a4f0c1b2c3"], "no local fleet is up here"),
+        (["pull"], "no local fleet is up here"),
+        (["animoto", "3"], "there are no pictures to take. Give links"),
+    ],
+)
+def test_bad_input_is_one_line_with_the_remedy(
+    arguments: list[str], text: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "good.txt").write_text("sleep 1\n")
+    code, written, said = start(*arguments, where=tmp_path, environment=environment)
+    assert (code, written) == (2, "")
+    [line] = said.splitlines()
+    assert line.startswith("error: ")
+    assert text in line
+
+
+def test_every_bad_line_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+    code, _, said = start("push", "-", where=tmp_path, environment=environment, given=b"sleep 1\nslep\nsleep -1\n")
+    assert code == 2
+    head, first, second = said.splitlines()
+    assert head == "error: standard input: 2 problems in 3 lines; nothing was sent"
+    assert first.startswith("  line 2: instruction 'slep'")
+    assert second.startswith("  line 3: sleep -1")
+
+
+def test_a_bad_setting_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+    code, _, said = start("check", where=tmp_path, environment=environment | {"CLOUDKON_TARGET": "moon"})
+    assert code == 2
+    assert "CLOUDKON_TARGET" in said
+
+
+def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "workload.txt").write_text("sleep 1\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    code, written, said = start("push", where=tmp_path, environment=environment | {"AWS_ENDPOINT_URL": nobody})
+    assert (code, written) == (1, "")
+    [line] = said.splitlines()
+    assert nobody in line
+
+
+def test_an_unknown_command_is_a_usage_error(tmp_path: Path, environment: dict[str, str]) -> None:
+    code, _, said = start("frobnicate", where=tmp_path, environment=environment)
+    assert code == 2
+    assert "No such command 'frobnicate'" in said
+
+
+def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict[str, str]) -> None:
+    code = "import sys; from client.cli.program import main; main(['--help']); print(sorted(sys.modules))"
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment | {"CLOUDKON_TARGET": "moon"},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    helped, _, modules = asked.stdout.rpartition("\n[")
+    assert "python -m client check --wait" in helped
+    assert not {"'boto3'", "'trio'", "'rich'"} & set(modules.rstrip("]\n").split(", "))
+
+
+@pytest.mark.parametrize("command", ["generate", "animoto", "push", "check", "results", "pull", "cancel"])
+def test_each_command_has_help(command: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    code, written, _ = start(command, "--help", where=tmp_path, environment=environment)
+    assert code == 0
+    assert written.startswith(f"Usage: python -m client {command}")
+
+
+def test_a_reader_that_goes_away_is_no_error_to_talk_of(tmp_path: Path, environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "generate", "10000000", "sleep", "1", "-o", "-"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"sleep 1\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.fixture
+def silent_endpoint() -> Iterator[socket.socket]:
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        yield server
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_push_says_how_to_go_on(
+    number: signal.Signals, tmp_path: Path, environment: dict[str, str], silent_endpoint: socket.socket
+) -> None:
+    (tmp_path / "workload.txt").write_text("sleep 1\n")
+    endpoint = f"http://127.0.0.1:{silent_endpoint.getsockname()[1]}"
+    with subprocess.Popen(
+        [*PROGRAM, "push"],
+        cwd=tmp_path,
+        env=environment | {"AWS_ENDPOINT_URL": endpoint},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        connection, _ = silent_endpoint.accept()
+        with connection:
+            process.send_signal(number)
+            written, said = process.communicate(timeout=60)
+    assert (process.returncode, written) == (130, "")
+    assert said == "error: interrupted. Push the same workload again to go on where it stopped\n"
+
+
+def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:
+    code = "import os, signal, sys; from client.cli import program; sys.exit(program.main(['push', '-']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        # More than a pipe holds: once it is written, the program is reading.
+        process.stdin.write(b"sleep 1\n" * 100_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+        process.stdin.close()
+    assert process.returncode == 130
+    assert said.strip() == "error: interrupted. The same command may be given again"

@@ -1,0 +1,272 @@
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from client.batches import batches
+from client.push import PushBroke, Pushed, PushEvents, push, push_again
+from client.pushes import Pushes
+from client.sending import Watermark, send_batches
+from cloudkon.errors import InvalidInput, RunConflict
+from cloudkon.memory import MemoryQueue, memory_services
+from cloudkon.ports import QueueOutcome, Services
+from cloudkon.wire.message import INSTRUCTION_LIMIT, MESSAGE_LIMIT
+from cloudkon.words import Outgoing, Run
+from tests.unit.client.doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, spooled, with_queue
+
+HUNDRED = "".join(f"sleep {number}\n" for number in range(100))
+
+
+async def push_text(services: Services, pushes: Pushes, directory: Path, text: str, chunk: int = 1) -> Pushed:
+    with spooled(text, directory, chunk) as spool:
+        return await push(services, spool, pushes)
+
+
+async def test_every_instruction_arrives_once_in_its_pool_and_its_chunk(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    text = "sleep 1\nanimoto https://a.example/1.jpg\nsleep 2\nsleep 3\n"
+    run = (await push_text(services, pushes, tmp_path, text, 2)).run
+    one, two = await chunks_on(services.queues["worker"])
+    assert [(str(task.id), task.instruction) for task in (*one.tasks(), *two.tasks())] == [
+        (f"{run.id}/0", "sleep 1"),
+        (f"{run.id}/1", "sleep 2"),
+        (f"{run.id}/2", "sleep 3"),
+    ]
+    [video] = await chunks_on(services.queues["animoto"])
+    assert (video.key.number, video.first) == (2, 3)
+
+
+async def test_the_run_is_in_the_ledger_before_its_first_message(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    with pytest.raises(PushBroke):
+        await push_text(with_queue(services, "worker", BreakingQueue(0)), pushes, tmp_path, HUNDRED)
+    assert await services.ledger.read_run(pushes.last()) is not None
+
+
+@pytest.mark.parametrize("chunk", [1, 7])
+async def test_a_push_that_breaks_off_at_any_batch_goes_on(
+    pushes: Pushes, tmp_path: Path, chunk: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    for sent in range(-(-100 // chunk // 10)):
+        queue = BreakingQueue(sent)
+        services = with_queue(memory_services(), "worker", queue)
+        with pytest.raises(PushBroke, match="push the same workload again to go on"):
+            await push_text(services, pushes, tmp_path, HUNDRED, chunk)
+        broken = pushes.last()
+        queue.batches = 1000
+        pushed = await push_text(services, pushes, tmp_path, HUNDRED, chunk)
+        assert pushed.run.id == broken
+        assert pushed.resumed
+        chunks = await chunks_on(queue)
+        assert {chunk.key.number for chunk in chunks} == set(range(pushed.run.chunk_count))
+        once = {chunk.key.number: chunk.instructions for chunk in chunks}
+        assert [line for number in sorted(once) for line in once[number]] == HUNDRED.splitlines()
+
+
+async def test_a_finished_push_of_the_same_file_makes_a_new_run(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    first = await push_text(services, pushes, tmp_path, HUNDRED)
+    second = await push_text(services, pushes, tmp_path, HUNDRED)
+    assert first.run.id != second.run.id
+    assert pushes.last() == second.run.id
+    assert not second.resumed
+
+
+async def test_another_file_does_not_go_on_with_a_broken_push(pushes: Pushes, tmp_path: Path) -> None:
+    services = with_queue(memory_services(), "worker", BreakingQueue(3))
+    with pytest.raises(PushBroke):
+        await push_text(services, pushes, tmp_path, HUNDRED)
+    broken = pushes.last()
+    services = with_queue(services, "worker", MemoryQueue())
+    pushed = await push_text(services, pushes, tmp_path, HUNDRED + "sleep 100\n")
+    assert pushed.run.id != broken
+
+
+async def test_a_broken_push_to_a_fleet_that_was_deleted_since_begins_anew(pushes: Pushes, tmp_path: Path) -> None:
+    with pytest.raises(PushBroke):
+        await push_text(with_queue(memory_services(), "worker", BreakingQueue(3)), pushes, tmp_path, HUNDRED)
+    fresh = memory_services()
+    pushed = await push_text(fresh, pushes, tmp_path, HUNDRED)
+    assert not pushed.resumed
+    assert len(await chunks_on(fresh.queues["worker"])) == 100
+
+
+async def test_a_broken_push_whose_run_was_cancelled_is_over(pushes: Pushes, tmp_path: Path) -> None:
+    services = with_queue(memory_services(), "worker", BreakingQueue(3))
+    with pytest.raises(PushBroke):
+        await push_text(services, pushes, tmp_path, HUNDRED)
+    broken = pushes.last()
+    await services.ledger.cancel_run(broken)
+    queue = MemoryQueue()
+    pushed = await push_text(with_queue(services, "worker", queue), pushes, tmp_path, HUNDRED)
+    assert pushed.run.id != broken
+    assert len(await chunks_on(queue)) == 100
+
+
+async def test_a_broken_push_is_known_when_another_chunk_size_is_pushed(pushes: Pushes, tmp_path: Path) -> None:
+    with pytest.raises(PushBroke):
+        await push_text(with_queue(memory_services(), "worker", BreakingQueue(3)), pushes, tmp_path, HUNDRED)
+    with spooled(HUNDRED, tmp_path, 10) as spool:
+        assert pushes.others(spool.digest, 10) == [pushes.last()]
+        assert pushes.others(spool.digest, 1) == []
+
+
+async def test_a_queue_that_fails_in_every_way_loses_no_message(
+    pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    queue = FlakyQueue()
+    pushed = await push_text(with_queue(memory_services(), "worker", queue), pushes, tmp_path, HUNDRED * 10)
+    assert {chunk.key.number for chunk in await chunks_on(queue)} == set(range(pushed.run.chunk_count))
+
+
+async def test_a_queue_that_stays_away_ends_the_push_and_says_how_far_it_came(
+    pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    services = with_queue(memory_services(), "worker", DeadQueue())
+    with pytest.raises(PushBroke, match=r"connection refused.*\. Of run \w+, 0 of 100 messages are known sent"):
+        await push_text(services, pushes, tmp_path, HUNDRED)
+
+
+async def test_an_interrupted_push_goes_on(
+    pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    class SlowQueue(MemoryQueue):
+        async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+            await trio.sleep(1)
+            return await super().send(messages)
+
+    queue = SlowQueue()
+    services = with_queue(memory_services(), "worker", queue)
+    with trio.move_on_after(1.5) as interrupted:
+        await push_text(services, pushes, tmp_path, HUNDRED * 5)
+    assert interrupted.cancelled_caught
+    pushed = await push_text(services, pushes, tmp_path, HUNDRED * 5)
+    assert pushed.resumed
+    assert len(await chunks_on(queue)) == 500, "what was sent before is not sent again"
+
+
+async def test_an_existing_run_that_differs_is_refused_with_the_fact(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    run = (await push_text(services, pushes, tmp_path, HUNDRED)).run
+    for text, chunk, fact in ((HUNDRED + "sleep 1\n", 1, "digest"), (HUNDRED, 2, "chunk size")):
+        with spooled(text, tmp_path, chunk) as spool, pytest.raises(RunConflict, match=f"its {fact} is not"):
+            await push_again(services, run, spool, pushes)
+
+
+async def test_pushing_a_run_again_sends_all_its_messages_anew(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    run = (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run
+    emptied = with_queue(services, "worker", MemoryQueue())
+    with spooled(HUNDRED, tmp_path, 10) as spool:
+        assert (await push_again(emptied, run, spool, pushes)).run == run
+    assert await chunks_on(emptied.queues["worker"]) == await chunks_on(services.queues["worker"])
+    assert (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run.id != run.id
+
+
+async def test_pushing_a_run_again_forgets_no_other_run_of_the_workload(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    run = (await push_text(services, pushes, tmp_path, HUNDRED)).run
+    with pytest.raises(PushBroke):
+        await push_text(with_queue(services, "worker", BreakingQueue(2)), pushes, tmp_path, HUNDRED)
+    with spooled(HUNDRED, tmp_path) as spool, pytest.raises(InvalidInput, match="is pushed in part only"):
+        await push_again(services, run, spool, pushes)
+
+
+async def test_two_processes_do_not_push_the_same_workload_at_once(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    with spooled(HUNDRED, tmp_path) as spool, pushes.record(spool.digest, 1):
+        with pytest.raises(InvalidInput, match="another process is pushing this very workload"):
+            await push(services, spool, pushes)
+        assert (await push_text(services, pushes, tmp_path, HUNDRED, 2)).run.chunk_size == 2
+
+
+async def test_an_id_that_another_run_has_is_not_taken(
+    services: Services, pushes: Pushes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = await services.ledger.create_run(
+        Run.plan(run_id="taken", counts={"worker": 1}, chunk_size=1, digest="theirs", started=1.0)
+    )
+    ids = iter(["taken", "free"])
+    monkeypatch.setattr("client.push.new_run_id", lambda _now: next(ids))
+    assert (await push_text(services, pushes, tmp_path, HUNDRED)).run.id == "free"
+    assert await services.ledger.read_run("taken") == others
+
+
+async def test_a_push_tells_of_each_message(services: Services, pushes: Pushes, tmp_path: Path) -> None:
+    told: list[int] = []
+    with spooled(HUNDRED, tmp_path) as spool:
+        await push(services, spool, pushes, PushEvents(sent=told.append))
+    assert sum(told) == 100
+
+
+def test_batches_hold_ten_messages_and_no_more_bytes_than_a_call_takes(tmp_path: Path) -> None:
+    long = "exec " + "x" * (INSTRUCTION_LIMIT - 5)
+    with spooled("\n".join(["sleep 1"] * 25 + [long] * 9), tmp_path) as spool:
+        found = list(batches(spool.plan("r", 0.0), spool))
+    assert [number for batch in found for number in range(batch.first, batch.end)] == list(range(34))
+    for batch in found:
+        assert len(batch.messages) <= 10
+        assert sum(len(message.body.encode()) for message in batch.messages) <= MESSAGE_LIMIT
+    assert max(len(batch.messages) for batch in found) == 10
+
+
+def test_the_watermark_counts_up_to_the_first_gap() -> None:
+    watermark = Watermark(10)
+    watermark.add(20, 30)
+    watermark.add(40, 45)
+    assert watermark.sent == 10
+    watermark.add(10, 20)
+    assert watermark.sent == 30
+    watermark.add(30, 40)
+    assert watermark.sent == 45
+
+
+async def test_memory_stays_the_same_however_much_is_pushed(tmp_path: Path) -> None:
+    class Sink(MemoryQueue):
+        taken = 0
+
+        async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+            await trio.lowlevel.checkpoint()
+            self.taken += len(messages)
+            return [QueueOutcome.DONE] * len(messages)
+
+    sink = Sink()
+    with spooled("sleep 1\n" * 50_000, tmp_path) as spool:
+        run = spool.plan("r", 0.0)
+        tracemalloc.start()
+        try:
+            await send_batches({"worker": sink}, batches(run, spool), Watermark(0), lambda _messages: None)
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+    assert sink.taken == 50_000
+
+
+def test_a_record_torn_by_a_crash_is_read_up_to_the_tear(pushes: Pushes) -> None:
+    with pushes.record("digest", 1) as record:
+        record.begin("a-run")
+        record.note(20)
+    [path] = pushes.directory.iterdir()
+    path.write_bytes(path.read_bytes() + b'{"sent": 3')
+    with pushes.record("digest", 1) as record:
+        assert (record.run_id, record.sent) == ("a-run", 20)
+        record.note(40)
+    with pushes.record("digest", 1) as record:
+        assert record.sent == 40
+
+
+def test_fleets_do_not_share_their_last_run(pushes: Pushes) -> None:
+    pushes.remember("one")
+    with pytest.raises(InvalidInput, match="none was pushed from here to fleet 'other'"):
+        replace(pushes, fleet="other").last()
+    assert pushes.last() == "one"

@@ -1,0 +1,105 @@
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from client.spool import spool_workload
+from cloudkon.errors import InvalidInput, InvalidWorkload
+from cloudkon.wire.message import INSTRUCTION_LIMIT
+from tests.unit.client.doubles import spooled
+
+
+def test_instructions_are_divided_by_pool_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = "animoto https://a.example/1.jpg\nsleep 1\nanimoto https://a.example/2.jpg\nsleep 2\n"
+    with spooled(text, tmp_path) as spool:
+        assert spool.counts == {"animoto": 2, "worker": 2}
+        assert list(spool.instructions("worker")) == ["sleep 1", "sleep 2"]
+        assert [part.first for part in spool.plan("r", 0.0).ranges] == [0, 2]
+        assert list(spool.instructions("worker")) == ["sleep 1", "sleep 2"], "it can be read again"
+
+
+def test_the_digest_is_of_the_instructions_alone(tmp_path: Path) -> None:
+    def digest(text: str) -> str:
+        with spooled(text, tmp_path) as spool:
+            return spool.digest
+
+    assert digest("sleep 1\nsleep 2\n") == digest("# two\r\nsleep 1\r\n\r\n  sleep 2")
+    assert digest("sleep 1\nsleep 2\n") != digest("sleep 2\nsleep 1\n")
+    assert digest("exec a\nexec b\n") != digest("exec a b\n")
+
+
+def test_every_problem_is_named_by_its_line(tmp_path: Path) -> None:
+    text = "sleep 1\nslep 2\n\nsleep -3\nsleep x\nanimoto\n"
+    with pytest.raises(InvalidWorkload) as caught, spooled(text, tmp_path):
+        pass
+    lines = str(caught.value).splitlines()
+    assert "4 problems in 5 lines; nothing was sent" in lines[0]
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["line 2", "line 4", "line 5", "line 6"]
+
+
+def test_of_many_problems_twenty_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkload) as caught, spooled("slep\n" * 1000, tmp_path):
+        pass
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 22
+    assert "1,000 problems" in lines[0]
+    assert lines[-1].strip() == "and 980 more"
+
+
+@pytest.mark.parametrize("text", ["", "\n\n# only this\n"])
+def test_an_empty_workload_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkload, match="there is no instruction in it"), spooled(text, tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("size", [0, -1, 1001])
+def test_a_chunk_size_that_no_message_takes_is_refused(size: int, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="a chunk holds 1 to 1,000"), spooled("sleep 1", tmp_path, size):
+        pass
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\x01"])
+def test_a_chunk_that_no_message_takes_is_found_before_anything_is_sent(letter: str, tmp_path: Path) -> None:
+    long = "exec " + letter * (INSTRUCTION_LIMIT - 5)
+    text = "\n".join(["sleep 1", *[long] * 5])
+    with pytest.raises(InvalidWorkload, match=r"line 1: chunk: .* lower --chunk"), spooled(text, tmp_path, 6):
+        pass
+
+
+def test_the_last_chunk_is_measured_though_it_is_not_full(tmp_path: Path) -> None:
+    long = "exec " + "x" * (INSTRUCTION_LIMIT - 5)
+    text = "\n".join([*["sleep 1"] * 10, *[long] * 5])
+    with pytest.raises(InvalidWorkload, match="line 11: chunk"), spooled(text, tmp_path, 10):
+        pass
+
+
+def test_what_fits_is_pushed_in_chunks_as_large_as_a_message(tmp_path: Path) -> None:
+    long = "exec " + "x" * (INSTRUCTION_LIMIT - 5)
+    with spooled("\n".join([long] * 3), tmp_path, 3) as spool:
+        assert spool.count == 3
+
+
+def test_nothing_is_left_on_disk(tmp_path: Path) -> None:
+    with spooled("sleep 1\n", tmp_path) as spool:
+        assert list(spool.instructions("worker")) == ["sleep 1"]
+        assert list(tmp_path.iterdir()) == [], "even a kill in between would leave nothing"
+
+
+def test_two_hundred_thousand_lines_take_the_memory_of_a_few(tmp_path: Path) -> None:
+    path = tmp_path / "workload.txt"
+    with path.open("w") as stream:
+        stream.writelines(f"sleep {number % 1000}\n" for number in range(200_000))
+    with path.open("rb") as stream:
+        tracemalloc.start()
+        try:
+            with spool_workload(stream, "w", tmp_path, chunk_size=10) as spool:
+                assert sum(1 for _ in spool.instructions("worker")) == spool.count == 200_000
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_workload_need_not_be_a_file(tmp_path: Path) -> None:
+    with spool_workload(io.BytesIO(b"sleep 1\n"), "standard input", tmp_path / "made" / "for it") as spool:
+        assert spool.count == 1

@@ -1,0 +1,212 @@
+"""The command line: right words to the target, right words and exit codes to the user."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cloudkon.errors import CloudKonError, NoFleet, ServiceError
+from cloudkon.settings import Settings
+from cloudkon.words import Depth, Pool
+from fleet import __main__ as program
+from fleet import commands
+from fleet.screen import duration, rendered
+from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+from fleet.target import Report, target_for
+
+STATUS = FleetStatus(
+    fleet="some",
+    target="local",
+    endpoint_url="http://127.0.0.1:4566",
+    uptime_seconds=3725.04,
+    emulator=EmulatorStatus(12, 1),
+    pools={
+        "worker": PoolStatus(
+            3, 2, (WorkerStatus("worker-1", 7, 1.234, 2, stopping=False),), Depth(12345, 6, 0), dead_letters=1
+        ),
+        "animoto": PoolStatus(0, 0),
+    },
+    problems=("worker-2 does not stay up",),
+)
+
+
+class FakeTarget:
+    """Writes down what it is asked, and raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        self.error: BaseException | None = None
+
+    async def up(self, report: Report) -> str:
+        self._ask("up")
+        report("installing")
+        return "http://127.0.0.1:4566"
+
+    async def scale(self, pool: Pool, count: int, report: Report) -> None:  # noqa: ARG002  (the port's)
+        self._ask((pool.name, count))
+
+    async def status(self) -> FleetStatus:
+        self._ask("status")
+        return STATUS
+
+    async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
+        self._ask((pool, lines, follow))
+        write("worker-1", "hello")
+
+    async def down(self, report: Report, *, delete_data: bool) -> None:  # noqa: ARG002  (the port's)
+        self._ask(("down", delete_data))
+
+    def _ask(self, what: object) -> None:
+        self.asked.append(what)
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
+    fake = FakeTarget()
+    monkeypatch.setattr(commands, "target_for", lambda _settings: fake)
+    return fake
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["fleet", *arguments])
+        return program.main()
+
+    return run
+
+
+def test_progress_goes_to_stderr_and_the_answer_to_stdout(
+    target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("up") == 0
+    out, err = capsys.readouterr()
+    assert out == "http://127.0.0.1:4566\n"
+    assert "installing" in err
+
+
+def test_scale_takes_a_pool_and_a_count(target: FakeTarget, run: Callable[..., int]) -> None:
+    assert run("scale", "4") == 0
+    assert run("scale", "0", "--pool", "animoto") == 0
+    assert target.asked == [("worker", 4), ("animoto", 0)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["scale", "-1"], "count -1"),
+        (["scale", "many"], "'many' is not a valid integer"),
+        (["scale"], "Missing argument 'COUNT'"),
+        (["scale", "1", "--pool", "gpu"], "pool 'gpu': there is no such pool. Pools: worker, animoto"),
+        (["logs", "--pool", "gpu"], "no such pool"),
+        (["logs", "-n", "-1"], "-1 is not in the range"),
+        (["status", "--json", "--watch"], "don't go together"),
+        (["fly"], "No such command 'fly'"),
+        (["down", "--now"], "No such option"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_exit_code_2(
+    target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert run(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert words in err
+    assert err.startswith("error: ")
+    assert (out, err.count("\n")) == ("", 1)
+    assert target.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NoFleet("fleet 'x'", "no local fleet is up here", "Start one"), 2),
+        (ServiceError("stack 'x' is ROLLBACK_COMPLETE"), 1),
+        (BaseExceptionGroup("several", [ServiceError("stack 'x'"), KeyboardInterrupt()]), 130),
+        (ExceptionGroup("one", [ExceptionGroup("in one", [CloudKonError("stack 'x'")])]), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_whatever_goes_wrong_has_its_exit_code_and_no_traceback(
+    target: FakeTarget,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+) -> None:
+    target.error = error
+    assert run("status") == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_fault_of_our_own_is_not_hidden(target: FakeTarget, run: Callable[..., int]) -> None:
+    target.error = ExceptionGroup("one", [ZeroDivisionError()])
+    with pytest.raises(ZeroDivisionError):
+        run("status")
+
+
+def test_status_in_json_has_every_count(
+    target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("status", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["uptime_seconds"] == 3725.0
+    assert found["emulator"] == {"pid": 12, "restarts": 1}
+    assert found["problems"] == ["worker-2 does not stay up"]
+    worker = found["pools"]["worker"]
+    assert {key: worker[key] for key in ("desired", "running", "visible", "in_flight", "delayed", "dead_letters")} == {
+        "desired": 3,
+        "running": 1,
+        "visible": 12345,
+        "in_flight": 6,
+        "delayed": 0,
+        "dead_letters": 1,
+    }
+    assert found["pools"]["animoto"]["visible"] is None
+
+
+def test_status_for_people_fits_a_narrow_terminal_and_says_what_is_wrong() -> None:
+    console = Console(width=60, color_system=None)
+    with console.capture() as capture:
+        console.print(rendered(STATUS))
+    text = capture.get()
+    assert "1 of 3" in text
+    assert "12,345" in text
+    assert "1 h 2 min" in text
+    assert "! worker-2 does not stay up" in text
+    assert "?" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9, "0 s"), (59, "59 s"), (185, "3 min 5 s"), (7260, "2 h 1 min"), (90_000, "1 d 1 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_logs_say_who_said_what(
+    target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("logs", "-n", "5") == 0
+    assert capsys.readouterr().out == "worker-1 | hello\n"
+    assert target.asked == [(None, 5, False)]
+
+
+def test_down_keeps_data_unless_told(target: FakeTarget, run: Callable[..., int]) -> None:
+    assert run("down") == run("down", "--delete-data") == 0
+    assert target.asked == [("down", False), ("down", True)]
+
+
+@pytest.mark.parametrize("name", ["docker", "aws"])
+def test_targets_to_come_are_named_as_such(name: str) -> None:
+    with pytest.raises(CloudKonError, match=rf"target '{name}': not built yet in this version.*CLOUDKON_TARGET"):
+        target_for(Settings(target=name))
+
+
+def test_the_local_target_does_not_take_anothers_endpoint(tmp_path: Path) -> None:
+    with pytest.raises(CloudKonError, match="AWS_ENDPOINT_URL"):
+        target_for(Settings(endpoint_url="http://localhost:4566", state_dir=tmp_path))

@@ -1,0 +1,122 @@
+"""The emulator's environment is made once, and again if it is half-made or of another lock file."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from cloudkon.errors import EXIT_FAILED, CloudKonError, InvalidInput
+from fleet.local import installation
+from fleet.local.emulator import choose_port, emulator_command
+from fleet.local.home import Home
+from fleet.local.installation import EXECUTABLE, ensure_installed, program
+
+
+def _make_python(directory: Path) -> None:
+    (directory / "bin").mkdir(parents=True)
+    (directory / "bin" / "python").touch()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.delenv(EXECUTABLE, raising=False)
+    lock = tmp_path / "emulator.txt"
+    lock.write_text("ministack==1 --hash=sha256:00\n")
+    monkeypatch.setattr(installation, "LOCK", lock)
+    return Home(tmp_path / "state")
+
+
+class Pip:
+    """Stands in for venv and pip: makes what they make, or fails as they do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[tuple[str, ...]] = []
+        self.fails = False
+        monkeypatch.setattr(installation, "_run", self)
+
+    async def __call__(self, *command: str) -> None:
+        self.runs.append(command)
+        if "venv" in command:
+            _make_python(Path(command[-1]))
+        elif self.fails:
+            raise CloudKonError("pip fails")
+
+
+async def test_it_is_made_once_with_hashes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip, said = Pip(monkeypatch), list[str]()
+    await ensure_installed(home, said.append)
+    await ensure_installed(home, said.append)
+    assert len(pip.runs) == 2
+    assert "--require-hashes" in pip.runs[1]
+    assert len(said) == 1
+    assert program(home)[0] == str(home.installation / "bin/python")
+
+
+async def test_a_half_made_one_is_made_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = Pip(monkeypatch)
+    pip.fails = True
+    with pytest.raises(CloudKonError):
+        await ensure_installed(home, lambda _: None)
+    (home.installation / "half").touch()
+    pip.fails = False
+    await ensure_installed(home, lambda _: None)
+    assert len(pip.runs) == 4
+    assert not (home.installation / "half").exists()
+
+
+async def test_one_of_another_lock_file_is_made_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = Pip(monkeypatch)
+    await ensure_installed(home, lambda _: None)
+    installation.LOCK.write_text("ministack==2 --hash=sha256:11\n")
+    await ensure_installed(home, lambda _: None)
+    assert len(pip.runs) == 4
+
+
+async def test_a_failing_command_is_told_in_one_line(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation.sys, "executable", "/bin/sh")  # type: ignore[attr-defined]  # the module's own import
+    with pytest.raises(CloudKonError) as caught:
+        await ensure_installed(home, lambda _: None)
+    assert caught.value.exit_code == EXIT_FAILED
+    assert "Nothing was started" in str(caught.value)
+    assert EXECUTABLE in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_without_a_lock_file_it_says_what_to_do(home: Home) -> None:
+    installation.LOCK.unlink()
+    with pytest.raises(InvalidInput, match=EXECUTABLE):
+        await ensure_installed(home, lambda _: None)
+
+
+async def test_the_users_own_executable_is_used_as_it_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pip, own = Pip(monkeypatch), tmp_path / "ministack"
+    monkeypatch.setenv(EXECUTABLE, str(own))
+    with pytest.raises(InvalidInput, match="no executable file"):
+        await ensure_installed(home, lambda _: None)
+    own.touch(mode=0o755)
+    await ensure_installed(home, lambda _: None)
+    assert pip.runs == []
+    assert program(home) == (str(own),)
+
+
+def test_it_listens_on_loopback_only_and_gets_nothing_of_the_users_aws(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "USE_SSL", "EDGE_PORT", "PYTHONPATH", "MINISTACK_HOST"):
+        monkeypatch.setenv(name, "the user's")
+    environment = emulator_command(home, 4567).environment
+    assert "the user's" not in environment.values()
+    assert (environment["BIND_HOST"], environment["GATEWAY_PORT"]) == ("127.0.0.1", "4567")
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_it_keeps_its_port_unless_somebody_has_it() -> None:
+    port = choose_port(0)
+    assert choose_port(port) == port
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        assert choose_port(port) not in (0, port)

@@ -1,0 +1,100 @@
+"""Logs stay small, and are read, merged and followed without losing or doubling lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cloudkon.words import ANIMOTO
+from fleet.local import journal
+from fleet.local.home import Home
+from fleet.local.journal import Follower, Line, cut_short, last_lines, merged, parsed, rotate
+from fleet.local.logs import LogReader
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "LARGEST", 100)
+
+
+def test_last_lines_skip_blanks_and_start_where_told(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    assert last_lines(log, 3) == []
+    log.write_text("one\n\ntwo\nthree\n")
+    assert last_lines(log, 2) == ["two", "three"]
+    assert last_lines(log, 0) == []
+    assert last_lines(log, 9, since=len("one\n\n")) == ["two", "three"]
+    assert last_lines(log, 9, since=1000) == []
+
+
+def test_a_large_log_is_put_aside_before_a_start_and_a_small_one_is_not(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    rotate(log)
+    log.write_text("x" * 20)
+    rotate(log)
+    assert log.exists()
+    log.write_text("y" * 60)
+    rotate(log)
+    assert not log.exists()
+    assert (tmp_path / "a.log.1").read_text() == "y" * 60
+
+
+def test_a_log_cut_short_under_its_writer_goes_on_at_its_new_end(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 200 + b"\n")
+        cut_short(log)
+        assert log.stat().st_size == 0
+        writer.write(b"next\n")
+    assert log.read_bytes() == b"next\n"
+    assert (tmp_path / "a.log.1").stat().st_size == 201
+
+
+def test_a_follower_gives_whole_lines_once_across_a_cut(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("old\n")
+    follower = Follower(log)
+    assert list(follower.new_lines()) == []
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"one\nhal")
+        assert list(follower.new_lines()) == ["one"]
+        writer.write(b"f\n" + b"z" * 120 + b"\n")
+        assert list(follower.new_lines()) == ["half", "z" * 120]
+        cut_short(log)
+        writer.write(b"after\n")
+        assert list(follower.new_lines()) == ["after"]
+    log.replace(tmp_path / "a.log.1")
+    log.write_text("anew\n")
+    assert list(follower.new_lines()) == ["anew"]
+
+
+def test_lines_are_merged_by_time_and_a_traceback_stays_together() -> None:
+    def line(time: float, text: str) -> str:
+        return json.dumps({"time": time, "text": text})
+
+    first = [parsed("worker-1", text) for text in (line(1.0, "a"), "Traceback", "  in f", line(3.0, "c"))]
+    second = [parsed("worker-2", line(2.0, "b"))]
+    assert [(one.source, one.text[:9]) for one in merged([*first, *second])] == [
+        ("worker-1", '{"time": '),
+        ("worker-1", "Traceback"),
+        ("worker-1", "  in f"),
+        ("worker-2", '{"time": '),
+        ("worker-1", '{"time": '),
+    ]
+
+
+@pytest.mark.parametrize("text", ["plain", "{broken", "{}", '{"time": "noon"}', '{"time": null}'])
+def test_a_line_without_a_time_is_still_a_line(text: str) -> None:
+    assert parsed("worker-1", text) == Line(0.0, "worker-1", text)
+
+
+async def test_logs_are_of_the_pool_asked_for_and_of_workers_only(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.make()
+    for name in ("worker-1", "animoto-1", "animoto-12", "emulator", "supervisor"):
+        (home.logs / f"{name}.log").write_text(f"of {name}\n")
+    (home.logs / "animoto-1.log.1").write_text("old\n")
+    written: list[tuple[str, str]] = []
+    await LogReader(home, ANIMOTO).read(5, follow=False, write=lambda source, text: written.append((source, text)))
+    assert written == [("animoto-1", "of animoto-1"), ("animoto-12", "of animoto-12")]
+    assert [path.stem for path in LogReader(home, None).paths()] == ["animoto-1", "animoto-12", "worker-1"]

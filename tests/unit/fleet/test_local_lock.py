@@ -1,0 +1,75 @@
+"""Locks are held by one process, let go by its death, and never taken for held by those who only look."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloudkon.errors import InvalidInput
+from fleet.local.lock import Lock
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from fleet.local.lock import Lock
+assert Lock(Path(sys.argv[1])).take()
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_it_is_let_go_when_its_holder_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "some.lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE)
+    assert holder.stdout
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        assert Lock(path).is_held()
+        assert not Lock(path).take()
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    assert not Lock(path).is_held()
+    ours = Lock(path)
+    assert ours.take()
+    ours.release()
+
+
+def test_to_look_does_not_make_the_file(tmp_path: Path) -> None:
+    assert not Lock(tmp_path / "none.lock").is_held()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_notices_that_its_file_was_removed_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "some.lock"
+    lock = Lock(path)
+    assert lock.take()
+    assert lock.is_in_place()
+    path.unlink()
+    assert not lock.is_in_place()
+    path.touch()
+    assert not lock.is_in_place()
+    lock.release()
+
+
+def test_a_place_that_can_not_be_used_is_the_users_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match=r"file/some\.lock: it can't be used: Not a directory.*CLOUDKON_STATE_DIR"):
+        Lock(tmp_path / "file" / "some.lock").take()
+
+
+async def test_the_second_who_wants_it_is_told_once_and_waits(tmp_path: Path) -> None:
+    path = tmp_path / "some.lock"
+    first, told = Lock(path), []
+
+    def waiting() -> None:
+        told.append("waiting")
+        first.release()
+
+    assert first.take()
+    async with Lock(path).taken(waiting):
+        assert Lock(path).is_held()
+    assert told == ["waiting"]
+    assert not Lock(path).is_held()

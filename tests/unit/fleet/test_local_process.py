@@ -1,0 +1,120 @@
+"""Processes are told from later ones with the same number, and found again by their mark."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from fleet.local import process as module
+from fleet.local.process import MARK, Process, marked, stop
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield child
+    child.kill()
+    child.wait()
+
+
+def _process_of(child: "subprocess.Popen[bytes]") -> Process:
+    found = Process.of(child.pid)
+    assert found
+    return found
+
+
+def test_a_running_process_is_alive_and_a_reaped_one_is_not(sleeper: "subprocess.Popen[bytes]") -> None:
+    process = _process_of(sleeper)
+    assert process.is_alive()
+    sleeper.kill()
+    sleeper.wait()
+    assert not process.is_alive()
+    assert Process.of(sleeper.pid) is None
+
+
+def test_an_unburied_process_counts_as_gone(sleeper: "subprocess.Popen[bytes]") -> None:
+    process = _process_of(sleeper)
+    sleeper.kill()
+    deadline = time.monotonic() + PATIENCE
+    while process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not process.is_alive()  # nobody has waited for it: it is a zombie
+
+
+def test_another_process_with_a_recorded_number_is_left_in_peace(sleeper: "subprocess.Popen[bytes]") -> None:
+    stale = Process(sleeper.pid, "born before the last reboot")
+    assert not stale.is_alive()
+    stale.send(signal.SIGKILL)
+    assert _process_of(sleeper).is_alive()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc, which this system does not have")
+def test_a_program_with_brackets_and_blanks_in_its_name_is_read_right(tmp_path: Path) -> None:
+    sleep = shutil.which("sleep")
+    assert sleep
+    odd = tmp_path / "a) R 1 (b"
+    shutil.copy(sleep, odd)
+    child = subprocess.Popen([odd, "600"])
+    try:
+        assert _process_of(child).is_alive()
+        assert _process_of(child) == _process_of(child)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.skipif(not shutil.which("ps"), reason="no ps here")
+def test_where_there_is_no_proc_ps_tells(
+    sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "PROC", tmp_path / "none")
+    process = _process_of(sleeper)
+    assert process.is_alive()
+    assert not Process(sleeper.pid, "another day").is_alive()
+    assert marked("", tmp_path) == []
+    sleeper.kill()
+    sleeper.wait()
+    assert not process.is_alive()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc, which this system does not have")
+def test_what_bears_the_mark_is_found_by_name_and_by_directory(tmp_path: Path) -> None:
+    environment = {**os.environ, MARK: f"worker-1@{tmp_path}"}
+    # It waits in a child of its own, which left its process group: found all the same.
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '600'], start_new_session=True)"],
+        env=environment,
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while len(marked("", tmp_path)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(marked("worker-1", tmp_path)) == 2
+        assert marked("worker-11", tmp_path) == []
+        assert marked("", tmp_path.parent) == []
+    finally:
+        for process in marked("", tmp_path):
+            process.send(signal.SIGKILL)
+        child.wait()
+
+
+def test_stop_asks_first_and_kills_what_does_not_listen(sleeper: "subprocess.Popen[bytes]") -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+    assert child.stdout
+    child.stdout.readline()
+    trio.run(stop, [_process_of(child)], 0.2)
+    assert child.wait() == -signal.SIGKILL
+    child.stdout.close()
+
+    trio.run(stop, [_process_of(sleeper)], PATIENCE)
+    assert sleeper.wait() == -signal.SIGTERM

@@ -1,0 +1,210 @@
+"""One stack through CloudFormation's states, the bad ones as well."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import trio
+import trio.testing
+
+from cloudkon.aws.connection import Connection
+from cloudkon.aws.stack import Stack, StackPlan
+from cloudkon.errors import ServiceError
+from cloudkon.settings import Settings
+from fleet.provision import parameters, stack_name
+
+
+class CloudFormation:
+    """Answers as CloudFormation does, from lists that the test fills."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+        self.change_set = {"Status": "CREATE_COMPLETE", "Changes": list[Any]()}
+        self.pages: list[dict[str, Any]] = []
+        self.events: list[dict[str, str]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.after_execute: Callable[[], None] = lambda: None
+
+    def describe_stacks(self, **_: object) -> dict[str, Any]:
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if not state:
+            raise ServiceError("AWS refused DescribeStacks: ValidationError: Stack with id x does not exist")
+        return {"Stacks": [{"StackStatus": state}]}
+
+    def create_change_set(self, **arguments: object) -> dict[str, str]:
+        self.calls.append(("create", arguments))
+        return {"Id": "arn:1"}
+
+    def describe_change_set(self, **arguments: object) -> dict[str, Any]:
+        return self.pages.pop(0) if "NextToken" in arguments else self.change_set
+
+    def execute_change_set(self, **arguments: object) -> None:
+        self.calls.append(("execute", arguments))
+        self.after_execute()
+
+    def delete_change_set(self, **arguments: object) -> None:
+        self.calls.append(("discard", arguments))
+
+    def delete_stack(self, **arguments: object) -> None:
+        self.calls.append(("delete", arguments))
+
+    def describe_stack_events(self, **_: object) -> dict[str, Any]:
+        return {"StackEvents": list(reversed(self.events))}
+
+    def event(self, resource: str, status: str, reason: str = "") -> None:
+        self.events.append(
+            {
+                "EventId": str(len(self.events)),
+                "LogicalResourceId": resource,
+                "ResourceType": "AWS::SQS::Queue",
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason,
+            }
+        )
+
+    @property
+    def done(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+
+class FakeConnection:
+    def __init__(self, cloudformation: CloudFormation) -> None:
+        self._cloudformation = cloudformation
+
+    def client(self, service: str) -> CloudFormation:
+        assert service == "cloudformation"
+        return self._cloudformation
+
+    async def call(self, function: Callable[..., object], **arguments: object) -> object:
+        await trio.lowlevel.checkpoint()
+        return function(**arguments)
+
+
+def _stack(cloudformation: CloudFormation) -> Stack:
+    return Stack(cast("Connection", FakeConnection(cloudformation)), "some-data")
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [("", "CREATE"), ("REVIEW_IN_PROGRESS", "CREATE"), ("DELETE_COMPLETE", "CREATE"), ("UPDATE_COMPLETE", "UPDATE")],
+)
+async def test_a_plan_creates_or_updates(state: str, kind: str) -> None:
+    cloudformation = CloudFormation(state)
+    await _stack(cloudformation).plan("template", {"Fleet": "some"})
+    ((_, arguments),) = cloudformation.calls
+    assert arguments["ChangeSetType"] == kind
+    assert arguments["Parameters"] == [{"ParameterKey": "Fleet", "ParameterValue": "some"}]
+
+
+async def test_a_plan_names_every_change_of_every_page() -> None:
+    def page(name: str, replacement: str) -> dict[str, Any]:
+        change = {
+            "Action": "Modify",
+            "LogicalResourceId": name,
+            "ResourceType": "AWS::DynamoDB::Table",
+            "Replacement": replacement,
+        }
+        return {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": change}]}
+
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.change_set = page("Ledger", "Conditional") | {"NextToken": "2"}
+    cloudformation.pages = [page("Other", "False")]
+    plan = await _stack(cloudformation).plan("template", {})
+    assert [str(change) for change in plan.changes] == [
+        "modify Ledger (AWS::DynamoDB::Table), replacing it",
+        "modify Other (AWS::DynamoDB::Table)",
+    ]
+
+
+async def test_nothing_to_change_is_an_empty_plan_and_leaves_no_change_set() -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.change_set = {
+        "Status": "FAILED",
+        "StatusReason": "The submitted information didn't contain changes.",
+    }
+    stack = _stack(cloudformation)
+    plan = await stack.plan("template", {})
+    await stack.execute(plan, lambda _: None)
+    assert plan.empty
+    assert cloudformation.done == ["create", "discard"]
+
+
+async def test_a_refused_plan_says_why() -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.change_set = {"Status": "FAILED", "StatusReason": "Parameter Fleet must match [a-z]"}
+    with pytest.raises(ServiceError, match="was not: Parameter Fleet must match"):
+        await _stack(cloudformation).plan("template", {})
+
+
+async def test_a_stack_whose_creation_was_undone_is_deleted_and_created() -> None:
+    cloudformation = CloudFormation("ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", "")
+    await _stack(cloudformation).plan("template", {})
+    assert cloudformation.done == ["delete", "create"]
+    assert cloudformation.calls[1][1]["ChangeSetType"] == "CREATE"
+
+
+@pytest.mark.parametrize("state", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "CREATE_FAILED"])
+async def test_a_stack_that_can_not_be_changed_is_left_alone(state: str) -> None:
+    cloudformation = CloudFormation(state)
+    with pytest.raises(ServiceError, match=f"{state} and can't be changed: nothing was done"):
+        await _stack(cloudformation).plan("template", {})
+    assert cloudformation.calls == []
+
+
+async def test_somebody_elses_change_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    cloudformation = CloudFormation("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    await _stack(cloudformation).plan("template", {})
+    assert cloudformation.done == ["create"]
+
+
+async def test_each_step_of_an_execution_is_reported_once(autojump_clock: trio.testing.MockClock) -> None:
+    cloudformation = CloudFormation("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    cloudformation.event("some-data", "REVIEW_IN_PROGRESS")
+
+    def begin() -> None:
+        cloudformation.event("WorkerQueue", "CREATE_IN_PROGRESS")
+        cloudformation.event("WorkerQueue", "CREATE_COMPLETE")
+
+    cloudformation.after_execute = begin
+    said: list[str] = []
+    await _stack(cloudformation).execute(StackPlan("arn:1"), said.append)
+    assert said == ["WorkerQueue: create in progress", "WorkerQueue: create complete"]
+
+
+async def test_a_failed_execution_names_what_failed_first_and_not_what_it_dragged_along(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cloudformation = CloudFormation("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE")
+
+    def begin() -> None:
+        cloudformation.event("Ledger", "CREATE_FAILED", "Resource creation cancelled")
+        cloudformation.event("Store", "CREATE_FAILED", "the name is taken")
+        cloudformation.event("WorkerQueue", "DELETE_FAILED", "later")
+
+    cloudformation.after_execute = begin
+    with pytest.raises(ServiceError, match=r"ROLLBACK_COMPLETE: Store \(AWS::SQS::Queue\): the name is taken$"):
+        await _stack(cloudformation).execute(StackPlan("arn:1"), lambda _: None)
+
+
+async def test_a_failed_deletion_names_what_is_left(autojump_clock: trio.testing.MockClock) -> None:
+    cloudformation = CloudFormation("DELETE_IN_PROGRESS", "DELETE_FAILED")
+    cloudformation.event("Store", "DELETE_FAILED", "the bucket is not empty")
+    with pytest.raises(ServiceError, match=r"Store .*: the bucket is not empty"):
+        await _stack(cloudformation).delete()
+
+
+async def test_an_error_other_than_a_missing_stack_is_passed_on() -> None:
+    cloudformation = CloudFormation("")
+
+    def refuse(**_: object) -> dict[str, Any]:
+        raise ServiceError("AWS refused DescribeStacks: Throttling")
+
+    cloudformation.describe_stacks = refuse  # type: ignore[method-assign]  # a fake of this one test
+    with pytest.raises(ServiceError, match="Throttling"):
+        await _stack(cloudformation).plan("template", {})
+
+
+def test_visibility_is_a_lease_and_the_margin_in_whole_seconds() -> None:
+    settings = Settings(fleet="some", lease_seconds=60.2, skew_seconds=5)
+    assert parameters(settings) == {"Fleet": "some", "BucketName": "some-store", "VisibilitySeconds": "66"}
+    assert stack_name(settings) == "some-data"
