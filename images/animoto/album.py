@@ -3,10 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from cloudkon.instructions.animoto import OnMissing
-from images.animoto.missing import Missing, failure
-
-_ENOUGH = 20
-"""A job that fails goes on to find out what else is missing, up to here."""
+from images.animoto.missing import NAMED_IN_ERROR, Missing, failure
 
 
 class Album:
@@ -37,7 +34,8 @@ class Album:
             seen += 1
             if isinstance(entry, Missing):
                 self.missing.append(entry)
-                if self._on_missing is OnMissing.FAIL and len(self.missing) >= _ENOUGH:
+                # A job that fails goes on to find out what else is missing, as far as it can name it.
+                if self._on_missing is OnMissing.FAIL and len(self.missing) >= NAMED_IN_ERROR:
                     break
             elif not self.missing or self._on_missing is OnMissing.SKIP:
                 self.first = self.first or entry
@@ -45,4 +43,4 @@ class Album:
                 yield entry
                 self._progress(seen)
         if self.missing and (self._on_missing is OnMissing.FAIL or not self.count):
-            raise failure(self.missing, self.total)
+            raise failure(self.missing, seen, self.total)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -172,19 +173,14 @@ def _download(
     destination: Destination, leash: Leash, path: Path, limits: Limits, certificates: bool | str
 ) -> str | None:
     """Write the answer's body to ``path``; or give where it redirects to."""
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy and no .netrc: a proxy would resolve the name anew
-        session.mount("", PinnedAdapter(destination, leash))
-        request = requests.Request("GET", destination.url, headers=_HEADERS).prepare()
+    request = requests.Request("GET", destination.url, headers=_HEADERS).prepare()
+    # Without a session nothing of the environment comes in: no proxy (it would resolve the name anew), no .netrc.
+    with closing(PinnedAdapter(destination, leash)) as adapter:
         try:
-            with session.send(
-                request,
-                stream=True,
-                allow_redirects=False,
-                timeout=(limits.connect, limits.silence),
-                verify=certificates,
+            with adapter.send(
+                request, stream=True, timeout=(limits.connect, limits.silence), verify=certificates
             ) as response:
-                if "Location" in response.headers and response.is_redirect:
+                if response.is_redirect:
                     return urljoin(destination.url, response.headers["Location"])
                 _check_answer(response, limits)
                 _write(response, path, limits)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +19,7 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.errors import CloudKonError
-from images.animoto.cause import cause
+from images.animoto.cause import ungrouped
 
 PROTOCOLS = "file,pipe"
 """What ffmpeg may open: a playlist could otherwise make it reach into the network."""
@@ -60,10 +61,8 @@ async def run_ffmpeg(
     process = _start(arguments, directory)
     try:
         _limit(process.pid, bounds)
-        tail = await _converse(process, feed, take_line)
+        tail = await ungrouped(partial(_converse, process, feed, take_line))
         status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
-    except BaseExceptionGroup as group:
-        raise cause(group) from None
     finally:
         _end(process)
     if status:
@@ -75,13 +74,10 @@ def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes
     """Start it from this very thread.
 
     The kernel's "parent" is the thread: started in a worker thread, as trio's own ``run_process`` does, it would be
-    killed when trio lets that thread go. Without ``setpriv`` (not on Linux) the end of its standard input ends it.
+    killed when trio lets that thread go.
     """
-    command = [get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "error", *arguments]
-    if setpriv := shutil.which("setpriv"):
-        command = [setpriv, "--pdeathsig", "KILL", *command]
     return subprocess.Popen(  # noqa: S603  (an absolute path, and arguments that we wrote)
-        command,
+        [*_dying_with_parent(), get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "error", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,6 +86,19 @@ def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes
         env={"LC_ALL": "C"},
         start_new_session=True,
     )
+
+
+@cache
+def _dying_with_parent() -> tuple[str, ...]:
+    """What makes the kernel kill it with its parent, where there is such a thing (util-linux, and not busybox).
+
+    Elsewhere the end of its standard input ends it, if only when it has encoded what it got.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return ()
+    options = subprocess.run([setpriv, "--help"], check=False, capture_output=True).stdout  # noqa: S603  (found on PATH)
+    return (setpriv, "--pdeathsig", "KILL") if b"--pdeathsig" in options else ()
 
 
 def _limit(pid: int, bounds: Bounds) -> None:
@@ -104,9 +113,11 @@ def _limit(pid: int, bounds: Bounds) -> None:
     ):
         try:
             hard = resource.prlimit(pid, kind)[1]
-            resource.prlimit(pid, kind, (most, most) if hard < 0 else (min(most, hard), hard))
-        except ProcessLookupError:
-            return  # it has ended already, and its status will say how
+            limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.prlimit(pid, kind, (limit, limit))
+        except (ProcessLookupError, PermissionError):
+            # It has ended already, and its status will say how; or a sandbox forbids it, and has limits of its own.
+            return
 
 
 async def _converse(

@@ -14,8 +14,8 @@ def animoto(arguments: str, context: Context) -> str:
     or another ``CloudKonError`` for what a next attempt may mend.
     """
     # Here, because the worker's own process imports this module as well, and idle it should stay below 90 MB.
-    from cloudkon.aws import connect  # noqa: PLC0415
-    from images.animoto.video import make_video  # noqa: PLC0415
+    from cloudkon.aws import connect  # noqa: PLC0415  (see above)
+    from images.animoto.video import make_video  # noqa: PLC0415  (see above)
 
     job = parse_animoto(arguments)
     return trio.run(make_video, job, context, connect(context.settings, context.log).store)

@@ -9,7 +9,9 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 
 _SHOWN_LINK = 120
 """Characters."""
-_NAMED_IN_ERROR = 20
+_LONGEST_REASON = 200
+"""Characters; what decoders and servers say can be much longer."""
+NAMED_IN_ERROR = 20
 _NAMED_IN_OUTPUT = 5
 """With links and reasons at their longest, that is below the 4 KiB of an output."""
 
@@ -30,8 +32,8 @@ class Unusable(CloudKonError):
 
     def __init__(self, reason: str, outlook: Outlook = Outlook.NEVER, retry_after: float | None = None) -> None:
         """Say why; ``retry_after`` is the server's own word, in seconds."""
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = " ".join(reason.split())[:_LONGEST_REASON]
+        super().__init__(self.reason)
         self.outlook = outlook
         self.retry_after = retry_after
 
@@ -61,9 +63,13 @@ def note(missing: Sequence[Missing], total: int) -> str:
     return f"({len(missing)} of {total} pictures missing: {_listed(missing, _NAMED_IN_OUTPUT)})"
 
 
-def failure(missing: Sequence[Missing], total: int) -> CloudKonError:
-    """The error for a job that can't do without these: permanent if any of them is missing for good."""
-    text = f"{len(missing)} of {total} pictures can't be used: {_listed(missing, _NAMED_IN_ERROR)}"
+def failure(missing: Sequence[Missing], seen: int, total: int) -> CloudKonError:
+    """The error for a job that can't do without these: permanent if any of them is missing for good.
+
+    ``seen`` is how many of the ``total`` pictures were looked at.
+    """
+    those = f"{total}" if seen == total else f"the first {seen}"
+    text = f"{len(missing)} of {those} pictures can't be used: {_listed(missing, NAMED_IN_ERROR)}"
     lasting = any(one.outlook is Outlook.NEVER for one in missing)
     return PermanentFailure(text) if lasting else CloudKonError(text)
 

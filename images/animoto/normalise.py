@@ -1,10 +1,12 @@
 """Normalise: whatever the world calls a picture becomes one canvas of upright sRGB pixels."""
 
+import logging
+from math import ceil
 from pathlib import Path
 
 import pillow_heif
 import pyvips
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cloudkon.instructions.animoto import Fit
 from images.animoto.film import Film
@@ -17,8 +19,8 @@ BACKGROUND = [0, 0, 0]
 """Behind transparent parts and beside pictures of another shape: one black, so that the former melt into the latter."""
 _POSTER_QUALITY = 90
 _THREADS = 2
-_LONGEST_REASON = 120
-"""Characters of what a decoder says."""
+_SLENDER = 8
+"""Times as long as wide, or more: such a picture is cut before it is enlarged."""
 
 _LOADERS = {
     Kind.JPEG: "jpegload",
@@ -35,24 +37,21 @@ pyvips.cache_set_max(0)
 # Its default is a thread for each of the host's cores, of which a container may use two.
 pyvips.concurrency_set(_THREADS)
 pillow_heif.register_heif_opener()
+# Standard error is for JSON lines, and what makes a picture unusable is said by its error.
+logging.getLogger("pyvips").addHandler(logging.NullHandler())
 
 
 def normalise(path: Path, film: Film, fit: Fit) -> bytes:
     """Decode a picture file into ``film.picture_bytes`` bytes, or raise ``Unusable``.
 
-    Damaged files are refused, not repaired: half a picture is worse than a message. The first frame of an animation
-    and the first page of a document count.
+    Damaged files are refused, not repaired: half a picture is worse than a message. What decoders only warn of is let
+    through, because cameras write it too. The first frame of an animation and the first page of a document count.
     """
     kind = kind_of(path)
     try:
-        if kind in _LOADERS:
-            header = pyvips.Operation.call(_LOADERS[kind], str(path))
-            _check_pixels(header.width, header.height)
-            picture = pyvips.Image.thumbnail(str(path), film.width, **_sizing(film, fit))
-        else:
-            picture = _opened_by_pillow(path).thumbnail_image(film.width, **_sizing(film, fit))
+        picture = _read(path, kind, film, fit)
         return bytes(_on_canvas(picture, film).write_to_memory())
-    except (pyvips.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except (pyvips.Error, OSError, EOFError, ValueError, RuntimeError, SyntaxError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's trouble and not the picture's
         raise Unusable(f"it is a damaged {kind.value} ({_reason(error, path)})") from error
@@ -64,15 +63,34 @@ def poster(picture: bytes, film: Film) -> bytes:
     return bytes(image.jpegsave_buffer(Q=_POSTER_QUALITY, optimize_coding=True))
 
 
-def _sizing(film: Film, fit: Fit) -> dict[str, object]:
-    """Options of libvips' thumbnail: it shrinks while it decodes, turns upright by EXIF, and converts to sRGB."""
-    return {
+def _read(path: Path, kind: Kind, film: Film, fit: Fit) -> pyvips.Image:
+    """The picture upright, in sRGB, and as large as it fits the film."""
+    sizing = {
         "height": film.height,
         "size": "both",
         "crop": "centre" if fit is Fit.COVER else "none",
         "output_profile": "srgb",
         "fail_on": "error",
     }
+    if kind not in _LOADERS:
+        picture = _opened_by_pillow(path)
+    else:
+        picture = pyvips.Operation.call(_LOADERS[kind], str(path), fail_on="error")
+        _check_pixels(picture.width, picture.height)
+        slender = max(picture.width, picture.height) > _SLENDER * min(picture.width, picture.height)
+        if fit is Fit.CONTAIN or not slender:
+            # Only the header was read yet. This shrinks while it decodes, which takes a fraction of time and memory.
+            return pyvips.Image.thumbnail(str(path), film.width, **sizing)
+    if fit is Fit.COVER:
+        picture = _middle(picture.autorot(), film)
+    return picture.thumbnail_image(film.width, **sizing)
+
+
+def _middle(picture: pyvips.Image, film: Film) -> pyvips.Image:
+    """What of the picture the film can show: enlarged as a whole, a line of pixels would take minutes."""
+    width = min(picture.width, ceil(picture.height * film.width / film.height))
+    height = min(picture.height, ceil(picture.width * film.height / film.width))
+    return picture.crop((picture.width - width) // 2, (picture.height - height) // 2, width, height)
 
 
 def _on_canvas(picture: pyvips.Image, film: Film) -> pyvips.Image:
@@ -112,4 +130,4 @@ def _too_many_pixels(found: str = "its pixels are") -> Unusable:
 def _reason(error: Exception, path: Path) -> str:
     """The decoder's last line, which is the cause, without where the file lay."""
     lines = [line.strip() for line in str(error).replace(str(path), "").splitlines() if line.strip()]
-    return (lines[-1] if lines else "it can't be decoded")[:_LONGEST_REASON]
+    return lines[-1] if lines else "it can't be decoded"

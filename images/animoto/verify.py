@@ -14,7 +14,7 @@ class BadVideo(CloudKonError):
 async def verify(video: Path, film: Film, pictures: int) -> None:
     """Raise ``BadVideo`` unless frames, times, size and layout are those of a film of so many pictures.
 
-    ffmpeg lists the video's packets without decoding them, which takes a fraction of a second an hour of video.
+    ffmpeg lists the video's packets without decoding them, which takes under a second for an hour of video.
     """
     packets = _Packets(film.first_frame(pictures))
     arguments = ["-protocol_whitelist", PROTOCOLS, "-i", str(video), "-map", "0", "-c", "copy", "-f", "framecrc", "-"]

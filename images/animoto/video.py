@@ -14,7 +14,7 @@ from cloudkon.errors import CloudKonError, Unavailable
 from cloudkon.instructions.animoto import AnimotoJob
 from cloudkon.ports import Store, StoredObject
 from images.animoto.album import Album
-from images.animoto.cause import cause
+from images.animoto.cause import ungrouped
 from images.animoto.fetch import Fetcher
 from images.animoto.film import Film
 from images.animoto.missing import Missing, Unusable, note
@@ -70,7 +70,7 @@ async def make_video(
     except trio.TooSlowError:
         raise CloudKonError("the video was not done by the task's deadline") from None
     except OSError as error:
-        raise CloudKonError(f"the scratch directory can't be used: {error}") from error
+        raise CloudKonError(f"the worker's machine failed, not the job: {error}") from error
 
 
 async def _make(
@@ -79,7 +79,7 @@ async def _make(
     began = time.monotonic()
     film = Film.of(job)
     video = directory / "video.mp4"
-    album = await _render(job, context, film, renderer, fetcher, video)
+    album = await ungrouped(partial(_render, job, context, film, renderer, fetcher, video))
     await verify(video, film, album.count)
     context.progress(_RENDERED, "storing the video")
     facts = {
@@ -104,7 +104,7 @@ async def _render(
     """Fetch, normalise and render at the same time: the encoder works while later pictures are still on their way."""
 
     async def fetch(wanted: _Link) -> _File | Missing:
-        path = video.with_name(f"{wanted.number}.picture")
+        path = _picture_path(video.parent, wanted.number)
         try:
             await fetcher.fetch(wanted.link, path)
         except Unusable as error:
@@ -128,16 +128,17 @@ async def _render(
     to_decode, fetched = trio.open_memory_channel[_File | Missing](0)
     to_render, decoded = trio.open_memory_channel[bytes | Missing](0)
     album = Album(decoded, len(job.links), job.on_missing, progress)
-    try:
-        async with trio.open_nursery() as lanes, fetched, decoded:
-            lanes.start_soon(in_order, _queued(job.links), fetch, _FETCHES, to_decode)
-            lanes.start_soon(in_order, fetched, decode, _NORMALISED, to_render)
-            async with aclosing(album.pictures()) as pictures:
-                await renderer.render(pictures, film, video)
-            lanes.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        raise cause(group) from None
+    async with trio.open_nursery() as lanes, fetched, decoded:
+        lanes.start_soon(in_order, _queued(job.links), fetch, _FETCHES, to_decode)
+        lanes.start_soon(in_order, fetched, decode, _NORMALISED, to_render)
+        async with aclosing(album.pictures()) as pictures:
+            await renderer.render(pictures, film, video)
+        lanes.cancel_scope.cancel()
     return album
+
+
+def _picture_path(directory: Path, number: int) -> Path:
+    return directory / f"{number}.picture"
 
 
 def _queued(links: tuple[str, ...]) -> trio.MemoryReceiveChannel[_Link]:

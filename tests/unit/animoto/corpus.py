@@ -1,0 +1,80 @@
+"""Pictures as the world makes them, and as nobody should."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Pixels = npt.NDArray[np.uint8]
+
+RED = (200, 30, 40)
+GREEN = (20, 180, 60)
+BLUE = (10, 40, 220)
+GREY = (128, 128, 128)
+WHITE = (255, 255, 255)
+BLACK = (0, 0, 0)
+SAND = (240, 200, 130)
+
+
+def flat(colour: tuple[int, int, int], width: int = 64, height: int = 36) -> Image.Image:
+    return Image.new("RGB", (width, height), colour)
+
+
+def quarters(width: int = 80, height: int = 40) -> Image.Image:
+    """Red, green, blue and sand from the top left: shows how it was turned and mirrored."""
+    image = flat(RED, width, height)
+    half = (width // 2, height // 2)
+    image.paste(GREEN, (half[0], 0, width, half[1]))
+    image.paste(BLUE, (0, half[1], half[0], height))
+    image.paste(SAND, (half[0], half[1], width, height))
+    return image
+
+
+def scenery(seed: int, width: int, height: int) -> Image.Image:
+    """Soft colours like a photo's, other ones for each seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    if kind == "JPEG":
+        options = {"quality": 95, "subsampling": 0, **options}
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def saved(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def as_pixels(raw: bytes, width: int, height: int) -> Pixels:
+    assert len(raw) == width * height * 3
+    return np.frombuffer(raw, np.uint8).reshape(height, width, 3)
+
+
+def near(found: npt.ArrayLike, expected: npt.ArrayLike, tolerance: float) -> bool:
+    return bool(np.abs(np.asarray(found, float) - np.asarray(expected, float)).max() <= tolerance)
+
+
+def png_bomb(side: int) -> bytes:
+    """A PNG of a few bytes that says it has ``side`` squared pixels."""
+
+    def part(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(b"\0" * 9999)) + part(b"IEND", b"")
+    )
+
+
+def bmp_bomb(side: int) -> bytes:
+    data = bytearray(encoded(flat(RED), "BMP"))
+    struct.pack_into("<ii", data, 18, side, side)
+    return bytes(data)

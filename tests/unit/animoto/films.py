@@ -1,0 +1,63 @@
+"""Reads films back: every frame as pixels, and which processes still work on one."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import numpy as np
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from images.animoto.film import Film
+from tests.unit.animoto.corpus import Pixels
+
+BACK_TO_RGB = [
+    "-fps_mode",
+    "passthrough",
+    "-vf",
+    "zscale=matrix=gbr:range=full,format=gbrp",
+    "-f",
+    "rawvideo",
+    "-pix_fmt",
+    "rgb24",
+]
+
+
+def frames_of(video: Path, film: Film) -> Pixels:
+    """All frames, as frames x height x width x RGB, converted back by zimg from what the file's tags say."""
+    raw = subprocess.run(
+        [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", video, *BACK_TO_RGB, "-"],
+        check=True,
+        capture_output=True,
+    ).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, film.height, film.width, 3)
+
+
+def description(video: Path) -> str:
+    """What ffmpeg says of the file."""
+    return subprocess.run(
+        [get_ffmpeg_exe(), "-hide_banner", "-i", video], check=False, capture_output=True, text=True
+    ).stderr
+
+
+def processes_at(directory: Path) -> list[int]:
+    """Processes that work in the directory, or have it on their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            at_work = (entry / "cwd").resolve() == directory or str(directory).encode() in (
+                entry / "cmdline"
+            ).read_bytes()
+            alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            continue  # it ended meanwhile, or is not ours
+        if at_work and alive:
+            found.append(int(entry.name))
+    return found
+
+
+async def stream(pictures: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for picture in pictures:
+        yield picture

@@ -1,0 +1,40 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloudkon.errors import InvalidInstruction
+from cloudkon.memory import memory_services
+from images.animoto.handler import animoto
+from images.worker.context import Context
+from tests.unit.animoto import corpus
+from tests.unit.animoto.web import Web
+
+
+def test_an_instruction_becomes_the_address_of_a_video(
+    web: Web, context_for: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = memory_services()
+    monkeypatch.setattr("cloudkon.aws.connect", lambda _settings, _log: services)
+    link = web.add("/one.jpg", corpus.encoded(corpus.flat(corpus.RED)))
+    arguments = f"--size 160x90 --seconds .2 {link} --on-missing skip {web.link('/none.jpg')}"
+    output = animoto(arguments, context_for())
+    assert output.startswith("s3://memory/videos/run-1/7.owner-1.mp4 (1 of 2 pictures missing: picture 2, ")
+
+
+def test_a_bad_instruction_is_refused_before_anything_is_asked_of_the_store(
+    context_for: Callable[..., Context],
+) -> None:
+    with pytest.raises(InvalidInstruction, match="--fps 0"):
+        animoto("--fps 0 https://example.org/one.jpg", context_for())
+
+
+def test_the_worker_s_own_process_stays_small() -> None:
+    """It only looks the handler up; slot processes run it."""
+    program = "import sys, images.animoto.handler; print([m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules])"
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[3], check=True, capture_output=True, text=True
+    )
+    assert said.stdout == "[]\n"

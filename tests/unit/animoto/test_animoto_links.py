@@ -1,0 +1,128 @@
+import socket
+from typing import Any
+
+import pytest
+import trio
+
+from cloudkon.settings import Settings
+from images.animoto.links import check_bucket, is_public, resolve
+from images.animoto.missing import Outlook, Unusable
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_public_addresses_may_be_reached(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",  # a machine's credentials on EC2
+        "169.254.170.2",  # a container's credentials on ECS
+        "100.64.0.1",
+        "192.0.2.1",
+        "198.18.0.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "224.0.0.1",
+        "239.1.1.1",
+        "240.0.0.1",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.170.2",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::a9fe:aa02",
+        "64:ff9b:1::8.8.8.8",
+        "2002:7f00:1::",
+        "2002:808:808::",
+        "2001:0:808:808::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "fd00:ec2::254",
+        "fc00::1",
+        "ff02::1",
+        "ff0e::1",
+        "2001:db8::1",
+    ],
+)
+def test_all_others_may_not(address: str) -> None:
+    assert not is_public(address)
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Answers with what the test says, in turn."""
+
+    def __init__(self, *answers: list[str] | socket.gaierror) -> None:
+        self._answers = list(answers)
+
+    async def getaddrinfo(self, *_arguments: object, **_options: object) -> Any:  # noqa: ANN401  (a table of tuples)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, socket.gaierror):
+            raise answer
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in answer]
+
+    async def getnameinfo(self, *_arguments: object, **_options: object) -> tuple[str, str]:
+        raise NotImplementedError
+
+
+async def test_a_host_is_refused_if_any_of_its_addresses_is_private() -> None:
+    trio.socket.set_custom_hostname_resolver(Resolver(["93.184.216.34", "10.0.0.1"]))
+    with pytest.raises(Unusable, match=r"its host pictures.test is at 10.0.0.1, which is not a public address"):
+        await resolve("http://pictures.test/one.jpg", allow_private=False)
+
+
+async def test_a_public_host_gives_the_addresses_to_connect_to() -> None:
+    trio.socket.set_custom_hostname_resolver(Resolver(["93.184.216.34", "93.184.216.35", "93.184.216.34"]))
+    found = await resolve("https://pictures.test/one.jpg", allow_private=False)
+    assert (found.addresses, found.port) == (("93.184.216.34", "93.184.216.35"), 443)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "2130706433", "0x7f.1", "017700000001", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
+)
+async def test_loopback_is_refused_however_it_is_written(host: str) -> None:
+    with pytest.raises(Unusable, match="is not a public address"):
+        await resolve(f"http://{host}/one.jpg", allow_private=False)
+
+
+async def test_private_addresses_may_be_allowed() -> None:
+    assert (await resolve("http://127.0.0.1:81/", allow_private=True)).addresses == ("127.0.0.1",)
+
+
+@pytest.mark.parametrize(("code", "outlook"), [(socket.EAI_NONAME, Outlook.NEVER), (socket.EAI_AGAIN, Outlook.SOON)])
+async def test_a_host_that_is_not_there_is_final_and_a_name_server_that_is_busy_is_not(
+    code: int, outlook: Outlook
+) -> None:
+    trio.socket.set_custom_hostname_resolver(Resolver(socket.gaierror(code, "no answer")))
+    with pytest.raises(Unusable, match="host pictures") as caught:
+        await resolve("http://pictures.test/one.jpg", allow_private=False)
+    assert caught.value.outlook is outlook
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/", "//nothing", "http://me@example.org/"])
+async def test_redirects_to_elsewhere_are_refused(url: str) -> None:
+    with pytest.raises(Unusable, match="it leads to"):
+        await resolve(url, allow_private=True)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "allowed"), [("cloudkon-store", True), ("photos", True), ("others", False), ("cloudkon-store-2", False)]
+)
+def test_only_the_store_and_named_buckets_are_read(bucket: str, allowed: bool) -> None:
+    link, settings = f"s3://{bucket}/one.jpg", Settings(link_buckets=("photos",))
+    if allowed:
+        check_bucket(link, settings)
+    else:
+        with pytest.raises(
+            Unusable, match=f"bucket {bucket} is neither the store .* nor named in CLOUDKON_LINK_BUCKETS"
+        ):
+            check_bucket(link, settings)

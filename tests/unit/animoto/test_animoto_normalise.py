@@ -1,0 +1,234 @@
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+import pyvips
+from PIL import Image, ImageOps
+
+from cloudkon.instructions.animoto import Fit
+from images.animoto.film import Film
+from images.animoto.missing import Unusable
+from images.animoto.normalise import normalise, poster
+from tests.unit.animoto import corpus
+from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, GREY, RED, SAND, WHITE, as_pixels, encoded, flat, near, saved
+
+FILM = Film(160, 80, 30, Fraction(1))
+Shown = Callable[..., corpus.Pixels]
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Shown:
+    """The canvas that a file's bytes become."""
+
+    def show(data: bytes, film: Film = FILM, fit: Fit = Fit.CONTAIN) -> corpus.Pixels:
+        path = saved(tmp_path / "1.picture", data)
+        return as_pixels(normalise(path, film, fit), film.width, film.height)
+
+    return show
+
+
+def centres(pixels: corpus.Pixels) -> list[Any]:
+    """The colours in the middle of the four quarters, from the top left."""
+    height, width, _bands = pixels.shape
+    return [pixels[height * y // 4, width * x // 4] for y in (1, 3) for x in (1, 3)]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
+def test_every_kind_is_shown_as_it_is(shown: Shown, kind: str) -> None:
+    options: dict[str, dict[str, object]] = {
+        "WEBP": {"lossless": True},
+        "TIFF": {"compression": "tiff_lzw"},
+        "AVIF": {"quality": 95},
+        "HEIF": {"quality": 95},
+    }
+    assert near(centres(shown(encoded(corpus.quarters(), kind, **options.get(kind, {})))), [RED, GREEN, BLUE, SAND], 6)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(shown: Shown, orientation: int) -> None:
+    taken = corpus.quarters(80, 40) if orientation < 5 else corpus.quarters(40, 80)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with_tag = encoded(taken, exif=exif)
+    taken.getexif()[0x0112] = orientation
+    upright = ImageOps.exif_transpose(taken)
+    assert upright is not None
+    assert upright.size == (80, 40)
+    assert near(centres(shown(with_tag)), centres(np.asarray(upright)), 4)
+
+
+def test_a_turned_heic_stands_upright(shown: Shown) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    taken = corpus.quarters(40, 80)
+    data = encoded(taken, "HEIF", quality=95, exif=exif.tobytes())
+    assert near(centres(shown(data)), [BLUE, RED, SAND, GREEN], 6)
+
+
+def test_contain_shows_all_of_it_between_black_bars(shown: Shown) -> None:
+    pixels = shown(encoded(flat(RED, 100, 100), "PNG"))
+    assert near(pixels[:, 40:120], RED, 1)
+    assert near(pixels[:, :40], BLACK, 0)
+    assert near(pixels[:, 120:], BLACK, 0)
+    assert near(
+        shown(encoded(flat(RED, 300, 100), "PNG"))[[0, 12, 14, 65, 68, 79], 80],
+        [BLACK] * 2 + [RED] * 2 + [BLACK] * 2,
+        1,
+    )
+
+
+def test_cover_fills_the_frame_from_the_middle(shown: Shown) -> None:
+    image = flat(RED, 100, 100)
+    image.paste(GREEN, (0, 0, 100, 20))
+    image.paste(BLUE, (0, 80, 100, 100))
+    pixels = shown(encoded(image, "PNG"), fit=Fit.COVER)
+    assert near(pixels, np.broadcast_to(RED, pixels.shape), 1)
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("size", [(1, 1), (3, 7), (1, 2000), (3000, 1), (2001, 3), (161, 81), (1999, 1501)])
+def test_every_size_makes_a_whole_canvas(shown: Shown, size: tuple[int, int], fit: Fit) -> None:
+    pixels = shown(encoded(flat(SAND, *size), "PNG"), fit=fit)
+    # A line as thin as a pixel lies beside the middle, which is between pixels.
+    assert near(pixels[39:41, 79:81].max(axis=(0, 1)), SAND, 1)
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1)])
+def test_a_line_of_pixels_covers_without_being_enlarged_as_a_whole(shown: Shown, size: tuple[int, int]) -> None:
+    pixels = shown(encoded(flat(SAND, *size), "PNG"), fit=Fit.COVER)
+    assert near(pixels, np.broadcast_to(SAND, pixels.shape), 1)
+
+
+def test_cmyk_keeps_its_colours(shown: Shown) -> None:
+    red, green, blue = (int(band) for band in shown(encoded(Image.new("CMYK", (64, 32), (0, 255, 255, 0))))[40, 80])
+    assert red > 180
+    assert green < 80
+    assert blue < 80
+    assert near(shown(encoded(Image.new("CMYK", (64, 32), (0, 0, 0, 0))))[40, 80], WHITE, 3)
+
+
+def test_sixteen_bits_become_eight(shown: Shown) -> None:
+    deep = Image.fromarray(np.full((40, 80), 128 * 257, dtype=np.uint16))
+    assert near(shown(encoded(deep, "PNG"))[40, 80], GREY, 1)
+    colours = np.broadcast_to(np.array(RED, dtype=np.uint16) * 257, (40, 80, 3)).copy()
+    image = pyvips.Image.new_from_array(colours, interpretation="rgb16").cast("ushort")
+    for data in (image.pngsave_buffer(), image.tiffsave_buffer()):
+        assert near(shown(data)[40, 80], RED, 1)
+
+
+def test_one_bit_grey_and_palette_are_shown(shown: Shown) -> None:
+    assert near(shown(encoded(Image.new("1", (80, 40), 1), "PNG"))[40, 80], WHITE, 0)
+    assert near(shown(encoded(Image.new("L", (80, 40), 128)))[40, 80], GREY, 2)
+    assert near(centres(shown(encoded(corpus.quarters().quantize(4), "PNG"))), [RED, GREEN, BLUE, SAND], 6)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff", "heic"])
+def test_a_colour_profile_is_followed(shown: Shown, kind: str) -> None:
+    """The same colour in Display P3 has other numbers, which would show as a paler one."""
+    plain = pyvips.Image.new_from_memory(flat(RED, 80, 40).tobytes(), 80, 40, 3, "uchar").copy(interpretation="srgb")
+    wide = plain.icc_transform("p3", input_profile="srgb")
+    numbers = wide.getpoint(40, 20)
+    assert not near(numbers, RED, 5)
+    if kind == "heic":
+        heif = pillow_heif.from_bytes("RGB", (80, 40), wide.write_to_memory())
+        heif.info["icc_profile"] = wide.get("icc-profile-data")
+        picture = heif.to_pillow()
+        data = encoded(picture, "HEIF", quality=100, icc_profile=wide.get("icc-profile-data"))
+    else:
+        data = getattr(wide, f"{kind}save_buffer")()
+    assert near(shown(data)[40, 80], RED, 5)
+
+
+def test_a_broken_profile_is_no_reason_to_refuse(shown: Shown) -> None:
+    data = encoded(flat(RED), icc_profile=b"this is no profile" * 20)
+    assert near(shown(data)[40, 80], RED, 4)
+
+
+def test_transparent_parts_are_black(shown: Shown) -> None:
+    half = Image.new("RGBA", (80, 40), (*RED, 255))
+    half.paste((*RED, 0), (0, 0, 40, 40))
+    for kind in ("PNG", "WEBP", "TIFF"):
+        pixels = shown(encoded(half, kind))
+        assert near(pixels[40, 30], BLACK, 1)
+        assert near(pixels[40, 130], RED, 6)
+    assert near(shown(encoded(Image.new("RGBA", (80, 40), (200, 100, 50, 128)), "PNG"))[40, 80], (100, 50, 25), 2)
+    assert near(shown(encoded(Image.new("LA", (80, 40), (128, 255)), "PNG"))[40, 80], GREY, 1)
+    assert near(shown(encoded(half, "HEIF", quality=95))[40, 30], BLACK, 6)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_an_animation_the_first_frame_is_shown(shown: Shown, kind: str) -> None:
+    data = encoded(flat(RED), kind, save_all=True, append_images=[flat(GREEN), flat(BLUE)])
+    assert near(shown(data)[40, 80], RED, 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty file"),
+        (b"\xff\xd8\xff", "no picture of a known kind"),
+        (b"<!DOCTYPE html><html><body>Not found</body></html>", "a web page"),
+        (b"\xef\xbb\xbf\r\n <HTML lang=en> and so on", "a web page"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", "an SVG drawing"),
+        (b"<?xml version='1.0'?><!-- by a tool --><svg width='9'></svg>", "an SVG drawing"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML document"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://169.254.170.2/v2/credentials\n", "a playlist"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "a playlist"),
+        (b'{"error": "not found"}', "a JSON document"),
+        (b"%PDF-1.7\n and so on", "a PDF document"),
+        (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42", "a video"),
+        (b"\x1aE\xdf\xa3 and so on for a while", "a video"),
+        (b"\xff\x0a and so on for a while", "a JPEG XL picture"),
+        (b"just some text that is longer", "no picture of a known kind"),
+    ],
+)
+def test_what_is_no_picture_is_named(shown: Shown, data: bytes, says: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        shown(data)
+    assert says in caught.value.reason
+    if data and b"\xff\xd8" not in data:
+        assert caught.value.reason.endswith("are taken")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_half_a_picture_is_refused(shown: Shown, kind: str, part: float) -> None:
+    whole = encoded(corpus.scenery(1, 400, 300), kind)
+    name = "HEIC" if kind == "HEIF" else kind
+    with pytest.raises(Unusable, match=f"(?i)it is a damaged {name} \\(.+\\)") as caught:
+        shown(whole[: int(len(whole) * part)])
+    assert "1.picture" not in caught.value.reason
+    assert "\n" not in caught.value.reason
+
+
+@pytest.mark.parametrize("bomb", [corpus.png_bomb(30_000), corpus.bmp_bomb(12_000)])
+def test_a_pixel_bomb_is_refused_by_its_header(shown: Shown, bomb: bytes) -> None:
+    assert len(bomb) < 10_000
+    with pytest.raises(Unusable, match="more than 100 million"):
+        shown(bomb)
+
+
+def test_damage_of_any_kind_is_refused_or_shown_and_never_raises_otherwise(shown: Shown) -> None:
+    chance = random.Random(7)
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "HEIF"):
+        whole = encoded(corpus.scenery(2, 64, 48), kind)
+        for _case in range(25):
+            damaged = bytearray(whole)
+            for _byte in range(chance.randint(1, 8)):
+                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            with suppress(Unusable):
+                shown(bytes(damaged))
+
+
+def test_the_poster_is_the_picture(tmp_path: Path) -> None:
+    path = saved(tmp_path / "1.picture", encoded(corpus.quarters(), "PNG"))
+    data = poster(normalise(path, FILM, Fit.CONTAIN), FILM)
+    with Image.open(saved(tmp_path / "poster.jpg", data)) as opened:
+        assert (opened.format, opened.size) == ("JPEG", (160, 80))
+        assert near(centres(np.asarray(opened)), [RED, GREEN, BLUE, SAND], 6)

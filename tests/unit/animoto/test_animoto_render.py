@@ -1,0 +1,252 @@
+# ruff: noqa: ASYNC240  (a test has the loop to itself, and its files are small)
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trio
+
+from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
+from images.animoto.film import Film
+from images.animoto.render import PlainRenderer
+from images.animoto.verify import BadVideo, verify
+from tests.unit.animoto import corpus
+from tests.unit.animoto.films import description, frames_of, processes_at, stream
+from tests.unit.animoto.web import Web
+
+COLOURS = [corpus.RED, corpus.GREEN, corpus.BLUE, corpus.GREY, corpus.WHITE, corpus.BLACK, corpus.SAND]
+
+
+def film(seconds: str = "1", fps: int = 30, width: int = 96, height: int = 54) -> Film:
+    return Film(width, height, fps, Fraction(seconds))
+
+
+def flats(shape: Film, count: int) -> list[bytes]:
+    return [corpus.flat(COLOURS[one % len(COLOURS)], shape.width, shape.height).tobytes() for one in range(count)]
+
+
+async def rendered(tmp_path: Path, shape: Film, pictures: list[bytes]) -> Path:
+    video = tmp_path / "video.mp4"
+    await PlainRenderer().render(stream(pictures), shape, video)
+    return video
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fps", "count"),
+    [
+        ("1", 30, 1),
+        ("1", 30, 3),
+        ("0.5", 30, 7),
+        ("2.5", 24, 3),
+        ("0.05", 30, 2),
+        ("0.05", 30, 7),  # a frame and a half each
+        ("0.333", 30, 7),
+        ("0.333", 25, 4),
+        ("0.034", 30, 7),
+        ("1.017", 60, 2),
+        ("0.009", 120, 7),
+        ("5", 1, 3),
+        ("1.5", 1, 5),
+    ],
+)
+async def test_every_frame_shows_the_picture_of_its_time(tmp_path: Path, seconds: str, fps: int, count: int) -> None:
+    shape = film(seconds, fps)
+    video = await rendered(tmp_path, shape, flats(shape, count))
+    await verify(video, shape, count)
+    frames = frames_of(video, shape)
+    assert len(frames) == int(count * Fraction(seconds) * fps + Fraction(1, 2))
+    for number, frame in enumerate(frames):
+        # The picture whose time is nearest to the frame's begin, counted without the film's own arithmetic.
+        begins = [int(one * Fraction(seconds) * fps * 2 + 1) // 2 for one in range(count)]
+        picture = max(one for one in range(count) if begins[one] <= number)
+        assert corpus.near(frame, np.broadcast_to(COLOURS[picture % len(COLOURS)], frame.shape), 3), (number, picture)
+
+
+async def test_pictures_look_as_they_did(tmp_path: Path) -> None:
+    shape = film("0.2", width=320, height=180)
+    pictures = [np.asarray(corpus.scenery(seed, 320, 180)) for seed in range(4)]
+    frames = frames_of(await rendered(tmp_path, shape, [one.tobytes() for one in pictures]), shape)
+    assert len(frames) == 24
+    for number, frame in enumerate(frames):
+        difference = np.abs(frame.astype(int) - pictures[number // 6])
+        assert difference.mean() < 2
+        assert np.abs(frame.mean(axis=(0, 1)) - pictures[number // 6].mean(axis=(0, 1))).max() < 1
+
+
+@pytest.mark.parametrize("size", [(16, 16), (4096, 16), (16, 4096), (1078, 606)])
+async def test_any_even_size_is_rendered(tmp_path: Path, size: tuple[int, int]) -> None:
+    shape = film("0.1", 30, *size)
+    video = await rendered(tmp_path, shape, flats(shape, 2))
+    await verify(video, shape, 2)
+    assert corpus.near(frames_of(video, shape)[4], np.broadcast_to(corpus.GREEN, (size[1], size[0], 3)), 3)
+
+
+async def test_players_are_told_colours_rate_and_shape(tmp_path: Path) -> None:
+    shape = film("0.5")
+    said = description(await rendered(tmp_path, shape, flats(shape, 2)))
+    assert "Video: h264" in said
+    assert "yuv420p(tv, bt709, progressive), 96x54 [SAR 1:1 DAR 16:9]" in said
+    assert "30 fps, 30 tbr" in said
+    assert "Duration: 00:00:01.00" in said
+
+
+async def test_the_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
+    shape = film("0.5", width=320, height=180)
+    pictures = [corpus.scenery(seed, 320, 180).tobytes() for seed in range(3)]
+    assert (await rendered(tmp_path, shape, pictures)).read_bytes() == (
+        await rendered(tmp_path, shape, pictures)
+    ).read_bytes()
+
+
+# What is verified
+
+
+async def test_a_video_that_is_not_the_film_is_refused(tmp_path: Path) -> None:
+    shape = film("0.5")
+    video = await rendered(tmp_path, shape, flats(shape, 3))
+    await verify(video, shape, 3)
+    with pytest.raises(BadVideo, match="has 45 frames, not 60"):
+        await verify(video, shape, 4)
+    with pytest.raises(BadVideo, match="has 45 frames, not 30"):
+        await verify(video, shape, 2)
+    with pytest.raises(BadVideo, match="does not have 15 frames a second"):
+        await verify(video, film("1", 15), 3)
+    with pytest.raises(BadVideo, match="has 96x54 pixels, not 54x96"):
+        await verify(video, film("0.5", 30, 54, 96), 3)
+
+
+async def test_an_uneven_rate_or_a_late_index_is_refused(tmp_path: Path) -> None:
+    shape = film("0.5")
+    whole = await rendered(tmp_path, shape, flats(shape, 2))
+    slow, late = tmp_path / "slow.mp4", tmp_path / "late.mp4"
+    copy = ["-i", str(whole), "-c", "copy"]
+    await run_ffmpeg([*copy, str(late)], directory=tmp_path)
+    with pytest.raises(BadVideo, match="mdat, moov"):
+        await verify(late, shape, 2)
+    # Later by a frame from the tenth on: as many frames, with a gap.
+    shifted = ["-bsf:v", "setts=ts=if(gt(N\\,9)\\,TS+512\\,TS):duration=512", "-movflags", "+faststart"]
+    await run_ffmpeg([*copy, *shifted, str(slow)], directory=tmp_path)
+    with pytest.raises(BadVideo, match="not right"):
+        await verify(slow, shape, 2)
+
+
+async def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
+    video = corpus.saved(tmp_path / "video.mp4", b"nothing like it")
+    with pytest.raises(FfmpegFailed, match="Invalid data"):
+        await verify(video, film(), 1)
+
+
+# Ffmpeg on a short lead
+
+
+async def endless(shape: Film) -> AsyncGenerator[bytes, None]:
+    for picture in flats(shape, 7) * 10_000:
+        yield picture
+
+
+async def test_ffmpeg_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
+    shape = film("60", width=320, height=180)
+    async with aclosing(endless(shape)) as pictures:
+        with trio.fail_after(30), trio.move_on_after(1) as scope:
+            await PlainRenderer().render(pictures, shape, tmp_path / "video.mp4")
+    assert scope.cancelled_caught
+    assert processes_at(tmp_path) == []
+
+
+async def test_ffmpeg_is_killed_when_its_pictures_fail(tmp_path: Path) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        yield flats(film(), 1)[0]
+        raise ZeroDivisionError("the album's own error")
+
+    with pytest.raises(ZeroDivisionError, match="the album's own error"):
+        await PlainRenderer().render(failing(), film(), tmp_path / "video.mp4")
+    assert processes_at(tmp_path) == []
+
+
+async def test_ffmpeg_s_own_words_are_passed_on(tmp_path: Path) -> None:
+    with pytest.raises(FfmpegFailed, match=r"ended with status \d+: .*No such file"):
+        await run_ffmpeg(["-i", str(tmp_path / "none.mp4"), "-f", "null", "-"], directory=tmp_path)
+
+
+async def test_ffmpeg_that_ends_early_does_not_wait_for_pictures(tmp_path: Path) -> None:
+    still_coming, never = trio.open_memory_channel[bytes](0)
+    arguments = ["-i", str(tmp_path / "none.mp4"), "-f", "null", "-"]
+    with trio.fail_after(30), pytest.raises(FfmpegFailed), still_coming, never:
+        await run_ffmpeg(arguments, directory=tmp_path, feed=never)
+
+
+async def test_ffmpeg_can_t_fill_the_disk(tmp_path: Path) -> None:
+    renderer = PlainRenderer(bounds=Bounds(file_bytes=20_000))
+    shape = film("0.1", width=320, height=180)
+    noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(10)]
+    with pytest.raises(FfmpegFailed, match=r"SIGXFSZ|File too large"):
+        await renderer.render(stream(noise), shape, tmp_path / "video.mp4")
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 20_000
+
+
+async def test_ffmpeg_sees_nothing_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("FFREPORT", f"file={tmp_path}/report.txt")
+    await run_ffmpeg(["-f", "lavfi", "-i", "color=size=16x16:duration=0.1", "-f", "null", "-"], directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{link}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{link}'\n",
+    ],
+)
+async def test_ffmpeg_reaches_nothing_over_the_network(tmp_path: Path, web: Web, playlist: str) -> None:
+    link = web.add("/one.ts", b"not to be asked for")
+    video = corpus.saved(tmp_path / "video.mp4", playlist.format(link=link).encode())
+    with pytest.raises(FfmpegFailed):
+        await verify(video, film(), 1)
+    assert web.requests == []
+
+
+ORPHAN = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+import trio
+from images.animoto.film import Film
+from images.animoto.render import PlainRenderer
+
+async def pictures():
+    yield bytes(320 * 180 * 3)
+    yield bytes(320 * 180 * 3)
+    print("rendering", flush=True)
+    await trio.sleep_forever()
+
+trio.run(PlainRenderer().render, pictures(), Film(320, 180, 30, Fraction(3600)), Path(sys.argv[1]))
+"""
+
+
+def test_ffmpeg_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    slot = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, tmp_path / "video.mp4"], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert slot.stdout is not None
+        assert slot.stdout.readline() == "rendering\n"
+        slot.stdout.close()
+        started = [pid for pid in processes_at(tmp_path) if pid != slot.pid]
+        assert started
+    finally:
+        os.kill(slot.pid, signal.SIGKILL)
+        slot.wait()
+    deadline = time.monotonic() + 20
+    while processes_at(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_at(tmp_path) == []

@@ -1,0 +1,343 @@
+import json
+import pickle
+import random
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trio
+from PIL import Image
+
+from cloudkon.errors import AccessDenied, CloudKonError, PermanentFailure, Throttled
+from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing
+from cloudkon.memory import MemoryStore
+from cloudkon.ports import StoredObject
+from images.animoto.fetch import Fetcher, Limits
+from images.animoto.film import Film
+from images.animoto.missing import Missing, Outlook, failure, note, shown
+from images.animoto.order import in_order
+from images.animoto.video import make_video
+from images.worker.context import PROGRESS_FILE, Context
+from tests.unit.animoto import corpus
+from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near
+from tests.unit.animoto.films import frames_of, processes_at
+from tests.unit.animoto.web import Web
+
+FILM = Film(320, 180, 30, Fraction("0.2"))
+FRAMES = 6
+"""A picture."""
+
+
+def job(*links: str, fit: Fit = Fit.CONTAIN, on_missing: OnMissing = OnMissing.FAIL) -> AnimotoJob:
+    return AnimotoJob(
+        links=links,
+        seconds=FILM.seconds,
+        fps=FILM.fps,
+        width=FILM.width,
+        height=FILM.height,
+        fit=fit,
+        on_missing=on_missing,
+    )
+
+
+@pytest.fixture
+def context(context_for: Callable[..., Context], tmp_path: Path) -> Context:
+    return context_for()
+
+
+@pytest.fixture
+def fetcher(context: Context, store: MemoryStore) -> Fetcher:
+    return Fetcher(context.settings, store, Limits(attempts=2, first_wait=0.01))
+
+
+def assert_nothing_left(context: Context) -> None:
+    """But the note about progress, which the worker reads."""
+    assert [entry.name for entry in context.scratch_directory().iterdir() if entry.name != PROGRESS_FILE] == []
+    assert processes_at(context.scratch) == []
+
+
+def assert_crosses_from_a_slot_process(error: BaseException) -> None:
+    """With its chain, in which a circle would end the pickling of it."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None:
+            assert one not in seen
+            seen.append(one)
+            assert str(pickle.loads(pickle.dumps(one))) == str(one)
+            waiting += [one.__cause__] if one.__cause__ else [one.__context__]
+            waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else []
+
+
+async def frames_at(address: str, store: MemoryStore, tmp_path: Path) -> corpus.Pixels:
+    video = tmp_path / "pulled.mp4"
+    await store.get(address, video)
+    return frames_of(video, FILM)
+
+
+async def everything_in(store: MemoryStore) -> list[str]:
+    return [stored.address async for stored in store.list("")]
+
+
+async def test_pictures_of_all_sorts_are_shown_each_in_its_time(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    in_store = await store.put("pictures/four.heic", encoded(corpus.flat(SAND, 64, 36), "HEIF"), "image/heic", {})
+    links = [
+        web.add("/one.jpg", encoded(corpus.flat(RED, 640, 360))),
+        web.add("/two.gif", encoded(corpus.flat(GREEN, 33, 99), "PNG"), "image/gif"),
+        web.add("/three", encoded(corpus.quarters(90, 160), exif=exif), "text/plain"),
+        in_store.address,
+        web.add("/five.webp", encoded(corpus.scenery(5, 501, 301), "WEBP", lossless=True)),
+    ]
+    address = await make_video(job(*links), context, store)
+    assert address == "s3://memory/videos/run-1/7.owner-1.mp4"
+    frames = await frames_at(address, store, tmp_path)
+    assert len(frames) == 5 * FRAMES
+    scenery = np.asarray(corpus.scenery(5, 501, 301).resize((299, 180), Image.Resampling.LANCZOS))
+    for number in range(FRAMES):
+        assert near(frames[number], np.broadcast_to(RED, (180, 320, 3)), 4)
+        second = frames[FRAMES + number]
+        assert near(second[:, 135:185], np.broadcast_to(GREEN, (180, 50, 3)), 4)
+        assert near(second[:, :120], np.zeros((180, 120, 3)), 4)
+        third = frames[2 * FRAMES + number]
+        assert near([third[45, 80], third[45, 240], third[135, 80], third[135, 240]], [BLUE, RED, SAND, GREEN], 6)
+        assert near(frames[3 * FRAMES + number][90, 160], SAND, 4)
+        fifth = frames[4 * FRAMES + number][:, 10:309].astype(int)
+        assert np.abs(fifth - scenery).mean() < 3
+    assert_nothing_left(context)
+
+
+async def test_cover_leaves_no_bars(web: Web, store: MemoryStore, context: Context, tmp_path: Path) -> None:
+    link = web.add("/one.png", encoded(corpus.flat(SAND, 50, 200), "PNG"))
+    frames = await frames_at(await make_video(job(link, fit=Fit.COVER), context, store), store, tmp_path)
+    assert near(frames[0], np.broadcast_to(SAND, (180, 320, 3)), 4)
+
+
+async def test_many_links_keep_their_order_whatever_order_they_arrive_in(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path
+) -> None:
+    chance = random.Random(3)
+    links = []
+    for number in range(24):
+        colour = (number * 10, 255 - number * 10, 128)
+        data = encoded(corpus.flat(colour), "PNG")
+        pause = chance.choice([0, 0, 0.05, 0.2])
+        path = f"/{number}.png"
+
+        def answer(request: object, data: bytes = data, pause: float = pause) -> None:
+            web.stopping.wait(pause)
+            request.reply(200, data)  # type: ignore[attr-defined]  # a Request
+
+        web.answers[path] = answer
+        links.append(web.link(path))
+    frames = await frames_at(await make_video(job(*links), context, store), store, tmp_path)
+    assert len(frames) == 24 * FRAMES
+    for number in range(24):
+        assert near(frames[number * FRAMES + 3][90, 160], (number * 10, 255 - number * 10, 128), 4)
+
+
+async def test_the_same_job_makes_the_same_bytes_and_never_overwrites_another_owner_s(
+    web: Web, store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
+) -> None:
+    links = [web.add(f"/{seed}.jpg", encoded(corpus.scenery(seed, 400, 300))) for seed in range(3)]
+    first = await make_video(job(*links), context_for(token="first"), store)
+    second = await make_video(job(*links), context_for(token="second"), store)
+    assert (first, second) == ("s3://memory/videos/run-1/7.first.mp4", "s3://memory/videos/run-1/7.second.mp4")
+    assert (await store.head(first)).etag == (await store.head(second)).etag
+
+
+async def test_a_poster_and_facts_lie_beside_the_video(web: Web, context: Context, tmp_path: Path) -> None:
+    facts_seen: dict[str, Mapping[str, str]] = {}
+
+    class Noting(MemoryStore):
+        async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:
+            facts_seen[f"{key} {media_type}"] = facts
+            return await super().put(key, source, media_type, facts)
+
+    store = Noting()
+    links = [web.add("/1.jpg", encoded(corpus.quarters(320, 180))), web.add("/2.jpg", encoded(corpus.flat(BLACK)))]
+    await make_video(job(*links), context, store)
+    assert list(facts_seen) == ["videos/run-1/7.owner-1.jpg image/jpeg", "videos/run-1/7.owner-1.mp4 video/mp4"]
+    assert facts_seen["videos/run-1/7.owner-1.mp4 video/mp4"] == {
+        "pictures": "2",
+        "missing": "0",
+        "seconds": "0.4",
+        "fps": "30",
+        "size": "320x180",
+        "renderer": "ffmpeg-x264-veryfast-crf18",
+    }
+    poster = tmp_path / "poster.jpg"
+    await store.get("s3://memory/videos/run-1/7.owner-1.jpg", poster)
+    with Image.open(poster) as opened:
+        assert opened.size == (320, 180)
+        assert near(np.asarray(opened)[[45, 45, 135, 135], [80, 240, 80, 240]], [RED, GREEN, BLUE, SAND], 6)
+
+
+async def test_progress_is_told(web: Web, store: MemoryStore, context: Context) -> None:
+    links = [web.add(f"/{seed}.jpg", encoded(corpus.scenery(seed, 40, 30))) for seed in range(3)]
+    await make_video(job(*links), context, store)
+    assert json.loads((context.scratch / PROGRESS_FILE).read_text()) == {"fraction": 0.95, "note": "storing the video"}
+
+
+# Missing pictures
+
+
+def add_bad(web: Web) -> list[str]:
+    """A good picture, and three that are not."""
+    whole = encoded(corpus.scenery(1, 400, 300))
+    return [
+        web.add("/good.jpg", encoded(corpus.flat(RED))),
+        web.link("/none.jpg"),
+        web.add("/half.jpg", whole[: len(whole) // 2]),
+        web.add("/page.jpg?token=secret", b"<!DOCTYPE html><html>no</html>"),
+    ]
+
+
+async def test_a_job_that_fails_names_each_picture_and_its_reason(
+    web: Web, store: MemoryStore, context: Context
+) -> None:
+    with pytest.raises(PermanentFailure) as caught:
+        await make_video(job(*add_bad(web)), context, store)
+    assert_crosses_from_a_slot_process(caught.value)
+    said = str(caught.value)
+    assert said.startswith("3 of 4 pictures can't be used: picture 2, ")
+    assert "/none.jpg: nothing is there (HTTP 404); picture 3, " in said
+    assert "/half.jpg: it is a damaged JPEG (" in said
+    assert "/page.jpg?…: it is a web page; " in said
+    assert "secret" not in said
+    assert await everything_in(store) == []
+    assert_nothing_left(context)
+
+
+async def test_with_skip_the_others_are_shown_and_the_missing_named(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path
+) -> None:
+    links = [*add_bad(web), web.add("/last.jpg", encoded(corpus.flat(BLUE, 320, 180)))]
+    output = await make_video(job(*links, on_missing=OnMissing.SKIP), context, store)
+    address, said = output.split(" ", 1)
+    assert said.startswith("(3 of 5 pictures missing: picture 2, http://127.0.0.1")
+    frames = await frames_at(address, store, tmp_path)
+    assert len(frames) == 2 * FRAMES
+    assert near(frames[0][90, 160], RED, 4)
+    assert near(frames[FRAMES], np.broadcast_to(BLUE, (180, 320, 3)), 4)
+    assert_nothing_left(context)
+
+
+async def test_skip_makes_no_video_of_nothing(web: Web, store: MemoryStore, context: Context) -> None:
+    with pytest.raises(PermanentFailure, match="2 of 2 pictures can't be used"):
+        await make_video(job(web.link("/a"), web.link("/b"), on_missing=OnMissing.SKIP), context, store)
+    assert_nothing_left(context)
+
+
+async def test_trouble_that_may_pass_is_left_to_the_next_attempt(
+    web: Web, store: MemoryStore, context: Context, fetcher: Fetcher
+) -> None:
+    web.answers["/busy.jpg"] = lambda request: request.reply(503)
+    good = web.add("/good.jpg", encoded(corpus.flat(RED)))
+    with pytest.raises(CloudKonError, match="busy or broken") as caught:
+        await make_video(job(good, web.link("/busy.jpg")), context, store, fetcher=fetcher)
+    assert not isinstance(caught.value, PermanentFailure)
+    assert web.asked("/busy.jpg") == 2
+    with pytest.raises(PermanentFailure):
+        await make_video(job(web.link("/busy.jpg"), web.link("/none.jpg")), context, store, fetcher=fetcher)
+
+
+async def test_a_job_of_hundreds_of_dead_links_ends_early(web: Web, store: MemoryStore, context: Context) -> None:
+    with pytest.raises(PermanentFailure, match="20 of the first 20 pictures"):
+        await make_video(job(*(web.link(f"/{one}") for one in range(400))), context, store)
+    assert len(web.requests) < 60
+
+
+def test_notes_stay_short() -> None:
+    missing = [Missing(one, f"https://example.org/{'long' * 90}?a=b", "r" * 100, Outlook.LATER) for one in range(9999)]
+    assert len(note(missing, 10_000)) < 2000
+    assert note(missing, 10_000).endswith("; and 9994 more)")
+    assert len(str(failure(missing, 10_000, 10_000))) < 8000
+    assert len(shown(missing[0].link)) == 120
+    assert shown("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
+
+
+# The store, the deadline, the disk
+
+
+async def test_a_store_that_is_busy_does_not_cost_the_video(
+    web: Web, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("images.animoto.video._STORE_WAITS", (0.01, 0.01))
+
+    class Busy(MemoryStore):
+        calls = 0
+
+        async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:
+            Busy.calls += 1
+            if Busy.calls < 3:
+                raise Throttled("slow down")
+            return await super().put(key, source, media_type, facts)
+
+    assert await make_video(job(web.add("/1.jpg", encoded(corpus.flat(RED)))), context, Busy())
+    assert Busy.calls == 4
+
+
+async def test_a_store_that_refuses_is_said(web: Web, context: Context) -> None:
+    class Closed(MemoryStore):
+        async def put(self, *_arguments: object, **_options: object) -> StoredObject:
+            raise AccessDenied("not allowed to put")
+
+    with pytest.raises(AccessDenied, match="not allowed to put"):
+        await make_video(job(web.add("/1.jpg", encoded(corpus.flat(RED)))), context, Closed())
+    assert_nothing_left(context)
+
+
+async def test_at_the_deadline_the_job_says_so_and_leaves_nothing(
+    web: Web, store: MemoryStore, context_for: Callable[..., Context]
+) -> None:
+    web.answers["/slow.jpg"] = lambda request: request.be_silent()
+    good = web.add("/good.jpg", encoded(corpus.flat(RED)))
+    context = context_for(seconds=3.0)
+    with trio.fail_after(30), pytest.raises(CloudKonError, match="not done by the task's deadline"):
+        await make_video(job(good, web.link("/slow.jpg")), context, store)
+    assert_nothing_left(context)
+    assert await everything_in(store) == []
+
+
+async def test_a_disk_that_is_full_is_said(
+    web: Web, store: MemoryStore, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("images.animoto.video._picture_path", lambda _directory, _number: Path("/dev/full"))
+    with pytest.raises(CloudKonError, match=r"the worker's machine failed, not the job: .*No space left"):
+        await make_video(job(web.add("/1.jpg", encoded(corpus.flat(RED)))), context, store)
+    assert_nothing_left(context)
+
+
+# Order
+
+
+async def test_results_come_in_order_and_no_more_than_a_few_wait(autojump_clock: trio.testing.MockClock) -> None:
+    chance = random.Random(1)
+    begun, taken = 0, 0
+
+    async def work(item: int) -> int:
+        nonlocal begun
+        begun += 1
+        assert begun - taken <= 4 + 1  # the one being handed over
+        await trio.sleep(chance.random())
+        return item
+
+    give, source = trio.open_memory_channel[int](200)
+    for number in range(200):
+        give.send_nowait(number)
+    give.close()
+    sink, results = trio.open_memory_channel[int](0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(in_order, source, work, 4, sink)
+        async for result in results:
+            assert result == taken
+            taken += 1
+            await trio.sleep(chance.random())
+    assert taken == 200
