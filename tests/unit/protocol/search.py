@@ -1,0 +1,125 @@
+"""Search: every state that a model can reach, and whether the promises of the design hold in it."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from cloudkon.words import ChunkState, TaskState
+from cloudkon.words.record import NO_OWNER
+from tests.unit.protocol.model import TICK, Broken, Job, Model, Shelf, World
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a search ended: how many states there are, and the path to the first broken promise, if any."""
+
+    states: int
+    broken: str = ""
+    path: tuple[str, ...] = ()
+
+
+LARGEST = 250_000
+"""States; a search that grows beyond is an error, for it would take minutes."""
+
+
+def search(model: Model, *, settled_by: int | None = None) -> Found:
+    """Breadth first, so that a path to a broken promise is a shortest one.
+
+    With ``settled_by``, also: from each state up to that tick an end can be reached without any further fault in
+    which everything is done, published and deleted (promises 1, 4 and 5: nothing is stuck).
+    """
+    start = model.start()
+    came_from: dict[World, tuple[World, str] | None] = {start: None}
+    kindly: dict[World, list[World]] = {}
+    queue = deque([start])
+    world = start
+    try:
+        while queue:
+            world = queue.popleft()
+            assert len(came_from) < LARGEST, f"the search is too large: {model}"
+            check(model, world)
+            for what, after in model.steps(world):
+                if after not in came_from:
+                    came_from[after] = (world, what)
+                    queue.append(after)
+                if settled_by is not None and after.faults == world.faults:
+                    kindly.setdefault(after, []).append(world)
+        if settled_by is not None:
+            world = _check_that_all_settle(came_from, kindly, settled_by) or world
+    except Broken as broken:
+        return Found(len(came_from), str(broken), _path(came_from, world))
+    return Found(len(came_from))
+
+
+def check(model: Model, world: World) -> None:
+    """Raise ``Broken`` if a promise does not hold in this state."""
+    for chunk, shelf in enumerate(world.shelves):
+        if all(message.deleted for message in shelf.messages) and not _is_done(shelf):
+            raise Broken("promise 1: the messages are gone and the chunk is not done")
+        if shelf.published and not _is_done(shelf):
+            raise Broken("promise 4: something is published that is not recorded")
+        if shelf.record and shelf.published - {shelf.record.progress.results}:
+            raise Broken("promise 4: what is published differs from what is recorded")
+        if all(message.deleted for message in shelf.messages) and not shelf.published:
+            raise Broken("promise 4: the messages are gone and nothing is published")
+        jobs = [row[chunk] for row in world.jobs]
+        if sum(1 for job in jobs if job and _relies_on_claim(job, world, model)) > 1:
+            raise Broken("promise 3: two workers hold a live claim")
+        _check_that_claims_are_worked_on(model, world, chunk)
+        if _is_done(shelf) and shelf.record:
+            states = {result.state for result in shelf.record.progress.results}
+            if len(shelf.record.progress.results) != 1 or TaskState.FAILED in states:
+                raise Broken("promise 2 or 6: not exactly one result, or a healthy task failed")
+
+
+def _check_that_claims_are_worked_on(model: Model, world: World, chunk: int) -> None:
+    """A claim of a worker that lives is worked on for as long as it may be trusted: nobody waits for nothing."""
+    record = world.shelves[chunk].record
+    if record is None or record.state is ChunkState.DONE or record.owner == NO_OWNER:
+        return
+    worker, life, _ = record.owner[1:].split(".")
+    if int(life) != world.lives[int(worker)]:
+        return
+    over = record.lease_end // TICK - model.skew[int(worker)] - model.margin <= world.now
+    job = world.jobs[int(worker)][chunk]
+    if not over and not (job and record.owner in (getattr(job.machine, "token", ""), job.claim and job.claim.token)):
+        raise Broken("promise 5: a live claim of a living worker that nobody works on")
+
+
+def _is_done(shelf: Shelf) -> bool:
+    return shelf.record is not None and shelf.record.state is ChunkState.DONE
+
+
+def _relies_on_claim(job: Job, world: World, model: Model) -> bool:
+    """Whether a worker runs tasks under a claim; one that is paused past its time does not until it wakes."""
+    if job.stage not in ("running", "renewing") or job.claim is None:
+        return False
+    return world.now < job.claim.trusted_until or "own clock" in model.dropped
+
+
+def _check_that_all_settle(
+    came_from: dict[World, tuple[World, str] | None], kindly: dict[World, list[World]], settled_by: int
+) -> World | None:
+    settled = {
+        world
+        for world in came_from
+        if all(_is_done(s) and s.published and all(m.deleted for m in s.messages) for s in world.shelves)
+    }
+    queue = deque(settled)
+    while queue:
+        for before in kindly.get(queue.popleft(), ()):
+            if before not in settled:
+                settled.add(before)
+                queue.append(before)
+    for world in came_from:
+        if world.now <= settled_by and world not in settled:
+            path = " → ".join(_path(came_from, world))
+            raise Broken(f"promise 5: nothing leads to the end any more after: {path}")
+    return None
+
+
+def _path(came_from: dict[World, tuple[World, str] | None], world: World) -> tuple[str, ...]:
+    steps: list[str] = []
+    while step := came_from[world]:
+        world, what = step
+        steps.append(what)
+    return tuple(reversed(steps))
