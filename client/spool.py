@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from client.workload import HOW_TO_GET_ONE, Line, lines_in
+from client.workload import HOW_TO_GET_ONE
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidWorkload
+from cloudkon.instructions.lines import Line, lines_in
 from cloudkon.wire.message import MESSAGE_LIMIT, MOST_TASKS, fits
 from cloudkon.words import Run
 

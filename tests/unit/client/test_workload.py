@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from client.workload import LONGEST_LINE, choose_workload, lines_in, repeat_instruction, write_workload
+from client.workload import choose_workload, repeat_instruction, write_workload
 from cloudkon.errors import InvalidInstruction, InvalidWorkload
+from cloudkon.instructions.lines import LONGEST_LINE, lines_in
 
 
 def lines(data: bytes) -> list[tuple[int, str]]:
