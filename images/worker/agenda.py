@@ -1,5 +1,7 @@
 """Agenda: which task runs next, and what is known of how long tasks take."""
 
+import heapq
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -10,6 +12,8 @@ from images.worker.holding import Holding
 
 _WEIGHT = 0.1
 """Of the newest duration in the moving average."""
+_SHORTEST = 1e-6
+"""Seconds that a task counts for at the least."""
 
 
 class Agenda:
@@ -84,10 +88,37 @@ class Agenda:
         """A careful holding's next task may start now."""
         self._lot.unpark()
 
-    def supply(self, tasks: int) -> float:
-        """For how many seconds ``tasks`` more tasks and what runs now will keep the slots busy; 0 if unknown."""
+    @property
+    def running(self) -> int:
+        """Slots that run a task."""
+        return len(self._started)
+
+    def shortage(self, queued: int, seconds: float) -> int:
+        """How many tasks beside those ``queued`` it takes to keep every slot busy for so long; 0 if unknown."""
+        if self.average is None:
+            return 0
+        length = max(self.average, _SHORTEST)
+        return sum(math.ceil(max(0.0, seconds - end) / length) for end in self._ends(self.average)) - queued
+
+    def supply(self, queued: int) -> float:
+        """For how many seconds no slot will be without a task, with so many ``queued``; 0 if unknown."""
         if self.average is None:
             return 0.0
+        ends = sorted(self._ends(self.average))
+        if queued < self.slots:
+            for _ in range(queued):
+                heapq.heapreplace(ends, ends[0] + self.average)
+            return ends[0]
+        # Each has some: shared out like water, so that many tasks cost no more time to reckon than few.
+        work = queued * self.average
+        for count, after in enumerate([*ends[1:], math.inf], start=1):
+            work += ends[count - 1]
+            if work / count <= after:
+                break
+        return work / count
+
+    def _ends(self, average: float) -> list[float]:
+        """In how many seconds each slot will be free, as far as an average tells."""
         now = trio.current_time()
-        running = sum(max(0.0, self.average - (now - since)) for since in self._started.values())
-        return (tasks * self.average + running) / self.slots
+        busy = [max(0.0, average - (now - since)) for since in self._started.values()]
+        return busy + [0.0] * (self.slots - len(busy))

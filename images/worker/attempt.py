@@ -61,40 +61,44 @@ class Attempts:
 
     async def run(self, task: Task, token: str, number: int, process: SlotProcess | None) -> Outcome:
         """Make attempt ``number`` (from 1) at a task under the claim's ``token``. Cancelling kills the work."""
-        word, arguments = parse(task.instruction)
-        timeout = self._settings.task_timeout_seconds
         started = self._clock.wall()
         begun = trio.current_time()
         context = Context(
             task.id,
             number,
             token,
-            started + timeout,
+            started + self._settings.task_timeout_seconds,
             self._scratch / f"{task.id.run}-{task.id.seq}-{token}",
             self._settings,
             self._log.bind(run=task.id.run, task=str(task.id), attempt=number),
         )
-        output, error, permanent = "", "", False
         try:
-            with trio.fail_after(timeout):
-                answer: object = await self._call(word, arguments, context, process)
-            if answer is None or isinstance(answer, str):
-                output = answer or ""
-            else:
-                error, permanent = f"the handler {word!r} gave {type(answer).__name__}, not a string", True
-        except trio.TooSlowError:
-            error = f"timed out after {timeout:g} s"
-        except (InvalidInput, PermanentFailure) as failure:
-            error, permanent = str(failure), True
-        except CloudKonError as failure:
-            error = str(failure)
-        except Exception as failure:  # noqa: BLE001  (a handler may raise anything; it fails its task and no more)
-            error = f"{type(failure).__name__}: {failure}"
+            output, error, permanent = await self._try(task.instruction, context, process)
         finally:
             # Asking costs a microsecond, removing fifty: most tasks never make a directory.
             if context.scratch.exists():
                 shutil.rmtree(context.scratch, ignore_errors=True)
-        return Outcome("" if error else output, error, permanent, started, trio.current_time() - begun)
+        return Outcome(output, error, permanent, started, trio.current_time() - begun)
+
+    async def _try(self, instruction: str, context: Context, process: SlotProcess | None) -> tuple[str, str, bool]:
+        """Give output, error, and whether the error is permanent. Whatever a handler raises fails its task only."""
+        word, arguments = parse(instruction)
+        timeout = self._settings.task_timeout_seconds
+        try:
+            with trio.move_on_after(timeout):
+                answer: object = await self._call(word, arguments, context, process)
+                if answer is None or isinstance(answer, str):
+                    return _encodable(answer or ""), "", False
+                return "", f"the handler {word!r} gave {type(answer).__name__}, not a string", True
+        except (Exception, SystemExit) as failure:  # noqa: BLE001  (as above)
+            return "", *_reason(failure)
+        except BaseExceptionGroup as failures:
+            cancelled, _ = failures.split(trio.Cancelled)
+            if cancelled is not None:
+                # Whatever else a handler's nursery raised when it was told to stop, nobody asks for it any more.
+                raise cancelled from None
+            return "", *_reason(failures)
+        return "", f"timed out after {timeout:g} s", False
 
     async def _call(self, word: str, arguments: str, context: Context, process: SlotProcess | None) -> str | None:
         handler = self._handlers[word]
@@ -102,3 +106,21 @@ class Attempts:
             return await cast(_Async, handler)(arguments, context)
         assert process is not None
         return await process.run(cast(_Sync, handler), arguments, context)
+
+
+def _reason(failure: BaseException) -> tuple[str, bool]:
+    """What to tell of a failure, and whether another attempt would be no use."""
+    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+        # A handler's nursery wraps what its only child raised.
+        failure = failure.exceptions[0]
+    try:
+        text = str(failure) if isinstance(failure, CloudKonError) else f"{type(failure).__name__}: {failure}"
+    except Exception:  # noqa: BLE001  (an exception's own text may fail too)
+        text = ""
+    # An empty error would be a success.
+    return _encodable(text) or type(failure).__name__, isinstance(failure, (InvalidInput, PermanentFailure))
+
+
+def _encodable(text: str) -> str:
+    """The text without half characters (undecodable file names have them), which no queue and no ledger takes."""
+    return text.encode(errors="replace").decode()

@@ -102,9 +102,11 @@ class Claims:
         async with trio.open_nursery() as nursery:
             for arrival, seconds in held:
                 self._kit.log.debug("held-elsewhere", chunk=str(arrival.key), seconds=round(seconds, 3))
-                self._kit.custody.forget(arrival.key)
                 again = seconds + self._kit.rng.uniform(0, _JITTER)
                 nursery.start_soon(self._kit.mailbox.give_back, list(arrival.deliveries.values()), again)
+        # Only now: a worker that ends with empty hands must have given back what others hold.
+        for arrival, _ in held:
+            self._kit.custody.forget(arrival.key)
 
     async def _return(self, arrivals: list[Arrival]) -> None:
         await self._kit.mailbox.give_back([one for arrival in arrivals for one in arrival.deliveries.values()])

@@ -1,10 +1,13 @@
 """Closing: complete → publish → delete, or release → give back. What makes a result the recorded one."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import trio
 
 from cloudkon.protocol import Completing, Lost, Machine, Recorded, Released, Releasing
+from cloudkon.protocol.registrar import batched
+from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
 from cloudkon.words import Delivery, Result
 from images.worker.batcher import Batcher
@@ -17,6 +20,10 @@ _PUBLISH_AGE, _PUBLISH_SIZE = 0.05, 500
 _DELETE_AGE, _DELETE_SIZE = 0.5, 10
 _SMALL = 1024
 """Characters of text in a chunk's results that fit in any case."""
+_STORE_SECONDS = 1.0
+"""For how long a release waits for the store: without it, the tasks with long outputs run again."""
+_REPORT_LIMIT = MESSAGE_LIMIT // 2
+"""Bytes of a report: the queue writes characters that SQS refuses as escapes, which are twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +55,11 @@ class Closing:
 
     def complete(self, holding: Holding) -> None:
         """Every task has its result: record them."""
-        holding.stage = Stage.CLOSING
-        assert self._nursery is not None
-        if sum(len(result.output) + len(result.error) for result in holding.results.values()) < _SMALL:
-            self._complete.put(holding)
-        else:
-            self._nursery.start_soon(self._fit, holding)
+        self._close(holding, self._complete)
 
     def release(self, holding: Holding) -> None:
         """Give the chunk back with its results so far."""
-        holding.stage = Stage.CLOSING
-        self._release.put(holding)
+        self._close(holding, self._release, _STORE_SECONDS)
 
     def publish_again(self, arrival: Arrival, results: tuple[Result, ...]) -> None:
         """Somebody completed it and may have died before publishing."""
@@ -93,9 +94,21 @@ class Closing:
     def _settled(self) -> bool:
         return self._quiet() and not len(self._publish)
 
-    async def _fit(self, holding: Holding) -> None:
-        await self._kit.outputs.fit(holding.results, holding.claim.token, lambda: holding.stage is Stage.CLOSING)
-        self._complete.put(holding)
+    def _close(self, holding: Holding, batcher: Batcher[Holding], store_seconds: float = float("inf")) -> None:
+        if sum(len(result.output) + len(result.error) for result in holding.results.values()) < _SMALL:
+            holding.stage = Stage.CLOSING
+            batcher.put(holding)
+        else:
+            holding.stage = Stage.STORING
+            assert self._nursery is not None
+            self._nursery.start_soon(self._store, holding, batcher, store_seconds)
+
+    async def _store(self, holding: Holding, batcher: Batcher[Holding], seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self._kit.outputs.fit(holding.results, holding.claim.token, lambda: holding.stage is Stage.STORING)
+        if holding.stage is Stage.STORING:
+            holding.stage = Stage.CLOSING
+            batcher.put(holding)
 
     async def _flush_complete(self, holdings: list[Holding]) -> None:
         def each(verdict: Recorded | Lost) -> None:
@@ -116,11 +129,7 @@ class Closing:
         by_run: dict[str, list[Result]] = {}
         for publication in publications:
             by_run.setdefault(publication.arrival.key.run, []).extend(publication.results)
-        reports = [
-            encode_report(run, results[start : start + MOST_RESULTS])
-            for run, results in by_run.items()
-            for start in range(0, len(results), MOST_RESULTS)
-        ]
+        reports = [report for run, results in by_run.items() for report in _reports(run, results)]
         await self._kit.mailbox.publish(reports)
         for publication in publications:
             for delivery in publication.arrival.deliveries.values():
@@ -135,9 +144,21 @@ class Closing:
             self._kit.log.info("released", chunk=str(verdict.key))
 
         await self._kit.registrar.settle(
-            [Releasing(one.claim, one.progress, self._kit.terms) for one in holdings], each
+            [Releasing(one.claim, one.checkpoint, self._kit.terms) for one in holdings], each
         )
         # Only now: a message that is back before the lease is cleared would be held for the rest of it.
         await self._kit.mailbox.give_back([one for h in holdings for one in h.arrival.deliveries.values()])
         for holding in holdings:
             self._kit.custody.forget(holding.key)
+
+
+def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:
+    """Reports of as many results as fit a message: JSON can make six bytes of one."""
+    for some in batched(results, MOST_RESULTS):
+        report = encode_report(run, some)
+        if len(some) == 1 or len(report.encode()) <= _REPORT_LIMIT:
+            yield report
+        else:
+            half = len(some) // 2
+            yield from _reports(run, some[:half])
+            yield from _reports(run, some[half:])

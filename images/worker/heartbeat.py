@@ -38,7 +38,11 @@ class Heartbeat:
     async def record(self, holding: Holding) -> bool:
         """Renew one holding now, so that its progress is in the ledger; ``False`` if it is not ours any more."""
         await holding.renewal.acquire()
+        before = holding.claim
         await self._renew([holding])
+        if holding.renewed and holding.claim is before:
+            # The ledger did not answer in time. Nothing may start unrecorded.
+            self._lose(holding, "not renewed in time")
         return holding.stage is Stage.ACTIVE
 
     async def _renew_due(self) -> None:
@@ -47,9 +51,7 @@ class Heartbeat:
         due = [
             holding
             for holding in self._kit.custody.holdings.values()
-            if holding.stage is Stage.ACTIVE
-            and holding.claim.trusted_until - now < trusted * _DUE
-            and holding.renewal.value
+            if holding.renewed and holding.claim.trusted_until - now < trusted * _DUE and holding.renewal.value
         ]
         if not due:
             return
@@ -66,11 +68,11 @@ class Heartbeat:
             holding.renewal.release()
             if isinstance(verdict, Renewed):
                 holding.claim = verdict.claim
-            elif holding.stage is Stage.ACTIVE:
+            elif holding.renewed:
                 self._lose(holding, "renewal refused")
 
         machines: list[Machine[Renewed | Lost]] = [
-            Renewing(one.claim, one.progress, self._kit.terms) for one in holdings
+            Renewing(one.claim, one.checkpoint, self._kit.terms) for one in holdings
         ]
         await self._kit.registrar.settle(machines, each, until=max(one.claim.trusted_until for one in holdings))
         for holding in by_key.values():
@@ -82,7 +84,7 @@ class Heartbeat:
             await trio.sleep(every)
             now = trio.current_time()
             for holding in list(self._kit.custody.holdings.values()):
-                if holding.stage is Stage.ACTIVE and now >= holding.claim.trusted_until:
+                if holding.renewed and now >= holding.claim.trusted_until:
                     self._lose(holding, "not renewed in time")
 
     def _lose(self, holding: Holding, why: str) -> None:

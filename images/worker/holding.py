@@ -8,6 +8,7 @@ import trio
 
 from cloudkon.protocol import Claim
 from cloudkon.words import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
+from images.worker.outputs import fitting
 
 
 class Stage(Enum):
@@ -15,6 +16,8 @@ class Stage(Enum):
 
     ACTIVE = "active"
     """Its tasks wait, run, or wait for another attempt; heartbeats renew it."""
+    STORING = "storing"
+    """Its long outputs go to the store, and then it is completed or released; heartbeats renew it."""
     CLOSING = "closing"
     """It is being completed or released: no renewal may come between."""
     LOST = "lost"
@@ -87,6 +90,11 @@ class Holding:
         return self.inherited.losses > 0
 
     @property
+    def renewed(self) -> bool:
+        """Whether heartbeats keep its lease alive."""
+        return self.stage in (Stage.ACTIVE, Stage.STORING)
+
+    @property
     def finished(self) -> bool:
         """Whether every task has its result."""
         return len(self.results) == len(self.arrival.chunk)
@@ -98,13 +106,19 @@ class Holding:
 
     @property
     def progress(self) -> Progress:
-        """What a checkpoint, a release or the completion writes."""
+        """What the completion writes."""
         return replace(
             self.inherited,
             results=tuple(self.results[seq] for seq in sorted(self.results)),
             failures=dict(self.failures),
             suspect=self.suspect,
         )
+
+    @property
+    def checkpoint(self) -> Progress:
+        """What a renewal or a release writes: a result too long for the item is left out, its task would run again."""
+        progress = self.progress
+        return replace(progress, results=fitting(progress.results))
 
     def lose(self) -> None:
         """Kill the work: the claim can't be relied on any more."""

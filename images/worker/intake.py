@@ -58,56 +58,61 @@ class Intake:
         self._tasks_a_chunk = 1.0
         self._empty = 0
         self._failed = 0
-        self._closed = False
-        self.leftovers: list[Delivery] = []
-        """What polls brought after the intake was closed: to be given back."""
+        self._resting = 0
+        self._closed = trio.Event()
 
     def nudge(self) -> None:
         """Look again whether more is wanted."""
         self._lot.unpark()
 
     def close(self) -> None:
-        """Receive nothing more; the polls under way are waited for, since their messages are hidden already."""
-        self._closed = True
+        """Receive nothing more; what the polls under way still bring is given back."""
+        self._closed.set()
         self._lot.unpark()
 
     async def run(self) -> None:
         """Receive until closed, or until the queue is empty if asked so; returns when no poll is under way."""
         async with trio.open_nursery() as nursery:
-            while not self._closed:
+            while not self._closed.is_set():
                 ending = self._until_empty and self._empty >= _EMPTY_POLLS
                 if ending and not self._polls and await self._nothing_left():
                     return
-                polls = MOST_POLLS if self._empty == 0 else 1
-                wanted = 0 if ending or self._kit.registrar.failing or self._failed else self._wanted()
-                if wanted > 0 and self._polls < polls:
+                may_ask = not ending and self._may_ask()
+                wanted = self._wanted() if may_ask else 0
+                if wanted > 0:
                     limit = min(BATCH, wanted)
                     self._polls += 1
                     self._asked += limit
                     nursery.start_soon(self._poll, limit)
                 else:
-                    with trio.move_on_after(self._pause()):
+                    with trio.move_on_after(self._pause() if may_ask else _LONGEST_PAUSE):
                         await self._lot.park()
+
+    def _may_ask(self) -> bool:
+        """Whether asking for more is of use now, should more be wanted."""
+        polls = MOST_POLLS if self._empty == 0 else 1
+        return self._polls < polls and not self._resting and not self._kit.registrar.failing
 
     def _wanted(self) -> int:
         """How many messages more would be good to have."""
         room = MOST_HELD - len(self._kit.custody) - self._asked
-        queued = self._kit.custody.queued + self._asked * self._tasks_a_chunk
-        if self._kit.agenda.average is None:
+        agenda, queued = self._kit.agenda, self._queued()
+        if agenda.average is None:
             # Nothing is known of how long tasks take: one chunk for each slot.
-            return min(room, math.ceil(self._kit.agenda.slots - queued))
-        lacking = LEAD - self._kit.agenda.supply(round(queued))
-        if lacking <= 0:
+            return min(room, agenda.slots - agenda.running - queued)
+        if agenda.shortage(queued, LEAD) <= 0:
             return 0
-        tasks = (lacking + LEAD) * self._kit.agenda.slots / max(self._kit.agenda.average, 1e-6)
-        return min(room, math.ceil(tasks / self._tasks_a_chunk))
+        return min(room, math.ceil(agenda.shortage(queued, 2 * LEAD) / self._tasks_a_chunk))
+
+    def _queued(self) -> int:
+        """How many tasks wait for a slot, those included that were asked for."""
+        return round(self._kit.custody.queued + self._asked * self._tasks_a_chunk)
 
     def _pause(self) -> float:
         """For how long nothing will be wanted, unless somebody nudges."""
         if self._kit.agenda.average is None:
             return _LONGEST_PAUSE
-        queued = self._kit.custody.queued + self._asked * self._tasks_a_chunk
-        spare = self._kit.agenda.supply(round(queued)) - LEAD
+        spare = self._kit.agenda.supply(self._queued()) - LEAD
         return min(_LONGEST_PAUSE, max(0.002, spare))
 
     async def _poll(self, limit: int) -> None:
@@ -118,12 +123,15 @@ class Intake:
         try:
             deliveries = await self._queue.receive(limit, wait, self._kit.settings.visibility_seconds)
         except CloudKonError as error:
-            self._failed += 1
             self._kit.log.warning("receive-failed", error=str(error))
-            await trio.sleep(self._kit.rng.uniform(0.1, min(_LONGEST_BACKOFF, 0.2 * 2**self._failed)))
-            self._failed = 0 if self._polls == 1 else self._failed - 1
+            await self._rest()
         else:
+            self._failed = 0
             self._empty = 0 if deliveries else self._empty + 1
+            if self._closed.is_set():
+                # At once, and not when all polls are over: what we release may come to our own polls first.
+                await self._kit.mailbox.give_back(deliveries)
+                return
             for delivery in deliveries:
                 self._take_in(delivery, hidden_until)
             if not deliveries and wait == 0:
@@ -133,10 +141,15 @@ class Intake:
             self._asked -= limit
             self._lot.unpark()
 
+    async def _rest(self) -> None:
+        """Wait before anything is asked again, longer each time, and no longer than until the intake closes."""
+        self._failed += 1
+        self._resting += 1
+        with trio.move_on_after(self._kit.rng.uniform(0.1, min(_LONGEST_BACKOFF, 0.2 * 2 ** min(self._failed, 6)))):
+            await self._closed.wait()
+        self._resting -= 1
+
     def _take_in(self, delivery: Delivery, hidden_until: float) -> None:
-        if self._closed:
-            self.leftovers.append(delivery)
-            return
         try:
             chunk = decode_message(delivery.body)
             self._check_handlers(chunk)

@@ -73,7 +73,8 @@ async def _run(
         nursery.start_soon(worker.run)
         results = await _collect(services.results, len(instructions))
         seconds = time.monotonic() - begun
-        worker.stop()
+        # Not drained: there is nobody to give anything back to, and the poll under way would be waited for.
+        nursery.cancel_scope.cancel()
     return Summary.of(((instructions[seq], result) for seq, result in results.items()), seconds, settings.slots)
 
 

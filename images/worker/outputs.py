@@ -1,7 +1,7 @@
 """Outputs: what is too long for the ledger goes to the store, and the result carries its address."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import trio
@@ -13,8 +13,8 @@ from cloudkon.words import Result
 from cloudkon.words.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 
 _LONGEST_BACKOFF = 10.0
-_WORTH_MOVING = 512
-"""Bytes below which a text is hardly longer than the address that would replace it."""
+_WORTH_MOVING = 256
+"""Bytes below which a text stays: an address is hardly shorter, and a thousand of them still fit an item."""
 
 
 class Outputs:
@@ -58,6 +58,17 @@ class Outputs:
                     return replace(result, output=stored.address)
                 return replace(result, error=f"{result.error[:200]}… (whole text: {stored.address})")
         return None
+
+
+def fitting(results: Iterable[Result]) -> tuple[Result, ...]:
+    """Those results, in their order, that can stand in an item together as they are."""
+    kept, total = [], 0
+    for result in results:
+        size = _size(result)
+        if size <= OUTPUT_LIMIT and total + size <= CHUNK_OUTPUT_LIMIT:
+            kept.append(result)
+            total += size
+    return tuple(kept)
 
 
 def _size(result: Result) -> int:

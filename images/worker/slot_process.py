@@ -5,10 +5,10 @@ own, so that what a handler started dies with it.
 """
 
 import contextlib
-import ctypes
+import multiprocessing
 import os
 import signal
-import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -20,11 +20,14 @@ from cloudkon.errors import CloudKonError
 from images.worker.context import Context
 
 T = TypeVar("T")
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class SlotDied(CloudKonError):
     """The slot's process ended under the handler: a crash, or the system ran out of memory."""
+
+
+class HandlerExited(CloudKonError):
+    """The handler called ``sys.exit``, or raised what else would end a program: it ends its attempt and no more."""
 
 
 class SlotProcess:
@@ -80,11 +83,26 @@ async def open_slot_process() -> AsyncIterator[SlotProcess]:
 
 def _begin() -> bool:
     os.setpgid(0, 0)
-    if sys.platform == "linux":
-        # Should the worker be killed, nobody is left to read the answer: the work must not go on.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with_worker, daemon=True).start()
     return True
 
 
+def _end_with_worker() -> None:
+    """Should the worker be killed, nobody is left to read the answer: the work must not go on.
+
+    Not by the kernel's death signal (prctl): it comes when the *thread* ends that started the process, and trio lets
+    a thread go that was idle for ten seconds.
+    """
+    worker = multiprocessing.parent_process()
+    assert worker is not None
+    worker.join()
+    os.killpg(0, signal.SIGKILL)
+
+
 def _handle(handler: Callable[[str, Context], str | None], arguments: str, context: Context) -> str | None:
-    return handler(arguments, context)
+    try:
+        return handler(arguments, context)
+    except Exception:
+        raise
+    except BaseException as exit_:  # noqa: BLE001  (as it is, it would end the worker's own program)
+        raise HandlerExited(f"the handler raised {exit_!r}") from None

@@ -68,14 +68,17 @@ class Slots:
 
     def _file(self, holding: Holding, task: Task, number: int, outcome: Outcome) -> None:
         seq = task.id.seq
+        log = self._kit.log.bind(run=task.id.run, task=str(task.id), attempt=number)
         if outcome.error:
             holding.failures[seq] = number
             if not outcome.permanent and number < self._kit.settings.max_attempts:
-                self._kit.log.warning("attempt-failed", task=str(task.id), attempt=number, error=outcome.error[:500])
+                log.warning("attempt-failed", error=outcome.error[:500])
                 assert self._retries is not None
                 self._retries.start_soon(self._retry, holding, task, number)
                 return
-            self._kit.log.warning("task-failed", task=str(task.id), attempt=number, error=outcome.error[:500])
+            log.warning("task-failed", error=outcome.error[:500])
+        else:
+            log.debug("task-succeeded", seconds=round(outcome.seconds, 4))
         holding.results[seq] = Result(
             task.id,
             TaskState.FAILED if outcome.error else TaskState.SUCCEEDED,

@@ -106,7 +106,6 @@ class Worker:
             with self._patience:
                 await self._intake.run()
                 self._drain()
-                await self._kit.mailbox.give_back(self._intake.leftovers)
                 await self._kit.custody.empty()
                 await self._closing.flushed()
                 await self._rejects.empty()

@@ -17,7 +17,7 @@ from cloudkon.errors import AccessDenied, InvalidSetting, NoFleet, Unavailable
 from cloudkon.settings import Settings
 
 EMULATOR = Settings(target="docker", endpoint_url="http://127.0.0.1:9")
-AWS = Settings(target="aws")
+AWS = Settings(target="aws", region="eu-north-1")
 OF_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL")
 
 
@@ -68,6 +68,19 @@ async def test_aws_without_credentials_says_so() -> None:
 def test_a_profile_that_is_not_there_is_bad_input() -> None:
     with pytest.raises(InvalidSetting, match="deleted-long-ago"):
         Connection(replace(AWS, profile="deleted-long-ago")).client("sqs")
+
+
+def test_the_profiles_region_is_used_where_none_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile north]\nregion = eu-north-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    client = Connection(Settings(target="aws", profile="north")).client("sqs")
+    assert client.meta.region_name == "eu-north-1"
+
+
+def test_no_region_at_all_is_bad_input() -> None:
+    with pytest.raises(InvalidSetting, match="AWS_REGION"):
+        Connection(Settings(target="aws")).client("sqs")
 
 
 def test_an_endpoint_that_is_none_is_bad_input() -> None:

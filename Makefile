@@ -1,0 +1,73 @@
+# Everything from a fresh clone: `make demo` and `make test` do all set-up themselves.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Exactly what the locks name, from whatever index pip is set up to use.
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement
+# Pythons to try, in this order; name another one by: make PYTHON3=…
+PYTHON3 := python3 python3.14 python3.13 python3.12 python3.11
+CHECKED := cloudkon images fleet client demo benchmarks tests
+# One worker process a core. A file's tests stay together, since they share a session's emulator.
+TEST_PROCESSES := 2
+# More words for pytest: make test WITH='-k ledger'
+WITH :=
+TIERS := tests/unit tests/contract tests/integration
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check bench clean
+.SUFFIXES:
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-6s %s\n' "$$name" "$$what"; done
+
+setup: $(VENV)/dev-installed ## Install what development needs into .venv
+
+demo: $(VENV)/demo-installed ## Run a fleet on this machine, end to end; PHOTOS=folder for your own pictures
+	@$(PYTHON) -m demo
+
+test: $(VENV)/dev-installed ## Run the tests: unit, contract, integration
+	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
+		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TIERS) $(WITH)
+
+check: $(VENV)/dev-installed ## Check format, lint, types, the direction of imports, and that no machine's path is in a file
+	@$(VENV)/bin/ruff format --quiet --check . || { echo 'format them with: $(VENV)/bin/ruff format .' >&2; exit 1; }
+	@$(VENV)/bin/ruff check --quiet .
+	@$(PYTHON) -m mypy --no-error-summary $(CHECKED)
+	@$(VENV)/bin/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@! git grep --line-number --extended-regexp '(^|[^[:alnum:]._-])/(root|work|Users)/[a-z]' -- . || \
+		{ echo 'these name a path of one machine' >&2; exit 1; }
+
+bench: $(VENV)/dev-installed ## Measure throughput, efficiency and memory; write docs/benchmarks.md (some minutes)
+	@$(PYTHON) -m benchmarks
+
+clean: ## Take the local fleet down, and remove all that was made here, except videos
+	@if [ -x $(PYTHON) ] && [ -e .cloudkon ]; then \
+		$(PYTHON) -m fleet down; CLOUDKON_STATE_DIR=.cloudkon/demo CLOUDKON_FLEET=demo $(PYTHON) -m fleet down; fi
+	@rm -rf $(VENV) .cloudkon .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find cloudkon images fleet client demo benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/demo-installed: locks/animoto.txt $(VENV)/made
+	@echo 'installing what the demo needs into $(VENV) (once)' >&2
+	@$(INSTALL) $<
+	@touch $@
+
+$(VENV)/dev-installed: locks/dev.txt $(VENV)/made
+	@echo 'installing what the tests need into $(VENV) (once)' >&2
+	@$(INSTALL) $<
+	@touch $@
+
+# --clear only where what is there doesn't run: a Python that has been removed leaves such environments behind.
+$(VENV)/made:
+	@for python in $(PYTHON3); do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo 'error: no Python of 3.11 or newer was found (tried $(PYTHON3)). Install one, or name it: make PYTHON3=/path/to/python3' >&2; \
+		exit 1; \
+	elif ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "error: $$found can't make virtual environments. On Debian and Ubuntu, install it with: apt install python3-venv" >&2; \
+		exit 1; \
+	elif $(PYTHON) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then :; \
+	else $$found -m venv --clear $(VENV); fi
+	@touch $@

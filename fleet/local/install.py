@@ -1,0 +1,45 @@
+"""``python -m fleet.local.install``: installs the emulator without starting anything, and prints its executable.
+
+What needs an emulator of its own, as the tests and the demo do, takes it from there by ``CLOUDKON_EMULATOR``.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import trio
+
+from cloudkon.errors import EXIT_OK, CloudKonError
+from cloudkon.settings import Settings
+from fleet.local.home import Home
+from fleet.local.installation import EXECUTABLE, ensure_installed, program
+
+
+async def install(home: Home) -> Path:
+    """Install it if need be, and give the executable. Raises what ``ensure_installed`` raises."""
+    home.make()
+    async with home.command_lock.taken(lambda: _report("another up or down is at work here: waiting for its end")):
+        await ensure_installed(home, _report)
+    if given := os.environ.get(EXECUTABLE, ""):
+        return Path(given)
+    return Path(program(home)[0]).with_name("ministack")
+
+
+def main() -> int:
+    """Install into the state directory of the settings; give the exit code."""
+    try:
+        executable = trio.run(install, Home(Settings.from_environment().state_dir.absolute()))
+    except CloudKonError as error:
+        _report(f"error: {error}")
+        return error.exit_code
+    click.echo(executable)
+    return EXIT_OK
+
+
+def _report(line: str) -> None:
+    click.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

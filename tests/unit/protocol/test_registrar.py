@@ -1,0 +1,164 @@
+"""The registrar: batches of 25, reads apart from writes, and backing off while the ledger fails."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from cloudkon.errors import AccessDenied, Unavailable
+from cloudkon.log import Log
+from cloudkon.memory import MemoryLedger
+from cloudkon.ports import Write, WriteOutcome
+from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine, Registrar, Terms
+from cloudkon.protocol.registrar import BELIEVED, LONGEST_BACKOFF
+from cloudkon.words import ChunkKey, Record
+
+TERMS = Terms(lease=60_000, margin=5_000)
+Verdicts = dict[ChunkKey, Claimed | Held | Done]
+
+
+class Clock:
+    def wall(self) -> float:
+        return 1_800_000_000 + trio.current_time()
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+
+class WatchedLedger(MemoryLedger):
+    """Notes when it is called and with how many; goes wrong for as long as ``fault`` gives an error or an outcome."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[tuple[float, int]] = []
+        self.reads: list[tuple[float, int]] = []
+        self.fault: Callable[[int], Exception | WriteOutcome | None] = lambda _: None
+
+    async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
+        self.writes.append((trio.current_time(), len(writes)))
+        await trio.sleep(0.01)
+        outcomes = []
+        for position, write in enumerate(writes):
+            fault = self.fault(position)
+            if isinstance(fault, Exception):
+                raise fault
+            outcomes.append(fault or (await super().write([write]))[0])
+        return outcomes
+
+    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+        self.reads.append((trio.current_time(), len(keys)))
+        if isinstance(fault := self.fault(0), Exception):
+            raise fault
+        return await super().read(keys)
+
+
+@pytest.fixture
+def ledger() -> WatchedLedger:
+    return WatchedLedger()
+
+
+@pytest.fixture
+def registrar(ledger: WatchedLedger) -> Registrar:
+    return Registrar(ledger, Clock(), random.Random(1), Log("error", descriptor=-1))
+
+
+def claims(count: int, token: str = "ours") -> list[Machine[Claimed | Held | Done]]:
+    return [Claiming(ChunkKey("run", number, 1), 1, token, TERMS) for number in range(count)]
+
+
+async def settle(
+    registrar: Registrar, machines: Sequence[Machine[Claimed | Held | Done]], until: float = float("inf")
+) -> tuple[Verdicts, list[ChunkKey]]:
+    verdicts: Verdicts = {}
+
+    def each(verdict: Claimed | Held | Done) -> None:
+        assert verdict.key not in verdicts
+        verdicts[verdict.key] = verdict
+
+    unsettled = await registrar.settle(machines, each, until)
+    return verdicts, unsettled
+
+
+async def test_sixty_claims_go_in_three_calls_side_by_side(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    verdicts, unsettled = await settle(registrar, claims(60))
+    assert not unsettled
+    assert len(verdicts) == 60
+    assert sorted(ledger.writes) == [(0.0, 10), (0.0, 25), (0.0, 25)]
+    assert not ledger.reads
+
+
+async def test_only_what_was_refused_is_looked_at(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    await settle(registrar, claims(3, "theirs"))
+    verdicts, _ = await settle(registrar, claims(10))
+    assert [type(verdicts[ChunkKey("run", number, 1)]) for number in range(4)] == [Held, Held, Held, Claimed]
+    assert [count for _, count in ledger.reads] == [3]
+
+
+async def test_a_part_that_fails_is_asked_again_and_the_rest_is_not(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    ledger.fault = lambda position: WriteOutcome.FAILED if position < 2 and len(ledger.writes) == 1 else None
+    verdicts, _ = await settle(registrar, claims(10))
+    assert {type(verdict) for verdict in verdicts.values()} == {Claimed}
+    assert [count for _, count in ledger.writes] == [10, 2]
+    assert not registrar.failing
+
+
+@pytest.mark.parametrize("fault", [Unavailable("no answer"), AccessDenied("no more")])
+async def test_while_all_fails_it_asks_ever_more_rarely_and_says_so(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock, fault: Exception
+) -> None:
+    ledger.fault = lambda _: fault
+    verdicts, unsettled = await settle(registrar, claims(3), until=120.0)
+    assert not verdicts
+    assert len(unsettled) == 3
+    assert registrar.failing
+    assert 120 / LONGEST_BACKOFF < len(ledger.writes) < 120
+    assert trio.current_time() < 120 + LONGEST_BACKOFF + 1
+
+
+async def test_a_failure_is_believed_for_a_while_only(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    ledger.fault = lambda _: Unavailable("no answer")
+    await settle(registrar, claims(1), until=1.0)
+    assert registrar.failing
+    await trio.sleep(BELIEVED + 0.1)
+    assert not registrar.failing
+
+
+async def test_a_success_ends_it_at_once(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    ledger.fault = lambda _: Unavailable("no answer")
+    await settle(registrar, claims(1), until=1.0)
+    ledger.fault = lambda _: None
+    await settle(registrar, claims(1))
+    assert not registrar.failing
+
+
+async def test_a_read_that_fails_is_asked_again(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    await settle(registrar, claims(2, "theirs"))
+    ledger.fault = lambda _: Unavailable("no answer") if len(ledger.reads) in (1, 2) else None
+    verdicts, unsettled = await settle(registrar, claims(2))
+    assert {type(verdict) for verdict in verdicts.values()} == {Held}
+    assert not unsettled
+    assert len(ledger.reads) == 3
+
+
+async def test_verdicts_come_as_soon_as_they_are_there(
+    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    ledger.fault = lambda position: WriteOutcome.FAILED if position == 0 and trio.current_time() < 60 else None
+    times: list[float] = []
+    await registrar.settle(claims(5), lambda _: times.append(trio.current_time()))
+    assert times[:4] == [pytest.approx(0.01)] * 4
+    assert times[4] >= 60

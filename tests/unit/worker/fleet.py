@@ -1,0 +1,182 @@
+"""A fleet in memory and in virtual time: push to it, let workers live and die on it, and judge what came of it."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from cloudkon.log import Log
+from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
+from cloudkon.ports import BATCH, Services
+from cloudkon.protocol.registrar import batched
+from cloudkon.settings import Settings
+from cloudkon.wire.message import encode_message
+from cloudkon.wire.report import decode_report, to_row
+from cloudkon.words import WORKER, Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Record, Result, Run, TaskState
+from images.worker.context import Context
+from images.worker.handlers import Handler
+from images.worker.worker import Worker
+from tests.unit.worker.meddling import MeddledLedger, MeddledQueue, MeddledStore
+
+EPOCH = 1_800_000_000.0
+LEASE, MARGIN, POLL, JITTER = 60.0, 5.0, 20.0, 1.0
+RECOVERY = LEASE + MARGIN + POLL + JITTER
+"""Seconds within which the work of a dead worker must start again."""
+
+
+class VirtualClock:
+    """Trio's time as both clocks; ``skew`` seconds off on the wall."""
+
+    def __init__(self, skew: float = 0.0) -> None:
+        self.skew = skew
+
+    def wall(self) -> float:
+        return EPOCH + trio.current_time() + self.skew
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+
+class Work:
+    """Handlers that remember each start, by task number; ``work 3`` takes 3 s and answers "done"."""
+
+    def __init__(self) -> None:
+        self.starts: Counter[int] = Counter()
+        self.attempts: dict[int, list[int]] = {}
+        self.running = 0
+        self.most_running = 0
+
+    async def work(self, arguments: str, context: Context) -> str:
+        seq = context.task.seq
+        self.starts[seq] += 1
+        self.attempts.setdefault(seq, []).append(context.attempt)
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
+        try:
+            await trio.sleep(float(arguments))
+        finally:
+            self.running -= 1
+        return "done"
+
+    def handlers(self, **more: Handler) -> dict[str, Handler]:
+        return {"work": self.work, **more}
+
+
+class Fleet:
+    """Services in memory that a test can meddle with, and what to do with them."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.queue, self.dead_letters, self.results = (MeddledQueue(MemoryQueue()) for _ in range(3))
+        self._ledger = MemoryLedger()
+        self.ledger = MeddledLedger(self._ledger)
+        self.store = MeddledStore(MemoryStore())
+        self.services = Services(
+            {WORKER.name: self.queue}, {WORKER.name: self.dead_letters}, self.results, self.ledger, self.store
+        )
+        self.work = Work()
+        self.published: list[Result] = []
+
+    async def push(self, *instructions: str, chunk: int = 1, run: str = "run", copies: int = 1) -> Run:
+        plan = Run.plan(run_id=run, counts={WORKER.name: len(instructions)}, chunk_size=chunk, digest="", started=EPOCH)
+        await self.ledger.create_run(plan)
+        messages = [
+            Outgoing(encode_message(Chunk(key, first, instructions[first : first + count])))
+            for key, first, count in plan.chunks(WORKER.name)
+            for _ in range(copies)
+        ]
+        for some in batched(messages, BATCH):
+            await self.queue.send(some)
+        return plan
+
+    def worker(
+        self,
+        name: str = "one",
+        handlers: Mapping[str, Handler] | None = None,
+        *,
+        until_empty: bool = False,
+        clock: VirtualClock | None = None,
+        **settings: Any,  # noqa: ANN401  (any setting)
+    ) -> Worker:
+        return Worker(
+            replace(Settings(), **settings),
+            WORKER,
+            self.services,
+            handlers or self.work.handlers(),
+            Log("error"),
+            self.scratch,
+            clock=clock or VirtualClock(),
+            rng=random.Random(name),
+            name=name,
+            until_empty=until_empty,
+        )
+
+    def start(self, nursery: trio.Nursery, worker: Worker) -> trio.CancelScope:
+        """Let a worker live; cancelling the scope is its sudden death."""
+        life = trio.CancelScope()
+
+        async def live() -> None:
+            with life:
+                await worker.run()
+
+        nursery.start_soon(live)
+        return life
+
+    async def recorded(self, run: Run) -> dict[int, Result]:
+        """The recorded results of what is DONE, by task number."""
+        return {
+            result.task.seq: result
+            for record in await self.records(run)
+            if record.state is ChunkState.DONE
+            for result in record.progress.results
+        }
+
+    async def records(self, run: Run) -> list[Record]:
+        return [record async for record in self._ledger.records(run)]
+
+    async def record(self, run: Run, number: int = 0) -> Record:
+        found = (await self._ledger.read([ChunkKey(run.id, number, run.shards)]))[0]
+        assert found is not None
+        return found
+
+    async def finish(self, run: Run, within: float = 10_000.0) -> dict[int, Result]:
+        """Wait until every task has its result and every message is gone; hold them to the promises."""
+        await until(lambda: self._ended(run), within, step=0.5)
+        await self._collect()
+        recorded = await self.recorded(run)
+        assert sorted(recorded) == list(range(run.count)), "a task without a result, or one that is not the run's"
+        for result in self.published:
+            if result.task.run == run.id:
+                assert to_row(result) == to_row(recorded[result.task.seq]), "published is not what is recorded"
+        assert {result.task.seq for result in self.published if result.task.run == run.id} == set(recorded)
+        return recorded
+
+    async def states(self, run: Run) -> Counter[TaskState]:
+        return Counter(result.state for result in (await self.recorded(run)).values())
+
+    async def rejected(self) -> list[Delivery]:
+        return await self.dead_letters.receive(BATCH, 0, 1000)
+
+    async def _ended(self, run: Run) -> bool:
+        return (await self.queue.depth()).empty and len(await self.recorded(run)) == run.count
+
+    async def _collect(self) -> None:
+        while deliveries := await self.results.receive(BATCH, 0, 1000):
+            for delivery in deliveries:
+                self.published += decode_report(delivery.body)
+            await self.results.delete(deliveries)
+
+
+async def until(condition: Callable[[], Any], within: float = 10_000.0, step: float = 0.05) -> float:
+    """Wait in virtual time until a condition (a function or an async one) holds; give the seconds it took."""
+    begun = trio.current_time()
+    with trio.fail_after(within):
+        while True:
+            found = condition()
+            if (await found) if hasattr(found, "__await__") else found:
+                return trio.current_time() - begun
+            await trio.sleep(step)

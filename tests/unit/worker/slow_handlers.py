@@ -1,0 +1,92 @@
+"""Synchronous handlers, in a module of their own that a slot process can import."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from cloudkon.errors import PermanentFailure
+from images.worker.context import Context
+
+
+class Picky(Exception):
+    """Can't be made from its text alone."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first)
+        self.second = second
+
+
+def who(arguments: str, context: Context) -> str:
+    return f"{os.getpid()} {context.task} {context.attempt} {arguments}"
+
+
+def give_nothing(arguments: str, context: Context) -> None:
+    return None
+
+
+def fail(arguments: str, context: Context) -> str:
+    raise ValueError("bad luck")
+
+
+def fail_for_good(arguments: str, context: Context) -> str:
+    raise PermanentFailure("never")
+
+
+def fail_oddly(arguments: str, context: Context) -> str:
+    raise Picky("one", "two")
+
+
+def leave(arguments: str, context: Context) -> str:
+    sys.exit(5)
+
+
+def interrupt(arguments: str, context: Context) -> str:
+    raise KeyboardInterrupt
+
+
+def give_what_cannot_travel(arguments: str, context: Context) -> object:
+    return lambda: 1
+
+
+def crash(arguments: str, context: Context) -> str:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return "survived"
+
+
+def quit_silently(arguments: str, context: Context) -> str:
+    os._exit(0)
+
+
+def crash_once(arguments: str, context: Context) -> str:
+    if context.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "at last"
+
+
+def wait(arguments: str, context: Context) -> str:
+    time.sleep(float(arguments))
+    return "waited"
+
+
+def wait_with_child(arguments: str, context: Context) -> str:
+    child = subprocess.Popen(["sleep", "1000"])
+    with open(arguments, "w") as note:  # noqa: PTH123  (as a user would write it)
+        note.write(f"{os.getpid()} {child.pid}")
+    time.sleep(1000)
+    return "never"
+
+
+def hold_the_gil(arguments: str, context: Context) -> str:
+    # PyDLL keeps the GIL while the C function runs.
+    ctypes.PyDLL(None).usleep(int(float(arguments) * 1_000_000))
+    return "held"
+
+
+def fill_scratch(arguments: str, context: Context) -> str:
+    (context.scratch_directory() / "file").write_text("x")
+    context.progress(0.5, "half way")
+    context.log.info("said", what=arguments)
+    return str(context.scratch_directory())

@@ -1,0 +1,49 @@
+"""Scratch directories: one a process, gone with it, and swept where a killed one left its own."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from images.worker.scratch import open_scratch
+
+
+@pytest.fixture
+def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_it_is_there_for_as_long_as_the_worker(parent: Path) -> None:
+    with open_scratch() as scratch:
+        (scratch / "task").mkdir()
+        (scratch / "task" / "file").write_text("x")
+        assert scratch.parent == parent
+    assert list(parent.iterdir()) == []
+
+
+def test_what_a_killed_worker_left_is_swept_and_nothing_else(parent: Path) -> None:
+    dead = parent / f"cloudkon-abc-{dead_pid()}"
+    alive = parent / f"cloudkon-abc-{os.getpid()}"
+    for directory in (dead, alive, parent / "cloudkon-notes", parent / "others-1"):
+        directory.mkdir()
+        (directory / "file").write_text("x")
+    with open_scratch():
+        assert not dead.exists()
+        assert alive.exists()
+    assert {one.name for one in parent.iterdir()} == {alive.name, "cloudkon-notes", "others-1"}
+
+
+def test_two_workers_do_not_share_one(parent: Path) -> None:
+    with open_scratch() as one, open_scratch() as two:
+        assert one != two
+        assert two.exists()
+        assert one.exists()

@@ -1,0 +1,180 @@
+"""Synchronous handlers in slot processes, on the real clock: killed when need be, and never at the worker's cost."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from cloudkon.words import Result, Run, TaskState
+from images.worker.worker import Worker
+from tests.unit.worker import slow_handlers
+from tests.unit.worker.fleet import Fleet, until
+from tests.unit.worker.test_exec import gone
+
+HANDLERS = {name: getattr(slow_handlers, name) for name in dir(slow_handlers) if callable(getattr(slow_handlers, name))}
+
+
+@asynccontextmanager
+async def serving(fleet: Fleet, **settings: Any) -> AsyncIterator[Worker]:  # noqa: ANN401  (any setting)
+    """A worker with these handlers that lives for the block."""
+    defaults = {"poll_seconds": 0, "retry_seconds": 0, "max_attempts": 2}
+    worker = fleet.worker(handlers=HANDLERS, **{**defaults, **settings})
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            life = fleet.start(nursery, worker)
+            yield worker
+            life.cancel()
+
+
+async def finish(fleet: Fleet, run: Run) -> dict[int, Result]:
+    await until(lambda: fleet._ended(run), step=0.02)
+    return await fleet.finish(run)
+
+
+async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: Fleet) -> None:
+    instructions = {
+        "who am i": (TaskState.SUCCEEDED, 1, "run/0 1 am i"),
+        "give_nothing": (TaskState.SUCCEEDED, 1, ""),
+        "fail": (TaskState.FAILED, 2, "ValueError: bad luck"),
+        "fail_for_good": (TaskState.FAILED, 1, "never"),
+        "fail_oddly": (TaskState.FAILED, 2, "Picky: one"),
+        "leave": (TaskState.FAILED, 2, "the handler raised SystemExit(5)"),
+        "interrupt": (TaskState.FAILED, 2, "the handler raised KeyboardInterrupt()"),
+        "give_what_cannot_travel": (TaskState.FAILED, 2, "pickle"),
+        "crash": (TaskState.FAILED, 2, "the handler's process ended by SIGSEGV (a crash, or out of memory)"),
+        "quit_silently": (TaskState.FAILED, 2, "the handler's process ended with exit code 0"),
+        "crash_once": (TaskState.SUCCEEDED, 2, "at last"),
+        "wait 0.01": (TaskState.SUCCEEDED, 1, "waited"),
+    }
+    run = await fleet.push(*instructions)
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    for seq, (instruction, (state, attempts, text)) in enumerate(instructions.items()):
+        result = results[seq]
+        assert (instruction, result.state, result.attempts) == (instruction, state, attempts)
+        assert text in result.output + result.error
+
+
+async def test_a_slot_keeps_its_process_and_it_is_not_the_workers(fleet: Fleet) -> None:
+    run = await fleet.push(*["who"] * 6)
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    pids = {one.output.split()[0] for one in results.values()}
+    assert len(pids) == 1
+    assert str(os.getpid()) not in pids
+    await gone(int(pids.pop()))
+
+
+async def test_slots_run_side_by_side(fleet: Fleet) -> None:
+    run = await fleet.push(*["wait 1"] * 4)
+    async with serving(fleet, slots=4):
+        results = await finish(fleet, run)
+    starts = [one.started for one in results.values()]
+    assert max(starts) - min(starts) < 1
+
+
+async def test_a_time_out_kills_the_process_and_all_that_it_started(fleet: Fleet, tmp_path: Path) -> None:
+    note = tmp_path / "pids"
+    run = await fleet.push(f"wait_with_child {note}", "who")
+    async with serving(fleet, task_timeout_seconds=1.5, max_attempts=1):
+        results = await finish(fleet, run)
+    assert results[0].error == "timed out after 1.5 s"
+    assert results[1].state is TaskState.SUCCEEDED
+    for pid in note.read_text().split():
+        await gone(int(pid))
+
+
+async def test_a_cancelled_run_kills_it(fleet: Fleet, tmp_path: Path) -> None:
+    note = tmp_path / "pids"
+    run = await fleet.push(f"wait_with_child {note}")
+    async with serving(fleet, cancel_poll_seconds=0.1):
+        await until(note.exists)
+        await fleet.ledger.cancel_run(run.id)
+        results = await finish(fleet, run)
+    assert results[0].state is TaskState.CANCELLED
+    for pid in note.read_text().split():
+        await gone(int(pid))
+
+
+async def test_a_drain_ends_them_all(fleet: Fleet, tmp_path: Path) -> None:
+    note = tmp_path / "pids"
+    run = await fleet.push(f"wait_with_child {note}")
+    async with serving(fleet, stop_seconds=2) as worker:
+        await until(note.exists)
+        worker.stop()
+        await until(lambda: released(fleet, run), step=0.02)
+    for pid in note.read_text().split():
+        await gone(int(pid))
+
+
+async def released(fleet: Fleet, run: Run) -> bool:
+    return (await fleet.record(run)).released and (await fleet.queue.depth()).visible == 1
+
+
+async def test_a_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> None:
+    run = await fleet.push("hold_the_gil 4")
+    async with serving(fleet, lease_seconds=1.5, skew_seconds=0.3):
+        results = await finish(fleet, run)
+    assert (results[0].output, results[0].attempts) == ("held", 1)
+    assert (await fleet.record(run)).attempt == 1
+
+
+async def test_scratch_and_log_cross_over(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
+    run = await fleet.push("fill_scratch hello")
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    assert results[0].output.startswith(str(fleet.scratch))
+    assert not list(fleet.scratch.iterdir())
+
+
+async def test_it_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Trio lets a thread go that was idle for ten seconds, and the kernel's death signal would come then.
+    monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 1.0)
+    run = await fleet.push("wait 2.5")
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    assert (results[0].output, results[0].attempts) == ("waited", 1)
+
+
+def test_it_dies_with_its_worker_and_so_does_what_it_started(tmp_path: Path) -> None:
+    note = tmp_path / "pids"
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import trio
+from pathlib import Path
+from typing import Any
+from tests.unit.worker.fleet import Fleet
+from tests.unit.worker.test_slot_process import serving
+
+async def main():
+    fleet = Fleet(Path({str(tmp_path)!r}))
+    await fleet.push("wait_with_child {note}")
+    async with serving(fleet):
+        await trio.sleep_forever()
+
+if __name__ == "__main__":
+    trio.run(main)
+""")
+    root = Path(slow_handlers.__file__).parents[3]
+    worker = subprocess.Popen([sys.executable, program], env={**os.environ, "PYTHONPATH": str(root)})
+    try:
+        wait_for(lambda: note.exists() and len(note.read_text().split()) == 2)
+    finally:
+        worker.kill()
+        worker.wait()
+    for pid in note.read_text().split():
+        trio.run(gone, int(pid))
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,122 @@
+"""Messages that come twice: to two workers, to one, late, and as copies."""
+
+import trio
+from trio.testing import MockClock
+
+from cloudkon.ports import BATCH
+from cloudkon.words import Chunk, ChunkKey, Delivery, Outgoing
+from images.worker.holding import Arrival
+from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, Fleet, until
+from tests.unit.worker.meddling import Call
+
+
+async def test_copies_run_once_wherever_they_land(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.1"] * 50, copies=3)
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(fleet.worker(f"worker-{number}", until_empty=True).run)
+    await fleet.finish(run, within=0.1)
+    assert set(fleet.work.starts.values()) == {1}
+
+
+async def test_two_workers_with_the_same_chunk_run_it_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 150", copies=2)
+    async with trio.open_nursery() as nursery:
+        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        await fleet.finish(run)
+        for life in lives:
+            life.cancel()
+    assert fleet.work.starts[0] == 1
+
+
+async def test_a_held_copy_comes_back_when_the_lease_can_be_taken_over(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 1000", copies=2)
+    async with trio.open_nursery() as nursery:
+        dead = fleet.start(nursery, fleet.worker("one", slots=2))
+        await until(lambda: fleet.work.running == 1)
+        dead.cancel()
+        # Its copies are in its hands: let others have one at once, as if it had been delivered to them.
+        await fleet.push("work 1", run=run.id)
+        died = trio.current_time()
+        life = fleet.start(nursery, fleet.worker("two"))
+        await until(lambda: fleet.work.starts[0] == 2)
+        assert trio.current_time() - died < LEASE + MARGIN + JITTER + 0.5
+        await fleet.finish(run)
+        life.cancel()
+    assert fleet.work.starts[0] == 2
+
+
+async def test_a_copy_of_what_is_done_is_published_again_and_deleted(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.1"] * 3, chunk=3)
+    await fleet.worker("one", until_empty=True).run()
+    await fleet.finish(run, within=0.1)
+    assert len(fleet.published) == 3
+    await fleet.push(*["work 0.1"] * 3, chunk=3)
+    await fleet.worker("two", until_empty=True).run()
+    await fleet.finish(run, within=0.1)
+    assert len(fleet.published) == 6
+    assert fleet.work.starts.total() == 3
+
+
+async def test_one_worker_that_dies_before_publishing_leaves_it_to_the_next(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 1")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker("one"))
+
+        async def die(call: Call, *arguments: object) -> None:
+            life.cancel()
+            await trio.sleep_forever()
+
+        fleet.results.around["send"] = die
+        await until(lambda: life.cancelled_caught)
+        del fleet.results.around["send"]
+        assert len(await fleet.recorded(run)) == 1
+        other = fleet.start(nursery, fleet.worker("two"))
+        await fleet.finish(run)
+        other.cancel()
+    assert fleet.work.starts[0] == 1
+
+
+async def test_the_same_message_again_to_its_own_worker_is_kept_and_deleted(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    # SQS may give a message again although it is hidden. The newest handle is the one that counts.
+    run = await fleet.push("work 30")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=2))
+        await until(lambda: fleet.work.running == 1)
+        fleet.queue.show_all()
+        await fleet.finish(run, within=40)
+        life.cancel()
+    assert fleet.work.starts[0] == 1
+
+
+async def test_a_copy_that_comes_while_the_result_is_published_does_no_harm(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 1")
+    again = await fleet.queue.receive(BATCH, 0, 0.0)
+    bodies = [Outgoing(one.body) for one in again]
+
+    async def meanwhile(call: Call, *arguments: object) -> object:
+        await fleet.queue.send(bodies)
+        bodies.clear()
+        await trio.sleep(1)
+        return await call(*arguments)
+
+    fleet.results.around["send"] = meanwhile
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=2))
+        await fleet.finish(run, within=30)
+        life.cancel()
+    assert fleet.work.starts[0] == 1
+
+
+def test_the_newest_handle_of_each_message_counts() -> None:
+    chunk = Chunk(ChunkKey("run", 0, 1), 0, ("work 1",))
+    arrival = Arrival.of(chunk, Delivery("a", "a#1", ""), 0.0)
+    arrival.add(Delivery("a", "a#2", ""))
+    arrival.add(Delivery("b", "b#1", ""))
+    assert [one.handle for one in arrival.deliveries.values()] == ["a#2", "b#1"]

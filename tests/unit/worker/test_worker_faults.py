@@ -1,0 +1,207 @@
+"""Calls that fail in part, fail whole, or fail after they took effect: everything ends exactly once all the same."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from cloudkon.errors import AccessDenied, MalformedMessage
+from cloudkon.ports import Insert, QueueOutcome, Update, Write, WriteOutcome
+from cloudkon.words import ChunkKey, ChunkState, Record, TaskState
+from tests.unit.worker.fleet import Fleet, until
+from tests.unit.worker.meddling import Call, Fate, by_chance, in_turn, unheard, unkind
+
+AMBIGUOUS = [Fate.LOST, Fate.UNHEARD]
+LOST = WriteOutcome.FAILED
+
+
+async def run_all(
+    fleet: Fleet,
+    *instructions: str,
+    within: float = 200,
+    **settings: Any,  # noqa: ANN401  (any setting)
+) -> None:
+    run = await fleet.push(*instructions)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(**settings))
+        results = await fleet.finish(run, within)
+        life.cancel()
+    assert {one.state for one in results.values()} == {TaskState.SUCCEEDED}
+    assert {one.attempts for one in results.values()} == {1}
+
+
+@pytest.mark.parametrize("of", ["entry", "whole"])
+@pytest.mark.parametrize("fate", AMBIGUOUS)
+async def test_a_claim_that_fails_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+    fleet.ledger.around["write"] = unkind(in_turn(fate, fate, fate, of=of), LOST)
+    await run_all(fleet, "work 5", within=12)
+    assert fleet.work.starts[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["completion", "renewal", "steal"])
+@pytest.mark.parametrize("of", ["entry", "whole"])
+@pytest.mark.parametrize("fate", AMBIGUOUS)
+async def test_each_later_write_that_fails_is_made_again(
+    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str, kind: str
+) -> None:
+    def matches(write: Write) -> bool:
+        if not isinstance(write, Update):
+            return False
+        if kind == "completion":
+            return write.record.state is ChunkState.DONE
+        return (write.lease_end if kind == "steal" else write.lease_not_after) is not None
+
+    around = unkind(in_turn(fate, fate, fate, of=of), LOST)
+
+    async def some(call: Call, writes: Sequence[Write]) -> object:
+        if any(matches(write) for write in writes):
+            return await around(call, writes)
+        return await call(writes)
+
+    fleet.ledger.around["write"] = some
+    if kind == "steal":
+        run = await fleet.push("work 5")
+        async with trio.open_nursery() as nursery:
+            dead = fleet.start(nursery, fleet.worker("dead"))
+            await until(lambda: fleet.work.running == 1)
+            dead.cancel()
+        async with trio.open_nursery() as nursery:
+            life = fleet.start(nursery, fleet.worker("one"))
+            await fleet.finish(run, within=100)
+            life.cancel()
+        assert fleet.work.starts[0] == 2
+    else:
+        await run_all(fleet, "work 30")
+        assert fleet.work.starts[0] == 1
+
+
+@pytest.mark.parametrize("of", ["entry", "whole"])
+@pytest.mark.parametrize("fate", AMBIGUOUS)
+async def test_a_release_that_fails_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+    run = await fleet.push("work 5", "work 100", chunk=2)
+    one = fleet.worker("one")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.run)
+        await until(lambda: fleet.work.starts[1] == 1)
+        fleet.ledger.around["write"] = unkind(in_turn(fate, fate, fate, of=of), LOST)
+        one.stop()
+    assert (await fleet.record(run)).released
+    await fleet.worker("two", until_empty=True).run()
+    await fleet.finish(run, within=0.1)
+    assert fleet.work.starts[0] == 1
+
+
+@pytest.mark.parametrize("of", ["entry", "whole"])
+@pytest.mark.parametrize("fate", AMBIGUOUS)
+async def test_a_publication_that_fails_is_made_again_before_the_message_is_deleted(
+    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
+) -> None:
+    sends = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
+
+    async def watched(call: Call, messages: Sequence[object]) -> object:
+        assert not (await fleet.queue.depth()).empty
+        return await sends(call, messages)
+
+    fleet.results.around["send"] = watched
+    await run_all(fleet, *["work 1"] * 5, slots=5)
+    assert {one.task.seq for one in fleet.published} == set(range(5))
+
+
+@pytest.mark.parametrize("of", ["entry", "whole"])
+@pytest.mark.parametrize("fate", AMBIGUOUS)
+async def test_a_deletion_that_fails_is_made_again(
+    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
+) -> None:
+    fleet.queue.around["delete"] = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
+    await run_all(fleet, *["work 1"] * 5, within=20, slots=5)
+
+
+async def test_a_deletion_that_never_works_leaves_messages_that_meet_done(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    fleet.queue.around["delete"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
+    run = await fleet.push("work 1", "work 1")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await trio.sleep(400)
+        assert len(await fleet.recorded(run)) == 2
+        del fleet.queue.around["delete"]
+        await fleet.finish(run)
+        life.cancel()
+    assert set(fleet.work.starts.values()) == {1}
+    assert len(fleet.published) > 2
+
+
+async def test_a_message_that_is_gone_when_it_should_be_deleted_is_no_error(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    async def gone(call: Call, deliveries: Sequence[object]) -> list[QueueOutcome]:
+        await call(deliveries)
+        return [QueueOutcome.GONE] * len(deliveries)
+
+    fleet.queue.around["delete"] = gone
+    await run_all(fleet, "work 1", within=5)
+    assert fleet.queue.calls["delete"] == 1
+
+
+async def test_a_receive_whose_answer_is_lost_costs_one_visibility(fleet: Fleet, autojump_clock: MockClock) -> None:
+    fleet.queue.around["receive"] = unheard(in_turn(Fate.UNHEARD, of="whole"))
+    await run_all(fleet, "work 1", within=90)
+
+
+async def test_a_flag_that_cannot_be_read_stops_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def denied(call: Call, run: str) -> None:
+        raise AccessDenied("dynamodb:GetItem")
+
+    fleet.ledger.around["read_run"] = denied
+    await run_all(fleet, "work 10", within=15)
+
+
+async def test_an_item_that_cannot_be_read_holds_up_no_other_chunk(fleet: Fleet, autojump_clock: MockClock) -> None:
+    # What a newer worker wrote, or a hand: its own chunk waits, the others go on.
+    async def broken(call: Call, keys: Sequence[object]) -> object:
+        records = await call(keys)
+        if any(record and record.owner == "newer" for record in records):
+            raise MalformedMessage("the item has version 2; this worker reads version 1")
+        return records
+
+    run = await fleet.push(*["work 1"] * 20)
+    fleet.ledger.around["read"] = broken
+    await fleet.ledger.write([Insert(Record(ChunkKey(run.id, 0, 1), ChunkState.CLAIMED, "newer", 1, 2**53))])
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=20))
+        await until(lambda: len(fleet.work.starts) == 19, within=30)
+        life.cancel()
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_whatever_goes_wrong_everything_ends_exactly_once(
+    fleet: Fleet, autojump_clock: MockClock, seed: int
+) -> None:
+    """One call and one entry in four goes wrong, workers stop and die, and copies abound."""
+    rng = random.Random(seed)
+    fates = by_chance(rng, 0.25)
+    fleet.ledger.around = {"write": unkind(fates, LOST), "read": unheard(fates)}
+    for queue in (fleet.queue, fleet.results):
+        queue.around = {name: unkind(fates, QueueOutcome.FAILED) for name in ("send", "delete", "set_visibility")} | {
+            "receive": unheard(fates)
+        }
+    del fleet.queue.around["send"]  # the tests' own
+    del fleet.results.around["receive"], fleet.results.around["delete"]  # the tests' own
+    run = await fleet.push(
+        *[f"work {rng.choice([0.01, 1, 30])}" for _ in range(40)], chunk=rng.choice([1, 4]), copies=2
+    )
+    async with trio.open_nursery() as nursery:
+        workers = [fleet.worker(f"{seed}-{number}", slots=rng.choice([1, 3])) for number in range(4)]
+        lives = [fleet.start(nursery, worker) for worker in workers]
+        await trio.sleep(rng.uniform(0, 40))
+        lives[0].cancel()
+        await trio.sleep(rng.uniform(0, 40))
+        workers[1].stop()
+        results = await fleet.finish(run)
+        for life in lives:
+            life.cancel()
+    assert {(one.state, one.attempts) for one in results.values()} == {(TaskState.SUCCEEDED, 1)}

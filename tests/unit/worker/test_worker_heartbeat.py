@@ -1,0 +1,182 @@
+"""Heartbeats: leases and hidden messages are kept alive, and work whose lease can't be trusted is killed."""
+
+from collections.abc import Sequence
+
+import trio
+from trio.testing import MockClock
+
+from cloudkon.errors import Unavailable
+from cloudkon.ports import QueueOutcome
+from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, VirtualClock, until
+from tests.unit.worker.meddling import Call
+
+
+async def fail(call: Call, *arguments: object) -> None:
+    raise Unavailable("the service does not answer")
+
+
+async def hang(call: Call, *arguments: object) -> None:
+    await trio.sleep(300)
+    raise Unavailable("time-out")
+
+
+async def test_a_task_of_many_leases_runs_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 600")
+    async with trio.open_nursery() as nursery:
+        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        await fleet.finish(run, within=610)
+        for life in lives:
+            life.cancel()
+    assert fleet.work.starts[0] == 1
+    assert len(fleet.published) == 1
+
+
+async def test_clocks_that_differ_by_the_margin_start_nothing_twice(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 200"] * 4, copies=2)
+    async with trio.open_nursery() as nursery:
+        for name, skew in (("slow", -MARGIN / 2), ("fast", MARGIN / 2)):
+            nursery.start_soon(fleet.worker(name, clock=VirtualClock(skew), until_empty=True).run)
+    await fleet.finish(run, within=0.1)
+    assert set(fleet.work.starts.values()) == {1}
+
+
+async def test_a_ledger_that_fails_for_less_than_a_lease_costs_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 200")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await until(lambda: fleet.work.running == 1)
+        await trio.sleep(21)
+        fleet.ledger.around["write"] = fail
+        await trio.sleep(LEASE - MARGIN - 25)
+        del fleet.ledger.around["write"]
+        await fleet.finish(run)
+        life.cancel()
+    assert fleet.work.starts[0] == 1
+
+
+async def test_a_ledger_that_fails_for_longer_kills_the_work_and_another_runs_it(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 200")
+    async with trio.open_nursery() as nursery:
+        one = fleet.start(nursery, fleet.worker("one"))
+        await until(lambda: fleet.work.running == 1)
+        owner = (await fleet.record(run)).owner
+        cut = trio.current_time()
+        fleet.ledger.around["write"] = fleet.ledger.around["read"] = fail
+        await until(lambda: fleet.work.running == 0)
+        assert trio.current_time() - cut < LEASE - MARGIN + LEASE / 12
+        assert (await fleet.record(run)).owner == owner
+        one.cancel()
+        fleet.ledger.around.clear()
+        two = fleet.start(nursery, fleet.worker("two"))
+        results = await fleet.finish(run, within=RECOVERY + 210)
+        two.cancel()
+    assert fleet.work.starts[0] == 2
+    assert results[0].worker == "two"
+
+
+async def test_a_renewal_that_hangs_does_not_hide_that_time_is_up(fleet: Fleet, autojump_clock: MockClock) -> None:
+    await fleet.push("work 500")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await until(lambda: fleet.work.running == 1)
+        begun = trio.current_time()
+        fleet.ledger.around["write"] = hang
+        await until(lambda: fleet.work.running == 0)
+        assert trio.current_time() - begun < LEASE - MARGIN + LEASE / 12
+        life.cancel()
+
+
+async def test_a_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_nothing(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    # A worker that stands still for longer than its lease (a paused machine): its clocks show it, its calls too late.
+    run = await fleet.push("work 100", copies=2)
+    async with trio.open_nursery() as nursery:
+        one = fleet.start(nursery, fleet.worker("one"))
+        await until(lambda: fleet.work.running == 1)
+        fleet.ledger.around["write"] = hang
+        await until(lambda: fleet.work.running == 0)
+        one.cancel()
+        del fleet.ledger.around["write"]
+        two = fleet.start(nursery, fleet.worker("two"))
+        results = await fleet.finish(run)
+        two.cancel()
+    assert results[0].worker == "two"
+    assert {one.worker for one in fleet.published} == {"two"}
+
+
+async def test_while_the_ledger_fails_nothing_is_received(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=20))
+        await trio.sleep(1)
+        fleet.ledger.around["write"] = fleet.ledger.around["read"] = fail
+        await fleet.push(*["work 1"] * 200)
+        await trio.sleep(30)
+        assert (await fleet.queue.depth()).in_flight < 100
+        life.cancel()
+
+
+async def test_a_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def gone(call: Call, deliveries: Sequence[object], *more: object) -> list[QueueOutcome]:
+        return [QueueOutcome.GONE] * len(deliveries)
+
+    run = await fleet.push("work 400")
+    fleet.queue.around["set_visibility"] = gone
+    async with trio.open_nursery() as nursery:
+        one = fleet.start(nursery, fleet.worker("one"))
+        await until(lambda: fleet.work.running == 1)
+        two = fleet.start(nursery, fleet.worker("two"))
+        await trio.sleep(100)
+        del fleet.queue.around["set_visibility"]
+        results = await fleet.finish(run)
+        one.cancel()
+        two.cancel()
+    assert fleet.work.starts[0] == 1
+    assert results[0].worker == "one"
+
+
+async def test_an_extension_that_fails_is_tried_again_before_the_message_shows(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 300")
+    fates = iter([True, False] * 100)
+
+    async def every_other(call: Call, deliveries: Sequence[object], *more: object) -> object:
+        if next(fates):
+            raise Unavailable("the queue does not answer")
+        return await call(deliveries, *more)
+
+    fleet.queue.around["set_visibility"] = every_other
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker("one"))
+        await until(lambda: fleet.work.running == 1)
+        for _ in range(290):
+            await trio.sleep(1)
+            assert (await fleet.queue.depth()).visible == 0
+        await fleet.finish(run)
+        life.cancel()
+
+
+async def test_a_chunk_that_waits_for_a_slot_is_kept_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 90"] * 4, chunk=2)
+    async with trio.open_nursery() as nursery:
+        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two", "three")]
+        await fleet.finish(run)
+        for life in lives:
+            life.cancel()
+    assert set(fleet.work.starts.values()) == {1}
+
+
+async def test_three_hundred_chunks_are_renewed_in_a_dozen_calls(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.0001"] * 200, *["work 100"] * 200)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=200))
+        await until(lambda: fleet.work.running == 200)
+        fleet.ledger.calls.clear()
+        await trio.sleep(LEASE * 2 / 3)
+        assert fleet.ledger.calls["write"] <= 4 * 200 / 25
+        await fleet.finish(run)
+        life.cancel()
+    assert set(fleet.work.starts.values()) == {1}

@@ -1,0 +1,107 @@
+"""Messages that nobody can run: in the dead-letter queue with the reason, and nobody stopped."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from cloudkon.memory import MemoryQueue
+from cloudkon.ports import QueueOutcome
+from cloudkon.words import Outgoing, TaskState
+from tests.unit.worker.fleet import Fleet, until
+from tests.unit.worker.meddling import Call, Fate, in_turn, unkind
+
+
+def message(**changes: object) -> str:
+    good = {"v": 1, "run": "byhand", "chunk": 0, "shards": 1, "first": 0, "tasks": ["work 1"]}
+    return json.dumps({**good, **changes})
+
+
+def reasons(fleet: Fleet) -> list[str]:
+    assert isinstance(fleet.dead_letters.inner, MemoryQueue)
+    return [one.content.attributes["reason"] for one in fleet.dead_letters.inner._messages.values()]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("hello", "not JSON"),
+        ("[1]", "a JSON list, not an object"),
+        (message(v=2), "version 2; this worker reads version 1"),
+        (message(v=None), "version None"),
+        (message(run="../etc"), "not a run's id"),
+        (message(tasks=[]), "0 tasks"),
+        (message(tasks=[""]), "not an instruction"),
+        (message(tasks=["fly me to the moon"]), "no handler here takes 'fly'; known: work"),
+        (message(tasks=["work 1", "fly"]), "no handler here takes 'fly'"),
+        (message(first=-1), "less than 0"),
+        ('{"v":1,"run":"byhand","chunk":0,"shards":1,"first":0,"tasks":["work \\ud800"]}', "surrogates not allowed"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+async def test_a_bad_message_ends_in_the_dead_letter_queue_with_its_reason(
+    fleet: Fleet, autojump_clock: MockClock, body: str, reason: str
+) -> None:
+    await fleet.queue.send([Outgoing(body)])
+    run = await fleet.push(*["work 1"] * 3)
+    await fleet.worker(until_empty=True).run()
+    results = await fleet.finish(run, within=0.1)
+    assert {one.state for one in results.values()} == {TaskState.SUCCEEDED}
+    (letter,) = await fleet.rejected()
+    assert letter.body == body
+    (told,) = reasons(fleet)
+    assert reason in told
+
+
+async def test_fields_that_a_later_version_added_are_ignored(fleet: Fleet, autojump_clock: MockClock) -> None:
+    await fleet.queue.send([Outgoing(message(priority="high"))])
+    await fleet.worker(until_empty=True).run()
+    assert fleet.work.starts[0] == 1
+    assert not await fleet.rejected()
+
+
+@pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNHEARD])
+async def test_a_bad_message_is_deleted_only_when_its_copy_is_safe(
+    fleet: Fleet, autojump_clock: MockClock, fate: Fate
+) -> None:
+    async def watched(call: Call, deliveries: Sequence[object]) -> object:
+        assert (await fleet.dead_letters.depth()).visible
+        return await call(deliveries)
+
+    fleet.dead_letters.around["send"] = unkind(in_turn(fate, fate), QueueOutcome.FAILED)
+    fleet.queue.around["delete"] = watched
+    await fleet.queue.send([Outgoing("hello")])
+    await fleet.worker(until_empty=True).run()
+    assert await fleet.rejected()
+
+
+async def test_a_dead_letter_queue_that_fails_stops_nobody(fleet: Fleet, autojump_clock: MockClock) -> None:
+    fleet.dead_letters.around["send"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
+    for _ in range(3):
+        await fleet.queue.send([Outgoing("hello")] * 10)
+    run = await fleet.push(*["work 1"] * 10)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await until(lambda: fleet.work.starts.total() == 10, within=30)
+        fleet.dead_letters.around.clear()
+        await fleet.finish(run, within=100)
+        life.cancel()
+    assert (await fleet.dead_letters.depth()).visible >= 30
+
+
+async def test_a_rejected_message_is_not_lost_by_a_drain(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def slow(call: Call, messages: Sequence[object]) -> object:
+        await trio.sleep(5)
+        return await call(messages)
+
+    fleet.dead_letters.around["send"] = slow
+    await fleet.queue.send([Outgoing("hello")])
+    one = fleet.worker()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.run)
+        await trio.sleep(1)
+        one.stop()
+    assert (await fleet.queue.depth()).empty
+    assert len(await fleet.rejected()) == 1

@@ -1,0 +1,171 @@
+"""Outputs: small ones stand in the ledger, long ones go to the store and the result carries the address."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from cloudkon.errors import Unavailable
+from cloudkon.ports import Write
+from cloudkon.wire.message import MESSAGE_LIMIT
+from cloudkon.words import Outgoing, Result, TaskState
+from cloudkon.words.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
+from images.worker.context import Context
+from tests.unit.worker.fleet import LEASE, Fleet, until
+from tests.unit.worker.meddling import Call
+
+
+async def say(arguments: str, context: Context) -> str:
+    return "x" * int(arguments)
+
+
+async def say_slowly(arguments: str, context: Context) -> str:
+    await trio.sleep(40)
+    return "x" * int(arguments)
+
+
+async def fail(arguments: str, context: Context) -> str:
+    raise ValueError("y" * int(arguments))
+
+
+HANDLERS = {"say": say, "slow": say_slowly, "fail": fail}
+
+
+def text_bytes(results: Sequence[Result]) -> int:
+    return sum(len(one.output.encode()) + len(one.error.encode()) for one in results)
+
+
+async def run_all(fleet: Fleet, *instructions: str, chunk: int = 1, **settings: Any) -> dict[int, Result]:  # noqa: ANN401  (any setting)
+    run = await fleet.push(*instructions, chunk=chunk)
+    await fleet.worker(handlers=HANDLERS, until_empty=True, **settings).run()
+    return await fleet.finish(run, within=0.1)
+
+
+async def stored(fleet: Fleet, result: Result) -> str:
+    path = fleet.scratch / "got.txt"
+    address = result.output or result.error.partition("whole text: ")[2].rstrip(")")
+    await fleet.store.get(address, path)
+    return path.read_text()
+
+
+async def test_an_output_of_4_kib_stays_and_a_longer_one_goes(fleet: Fleet) -> None:
+    # On the real clock: reading an object back writes a file, in a thread.
+    results = await run_all(fleet, f"say {OUTPUT_LIMIT}", f"say {OUTPUT_LIMIT + 1}", poll_seconds=0)
+    assert results[0].output == "x" * OUTPUT_LIMIT
+    assert results[1].output.startswith("s3://")
+    assert await stored(fleet, results[1]) == "x" * (OUTPUT_LIMIT + 1)
+
+
+async def test_a_long_error_keeps_its_beginning_and_the_address_of_the_rest(fleet: Fleet) -> None:
+    results = await run_all(fleet, "fail 5000", max_attempts=1, poll_seconds=0)
+    assert results[0].state is TaskState.FAILED
+    assert results[0].error.startswith("ValueError: yyy")
+    assert len(results[0].error) < 400
+    assert await stored(fleet, results[0]) == "ValueError: " + "y" * 5000
+
+
+async def test_the_object_of_a_late_loser_cannot_overwrite_the_winners(fleet: Fleet, autojump_clock: MockClock) -> None:
+    results = await run_all(fleet, "say 10000")
+    (token,) = [record.owner for record in await fleet.records(await fleet.push("say 10000"))]
+    assert token in results[0].output
+
+
+async def test_a_chunks_outputs_take_64_kib_together(fleet: Fleet, autojump_clock: MockClock) -> None:
+    results = await run_all(fleet, *["say 3000"] * 50, chunk=50)
+    assert text_bytes(list(results.values())) <= CHUNK_OUTPUT_LIMIT
+    moved = [one for one in results.values() if one.output.startswith("s3://")]
+    assert 0 < len(moved) < 50
+
+
+async def test_a_thousand_middling_outputs_fit_an_item(fleet: Fleet, autojump_clock: MockClock) -> None:
+    results = await run_all(fleet, *["say 500"] * 1000, chunk=1000)
+    assert text_bytes(list(results.values())) < 300_000
+
+
+@pytest.mark.parametrize("size", [3000, 200_000])
+async def test_no_checkpoint_is_ever_too_large_for_an_item(fleet: Fleet, autojump_clock: MockClock, size: int) -> None:
+    # DynamoDB takes 400 KB: a renewal over it would be refused for ever, and the chunk run again and again.
+    async def limited(call: Call, writes: Sequence[Write]) -> object:
+        for write in writes:
+            if text_bytes(write.record.progress.results) > CHUNK_OUTPUT_LIMIT:
+                raise Unavailable("ValidationException: Item size has exceeded the maximum allowed size")
+        return await call(writes)
+
+    fleet.ledger.around["write"] = limited
+    results = await run_all(fleet, *[f"slow {size}"] * 40, chunk=40)
+    assert {(one.state, one.attempts) for one in results.values()} == {(TaskState.SUCCEEDED, 1)}
+
+
+async def test_a_release_keeps_long_results_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("say 100000", "slow 5", chunk=2)
+    one = fleet.worker("one", HANDLERS, stop_seconds=10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.run)
+        await trio.sleep(5)
+        one.stop()
+    (kept,) = (await fleet.record(run)).progress.results
+    assert kept.output.startswith("s3://")
+
+
+async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def refuse(call: Call, *arguments: object) -> None:
+        raise Unavailable("no answer")
+
+    fleet.store.around["put"] = refuse
+    run = await fleet.push("say 10", "say 100000", "slow 5", chunk=3)
+    one = fleet.worker("one", HANDLERS, stop_seconds=10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.run)
+        await trio.sleep(5)
+        one.stop()
+    record = await fleet.record(run)
+    assert record.released
+    assert [kept.task.seq for kept in record.progress.results] == [0]
+    assert (await fleet.queue.depth()).visible == 1
+
+
+async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    starts = 0
+
+    async def count(arguments: str, context: Context) -> str:
+        nonlocal starts
+        starts += 1
+        return "x" * 10_000
+
+    async def refuse(call: Call, *arguments: object) -> None:
+        raise Unavailable("no answer")
+
+    fleet.store.around["put"] = refuse
+    run = await fleet.push("count", copies=2)
+    async with trio.open_nursery() as nursery:
+        lives = [fleet.start(nursery, fleet.worker(name, {"count": count})) for name in ("one", "two")]
+        await until(lambda: starts == 1)
+        await trio.sleep(LEASE * 5)
+        fleet.store.around.clear()
+        await fleet.finish(run, within=100)
+        for life in lives:
+            life.cancel()
+    assert starts == 1
+
+
+async def test_reports_fit_a_message_however_json_swells(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def zeros(arguments: str, context: Context) -> str:
+        return "\0" * 4096
+
+    sizes: list[int] = []
+
+    async def measure(call: Call, messages: Sequence[Outgoing]) -> object:
+        sizes.extend(len(one.body.encode()) for one in messages)
+        # All at once, as a busy worker would.
+        await trio.sleep(0.5)
+        return await call(messages)
+
+    fleet.results.around["send"] = measure
+    run = await fleet.push(*["zeros"] * 300)
+    await fleet.worker(handlers={"zeros": zeros}, until_empty=True, slots=100).run()
+    await fleet.finish(run, within=0.1)
+    assert max(sizes) <= MESSAGE_LIMIT

@@ -1,0 +1,161 @@
+"""The whole pipeline on services in memory, in virtual time."""
+
+import trio
+from trio.testing import MockClock
+
+from cloudkon.words import TaskState
+from images.worker.context import Context
+from tests.unit.worker.fleet import Fleet, Work, until
+from tests.unit.worker.meddling import Call
+
+
+async def test_every_task_gets_one_result_and_the_worker_ends_with_its_queue(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push(*["work 0.01"] * 100)
+    await fleet.worker(until_empty=True).run()
+    results = await fleet.finish(run, within=0.1)
+    assert {(one.state, one.output, one.attempts, one.worker) for one in results.values()} == {
+        (TaskState.SUCCEEDED, "done", 1, "one")
+    }
+    assert set(fleet.work.starts.values()) == {1}
+    assert len(fleet.published) == 100
+
+
+async def test_chunks_are_completed_as_one(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.01"] * 95, chunk=10)
+    await fleet.worker(until_empty=True, slots=3).run()
+    await fleet.finish(run, within=0.1)
+    assert len(await fleet.records(run)) == 10
+    assert set(fleet.work.starts.values()) == {1}
+
+
+async def test_a_worker_runs_as_many_tasks_at_once_as_it_has_slots(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 10"] * 40)
+    await fleet.worker(until_empty=True, slots=8).run()
+    assert fleet.work.most_running == 8
+    await fleet.finish(run, within=0.1)
+
+
+async def test_the_tasks_of_one_chunk_share_the_slots(fleet: Fleet, autojump_clock: MockClock) -> None:
+    await fleet.push(*["work 10"] * 8, chunk=8)
+    await fleet.worker(until_empty=True, slots=8).run()
+    assert trio.current_time() < 20
+
+
+async def test_no_slot_waits_while_there_is_work_and_others_are_busy(fleet: Fleet, autojump_clock: MockClock) -> None:
+    # Lengths differ, so the slots become free one at a time: each must be filled at once all the same.
+    lengths = [3 + (seq * 7) % 13 for seq in range(60)]
+    run = await fleet.push(*[f"work {seconds}" for seconds in lengths])
+    begun = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=4))
+        await fleet.finish(run)
+        seconds = trio.current_time() - begun
+        life.cancel()
+    assert seconds < 1.1 * sum(lengths) / 4 + max(lengths)
+
+
+async def test_many_workers_share_the_work_and_no_task_runs_twice(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.5"] * 400)
+    async with trio.open_nursery() as nursery:
+        for number in range(8):
+            nursery.start_soon(fleet.worker(f"worker-{number}", until_empty=True, slots=2).run)
+    results = await fleet.finish(run, within=0.1)
+    assert set(fleet.work.starts.values()) == {1}
+    assert len({one.worker for one in results.values()}) == 8
+
+
+async def test_work_that_comes_later_is_taken_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        for number in range(3):
+            await trio.sleep(100)
+            run = await fleet.push("work 1", "work 1", run=f"run-{number}")
+            await fleet.finish(run, within=10)
+        life.cancel()
+
+
+async def test_until_empty_waits_for_what_others_hold(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 1", "work 1")
+    held = await fleet.queue.receive(1, 0, 500)
+    await fleet.worker(until_empty=True).run()
+    assert trio.current_time() >= 500
+    await fleet.finish(run, within=0.1)
+    assert len(held) == 1
+
+
+async def test_long_tasks_are_not_hoarded(fleet: Fleet, autojump_clock: MockClock) -> None:
+    await fleet.push(*["work 10"] * 100)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=2))
+        for _ in range(30):
+            await trio.sleep(1.7)
+            # Two run, and at the end of each the next one may be here already.
+            assert (await fleet.queue.depth()).in_flight <= 4
+        await trio.sleep(5)
+        life.cancel()
+
+
+async def test_the_first_tasks_of_unknown_length_are_not_hoarded(fleet: Fleet, autojump_clock: MockClock) -> None:
+    await fleet.push(*["work 3000"] * 20)
+    async with trio.open_nursery() as nursery:
+        lives = []
+        for number in range(4):
+            lives.append(fleet.start(nursery, fleet.worker(f"worker-{number}", slots=5)))
+            await trio.sleep(5)
+        await until(lambda: fleet.work.running == 20, within=60)
+        for life in lives:
+            life.cancel()
+
+
+async def test_short_tasks_are_fetched_ahead_in_batches(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.01"] * 1000)
+
+    async def slow(call: Call, *arguments: object) -> object:
+        await trio.sleep(0.02)
+        return await call(*arguments)
+
+    fleet.queue.around["receive"] = slow
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await until(lambda: fleet.work.starts.total() == 1000)
+        assert trio.current_time() < 10.6
+        assert fleet.queue.calls["receive"] < 300
+        await fleet.finish(run)
+        life.cancel()
+
+
+async def test_an_idle_worker_sleeps(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 0.001"] * 50)
+    async with trio.open_nursery() as nursery:
+        worker = fleet.worker(slots=16)
+        life = fleet.start(nursery, worker)
+        await fleet.finish(run)
+        looks = 0
+        wanted = worker._intake._wanted
+
+        def counted() -> int:
+            nonlocal looks
+            looks += 1
+            return wanted()
+
+        worker._intake._wanted = counted  # type: ignore[method-assign]  # counts how often the intake wakes
+        await trio.sleep(100)
+        assert looks < 1000
+        life.cancel()
+
+
+async def test_handlers_of_two_workers_see_their_own_attempt_and_token(fleet: Fleet, autojump_clock: MockClock) -> None:
+    seen: list[Context] = []
+
+    async def look(arguments: str, context: Context) -> None:
+        seen.append(context)
+
+    run = await fleet.push("look", "look")
+    await fleet.worker(handlers=Work().handlers(look=look), until_empty=True).run()
+    await fleet.finish(run, within=0.1)
+    first, second = seen
+    assert {str(one.task) for one in seen} == {"run/0", "run/1"}
+    assert first.token != second.token
+    assert first.attempt == second.attempt == 1

@@ -1,0 +1,200 @@
+"""What a handler does wrong: retried with backoff, or failed for good; never at the worker's cost."""
+
+import sys
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from cloudkon.errors import CloudKonError, InvalidInstruction, PermanentFailure
+from cloudkon.words import Result, TaskState
+from images.worker.context import Context
+from tests.unit.worker.fleet import Fleet
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+async def raise_plain(arguments: str, context: Context) -> None:
+    raise ValueError("bad luck")
+
+
+async def raise_permanent(arguments: str, context: Context) -> None:
+    raise PermanentFailure("it is not there and never will be")
+
+
+async def raise_permanent_without_a_word(arguments: str, context: Context) -> None:
+    raise PermanentFailure
+
+
+async def raise_invalid(arguments: str, context: Context) -> None:
+    raise InvalidInstruction("resize", "no such picture", "Name one that exists")
+
+
+async def raise_ours(arguments: str, context: Context) -> None:
+    raise CloudKonError("the picture server is down")
+
+
+async def raise_mute(arguments: str, context: Context) -> None:
+    raise MuteError
+
+
+async def leave(arguments: str, context: Context) -> None:
+    sys.exit(7)
+
+
+async def raise_in_nursery(arguments: str, context: Context) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(raise_permanent, arguments, context)
+        nursery.start_soon(trio.sleep_forever)
+
+
+async def give_number(arguments: str, context: Context) -> int:
+    return 42
+
+
+async def give_half_a_character(arguments: str, context: Context) -> str:
+    return "file\udcff"
+
+
+async def own_timeout(arguments: str, context: Context) -> None:
+    with trio.fail_after(1):
+        await trio.sleep(2)
+
+
+async def run_one(fleet: Fleet, handler: object, **settings: Any) -> Result:  # noqa: ANN401  (any setting)
+    run = await fleet.push("task", "work 1")
+    handlers = fleet.work.handlers(task=handler)  # type: ignore[arg-type]  # some are wrong on purpose
+    await fleet.worker(handlers=handlers, until_empty=True, **settings).run()
+    results = await fleet.finish(run, within=0.1)
+    assert results[1].state is TaskState.SUCCEEDED, "the neighbour suffers"
+    return results[0]
+
+
+@pytest.mark.parametrize(
+    ("handler", "attempts", "error"),
+    [
+        (raise_plain, 3, "ValueError: bad luck"),
+        (raise_ours, 3, "the picture server is down"),
+        (raise_permanent, 1, "it is not there and never will be"),
+        (raise_permanent_without_a_word, 1, "PermanentFailure"),
+        (raise_invalid, 1, "resize: no such picture. Name one that exists"),
+        (raise_in_nursery, 1, "it is not there and never will be"),
+        (raise_mute, 3, "MuteError"),
+        (leave, 3, "SystemExit: 7"),
+        (give_number, 1, "the handler 'task' gave int, not a string"),
+        (own_timeout, 3, "TooSlowError: "),
+    ],
+)
+async def test_what_handlers_raise(
+    fleet: Fleet, autojump_clock: MockClock, handler: object, attempts: int, error: str
+) -> None:
+    result = await run_one(fleet, handler)
+    assert (result.state, result.attempts, result.error) == (TaskState.FAILED, attempts, error)
+    assert result.output == ""
+
+
+async def test_text_that_nothing_can_encode_is_mended(fleet: Fleet, autojump_clock: MockClock) -> None:
+    result = await run_one(fleet, give_half_a_character)
+    assert (result.state, result.output) == (TaskState.SUCCEEDED, "file?")
+
+
+async def test_attempts_are_spaced_out(fleet: Fleet, autojump_clock: MockClock) -> None:
+    times: list[float] = []
+
+    async def note(arguments: str, context: Context) -> None:
+        times.append(trio.current_time())
+        raise ValueError
+
+    result = await run_one(fleet, note, max_attempts=4, retry_seconds=10)
+    waits = [after - before for before, after in pairwise(times)]
+    assert result.attempts == 4
+    for wait, longest in zip(waits, (10, 20, 40), strict=True):
+        assert longest / 2 <= wait <= longest + 0.1
+
+
+async def test_others_run_while_one_waits_for_its_next_attempt(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def fail_once(arguments: str, context: Context) -> str:
+        if context.attempt == 1:
+            raise ValueError
+        return "at last"
+
+    run = await fleet.push("task", *["work 1"] * 20, chunk=3)
+    handlers = fleet.work.handlers(task=fail_once)
+    begun = trio.current_time()
+    await fleet.worker(handlers=handlers, until_empty=True, retry_seconds=15).run()
+    assert trio.current_time() - begun < 30
+    results = await fleet.finish(run, within=0.1)
+    assert (results[0].output, results[0].attempts) == ("at last", 2)
+
+
+async def test_a_task_that_takes_too_long_is_stopped_and_tried_again(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 100", "work 1")
+    await fleet.worker(until_empty=True, task_timeout_seconds=20, max_attempts=2).run()
+    results = await fleet.finish(run, within=0.1)
+    assert (results[0].state, results[0].attempts, results[0].error) == (TaskState.FAILED, 2, "timed out after 20 s")
+    assert results[0].seconds == pytest.approx(20, abs=0.01)
+    assert fleet.work.starts[0] == 2
+    assert results[1].state is TaskState.SUCCEEDED
+
+
+async def test_a_handlers_own_nursery_that_fails_when_cancelled_ends_no_worker(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    async def break_when_told_to_stop() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("broken pipe")
+
+    async def fragile(arguments: str, context: Context) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(break_when_told_to_stop)
+            nursery.start_soon(trio.sleep_forever)
+
+    run = await fleet.push("fragile", "fragile", "work 1")
+    async with trio.open_nursery() as nursery:
+        handlers = fleet.work.handlers(fragile=fragile)
+        life = fleet.start(nursery, fleet.worker(handlers=handlers, slots=2))
+        await trio.sleep(10)
+        await fleet.ledger.cancel_run(run.id)
+        results = await fleet.finish(run)
+        life.cancel()
+    assert results[0].state is TaskState.CANCELLED
+
+
+async def test_a_nursery_that_fails_at_its_time_out_is_a_time_out(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def break_when_told_to_stop() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("broken pipe")
+
+    async def fragile(arguments: str, context: Context) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(break_when_told_to_stop)
+            nursery.start_soon(trio.sleep_forever)
+
+    result = await run_one(fleet, fragile, task_timeout_seconds=5, max_attempts=2)
+    assert (result.state, result.attempts) == (TaskState.FAILED, 2)
+    assert "broken pipe" in result.error or "timed out" in result.error
+
+
+async def test_scratch_directories_are_removed_whatever_happens(fleet: Fleet, autojump_clock: MockClock) -> None:
+    seen = []
+
+    async def fill(arguments: str, context: Context) -> None:
+        directory = context.scratch_directory()
+        assert list(directory.iterdir()) == []
+        (directory / "file").write_text("x")
+        context.progress(0.5, "half way")
+        seen.append(directory)
+        raise ValueError
+
+    await run_one(fleet, fill)
+    assert len(seen) == 3
+    assert list(fleet.scratch.iterdir()) == []
