@@ -42,4 +42,5 @@ async def wait_for(
         if counted.complete:
             return counted
         await hints.listen(wait_between(run), enough=run.count - counted.ended)
-        on_tally(counted, min(run.count, counted.ended + hints.fresh))
+        # Not their sum: what is reported now may have been counted before.
+        on_tally(counted, max(counted.ended, hints.total))

@@ -23,11 +23,12 @@ class Hints:
         # A byte a task: a run of a million costs a megabyte, a set of numbers sixty.
         self._reported = bytearray(run.count)
         self.fresh = 0
+        self.total = 0
 
     async def listen(self, seconds: float, enough: int) -> None:
         """Take reports for so long, or until ``enough`` tasks were reported that were not before.
 
-        ``fresh`` then says how many were. A failing queue is borne: it is only a hint.
+        ``fresh`` then says how many were, ``total`` how many ever. A failing queue is borne: it is only a hint.
         """
         self.fresh = 0
         deadline = trio.current_time() + seconds
@@ -66,4 +67,5 @@ class Hints:
             if 0 <= seq < self._run.count and not self._reported[seq]:
                 self._reported[seq] = 1
                 self.fresh += 1
+                self.total += 1
         return True

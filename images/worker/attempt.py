@@ -9,13 +9,14 @@ from typing import cast
 
 import trio
 
-from cloudkon.errors import CloudKonError, InvalidInput, MalformedMessage, PermanentFailure
+from cloudkon.errors import MalformedMessage
 from cloudkon.instructions import parse
 from cloudkon.log import Log
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
 from cloudkon.words import Task
 from images.worker.context import Context
+from images.worker.ending import Ending
 from images.worker.handlers import Handler
 from images.worker.slot_process import SlotProcess
 
@@ -73,54 +74,33 @@ class Attempts:
             self._log.bind(run=task.id.run, task=str(task.id), attempt=number),
         )
         try:
-            output, error, permanent = await self._try(task.instruction, context, process)
+            ending = await self._try(task.instruction, context, process)
         finally:
             # Asking costs a microsecond, removing fifty: most tasks never make a directory.
             if context.scratch.exists():
                 shutil.rmtree(context.scratch, ignore_errors=True)
-        return Outcome(output, error, permanent, started, trio.current_time() - begun)
+        return Outcome(*ending, started, trio.current_time() - begun)
 
-    async def _try(self, instruction: str, context: Context, process: SlotProcess | None) -> tuple[str, str, bool]:
-        """Give output, error, and whether the error is permanent. Whatever a handler raises fails its task only."""
+    async def _try(self, instruction: str, context: Context, process: SlotProcess | None) -> Ending:
+        """Call the handler. Whatever it raises fails its task only."""
         word, arguments = parse(instruction)
         timeout = self._settings.task_timeout_seconds
         try:
             with trio.move_on_after(timeout):
-                answer: object = await self._call(word, arguments, context, process)
-                if answer is None or isinstance(answer, str):
-                    return _encodable(answer or ""), "", False
-                return "", f"the handler {word!r} gave {type(answer).__name__}, not a string", True
+                return await self._call(word, arguments, context, process)
         except (Exception, SystemExit) as failure:  # noqa: BLE001  (as above)
-            return "", *_reason(failure)
+            return Ending.with_failure(failure)
         except BaseExceptionGroup as failures:
             cancelled, _ = failures.split(trio.Cancelled)
             if cancelled is not None:
                 # Whatever else a handler's nursery raised when it was told to stop, nobody asks for it any more.
                 raise cancelled from None
-            return "", *_reason(failures)
-        return "", f"timed out after {timeout:g} s", False
+            return Ending.with_failure(failures)
+        return Ending("", f"timed out after {timeout:g} s")
 
-    async def _call(self, word: str, arguments: str, context: Context, process: SlotProcess | None) -> str | None:
+    async def _call(self, word: str, arguments: str, context: Context, process: SlotProcess | None) -> Ending:
         handler = self._handlers[word]
         if self._asynchronous[word]:
-            return await cast(_Async, handler)(arguments, context)
+            return Ending.with_answer(await cast(_Async, handler)(arguments, context))
         assert process is not None
         return await process.run(cast(_Sync, handler), arguments, context)
-
-
-def _reason(failure: BaseException) -> tuple[str, bool]:
-    """What to tell of a failure, and whether another attempt would be no use."""
-    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
-        # A handler's nursery wraps what its only child raised.
-        failure = failure.exceptions[0]
-    try:
-        text = str(failure) if isinstance(failure, CloudKonError) else f"{type(failure).__name__}: {failure}"
-    except Exception:  # noqa: BLE001  (an exception's own text may fail too)
-        text = ""
-    # An empty error would be a success.
-    return _encodable(text) or type(failure).__name__, isinstance(failure, (InvalidInput, PermanentFailure))
-
-
-def _encodable(text: str) -> str:
-    """The text without half characters (undecodable file names have them), which no queue and no ledger takes."""
-    return text.encode(errors="replace").decode()

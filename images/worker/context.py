@@ -39,8 +39,9 @@ class Context:
         return self.scratch
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Say how far it is, 0.0 to 1.0; the worker logs it with its next heartbeat."""
+        """Say how far it is, 0.0 to 1.0; the worker logs it three times a lease at the most."""
         path = self.scratch_directory() / PROGRESS_FILE
         staged = path.with_suffix(".new")
-        staged.write_text(json.dumps({"fraction": fraction, "note": note}))
+        said = {"run": self.run, "task": str(self.task), "attempt": self.attempt, "fraction": fraction, "note": note}
+        staged.write_text(json.dumps(said))
         os.replace(staged, path)  # noqa: PTH105  (atomic: the reader sees the old or the new one)

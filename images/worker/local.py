@@ -59,7 +59,13 @@ def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
 def run_workload(instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log) -> Summary:
     """Run them all on ``settings.slots`` slots, and sum up."""
     with open_scratch() as scratch:
-        return trio.run(_run, instructions, handlers, settings, log, scratch)
+        try:
+            return trio.run(_run, instructions, handlers, settings, log, scratch)
+        except BaseExceptionGroup as group:
+            if group.subgroup(KeyboardInterrupt):
+                # Trio wraps it, once a nursery; the command line looks for the thing itself.
+                raise KeyboardInterrupt from None
+            raise
 
 
 async def _run(

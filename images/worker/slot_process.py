@@ -18,16 +18,15 @@ import trio_parallel
 
 from cloudkon.errors import CloudKonError
 from images.worker.context import Context
+from images.worker.ending import Ending
 
 T = TypeVar("T")
+Handler = Callable[[str, Context], str | None]
+"""A synchronous one."""
 
 
 class SlotDied(CloudKonError):
     """The slot's process ended under the handler: a crash, or the system ran out of memory."""
-
-
-class HandlerExited(CloudKonError):
-    """The handler called ``sys.exit``, or raised what else would end a program: it ends its attempt and no more."""
 
 
 class SlotProcess:
@@ -44,10 +43,10 @@ class SlotProcess:
         if self._leader is None:
             self._leader = await self._call(os.getpid)
 
-    async def run(self, handler: Callable[[str, Context], str | None], arguments: str, context: Context) -> str | None:
+    async def run(self, handler: Handler, arguments: str, context: Context) -> Ending:
         """Run a handler in it. Cancelling kills the process and all that it started.
 
-        Raises what the handler raises, and ``SlotDied`` if the process did not live to say.
+        Raises ``SlotDied`` if the process did not live to say how it ended.
         """
         await self.warm()
         try:
@@ -99,10 +98,9 @@ def _end_with_worker() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _handle(handler: Callable[[str, Context], str | None], arguments: str, context: Context) -> str | None:
+def _handle(handler: Handler, arguments: str, context: Context) -> Ending:
+    """Run it here, in the slot process. Its exceptions stay here: not every one can be pickled, or read again."""
     try:
-        return handler(arguments, context)
-    except Exception:
-        raise
-    except BaseException as exit_:  # noqa: BLE001  (as it is, it would end the worker's own program)
-        raise HandlerExited(f"the handler raised {exit_!r}") from None
+        return Ending.with_answer(handler(arguments, context))
+    except BaseException as failure:  # noqa: BLE001  (``sys.exit`` too ends the attempt and no more)
+        return Ending.with_failure(failure)

@@ -32,6 +32,7 @@ from images.worker.intake import Intake
 from images.worker.kit import Kit
 from images.worker.mailbox import Mailbox, Rejection
 from images.worker.outputs import Outputs
+from images.worker.progress import ProgressWatch
 from images.worker.slots import Slots
 
 _KEPT_FOR_FLUSHING = 0.2
@@ -84,6 +85,7 @@ class Worker:
             flags=Flags(services.ledger, settings.cancel_poll_seconds, log),
         )
         attempts = Attempts(handlers, settings, clock, log, scratch)
+        self._progress = ProgressWatch(scratch, log)
         self._closing = Closing(kit)
         self._heartbeat = Heartbeat(kit)
         self._claims = Claims(kit, self._closing)
@@ -102,6 +104,7 @@ class Worker:
             for stage in (self._claims, self._closing, self._heartbeat, self._slots, self._rejects):
                 stages.start_soon(stage.run)
             stages.start_soon(self._kit.flags.watch, self._active_runs, self._slots.cancel_run)
+            stages.start_soon(self._progress.run, self._kit.settings.lease_seconds / 3)
             stages.start_soon(self._await_stop)
             with self._patience:
                 await self._intake.run()
@@ -125,6 +128,8 @@ class Worker:
         self._slots.kill()
 
     def _drain(self) -> None:
+        if self._slots.draining:
+            return
         self._kit.log.info("draining", chunks=len(self._kit.custody))
         self._kit.agenda.close()
         self._claims.draining = True

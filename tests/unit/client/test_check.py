@@ -117,6 +117,18 @@ async def test_the_last_report_makes_the_ledger_be_asked_at_once(
     assert trio.current_time() < LONGEST_WAIT
 
 
+async def test_a_task_that_was_counted_and_is_reported_then_is_not_shown_twice(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(10)
+    await record_results(services, run, succeeded(run, range(6)))
+    await report(services, succeeded(run, range(6)))
+    shown = []
+    with trio.move_on_after(5):
+        await wait_for(services, run, lambda _tally, ended: shown.append(ended))
+    assert set(shown) == {6}
+
+
 async def test_a_lie_on_the_result_queue_ends_nothing(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -121,7 +121,7 @@ async def test_a_background_process_neither_hangs_nor_outlives_it(context: Conte
 
 async def test_a_process_that_left_the_group_does_not_hang_it(context: Context, tmp_path: Path) -> None:
     command = (
-        f"setsid sh -c 'echo $$ > {tmp_path}/pid; sleep 1000' & while [ ! -s {tmp_path}/pid ]; do :; done; echo ok"
+        f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & while [ ! -s {tmp_path}/pid ]; do :; done; echo ok"
     )
     try:
         with trio.fail_after(20):

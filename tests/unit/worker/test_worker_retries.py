@@ -86,7 +86,7 @@ async def run_one(fleet: Fleet, handler: object, **settings: Any) -> Result:  # 
         (raise_in_nursery, 1, "it is not there and never will be"),
         (raise_mute, 3, "MuteError"),
         (leave, 3, "SystemExit: 7"),
-        (give_number, 1, "the handler 'task' gave int, not a string"),
+        (give_number, 1, "the handler gave int, not a string"),
         (own_timeout, 3, "TooSlowError: "),
     ],
 )

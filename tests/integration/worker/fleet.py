@@ -1,0 +1,86 @@
+"""A fleet on the emulator, asked through the ports."""
+
+import time
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import trio
+
+from cloudkon.aws import connect
+from cloudkon.ports import BATCH, Services
+from cloudkon.protocol.registrar import batched
+from cloudkon.settings import Settings
+from cloudkon.wire.message import encode_message
+from cloudkon.wire.report import decode_report
+from cloudkon.words import WORKER, Chunk, ChunkState, Delivery, Depth, Outgoing, Record, Result, Run, new_run_id
+
+
+class EmulatedFleet:
+    """Pushes to a fleet and looks into it; each call is a short run of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.services: Services = connect(settings)
+        self.queue = self.services.queues[WORKER.name]
+        self.dead_letters = self.services.dead_letters[WORKER.name]
+
+    def push(self, *instructions: str, chunk: int = 1, copies: int = 1) -> Run:
+        run = Run.plan(
+            run_id=new_run_id(),
+            counts={WORKER.name: len(instructions)},
+            chunk_size=chunk,
+            digest="",
+            started=time.time(),
+        )
+        bodies = [
+            encode_message(Chunk(key, first, instructions[first : first + count]))
+            for key, first, count in run.chunks(WORKER.name)
+            for _ in range(copies)
+        ]
+        trio.run(self.services.ledger.create_run, run)
+        self.send(*bodies)
+        return run
+
+    def send(self, *bodies: str) -> None:
+        for some in batched([Outgoing(body) for body in bodies], BATCH):
+            trio.run(self.queue.send, some)
+
+    def records(self, run: Run) -> list[Record]:
+        async def read() -> list[Record]:
+            return [record async for record in self.services.ledger.records(run)]
+
+        return trio.run(read)
+
+    def results(self, run: Run) -> dict[int, Result]:
+        """Of all that is DONE, by task number."""
+        done = [record for record in self.records(run) if record.state is ChunkState.DONE]
+        return {result.task.seq: result for record in done for result in record.progress.results}
+
+    def states(self, run: Run) -> Counter[str]:
+        return Counter(str(result.state) for result in self.results(run).values())
+
+    def finished(self, run: Run) -> bool:
+        return len(self.results(run)) == run.count and self.depth().empty
+
+    def depth(self) -> Depth:
+        return trio.run(self.queue.depth)
+
+    def cancel(self, run: Run) -> None:
+        trio.run(self.services.ledger.cancel_run, run.id)
+
+    def published(self, run: Run) -> list[Result]:
+        """What the result queue holds of a run; takes everything off it."""
+        bodies = [delivery.body for delivery in self._take_all(self.services.results)]
+        return [result for body in bodies for result in decode_report(body) if result.task.run == run.id]
+
+    def rejected(self) -> list[str]:
+        """The bodies in the dead-letter queue; takes them off it."""
+        return [delivery.body for delivery in self._take_all(self.dead_letters)]
+
+    def _take_all(self, queue: Any) -> list[Delivery]:  # noqa: ANN401  (a port)
+        taken: list[Delivery] = []
+        while deliveries := trio.run(partial(queue.receive, BATCH, 0, 60)):
+            taken += deliveries
+            trio.run(queue.delete, deliveries)
+        return taken

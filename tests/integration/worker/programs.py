@@ -1,0 +1,97 @@
+"""The worker as its users start it: a process with its settings in the environment, and its log as lines of JSON."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cloudkon.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 40.0
+"""Seconds that anything may take on a machine that is busy with other tests."""
+
+
+class Program:
+    """One run of ``python -m images.worker``."""
+
+    def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str, directory: Path = ROOT) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "images.worker", *arguments],
+                cwd=directory,
+                env={"PATH": os.environ["PATH"], "HOME": str(log.parent), "PYTHONPATH": str(ROOT), **environment},
+                stdout=output,
+                stderr=output,
+            )
+
+    @property
+    def text(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Its log so far; every line is JSON."""
+        return [json.loads(line) for line in self.text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def said(self, action: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["action"] == action]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self.process.wait(PATIENCE)
+
+
+class Programs:
+    """Starts programs with the settings of one test, and sees to it that none is left."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.directory = directory
+        self.settings = settings
+        self.started: list[Program] = []
+
+    def start(self, *arguments: str, **changes: Any) -> Program:  # noqa: ANN401  (any setting)
+        environment = replace(self.settings, **changes).to_environment()
+        log = self.directory / f"worker-{len(self.started)}.log"
+        program = Program(log, environment, *arguments)
+        self.started.append(program)
+        return program
+
+    def end(self) -> None:
+        for program in self.started:
+            program.process.kill()
+            program.process.wait()
+
+
+@contextmanager
+def programs(directory: Path, settings: Settings) -> Iterator[Programs]:
+    """Programs that end with the block."""
+    found = Programs(directory, settings)
+    try:
+        yield found
+    finally:
+        found.end()
+
+
+def until(condition: Callable[[], Any], what: str = "") -> None:
+    """Poll until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what or condition}"
+        time.sleep(0.05)
+
+
+def lines_in(path: Path) -> list[str]:
+    """What tasks have written to a file so far, a line each."""
+    return path.read_text().splitlines() if path.exists() else []

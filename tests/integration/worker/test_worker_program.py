@@ -1,0 +1,171 @@
+"""``python -m images.worker`` on the emulator: several at once, killed, stopped, and cut off from their services."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import trio
+
+from cloudkon.settings import Settings
+from cloudkon.words import Run
+from tests.integration.worker.fleet import EmulatedFleet
+from tests.integration.worker.programs import Programs, lines_in, until
+
+
+def recorded_and_published_once(fleet: EmulatedFleet, run: Run) -> None:
+    """What each run comes down to: one recorded result a task, and every published one equal to it."""
+    results = fleet.results(run)
+    assert sorted(results) == list(range(run.count))
+    published = fleet.published(run)
+    assert {result.task.seq for result in published} == set(results)
+    assert all(result == results[result.task.seq] for result in published)
+    assert fleet.depth().empty
+
+
+def test_two_workers_and_duplicate_deliveries_run_every_task_once(
+    fleet: EmulatedFleet, start: Programs, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    run = fleet.push(*[f"exec echo $CLOUDKON_TASK >> {notes}"] * 60, chunk=3, copies=2)
+    both = [start.start("--until-empty", "--slots", "2", allow_exec=True) for _ in range(2)]
+    assert [program.wait() for program in both] == [0, 0]
+    assert sorted(lines_in(notes)) == sorted(f"{run.id}/{seq}" for seq in range(60))
+    assert fleet.states(run) == {"SUCCEEDED": 60}
+    recorded_and_published_once(fleet, run)
+
+
+def test_the_work_of_a_killed_worker_is_done_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    run = fleet.push(f"exec echo $$ >> {notes}; sleep 4")
+    victim = start.start(allow_exec=True)
+    until(lambda: lines_in(notes))
+    other = start.start(allow_exec=True, poll_seconds=1)
+    until(lambda: other.said("started"))
+    victim.signal(signal.SIGKILL)
+    until(lambda: len(lines_in(notes)) == 2, "another start")
+    first = int(lines_in(notes)[0])
+    until(lambda: not Path(f"/proc/{first}").exists(), "the end of the killed worker's command")
+    until(lambda: fleet.finished(run))
+    recorded_and_published_once(fleet, run)
+    assert fleet.results(run)[0].attempts == 1
+    assert [line["losses"] for line in other.said("worker-lost")] == [1]
+
+
+def test_sigterm_in_mid_task_lets_it_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    run = fleet.push(f"exec echo here >> {notes}; sleep 2.5", "sleep 60000")
+    worker = start.start(allow_exec=True)
+    until(lambda: lines_in(notes))
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert list(fleet.results(run)) == [0]
+    until(lambda: fleet.depth().visible == 1, "the other task's message")
+    fleet.cancel(run)
+    assert start.start("--until-empty").wait() == 0
+    assert fleet.states(run) == {"SUCCEEDED": 1, "CANCELLED": 1}
+    recorded_and_published_once(fleet, run)
+
+
+def test_sigterm_kills_and_releases_what_takes_too_long(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    run = fleet.push(f"exec echo $$ >> {notes}; test $(wc -l < {notes}) -gt 1 || sleep 1000")
+    worker = start.start(allow_exec=True, stop_seconds=3)
+    until(lambda: lines_in(notes))
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert not Path(f"/proc/{lines_in(notes)[0]}").exists()
+    (record,) = fleet.records(run)
+    assert record.released
+    assert record.progress.losses == 0
+    assert [line["chunk"] for line in worker.said("released")] == [f"{run.id}#0"]
+    assert start.start("--until-empty", allow_exec=True).wait() == 0
+    assert fleet.results(run)[0].attempts == 1
+    recorded_and_published_once(fleet, run)
+
+
+def test_services_that_stand_still_for_longer_than_a_lease(
+    fleet: EmulatedFleet, settings: Settings, start: Programs
+) -> None:
+    run = fleet.push(*["sleep 300"] * 40)
+    workers = [start.start() for _ in range(2)]
+    until(lambda: len(fleet.results(run)) > 4)
+    emulator = process_on(settings.endpoint_url)
+    os.kill(emulator, signal.SIGSTOP)
+    try:
+        time.sleep(2 * settings.lease_seconds)
+    finally:
+        os.kill(emulator, signal.SIGCONT)
+    until(lambda: fleet.finished(run))
+    assert fleet.states(run) == {"SUCCEEDED": 40}
+    recorded_and_published_once(fleet, run)
+    for worker in workers:
+        assert worker.process.poll() is None
+        worker.signal(signal.SIGTERM)
+    assert [worker.wait() for worker in workers] == [0, 0]
+
+
+def process_on(endpoint: str) -> int:
+    """The emulator's process: our own child that was given that port."""
+    port = endpoint.rpartition(":")[2]
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = directory.joinpath("stat").read_text().rpartition(")")[2].split()[1]
+            environment = directory.joinpath("environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if int(parent) == os.getpid() and f"GATEWAY_PORT={port}".encode() in environment:
+            return int(directory.name)
+    raise AssertionError(f"no child of ours serves {endpoint}")
+
+
+def test_exec_is_off_unless_the_pool_allows_it(fleet: EmulatedFleet, start: Programs) -> None:
+    run = fleet.push("exec echo hello")
+    assert start.start("--until-empty").wait() == 0
+    assert "CLOUDKON_ALLOW_EXEC=yes" in fleet.results(run)[0].error
+    again = fleet.push("exec echo hello", "exec echo wrong >&2; exit 4")
+    assert start.start("--until-empty", allow_exec=True).wait() == 0
+    results = fleet.results(again)
+    assert (results[0].output, results[1].error) == ("hello", "exit code 4: wrong")
+
+
+def test_a_message_put_in_by_hand_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, start: Programs) -> None:
+    newer = json.dumps({"v": 2, "run": "later", "chunk": 0, "shards": 1, "first": 0, "tasks": ["sleep 1"]})
+    fleet.send("do something", newer)
+    run = fleet.push("sleep 1", "sleep 1")
+    worker = start.start("--until-empty")
+    assert worker.wait() == 0
+    assert fleet.states(run) == {"SUCCEEDED": 2}
+    assert sorted(fleet.rejected()) == sorted(["do something", newer])
+    reasons = [line["error"] for line in worker.said("message-rejected")]
+    assert any("not JSON" in reason for reason in reasons)
+    assert any("version 2; this worker reads version 1" in reason for reason in reasons)
+
+
+def test_every_line_of_the_log_is_json_that_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:
+    run = fleet.push("exec false", "sleep 1", "sleep never")
+    worker = start.start("--until-empty", allow_exec=True, max_attempts=2, log_level="debug")
+    assert worker.wait() == 0
+    for line in worker.lines:
+        assert {"time", "level", "action", "worker", "pool"} <= line.keys()
+    (retried,) = worker.said("attempt-failed")
+    assert (retried["run"], retried["task"], retried["attempt"]) == (run.id, f"{run.id}/0", 1)
+    assert {(line["task"], line["attempt"]) for line in worker.said("task-failed")} == {
+        (f"{run.id}/0", 2),
+        (f"{run.id}/2", 1),
+    }
+    assert [line["task"] for line in worker.said("task-succeeded")] == [f"{run.id}/1"]
+    assert [worker.lines[0]["action"], worker.lines[-1]["action"]] == ["started", "ended"]
+
+
+def test_a_long_output_lies_in_the_store(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+    run = fleet.push(*["exec head -c 3000 /dev/urandom | base64 -w 0"] * 25, chunk=25)
+    assert start.start("--until-empty", allow_exec=True).wait() == 0
+    outputs = [result.output for result in fleet.results(run).values()]
+    moved = [output for output in outputs if output.startswith("s3://")]
+    assert 0 < len(moved) < 25
+    assert sum(map(len, outputs)) <= 65_536
+    destination = tmp_path / "output"
+    trio.run(fleet.services.store.get, moved[0], destination)
+    assert len(destination.read_text()) == 4000

@@ -1,0 +1,111 @@
+"""How the worker starts, and what it says where it can't: one clear line, and an exit code that means something."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from cloudkon.settings import Settings
+from tests.integration.worker.fleet import EmulatedFleet
+from tests.integration.worker.programs import ROOT, Program, Programs, until
+
+
+def failure(program: Program) -> str:
+    """The one line that it says, and nothing else."""
+    (line,) = program.text.splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["action"]) == ("error", "failed")
+    return str(said["error"])
+
+
+def test_no_fleet_of_that_name(settings: Settings, start: Programs) -> None:
+    program = start.start(fleet="nosuchfleet")
+    assert program.wait() == 2
+    assert "nosuchfleet" in failure(program)
+
+
+def test_nothing_listens_at_the_endpoint(start: Programs) -> None:
+    program = start.start(endpoint_url="http://127.0.0.1:9")
+    assert program.wait() == 1
+    assert "127.0.0.1:9" in failure(program)
+
+
+def test_no_local_fleet_is_up(tmp_path: Path) -> None:
+    program = Program(tmp_path / "log", {}, directory=tmp_path)
+    assert program.wait() == 2
+    assert "python -m fleet up" in failure(program)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CLOUDKON_SLOTS", "many", "setting CLOUDKON_SLOTS='many': it is not a whole number"),
+        ("CLOUDKON_LEASE_SECONDS", "0", "setting CLOUDKON_LEASE_SECONDS: must be 1 to 36000"),
+        ("AWS_ENDPOINT_URL", "localhost", "localhost"),
+    ],
+)
+def test_a_setting_that_cannot_be_used(tmp_path: Path, variable: str, value: str, said: str) -> None:
+    program = Program(tmp_path / "log", {variable: value})
+    assert program.wait() == 2
+    assert said in failure(program)
+
+
+def test_an_idle_worker_ends_on_sigterm(start: Programs, fleet: EmulatedFleet) -> None:
+    program = start.start()
+    until(lambda: program.said("started"))
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 0
+    assert program.lines[-1]["action"] == "ended"
+
+
+def test_ctrl_c_drains_too(start: Programs, fleet: EmulatedFleet, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    run = fleet.push(f"exec touch {note}; sleep 1.5")
+    program = start.start(allow_exec=True)
+    until(note.exists)
+    program.signal(signal.SIGINT)
+    assert program.wait() == 0
+    assert fleet.states(run) == {"SUCCEEDED": 1}
+
+
+def test_an_empty_queue_ends_it_at_once_if_asked_so(start: Programs, fleet: EmulatedFleet) -> None:
+    program = start.start("--until-empty")
+    assert program.wait() == 0
+
+
+def test_the_local_back_end_needs_no_server(tmp_path: Path) -> None:
+    workload = tmp_path / "workload.txt"
+    workload.write_text("sleep 10\n" * 40)
+    program = Program(tmp_path / "log", {}, "--local", str(workload), "--slots", "4", "--json", directory=tmp_path)
+    assert program.wait() == 0
+    summary = json.loads(program.text)
+    assert (summary["tasks"], summary["succeeded"]) == (40, 40)
+    assert not (tmp_path / ".cloudkon").exists()
+
+
+def test_the_local_back_end_names_the_lines_that_it_cannot_run(tmp_path: Path) -> None:
+    workload = tmp_path / "workload.txt"
+    workload.write_text("sleep 10\nsleep ten\nfly\n")
+    program = Program(tmp_path / "log", {}, "--local", str(workload))
+    assert program.wait() == 2
+    head, *lines = program.text.splitlines()
+    assert head == f"error: {workload}: 2 lines can't be run"
+    assert [line.split(":")[0].strip() for line in lines] == ["line 2", "line 3"]
+
+
+def test_ctrl_c_ends_the_local_back_end_with_one_line(tmp_path: Path) -> None:
+    workload = tmp_path / "workload.txt"
+    note = tmp_path / "note"
+    workload.write_text(f"exec touch {note}; sleep 1000\n")
+    program = Program(tmp_path / "log", {"CLOUDKON_ALLOW_EXEC": "yes"}, "--local", str(workload))
+    until(note.exists)
+    program.signal(signal.SIGINT)
+    assert program.wait() == 130
+    assert program.text == "interrupted; the local back end keeps nothing: run it again\n"
+
+
+def test_help_is_there_without_any_fleet(tmp_path: Path) -> None:
+    program = Program(tmp_path / "log", {}, "--help", directory=ROOT)
+    assert program.wait() == 0
+    assert "--until-empty" in program.text

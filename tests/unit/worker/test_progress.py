@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from cloudkon.log import Log
+from cloudkon.settings import Settings
+from cloudkon.words import TaskId
+from images.worker.context import Context
+from images.worker.progress import ProgressWatch
+
+
+def context(scratch: Path, seq: int = 7) -> Context:
+    return Context(TaskId("r", seq), 2, "token", 0.0, scratch / str(seq), Settings(), Log())
+
+
+def test_progress_is_logged_with_its_task_and_only_when_it_is_new(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watch = ProgressWatch(tmp_path, Log())
+    context(tmp_path).progress(0.5, "half the pictures")
+    watch.look()
+    watch.look()
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    for part in ('"action": "progress"', '"task": "r/7"', '"attempt": 2', '"fraction": 0.5', "half the pictures"):
+        assert part in said
+    context(tmp_path).progress(1.0)
+    watch.look()
+    assert '"fraction": 1.0' in capfd.readouterr().err
+
+
+def test_a_task_that_says_nothing_or_has_ended_is_no_trouble(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    context(tmp_path).scratch_directory()
+    ProgressWatch(tmp_path, Log()).look()
+    assert not capfd.readouterr().err
