@@ -47,6 +47,11 @@ class Bar:
         self._progress.update(self._task, completed=completed, description=what)
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 task``, ``1,000 tasks``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 @contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
     """A bar on standard error that goes away at the end; without ``total`` it counts only."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from client.cli.display import progress_bar, say
+from client.cli.display import counted, progress_bar, say
 from client.cli.session import Session, pass_session
 from client.pictures import Picture, find_pictures, upload
 from client.slideshows import slideshow_instructions
@@ -101,4 +101,4 @@ def _write(instructions: Iterator[str], output: str, count: int) -> None:
         return
     write_workload(instructions, Path(output))
     given = "" if Path(output) == DEFAULT_WORKLOAD else f" {output}"
-    say(f"{output}: {count:,} instructions. Push them with: python -m client push{given}")
+    say(f"{output}: {counted(count, 'instruction')}. Push with: python -m client push{given}")

@@ -9,7 +9,7 @@ from typing import IO
 
 import click
 
-from client.cli.display import Bar, progress_bar, say
+from client.cli.display import Bar, counted, progress_bar, say
 from client.cli.session import Session, pass_session
 from client.crowding import crowding, on_embedded_emulator
 from client.push import Pushed, PushEvents, push_again
@@ -84,7 +84,7 @@ async def _tell_beginning(session: Session, services: Services, bar: Bar, run: R
     if sent is not None:
         say(f"run {run.id} goes on: {sent:,} of {run.chunk_count:,} messages were sent before")
     else:
-        say(f"run {run.id}: {run.count:,} tasks in {run.chunk_count:,} messages")
+        say(f"run {run.id}: {counted(run.count, 'task')} in {counted(run.chunk_count, 'message')}")
     bar.begin(sent or 0, run.chunk_count)
     if on_embedded_emulator(session.settings) and (warning := await crowding(services, run)):
         say(f"warning: {warning}")
