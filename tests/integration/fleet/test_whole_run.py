@@ -1,0 +1,88 @@
+"""The three programs together, as a user runs them, while what they stand on is stopped, started and killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fleet.local.command import WORKER_COMMAND
+from tests.integration.fleet.conftest import CommandLine, eventually
+
+TASKS = 400
+
+
+@pytest.fixture
+def whole(fleet: CommandLine) -> CommandLine:
+    """A fleet whose workers are the real ones, with short leases so that losing one is soon made good."""
+    environment = {name: value for name, value in fleet.environment.items() if name != WORKER_COMMAND}
+    leases = {"CLOUDKON_LEASE_SECONDS": "4", "CLOUDKON_SKEW_SECONDS": "1", "CLOUDKON_POLL_SECONDS": "1"}
+    return replace(fleet, environment=environment | leases)
+
+
+def client(line: CommandLine, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "client", *words],
+        cwd=line.directory,
+        env=line.environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, f"{words} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def push(line: CommandLine) -> str:
+    client(line, "generate", str(TASKS), "sleep", "40")
+    return client(line, "push").strip()
+
+
+def some_ended(line: CommandLine, run: str) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-m", "client", "results", run],
+        cwd=line.directory,
+        env=line.environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    return done.stdout.count("\n") > TASKS // 20
+
+
+def assert_every_task_has_one_result(line: CommandLine, run: str) -> None:
+    client(line, "check", run, "--wait")
+    rows = [json.loads(row) for row in client(line, "results", run, "--json").splitlines()]
+    assert Counter(row["task"] for row in rows) == Counter(f"{run}/{seq}" for seq in range(TASKS))
+    assert {row["state"] for row in rows} == {"SUCCEEDED"}
+
+
+def test_a_run_survives_an_emulator_that_is_stopped_and_started(whole: CommandLine) -> None:
+    whole.run("up")
+    whole.run("scale", "2")
+    run = push(whole)
+    eventually(lambda: some_ended(whole, run))
+    before = whole.status()["emulator"]["pid"]
+    # An orderly stop saves everything; the supervisor starts it again at the same address.
+    os.kill(before, signal.SIGTERM)
+    eventually(lambda: whole.status()["emulator"]["pid"] not in (0, before))
+    assert_every_task_has_one_result(whole, run)
+
+
+def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> None:
+    whole.run("up")
+    whole.run("scale", "2")
+    run = push(whole)
+    eventually(lambda: some_ended(whole, run))
+    for pid in whole.workers().values():
+        os.kill(pid, signal.SIGKILL)
+    assert_every_task_has_one_result(whole, run)
+    logs = Path(whole.home.logs).glob("worker-*.log")
+    assert any("worker-lost" in log.read_text() for log in logs), "nobody took over from a dead worker"
