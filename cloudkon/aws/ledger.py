@@ -9,13 +9,14 @@ import trio
 
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.faults import DENIED, MISSING_FLEET, named
-from cloudkon.aws.items import chunk_number, key_values, run_item, run_key, to_record, to_run
+from cloudkon.aws.items import Item, chunk_number, key_values, run_item, run_key, to_record, to_run
 from cloudkon.aws.statements import read_statement, write_statement
-from cloudkon.errors import Unavailable
+from cloudkon.errors import MalformedMessage, Unavailable
 from cloudkon.log import Log
 from cloudkon.ports.batch import check_chunks
 from cloudkon.ports.ledger import Write, WriteOutcome
-from cloudkon.words import ChunkKey, Record, Run
+from cloudkon.words import ChunkKey, ChunkState, Record, Run
+from cloudkon.words.record import NO_OWNER
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,9 +67,17 @@ class DynamoLedger:
             if "Error" in answer:
                 raise Unavailable(f"table {self._table}: a read failed: {_reason(answer)}")
         return [
-            to_record(key, answer["Item"]) if answer.get("Item") else None
+            self._record(key, answer["Item"]) if answer.get("Item") else None
             for key, answer in zip(keys, answers, strict=True)
         ]
+
+    def _record(self, key: ChunkKey, item: Item) -> Record:
+        try:
+            return to_record(key, item)
+        except MalformedMessage as error:
+            # One item that another version wrote must not hold up the 24 others of its batch.
+            self._log.warning("item-unreadable", chunk=str(key), error=str(error))
+            return Record(key, ChunkState.CLAIMED, NO_OWNER, 0, 0, readable=False)
 
     async def create_run(self, run: Run) -> Run:
         """Write the run if its id is free; give the run that the ledger then holds.

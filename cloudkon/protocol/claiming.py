@@ -100,17 +100,24 @@ class Claiming:
     def _judge(self, found: Record | None, asked: Instant) -> Self | Claimed | Held | Done:
         if found is None:
             return replace(self, phase=_Phase.INSERT)
+        if not found.readable:
+            # A newer version's, in a rolling deploy: its workers will see to it, and it must not be touched.
+            return Held(self.key, self.terms.lease / 1000)
         if found.state is ChunkState.DONE:
             return Done(self.key, found)
         if found.owner == self.token:
-            # Of the asks that may have written this, the earliest: we must not rely on it for longer.
-            since = min((at for lease_end, at in self.unanswered if lease_end == found.lease_end), default=None)
-            if since and self.terms.trusted_until(since) > asked.monotonic:
-                return self._claimed(found, since)
-            return replace(self, phase=_Phase.STEAL, seen=found)
+            return self._recognise(found, asked)
         left = found.lease_end + self.terms.margin - asked.wall
         if left >= 0 and not found.released:
             return Held(self.key, left / 1000)
+        return replace(self, phase=_Phase.STEAL, seen=found)
+
+    def _recognise(self, found: Record, asked: Instant) -> Self | Claimed:
+        """Our own write, whose answer was lost: it is claimed, unless its lease is too old to rely on."""
+        # Of the asks that may have written this, the earliest: we must not rely on it for longer.
+        since = min((at for lease_end, at in self.unanswered if lease_end == found.lease_end), default=None)
+        if since and self.terms.trusted_until(since) > asked.monotonic:
+            return self._claimed(found, since)
         return replace(self, phase=_Phase.STEAL, seen=found)
 
     def _claimed(self, record: Record, since: Instant) -> Claimed:

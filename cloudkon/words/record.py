@@ -69,6 +69,8 @@ class Record:
     tasks: int = 1
     progress: Progress = field(default_factory=Progress)
     expires: int = 0
+    readable: bool = True
+    """Whether this version can read the item; else another one wrote it, and only that it is there is known."""
 
     @property
     def released(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -256,3 +257,16 @@ def test_a_run_with_damaged_ranges_is_named() -> None:
 def test_a_damaged_record_is_named(damage: dict[str, Any]) -> None:
     with pytest.raises(MalformedMessage, match="run-1"):
         to_record(record().key, {**item(0), **damage})
+
+
+async def test_an_item_of_another_version_holds_up_no_other_chunk(
+    ledger: DynamoLedger, dynamodb: Stubber, lines: Lines
+) -> None:
+    newer = {**item(0), "progress": {"B": zlib.compress(b'{"v": 2}')}}
+    dynamodb.add_response("batch_execute_statement", {"Responses": [{"Item": newer}, {"Item": item(1)}]})
+    unreadable, readable = await ledger.read([record(0).key, record(1).key])
+    assert readable == record(1)
+    assert unreadable is not None
+    assert not unreadable.readable
+    (line,) = lines.read()
+    assert (line["action"], line["chunk"]) == ("item-unreadable", "run-1#0")

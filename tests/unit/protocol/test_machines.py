@@ -97,6 +97,11 @@ def test_our_own_claim_whose_answer_was_lost_is_found() -> None:
     assert verdict == Claimed(Claim(record(attempt=1), NOW.monotonic + 55))
 
 
+def test_what_another_version_wrote_is_left_to_its_workers() -> None:
+    found = replace(record(owner="theirs", lease_end=0), readable=False)
+    assert told_of(found) == Held(KEY, TERMS.lease / 1000)
+
+
 def test_a_live_lease_is_held_for_what_is_left_of_it_and_the_margin() -> None:
     assert told_of(record(owner="theirs", lease_end=NOW.wall + 20_000)) == Held(KEY, 25.0)
 
