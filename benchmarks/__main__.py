@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from benchmarks import local_backend, local_target, memory
-from benchmarks.machine import shape
+from benchmarks.machine import load, shape
 from benchmarks.table import Table, keep
 
 REPORT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -15,7 +15,8 @@ ALL: Final = {"local_backend": local_backend.measure, "local_target": local_targ
 HEAD: Final = """\
 # Benchmarks
 
-Written by `make bench` on {date}, in {minutes:.0f} minutes, on this machine: {machine}.
+Written by `make bench` on {date}, in {minutes:.0f} minutes, on this machine: {machine}. Load average {before:.1f} \
+before, {after:.1f} after.
 
 Trust ratios more than figures: each is to something that ran beside it.
 """
@@ -26,14 +27,15 @@ Trust ratios more than figures: each is to something that ran beside it.
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), default=REPORT, help="The report's file.")
 def main(share: float, to: Path) -> None:
     """Run every benchmark and write the report."""
-    begun, machine = time.time(), shape()
+    begun, machine, before = time.time(), shape(), load()
     tables: list[Table] = []
     for name, measure in ALL.items():
         found = measure(share)
         keep(name, found, machine)
         tables += found
     date = time.strftime("%Y-%m-%d", time.gmtime(begun))
-    head = HEAD.format(date=date, minutes=(time.time() - begun) / 60, machine=machine)
+    minutes = (time.time() - begun) / 60
+    head = HEAD.format(date=date, minutes=minutes, machine=machine, before=before, after=load())
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text("\n\n".join([head.rstrip(), *(table.markdown() for table in tables)]) + "\n", encoding="utf-8")
     click.echo(f"written to {to}")

@@ -16,7 +16,7 @@ from benchmarks.table import Table, keep
 
 SLOTS: Final = (1, 2, 4, 8, 16)
 SHORT_TASKS: Final = 10_000
-SLEEPS: Final = 1_000
+SLEEPS: Final = 500
 """A slot."""
 REPETITIONS: Final = 3
 MILLISECONDS: Final = 10

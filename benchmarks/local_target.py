@@ -26,7 +26,7 @@ def throughput(fleet: BenchFleet, share: float) -> Table:
         "Throughput on the local target",
         ("chunk", "workers", "tasks/s", "÷ naive"),
         f"{tasks:,} times `sleep 0`, pushed before the workers start, from the first task's start to the last one's "
-        "end. The emulator is one Python process on the same cores.",
+        "end; one run each. The emulator is one Python process on the same cores.",
     )
     naive = naive_rate(fleet, round(NAIVE_TASKS * share), 0).tasks_per_second
     table.rows.append(("-", "1 naive", f"{naive:,.0f}", "1.0"))
@@ -44,7 +44,7 @@ def efficiency(fleet: BenchFleet, share: float) -> Table:
         "Efficiency on the local target",
         ("chunk", "workers", "efficiency", "÷ bare loop"),
         f"{sleeps:,} times `sleep {MILLISECONDS}` a worker: the sleeps' time over the workers' time. "
-        "The bare loop is `time.sleep` in Python, run beside it.",
+        "One run each. The bare loop is `time.sleep` in Python, run beside it.",
     )
     bare = seconds * bare_loop(sleeps, seconds).tasks_per_second
     table.rows.append(("-", "bare loop", f"{bare:.1%}", "1.00"))

@@ -11,11 +11,15 @@ GIBIBYTE: Final = 1024**3
 def shape() -> str:
     """Processors, memory, system and Python, in a line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIBIBYTE
-    load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, {platform.system()} "
-        f"{platform.machine()}, Python {platform.python_version()}; load average at the start {load:.1f}"
+        f"{platform.machine()}, Python {platform.python_version()}"
     )
+
+
+def load() -> float:
+    """How many processes wanted a processor over the last minute: above the cores, figures are of a busy machine."""
+    return os.getloadavg()[0]
 
 
 def _processor() -> str:

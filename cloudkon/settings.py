@@ -16,6 +16,8 @@ LONGEST_LEASE = 36_000
 LONGEST_POLL = 20
 """Seconds that SQS lets one receive wait."""
 TARGETS = ("local", "docker", "aws")
+DOCKER_ENDPOINT = "http://127.0.0.1:4566"
+"""Where the docker target's LocalStack answers, unless an endpoint is set."""
 ENDPOINT_FILE = "local.json"
 """In the state directory: where the local fleet's emulator listens, as ``{"endpoint_url": …}``."""
 
@@ -36,7 +38,7 @@ class Settings:
     target: str = "local"
     """Where it runs: local, docker or aws."""
     endpoint_url: str = ""
-    """Where AWS's services answer, for an emulator; empty on AWS, and on the local target once it is up."""
+    """Where AWS's services answer, for an emulator; empty on AWS, and where the local or docker target's own do."""
     region: str = ""
     """AWS region; by default the profile's, and ``us-east-1`` on emulators."""
     profile: str = ""
@@ -139,8 +141,10 @@ class Settings:
 
     def service_endpoint(self) -> str:
         """Where AWS's services answer, or nothing for AWS itself. Raises ``NoFleet`` if the local fleet is not up."""
-        if self.endpoint_url or self.target != "local":
+        if self.endpoint_url or self.target == "aws":
             return self.endpoint_url
+        if self.target == "docker":
+            return DOCKER_ENDPOINT
         path = self.state_dir / ENDPOINT_FILE
         try:
             return str(json.loads(path.read_text())["endpoint_url"])

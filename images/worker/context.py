@@ -24,9 +24,14 @@ class Context:
     attempt: int
     token: str
     deadline: float
-    scratch: Path
+    scratch_path: str
     settings: Settings
     log: Log
+
+    @property
+    def scratch(self) -> Path:
+        """Where its directory is, or would be."""
+        return Path(self.scratch_path)
 
     @property
     def run(self) -> str:

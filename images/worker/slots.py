@@ -24,6 +24,7 @@ class Slots:
         self._heartbeat = heartbeat
         self._retries: trio.Nursery | None = None
         self.draining = False
+        self._killing = False
 
     async def run(self) -> None:
         """Run the slots until cancelled."""
@@ -44,13 +45,19 @@ class Slots:
 
     async def _execute(self, index: int, process: SlotProcess | None, holding: Holding, task: Task) -> None:
         seq = task.id.seq
+        timeout = self._kit.settings.task_timeout_seconds
         outcome: Outcome | None = None
+        started = 0.0
         with trio.CancelScope() as scope:
             holding.running[seq] = scope
             number = holding.failures.get(seq, 0) + 1
             if not holding.careful or await self._suspect(holding, seq):
                 self._kit.agenda.started(index)
+                started = self._kit.clock.wall()
+                scope.deadline = trio.current_time() + timeout
                 outcome = await self._attempts.run(task, holding.claim.token, number, process)
+        if scope.cancelled_caught and trio.current_time() >= scope.deadline and not self._told_to_stop(holding):
+            outcome = Outcome("", f"timed out after {timeout:g} s", permanent=False, started=started, seconds=timeout)
         # A cancellation that came too late to change the outcome changes nothing.
         self._kit.agenda.ended(index, outcome.seconds if outcome else None)
         del holding.running[seq]
@@ -61,6 +68,9 @@ class Slots:
             self._file(holding, task, number, outcome)
         self.look_after(holding)
 
+    def _told_to_stop(self, holding: Holding) -> bool:
+        return self._killing or holding.key.run in self._kit.flags.cancelled
+
     async def _suspect(self, holding: Holding, seq: int) -> bool:
         """Record which task is about to start; ``False`` if the claim is lost."""
         holding.suspect = seq
@@ -68,17 +78,14 @@ class Slots:
 
     def _file(self, holding: Holding, task: Task, number: int, outcome: Outcome) -> None:
         seq = task.id.seq
-        log = self._kit.log.bind(run=task.id.run, task=str(task.id), attempt=number)
+        if outcome.error or self._kit.log.says("debug"):
+            self._tell(task, number, outcome)
         if outcome.error:
             holding.failures[seq] = number
             if not outcome.permanent and number < self._kit.settings.max_attempts:
-                log.warning("attempt-failed", error=outcome.error[:500])
                 assert self._retries is not None
                 self._retries.start_soon(self._retry, holding, task, number)
                 return
-            log.warning("task-failed", error=outcome.error[:500])
-        else:
-            log.debug("task-succeeded", seconds=round(outcome.seconds, 4))
         holding.results[seq] = Result(
             task.id,
             TaskState.FAILED if outcome.error else TaskState.SUCCEEDED,
@@ -89,6 +96,15 @@ class Slots:
             seconds=outcome.seconds,
             worker=self._kit.name,
         )
+
+    def _tell(self, task: Task, number: int, outcome: Outcome) -> None:
+        log = self._kit.log.bind(run=task.id.run, task=str(task.id), attempt=number)
+        if not outcome.error:
+            log.debug("task-succeeded", seconds=round(outcome.seconds, 4))
+        elif outcome.permanent or number >= self._kit.settings.max_attempts:
+            log.warning("task-failed", error=outcome.error[:500])
+        else:
+            log.warning("attempt-failed", error=outcome.error[:500])
 
     async def _retry(self, holding: Holding, task: Task, number: int) -> None:
         longest = self._kit.settings.retry_seconds * 2 ** (number - 1)
@@ -125,6 +141,7 @@ class Slots:
 
     def kill(self) -> None:
         """Time is up: stop what runs; it is released with the results so far and costs no attempt."""
+        self._killing = True
         for holding in list(self._kit.custody.holdings.values()):
             for scope in holding.running.values():
                 scope.cancel()

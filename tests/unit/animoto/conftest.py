@@ -37,7 +37,7 @@ def context_for(tmp_path: Path, settings: Settings) -> Callable[..., Context]:
             attempt=1,
             token=token,
             deadline=time.time() + seconds,
-            scratch=tmp_path / "scratch",
+            scratch_path=str(tmp_path / "scratch"),
             settings=settings,
             log=Log("error"),
         )

@@ -21,7 +21,7 @@ from tests.unit.worker.fleet import until
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    return Context(TaskId("run", 7), 2, "token", 0.0, tmp_path / "scratch", Settings(), Log("error"))
+    return Context(TaskId("run", 7), 2, "token", 0.0, str(tmp_path / "scratch"), Settings(), Log("error"))
 
 
 def alive(pid: int) -> bool:
@@ -145,7 +145,7 @@ from cloudkon.settings import Settings
 from cloudkon.words import TaskId
 from images.worker.context import Context
 from images.worker.handlers.command import run_command
-context = Context(TaskId("run", 1), 1, "token", 0.0, Path({str(tmp_path / "scratch")!r}), Settings(), Log("error"))
+context = Context(TaskId("run", 1), 1, "token", 0.0, {str(tmp_path / "scratch")!r}, Settings(), Log("error"))
 trio.run(run_command, "sleep 1000 & echo $! > {tmp_path}/deep; echo $$ > {tmp_path}/shell; wait", context)
 """
     worker = subprocess.Popen([sys.executable, "-c", program])

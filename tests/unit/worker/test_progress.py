@@ -10,7 +10,7 @@ from images.worker.progress import ProgressWatch
 
 
 def context(scratch: Path, seq: int = 7) -> Context:
-    return Context(TaskId("r", seq), 2, "token", 0.0, scratch / str(seq), Settings(), Log())
+    return Context(TaskId("r", seq), 2, "token", 0.0, str(scratch / str(seq)), Settings(), Log())
 
 
 def test_progress_is_logged_with_its_task_and_only_when_it_is_new(
