@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
-from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.machine import Answer, Lost, Verdict, record_read
-from cloudkon.words import ChunkKey, ChunkState, Progress, Record
+from cloudkon.protocol.claim import Instant
+from cloudkon.protocol.machine import Answer, Lost, OfClaim, Verdict, record_read
+from cloudkon.words import ChunkKey, ChunkState, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,10 @@ class Recorded(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Completing:
+class Completing(OfClaim):
     """One completion of one claim; ``progress`` holds a result for every task."""
 
-    claim: Claim
-    progress: Progress
-    terms: Terms
     looking: bool = False
-
-    @property
-    def key(self) -> ChunkKey:
-        """The chunk's."""
-        return self.claim.key
 
     def ask(self, now: Instant) -> Ask:
         """Write DONE, fenced on state, owner and attempt; or read back where that was refused."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from cloudkon.ports import Ask, Read, WriteOutcome
-from cloudkon.protocol.claim import Instant
-from cloudkon.words import ChunkKey, Record
+from cloudkon.protocol.claim import Claim, Instant, Terms
+from cloudkon.words import ChunkKey, Progress, Record
 
 V_co = TypeVar("V_co", bound="Verdict", covariant=True)
 
@@ -42,6 +42,20 @@ class Machine(Protocol[V_co]):
     def told(self, ask: Ask, asked: Instant, answer: Answer) -> "Machine[V_co] | V_co":
         """Take the answer to ``ask``, which was asked at ``asked``."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OfClaim:
+    """What every conversation about a claim of ours begins with."""
+
+    claim: Claim
+    progress: Progress
+    terms: Terms
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk's."""
+        return self.claim.key
 
 
 def record_read(ask: Ask, answer: Answer) -> Record | None:

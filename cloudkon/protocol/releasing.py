@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
-from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.machine import Answer, Verdict
-from cloudkon.words import ChunkKey, Progress
+from cloudkon.protocol.claim import Instant
+from cloudkon.protocol.machine import Answer, OfClaim, Verdict
+from cloudkon.words import ChunkKey
 from cloudkon.words.record import NO_OWNER, RELEASED_LEASE_END
 
 
@@ -18,17 +18,8 @@ class Released(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Releasing:
+class Releasing(OfClaim):
     """One release of one claim."""
-
-    claim: Claim
-    progress: Progress
-    terms: Terms
-
-    @property
-    def key(self) -> ChunkKey:
-        """The chunk's."""
-        return self.claim.key
 
     def ask(self, now: Instant) -> Ask:
         """Clear owner and lease, fenced on state, owner and attempt."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
-from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.machine import Answer, Lost, Verdict, record_read
-from cloudkon.words import ChunkKey, ChunkState, Progress
+from cloudkon.protocol.claim import Claim, Instant
+from cloudkon.protocol.machine import Answer, Lost, OfClaim, Verdict, record_read
+from cloudkon.words import ChunkKey, ChunkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,11 @@ class Renewed(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Renewing:
+class Renewing(OfClaim):
     """One renewal of one claim. ``after`` is the latest lease end asked for so far, in epoch milliseconds."""
 
-    claim: Claim
-    progress: Progress
-    terms: Terms
     after: int = 0
     looking: bool = False
-
-    @property
-    def key(self) -> ChunkKey:
-        """The chunk's."""
-        return self.claim.key
 
     def ask(self, now: Instant) -> Ask:
         """Write the later lease end and the progress, or see who has it if that was refused."""

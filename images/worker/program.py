@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import trio
 
@@ -12,6 +13,7 @@ from cloudkon.ports import Queue
 from cloudkon.settings import Settings
 from cloudkon.words import Pool
 from images.worker.handlers import Handler
+from images.worker.health import beat
 from images.worker.scratch import open_scratch
 from images.worker.worker import Worker
 
@@ -35,19 +37,20 @@ def serve(
         services = connect(settings)
         with open_scratch() as scratch:
             worker = Worker(settings, pool, services, handlers, log, scratch, until_empty=until_empty)
-            trio.run(_run, worker, services.queues[pool.name])
+            trio.run(_run, worker, services.queues[pool.name], scratch)
     except CloudKonError as error:
         log.error("failed", error=str(error))  # noqa: TRY400  (our log, and the text is the user's)
         return error.exit_code
     return EXIT_OK
 
 
-async def _run(worker: Worker, queue: Queue) -> None:
+async def _run(worker: Worker, queue: Queue, scratch: Path) -> None:
     # A fleet that isn't there, or credentials that don't do, must show at once and not as an endless retry.
     await queue.depth()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, worker, signals)
+            nursery.start_soon(beat, scratch)
             await worker.run()
             nursery.cancel_scope.cancel()
 
