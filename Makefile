@@ -11,11 +11,14 @@ CHECKED := cloudkon images fleet client demo benchmarks tests
 TEST_PROCESSES := 2
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
-TIERS := tests/unit tests/contract tests/integration
+TIERS := tests/unit tests/contract tests/simulation tests/integration
+# Schedules that `make simulate` runs, from the first one on.
+SEEDS := 10000
+FIRST := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test simulate check bench clean
 .SUFFIXES:
 
 help: ## List what can be made
@@ -29,6 +32,10 @@ demo: $(VENV)/demo-installed ## Run a fleet on this machine, end to end; PHOTOS=
 test: $(VENV)/dev-installed ## Run the tests: unit, contract, integration
 	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TIERS) $(WITH)
+
+simulate: $(VENV)/dev-installed ## Search for a schedule that breaks a promise; SEEDS=100000 for a night
+	@SIMULATION_FIRST=$(FIRST) SIMULATION_SEEDS=$(SEEDS) $(PYTHON) -m pytest --quiet --numprocesses $(TEST_PROCESSES) \
+		tests/simulation -k schedule_breaks
 
 check: $(VENV)/dev-installed ## Check format, lint, types, the direction of imports, and that no machine's path is in a file
 	@$(VENV)/bin/ruff format --quiet --check . || { echo 'format them with: $(VENV)/bin/ruff format .' >&2; exit 1; }
