@@ -61,6 +61,14 @@ class Closing:
         """Give the chunk back with its results so far."""
         self._close(holding, self._release, _STORE_SECONDS)
 
+    def release_late(self, holding: Holding) -> None:
+        """Give back a chunk whose lease our own clock ended, unless somebody has it by now: the fence will tell.
+
+        Else its next worker would take us for dead, and blame the task that ran when the ledger was out of reach.
+        """
+        assert self._nursery is not None
+        self._nursery.start_soon(self._release_late, holding)
+
     def publish_again(self, arrival: Arrival, results: tuple[Result, ...]) -> None:
         """Somebody completed it and may have died before publishing."""
         self._publish.put(Publication(arrival, results))
@@ -150,6 +158,15 @@ class Closing:
         await self._kit.mailbox.give_back([one for h in holdings for one in h.arrival.deliveries.values()])
         for holding in holdings:
             self._kit.custody.forget(holding.key)
+
+    async def _release_late(self, holding: Holding) -> None:
+        def each(verdict: Released) -> None:
+            self._kit.log.info("released", chunk=str(verdict.key), late=True)
+
+        machines: list[Machine[Released]] = [Releasing(holding.claim, holding.checkpoint, self._kit.terms)]
+        until = self._kit.clock.monotonic() + self._kit.terms.lease / 1000
+        if not await self._kit.registrar.settle(machines, each, until):
+            await self._kit.mailbox.give_back(list(holding.arrival.deliveries.values()))
 
 
 def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Heartbeat:
         await self._renew([holding])
         if holding.renewed and holding.claim is before:
             # The ledger did not answer in time. Nothing may start unrecorded.
-            self._lose(holding, "not renewed in time")
+            self._lose(holding, overdue=True)
         return holding.stage is Stage.ACTIVE
 
     async def _renew_due(self) -> None:
@@ -69,7 +69,7 @@ class Heartbeat:
             if isinstance(verdict, Renewed):
                 holding.claim = verdict.claim
             elif holding.renewed:
-                self._lose(holding, "renewal refused")
+                self._lose(holding, overdue=False)
 
         machines: list[Machine[Renewed | Lost]] = [
             Renewing(one.claim, one.checkpoint, self._kit.terms) for one in holdings
@@ -85,12 +85,13 @@ class Heartbeat:
             now = trio.current_time()
             for holding in list(self._kit.custody.holdings.values()):
                 if holding.renewed and now >= holding.claim.trusted_until:
-                    self._lose(holding, "not renewed in time")
+                    self._lose(holding, overdue=True)
 
-    def _lose(self, holding: Holding, why: str) -> None:
+    def _lose(self, holding: Holding, *, overdue: bool) -> None:
         self.lost += 1
+        why = "not renewed in time" if overdue else "renewal refused"
         self._kit.log.warning("claim-lost", chunk=str(holding.key), stage="running", why=why)
-        holding.lose()
+        holding.lose(overdue=overdue)
         self._kit.custody.forget(holding.key)
 
     async def _hide_due(self) -> None:

@@ -56,6 +56,7 @@ class Holding:
         "claim",
         "failures",
         "inherited",
+        "overdue",
         "pending",
         "renewal",
         "results",
@@ -76,6 +77,8 @@ class Holding:
         self.pending: deque[Task] = deque(task for task in arrival.chunk.tasks() if task.id.seq not in self.results)
         self.running: dict[int, trio.CancelScope] = {}
         self.stage = Stage.ACTIVE
+        self.overdue = False
+        """Whether it was lost by our own clock: perhaps nobody else has it yet."""
         self.renewal = trio.Semaphore(1)
         """Two renewals of one claim must not overtake one another."""
 
@@ -120,9 +123,10 @@ class Holding:
         progress = self.progress
         return replace(progress, results=fitting(progress.results))
 
-    def lose(self) -> None:
+    def lose(self, *, overdue: bool) -> None:
         """Kill the work: the claim can't be relied on any more."""
         self.stage = Stage.LOST
+        self.overdue = overdue
         self.pending.clear()
         for scope in self.running.values():
             scope.cancel()

@@ -62,6 +62,8 @@ class Slots:
         self._kit.agenda.ended(index, outcome.seconds if outcome else None)
         del holding.running[seq]
         if holding.stage is not Stage.ACTIVE:
+            if holding.overdue and holding.idle:
+                self._closing.release_late(holding)
             return
         holding.suspect = None
         if outcome is not None:

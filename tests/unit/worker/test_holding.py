@@ -45,7 +45,7 @@ def test_a_checkpoint_leaves_out_what_does_not_fit() -> None:
 def test_a_lost_one_stops_its_tasks_and_starts_no_more() -> None:
     one = holding()
     one.running[30] = trio.CancelScope()
-    one.lose()
+    one.lose(overdue=False)
     assert one.stage is Stage.LOST
     assert one.running[30].cancel_called
     assert not one.pending

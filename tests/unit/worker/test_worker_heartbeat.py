@@ -7,6 +7,7 @@ from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
 from cloudkon.ports import QueueOutcome
+from cloudkon.words import Run, TaskState
 from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, VirtualClock, until
 from tests.unit.worker.meddling import Call
 
@@ -74,6 +75,28 @@ async def test_a_ledger_that_fails_for_longer_kills_the_work_and_another_runs_it
         two.cancel()
     assert fleet.work.starts[0] == 2
     assert results[0].worker == "two"
+
+
+async def test_outages_longer_than_a_lease_are_not_blamed_on_the_task(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("work 100")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker("one"))
+        for _ in range(5):
+            await until(lambda: fleet.work.running == 1)
+            fleet.ledger.around["write"] = fleet.ledger.around["read"] = fail
+            await until(lambda: fleet.work.running == 0)
+            await trio.sleep(5)
+            fleet.ledger.around.clear()
+            await until(lambda: _is_released(fleet, run), within=LEASE)
+        results = await fleet.finish(run)
+        life.cancel()
+    assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
+    assert (await fleet.record(run)).progress.losses == 0
+
+
+async def _is_released(fleet: Fleet, run: Run) -> bool:
+    record = await fleet.record(run)
+    return record.released or fleet.work.running == 1
 
 
 async def test_a_renewal_that_hangs_does_not_hide_that_time_is_up(fleet: Fleet, autojump_clock: MockClock) -> None:
