@@ -18,24 +18,27 @@ FIRST := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate check bench clean
+.PHONY: help setup demo test simulate containers check bench clean
 .SUFFIXES:
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-6s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
 
 setup: $(VENV)/dev-installed ## Install what development needs into .venv
 
 demo: $(VENV)/demo-installed ## Run a fleet on this machine, end to end; PHOTOS=folder for your own pictures
 	@$(PYTHON) -m demo
 
-test: $(VENV)/dev-installed ## Run the tests: unit, contract, integration
+test: $(VENV)/dev-installed ## Run the tests: unit, contract, simulation, integration
 	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TIERS) $(WITH)
 
 simulate: $(VENV)/dev-installed ## Search for a schedule that breaks a promise; SEEDS=100000 for a night
 	@SIMULATION_FIRST=$(FIRST) SIMULATION_SEEDS=$(SEEDS) $(PYTHON) -m pytest --quiet --numprocesses $(TEST_PROCESSES) \
 		tests/simulation -k schedule_breaks
+
+containers: $(VENV)/dev-installed ## Test the real images and the compose file on a running Docker engine
+	@$(PYTHON) -m pytest tests/containers $(WITH)
 
 check: $(VENV)/dev-installed ## Check format, lint, types, the direction of imports, and that no machine's path is in a file
 	@$(VENV)/bin/ruff format --quiet --check . || { echo 'format them with: $(VENV)/bin/ruff format .' >&2; exit 1; }

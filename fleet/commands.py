@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 
 EXAMPLES: Final = """\b
 Examples:
+  python -m fleet build                 make the images (target docker)
   python -m fleet up                    start the queues, table and store
   python -m fleet scale 4               have four workers
   python -m fleet scale 1 --pool animoto
@@ -39,6 +40,15 @@ def fleet(context: click.Context) -> None:
     """Start, scale, watch and stop a fleet of workers."""
     if context.obj is None:
         context.obj = partial(_target_of_environment)
+
+
+@fleet.command()
+@click.option("--pool", default=None, help="Only this pool's image.")
+@click.pass_obj
+def build(make_target: Callable[[], Target], pool: str | None) -> None:
+    """Make the images that workers run, where the target needs any. Unchanged layers are not made again."""
+    chosen = (pool_named(pool),) if pool else POOLS
+    _run(lambda: make_target().build(chosen, _report))
 
 
 @fleet.command()

@@ -10,7 +10,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def rendered(status: FleetStatus) -> RenderableType:
-    """One head line, a table with a row a pool, and the problems."""
+    """One head line, a table with a row a pool, the problems and the notes."""
     where = f" at {status.endpoint_url}" if status.endpoint_url else ""
     head = f"fleet {status.fleet} on {status.target}{where}, up {duration(status.uptime_seconds)}"
     if status.emulator:
@@ -20,7 +20,8 @@ def rendered(status: FleetStatus) -> RenderableType:
         table.add_column(column, justify="left" if column == "pool" else "right")
     for name, pool in status.pools.items():
         table.add_row(name, *_cells(pool))
-    return Group(Text(head), table, *(Text(f"! {problem}", style="yellow") for problem in status.problems))
+    problems = (Text(f"! {problem}", style="yellow") for problem in status.problems)
+    return Group(Text(head), table, *problems, *map(Text, status.notes))
 
 
 def duration(seconds: float) -> str:

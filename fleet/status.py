@@ -43,7 +43,10 @@ class EmulatorStatus:
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """The whole fleet. ``problems`` are sentences for a person, each with what it is about."""
+    """The whole fleet.
+
+    ``problems`` are sentences for a person, each with what it is about; ``notes`` likewise, of what is well as it is.
+    """
 
     fleet: str
     target: str
@@ -52,6 +55,7 @@ class FleetStatus:
     emulator: EmulatorStatus | None
     pools: dict[str, PoolStatus]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As ``status --json`` prints it: seconds rounded to tenths, counts flat."""
@@ -63,6 +67,7 @@ class FleetStatus:
             "emulator": asdict(self.emulator) if self.emulator else None,
             "pools": {name: _pool_json(pool) for name, pool in self.pools.items()},
             "problems": list(self.problems),
+            "notes": list(self.notes),
         }
 
 

@@ -19,6 +19,10 @@ class Target(Protocol):
     ``CloudKonError`` that say what was and was not done.
     """
 
+    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
+        """Make the pools' images, where workers need any."""
+        ...
+
     async def up(self, report: Report) -> str:
         """Start what does not run and mend what is broken; give the endpoint (empty on AWS). Workers stay as many."""
         ...
@@ -49,8 +53,12 @@ def target_for(settings: Settings) -> Target:
         from fleet.local.target import LocalTarget  # noqa: PLC0415  (only the target in use is loaded)
 
         return LocalTarget(settings)
+    if settings.target == "docker":
+        from fleet.docker.target import DockerTarget  # noqa: PLC0415  (only the target in use is loaded)
+
+        return DockerTarget(settings)
     raise InvalidInput(
         f"target {settings.target!r}",
         "not built yet in this version",
-        "Use the local one: unset CLOUDKON_TARGET, or set it to local",
+        "Use another one: set CLOUDKON_TARGET to local or docker",
     )

@@ -45,6 +45,10 @@ class LocalTarget:
         self._settings = settings
         self._home = Home(settings.state_dir.absolute())
 
+    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
+        """Nothing: workers run out of this checkout."""
+        report("the local target needs no images: its workers run out of this checkout")
+
     async def up(self, report: Report) -> str:
         """Start or mend everything; two at a time wait for one another, and the second finds it done."""
         self._home.make()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cloudkon.errors import CloudKonError, NoFleet, ServiceError
 from cloudkon.settings import Settings
-from cloudkon.words import Depth, Pool
+from cloudkon.words import POOLS, Depth, Pool
 from fleet import __main__ as program
 from fleet import commands
 from fleet.screen import duration, rendered
@@ -30,6 +30,7 @@ STATUS = FleetStatus(
         "animoto": PoolStatus(0, 0),
     },
     problems=("worker-2 does not stay up",),
+    notes=("1 belongs to a compose file",),
 )
 
 
@@ -39,6 +40,9 @@ class FakeTarget:
     def __init__(self) -> None:
         self.asked: list[object] = []
         self.error: BaseException | None = None
+
+    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the port's)
+        self._ask(("build", [pool.name for pool in pools]))
 
     async def up(self, report: Report) -> str:
         self._ask("up")
@@ -104,6 +108,7 @@ def test_scale_takes_a_pool_and_a_count(target: FakeTarget, run: Callable[..., i
         (["scale"], "Missing argument 'COUNT'"),
         (["scale", "1", "--pool", "gpu"], "pool 'gpu': there is no such pool. Pools: worker, animoto"),
         (["logs", "--pool", "gpu"], "no such pool"),
+        (["build", "--pool", "gpu"], "no such pool"),
         (["logs", "-n", "-1"], "-1 is not in the range"),
         (["status", "--json", "--watch"], "don't go together"),
         (["fly"], "No such command 'fly'"),
@@ -149,6 +154,11 @@ def test_a_fault_of_our_own_is_not_hidden(target: FakeTarget, run: Callable[...,
         run("status")
 
 
+def test_build_makes_all_images_or_one_pools(target: FakeTarget, run: Callable[..., int]) -> None:
+    assert run("build") == run("build", "--pool", "animoto") == 0
+    assert target.asked == [("build", ["worker", "animoto"]), ("build", ["animoto"])]
+
+
 def test_status_in_json_has_every_count(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +167,7 @@ def test_status_in_json_has_every_count(
     assert found["uptime_seconds"] == 3725.0
     assert found["emulator"] == {"pid": 12, "restarts": 1}
     assert found["problems"] == ["worker-2 does not stay up"]
+    assert found["notes"] == ["1 belongs to a compose file"]
     worker = found["pools"]["worker"]
     assert {key: worker[key] for key in ("desired", "running", "visible", "in_flight", "delayed", "dead_letters")} == {
         "desired": 3,
@@ -178,6 +189,7 @@ def test_status_for_people_fits_a_narrow_terminal_and_says_what_is_wrong() -> No
     assert "12,345" in text
     assert "1 h 2 min" in text
     assert "! worker-2 does not stay up" in text
+    assert "\n1 belongs to a compose file" in text
     assert "?" in text
 
 
@@ -201,10 +213,23 @@ def test_down_keeps_data_unless_told(target: FakeTarget, run: Callable[..., int]
     assert target.asked == [("down", False), ("down", True)]
 
 
-@pytest.mark.parametrize("name", ["docker", "aws"])
+@pytest.mark.parametrize("name", ["aws"])
 def test_targets_to_come_are_named_as_such(name: str) -> None:
     with pytest.raises(CloudKonError, match=rf"target '{name}': not built yet in this version.*CLOUDKON_TARGET"):
         target_for(Settings(target=name))
+
+
+def test_the_docker_target_has_an_endpoint_of_its_own_unless_one_is_set() -> None:
+    assert target_for(Settings(target="docker"))
+    assert Settings(target="docker").service_endpoint() == "http://127.0.0.1:4566"
+    given = Settings(target="docker", endpoint_url="http://localstack:4566")
+    assert given.service_endpoint() == "http://localstack:4566"
+
+
+async def test_the_local_target_says_that_it_needs_no_images(tmp_path: Path) -> None:
+    said: list[str] = []
+    await target_for(Settings(state_dir=tmp_path)).build(POOLS, said.append)
+    assert "needs no images" in said[0]
 
 
 def test_the_local_target_does_not_take_anothers_endpoint(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Faults: what the engine and its SDK say, in our words."""
+
+from typing import Final
+
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from cloudkon.errors import CloudKonError, InvalidInput, ServiceError
+
+RAISED: Final = (DockerException, requests.RequestException)
+"""All that a call through the SDK raises of its own."""
+BUILD: Final = "python -m fleet build"
+
+
+class NoEngine(InvalidInput):
+    """No Docker engine answers."""
+
+
+class EngineRefuses(NoEngine):
+    """There is an engine, and this user may not use it."""
+
+
+class NoImage(InvalidInput):
+    """An image is not on this engine."""
+
+
+class Gone(ServiceError):
+    """What a call was about is not there."""
+
+
+def in_our_words(error: Exception, doing: str) -> CloudKonError:
+    """Name one of ``RAISED``. ``doing`` says what failed, such as ``starting cloudkon.worker.1``."""
+    if isinstance(error, ImageNotFound):
+        return NoImage("Docker image", _said(error), f"Make the images with: {BUILD}")
+    if isinstance(error, APIError):
+        return ServiceError(f"{doing} failed: {_said(error)}")
+    if isinstance(error, requests.Timeout):
+        return ServiceError(f"{doing}: the Docker engine gave no answer in time; it may or may not have been done")
+    if isinstance(error, requests.ConnectionError):
+        return no_engine(error)
+    return ServiceError(f"{doing} failed: {error}")
+
+
+def no_engine(error: Exception) -> NoEngine:
+    """Say why the engine can't be reached. The SDK wraps the socket's own error several times."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PermissionError) or "Permission denied" in str(cause):
+            return EngineRefuses(
+                "Docker engine",
+                "this user may not use its socket",
+                'Join the group docker and log in again (sudo usermod -aG docker "$USER"), or set DOCKER_HOST',
+            )
+        cause = cause.__cause__ or cause.__context__
+    return NoEngine(
+        "Docker engine",
+        "none answers",
+        "Start Docker, or name its address in DOCKER_HOST; without Docker, unset CLOUDKON_TARGET for the local target",
+    )
+
+
+def _said(error: APIError) -> str:
+    return str(error.explanation or error).strip().rstrip(".")

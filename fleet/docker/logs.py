@@ -1,0 +1,87 @@
+"""Logs: what the workers' containers said, merged into one stream."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import trio
+
+from cloudkon.errors import NoFleet
+from cloudkon.settings import Settings
+from cloudkon.words import POOLS, Pool
+from fleet.docker.container import Container
+from fleet.docker.engine import Engine
+from fleet.docker.worker import composed_workers, own_workers
+
+LOOK_SECONDS: Final = 0.5
+MOST_LINES: Final = 10_000
+"""Of one worker between two looks: what it says beyond that is left out."""
+
+
+class Line(NamedTuple):
+    """One line, with the engine's time of it as text: they sort as times do, since all are in UTC and of one length."""
+
+    time: str
+    source: str
+    text: str
+
+
+class LogReader:
+    """The logs of one pool's workers, or of all."""
+
+    def __init__(self, engine: Engine, settings: Settings, pool: Pool | None) -> None:
+        """``None`` for all pools."""
+        self._engine, self._settings = engine, settings
+        self._pools = (pool,) if pool else POOLS
+        self._seen: dict[str, str] = {}
+
+    async def read(self, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
+        """Write the last lines of each; then, to follow, what is added, for ever.
+
+        Raises ``NoFleet`` where there are no workers, and nobody wants to wait for one.
+        """
+        workers = await self._workers()
+        if not workers and not follow:
+            raise NoFleet(
+                f"fleet {self._settings.fleet!r}", "it has no workers", "Start some with: python -m fleet scale 2"
+            )
+        await self._write(workers, lines, write)
+        while follow:
+            await trio.sleep(LOOK_SECONDS)
+            await self._write(await self._workers(), MOST_LINES, write)
+
+    async def _workers(self) -> list[Container]:
+        found: list[Container] = []
+        for pool in self._pools:
+            found += await own_workers(self._engine, self._settings.fleet, pool)
+            found += await composed_workers(self._engine, self._settings, pool)
+        return found
+
+    async def _write(self, workers: list[Container], lines: int, write: Callable[[str, str], None]) -> None:
+        """Write what of the workers' last lines was not written before."""
+        new: list[Line] = []
+
+        async def read(worker: Container) -> None:
+            seen = self._seen.get(worker.id, "")
+            # Where nothing is to be shown, the last line still says from when on something is.
+            found = await self._engine.log(worker, max(lines, 1), _epoch(seen))
+            stamped = [Line(stamp, worker.name, text) for stamp, _, text in map(_split, found) if stamp > seen]
+            if stamped:
+                self._seen[worker.id] = stamped[-1].time
+            new.extend(stamped if lines else ())
+
+        async with trio.open_nursery() as nursery:
+            for worker in workers:
+                nursery.start_soon(read, worker)
+        for line in sorted(new, key=lambda line: line.time):
+            if line.text.strip():
+                write(line.source, line.text)
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    return line.partition(" ")
+
+
+def _epoch(stamp: str) -> float:
+    """For the engine, which takes seconds; a microsecond early, since they have fewer digits than its own times."""
+    return datetime.fromisoformat(stamp).timestamp() - 1e-6 if stamp else 0.0

@@ -1,0 +1,128 @@
+"""Docker target: the words of the command line, carried out by a Docker engine."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import trio
+
+from cloudkon.errors import ServiceError
+from cloudkon.settings import Settings
+from cloudkon.words import POOLS, Pool
+from fleet.docker.answering import is_ready, ready
+from fleet.docker.build import build_images
+from fleet.docker.container import Container
+from fleet.docker.data import delete_data as delete_stack_data
+from fleet.docker.emulator import Emulator
+from fleet.docker.engine import Engine, open_engine
+from fleet.docker.faults import EngineRefuses, NoEngine
+from fleet.docker.logs import LogReader
+from fleet.docker.route import network_name
+from fleet.docker.scaling import KEPT_STATES, Scaling, retire
+from fleet.docker.snapshot import snapshot
+from fleet.docker.worker import grace_seconds, own_workers
+from fleet.local.files import named_faults
+from fleet.local.lock import Lock
+from fleet.provision import provision
+from fleet.status import FleetStatus
+from fleet.target import Report
+
+ANSWER_SECONDS: Final = 60.0
+"""How long an endpoint that somebody else started may take to answer."""
+
+
+class DockerTarget:
+    """The fleet of one name on one engine. The engine's containers are all the state there is."""
+
+    def __init__(
+        self, settings: Settings, opened: Callable[[], AbstractAsyncContextManager[Engine]] = open_engine
+    ) -> None:
+        """Nothing is asked of the engine yet."""
+        self._settings = settings
+        self._endpoint = settings.service_endpoint()
+        self._opened = opened
+
+    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
+        """Build the pools' images."""
+        async with self._opened() as engine:
+            await build_images(engine, pools, report)
+
+    async def up(self, report: Report) -> str:
+        """Start LocalStack where nothing answers, provision, and replace dead workers.
+
+        Where there is no engine but an endpoint, as in a container of a compose file, it only provisions.
+        """
+        async with AsyncExitStack() as opened:
+            try:
+                engine = await opened.enter_async_context(self._opened())
+            except NoEngine as error:
+                if isinstance(error, EngineRefuses) or not self._settings.endpoint_url:
+                    raise
+                report(f"no Docker engine here: only making queues, table and bucket at {self._endpoint}")
+                await self._wait_for_endpoint()
+                await provision(self._settings, report)
+                return self._endpoint
+            await opened.enter_async_context(self._one_command(report))
+            await Emulator(engine, self._settings.fleet, self._endpoint).ensure(report)
+            await provision(self._settings, report)
+            await self._mend(engine, report)
+        return self._endpoint
+
+    async def scale(self, pool: Pool, count: int, report: Report) -> None:
+        """Set how many workers of a pool this target has, beside those of a compose file."""
+        async with self._opened() as engine, self._one_command(report):
+            await Scaling(engine, self._settings, pool, report).to(count)
+
+    async def status(self) -> FleetStatus:
+        """Containers as the engine sees them, queues as LocalStack counts them."""
+        async with self._opened() as engine:
+            return await snapshot(engine, self._settings)
+
+    async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
+        """Of all containers that there are, those of a compose file as well."""
+        async with self._opened() as engine:
+            await LogReader(engine, self._settings, pool).read(lines, follow=follow, write=write)
+
+    async def down(self, report: Report, *, delete_data: bool) -> None:
+        """Remove the workers. LocalStack stays unless ``delete_data``, since it has its data in memory only."""
+        async with self._opened() as engine, self._one_command(report):
+            workers = await own_workers(engine, self._settings.fleet)
+            await self._retire(engine, workers, report)
+            emulator = Emulator(engine, self._settings.fleet, self._endpoint)
+            if delete_data:
+                if not await emulator.remove(report) and await is_ready(self._endpoint):
+                    report(f"deleting messages, ledger and stored objects at {self._endpoint}")
+                    await delete_stack_data(self._settings)
+            elif await emulator.container():
+                report("LocalStack stays, since it keeps messages and videos in memory only; with them: --delete-data")
+                return
+            await engine.remove_network(network_name(self._settings.fleet))
+
+    async def _mend(self, engine: Engine, report: Report) -> None:
+        for pool in POOLS:
+            workers = await own_workers(engine, self._settings.fleet, pool)
+            if any(worker.state not in KEPT_STATES for worker in workers):
+                await Scaling(engine, self._settings, pool, report).to(len(workers))
+
+    async def _retire(self, engine: Engine, workers: list[Container], report: Report) -> None:
+        grace = grace_seconds(self._settings)
+        if workers:
+            report(f"stopping {len(workers)} workers (they have up to {grace} s to end what they run)")
+        async with trio.open_nursery() as nursery:
+            for worker in workers:
+                nursery.start_soon(retire, engine, worker, grace)
+
+    async def _wait_for_endpoint(self) -> None:
+        with trio.move_on_after(ANSWER_SECONDS):
+            await ready(self._endpoint)
+            return
+        raise ServiceError(f"endpoint {self._endpoint}: nothing answers there after {ANSWER_SECONDS:.0f} s")
+
+    @asynccontextmanager
+    async def _one_command(self, report: Report) -> AsyncIterator[None]:
+        """Let no two commands of this machine count and number the same workers."""
+        with named_faults(self._settings.state_dir):
+            self._settings.state_dir.mkdir(parents=True, exist_ok=True)
+        lock = Lock(self._settings.state_dir / f"docker-{self._settings.fleet}.lock")
+        async with lock.taken(lambda: report("another command is at work on this fleet: waiting for its end")):
+            yield

@@ -1,0 +1,72 @@
+"""Worker: the container of one worker, and which containers are a pool's workers."""
+
+import os
+from dataclasses import replace
+from typing import Final
+
+from cloudkon.settings import PREFIX, Settings
+from cloudkon.words import Pool
+from fleet.docker.container import Container, Plan
+from fleet.docker.engine import Engine
+from fleet.docker.labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL
+from fleet.docker.route import Route, loopback_port, publishers
+
+POLL_SECONDS: Final = 2.0
+"""How long a receive waits, unless set: a stopping worker waits for its last one to end."""
+STOP_MARGIN_SECONDS: Final = 5.0
+"""Beyond ``stop_seconds``, for a worker to write down what it gives back."""
+
+
+def image_variable(pool: Pool) -> str:
+    """The environment variable that names another image for a pool, such as one with handlers of your own."""
+    return f"{PREFIX}{pool.name.upper()}_IMAGE"
+
+
+def built_image(pool: Pool) -> str:
+    """What ``build`` makes for a pool."""
+    return f"cloudkon/{pool.name}:latest"
+
+
+def image_of(pool: Pool) -> str:
+    """The image that a pool's new workers run."""
+    return os.environ.get(image_variable(pool), "") or built_image(pool)
+
+
+def grace_seconds(settings: Settings) -> int:
+    """Seconds from a worker's SIGTERM to its SIGKILL."""
+    return round(settings.stop_seconds + STOP_MARGIN_SECONDS)
+
+
+def worker_plan(settings: Settings, pool: Pool, number: int, route: Route) -> Plan:
+    """The container of a pool's worker. It gets these settings, and nothing else of this machine's environment.
+
+    Its name has dots where compose has hyphens, so that the two never take one another's names.
+    """
+    inside = replace(settings, endpoint_url=route.endpoint_url, profile="", state_dir=Settings().state_dir)
+    if settings.poll_seconds == Settings().poll_seconds and f"{PREFIX}POLL_SECONDS" not in os.environ:
+        inside = replace(inside, poll_seconds=POLL_SECONDS)
+    return Plan(
+        name=f"{settings.fleet}.{pool.name}.{number}",
+        image=image_of(pool),
+        network=route.network,
+        environment=inside.to_environment(),
+        labels={FLEET: settings.fleet, POOL: pool.name, NUMBER: str(number)},
+        stop_seconds=grace_seconds(settings),
+    )
+
+
+async def own_workers(engine: Engine, fleet: str, pool: Pool | None = None) -> list[Container]:
+    """Workers that this target made, of one pool or of all, the oldest first, also those that don't run."""
+    filters = [("label", f"{FLEET}={fleet}"), ("label", f"{POOL}={pool.name}" if pool else POOL)]
+    return await engine.containers(*filters)
+
+
+async def composed_workers(engine: Engine, settings: Settings, pool: Pool) -> list[Container]:
+    """A pool's running workers that belong to a compose file: they are shown, and never touched.
+
+    Those in a network of the endpoint's container: another compose file's fleet may have the same name.
+    """
+    port = loopback_port(settings.service_endpoint())
+    networks = {network for one in await publishers(engine, port) for network in one.networks} if port else set()
+    found = await engine.containers(("label", f"{COMPOSE_SERVICE}={pool.name}"), ("status", "running"))
+    return [one for one in found if one.is_composed(settings.fleet, pool) and networks & one.networks.keys()]

@@ -1,0 +1,91 @@
+"""A fleet from the compose file, and the client that works with it from the user's shell."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloudkon.settings import Settings
+from tests.containers.docker_cli import ROOT, docker, ran
+
+PATIENCE = 60.0
+"""Seconds that anything may take on a machine that is busy with other tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """One ``docker compose -f compose.localstack.yml``, under a project's name and a port of LocalStack of its own."""
+
+    project: str
+    port: int
+    lease_seconds: float
+    directory: Path
+
+    @property
+    def endpoint(self) -> str:
+        """LocalStack's address on this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def settings(self) -> Settings:
+        """Those of a program on this machine, to look into the fleet by."""
+        return Settings(target="docker", endpoint_url=self.endpoint)
+
+    @property
+    def network(self) -> str:
+        """The network that the services share."""
+        return f"{self.project}_default"
+
+    def compose(self, *arguments: str) -> str:
+        """Run ``docker compose ARGUMENTS``; gives what it prints."""
+        command = ["docker", "compose", "--file", "compose.localstack.yml", "--project-name", self.project]
+        settings = {"LOCALSTACK_PORT": str(self.port), "CLOUDKON_LEASE_SECONDS": str(self.lease_seconds)}
+        return ran([*command, *arguments], environment=settings, seconds=4 * PATIENCE)
+
+    def workers(self, service: str = "worker") -> list[str]:
+        """The names of a service's containers that run."""
+        return sorted(self._containers("ps", f"--filter=label=com.docker.compose.service={service}"))
+
+    def left(self) -> list[str]:
+        """Whatever is there of the project: containers, networks, volumes."""
+        return [one for kind in ("container", "network", "volume") for one in self._containers(kind, "ls", *_ALL[kind])]
+
+    def client(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
+        """Run ``python -m client ARGUMENTS`` on this machine, with the two variables that the README names."""
+        settings = {"CLOUDKON_TARGET": "docker", "AWS_ENDPOINT_URL": self.endpoint, "PYTHONPATH": str(ROOT)}
+        return ran(
+            [sys.executable, "-m", "client", *arguments],
+            environment=settings,
+            directory=self.directory,
+            seconds=4 * PATIENCE,
+            accept=accept,
+        )
+
+    def push(self, *instructions: str) -> str:
+        """Push instructions; gives the run's id."""
+        path = self.directory / "workload.txt"
+        path.write_text("".join(f"{one}\n" for one in instructions))
+        return self.client("push", str(path)).split()[-1]
+
+    def results(self, run: str) -> list[dict[str, Any]]:
+        """Every recorded result of a run."""
+        return [json.loads(line) for line in self.client("results", run, "--json").splitlines()]
+
+    def _containers(self, *words: str) -> list[str]:
+        name = "{{.Names}}" if words[0] in {"ps", "container"} else "{{.Name}}"
+        mine = f"--filter=label=com.docker.compose.project={self.project}"
+        return docker(*words, mine, "--format", name).split()
+
+
+_ALL = {"container": ("--all",), "network": (), "volume": ()}
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Poll until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.2)

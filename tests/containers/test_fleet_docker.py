@@ -1,0 +1,196 @@
+"""``python -m fleet`` on a real engine: the real images on a LocalStack of its own, and beside a compose file's."""
+
+import json
+import secrets
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudkon import __version__
+from tests.containers.composed import Composed, until
+from tests.containers.docker_cli import BUILD_SECONDS, ROOT, docker, ran
+
+pytestmark = pytest.mark.timeout(900)
+
+SECONDS = 240.0
+"""What any one command but a build may take: LocalStack's start on a busy machine is the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A fleet under a name and at an endpoint of its own, from the user's shell."""
+
+    name: str
+    endpoint: str
+    directory: Path
+
+    def run(self, *words: str, accept: tuple[int, ...] = (0,), **environment: str) -> str:
+        """Run ``python -m WORDS``; gives its standard output."""
+        settings = {
+            "CLOUDKON_TARGET": "docker",
+            "CLOUDKON_FLEET": self.name,
+            "CLOUDKON_LEASE_SECONDS": "8",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "PYTHONPATH": str(ROOT),
+        }
+        return ran(
+            [sys.executable, "-m", *words],
+            environment=settings | environment,
+            directory=self.directory,
+            seconds=BUILD_SECONDS if "build" in words else SECONDS,
+            accept=accept,
+        )
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("fleet", "status", "--json"))
+        return found
+
+    def workers(self) -> list[str]:
+        """The names of this target's running workers."""
+        return sorted(self._listed("--filter=label=cloudkon.pool"))
+
+    def left(self) -> list[str]:
+        """Whatever the engine has of this fleet."""
+        networks = docker("network", "ls", f"--filter=label=cloudkon.fleet={self.name}", "--format={{.Name}}")
+        return self._listed("--all") + networks.split()
+
+    def push(self, *instructions: str) -> str:
+        """Push instructions; gives the run's id."""
+        path = self.directory / "workload.txt"
+        path.write_text("".join(f"{one}\n" for one in instructions))
+        return self.run("client", "push", str(path)).split()[-1]
+
+    def results(self, run: str) -> list[dict[str, Any]]:
+        """Every recorded result of a run, once it has ended."""
+        self.run("client", "check", run, "--wait")
+        return [json.loads(line) for line in self.run("client", "results", run, "--json").splitlines()]
+
+    def _listed(self, *more: str) -> list[str]:
+        return docker("ps", f"--filter=label=cloudkon.fleet={self.name}", *more, "--format={{.Names}}").split()
+
+
+@pytest.fixture(scope="module")
+def fleet(worker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Fleet(f"test-{secrets.token_hex(3)}", f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("fleet"))
+    try:
+        made.run("fleet", "up")
+        yield made
+    finally:
+        made.run("fleet", "down", "--delete-data", CLOUDKON_STOP_SECONDS="2")
+        assert made.left() == []
+
+
+def _inspected(name: str, path: str) -> str:
+    return docker("inspect", f"--format={{{{{path}}}}}", name).strip()
+
+
+def test_build_makes_an_image_that_knows_its_version(engine: None, tmp_path: Path) -> None:
+    fleet = Fleet("cloudkon", "", tmp_path)
+    fleet.run("fleet", "build", "--pool", "worker")
+    label = 'index .Config.Labels "org.opencontainers.image.version"'
+    assert _inspected("cloudkon/worker:latest", label) == __version__
+
+
+def test_a_run_ends_whole_though_workers_die_and_the_fleet_shrinks_in_its_middle(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "4")
+    run = fleet.push(*["sleep 100"] * 200)
+    docker("kill", fleet.workers()[0])
+    fleet.run("fleet", "scale", "2")
+    assert len(fleet.workers()) == 2
+    results = fleet.results(run)
+    assert Counter(one["task"] for one in results) == {f"{run}/{number}": 1 for number in range(200)}
+    assert Counter(one["state"] for one in results) == {"SUCCEEDED": 200}
+
+
+def test_a_worker_that_crashes_is_started_again(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "1")
+    name = fleet.workers()[0]
+    before = int(_inspected(name, ".RestartCount"))
+    # All but the init and itself: the worker is what the init waits for.
+    docker("exec", name, "sh", "-c", "kill -9 -1", accept=(0, 137))
+    until(lambda: int(_inspected(name, ".RestartCount")) > before, "the engine to start it again")
+    until(lambda: fleet.status()["pools"]["worker"]["running"] == 1, "the worker")
+    assert fleet.status()["pools"]["worker"]["restarts"] > before
+
+
+def test_a_worker_that_was_killed_by_hand_is_named_and_mended_by_up(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "2")
+    victim = fleet.workers()[0]
+    docker("kill", victim)
+    assert any(victim in problem and "exit code 137" in problem for problem in fleet.status()["problems"])
+    fleet.run("fleet", "up")
+    assert victim in fleet.workers()
+    assert fleet.status()["problems"] == []
+
+
+def test_workers_are_sealed(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "1")
+    name = fleet.workers()[0]
+    config = json.loads(_inspected(name, "json .HostConfig"))
+    assert (config["ReadonlyRootfs"], config["CapDrop"]) == (True, ["ALL"])
+    assert config["SecurityOpt"] == ["no-new-privileges:true"]
+    assert docker("exec", name, "id", "-u").strip() == "65532"
+
+
+def test_logs_say_what_each_worker_said(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "1")
+    name = fleet.workers()[0]
+    lines = fleet.run("fleet", "logs", "--pool", "worker").splitlines()
+    assert any(line.startswith(f"{name} | ") and '"action": "started"' in line for line in lines)
+
+
+def test_an_image_whose_workers_die_at_once_is_named_with_its_last_words(
+    fleet: Fleet, capfd: pytest.CaptureFixture[str], throwaway_tag: str, tmp_path: Path
+) -> None:
+    fleet.run("fleet", "scale", "0")
+    (tmp_path / "Dockerfile").write_text(
+        'FROM cloudkon/worker\nENTRYPOINT ["sh", "-c", "echo no work today; exit 3"]\n'
+    )
+    docker("build", "--tag", throwaway_tag, str(tmp_path))
+    with pytest.raises(AssertionError, match=r"ended with 1:(?s:.)*exit code 3: no work today"):
+        fleet.run("fleet", "scale", "1", CLOUDKON_WORKER_IMAGE=throwaway_tag)
+    fleet.run("fleet", "scale", "0")
+    assert fleet.workers() == []
+
+
+def test_an_image_that_is_not_there_is_named_with_the_remedy(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "0")
+    with pytest.raises(AssertionError, match=r"ended with 2:(?s:.)*python -m fleet build"):
+        fleet.run("fleet", "scale", "1", CLOUDKON_WORKER_IMAGE="cloudkon/nobody-built-this")
+
+
+def test_after_localstack_has_died_up_makes_a_fleet_that_works(fleet: Fleet) -> None:
+    fleet.run("fleet", "scale", "1")
+    docker("kill", f"{fleet.name}.localstack")
+    assert any("localstack does not run" in problem for problem in fleet.status()["problems"])
+    fleet.run("fleet", "up")
+    assert len(fleet.results(fleet.push(*["sleep 1"] * 5))) == 5
+
+
+def test_beside_a_compose_file_each_keeps_its_own_workers(composed: Composed, tmp_path: Path) -> None:
+    beside = Fleet("cloudkon", composed.endpoint, tmp_path)
+    assert beside.left() == [], "a fleet of the default name is in use here, which this test would take down"
+    before = composed.workers()
+    try:
+        beside.run("fleet", "up")
+        beside.run("fleet", "scale", "1", "--pool", "worker")
+        found = beside.status()["pools"]["worker"]
+        names = [worker["name"] for worker in found["workers"]]
+        assert sorted(names) == sorted([*beside.workers(), *(f"{name} (compose)" for name in before)])
+        run = beside.push(*["sleep 300"] * 40)
+        hosts = {one["worker"].partition("-")[0] for one in beside.results(run)}
+        assert _inspected(beside.workers()[0], ".Config.Hostname") in hosts
+        beside.run("fleet", "scale", "0")
+    finally:
+        beside.run("fleet", "down")
+    assert composed.workers() == before
+    assert beside.left() == []

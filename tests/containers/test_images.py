@@ -1,0 +1,189 @@
+"""The images: what is in them and what isn't, that they run without any rights, and that the suites pass inside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containers.docker_cli import ROOT, SEALED, built, docker
+
+pytestmark = pytest.mark.timeout(900)
+NOT_FOR_RUNNING = ("gcc", "cc", "make", "git", "npm", "curl", "wget", "ffmpeg", "ffprobe")
+"""Programs that would only weigh, or help an intruder."""
+
+
+@pytest.fixture(params=["worker", "animoto"])
+def image(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_image"))
+
+
+def inspected(image: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(docker("image", "inspect", image))[0]
+    return found
+
+
+@pytest.mark.parametrize(("pool", "megabytes"), [("worker", 150), ("animoto", 450)])
+def test_they_are_small(request: pytest.FixtureRequest, pool: str, megabytes: int) -> None:
+    image = inspected(request.getfixturevalue(f"{pool}_image"))
+
+    assert image["Size"] < megabytes * 1_000_000
+
+
+def test_they_say_how_they_are_to_be_run(image: str) -> None:
+    config = inspected(image)["Config"]
+
+    assert config["User"] == "65532:65532", "a number: root can be ruled out without looking into the image"
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Entrypoint"][0] == "tini"
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "images.worker.health"]
+    assert {"org.opencontainers.image.version", "org.opencontainers.image.revision"} <= config["Labels"].keys()
+
+
+def test_nothing_of_the_build_is_left_in_them(image: str) -> None:
+    look = (
+        f"for program in {' '.join(NOT_FOR_RUNNING)}; do command -v $program; done; "
+        "find / -xdev \\( -path '*/.cache/pip' -o -path '/var/lib/apt/lists/*' -o -path '/build*' \\) 2>/dev/null; true"
+    )
+
+    assert docker("run", *SEALED, "--entrypoint=sh", image, "-c", look) == ""
+
+
+def test_a_worker_needs_no_rights_and_nothing_to_write_to_but_memory(worker_image: str, workload: Path) -> None:
+    said = docker(
+        "run",
+        *SEALED,
+        "--network=none",
+        f"--volume={workload}:/five.txt:ro",
+        worker_image,
+        "--local",
+        "/five.txt",
+        "--json",
+    )
+
+    assert json.loads(said)["succeeded"] == 5
+
+
+def test_what_a_command_line_leaves_behind_is_reaped(worker_image: str, tmp_path: Path) -> None:
+    count_zombies = "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l"
+    workload = tmp_path / "orphans.txt"
+    workload.write_text(f"exec (setsid true &)\nexec sleep 1; {count_zombies}; test $({count_zombies}) -eq 0\n")
+    workload.chmod(0o644)
+
+    said = docker(
+        "run",
+        *SEALED,
+        "--env=CLOUDKON_ALLOW_EXEC=yes",
+        f"--volume={workload}:/orphans.txt:ro",
+        worker_image,
+        "--local",
+        "/orphans.txt",
+        "--json",
+    )
+
+    assert json.loads(said)["succeeded"] == 2
+
+
+def test_the_health_check_of_a_container_without_a_worker_fails(worker_image: str) -> None:
+    said = docker("run", *SEALED, "--entrypoint=python", worker_image, "-m", "images.worker.health", accept=(1,))
+
+    assert "has not started yet" in said
+
+
+def test_a_worker_without_a_fleet_says_so_in_one_line_and_ends(worker_image: str) -> None:
+    said = docker(
+        "run",
+        *SEALED,
+        "--network=none",
+        "--env=CLOUDKON_TARGET=docker",
+        "--env=AWS_ENDPOINT_URL=http://127.0.0.1:1",
+        "--entrypoint=sh",
+        worker_image,
+        "-c",
+        "python -m images.worker 2>&1",
+        accept=(1,),
+    )
+
+    (line,) = said.splitlines()
+    assert json.loads(line)["action"] == "failed"
+    assert "http://127.0.0.1:1" in line
+
+
+@pytest.mark.parametrize(("memory", "failed"), [("256m", 1), ("2g", 0)])
+def test_a_task_that_wants_more_memory_than_there_is_fails_alone(
+    worker_image: str, tmp_path: Path, memory: str, failed: int
+) -> None:
+    workload = tmp_path / "hungry.txt"
+    workload.write_text("sleep 10\n" * 4 + "exec python -c 'bytearray(1_000_000_000)'\n" + "sleep 10\n" * 4)
+    workload.chmod(0o644)
+
+    said = docker(
+        "run",
+        *SEALED,
+        f"--memory={memory}",
+        f"--memory-swap={memory}",
+        "--env=CLOUDKON_ALLOW_EXEC=yes",
+        f"--volume={workload}:/hungry.txt:ro",
+        worker_image,
+        "--local",
+        "/hungry.txt",
+        "--json",
+        accept=(failed,),
+    )
+
+    summary = json.loads(said)
+    assert (summary["succeeded"], summary["failed"]) == (9 - failed, failed)
+
+
+def test_the_ffmpeg_of_the_animoto_image_encodes_what_the_renderer_asks_for(animoto_image: str) -> None:
+    ask = "import subprocess, imageio_ffmpeg as i; subprocess.run([i.get_ffmpeg_exe(), '-hide_banner', '-encoders'])"
+
+    assert " libx264 " in docker("run", *SEALED, "--entrypoint=python", animoto_image, "-c", ask)
+
+
+def test_handlers_of_ones_own_run_in_an_image_built_on_the_workers(
+    worker_image: str, throwaway_tag: str, tmp_path: Path
+) -> None:
+    example = "examples/own_handlers"
+    built(throwaway_tag, f"{example}/Dockerfile", example)
+    workload = tmp_path / "primes.txt"
+    workload.write_text("primes 1000\nprimes 1000000\nprimes many\n")
+    workload.chmod(0o644)
+
+    said = docker(
+        "run",
+        *SEALED,
+        "--network=none",
+        f"--volume={workload}:/primes.txt:ro",
+        throwaway_tag,
+        "--local",
+        "/primes.txt",
+        "--json",
+        accept=(1,),
+    )
+
+    summary = json.loads(said)
+    assert (summary["succeeded"], summary["failed"]) == (2, 1)
+
+
+@pytest.mark.parametrize("suite", [["tests/unit"], ["tests/contract", "-k", "memory"]], ids=["unit", "contract"])
+def test_the_suites_pass_on_the_images_python(worker_image: str, suite: list[str]) -> None:
+    """A lock serves two Pythons: this one's libraries are other files than those of the Python that runs this test."""
+    suites = built("cloudkon/suites:latest", "tests/containers/suites.Dockerfile", "locks")
+
+    said = docker(
+        "run",
+        *SEALED[:-1],
+        "--tmpfs=/tmp:exec,size=2g",
+        "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
+        f"--volume={ROOT}:/checkout:ro",
+        "--workdir=/checkout",
+        suites,
+        "--quiet",
+        "--numprocesses=2",
+        "--dist=loadfile",
+        *suite,
+        seconds=840,
+    )
+
+    assert " passed" in said

@@ -1,0 +1,86 @@
+"""What happens to a fleet from outside: messages by hand, a LocalStack that hangs, a worker that is cut off."""
+
+from collections import Counter
+
+import pytest
+import trio
+
+from cloudkon.words import Result
+from tests.containers.composed import Composed, until
+from tests.containers.docker_cli import docker
+from tests.integration.worker.fleet import EmulatedFleet
+
+pytestmark = pytest.mark.timeout(900)
+SKEW_SECONDS = 5
+HANG_SECONDS = 20
+
+
+def test_a_message_that_is_none_of_ours_ends_in_the_dead_letter_queue(composed: Composed) -> None:
+    fleet = EmulatedFleet(composed.settings)
+    fleet.send("this is no message of ours")
+
+    run = composed.push(*["sleep 10"] * 20)
+    composed.client("check", run, "--wait")
+
+    until(lambda: not trio.run(fleet.dead_letters.depth).empty, "the message in the dead-letter queue")
+    assert fleet.rejected() == ["this is no message of ours"]
+    assert len(composed.workers()) == 4, "it stopped nobody"
+
+
+def test_a_localstack_that_hangs_for_a_while_costs_time_only(composed: Composed) -> None:
+    run = composed.push(*["sleep 100"] * 200)
+    until(lambda: composed.results(run), "the first results")
+    localstack = composed.workers("localstack")[0]
+
+    docker("pause", localstack)
+    try:
+        docker("exec", composed.workers()[0], "sleep", str(HANG_SECONDS))
+    finally:
+        docker("unpause", localstack)
+
+    composed.client("check", run, "--wait")
+    results = composed.results(run)
+    assert len(results) == len({one["task"] for one in results}) == 200
+    assert Counter((one["state"], one["attempts"]) for one in results) == {("SUCCEEDED", 1): 200}
+
+
+def test_a_worker_that_was_cut_off_for_longer_than_its_lease_writes_nothing(composed: Composed) -> None:
+    name = composed.workers()[0]
+    host = docker("inspect", "--format={{.Config.Hostname}}", name).strip()
+    run = composed.push(*["sleep 2500"] * 16)
+    until(lambda: _by(host, composed, run), f"a result of {name}")
+
+    docker("network", "disconnect", composed.network, name)
+    written = _by(host, composed, run)
+    # The others end the run meanwhile, what the lost one held included.
+    composed.client("check", run, "--wait")
+    docker("exec", name, "sleep", str(composed.lease_seconds + SKEW_SECONDS))
+    docker("network", "connect", composed.network, name)
+
+    until(lambda: _takes_part(host, composed), f"{name} to take part again")
+    results = composed.results(run)
+    assert len(results) == len({one["task"] for one in results}) == 16
+    assert {one["state"] for one in results} == {"SUCCEEDED"}
+    assert _by(host, composed, run) == written
+    recorded = {one["task"]: one["worker"] for one in results}
+    late = {str(result.task): result.worker for result in _published(composed, run)}
+    assert late.items() <= recorded.items(), "what is published is what is recorded"
+
+
+def _by(host: str, composed: Composed, run: str) -> set[str]:
+    """The tasks of a run that the worker of a host has recorded."""
+    return {one["task"] for one in composed.results(run) if one["worker"].startswith(host)}
+
+
+def _published(composed: Composed, run: str) -> list[Result]:
+    """What the client has left of a run on the result queue."""
+    fleet = EmulatedFleet(composed.settings)
+    found = trio.run(fleet.services.ledger.read_run, run)
+    assert found
+    return fleet.published(found)
+
+
+def _takes_part(host: str, composed: Composed) -> bool:
+    run = composed.push(*["sleep 300"] * 16)
+    composed.client("check", run, "--wait")
+    return bool(_by(host, composed, run))

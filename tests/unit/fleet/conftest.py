@@ -1,0 +1,46 @@
+"""A docker target on an engine in memory, where LocalStack answers as soon as its container runs."""
+
+from pathlib import Path
+
+import pytest
+
+from cloudkon.memory import memory_services
+from cloudkon.settings import Settings
+from fleet.docker import emulator, scaling, snapshot
+from fleet.docker import target as target_module
+from fleet.docker.target import DockerTarget
+from tests.unit.fleet.docker_fake import FakeEngine, World
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine("cloudkon/worker:latest", "cloudkon/animoto:latest", "localstack/localstack:4.14.0")
+
+
+@pytest.fixture
+def world(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> World:
+    made, services = World(engine), memory_services()
+    monkeypatch.delenv("LOCALSTACK_IMAGE", raising=False)
+    monkeypatch.setattr(emulator, "is_ready", made.is_ready)
+    monkeypatch.setattr(target_module, "is_ready", made.is_ready)
+    monkeypatch.setattr("fleet.docker.answering.is_ready", made.is_ready)
+    monkeypatch.setattr(target_module, "provision", made.provision)
+    monkeypatch.setattr(target_module, "delete_stack_data", made.delete_data)
+    monkeypatch.setattr(scaling, "connect", lambda _settings: services)
+    monkeypatch.setattr(snapshot, "connect", lambda _settings: services)
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(target="docker", state_dir=tmp_path / "state")
+
+
+@pytest.fixture
+def target(engine: FakeEngine, settings: Settings) -> DockerTarget:
+    return DockerTarget(settings, engine.opened)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []

@@ -1,0 +1,212 @@
+"""The gateway to the engine: its answers read, its errors in words that help, and nothing but what a worker needs."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from cloudkon.errors import InvalidInput, InvalidSetting, ServiceError
+from cloudkon.settings import Settings
+from cloudkon.words import ANIMOTO, WORKER
+from fleet.docker.container import Container, Plan
+from fleet.docker.engine import Engine
+from fleet.docker.faults import EngineRefuses, NoEngine, no_engine
+from fleet.docker.route import Route, find_route
+from tests.unit.fleet.docker_fake import FakeEngine
+
+INSPECTED: dict[str, Any] = {
+    "Id": "106e72ff8cec0a",
+    "Name": "/cloudkon-worker-1",
+    "Created": "2026-11-22T17:38:07.123456789Z",
+    "Image": "sha256:840d",
+    "RestartCount": 2,
+    "State": {
+        "Status": "running",
+        "Pid": 812,
+        "ExitCode": 0,
+        "OOMKilled": False,
+        "Error": "",
+        "StartedAt": "2026-11-22T17:38:09.5Z",
+        "Health": {"Status": "healthy"},
+    },
+    "Config": {
+        "Labels": {"com.docker.compose.service": "worker", "com.docker.compose.oneoff": "False"},
+        "Env": ["CLOUDKON_TARGET=docker", "CLOUDKON_FLEET=", "PATH=/usr/bin:/bin=x"],
+    },
+    "NetworkSettings": {
+        "Networks": {"cloudkon": {"Aliases": ["106e72ff8cec", "worker"], "IPAddress": "172.18.0.3"}},
+        "Ports": {"4566/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4999"}], "5678/tcp": None},
+    },
+}
+PLAN = Plan("c.worker.1", "cloudkon/worker:latest", "c-fleet", {"CLOUDKON_FLEET": "c"}, {"cloudkon.fleet": "c"}, 35)
+
+
+class Client:
+    """The SDK's low-level client: writes down what it is asked, gives or raises what it is told to."""
+
+    def __init__(self, answer: object = None) -> None:
+        self.answer = answer
+        self.asked: dict[str, tuple[tuple[object, ...], dict[str, Any]]] = {}
+
+    def __getattr__(self, name: str) -> object:
+        def call(*given: object, **named: Any) -> object:  # noqa: ANN401  (whatever the SDK takes)
+            self.asked[name] = (given, named)
+            if name.startswith("create_") and name != "create_container":
+                return named
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+
+        return call
+
+
+def engine_of(client: Client) -> Engine:
+    return Engine(client)  # type: ignore[arg-type]  # stands in for the SDK's
+
+
+def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
+    response = requests.Response()
+    response.status_code = status
+    return kind("refused", response=response, explanation=explanation)
+
+
+def test_a_container_is_read_whole() -> None:
+    found = Container.described(INSPECTED)
+    assert (found.name, found.state, found.running, found.pid) == ("cloudkon-worker-1", "running", True, 812)
+    assert found.started - found.created == pytest.approx(2.376543)
+    assert (found.restarts, found.health) == (2, "healthy")
+    assert found.networks == {"cloudkon": ("worker", "172.18.0.3")}
+    assert found.published == {4999: 4566}
+    assert found.environment["PATH"] == "/usr/bin:/bin=x"
+
+
+def test_a_container_that_never_ran_has_no_network_yet() -> None:
+    answer = copy.deepcopy(INSPECTED)
+    answer["State"] |= {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z", "Health": None}
+    answer["NetworkSettings"] = {"Networks": None}
+    answer["Config"] |= {"Labels": None, "Env": None}
+    found = Container.described(answer)
+    assert (found.started, found.health, found.networks, found.published) == (0.0, "", {}, {})
+    assert (found.number, found.running) == (0, False)
+
+
+def test_a_compose_files_worker_belongs_to_the_fleet_and_pool_that_it_says() -> None:
+    found = Container.described(INSPECTED)
+    assert found.is_composed("cloudkon", WORKER)  # an empty variable counts as unset
+    assert not found.is_composed("cloudkon", ANIMOTO)
+    assert not found.is_composed("other", WORKER)
+    one_off = copy.deepcopy(INSPECTED)
+    one_off["Config"]["Labels"]["com.docker.compose.oneoff"] = "True"
+    assert not Container.described(one_off).is_composed("cloudkon", WORKER)
+
+
+async def test_a_worker_has_no_rights_that_it_does_not_need() -> None:
+    client = Client({"Id": "abc"})
+    assert await engine_of(client).create(PLAN) == "abc"
+    named = client.asked["create_container"][1]
+    host = named["host_config"]
+    user = named["user"].partition(":")[0]
+    assert user.isdigit()
+    assert int(user) > 0
+    assert (host["read_only"], host["cap_drop"]) == (True, ["ALL"])
+    assert host["security_opt"] == ["no-new-privileges:true"]
+    assert list(host["tmpfs"]) == ["/tmp"]
+    assert host["restart_policy"] == {"Name": "unless-stopped"}
+    assert named["stop_timeout"] == 35
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (api_error(ImageNotFound, 404, "No such image: x"), InvalidInput, "No such image: x. Make the images with"),
+        (api_error(APIError, 500, "port is already allocated"), ServiceError, "making c.worker.1 failed: port is"),
+        (
+            requests.ConnectionError(("aborted", PermissionError(13, "Permission denied"))),
+            NoEngine,
+            "may not use its socket",
+        ),
+        (requests.ConnectionError("refused"), NoEngine, "none answers"),
+        (requests.ReadTimeout("60 s"), ServiceError, "making c.worker.1: .* no answer in time"),
+        (DockerException("no such option"), ServiceError, "making c.worker.1 failed: no such option"),
+    ],
+)
+async def test_what_the_engine_refuses_is_said_in_our_words(
+    error: Exception, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        await engine_of(Client(error)).create(PLAN)
+
+
+async def test_what_is_gone_already_needs_no_stopping_or_removing() -> None:
+    engine = engine_of(Client(api_error(NotFound, 404, "No such container: x")))
+    found = Container.described(INSPECTED)
+    await engine.stop(found, 35)
+    await engine.remove(found)
+    await engine.remove_network("c-fleet")
+    assert await engine.log(found, 3) == []
+
+
+async def test_an_image_that_is_not_there_has_no_id() -> None:
+    assert await engine_of(Client(api_error(ImageNotFound, 404, "No such image: x"))).image_id("x") == ""
+    assert await engine_of(Client({"Id": "sha256:1"})).image_id("x") == "sha256:1"
+
+
+async def test_a_tag_is_told_from_a_registrys_port() -> None:
+    client = Client()
+    await engine_of(client).pull("registry.example:5000/some/image")
+    assert client.asked["pull"] == (("registry.example:5000/some/image",), {"tag": "latest"})
+    await engine_of(client).pull("some/image:1.2")
+    assert client.asked["pull"] == (("some/image",), {"tag": "1.2"})
+
+
+async def test_a_failing_build_ends_with_its_steps_last_words() -> None:
+    events = [
+        {"stream": "Step 1/2 : FROM x\n"},
+        {"stream": "Step 2/2 : RUN pip install\n"},
+        {"stream": "No matching distribution\n"},
+        {"errorDetail": {}, "error": "returned a non-zero code: 1"},
+    ]
+    said: list[str] = []
+    with pytest.raises(ServiceError, match=r"Dockerfile.worker failed: returned.*\(No matching distribution\)"):
+        await engine_of(Client(events)).build(Path(), "Dockerfile.worker", "cloudkon/worker:latest", "0.1", said.append)
+    assert said == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
+
+
+def test_an_engine_that_can_not_be_opened_is_told_from_one_that_refuses() -> None:
+    wrapped = DockerException("Error while fetching server API version: PermissionError(13, 'Permission denied')")
+    assert isinstance(no_engine(wrapped), EngineRefuses)
+    assert not isinstance(no_engine(FileNotFoundError(2, "No such file")), EngineRefuses)
+
+
+def emulator_in(**networks: tuple[str, ...]) -> FakeEngine:
+    engine = FakeEngine()
+    engine.add(Container(id="e", name="emu", state="running", networks=networks, published={4999: 4566}))
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("engine", "endpoint", "route"),
+    [
+        (
+            emulator_in(bridge=("172.17.0.2",), net=("emu", "localstack", "172.18.0.2")),
+            "http://127.0.0.1:4999",
+            Route("http://localstack:4566", "net"),
+        ),
+        (emulator_in(net=("emu", "172.18.0.2")), "http://localhost:4999", Route("http://emu:4566", "net")),
+        (emulator_in(bridge=("172.17.0.2",)), "http://127.0.0.1:4999", Route("http://172.17.0.2:4566", "bridge")),
+        (emulator_in(net=("emu",)), "http://127.0.0.1:5000", Route("http://127.0.0.1:5000", "host")),
+        (emulator_in(), "http://elsewhere:4566", Route("http://elsewhere:4566", "c-fleet")),
+    ],
+)
+async def test_workers_find_the_way_to_the_endpoint(engine: FakeEngine, endpoint: str, route: Route) -> None:
+    assert await find_route(engine, "c", endpoint) == route
+    assert engine.networks == ({"c-fleet"} if route.network == "c-fleet" else set())
+
+
+async def test_an_endpoint_that_is_no_address_is_named() -> None:
+    settings = Settings(target="docker", endpoint_url="localstack")
+    with pytest.raises(InvalidSetting, match=r"'localstack': it is no http address"):
+        await find_route(FakeEngine(), "c", settings.service_endpoint())

@@ -1,0 +1,177 @@
+"""Scaling on a Docker engine: the right containers come, stay and go, and what keeps one from coming is said."""
+
+from dataclasses import replace
+
+import pytest
+import trio.testing
+
+from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.memory import memory_services
+from cloudkon.settings import Settings
+from cloudkon.words import ANIMOTO, WORKER
+from fleet.docker import scaling
+from fleet.docker.container import Container
+from fleet.docker.target import DockerTarget
+from tests.unit.fleet.docker_fake import FakeEngine, composed
+
+pytestmark = pytest.mark.usefixtures("autojump_clock", "queues")
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "connect", lambda _settings: memory_services())
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    made = FakeEngine("cloudkon/worker:latest", "cloudkon/animoto:latest")
+    made.add(
+        Container(
+            id="emulator",
+            name="cloudkon-localstack-1",
+            state="running",
+            networks={"bridge": ("172.17.0.2",), "cloudkon": ("cloudkon-localstack-1", "localstack", "172.18.0.2")},
+            published={4566: 4566},
+        )
+    )
+    return made
+
+
+@pytest.fixture
+def target(engine: FakeEngine, tmp_path: object) -> DockerTarget:
+    return DockerTarget(Settings(target="docker", state_dir=tmp_path, profile="mine"), engine.opened)  # type: ignore[arg-type]  # pytest's path is a Path
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+async def test_workers_come_with_the_fleets_settings_and_reach_its_endpoint(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.scale(WORKER, 2, said.append)
+    plan = engine.plans["cloudkon.worker.2"]
+    assert plan.environment["CLOUDKON_TARGET"] == "docker"
+    assert plan.environment["CLOUDKON_ENDPOINT_URL"] == "http://localstack:4566"
+    assert "CLOUDKON_PROFILE" not in plan.environment  # no such file in the container
+    assert plan.network == "cloudkon"
+    assert plan.stop_seconds == 35
+    assert plan.sealed
+    assert [one.state for one in engine.held.values() if one.number] == ["running", "running"]
+
+
+async def test_scaling_in_takes_the_newest_side_by_side_and_with_their_grace(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.scale(WORKER, 4, said.append)
+    await target.scale(ANIMOTO, 1, said.append)
+    await target.scale(WORKER, 1, said.append)
+    assert engine.names == ["cloudkon-localstack-1", "cloudkon.animoto.1", "cloudkon.worker.1"]
+    assert sorted(engine.stopped) == [(f"cloudkon.worker.{number}", 35) for number in (2, 3, 4)]
+    assert engine.most_stopping == 3
+
+
+async def test_the_same_count_again_changes_nothing(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.scale(WORKER, 2, said.append)
+    before = dict(engine.held)
+    await target.scale(WORKER, 2, said.append)
+    assert engine.held == before
+
+
+async def test_dead_workers_are_replaced_and_their_numbers_used_again(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.scale(WORKER, 3, said.append)
+    engine.change("cloudkon.worker.2", lambda one: replace(one, state="exited", exit_code=137, pid=0))
+    first = engine.named("cloudkon.worker.2").id
+    await target.scale(WORKER, 3, said.append)
+    assert engine.named("cloudkon.worker.2").running
+    assert engine.named("cloudkon.worker.2").id != first
+    assert "exit code 137" in said[-1]
+
+
+async def test_composes_workers_are_neither_counted_nor_stopped(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    engine.add(composed("cloudkon-worker-1", "worker", network="cloudkon"))
+    await target.scale(WORKER, 1, said.append)
+    assert "1 belong to a compose file" in "".join(said)
+    await target.scale(WORKER, 0, said.append)
+    assert engine.names == ["cloudkon-localstack-1", "cloudkon-worker-1"]
+
+
+async def test_a_worker_that_dies_at_once_is_named_with_its_last_words(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    engine.broken["cloudkon/worker:latest"] = "error: setting CLOUDKON_SLOTS='x': it is not a whole number"
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ServiceError, match=r"cloudkon.worker.1 does not stay up, exit code 2: error: setting")
+    ):
+        await target.scale(WORKER, 1, said.append)
+
+
+async def test_a_worker_that_logs_no_start_counts_once_it_has_lived_a_while(
+    engine: FakeEngine,
+    target: DockerTarget,
+    said: list[str],
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.unit.fleet.docker_fake.STARTED", "2026-01-01T00:00:00.000000000Z warning")
+    began = autojump_clock.current_time()
+    await target.scale(WORKER, 1, said.append)
+    assert autojump_clock.current_time() - began >= scaling.SETTLE_SECONDS
+
+
+async def test_a_missing_image_is_said_before_anything_is_done(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    engine.images.clear()
+    with pytest.raises(InvalidInput, match=r"cloudkon/worker:latest.*python -m fleet build"):
+        await target.scale(WORKER, 1, said.append)
+    assert engine.names == ["cloudkon-localstack-1"]
+
+
+async def test_another_image_can_be_named_for_a_pool(
+    engine: FakeEngine,
+    target: DockerTarget,
+    said: list[str],
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine.images["mine/worker:1"] = "sha256:mine"
+    monkeypatch.setenv("CLOUDKON_WORKER_IMAGE", "mine/worker:1")
+    await target.scale(WORKER, 1, said.append)
+    assert engine.plans["cloudkon.worker.1"].image == "mine/worker:1"
+
+
+async def test_without_queues_no_worker_is_started(
+    engine: FakeEngine,
+    target: DockerTarget,
+    said: list[str],
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nothing(_settings: Settings) -> None:
+        raise NoFleet("fleet 'cloudkon'", "it is not up", "Start it with: python -m fleet up")
+
+    monkeypatch.setattr(scaling, "connect", nothing)
+    with pytest.raises(NoFleet):
+        await target.scale(WORKER, 1, said.append)
+    assert engine.names == ["cloudkon-localstack-1"]
+
+
+async def test_workers_can_be_stopped_without_queues(
+    engine: FakeEngine,
+    target: DockerTarget,
+    said: list[str],
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await target.scale(WORKER, 1, said.append)
+    monkeypatch.delattr(scaling, "connect")
+    await target.scale(WORKER, 0, said.append)
+    assert engine.names == ["cloudkon-localstack-1"]
