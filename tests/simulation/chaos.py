@@ -36,10 +36,11 @@ class PromiseBroken(AssertionError):
 
 @dataclass
 class Storm:
-    """The chances of one schedule, drawn from its seed."""
+    """The chances of one schedule, drawn from its seed: of failures, and of calls that take up to ``slowest`` s."""
 
     rng: random.Random
     failures: float
+    slow: float
     slowest: float
     raging: bool = True
     deaths: int = 0
@@ -47,7 +48,12 @@ class Storm:
     @classmethod
     def of(cls, seed: int) -> "Storm":
         rng = random.Random(seed)
-        return cls(rng, failures=rng.choice([0.0, 0.02, 0.1, 0.3]), slowest=rng.choice([0.0, 0.05, 1.0, 8.0, 45.0]))
+        return cls(
+            rng,
+            failures=rng.choice([0.0, 0.02, 0.1, 0.3]),
+            slow=rng.choice([0.02, 0.1, 0.4]),
+            slowest=rng.choice([0.05, 1.0, 8.0, 45.0, 120.0]),
+        )
 
     def over(self, around: Around) -> Around:
         """A call that takes its time and goes wrong while the storm rages, and goes well afterwards."""
@@ -55,7 +61,7 @@ class Storm:
         async def call(inner: Callable[..., Awaitable[Any]], *arguments: object) -> Any:  # noqa: ANN401  (any answer)
             if not self.raging:
                 return await inner(*arguments)
-            await trio.sleep(self.rng.random() * 0.01 if self.rng.random() < 0.9 else self.rng.random() * self.slowest)
+            await trio.sleep(self.rng.random() * (self.slowest if self.rng.random() < self.slow else 0.01))
             answer = await around(inner, *arguments)
             await trio.sleep(self.rng.random() * 0.01)
             return answer

