@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from cloudkon.settings import PREFIX, Settings
 from cloudkon.words import Pool
-from fleet.docker.labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, FLEET, NUMBER, POOL
+from fleet.docker.labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,6 @@ class Container:
         if self.out_of_memory:
             return f"it ran out of memory (exit code {self.exit_code})"
         return self.fault or f"exit code {self.exit_code}"
-
-    def is_ours(self, fleet: str, pool: Pool) -> bool:
-        """Whether this target made it as a worker of that pool."""
-        return self.labels.get(FLEET) == fleet and self.labels.get(POOL) == pool.name
 
     def is_composed(self, fleet: str, pool: Pool) -> bool:
         """Whether it is a worker of that pool from a compose file: to be seen, and left alone."""

@@ -67,7 +67,8 @@ class Closing:
         Else its next worker would take us for dead, and blame the task that ran when the ledger was out of reach.
         """
         assert self._nursery is not None
-        self._nursery.start_soon(self._release_late, holding)
+        until = self._kit.clock.monotonic() + self._kit.terms.lease / 1000
+        self._nursery.start_soon(self._let_go, [holding], until)
 
     def publish_again(self, arrival: Arrival, results: tuple[Result, ...]) -> None:
         """Somebody completed it and may have died before publishing."""
@@ -148,25 +149,19 @@ class Closing:
         await self._kit.mailbox.delete(deliveries)
 
     async def _flush_release(self, holdings: list[Holding]) -> None:
-        def each(verdict: Released) -> None:
-            self._kit.log.info("released", chunk=str(verdict.key))
-
-        await self._kit.registrar.settle(
-            [Releasing(one.claim, one.checkpoint, self._kit.terms) for one in holdings], each
-        )
-        # Only now: a message that is back before the lease is cleared would be held for the rest of it.
-        await self._kit.mailbox.give_back([one for h in holdings for one in h.arrival.deliveries.values()])
+        await self._let_go(holdings)
         for holding in holdings:
             self._kit.custody.forget(holding.key)
 
-    async def _release_late(self, holding: Holding) -> None:
+    async def _let_go(self, holdings: list[Holding], until: float = float("inf")) -> None:
         def each(verdict: Released) -> None:
-            self._kit.log.info("released", chunk=str(verdict.key), late=True)
+            self._kit.log.info("released", chunk=str(verdict.key))
 
-        machines: list[Machine[Released]] = [Releasing(holding.claim, holding.checkpoint, self._kit.terms)]
-        until = self._kit.clock.monotonic() + self._kit.terms.lease / 1000
-        if not await self._kit.registrar.settle(machines, each, until):
-            await self._kit.mailbox.give_back(list(holding.arrival.deliveries.values()))
+        machines: list[Machine[Released]] = [Releasing(one.claim, one.checkpoint, self._kit.terms) for one in holdings]
+        unsettled = set(await self._kit.registrar.settle(machines, each, until))
+        # Only now: a message that is back before the lease is cleared would be held for the rest of it.
+        released = [one for one in holdings if one.key not in unsettled]
+        await self._kit.mailbox.give_back([one for h in released for one in h.arrival.deliveries.values()])
 
 
 def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:

@@ -80,14 +80,15 @@ class Slots:
 
     def _file(self, holding: Holding, task: Task, number: int, outcome: Outcome) -> None:
         seq = task.id.seq
+        final = not outcome.error or outcome.permanent or number >= self._kit.settings.max_attempts
         if outcome.error or self._kit.log.says("debug"):
-            self._tell(task, number, outcome)
+            self._tell(task, number, outcome, final=final)
         if outcome.error:
             holding.failures[seq] = number
-            if not outcome.permanent and number < self._kit.settings.max_attempts:
-                assert self._retries is not None
-                self._retries.start_soon(self._retry, holding, task, number)
-                return
+        if not final:
+            assert self._retries is not None
+            self._retries.start_soon(self._retry, holding, task, number)
+            return
         holding.results[seq] = Result(
             task.id,
             TaskState.FAILED if outcome.error else TaskState.SUCCEEDED,
@@ -99,14 +100,12 @@ class Slots:
             worker=self._kit.name,
         )
 
-    def _tell(self, task: Task, number: int, outcome: Outcome) -> None:
+    def _tell(self, task: Task, number: int, outcome: Outcome, *, final: bool) -> None:
         log = self._kit.log.bind(run=task.id.run, task=str(task.id), attempt=number)
         if not outcome.error:
             log.debug("task-succeeded", seconds=round(outcome.seconds, 4))
-        elif outcome.permanent or number >= self._kit.settings.max_attempts:
-            log.warning("task-failed", error=outcome.error[:500])
         else:
-            log.warning("attempt-failed", error=outcome.error[:500])
+            log.warning("task-failed" if final else "attempt-failed", error=outcome.error[:500])
 
     async def _retry(self, holding: Holding, task: Task, number: int) -> None:
         longest = self._kit.settings.retry_seconds * 2 ** (number - 1)
