@@ -66,8 +66,15 @@ class MalformedMessage(CloudKonError):
     """A message is not one that this version can read; it belongs in the dead-letter queue."""
 
 
+class NewerVersion(MalformedMessage):
+    """A message of a later version than this program's: a worker of that version can read it."""
+
+
 class ServiceError(CloudKonError):
     """A service of AWS (or its emulator) refused or failed a call."""
+
+    code: str = ""
+    """The service's own word for it, where it gave one."""
 
 
 class AccessDenied(ServiceError):

@@ -44,7 +44,7 @@ class Settings:
     profile: str = ""
     """Profile of AWS's shared configuration."""
     bucket: str = ""
-    """The store; by default the fleet's name and ``-store``."""
+    """The store; by default the fleet's name and ``-store``, on the target aws followed by account and region."""
     state_dir: Path = Path(".cloudkon")
     """Where this machine keeps what it knows: the local fleet, recorded pushes."""
 

@@ -5,25 +5,31 @@ Importing this takes a third of a second, so programs do it when they need a ser
 
 from functools import partial
 
+from cloudkon.aws.account import find_account, with_store
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.ledger import DynamoLedger
 from cloudkon.aws.queue import SqsQueue
 from cloudkon.aws.store import S3Store
+from cloudkon.aws.waker import EcsWaker
 from cloudkon.log import Log
-from cloudkon.ports import Services
+from cloudkon.ports import Awake, Services
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS
+from cloudkon.words import POOLS, Priority
 
 __all__ = ["Connection", "connect"]
 
 
-def connect(settings: Settings, log: Log | None = None) -> Services:
-    """Give the fleet that the settings name. Nothing is asked of AWS yet, so a missing fleet shows at first use.
+def connect(settings: Settings, log: Log | None = None, connection: Connection | None = None) -> Services:
+    """Give the fleet that the settings name. Nothing is asked of it yet, so a missing fleet shows at first use.
 
+    On the target aws the store's name depends on the account: unless a bucket is set, STS is asked once, blocking.
     Raises ``NoFleet`` if the target is local and no fleet is up here, ``InvalidSetting`` for an endpoint or a profile
-    that can't be used.
+    that can't be used, ``AccessDenied`` where STS is asked and the credentials are no good.
     """
-    connection = Connection(settings)
+    connection = connection or Connection(settings)
+    on_aws = settings.target == "aws"
+    if on_aws and not settings.bucket:
+        settings = with_store(settings, find_account(connection))
     queue = partial(SqsQueue, connection)
     return Services(
         queues={pool.name: queue(pool.queue_name(settings.fleet)) for pool in POOLS},
@@ -31,4 +37,6 @@ def connect(settings: Settings, log: Log | None = None) -> Services:
         results=queue(settings.result_queue),
         ledger=DynamoLedger(connection, settings.ledger_table, log or Log()),
         store=S3Store(connection, settings.store_bucket),
+        waker=EcsWaker(connection) if on_aws else Awake(),
+        high_queues={pool.name: queue(pool.queue_name(settings.fleet, Priority.HIGH)) for pool in POOLS},
     )

@@ -14,6 +14,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from cloudkon import __version__
 from cloudkon.aws.faults import RAISED, in_our_words
+from cloudkon.aws.quick_json import quicken
 from cloudkon.errors import InvalidSetting
 from cloudkon.settings import LONGEST_POLL, Settings
 
@@ -40,19 +41,40 @@ _OWN_BACKOFF = ("sqs", "dynamodb")
 class Connection:
     """Makes each client once, and runs its calls in threads. May be shared by all tasks of a process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Find the endpoint; raises ``NoFleet`` if the target is local and no fleet is up here."""
+    def __init__(self, settings: Settings, session: Callable[[], boto3.Session] | None = None) -> None:
+        """Find the endpoint; raises ``NoFleet`` if the target is local and no fleet is up here.
+
+        ``session`` makes boto3's session where it is not to be the one of the settings.
+        """
         self._settings = settings
+        self._session = session or self._session_of_settings
         self.endpoint = settings.service_endpoint()
         """Where an emulator answers; empty on AWS."""
         self._clients: dict[str, Any] = {}
         self._lock = Lock()
         self._limiter = trio.CapacityLimiter(CALLS)
+        self._under_way = 0
+        self._answered = 0.0
+        """When a call ended last, or the first of those under way began, by trio's clock."""
 
     @property
     def fleet(self) -> str:
         """The fleet's name, for errors."""
         return self._settings.fleet
+
+    def silence(self) -> float:
+        """For how many seconds calls have been under way without one of them ending, well or badly.
+
+        Each has its time-out, so minutes of it mean that no call will ever end: its thread hangs where no time-out
+        reaches, as in looking up a name. Transfers don't count, since they take as long as their files are large.
+        """
+        return trio.current_time() - self._answered if self._under_way else 0.0
+
+    @property
+    def region(self) -> str:
+        """The region that calls go to. Raises ``InvalidSetting`` where none is set."""
+        # Not STS: without a region it has a client all the same, for a global endpoint in no region.
+        return self.client("sqs").meta.region_name
 
     @overload
     def client(self, service: Literal["sqs"]) -> "SQSClient": ...
@@ -62,6 +84,8 @@ class Connection:
     def client(self, service: Literal["s3"]) -> "S3Client": ...
     @overload
     def client(self, service: Literal["cloudformation"]) -> "CloudFormationClient": ...
+    @overload
+    def client(self, service: str) -> object: ...
     def client(self, service: str) -> object:
         """Make a service's client, or give the one there is. The first one takes 0.2 s: call it in a thread.
 
@@ -79,7 +103,20 @@ class Connection:
         Cancelled, it returns at once and leaves the thread to its call: a long poll must not hold up a shutdown.
         What the call does then still takes effect, as if its answer had been lost.
         """
-        return await self._run(partial(function, *arguments, **named), abandon=True)
+        if not self._under_way:
+            self._answered = trio.current_time()
+        self._under_way += 1
+        ended = True
+        try:
+            return await self._run(partial(function, *arguments, **named), abandon=True)
+        except trio.Cancelled:
+            # By us, which is no sign of life.
+            ended = False
+            raise
+        finally:
+            self._under_way -= 1
+            if ended:
+                self._answered = trio.current_time()
 
     async def transfer(self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Run a blocking call that touches files in a thread, and never leave it behind: its files may be gone.
@@ -97,15 +134,17 @@ class Connection:
     def _make_client(self, service: str) -> object:
         endpoint = self.endpoint or None
         try:
-            return self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
+            client = self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
         except ProfileNotFound as error:
             raise InvalidSetting(f"profile {self._settings.profile!r}", str(error), "Mend AWS_PROFILE") from error
         except NoRegionError as error:
             raise InvalidSetting("region", "none is set", "Set AWS_REGION, or one in AWS's configuration") from error
         except ValueError as error:
             raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Mend AWS_ENDPOINT_URL") from error
+        quicken(client.meta.events)
+        return client
 
-    def _session(self) -> boto3.Session:
+    def _session_of_settings(self) -> boto3.Session:
         settings = self._settings
         if settings.target != "aws":
             return _emulator_session(settings.region or _EMULATOR_REGION)

@@ -1,5 +1,7 @@
 """What went wrong at AWS, in our words: botocore's errors as the tree of ``cloudkon.errors``."""
 
+from textwrap import shorten
+
 from botocore.exceptions import (
     BotoCoreError,
     ChecksumError,
@@ -40,6 +42,8 @@ THROTTLED = frozenset(
         "AWS.SimpleQueueService.OverLimit",
         "KmsThrottled",
         "PriorRequestNotComplete",
+        "PurgeQueueInProgress",
+        "AWS.SimpleQueueService.PurgeQueueInProgress",
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
@@ -89,7 +93,27 @@ DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )
-PASSING = frozenset({"InternalError", "InternalServerError", "RequestTimeout", "ServiceUnavailable"})
+REMEDIES = {
+    frozenset(
+        {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+    ): "Log in again, then go on by the same command",
+    frozenset(
+        {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+    ): "Mend AWS_PROFILE or the keys; a region that is not enabled for the account answers the same",
+    frozenset({"RequestTimeTooSkewed"}): "Set this machine's clock",
+    frozenset({"OptInRequired"}): "Sign the account up for this service, or take another region by AWS_REGION",
+}
+"""What mends some of those."""
+PASSING = frozenset(
+    {
+        "ConcurrentUpdateException",  # Application Auto Scaling: another change of the same target is under way
+        "InternalError",
+        "InternalServerError",
+        "RequestTimeout",
+        "ResourceContention",  # Auto Scaling: the same of a group
+        "ServiceUnavailable",
+    }
+)
 _NO_CREDENTIALS = (
     CredentialRetrievalError,
     LoginError,
@@ -110,6 +134,8 @@ _LOST_ON_ITS_WAY = (
 )
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
+_SAID_WIDTH = 300
+"""Characters of botocore's own words that are quoted."""
 
 
 def in_our_words(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
@@ -125,8 +151,12 @@ def in_our_words(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
             f"endpoint {endpoint}: nothing answers there. Start the fleet again with: python -m fleet up"
             " (or mend AWS_ENDPOINT_URL)"
         )
+    if isinstance(error, EndpointConnectionError):
+        return Unavailable(f"AWS: {str(error).rstrip('.')}. Mend AWS_REGION if there is no such region, or the network")
     if isinstance(error, _LOST_ON_ITS_WAY):
-        return Unavailable(f"{endpoint or 'AWS'}: the call failed on its way: {error}")
+        # botocore quotes an answer that it can't read, a whole page of HTML it may be.
+        said = shorten(str(error), _SAID_WIDTH, placeholder=" …")
+        return Unavailable(f"{endpoint or 'AWS'}: the call failed on its way: {said}")
     return ServiceError(f"AWS: {error}")
 
 
@@ -157,9 +187,13 @@ def _refusal(error: ClientError, fleet: str) -> CloudKonError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message", "")
     code = code_of(error)
-    found = named(code, f"AWS refused {error.operation_name} with {code}: {message or 'no reason given'}", fleet)
+    what = f"AWS refused {error.operation_name} with {code}: {message or 'no reason given'}"
+    remedy = next((text for codes, text in REMEDIES.items() if code in codes), "")
+    found = named(code, f"{what.rstrip('.')}. {remedy}" if remedy else what, fleet)
     if type(found) is ServiceError and status == _TOO_MANY_REQUESTS:
-        return Throttled(str(found))
-    if type(found) is ServiceError and status >= _SERVER_ERROR:
-        return Unavailable(str(found))
+        found = Throttled(str(found))
+    elif type(found) is ServiceError and status >= _SERVER_ERROR:
+        found = Unavailable(str(found))
+    if isinstance(found, ServiceError):
+        found.code = code
     return found

@@ -3,19 +3,22 @@
     shard           chunk   state owner attempt lease_end tasks progress succeeded failed cancelled expires
     RUN#SHARD       NUMBER  one chunk's record
     run:RUN         0       one run: facts (JSON), cancelled, expires
+    runs:YYYY-MM    MOMENT  names a run that started in that month: run, expires
 
-A run's id has no colon, so the two kinds of keys never meet. The counts repeat what the packed progress says, for
+A run's id has no colon, so the kinds of keys never meet. The counts repeat what the packed progress says, for
 people and queries that can't unpack it. ``expires`` is the table's TTL attribute.
 """
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudkon.errors import MalformedMessage
 from cloudkon.wire.fields import field, number, read_object
-from cloudkon.wire.progress import decode_progress, encode_progress
-from cloudkon.words import ChunkKey, ChunkState, PoolRange, Record, Run, TaskState
+from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
+from cloudkon.words import ChunkKey, ChunkState, Outline, PoolRange, Priority, Record, Run, TaskState
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -36,6 +39,7 @@ def key_values(key: ChunkKey) -> list["AttributeValueTypeDef"]:
 def content_values(record: Record) -> list["AttributeValueTypeDef"]:
     """What a record says, as parameters in the order of ``CONTENT``."""
     progress = record.progress
+    states = [result.state for result in progress.results]
     return [
         {"S": str(record.state)},
         {"S": record.owner},
@@ -43,9 +47,9 @@ def content_values(record: Record) -> list["AttributeValueTypeDef"]:
         {"N": str(record.lease_end)},
         {"N": str(record.tasks)},
         {"B": encode_progress(progress)},
-        {"N": str(progress.count(TaskState.SUCCEEDED))},
-        {"N": str(progress.count(TaskState.FAILED))},
-        {"N": str(progress.count(TaskState.CANCELLED))},
+        {"N": str(states.count(TaskState.SUCCEEDED))},
+        {"N": str(states.count(TaskState.FAILED))},
+        {"N": str(states.count(TaskState.CANCELLED))},
         {"N": str(record.expires)},
     ]
 
@@ -82,6 +86,30 @@ def to_record(key: ChunkKey, item: Item) -> Record:
         raise MalformedMessage(f"the ledger's item of chunk {key} can't be read: {error!r}") from error
 
 
+OUTLINED = ("chunk", "state", "lease_end", "tasks", "progress")
+"""The attributes that an outline is made of."""
+
+
+def to_outline(run: str, item: Item) -> Outline:
+    """Read the outline of a chunk's item, or raise ``MalformedMessage``."""
+    try:
+        states, first, last, busy = outline_progress(run, item["progress"]["B"])
+        return Outline(
+            number=chunk_number(item),
+            state=ChunkState(item["state"]["S"]),
+            lease_end=int(item["lease_end"]["N"]),
+            tasks=int(item["tasks"]["N"]),
+            succeeded=states[TaskState.SUCCEEDED],
+            failed=states[TaskState.FAILED],
+            cancelled=states[TaskState.CANCELLED],
+            first_start=first,
+            last_end=last,
+            busy_seconds=busy,
+        )
+    except (KeyError, ValueError) as error:
+        raise MalformedMessage(f"an item of run {run} in the ledger can't be read: {error!r}") from error
+
+
 def chunk_number(item: Item) -> int:
     """The number of the chunk whose item it is."""
     return int(item["chunk"]["N"])
@@ -90,6 +118,35 @@ def chunk_number(item: Item) -> int:
 def run_key(run_id: str) -> dict[str, "AttributeValueTypeDef"]:
     """The key of a run's item."""
     return {"shard": {"S": f"run:{run_id}"}, "chunk": {"N": "0"}}
+
+
+def months(now: float) -> Iterator[str]:
+    """The partitions that name the runs there may be at ``now`` (epoch seconds), the latest month first."""
+    # A clock may be ahead of ours, and a run is named before anybody can ask for it.
+    moment = datetime.fromtimestamp(now + 86_400, UTC)
+    oldest = datetime.fromtimestamp(now - RUN_SECONDS, UTC)
+    while (moment.year, moment.month) >= (oldest.year, oldest.month):
+        yield _month(moment)
+        moment = moment.replace(day=1) - timedelta(days=1)
+
+
+def entry_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
+    """A run's entry in its month's list. It is the same however often it is made, and no two runs' keys are equal.
+
+    Its number is the start in milliseconds, then 32 bits of the id, so that runs of one millisecond stand apart.
+    """
+    moment = datetime.fromtimestamp(run.started, UTC)
+    number = (int(run.started * 1000) << 32) + zlib.crc32(run.id.encode())
+    return {
+        "shard": {"S": _month(moment)},
+        "chunk": {"N": str(number)},
+        "run": {"S": run.id},
+        "expires": {"N": str(int(run.started) + RUN_SECONDS)},
+    }
+
+
+def _month(moment: datetime) -> str:
+    return f"runs:{moment:%Y-%m}"
 
 
 def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
@@ -102,6 +159,7 @@ def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
         "ranges": [[part.pool, part.first, part.count] for part in run.ranges],
         "started": run.started,
         "parent": run.parent,
+        "priority": str(run.priority),
     }
     return {
         **run_key(run.id),
@@ -124,6 +182,8 @@ def to_run(run_id: str, item: Item) -> Run:
             started=float(str(facts["started"])),
             parent=field(facts, "parent", str),
             cancelled=item["cancelled"]["BOOL"],
+            # Runs of before there were two have none.
+            priority=Priority(str(facts.get("priority", Priority.NORMAL))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedMessage(f"the ledger's item of run {run_id} can't be read: {error!r}") from error

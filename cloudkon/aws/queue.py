@@ -19,13 +19,12 @@ if TYPE_CHECKING:  # the stubs are there for development only
 
 STALE = frozenset(
     {
-        "AWS.SimpleQueueService.MessageNotInflight",
         "InvalidParameterValue",  # the message is not in flight, or 12 h are over
         "MessageNotInflight",
         "ReceiptHandleIsInvalid",
     }
 )
-"""Codes by which SQS says of a handle that it no longer counts."""
+"""Codes by which SQS says of a handle that it no longer counts, as ``_plain`` gives them."""
 _REFUSED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that SQS takes in no message (SQS API reference, ``SendMessage``)."""
 
@@ -70,7 +69,8 @@ class SqsQueue:
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=min(math.ceil(wait), LONGEST_POLL),
             VisibilityTimeout=_whole_visibility(visibility),
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=["All"],
         )
         return [
             Delivery(
@@ -78,6 +78,10 @@ class SqsQueue:
                 handle=message["ReceiptHandle"],
                 body=message["Body"],
                 receives=int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1")),
+                attributes={
+                    name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()
+                },
+                sent=int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000,
             )
             for message in answer.get("Messages", [])
         ]
@@ -126,6 +130,11 @@ class SqsQueue:
             delayed=int(counts.get("ApproximateNumberOfMessagesDelayed", 0)),
         )
 
+    async def purge(self) -> None:
+        """Take everything off for good."""
+        sqs, url = await self._find()
+        await self._connection.call(sqs.purge_queue, QueueUrl=url)
+
     async def _find(self) -> "tuple[SQSClient, str]":
         if self._found is None:
             # The address is used as it was given: botocore sends it along and calls the endpoint it knows, so it
@@ -150,8 +159,13 @@ def _outcomes(count: int, answer: Any, stale: frozenset[str] = STALE) -> list[Qu
     for entry in answer.get("Successful", []):
         outcomes[int(entry["Id"])] = QueueOutcome.DONE
     for entry in answer.get("Failed", []):
-        outcomes[int(entry["Id"])] = QueueOutcome.GONE if entry.get("Code") in stale else QueueOutcome.FAILED
+        outcomes[int(entry["Id"])] = QueueOutcome.GONE if _plain(entry) in stale else QueueOutcome.FAILED
     return outcomes
+
+
+def _plain(entry: Any) -> str:  # noqa: ANN401  (as above)
+    """An entry's code, without what some of SQS's protocols and LocalStack put around it."""
+    return str(entry.get("Code", "")).rpartition(".")[2].removesuffix("Exception")
 
 
 def _entry(message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":

@@ -1,52 +1,28 @@
 """Stack: one CloudFormation stack, changed by change sets only, so that what will happen is known before it does."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import trio
 
 from cloudkon.aws.connection import Connection
+from cloudkon.aws.stack_facts import NEVER_MADE, Change, StackFacts, StackPlan
+from cloudkon.backoff import PATIENT, persist
 from cloudkon.errors import ServiceError
 
 COMPLETE: Final = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 )
 """States from which a stack can be updated."""
-NEVER_MADE: Final = frozenset({"", "REVIEW_IN_PROGRESS"})
-"""No stack, or one that has only a change set that nobody executed: to be created."""
 UNCHANGED: Final = ("didn't contain changes", "No updates are to be performed")
 """How CloudFormation says that a change set would change nothing: it has no other way to say so."""
+NO_STACK: Final = "does not exist"
+"""A ValidationError like any other; only its text tells a missing stack from a wrong question."""
 LONGEST_WAIT: Final = 3.0
 """Seconds between two looks at a stack; the first look comes at once, for emulators that take milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change set would do to one resource: ``Add``, ``Modify``, ``Remove``; ``replaces`` when data goes."""
-
-    action: str
-    resource: str
-    kind: str
-    replaces: bool = False
-
-    def __str__(self) -> str:
-        """As a person reads it."""
-        return f"{self.action.lower()} {self.resource} ({self.kind})" + (", replacing it" if self.replaces else "")
-
-
-@dataclass(frozen=True, slots=True)
-class StackPlan:
-    """A change set that waits to be executed; ``change_set`` is its ARN, empty where nothing would change."""
-
-    change_set: str = ""
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        """Whether the stack already is as asked."""
-        return not self.change_set
+STALE_LOOKS: Final = 10
+"""Looks (some 20 s) during which CloudFormation may go on answering with what was before a change."""
 
 
 class Stack:
@@ -55,43 +31,67 @@ class Stack:
     def __init__(self, connection: Connection, name: str) -> None:
         """Nothing is asked of CloudFormation yet."""
         self.name = name
-        self._call = connection.call
+        self._connection = connection
         # As Any: botocore makes a client's methods at run time.
         self._client: Any = connection.client("cloudformation")
 
     async def state(self) -> str:
         """The state in CloudFormation's words, such as ``CREATE_COMPLETE``; empty where there is no such stack."""
+        return (await self.facts()).state
+
+    async def facts(self) -> StackFacts:
+        """What there is to know of it in one call."""
         try:
             answer: Any = await self._call(self._client.describe_stacks, StackName=self.name)
         except ServiceError as error:
-            # A ValidationError like any other; only its text tells a missing stack from a wrong question.
-            if "does not exist" in str(error):
-                return ""
+            if NO_STACK in str(error):
+                return StackFacts()
             raise
-        state = str(answer["Stacks"][0]["StackStatus"])
-        return "" if state == "DELETE_COMPLETE" else state
+        return StackFacts.described(answer["Stacks"][0])
 
-    async def plan(self, template: str, parameters: Mapping[str, str]) -> StackPlan:
-        """Make a change set towards this template, waiting first for a change that somebody else has begun."""
-        state = await self._settled()
-        if state == "ROLLBACK_COMPLETE":
+    async def plan(
+        self,
+        template: str,
+        parameters: Mapping[str, str],
+        *,
+        keep: Collection[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> StackPlan:
+        """Make a change set towards this template, waiting first for a change that somebody else has begun.
+
+        Parameters named in ``keep`` stay as they are where the stack has a value for them; where it has none, they
+        are as in ``parameters``, or else the template's default.
+        CloudFormation puts ``tags`` on the stack and on all in it that can carry any.
+        """
+        found = await self.settled()
+        if found.state == "ROLLBACK_COMPLETE":
             # Its creation failed and was undone: nothing is in it, and CloudFormation only lets it be deleted.
             await self.delete()
-            state = ""
-        if state not in COMPLETE | NEVER_MADE:
-            raise ServiceError(
-                f"stack {self.name!r} is {state} and can't be changed: nothing was done. Delete it first"
+            found = StackFacts()
+        if found.state not in COMPLETE | NEVER_MADE:
+            remedy = "Take it down first"
+            if found.state == "UPDATE_ROLLBACK_FAILED":
+                # Nothing of it is lost, and what is in it may be dear.
+                remedy = f"First: aws cloudformation continue-update-rollback --stack-name {self.name}"
+            raise ServiceError(f"stack {self.name!r} is {found.state} and can't be changed: nothing was done. {remedy}")
+        name = f"cloudkon-{secrets.token_hex(6)}"
+        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+        try:
+            await self._call(
+                self._client.create_change_set,
+                StackName=self.name,
+                ChangeSetName=name,
+                ChangeSetType="UPDATE" if found.made else "CREATE",
+                TemplateBody=template,
+                Parameters=_given(parameters, {key for key in keep if found.made and key in found.parameters}),
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                **tagged,
             )
-        answer: Any = await self._call(
-            self._client.create_change_set,
-            StackName=self.name,
-            ChangeSetName=f"cloudkon-{secrets.token_hex(6)}",
-            ChangeSetType="CREATE" if state in NEVER_MADE else "UPDATE",
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-        return await self._described(str(answer["Id"]))
+        except ServiceError as error:
+            # Of that name there can be only our own: its first answer was lost.
+            if error.code != "AlreadyExistsException":
+                raise
+        return await self._described(name, creates=not found.made)
 
     async def execute(self, plan: StackPlan, report: Callable[[str], None]) -> None:
         """Carry a plan out and wait for its end, reporting each resource's steps as they happen.
@@ -101,15 +101,22 @@ class Stack:
         if plan.empty:
             return
         seen = {event["EventId"] for event in await self._events()}
-        await self._call(self._client.execute_change_set, ChangeSetName=plan.change_set, StackName=self.name)
-        failed, state, pause = "", "REVIEW_IN_PROGRESS", _pauses()
-        # Between the call and the first event, a new stack still is REVIEW_IN_PROGRESS.
-        while state.endswith("_IN_PROGRESS"):
+        await self._call(
+            self._client.execute_change_set,
+            ChangeSetName=plan.change_set,
+            StackName=self.name,
+            ClientRequestToken=plan.change_set,
+        )
+        failed, state, pause, stale = "", "REVIEW_IN_PROGRESS", _pauses(), STALE_LOOKS
+        # Between the call and the first event, a new stack still is REVIEW_IN_PROGRESS, and an old one complete.
+        while state.endswith("_IN_PROGRESS") or (stale and state):
             await trio.sleep(next(pause))
+            stale = max(0, stale - 1)
             state = await self.state()
             for event in reversed(await self._events()):
                 if event["EventId"] not in seen:
                     seen.add(event["EventId"])
+                    stale = 0
                     report(f"{event['LogicalResourceId']}: {event['ResourceStatus'].lower().replace('_', ' ')}")
                     failed = failed or _failure(event)
         if state not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
@@ -118,63 +125,95 @@ class Stack:
             )
 
     async def discard(self, plan: StackPlan) -> None:
-        """Delete a plan that is not to be executed."""
-        if not plan.empty:
+        """Delete a plan that is not to be executed, and the shell of a stack that was made for it."""
+        if plan.creates:
+            await self.delete()
+        elif not plan.empty:
             await self._call(self._client.delete_change_set, ChangeSetName=plan.change_set, StackName=self.name)
 
     async def delete(self) -> None:
-        """Delete the stack with what it owns and wait for its end. Raises ``ServiceError`` naming what is left."""
-        await self._call(self._client.delete_stack, StackName=self.name)
-        if state := await self._settled():
-            left = "; ".join(filter(None, map(_failure, await self._events())))
-            raise ServiceError(f"stack {self.name!r} is {state} and was not deleted: {left or 'no reason was given'}")
+        """Delete the stack with what it owns and wait for its end; nothing where there is none.
 
-    async def _described(self, change_set: str) -> StackPlan:
+        Raises ``ServiceError`` naming what is left.
+        """
+        if not (await self.settled()).state:
+            return
+        seen = {event["EventId"] for event in await self._events()}
+        await self._call(self._client.delete_stack, StackName=self.name)
+        pause, begun, stale, events = _pauses(), False, STALE_LOOKS, list[Mapping[str, Any]]()
+        while state := await self.state():
+            events = [event for event in await self._events() if event["EventId"] not in seen]
+            begun = begun or state == "DELETE_IN_PROGRESS" or bool(events)
+            stale -= 1
+            if (state == "DELETE_FAILED" and begun) or (stale < 0 and not begun):
+                left = "; ".join(dict.fromkeys(filter(None, map(_failure, events))))
+                raise ServiceError(
+                    f"stack {self.name!r} is {state} and was not deleted: {left or 'no reason was given'}"
+                )
+            await trio.sleep(next(pause))
+
+    async def _call(self, function: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401  (botocore's)
+        """Call once or, throttled or with its answer lost, several times: each call here bears that."""
+        return await persist(lambda: self._connection.call(function, **arguments), PATIENT)
+
+    async def _described(self, change_set: str, *, creates: bool) -> StackPlan:
         """Wait until a change set is worked out."""
-        pause = _pauses()
+        pause, stale = _pauses(), STALE_LOOKS
         while True:
-            answer: Any = await self._call(
-                self._client.describe_change_set, ChangeSetName=change_set, StackName=self.name
-            )
+            try:
+                answer = await self._call(
+                    self._client.describe_change_set, ChangeSetName=change_set, StackName=self.name
+                )
+            except ServiceError as error:
+                # What was made a moment ago may not be seen yet.
+                stale -= 1
+                if error.code not in ("ChangeSetNotFound", "ChangeSetNotFoundException") or stale < 0:
+                    raise
+                await trio.sleep(next(pause))
+                continue
             if answer["Status"] == "CREATE_COMPLETE":
-                return StackPlan(change_set, await self._changes(change_set, answer))
+                return StackPlan(change_set, await self._changes(change_set, answer), creates)
             if answer["Status"] == "FAILED":
                 reason = answer.get("StatusReason", "")
-                await self.discard(StackPlan(change_set))
+                await self.discard(StackPlan(change_set, creates=creates))
                 if any(words in reason for words in UNCHANGED):
                     return StackPlan()
                 raise ServiceError(f"stack {self.name!r} can't be changed as asked, and was not: {reason}")
             await trio.sleep(next(pause))
 
     async def _changes(self, change_set: str, page: Any) -> tuple[Change, ...]:  # noqa: ANN401  (botocore's answer)
-        changes = [_change(entry["ResourceChange"]) for entry in page["Changes"]]
+        changes = [Change.described(entry["ResourceChange"]) for entry in page["Changes"]]
         while token := page.get("NextToken"):
             page = await self._call(
                 self._client.describe_change_set, ChangeSetName=change_set, StackName=self.name, NextToken=token
             )
-            changes += [_change(entry["ResourceChange"]) for entry in page["Changes"]]
+            changes += [Change.described(entry["ResourceChange"]) for entry in page["Changes"]]
         return tuple(changes)
 
     async def _events(self) -> Sequence[Mapping[str, Any]]:
         """The newest events first: one page (100) covers every look, since a stack here has few resources."""
-        answer: Any = await self._call(self._client.describe_stack_events, StackName=self.name)
+        try:
+            answer: Any = await self._call(self._client.describe_stack_events, StackName=self.name)
+        except ServiceError as error:
+            if NO_STACK in str(error):
+                return ()
+            raise
         events: Sequence[Mapping[str, Any]] = answer["StackEvents"]
         return events
 
-    async def _settled(self) -> str:
-        """Wait until nothing is in progress; give the state."""
+    async def settled(self) -> StackFacts:
+        """Wait until nothing is in progress, and give what there is then."""
         pause = _pauses()
         while True:
-            state = await self.state()
-            if state in NEVER_MADE or not state.endswith("_IN_PROGRESS"):
-                return state
+            found = await self.facts()
+            if not found.made or not found.state.endswith("_IN_PROGRESS"):
+                return found
             await trio.sleep(next(pause))
 
 
-def _change(entry: Mapping[str, Any]) -> Change:
-    """Any replacement that can't be ruled out counts as one: the reader decides about data."""
-    replaces = entry.get("Replacement", "False") != "False"
-    return Change(entry["Action"], entry["LogicalResourceId"], entry["ResourceType"], replaces)
+def _given(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key not in kept]
+    return [*given, *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept))]
 
 
 def _failure(event: Mapping[str, Any]) -> str:

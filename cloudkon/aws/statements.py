@@ -4,12 +4,12 @@ Texts are few and fixed, so that nothing a user wrote ever becomes part of one. 
 ``owner`` are reserved words of PartiQL.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cloudkon.aws.items import CONTENT, content_values, key_values
 from cloudkon.ports.ledger import Insert, Update, Write
-from cloudkon.words import ChunkKey
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, BatchStatementRequestTypeDef
@@ -22,35 +22,41 @@ def write_statement(table: str, write: Write) -> "BatchStatementRequestTypeDef":
     return _insert(table, write) if isinstance(write, Insert) else _update(table, write)
 
 
-def read_statement(table: str, key: ChunkKey) -> "BatchStatementRequestTypeDef":
-    """One strongly consistent read."""
+def read_statement(table: str, key: "Sequence[AttributeValueTypeDef]") -> "BatchStatementRequestTypeDef":
+    """One strongly consistent read of the item with that key."""
     return {
         "Statement": f'SELECT * FROM "{table}" WHERE "shard" = ? AND "chunk" = ?',  # noqa: S608  (the table's name is ours)
-        "Parameters": key_values(key),
+        "Parameters": key,
         "ConsistentRead": True,
     }
 
 
 def _insert(table: str, insert: Insert) -> "BatchStatementRequestTypeDef":
-    attributes = ", ".join(f"'{name}': ?" for name in ("shard", "chunk", *CONTENT))
     return {
-        "Statement": f'INSERT INTO "{table}" VALUE {{{attributes}}}',
+        "Statement": _insert_text(table),
         "Parameters": [*key_values(insert.key), *content_values(insert.record)],
     }
 
 
 def _update(table: str, update: Update) -> "BatchStatementRequestTypeDef":
-    conditions = list(_conditions(update))
-    changes = " ".join(f'SET "{name}" = ?' for name in CONTENT)
-    where = " AND ".join(['"shard" = ?', '"chunk" = ?', *(text for text, _ in conditions)])
+    texts, values = zip(*_conditions(update), strict=True)
     return {
-        "Statement": f'UPDATE "{table}" {changes} WHERE {where}',
-        "Parameters": [
-            *content_values(update.record),
-            *key_values(update.key),
-            *(value for _, value in conditions),
-        ],
+        "Statement": _update_text(table, texts),
+        "Parameters": [*content_values(update.record), *key_values(update.key), *values],
     }
+
+
+@cache
+def _insert_text(table: str) -> str:
+    attributes = ", ".join(f"'{name}': ?" for name in ("shard", "chunk", *CONTENT))
+    return f'INSERT INTO "{table}" VALUE {{{attributes}}}'
+
+
+@cache
+def _update_text(table: str, conditions: tuple[str, ...]) -> str:
+    changes = " ".join(f'SET "{name}" = ?' for name in CONTENT)
+    where = " AND ".join(('"shard" = ?', '"chunk" = ?', *conditions))
+    return f'UPDATE "{table}" {changes} WHERE {where}'
 
 
 def _conditions(update: Update) -> Iterator[_Condition]:

@@ -1,7 +1,7 @@
 """A store on S3."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class S3Store:
                 ContentType=media_type,
                 Metadata=dict(facts),
             )
-            return StoredObject(self.address(key), len(source), _tag(answer["ETag"]))
+            return StoredObject(self.address(key), len(source), _tag(answer["ETag"]), dict(facts))
         extra = {"ContentType": media_type, "Metadata": dict(facts)}
         # Left to itself when cancelled: it only reads, and its key is no one else's.
         await self._connection.call(_upload, s3, self._bucket, key, source, extra)
@@ -68,7 +68,7 @@ class S3Store:
         except (ObjectMissing, NoFleet):
             raise await self._missing(s3, bucket, address) from None
         await self._connection.transfer(_save, answer["Body"], staged, destination)
-        return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]))
+        return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
 
     async def head(self, address: str) -> StoredObject:
         """What is known of the object, without reading it."""
@@ -78,7 +78,7 @@ class S3Store:
             answer = await self._connection.call(s3.head_object, Bucket=bucket, Key=key)
         except (ObjectMissing, NoFleet):
             raise await self._missing(s3, bucket, address) from None
-        return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]))
+        return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """All objects whose key begins with ``prefix``, in the order of their keys, a page (1,000) at a time."""
@@ -87,6 +87,14 @@ class S3Store:
         while page := await self._connection.call(next, pages, None):
             for one in page.get("Contents", []):
                 yield StoredObject(self.address(one["Key"]), one["Size"], _tag(one["ETag"]))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects. Raises ``ServiceError`` that names the first one that stays."""
+        s3 = await self._open()
+        asked = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        answer: Any = await self._connection.call(s3.delete_objects, Bucket=self._bucket, Delete=asked)  # type: ignore[arg-type]  # the same, as a literal would be
+        for error in answer.get("Errors", []):
+            raise ServiceError(f"{self.address(error['Key'])} was not deleted: {error.get('Message', '')}")
 
     async def _open(self) -> "S3Client":
         if self._client is None:

@@ -40,6 +40,11 @@ def parse(line: str) -> Instruction:
     return Instruction(word, arguments.strip())
 
 
+def word_of(line: str) -> str:
+    """An instruction's first word, as ``parse`` finds it."""
+    return line.strip().partition(" ")[0]
+
+
 def grammar_of(word: str, others: Collection[str] = ()) -> Grammar:
     """The grammar of an instruction's first word; ``others`` are words that users' own handlers take.
 

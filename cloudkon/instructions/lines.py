@@ -2,7 +2,7 @@
 
 import codecs
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
 from cloudkon.errors import InvalidInstruction
@@ -35,8 +35,12 @@ class Line(NamedTuple):
         return instruction, check(instruction, handlers)
 
 
-def lines_in(stream: IO[bytes]) -> Iterator[Line]:
-    """The lines of a workload that say something."""
+def _unheard(_line: "Line") -> None:
+    return
+
+
+def lines_in(stream: IO[bytes], on_comment: Callable[[Line], None] = _unheard) -> Iterator[Line]:
+    """The lines of a workload that say something; ``on_comment`` is told of those that begin with ``#``."""
     for number in itertools.count(1):
         data = stream.readline(LONGEST_LINE)
         if not data:
@@ -47,5 +51,7 @@ def lines_in(stream: IO[bytes]) -> Iterator[Line]:
         if number == 1:
             data = data.removeprefix(codecs.BOM_UTF8)
         data = data.strip()
-        if data and not data.startswith(b"#"):
+        if data.startswith(b"#"):
+            on_comment(Line(number, data))
+        elif data:
             yield Line(number, data)

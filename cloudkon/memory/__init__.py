@@ -17,4 +17,5 @@ def memory_services() -> Services:
         results=MemoryQueue(),
         ledger=MemoryLedger(),
         store=MemoryStore(),
+        high_queues={pool.name: MemoryQueue() for pool in POOLS},
     )

@@ -1,17 +1,18 @@
 """A ledger in memory: the same conditions as on DynamoDB, by ``Update.admits`` itself."""
 
+import heapq
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 
 import trio
 
 from cloudkon.ports.batch import check_chunks
-from cloudkon.ports.ledger import Insert, Write, WriteOutcome
-from cloudkon.words import ChunkKey, Record, Run
+from cloudkon.ports.ledger import Insert, OutlinePage, Page, Write, WriteOutcome
+from cloudkon.words import ChunkKey, Outline, Record, Run
 
 _PAGE = 1000
-"""Records that a reading gives between two checkpoints."""
+"""Records of one page, and those that a reading gives between two checkpoints."""
 
 
 class MemoryLedger:
@@ -52,15 +53,36 @@ class MemoryLedger:
         self._runs[run_id] = replace(self._runs[run_id], cancelled=True)
         return True
 
-    async def records(self, run: Run) -> AsyncIterator[Record]:
+    async def runs(self) -> AsyncGenerator[Run, None]:
+        """The runs there are, the one that started last first."""
+        await trio.lowlevel.checkpoint()
+        for run in sorted(self._runs.values(), key=lambda run: run.started, reverse=True):
+            yield run
+
+    async def records(self, run: Run) -> AsyncGenerator[Record, None]:
         """All records of a run, shard by shard in chunk order."""
         for shard in range(run.shards):
-            await trio.lowlevel.checkpoint()
-            chunks = self._partitions.get(ChunkKey(run.id, shard, run.shards).partition, {})
+            chunks = self._shard(run, shard)
             for position, number in enumerate(sorted(chunks)):
                 if position % _PAGE == 0:
                     await trio.lowlevel.checkpoint()
                 yield chunks[number]
+            await trio.lowlevel.checkpoint()
+
+    async def page(self, run: Run, shard: int, first: int = 0) -> Page:
+        """One page of a shard's records from chunk number ``first`` on."""
+        await trio.lowlevel.checkpoint()
+        chunks = self._shard(run, shard)
+        found = heapq.nsmallest(_PAGE + 1, (number for number in chunks if number >= first))
+        return Page(tuple(chunks[number] for number in found[:_PAGE]), more=len(found) > _PAGE)
+
+    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+        """The same page in outline."""
+        page = await self.page(run, shard, first)
+        return OutlinePage(tuple(Outline.of(record) for record in page.records), page.more)
+
+    def _shard(self, run: Run, shard: int) -> Mapping[int, Record]:
+        return self._partitions.get(ChunkKey(run.id, shard, run.shards).partition, {})
 
     def _find(self, key: ChunkKey) -> Record | None:
         return self._partitions.get(key.partition, {}).get(key.number)

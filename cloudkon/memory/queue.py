@@ -23,12 +23,13 @@ _SPARE_EXPIRIES = 1024
 
 @dataclass(slots=True)
 class _Message:
-    """A message on the queue. ``visible_at`` is in trio's time, ``None`` while it is visible."""
+    """A message on the queue. ``visible_at`` is in trio's time, ``None`` while it is visible; so is ``received_at``."""
 
     message_id: str
     content: Outgoing
     receives: int = 0
     visible_at: float | None = None
+    received_at: float = 0.0
 
     @property
     def handle(self) -> str:
@@ -47,7 +48,8 @@ class MemoryQueue:
     """One queue. Time is trio's, so that a virtual clock rules it.
 
     It gives messages in the order of their arrival, and those that came back after the ones that waited. A stale
-    handle deletes nothing and is GONE; SQS leaves open what it does.
+    handle deletes nothing and is GONE; SQS leaves open what it does. To hide a delivery beyond 12 h from its receipt is
+    GONE too, as ``SqsQueue`` takes SQS's refusal.
     """
 
     def __init__(self) -> None:
@@ -104,6 +106,13 @@ class MemoryQueue:
         self._show_expired()
         return Depth(visible=len(self._visible), in_flight=len(self._messages) - len(self._visible), delayed=0)
 
+    async def purge(self) -> None:
+        """Take everything off for good."""
+        await trio.lowlevel.checkpoint()
+        self._messages.clear()
+        self._visible.clear()
+        self._expiries.clear()
+
     def _show(self, message: _Message) -> None:
         message.visible_at = None
         self._visible[message.message_id] = message
@@ -112,8 +121,11 @@ class MemoryQueue:
     def _deliver(self, visibility: float) -> Delivery:
         _, message = self._visible.popitem(last=False)
         message.receives += 1
+        message.received_at = trio.current_time()
         self._hide(message, visibility)
-        return Delivery(message.message_id, message.handle, message.content.body, message.receives)
+        return Delivery(
+            message.message_id, message.handle, message.content.body, message.receives, message.content.attributes
+        )
 
     def _hide(self, message: _Message, seconds: float) -> None:
         message.visible_at = trio.current_time() + min(seconds, MOST_VISIBILITY)
@@ -148,6 +160,9 @@ class MemoryQueue:
     def _set_visibility(self, delivery: Delivery, seconds: float) -> QueueOutcome:
         message = self._owned(delivery)
         if message is None or message.visible_at is None:
+            return QueueOutcome.GONE
+        if trio.current_time() + seconds > message.received_at + MOST_VISIBILITY:
+            # It stays hidden as long as it would have.
             return QueueOutcome.GONE
         if seconds <= 0:
             self._show(message)

@@ -1,7 +1,7 @@
 """A store in memory, for tests and the local back end."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import trio
@@ -18,18 +18,21 @@ class MemoryStore:
     def __init__(self) -> None:
         """Make it empty."""
         self._objects: dict[str, bytes] = {}
+        self._facts: dict[str, dict[str, str]] = {}
 
     def address(self, key: str) -> str:
         """The address of a key."""
         return _PREFIX + key
 
     async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:  # noqa: ARG002  (the port's)
-        """Store a file or bytes. Media type and facts are dropped: the port gives nobody a way to read them."""
+        """Store a file or bytes. The media type is dropped: the port gives nobody a way to read it."""
         check_facts(facts)
         content = source if isinstance(source, bytes) else await trio.Path(source).read_bytes()
         await trio.lowlevel.checkpoint()
-        self._objects[self.address(key)] = content
-        return self._describe(self.address(key))
+        address = self.address(key)
+        self._objects[address] = content
+        self._facts[address] = {name.lower(): text for name, text in facts.items()}
+        return self._describe(address)
 
     async def get(self, address: str, destination: Path) -> StoredObject:
         """Write the object at the address to a file, whole or not at all."""
@@ -58,6 +61,14 @@ class MemoryStore:
             if address.startswith(_PREFIX + prefix):
                 yield self._describe(address)
 
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects."""
+        await trio.lowlevel.checkpoint()
+        for address in map(self.address, keys):
+            self._objects.pop(address, None)
+            self._facts.pop(address, None)
+
     def _describe(self, address: str) -> StoredObject:
         content = self._objects[address]
-        return StoredObject(address, len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
+        tag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return StoredObject(address, len(content), tag, self._facts[address])

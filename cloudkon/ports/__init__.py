@@ -5,17 +5,21 @@ waits must be cancellable, and testable under a virtual clock.
 """
 
 from cloudkon.ports.clock import Clock, TrioClock
-from cloudkon.ports.ledger import Ask, Insert, Ledger, Read, Update, Write, WriteOutcome
+from cloudkon.ports.ledger import Ask, Insert, Ledger, OutlinePage, Page, Read, Update, Write, WriteOutcome
 from cloudkon.ports.queue import BATCH, Queue, QueueOutcome
 from cloudkon.ports.services import Services
 from cloudkon.ports.store import Store, StoredObject
+from cloudkon.ports.waker import Awake, Waker
 
 __all__ = [
     "BATCH",
     "Ask",
+    "Awake",
     "Clock",
     "Insert",
     "Ledger",
+    "OutlinePage",
+    "Page",
     "Queue",
     "QueueOutcome",
     "Read",
@@ -24,6 +28,7 @@ __all__ = [
     "StoredObject",
     "TrioClock",
     "Update",
+    "Waker",
     "Write",
     "WriteOutcome",
 ]

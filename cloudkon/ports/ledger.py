@@ -1,11 +1,11 @@
 """Ledger: the table that keeps duplicates out. It stores and compares; what to write is ``cloudkon.protocol``'s."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from cloudkon.words import ChunkKey, ChunkState, Record, Run
+from cloudkon.words import ChunkKey, ChunkState, Outline, Record, Run
 
 STATEMENTS = 25
 """Statements in one ``BatchExecuteStatement`` (DynamoDB API reference)."""
@@ -76,6 +76,22 @@ class WriteOutcome(Enum):
     """Throttled or broken, or the answer was lost: it may or may not have taken effect."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records of one shard in chunk order; ``more`` tells whether any may follow the last of them."""
+
+    records: tuple[Record, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutlinePage:
+    """The outlines of some records of one shard in chunk order; ``more`` as for a ``Page``."""
+
+    outlines: tuple[Outline, ...]
+    more: bool
+
+
 class Ledger(Protocol):
     """Chunk records and runs.
 
@@ -103,6 +119,21 @@ class Ledger(Protocol):
         """Set the run's cancelled flag; ``False`` where there is no such run."""
         ...
 
-    def records(self, run: Run) -> AsyncIterator[Record]:
+    def runs(self) -> AsyncGenerator[Run, None]:
+        """The runs there are, the one that started last first (eventually consistent).
+
+        Whoever stops early closes it, by ``contextlib.aclosing``.
+        """
+        ...
+
+    def records(self, run: Run) -> AsyncGenerator[Record, None]:
         """All records of a run, shard by shard in chunk order, a page at a time (eventually consistent)."""
+        ...
+
+    async def page(self, run: Run, shard: int, first: int = 0) -> Page:
+        """One page of a shard's records from chunk number ``first`` on (eventually consistent): one request."""
+        ...
+
+    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+        """The same page in outline, for whoever only counts: a fraction of the bytes and of the reading."""
         ...

@@ -51,3 +51,10 @@ class Queue(Protocol):
     async def depth(self) -> Depth:
         """The approximate counts."""
         ...
+
+    async def purge(self) -> None:
+        """Take everything off for good, what others have received included; SQS may take a minute over it.
+
+        Raises ``Throttled`` where one was begun less than a minute ago.
+        """
+        ...

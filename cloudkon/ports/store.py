@@ -1,9 +1,12 @@
 """Store: where outputs live that are too large for a result."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+DELETED = 1000
+"""Objects that S3 deletes in one call (S3 API reference, ``DeleteObjects``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,8 @@ class StoredObject:
     address: str
     size: int
     etag: str
+    facts: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What was said of it when it was stored, its names in small letters; nothing where it is one of a list."""
 
 
 class Store(Protocol):
@@ -36,6 +41,10 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """All objects whose key begins with ``prefix``."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete the objects of up to ``DELETED`` keys; those that are not there are none to delete."""
         ...
 
 

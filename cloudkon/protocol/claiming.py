@@ -35,11 +35,12 @@ class Claimed(Verdict):
 class Held(Verdict):
     """Somebody else's lease is live: come back when it is over, never delete.
 
-    ``seconds`` is what is left of it, the margin included.
+    ``until`` is when it is over, the margin included, in monotonic seconds: an instant, for the answer may have been
+    long on its way.
     """
 
     key: ChunkKey
-    seconds: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,14 @@ class Claiming:
             return replace(self, phase=_Phase.INSERT)
         if not found.readable:
             # A newer version's, in a rolling deploy: its workers will see to it, and it must not be touched.
-            return Held(self.key, self.terms.lease / 1000)
+            return Held(self.key, asked.monotonic + self.terms.lease / 1000)
         if found.state is ChunkState.DONE:
             return Done(self.key, found)
         if found.owner == self.token:
             return self._recognise(found, asked)
         left = found.lease_end + self.terms.margin - asked.wall
         if left >= 0 and not found.released:
-            return Held(self.key, left / 1000)
+            return Held(self.key, asked.monotonic + left / 1000)
         return replace(self, phase=_Phase.STEAL, seen=found)
 
     def _recognise(self, found: Record, asked: Instant) -> Self | Claimed:

@@ -1,24 +1,31 @@
 """Reading fields out of JSON that somebody else may have written."""
 
-import json
 from collections.abc import Mapping
 from typing import TypeVar
 
-from cloudkon.errors import MalformedMessage
+import orjson
+
+from cloudkon.errors import MalformedMessage, NewerVersion
 
 T = TypeVar("T")
 
 
-def read_object(body: str, what: str, version: int) -> Mapping[str, object]:
-    """Parse a versioned JSON object, or raise ``MalformedMessage``; ``what`` names it in the error."""
+def read_object(body: str, what: str, *versions: int) -> Mapping[str, object]:
+    """Parse a JSON object of one of these versions, or raise ``MalformedMessage``; ``what`` names it in the error.
+
+    ``NewerVersion`` is raised for one whose version is a number above all of them, whatever else stands in it.
+    """
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value = orjson.loads(body)
+    except ValueError as error:
         raise MalformedMessage(f"{what} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise MalformedMessage(f"{what} is a JSON {type(value).__name__}, not an object")
-    if value.get("v") != version or isinstance(value.get("v"), bool):
-        raise MalformedMessage(f"{what} has version {value.get('v')!r}; this worker reads version {version}")
+    found = value.get("v")
+    if found not in versions or isinstance(found, bool):
+        newest = max(versions)
+        unreadable = NewerVersion if type(found) is int and found > newest else MalformedMessage
+        raise unreadable(f"{what} has version {found!r:.20}; this worker reads version {newest}")
     return value
 
 

@@ -1,10 +1,14 @@
 """A chunk's progress as one binary attribute of its ledger item.
 
-zlib over JSON: 50 results of short tasks take about 1.4 KB instead of 5, and DynamoDB bills writes by the kilobyte.
+zlib over JSON: 50 results of short tasks take about 0.4 KB instead of 3, and DynamoDB bills writes by the kilobyte.
 """
 
-import json
+import struct
 import zlib
+from collections import Counter
+from collections.abc import Mapping
+
+import orjson
 
 from cloudkon.errors import MalformedMessage
 from cloudkon.wire.fields import field, read_object
@@ -12,12 +16,27 @@ from cloudkon.wire.report import from_row, to_row
 from cloudkon.words import Progress
 
 VERSION = 1
+_LENGTHS, _CHECKSUM = struct.Struct("<HH"), struct.Struct(">I")
+_WINDOW, _MEMORY = 12, 5
+"""zlib's logarithm of the window, and its memory level. With its defaults it clears 256 KB for each call, which takes
+0.1 ms, ten times as long as 50 results do; a window of 4 KB packs them as small."""
+_WORTH_PACKING = 512
+"""Bytes of JSON below which an item is far under a kilobyte anyway: to set zlib up takes ten times as long as the
+rest."""
+_STORED = b"\x78\x01\x01"
+"""How a zlib stream begins whose only block is stored as it is (RFC 1950 and 1951)."""
 _LARGEST = 16 * 1024 * 1024
 """Bytes that an item's progress may unpack to: far above what fits 400 KB of sensible results."""
 
 
 def encode_progress(progress: Progress) -> bytes:
     """Pack it for the ledger."""
+    if progress == _NOTHING:
+        return _PACKED_NOTHING
+    return _pack(_to_json(progress))
+
+
+def _to_json(progress: Progress) -> bytes:
     value = {
         "v": VERSION,
         "results": [to_row(result) for result in progress.results],
@@ -26,17 +45,25 @@ def encode_progress(progress: Progress) -> bytes:
         "suspect": progress.suspect,
         "suspicions": dict(progress.suspicions),
     }
-    return zlib.compress(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _pack(text: bytes) -> bytes:
+    size = len(text)
+    if size < _WORTH_PACKING:
+        return _STORED + _LENGTHS.pack(size, size ^ 0xFFFF) + text + _CHECKSUM.pack(zlib.adler32(text))
+    packer = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY)
+    return packer.compress(text) + packer.flush()
+
+
+_NOTHING = Progress()
+_PACKED_NOTHING = _pack(_to_json(_NOTHING))
+"""What every first claim of a chunk writes."""
 
 
 def decode_progress(run: str, packed: bytes) -> Progress:
     """Unpack it, or raise ``MalformedMessage``."""
-    unpacker = zlib.decompressobj()
-    try:
-        text = unpacker.decompress(packed, _LARGEST).decode()
-    except (zlib.error, UnicodeDecodeError) as error:
-        raise MalformedMessage(f"a ledger item of run {run} can't be unpacked: {error}") from error
-    value = read_object(text, "the item", VERSION)
+    value = _unpack(run, packed)
     suspect = value.get("suspect")
     return Progress(
         results=tuple(from_row(run, row) for row in field(value, "results", list)),
@@ -45,6 +72,34 @@ def decode_progress(run: str, packed: bytes) -> Progress:
         suspect=suspect if isinstance(suspect, int) else None,
         suspicions=_counts(field(value, "suspicions", dict)),
     )
+
+
+def outline_progress(run: str, packed: bytes) -> tuple[Counter[str], float, float, float]:
+    """Results by state, the first start, the last end and the seconds of all, as an ``Outline`` has them.
+
+    No ``Result`` is made: a million of them take ten seconds. Raises ``MalformedMessage``.
+    """
+    states: Counter[str] = Counter()
+    first = last = busy = 0.0
+    try:
+        for _seq, state, _text, _attempts, started, seconds, _worker in field(_unpack(run, packed), "results", list):
+            states[state] += 1
+            busy += seconds
+            if started:
+                first = min(first or started, started)
+                last = max(last, started + seconds)
+    except (TypeError, ValueError) as error:
+        raise MalformedMessage(f"a ledger item of run {run} has results that can't be read: {error}") from error
+    return states, first, last, busy
+
+
+def _unpack(run: str, packed: bytes) -> Mapping[str, object]:
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(packed, _LARGEST).decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise MalformedMessage(f"a ledger item of run {run} can't be unpacked: {error}") from error
+    return read_object(text, "the item", VERSION)
 
 
 def _counts(value: dict[str, object]) -> dict[int, int]:

@@ -6,16 +6,17 @@
 an object because the same form stands in the ledger, where a kilobyte is a write unit.
 """
 
-import json
 from collections.abc import Iterable, Sequence
+
+import orjson
 
 from cloudkon.errors import MalformedMessage
 from cloudkon.wire.fields import field, read_object
 from cloudkon.words import Result, TaskId, TaskState
 
 VERSION = 1
-MOST_RESULTS = 50
-"""Results packed into one report."""
+MOST_RESULTS = 500
+"""Results packed into one report: without texts some 40 KB, and 64 KB are billed as one request."""
 
 Row = list[object]
 _COLUMNS = 7
@@ -25,7 +26,7 @@ def to_row(result: Result) -> Row:
     """A result as a row; times are cut to 0.1 ms, which is below what a wall clock is worth."""
     text = result.output if result.state is TaskState.SUCCEEDED else result.error
     started, seconds = round(result.started, 4), round(result.seconds, 4)
-    return [result.task.seq, str(result.state), text, result.attempts, started, seconds, result.worker]
+    return [result.task.seq, result.state, text, result.attempts, started, seconds, result.worker]
 
 
 def from_row(run: str, row: object) -> Result:
@@ -52,7 +53,7 @@ def from_row(run: str, row: object) -> Result:
 def encode_report(run: str, results: Iterable[Result]) -> str:
     """The body of a report; all results are of ``run``."""
     value = {"v": VERSION, "run": run, "results": [to_row(result) for result in results]}
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(value).decode()
 
 
 def decode_report(body: str) -> Sequence[Result]:

@@ -2,7 +2,10 @@
 
 from cloudkon.words.chunk import Chunk, ChunkKey
 from cloudkon.words.delivery import Delivery, Depth, Outgoing
+from cloudkon.words.outline import Outline
+from cloudkon.words.parcel import Parcel
 from cloudkon.words.pool import ANIMOTO, POOLS, WORKER, Pool, pool_named
+from cloudkon.words.priority import Priority
 from cloudkon.words.record import ChunkState, Progress, Record
 from cloudkon.words.result import Result, TaskState
 from cloudkon.words.run import PoolRange, Run, new_run_id
@@ -18,8 +21,11 @@ __all__ = [
     "Delivery",
     "Depth",
     "Outgoing",
+    "Outline",
+    "Parcel",
     "Pool",
     "PoolRange",
+    "Priority",
     "Progress",
     "Record",
     "Result",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 from cloudkon.words.task import Task, TaskId
@@ -42,6 +43,5 @@ class Chunk:
 
     def tasks(self) -> Iterator[Task]:
         """Its tasks, in the run's order."""
-        run = self.key.run
-        for seq, instruction in enumerate(self.instructions, start=self.first):
-            yield Task(TaskId(run, seq), instruction)
+        ids = map(TaskId, repeat(self.key.run), range(self.first, self.first + len(self.instructions)))
+        return map(Task, ids, self.instructions)

@@ -1,8 +1,9 @@
-"""Pool: an image with its queue, its dead-letter queue and its service."""
+"""Pool: an image with its two queues, its dead-letter queue and its service."""
 
 from dataclasses import dataclass
 
 from cloudkon.errors import InvalidInput
+from cloudkon.words.priority import Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +12,12 @@ class Pool:
 
     name: str
 
-    def queue_name(self, fleet: str) -> str:
-        """Its SQS queue in that fleet."""
-        return f"{fleet}-{self.name}"
+    def queue_name(self, fleet: str, priority: Priority = Priority.NORMAL) -> str:
+        """Its SQS queue of that priority in that fleet."""
+        return f"{fleet}-{self.name}" if priority is Priority.NORMAL else f"{fleet}-{self.name}-{priority}"
 
     def dead_letter_name(self, fleet: str) -> str:
-        """Its dead-letter queue in that fleet."""
+        """Its dead-letter queue in that fleet, of both its queues."""
         return f"{fleet}-{self.name}-dead"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from cloudkon.words.chunk import ChunkKey
+from cloudkon.words.priority import Priority
 
 CHUNKS_PER_SHARD = 256
 """A partition of DynamoDB takes 1,000 writes a second; small runs need no spreading and are cheap to read."""
@@ -33,7 +34,7 @@ class Run:
     """What must not change once a run's first message is sent, and whether it was cancelled.
 
     ``digest`` is the SHA-256 of its instructions in order, ``started`` epoch seconds, ``parent`` the run whose
-    failures it retries.
+    failures it retries, ``priority`` which of its pools' queues its messages go to.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Run:
     started: float
     parent: str = ""
     cancelled: bool = False
+    priority: Priority = Priority.NORMAL
 
     @classmethod
     def plan(
@@ -55,6 +57,7 @@ class Run:
         digest: str,
         started: float,
         parent: str = "",
+        priority: Priority = Priority.NORMAL,
     ) -> Self:
         """Number the tasks, pool by pool in the order of ``counts``, and choose the shard count."""
         ranges, first = [], 0
@@ -63,7 +66,7 @@ class Run:
             first += count
         chunks = sum(-(-count // chunk_size) for count in counts.values())
         shards = max(1, min(MOST_SHARDS, -(-chunks // CHUNKS_PER_SHARD)))
-        return cls(run_id, chunk_size, shards, digest, tuple(ranges), started, parent)
+        return cls(run_id, chunk_size, shards, digest, tuple(ranges), started, parent, priority=priority)
 
     @property
     def count(self) -> int:
@@ -87,7 +90,7 @@ class Run:
 
     def differs(self, other: Self) -> str:
         """Name the first fact in which another plan for the same id differs, or nothing."""
-        for fact in ("chunk_size", "shards", "digest", "ranges", "parent"):
+        for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "priority"):
             if getattr(self, fact) != getattr(other, fact):
                 return fact.replace("_", " ")
         return ""

@@ -1,6 +1,5 @@
 """Task: one instruction with its id."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -15,8 +14,7 @@ class TaskId(NamedTuple):
         return f"{self.run}/{self.seq}"
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """One instruction, as its user wrote it, with its id."""
 
     id: TaskId

@@ -1,0 +1,120 @@
+"""Listing: the ledger read page by page, a run's records and the runs themselves."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
+from typing import Any
+
+from cloudkon.aws.items import (
+    OUTLINED,
+    Item,
+    chunk_number,
+    entry_item,
+    key_values,
+    months,
+    run_key,
+    to_outline,
+    to_record,
+    to_run,
+)
+from cloudkon.aws.statements import read_statement
+from cloudkon.aws.table import NAMES, Table
+from cloudkon.errors import MalformedMessage
+from cloudkon.log import Log
+from cloudkon.ports.ledger import STATEMENTS, OutlinePage, Page
+from cloudkon.words import ChunkKey, Record, Run
+
+
+class Listing:
+    """Queries of one table; what throttling delays is waited for."""
+
+    def __init__(self, table: Table, log: Log) -> None:
+        """Name the table; nothing is asked yet."""
+        self._table = table
+        self._log = log
+
+    async def page(self, run: Run, shard: int, first: int) -> Page:
+        """The records of a shard from chunk number ``first`` on, as many as DynamoDB gives at once (1 MB)."""
+        items, more = await self._items(run, shard, first)
+        records = tuple(to_record(ChunkKey(run.id, chunk_number(item), run.shards), item) for item in items)
+        return Page(records, more)
+
+    async def outlines(self, run: Run, shard: int, first: int) -> OutlinePage:
+        """The same page in outline; DynamoDB bills it the same, and sends half of the bytes."""
+        wanted = {f"#{name}": name for name in OUTLINED}
+        items, more = await self._items(
+            run, shard, first, ProjectionExpression=", ".join(wanted), ExpressionAttributeNames=NAMES | wanted
+        )
+        return OutlinePage(tuple(to_outline(run.id, item) for item in items), more)
+
+    async def _items(self, run: Run, shard: int, first: int, **asked: Any) -> tuple[list[Item], bool]:  # noqa: ANN401  (a query's)
+        """A page's items, and whether more may follow."""
+        dynamodb = await self._table.client()
+        partition, number = key_values(ChunkKey(run.id, shard, run.shards))[0], {"N": str(first)}
+        answer: Any = await self._table.patiently(
+            partial(
+                dynamodb.query,
+                TableName=self._table.name,
+                KeyConditionExpression="#shard = :shard AND chunk >= :first",
+                ExpressionAttributeValues={":shard": partition, ":first": number},
+                **{"ExpressionAttributeNames": NAMES, **asked},
+            )
+        )
+        items = answer.get("Items", [])
+        return items, bool(items and answer.get("LastEvaluatedKey"))
+
+    async def records(self, run: Run) -> AsyncGenerator[Record, None]:
+        """All records of a run, shard by shard in chunk order."""
+        for shard in range(run.shards):
+            first, more = 0, True
+            while more:
+                page = await self.page(run, shard, first)
+                for record in page.records:
+                    yield record
+                    first = record.key.number + 1
+                more = page.more
+
+    async def runs(self) -> AsyncGenerator[Run, None]:
+        """The runs there are, the one that started last first; one that this version can't read is logged."""
+        for month in months(time.time()):
+            start: dict[str, Any] = {}
+            while True:
+                page = await self._entries(month, start)
+                for run in await self._runs(page.get("Items", [])):
+                    yield run
+                if not page.get("LastEvaluatedKey"):
+                    break
+                start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    async def _entries(self, month: str, start: dict[str, Any]) -> Any:  # noqa: ANN401  (JSON)
+        dynamodb = await self._table.client()
+        return await self._table.patiently(
+            partial(
+                dynamodb.query,
+                TableName=self._table.name,
+                KeyConditionExpression="#shard = :shard",
+                ExpressionAttributeNames=NAMES,
+                ExpressionAttributeValues={":shard": {"S": month}},
+                ScanIndexForward=False,
+                Limit=STATEMENTS,
+                **start,
+            )
+        )
+
+    async def _runs(self, entries: Sequence[Item]) -> list[Run]:
+        """Those of the runs that there are: an entry is written before its run, which may never have been."""
+        # Whoever was refused a run because its id was taken has left an entry too: another moment's. One batch must not
+        # name a key twice.
+        run_ids = list(dict.fromkeys(entry["run"]["S"] for entry in entries))
+        statements = [read_statement(self._table.name, list(run_key(run_id).values())) for run_id in run_ids]
+        found: dict[Any, Run] = {}
+        for run_id, answer in zip(run_ids, await self._table.read(statements), strict=True):
+            if not answer.get("Item"):
+                continue
+            try:
+                run = to_run(run_id, answer["Item"])
+            except MalformedMessage as error:
+                self._log.warning("run-unreadable", run=run_id, error=str(error))
+                continue
+            found[entry_item(run)["chunk"]["N"]] = run
+        return [found[number] for entry in entries if (number := entry["chunk"]["N"]) in found]

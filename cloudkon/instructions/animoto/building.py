@@ -1,0 +1,123 @@
+"""Building: a job of what was read, once it is known that its parts go together."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+from cloudkon.errors import InvalidInstruction
+from cloudkon.instructions.animoto.choices import Transition
+from cloudkon.instructions.animoto.job import (
+    MOST_TRANSITION_FRAMES,
+    AnimotoJob,
+    Slide,
+    wanted_frames,
+)
+from cloudkon.instructions.animoto.options import LONGEST_VIDEO, OPTIONS, Scope
+from cloudkon.instructions.animoto.sizes import Aspect, Preset, sides
+from cloudkon.instructions.animoto.speech import Speech
+
+EXAMPLE = "Write it as: animoto --seconds 2 https://example.org/one.jpg s3://bucket/two.png"
+MOST_LINKS = 10_000
+_OF_EACH = [option.field for option in OPTIONS.values() if option.scope is Scope.EACH]
+
+
+def check_count(pictures: int) -> None:
+    """Raise ``InvalidInstruction`` if there are more pictures than a video takes."""
+    if pictures > MOST_LINKS:
+        reason = f"there are {pictures:,} links, and a video takes {MOST_LINKS:,}"
+        raise InvalidInstruction("animoto", reason, "Cut it into several instructions")
+
+
+def build(settings: dict[str, Any], pictures: Sequence[Mapping[str, Any]], speech: Speech) -> AnimotoJob:
+    """The job of ``settings`` and of pictures with settings of their own, all by their fields' names.
+
+    Raises ``InvalidInstruction`` for what does not go together.
+    """
+    shared = {field: settings.pop(field) for field in _OF_EACH if field in settings}
+    width, height = _sides(settings, speech)
+    slides = tuple(Slide(**{**shared, **own}) for own in pictures)
+    job = AnimotoJob(slides=slides, width=width, height=height, **settings)
+    alike = all(len(own) == 1 for own in pictures)
+    _check_lengths(job, speech, alike=alike)
+    _check_cuts(job, shared, pictures, speech)
+    _check_transitions(job, speech, alike=alike)
+    return job
+
+
+def _sides(settings: dict[str, Any], speech: Speech) -> tuple[int, int]:
+    size, aspect = settings.pop("size", Preset.FULL_HD), settings.pop("aspect", None)
+    if isinstance(size, Preset):
+        return sides(size, aspect or Aspect.WIDE)
+    if aspect is not None:
+        width, height = size
+        named = f"{speech.spelled('size', '1080p')} with {speech.spelled('aspect', aspect.value)}"
+        reason = f"{width}x{height} pixels have a shape already"
+        raise speech.refusal(speech.spelled("aspect", aspect.value), reason, f"Leave it out, or name a size: {named}")
+    return int(size[0]), int(size[1])
+
+
+def _check_lengths(job: AnimotoJob, speech: Speech, *, alike: bool) -> None:
+    for number, slide in enumerate(job.slides[:1] if alike else job.slides, 1):
+        if slide.seconds * job.fps < 1:
+            raise speech.refusal(
+                _seconds(speech, "seconds", slide.seconds),
+                f"that is less than one frame at {job.fps} frames a second",
+                f"Give at least {speech.spelled('seconds', f'{-(-1000 // job.fps) / 1000:g}')}",
+                0 if alike else number,
+            )
+    first = job.slides[0].seconds
+    total = first * len(job.slides) if alike else sum((slide.seconds for slide in job.slides), Fraction(0))
+    if total > LONGEST_VIDEO:
+        raise speech.refusal(
+            _seconds(speech, "seconds", first) if alike else '"pictures"',
+            f"{len(job.slides):,} pictures make {float(total):,.0f} s, and a video takes {LONGEST_VIDEO:,} s (4 h)",
+            "Show each for less time, or cut it into several instructions",
+        )
+    if job.poster is not None and job.poster >= total:
+        reason = f"the video ends at {float(total):g} s"
+        raise speech.refusal(_seconds(speech, "poster", job.poster), reason, "Choose a second of the video")
+
+
+def _check_cuts(
+    job: AnimotoJob, shared: Mapping[str, Any], pictures: Sequence[Mapping[str, Any]], speech: Speech
+) -> None:
+    """A cut takes no time; where the whole job says how much, some of its pictures must make use of it."""
+    cuts = [slide.transition is Transition.CUT for slide in job.slides]
+    faults = [number for number, own in enumerate(pictures) if cuts[number] and "transition_seconds" in own]
+    if faults or ("transition_seconds" in shared and all(cuts)):
+        slide, number = (job.slides[faults[0]], faults[0] + 1) if faults else (job.slides[0], 0)
+        seconds = slide.transition_seconds or Fraction(0)
+        remedy = f"Choose what does, such as {speech.spelled('transition', 'crossfade')}"
+        raise speech.refusal(_seconds(speech, "transition-seconds", seconds), "a cut takes no time", remedy, number)
+
+
+def _check_transitions(job: AnimotoJob, speech: Speech, *, alike: bool) -> None:
+    """The last picture is held against itself: it leads to nothing, and says nothing impossible either."""
+    slides = job.slides[:1] if alike else job.slides
+    for number, (before, after) in enumerate(zip(slides, [*slides[1:], slides[-1]], strict=True), 1):
+        if before.transition is not Transition.CUT and before.transition_seconds is not None:
+            _check_transition(before, after, before.transition_seconds, job.fps, speech, 0 if alike else number)
+
+
+def _check_transition(before: Slide, after: Slide, seconds: Fraction, fps: int, speech: Speech, number: int) -> None:
+    what = _seconds(speech, "transition-seconds", seconds)
+    frames = wanted_frames(seconds, fps)
+    if frames < 1:
+        reason = f"that is less than one frame at {fps} frames a second"
+        raise speech.refusal(what, reason, f"Give more, or {speech.spelled('transition', 'cut')}", number)
+    longest = min(before.room(fps), after.room(fps))
+    if frames > longest:
+        shorter = min(before.seconds, after.seconds)
+        reason = (
+            f"pictures of {float(shorter):g} s at {fps} frames a second have room for {max(0, longest)} frames"
+            if longest < MOST_TRANSITION_FRAMES
+            else f"that is more than {MOST_TRANSITION_FRAMES} frames at {fps} frames a second"
+        )
+        most = floor(Fraction(max(0, longest), fps) * 1000) / 1000
+        fitting = f"Give at most {speech.spelled('transition-seconds', f'{most:g}')}"
+        raise speech.refusal(what, reason, fitting if longest >= 1 else "Show each picture for longer", number)
+
+
+def _seconds(speech: Speech, name: str, seconds: Fraction) -> str:
+    return speech.spelled(name, f"{float(seconds):g}")

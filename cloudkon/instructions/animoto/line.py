@@ -1,0 +1,77 @@
+"""Line: a job as ``--option value`` words and links."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from cloudkon.errors import InvalidInstruction
+from cloudkon.instructions.animoto.building import EXAMPLE, build, check_count
+from cloudkon.instructions.animoto.job import AnimotoJob
+from cloudkon.instructions.animoto.links import check_link
+from cloudkon.instructions.animoto.options import OPTIONS, Scope
+from cloudkon.instructions.animoto.speech import Speech
+from cloudkon.instructions.animoto.unfit import Unfit
+
+_SPEECH = Speech(in_json=False)
+_OPTIONS = {f"--{option.name}": option for option in OPTIONS.values() if option.scope is not Scope.PICTURE}
+_SHOWN = 100
+"""Characters of a link or a value that an error repeats."""
+
+
+def parse_line(arguments: str) -> AnimotoJob:
+    """Read the words, or raise ``InvalidInstruction``."""
+    settings: dict[str, Any] = {}
+    links: list[str] = []
+    words = iter(_split(arguments))
+    for word in words:
+        if word.startswith("--"):
+            _read_option(word, words, settings)
+        else:
+            links.append(word)
+    _check_links(links)
+    return build(settings, [{"link": link} for link in links], _SPEECH)
+
+
+def _split(arguments: str) -> list[str]:
+    if not any(mark in arguments for mark in "'\"\\"):
+        # The client checks every line of a workload, and shlex takes a hundred times as long as this.
+        return arguments.split()
+    try:
+        return shlex.split(arguments)
+    except ValueError as error:
+        raise InvalidInstruction(
+            f"animoto {arguments:.40}…",
+            f"its quotes can't be read: {error}",
+            "Close each quote; in a link write ' as %27, \" as %22 and \\ as %5C",
+        ) from None
+
+
+def _read_option(word: str, words: Iterator[str], settings: dict[str, Any]) -> None:
+    name, equals, value = word.partition("=")
+    option = _OPTIONS.get(name)
+    if option is None:
+        remedy = "Known: " + ", ".join(_OPTIONS)
+        if name.removeprefix("--") in OPTIONS:
+            remedy = f'It is said of one picture, in JSON: {{"pictures": [{{"link": …, "{name[2:]}": …}}]}}'
+        raise InvalidInstruction(f"animoto {name:.{_SHOWN}}", "there is no such option", remedy)
+    if not equals:
+        value = next(words, "")
+    if not value:
+        raise _SPEECH.unfit(option, "", Unfit("its value is missing"))
+    if option.field in settings:
+        raise _SPEECH.refusal(_SPEECH.spelled(option.name, value), "the option is given twice", "Take one out")
+    try:
+        settings[option.field] = option.value.read(value)
+    except Unfit as error:
+        raise _SPEECH.unfit(option, value, error) from None
+
+
+def _check_links(links: list[str]) -> None:
+    if not links:
+        raise InvalidInstruction("animoto", "there is no link to a picture", EXAMPLE)
+    check_count(len(links))
+    for link in links:
+        try:
+            check_link(link)
+        except Unfit as error:
+            raise InvalidInstruction(f"animoto link {link:.{_SHOWN}}", error.reason, error.remedy) from None
