@@ -60,6 +60,10 @@ class Agenda:
         finally:
             self.free -= 1
 
+    def take_nowait(self) -> tuple[Holding, Task] | None:
+        """The next task to run, if there is one now."""
+        return self._first()
+
     def _first(self) -> tuple[Holding, Task] | None:
         for _ in range(len(self._ready)):
             holding = self._ready[0]
@@ -74,9 +78,9 @@ class Agenda:
                 return holding, task
         return None
 
-    def started(self, slot: int) -> None:
-        """A slot began an attempt."""
-        self._started[slot] = trio.current_time()
+    def started(self, slot: int, now: float) -> None:
+        """A slot began an attempt, at trio's time ``now``."""
+        self._started[slot] = now
 
     def ended(self, slot: int, seconds: float | None) -> None:
         """A slot ended an attempt that took so long, or broke it off (``None``)."""
@@ -118,7 +122,12 @@ class Agenda:
         return work / count
 
     def _ends(self, average: float) -> list[float]:
-        """In how many seconds each slot will be free, as far as an average tells."""
+        """In how many seconds each slot will be free, as far as an average tells.
+
+        A task that has outlived the average is taken to last as long again as it has: it is of another kind, and what
+        waits behind it had better wait on the queue, where others find it.
+        """
         now = trio.current_time()
-        busy = [max(0.0, average - (now - since)) for since in self._started.values()]
+        ran = [now - since for since in self._started.values()]
+        busy = [average - seconds if seconds < average else seconds for seconds in ran]
         return busy + [0.0] * (self.slots - len(busy))

@@ -4,9 +4,8 @@ import inspect
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import trio
 
@@ -25,8 +24,7 @@ _Sync = Callable[[str, Context], str | None]
 _Async = Callable[[str, Context], Awaitable[str | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended; ``error`` is empty where it succeeded."""
 
     output: str
@@ -48,27 +46,26 @@ class Attempts:
         self._settings = settings
         self._clock = clock
         self._log = log
-        self._scratch = scratch
+        # A string, because making a ``Path`` for each task takes as long as everything else about it.
+        self._scratch = str(scratch)
 
     @property
     def needs_processes(self) -> bool:
         """Whether any handler is synchronous, apart from those that nobody may ever ask for."""
         return not all(self._asynchronous.values())
 
-    def check(self, instruction: str) -> None:
-        """Raise ``MalformedMessage`` for an instruction that no handler here takes."""
-        word = parse(instruction).word
+    def check(self, word: str) -> None:
+        """Raise ``MalformedMessage`` for an instruction's first word that no handler here takes."""
         if word not in self._handlers:
             raise MalformedMessage(f"no handler here takes {word!r:.40}; known: {', '.join(sorted(self._handlers))}")
 
-    async def run(self, task: Task, token: str, number: int, process: SlotProcess | None) -> Outcome:
+    async def run(self, task: Task, token: str, number: int, process: SlotProcess | None, begun: float) -> Outcome:
         """Make attempt ``number`` (from 1) at a task under the claim's ``token``. Cancelling kills the work.
 
-        The caller cancels it when its time is up: one cancel scope a task is dear enough.
+        It begins at trio's time ``begun``, which is now. The caller cancels it when its time is up: one cancel scope
+        a task is dear enough.
         """
         started = self._clock.wall()
-        begun = trio.current_time()
-        # A string, because making a ``Path`` takes as long as everything else here.
         scratch = f"{self._scratch}/{task.id.run}-{task.id.seq}-{token}"
         context = Context(
             task.id,
@@ -77,31 +74,26 @@ class Attempts:
             started + self._settings.task_timeout_seconds,
             scratch,
             self._settings,
-            self._log.bind(run=task.id.run, task=str(task.id), attempt=number),
+            self._log,
         )
         try:
-            ending = await self._try(task.instruction, context, process)
-        finally:
-            # Asking costs a microsecond, removing fifty: most tasks never make a directory.
-            if os.path.exists(scratch):  # noqa: ASYNC240, PTH110  (one call of the kernel, and no ``Path``)
-                shutil.rmtree(scratch, ignore_errors=True)
-        return Outcome(*ending, started, trio.current_time() - begun)
-
-    async def _try(self, instruction: str, context: Context, process: SlotProcess | None) -> Ending:
-        """Call the handler. Whatever it raises fails its task only."""
-        word, arguments = parse(instruction)
-        try:
-            return await self._call(word, arguments, context, process)
-        except (Exception, SystemExit) as failure:  # noqa: BLE001  (as above)
-            return Ending.with_failure(failure)
+            ending = await self._call(task.instruction, context, process)
+        except (Exception, SystemExit) as failure:  # noqa: BLE001  (whatever a handler raises fails its task only)
+            ending = Ending.with_failure(failure)
         except BaseExceptionGroup as failures:
             cancelled, _ = failures.split(trio.Cancelled)
             if cancelled is not None:
                 # Whatever else a handler's nursery raised when it was told to stop, nobody asks for it any more.
                 raise cancelled from None
-            return Ending.with_failure(failures)
+            ending = Ending.with_failure(failures)
+        finally:
+            # Most tasks never make a directory, and asking the kernel costs as much as the rest of an empty task.
+            if context.made or (process is not None and os.path.exists(scratch)):  # noqa: ASYNC240, PTH110  (no ``Path``)
+                shutil.rmtree(scratch, ignore_errors=True)
+        return Outcome(*ending, started, trio.current_time() - begun)
 
-    async def _call(self, word: str, arguments: str, context: Context, process: SlotProcess | None) -> Ending:
+    async def _call(self, instruction: str, context: Context, process: SlotProcess | None) -> Ending:
+        word, arguments = parse(instruction)
         handler = self._handlers[word]
         if self._asynchronous[word]:
             return Ending.with_answer(await cast(_Async, handler)(arguments, context))

@@ -50,7 +50,9 @@ class Batcher(Generic[T]):
         if not self._entries:
             self._oldest = trio.current_time()
         self._entries.append(entry)
-        self._lot.unpark()
+        # Those between the first one and the last one that fits don't change when it goes: who knows better nudges.
+        if len(self._entries) == 1 or len(self._entries) >= self._size:
+            self._lot.unpark()
 
     def nudge(self) -> None:
         """Look again whether the pipeline is idle."""

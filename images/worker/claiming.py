@@ -12,8 +12,10 @@ from images.worker.closing import Closing
 from images.worker.holding import Arrival, Holding
 from images.worker.kit import Kit
 
-_AGE = 0.005
-"""Seconds that a claim may wait for company while another call is under way."""
+_AGE = 0.02
+"""Seconds that a claim may wait for company: while another is under way, or while more comes and all is a trifle."""
+_TRIFLE = 0.001
+"""Seconds of work that are less than the CPU which one request more takes: no slot's wait for it is worth that."""
 _SIZE = 25
 _JITTER = 1.0
 """Seconds, so that the copies of many held chunks don't all come back at once."""
@@ -27,17 +29,32 @@ class Claims:
         self._kit = kit
         self._closing = closing
         self._make_token = make_token
-        self._batcher = Batcher(self._flush, size=_SIZE, age=_AGE, idle=lambda: self._under_way == 0)
+        self._batcher = Batcher(self._flush, size=_SIZE, age=_AGE, idle=self._pressing)
         self._under_way = 0
+        self._more = False
         self.draining = False
 
-    def put(self, arrival: Arrival) -> None:
-        """Claim it as soon as may be."""
+    def put(self, arrival: Arrival, *, more: bool) -> None:
+        """Claim it as soon as may be; ``more`` tells that the queue gave all that it was asked for."""
+        self._more = more
         self._batcher.put(arrival)
+        if not more:
+            self._batcher.nudge()
 
     async def run(self) -> None:
         """Run until cancelled."""
         await self._batcher.run()
+
+    def _pressing(self) -> bool:
+        """Whether it had better go now: a slot needs it, or nothing else is coming.
+
+        Without this a worker that does empty tasks as fast as it can claims them in half-empty batches.
+        """
+        if self._under_way:
+            return False
+        average = self._kit.agenda.average
+        trifle = average is not None and average * self._kit.custody.queued < _TRIFLE
+        return not (self._more and trifle)
 
     async def _flush(self, arrivals: list[Arrival]) -> None:
         self._under_way += 1
@@ -56,12 +73,12 @@ class Claims:
             def each(verdict: Claimed | Held | Done) -> None:
                 arrival = by_key[verdict.key]
                 if isinstance(verdict, Claimed):
-                    self._start(Holding(arrival, verdict.claim))
+                    self._begin(Holding(arrival, verdict.claim))
                 elif isinstance(verdict, Done):
                     self._kit.log.debug("duplicate-done", chunk=str(verdict.key))
                     self._closing.publish_again(arrival, verdict.record.progress.results)
                 else:
-                    held.append((arrival, verdict.seconds))
+                    held.append((arrival, verdict.until))
 
             await self._kit.flags.learn(key.run for key in by_key)
             unsettled = await self._kit.registrar.settle(machines, each, until)
@@ -72,6 +89,16 @@ class Claims:
             await self._leave(held)
         finally:
             self._under_way -= 1
+
+    def _begin(self, holding: Holding) -> None:
+        if holding.claim.trusted_until > self._kit.clock.monotonic():
+            self._start(holding)
+            return
+        # The answer took as long as the lease: somebody else may be running it by now.
+        self._kit.log.warning("claim-lost", chunk=str(holding.key), stage="claim", why="answered too late")
+        holding.lose(overdue=True)
+        self._closing.release_late(holding)
+        self._kit.custody.forget(holding.key)
 
     def _start(self, holding: Holding) -> None:
         self._kit.custody.claimed(holding)
@@ -100,13 +127,19 @@ class Claims:
 
     async def _leave(self, held: list[tuple[Arrival, float]]) -> None:
         async with trio.open_nursery() as nursery:
-            for arrival, seconds in held:
-                self._kit.log.debug("held-elsewhere", chunk=str(arrival.key), seconds=round(seconds, 3))
-                again = seconds + self._kit.rng.uniform(0, _JITTER)
-                nursery.start_soon(self._kit.mailbox.give_back, list(arrival.deliveries.values()), again)
+            for arrival, until in held:
+                nursery.start_soon(self._leave_one, arrival, until)
+
+    async def _leave_one(self, arrival: Arrival, until: float) -> None:
+        """Give back what somebody else holds, the copies too that come in meanwhile."""
+        given: set[str] = set()
+        while left := [one for one in arrival.deliveries.values() if one.handle not in given]:
+            given.update(one.handle for one in left)
+            seconds = max(0.0, until - self._kit.clock.monotonic())
+            self._kit.log.debug("held-elsewhere", chunk=str(arrival.key), seconds=round(seconds, 3))
+            await self._kit.mailbox.give_back(left, seconds + self._kit.rng.uniform(0, _JITTER))
         # Only now: a worker that ends with empty hands must have given back what others hold.
-        for arrival, _ in held:
-            self._kit.custody.forget(arrival.key)
+        self._kit.custody.forget(arrival.key)
 
     async def _return(self, arrivals: list[Arrival]) -> None:
         await self._kit.mailbox.give_back([one for arrival in arrivals for one in arrival.deliveries.values()])

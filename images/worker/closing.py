@@ -9,14 +9,14 @@ from cloudkon.protocol import Completing, Lost, Machine, Recorded, Released, Rel
 from cloudkon.protocol.registrar import batched
 from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
-from cloudkon.words import Delivery, Result
+from cloudkon.words import ChunkKey, Delivery, Result
 from images.worker.batcher import Batcher
 from images.worker.holding import Arrival, Holding, Stage
 from images.worker.kit import Kit
 
 # Ages and sizes as measured: longer saves no call under load, shorter makes more of them.
-_COMPLETE_AGE, _COMPLETE_SIZE = 0.1, 25
-_PUBLISH_AGE, _PUBLISH_SIZE = 0.05, 500
+_COMPLETE_AGE, _COMPLETE_SIZE = 0.2, 25
+_PUBLISH_AGE, _PUBLISH_SIZE = 0.1, 500
 _DELETE_AGE, _DELETE_SIZE = 0.5, 10
 _SMALL = 1024
 """Characters of text in a chunk's results that fit in any case."""
@@ -68,7 +68,7 @@ class Closing:
         """
         assert self._nursery is not None
         until = self._kit.clock.monotonic() + self._kit.terms.lease / 1000
-        self._nursery.start_soon(self._let_go, [holding], until)
+        self._nursery.start_soon(self._let_go, holding, until)
 
     def publish_again(self, arrival: Arrival, results: tuple[Result, ...]) -> None:
         """Somebody completed it and may have died before publishing."""
@@ -114,6 +114,9 @@ class Closing:
 
     async def _store(self, holding: Holding, batcher: Batcher[Holding], seconds: float) -> None:
         with trio.move_on_after(seconds):
+            if holding.keeping is not None:
+                # What a heartbeat is storing would be stored, and paid for, twice.
+                await holding.keeping.wait()
             await self._kit.outputs.fit(holding.results, holding.claim.token, lambda: holding.stage is Stage.STORING)
         if holding.stage is Stage.STORING:
             holding.stage = Stage.CLOSING
@@ -149,19 +152,29 @@ class Closing:
         await self._kit.mailbox.delete(deliveries)
 
     async def _flush_release(self, holdings: list[Holding]) -> None:
-        await self._let_go(holdings)
+        await self._clear(holdings)
+        # Before they are given back: our own poll may have one again while the answer is on its way, and it must be a
+        # new arrival then, not one more copy of what we are about to forget.
         for holding in holdings:
             self._kit.custody.forget(holding.key)
+        await self._give_back(holdings)
 
-    async def _let_go(self, holdings: list[Holding], until: float = float("inf")) -> None:
+    async def _let_go(self, holding: Holding, until: float) -> None:
+        if not await self._clear([holding], until):
+            await self._give_back([holding])
+
+    async def _give_back(self, holdings: list[Holding]) -> None:
+        # Only when the lease is cleared: a message that is back before it would be held for the rest of it.
+        await self._kit.mailbox.give_back([one for h in holdings for one in h.arrival.deliveries.values()])
+
+    async def _clear(self, holdings: list[Holding], until: float = float("inf")) -> list[ChunkKey]:
+        """Clear their leases in the ledger; give the keys of those that it did not answer for in time."""
+
         def each(verdict: Released) -> None:
             self._kit.log.info("released", chunk=str(verdict.key))
 
         machines: list[Machine[Released]] = [Releasing(one.claim, one.checkpoint, self._kit.terms) for one in holdings]
-        unsettled = set(await self._kit.registrar.settle(machines, each, until))
-        # Only now: a message that is back before the lease is cleared would be held for the rest of it.
-        released = [one for one in holdings if one.key not in unsettled]
-        await self._kit.mailbox.give_back([one for h in released for one in h.arrival.deliveries.values()])
+        return await self._kit.registrar.settle(machines, each, until)
 
 
 def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:

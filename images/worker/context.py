@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudkon.log import Log
@@ -12,9 +12,11 @@ from cloudkon.words import TaskId
 PROGRESS_FILE = "progress.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """Crosses to the slot process by pickle, so it holds values only.
+    """Crosses to the slot process by pickle, so it holds values only; nothing of it is to be changed.
+
+    It is not frozen, for that makes it five times as dear to make, and there is one for each task.
 
     ``token`` is the claim's: it goes into the key of everything the handler stores, so that a late loser can't
     overwrite the winner's object. ``attempt`` counts from 1, ``deadline`` is in epoch seconds.
@@ -26,7 +28,15 @@ class Context:
     deadline: float
     scratch_path: str
     settings: Settings
-    log: Log
+    _worker_log: Log
+    """Whose lines name the worker only; ``log`` is the task's own."""
+    made: list[str] = field(default_factory=list, repr=False)
+    """Its directory, once that was made; in a slot process, only that process knows."""
+
+    @property
+    def log(self) -> Log:
+        """A log whose lines name the task; made when it is asked for, which most handlers never do."""
+        return self._worker_log.bind(run=self.run, task=str(self.task), attempt=self.attempt)
 
     @property
     def scratch(self) -> Path:
@@ -40,6 +50,7 @@ class Context:
 
     def scratch_directory(self) -> Path:
         """A directory of the task's own, made now if need be and removed when the attempt is over."""
+        self.made.append(self.scratch_path)
         self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.scratch
 

@@ -1,6 +1,6 @@
 """Custody: everything that this worker has in its hands."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import trio
 
@@ -11,12 +11,15 @@ from images.worker.holding import Arrival, Holding
 class Custody:
     """Chunks from their receipt until their messages are deleted or given back."""
 
-    def __init__(self) -> None:
-        """Start with nothing."""
+    def __init__(self, on_less: Callable[[], None]) -> None:
+        """Start with nothing; ``on_less`` is called whenever something left."""
+        self._on_less = on_less
         self.arrivals: dict[ChunkKey, Arrival] = {}
         """Received and not claimed yet."""
         self.holdings: dict[ChunkKey, Holding] = {}
         """Claimed, and not yet published and deleted."""
+        self.left = 0
+        """How many chunks have gone since the start."""
         self._lot = trio.lowlevel.ParkingLot()
 
     def __len__(self) -> int:
@@ -46,11 +49,14 @@ class Custody:
         """An arrival became a holding."""
         self.arrivals.pop(holding.key, None)
         self.holdings[holding.key] = holding
+        holding.since = trio.current_time()
 
     def forget(self, key: ChunkKey) -> None:
         """It is done, given back, or somebody else's."""
         self.arrivals.pop(key, None)
         self.holdings.pop(key, None)
+        self.left += 1
+        self._on_less()
         if not len(self):
             self._lot.unpark_all()
 

@@ -15,8 +15,10 @@ class Ending(NamedTuple):
     @classmethod
     def with_answer(cls, answer: object) -> Self:
         """The handler returned this."""
-        if answer is None or isinstance(answer, str):
-            return cls(_encodable(answer or ""))
+        if answer is None:
+            return cls("")  # most handlers, and nothing of it to be looked at
+        if isinstance(answer, str):
+            return cls(_encodable(answer))
         return cls("", f"the handler gave {type(answer).__name__}, not a string", permanent=True)
 
     @classmethod

@@ -7,17 +7,21 @@ import trio
 
 from cloudkon.ports import QueueOutcome
 from cloudkon.protocol import Lost, Machine, Renewed, Renewing
-from images.worker.holding import Holding, Stage
+from images.worker.holding import Arrival, Holding, Stage
 from images.worker.kit import Kit
 
 _DUE = 2 / 3
 """Of a lease or a visibility left when it is renewed."""
 _LOOKS = 12
-"""Times a lease that the holdings are looked through."""
+"""Times a lease at the least that the holdings are looked through."""
+_SHORTEST_LOOK = 0.1
+"""Seconds between two looks, where the settings leave no margin."""
+_STORE_SECONDS = 1.0
+"""For how long the start of a suspect waits for the store: without it, the tasks with long outputs run again."""
 
 
 class Heartbeat:
-    """Renews in batches; every renewal is a checkpoint of the results so far."""
+    """Renews in batches; every renewal is a checkpoint of the results so far, of long outputs by their addresses."""
 
     def __init__(self, kit: Kit) -> None:
         """Everything passed in."""
@@ -27,16 +31,27 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat until cancelled."""
-        every = self._kit.terms.lease / 1000 / _LOOKS
+        terms = self._kit.terms
+        # From two margins after we must let go of a chunk, less what the clocks differ by, another may have it:
+        # a few looks a lease are too seldom where leases are long.
+        every = min(terms.lease / 1000 / _LOOKS, max(terms.margin / 2000, _SHORTEST_LOOK))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, every / 2)
             while True:
                 await trio.sleep(every)
-                nursery.start_soon(self._renew_due)
-                nursery.start_soon(self._hide_due)
+                self._lose_overdue()
+                if to_renew := self._take_due():
+                    nursery.start_soon(self._renew, to_renew)
+                    for holding in to_renew:
+                        if holding.stage is Stage.ACTIVE and holding.keeping is None and holding.overfull:
+                            nursery.start_soon(self._keep_long, holding)
+                if to_hide := self._due_to_hide():
+                    nursery.start_soon(self._hide, to_hide)
 
     async def record(self, holding: Holding) -> bool:
         """Renew one holding now, so that its progress is in the ledger; ``False`` if it is not ours any more."""
+        if holding.overfull:
+            with trio.move_on_after(_STORE_SECONDS):
+                await self._store_long(holding)
         await holding.renewal.acquire()
         before = holding.claim
         await self._renew([holding])
@@ -45,7 +60,8 @@ class Heartbeat:
             self._lose(holding, overdue=True)
         return holding.stage is Stage.ACTIVE
 
-    async def _renew_due(self) -> None:
+    def _take_due(self) -> list[Holding]:
+        """The holdings to renew now, with their ``renewal`` acquired."""
         now = trio.current_time()
         trusted = self._kit.terms.trusted_seconds
         due = [
@@ -53,11 +69,9 @@ class Heartbeat:
             for holding in self._kit.custody.holdings.values()
             if holding.renewed and holding.claim.trusted_until - now < trusted * _DUE and holding.renewal.value
         ]
-        if not due:
-            return
         for holding in due:
             holding.renewal.acquire_nowait()
-        await self._renew(due)
+        return due
 
     async def _renew(self, holdings: list[Holding]) -> None:
         """Renew holdings whose ``renewal`` was acquired; each is released as soon as its own answer is there."""
@@ -78,14 +92,33 @@ class Heartbeat:
         for holding in by_key.values():
             holding.renewal.release()
 
-    async def _watch(self, every: float) -> None:
-        """Look often, and apart from any call: a renewal that hangs must not hide that time is up."""
-        while True:
-            await trio.sleep(every)
-            now = trio.current_time()
-            for holding in list(self._kit.custody.holdings.values()):
-                if holding.renewed and now >= holding.claim.trusted_until:
-                    self._lose(holding, overdue=True)
+    async def _keep_long(self, holding: Holding) -> None:
+        """Store what the last renewal had to leave out, and renew once more, with the addresses."""
+        await self._store_long(holding)
+        await holding.renewal.acquire()
+        if holding.stage is Stage.ACTIVE:
+            await self._renew([holding])
+        else:
+            holding.renewal.release()
+
+    async def _store_long(self, holding: Holding) -> None:
+        """Store long outputs that the completion would store later: it costs no request more."""
+        if holding.keeping is not None:
+            await holding.keeping.wait()
+            return
+        holding.keeping = kept = trio.Event()
+        try:
+            await self._kit.outputs.fit(holding.results, holding.claim.token, lambda: holding.stage is Stage.ACTIVE)
+        finally:
+            holding.keeping = None
+            kept.set()
+
+    def _lose_overdue(self) -> None:
+        """Let go of what was not renewed in time: apart from any call, for one that hangs must not hide it."""
+        now = trio.current_time()
+        for holding in list(self._kit.custody.holdings.values()):
+            if holding.renewed and now >= holding.claim.trusted_until:
+                self._lose(holding, overdue=True)
 
     def _lose(self, holding: Holding, *, overdue: bool) -> None:
         self.lost += 1
@@ -94,12 +127,17 @@ class Heartbeat:
         holding.lose(overdue=overdue)
         self._kit.custody.forget(holding.key)
 
-    async def _hide_due(self) -> None:
+    def _due_to_hide(self) -> list[Arrival]:
+        """The arrivals whose messages to hide for longer now, which count as hidden from now on."""
         now, visibility = trio.current_time(), self._kit.settings.visibility_seconds
         due = [arrival for arrival in self._kit.custody.hidden() if arrival.hidden_until - now < visibility * _DUE]
-        pairs = [(arrival, delivery) for arrival in due for delivery in arrival.deliveries.values()]
         for arrival in due:
             arrival.hidden_until = now + visibility
+        return due
+
+    async def _hide(self, arrivals: list[Arrival]) -> None:
+        visibility = self._kit.settings.visibility_seconds
+        pairs = [(arrival, delivery) for arrival in arrivals for delivery in arrival.deliveries.values()]
         outcomes = await self._kit.mailbox.hide([delivery for _, delivery in pairs], visibility)
         for (arrival, delivery), outcome in zip(pairs, outcomes, strict=True):
             if outcome is QueueOutcome.GONE:

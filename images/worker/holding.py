@@ -1,5 +1,6 @@
 """Holding: a chunk that this worker has claimed, from the claim to the end of its messages."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -32,11 +33,13 @@ class Arrival:
     deliveries: dict[str, Delivery]
     hidden_until: float
     """Until when, in monotonic seconds, the queue hides the messages from others."""
+    sent: float = 0.0
+    """When the message was sent, in epoch seconds; 0 where the queue does not tell."""
 
     @classmethod
     def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "Arrival":
         """A first arrival."""
-        return cls(chunk, {delivery.message_id: delivery}, hidden_until)
+        return cls(chunk, {delivery.message_id: delivery}, hidden_until, delivery.sent)
 
     @property
     def key(self) -> ChunkKey:
@@ -53,14 +56,19 @@ class Holding:
 
     __slots__ = (
         "arrival",
+        "careful",
         "claim",
         "failures",
         "inherited",
+        "keeping",
+        "key",
         "overdue",
         "pending",
         "renewal",
         "results",
         "running",
+        "since",
+        "size",
         "stage",
         "suspect",
     )
@@ -69,28 +77,28 @@ class Holding:
         """Start from what earlier claims of the chunk left in the ledger."""
         inherited = claim.record.progress
         self.arrival = arrival
+        self.key = arrival.key
+        """The chunk's."""
+        self.size = len(arrival.chunk)
+        """How many tasks it has."""
         self.claim = claim
         self.inherited = inherited
+        self.careful = inherited.losses > 0
+        """Whether a worker died on the chunk before: its tasks then run one at a time, each named before."""
         self.results: dict[int, Result] = {result.task.seq: result for result in inherited.results}
         self.failures = dict(inherited.failures)
         self.suspect: int | None = None
         self.pending: deque[Task] = deque(task for task in arrival.chunk.tasks() if task.id.seq not in self.results)
         self.running: dict[int, trio.CancelScope] = {}
+        self.since = math.inf
+        """When it came into our hands, by trio's time."""
         self.stage = Stage.ACTIVE
         self.overdue = False
         """Whether it was lost by our own clock: perhaps nobody else has it yet."""
+        self.keeping: trio.Event | None = None
+        """While long outputs are being stored for a checkpoint: set when that is over."""
         self.renewal = trio.Semaphore(1)
         """Two renewals of one claim must not overtake one another."""
-
-    @property
-    def key(self) -> ChunkKey:
-        """The chunk's."""
-        return self.arrival.key
-
-    @property
-    def careful(self) -> bool:
-        """Whether a worker died on the chunk before: its tasks then run one at a time, each named before."""
-        return self.inherited.losses > 0
 
     @property
     def renewed(self) -> bool:
@@ -100,7 +108,7 @@ class Holding:
     @property
     def finished(self) -> bool:
         """Whether every task has its result."""
-        return len(self.results) == len(self.arrival.chunk)
+        return len(self.results) == self.size
 
     @property
     def idle(self) -> bool:
@@ -110,18 +118,24 @@ class Holding:
     @property
     def progress(self) -> Progress:
         """What the completion writes."""
-        return replace(
-            self.inherited,
+        return Progress(
             results=tuple(self.results[seq] for seq in sorted(self.results)),
             failures=dict(self.failures),
+            losses=self.inherited.losses,
             suspect=self.suspect,
+            suspicions=self.inherited.suspicions,
         )
 
     @property
     def checkpoint(self) -> Progress:
-        """What a renewal or a release writes: a result too long for the item is left out, its task would run again."""
+        """What a renewal or a release writes, without results that are too long until they are stored."""
         progress = self.progress
         return replace(progress, results=fitting(progress.results))
+
+    @property
+    def overfull(self) -> bool:
+        """Whether a checkpoint has to leave results out until their texts are stored."""
+        return len(fitting(self.results.values())) < len(self.results)
 
     def lose(self, *, overdue: bool) -> None:
         """Kill the work: the claim can't be relied on any more."""

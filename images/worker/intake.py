@@ -3,33 +3,61 @@
 Prefetch is measured in time: it asks for more when what is pending, running and asked for will last less than
 ``LEAD`` seconds. By number it would dribble with short tasks (1.7 calls a task instead of 0.5) and hoard long ones
 that an idle worker elsewhere could run.
+
+A message of a newer version than this worker's is left to newer workers, as a rolling deploy has both: it is put back
+for longer each time, up to a lease and the margin, and a worker that got nothing else waits a moment before it asks
+again, so as not to keep it from them. Only when nobody took it for ``MOST_RECEIPTS`` receipts, which are hours, it
+goes to the dead-letter queue; a malformed one goes there at once.
+
+A pool has two queues. Work is asked of the high one first, but of ``SHARE`` receives of it one goes to the normal one
+instead, so that normal never starves. Where one of them gave nothing, a long poll listens at it while the other is
+worked through, so that neither is heard late: a worker that idles makes six requests a minute and not three, one that
+works on one queue three more than it would without the other.
 """
 
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import trio
 
-from cloudkon.errors import CloudKonError, MalformedMessage
-from cloudkon.ports import BATCH, Queue
-from cloudkon.wire.message import decode_message
-from cloudkon.words import Chunk, Delivery
+from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NewerVersion, NoFleet
+from cloudkon.instructions import word_of
+from cloudkon.ports import BATCH
+from cloudkon.wire.parcel import read_message
+from cloudkon.words import Chunk, Delivery, Priority
+from images.worker.door import Door, Poll
 from images.worker.holding import Arrival
 from images.worker.kit import Kit
 from images.worker.mailbox import Rejection
+from images.worker.payloads import Payloads
+from images.worker.pool_queues import PoolQueues
 
 LEAD = 0.09
 """Seconds of work under which more is asked for: the time from a receive to the claim's answer, tails included."""
 MOST_HELD = 300
 """Chunks that one worker holds at the most, which its heartbeats can renew in a dozen calls."""
-MOST_POLLS = 4
-"""Receives under way at a time; one long poll gives 10 messages each 10 to 20 ms, a core runs more."""
+SHARE = 5
+"""Of so many receives while both queues have messages, one is of the normal queue."""
+SATED = 5.0
+"""Seconds of work in hand with which a worker gives back what a listening poll brings: others may be idle."""
 _EMPTY_POLLS = 3
 """Empty answers in a row before the queue's counts are believed: they are approximate and may lag."""
 _CAREFUL_WAIT = 1.0
 """Seconds that a poll waits where the worker ends with the queue: an empty answer must come soon."""
 _LONGEST_PAUSE = 0.5
+"""Seconds until it is looked again whether the ledger answers, or the queue is empty."""
+_LONGEST_SURMISE = 5.0
+"""Seconds for which an average of what tasks took is relied on; a slot that finds nothing to run says so by itself."""
 _LONGEST_BACKOFF = 10.0
+_MISSING_SECONDS = 300.0
+"""After which a queue of high priority that is not there is looked for again: the fleet may be brought up to date."""
+_LONGEST_COURTESY = 1.0
+"""Seconds for which newer workers are let go first: messages of our own version may stand behind the newer ones."""
+MOST_RECEIPTS = 300
+"""Of a newer version's message, before it is given up: about four hours by the default lease, and well below the 1,000
+after which the queue itself gives up. Copies of a chunk that newer workers run count receipts too, one a lease."""
 
 
 class Intake:
@@ -38,31 +66,45 @@ class Intake:
     def __init__(
         self,
         kit: Kit,
-        queue: Queue,
+        queues: PoolQueues,
+        payloads: Payloads,
         check: Callable[[str], None],
-        on_arrival: Callable[[Arrival], None],
+        on_arrival: Callable[..., None],
         on_rejection: Callable[[Rejection], None],
         *,
         until_empty: bool,
     ) -> None:
-        """``check`` raises ``MalformedMessage`` for instructions that no handler takes."""
+        """``check`` raises ``MalformedMessage`` for first words that no handler takes."""
         self._kit = kit
-        self._queue = queue
+        self._queues = queues
+        self._payloads = payloads
         self._check = check
         self._on_arrival = on_arrival
         self._on_rejection = on_rejection
         self._until_empty = until_empty
         self._lot = trio.lowlevel.ParkingLot()
-        self._polls = 0
-        self._asked = 0
+        self._doors = [Door(queue, priority) for priority, queue in queues.queues.items()]
+        for door in self._doors[:-1]:
+            # Nothing is expected of the high one before it gave something.
+            door.empty = 1
+        self._since_normal = 0
+        """Receives of the high queue, while it flowed, since the last one of the normal queue."""
         self._tasks_a_chunk = 1.0
-        self._empty = 0
-        self._failed = 0
-        self._resting = 0
+        self._chunks_seen = 0
+        self._paused = False
         self._closed = trio.Event()
 
     def nudge(self) -> None:
         """Look again whether more is wanted."""
+        self._lot.unpark()
+
+    def pause(self) -> None:
+        """Ask for nothing more for now; what the polls under way still bring is run."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._paused = False
         self._lot.unpark()
 
     def close(self) -> None:
@@ -71,32 +113,47 @@ class Intake:
         self._lot.unpark()
 
     async def run(self) -> None:
-        """Receive until closed, or until the queue is empty if asked so; returns when no poll is under way."""
+        """Receive until closed, or until the queues are empty if asked so; returns when no poll is under way."""
         async with trio.open_nursery() as nursery:
             while not self._closed.is_set():
-                ending = self._until_empty and self._empty >= _EMPTY_POLLS
-                if ending and not self._polls and await self._nothing_left():
+                ending = self._until_empty and all(door.missing or door.empty >= _EMPTY_POLLS for door in self._doors)
+                polled = any(door.polled and not door.missing for door in self._doors)
+                if ending and not polled and await self._nothing_left():
+                    nursery.cancel_scope.cancel()
                     return
-                may_ask = not ending and self._may_ask()
-                wanted = self._wanted() if may_ask else 0
-                if wanted > 0:
-                    limit = min(BATCH, wanted)
-                    self._polls += 1
-                    self._asked += limit
-                    nursery.start_soon(self._poll, limit)
+                doors = [] if ending else self._open_doors()
+                now = trio.current_time()
+                door, wanted = next(((one, some) for one in doors if (some := self._wanted(one, now)) > 0), (None, 0))
+                if door:
+                    self._since_normal = self._turns_after(door)
+                    poll = door.begin(min(BATCH, wanted), now)
+                    nursery.start_soon(self._poll, door, poll)
                 else:
-                    with trio.move_on_after(self._pause() if may_ask else _LONGEST_PAUSE):
+                    with trio.move_on_after(self._pause(doors, now) if doors else self._obstructed()):
                         await self._lot.park()
 
-    def _may_ask(self) -> bool:
-        """Whether asking for more is of use now, should more be wanted."""
-        polls = MOST_POLLS if self._empty == 0 else 1
-        return self._polls < polls and not self._resting and not self._kit.registrar.failing
+    def _open_doors(self) -> list[Door]:
+        """Those where asking is of use now, should more be wanted, in the order in which they are to be asked."""
+        if self._paused or self._kit.registrar.failing:
+            return []
+        doors = [door for door in self._doors if door.open]
+        return doors[::-1] if self._since_normal >= SHARE - 1 else doors
 
-    def _wanted(self) -> int:
-        """How many messages more would be good to have."""
-        room = MOST_HELD - len(self._kit.custody) - self._asked
-        agenda, queued = self._kit.agenda, self._queued()
+    def _turns_after(self, asked: Door) -> int:
+        if asked.priority is Priority.NORMAL:
+            return 0
+        return self._since_normal + (not asked.empty)
+
+    def _obstructed(self) -> float:
+        """For how long asking will be of no use, unless somebody nudges: a poll does when it ends."""
+        suffice = self._paused or not any(door.open for door in self._doors)
+        return math.inf if suffice else _LONGEST_PAUSE
+
+    def _wanted(self, door: Door, now: float) -> int:
+        """How many messages more would be good to have of a queue."""
+        asked = self._asked(door, now)
+        room = MOST_HELD - len(self._kit.custody) - asked
+        agenda, queued = self._kit.agenda, self._queued(asked)
         if agenda.average is None:
             # Nothing is known of how long tasks take: one chunk for each slot.
             return min(room, agenda.slots - agenda.running - queued)
@@ -104,78 +161,137 @@ class Intake:
             return 0
         return min(room, math.ceil(agenda.shortage(queued, 2 * LEAD) / self._tasks_a_chunk))
 
-    def _queued(self) -> int:
+    def _asked(self, door: Door, now: float) -> int:
+        """How many messages are on their way, as far as they matter to one more poll at that door."""
+        return door.asked + sum(other.promises(now) for other in self._doors if other is not door)
+
+    def _queued(self, asked: int) -> int:
         """How many tasks wait for a slot, those included that were asked for."""
-        return round(self._kit.custody.queued + self._asked * self._tasks_a_chunk)
+        return round(self._kit.custody.queued + asked * self._tasks_a_chunk)
 
-    def _pause(self) -> float:
-        """For how long nothing will be wanted, unless somebody nudges."""
-        if self._kit.agenda.average is None:
-            return _LONGEST_PAUSE
-        spare = self._kit.agenda.supply(self._queued()) - LEAD
-        return min(_LONGEST_PAUSE, max(0.002, spare))
+    def _pause(self, doors: Sequence[Door], now: float) -> float:
+        """For how long nothing will be wanted of them, unless somebody nudges."""
+        pauses = [end for other in self._doors if (end := other.hope_ends(now)) is not None]
+        for door in doors:
+            if self._kit.agenda.average is None:
+                pauses.append(_LONGEST_SURMISE)
+            else:
+                pauses.append(self._kit.agenda.supply(self._queued(self._asked(door, now))) - LEAD)
+        return min(_LONGEST_SURMISE, max(0.002, min(pauses)))
 
-    async def _poll(self, limit: int) -> None:
+    def _unwanted(self, poll: Poll) -> bool:
+        """Whether the other queue gave so much, while a poll listened, that others had better have what it brings."""
+        if len(self._doors) == 1 or poll.counted_on(trio.current_time()):
+            return False
+        agenda, queued = self._kit.agenda, self._queued(0)
+        if agenda.average is None:
+            return queued + agenda.running >= agenda.slots
+        return agenda.supply(queued) > SATED
+
+    async def _poll(self, door: Door, poll: Poll) -> None:
         wait = self._kit.settings.poll_seconds
         if self._until_empty:
             wait = min(wait, _CAREFUL_WAIT)
         hidden_until = trio.current_time() + self._kit.settings.visibility_seconds
         try:
-            deliveries = await self._queue.receive(limit, wait, self._kit.settings.visibility_seconds)
+            deliveries = await door.queue.receive(poll.limit, wait, self._kit.settings.visibility_seconds)
+        except (NoFleet, AccessDenied) as error:
+            await (self._failed(door, error) if door.priority is Priority.NORMAL else self._miss(door, error))
         except CloudKonError as error:
-            self._kit.log.warning("receive-failed", error=str(error))
-            await self._rest()
+            await self._failed(door, error)
         else:
-            self._failed = 0
-            self._empty = 0 if deliveries else self._empty + 1
-            if self._closed.is_set():
+            door.missing = False
+            door.empty = 0 if deliveries else door.empty + 1
+            if door.priority is Priority.HIGH:
+                deliveries = [replace(delivery, priority=door.priority) for delivery in deliveries]
+            if self._closed.is_set() or self._unwanted(poll):
                 # At once, and not when all polls are over: what we release may come to our own polls first.
                 await self._kit.mailbox.give_back(deliveries)
                 return
-            for delivery in deliveries:
-                self._take_in(delivery, hidden_until)
+            await self._receive(door, deliveries, hidden_until, poll.limit)
             if not deliveries and wait == 0:
-                await trio.sleep(self._kit.rng.uniform(0.05, min(_LONGEST_PAUSE, 0.05 * 2 ** min(self._empty, 5))))
+                await trio.sleep(self._kit.rng.uniform(0.05, min(_LONGEST_PAUSE, 0.05 * 2 ** min(door.empty, 5))))
         finally:
-            self._polls -= 1
-            self._asked -= limit
+            door.end(poll)
             self._lot.unpark()
 
-    async def _rest(self) -> None:
-        """Wait before anything is asked again, longer each time, and no longer than until the intake closes."""
-        self._failed += 1
-        self._resting += 1
-        with trio.move_on_after(self._kit.rng.uniform(0.1, min(_LONGEST_BACKOFF, 0.2 * 2 ** min(self._failed, 6)))):
-            await self._closed.wait()
-        self._resting -= 1
+    async def _receive(self, door: Door, deliveries: Sequence[Delivery], hidden_until: float, limit: int) -> None:
+        more = len(deliveries) >= limit
+        left = [one for one in deliveries if not await self._take_in(one, hidden_until, more=more)]
+        await self._leave(left)
+        if left and len(left) == len(deliveries):
+            await self._rest(door, _LONGEST_COURTESY)
+        else:
+            door.fruitless = 0
 
-    def _take_in(self, delivery: Delivery, hidden_until: float) -> None:
+    async def _failed(self, door: Door, error: CloudKonError) -> None:
+        self._kit.log.warning("receive-failed", error=str(error))
+        await self._rest(door)
+
+    async def _miss(self, door: Door, error: CloudKonError) -> None:
+        """Do without a queue of high priority: the fleet, or the worker's role, is of before there were two."""
+        if not door.missing:
+            self._kit.log.warning("high-queue-missing", error=str(error))
+        door.missing = True
+        self._lot.unpark()
+        with trio.move_on_after(_MISSING_SECONDS):
+            await self._closed.wait()
+
+    async def _rest(self, door: Door, longest: float = _LONGEST_BACKOFF) -> None:
+        """Wait before it is asked again, longer each time, and no longer than until the intake closes."""
+        door.fruitless += 1
+        door.resting += 1
+        with trio.move_on_after(self._kit.rng.uniform(0.1, min(longest, 0.2 * 2 ** min(door.fruitless, 6)))):
+            await self._closed.wait()
+        door.resting -= 1
+
+    async def _take_in(self, delivery: Delivery, hidden_until: float, *, more: bool) -> bool:
+        """See to a message; ``False`` if it must be left for later, or to newer workers."""
         try:
-            chunk = decode_message(delivery.body)
+            message = read_message(delivery.body)
+            chunk = message if isinstance(message, Chunk) else await self._payloads.fetch(message)
             self._check_handlers(chunk)
-        except MalformedMessage as error:
+        except CloudKonError as error:
+            passing = isinstance(error, NewerVersion) or not isinstance(error, MalformedMessage)
+            if passing and delivery.receives < MOST_RECEIPTS:
+                action = "message-newer" if isinstance(error, NewerVersion) else "payload-unavailable"
+                self._kit.log.warning(action, message=delivery.message_id, error=str(error))
+                return False
             self._kit.log.warning("message-rejected", message=delivery.message_id, error=str(error))
             self._on_rejection(Rejection(delivery, str(error)))
-            return
-        self._tasks_a_chunk += 0.1 * (len(chunk) - self._tasks_a_chunk)
+            return True
+        # The mean of the first ten, so that a worker does not begin by hoarding long chunks; then a moving average.
+        self._chunks_seen = min(10, self._chunks_seen + 1)
+        self._tasks_a_chunk += (len(chunk) - self._tasks_a_chunk) / self._chunks_seen
         if known := self._kit.custody.find(chunk.key):
             known.add(delivery)
-            return
+            return True
         arrival = Arrival.of(chunk, delivery, hidden_until)
         self._kit.custody.arrivals[chunk.key] = arrival
-        self._on_arrival(arrival)
+        self._on_arrival(arrival, more=more)
+        return True
+
+    async def _leave(self, deliveries: Sequence[Delivery]) -> None:
+        """Put messages back, each for twice as long as the last time."""
+        longest = self._kit.settings.visibility_seconds
+        by_wait: dict[float, list[Delivery]] = defaultdict(list)
+        for delivery in deliveries:
+            by_wait[min(longest, 2.0 ** min(delivery.receives - 1, 32))].append(delivery)
+        for wait, some in by_wait.items():
+            await self._kit.mailbox.give_back(some, self._kit.rng.uniform(wait / 2, wait))
 
     def _check_handlers(self, chunk: Chunk) -> None:
-        for instruction in chunk.instructions:
-            self._check(instruction)
+        for word in {word_of(instruction) for instruction in chunk.instructions}:
+            self._check(word)
 
     async def _nothing_left(self) -> bool:
-        """Whether the queue is empty, nothing is in flight elsewhere, and nothing is in our hands."""
-        self._empty = 1
+        """Whether the queues are empty, nothing is in flight elsewhere, and nothing is in our hands."""
+        for door in self._doors:
+            door.empty = 1
         if len(self._kit.custody):
             return False
         try:
-            return (await self._queue.depth()).empty
+            return (await self._queues.depth()).empty
         except CloudKonError as error:
             self._kit.log.warning("depth-failed", error=str(error))
             return False

@@ -11,6 +11,7 @@ from images.worker.agenda import Agenda
 from images.worker.custody import Custody
 from images.worker.flags import Flags
 from images.worker.mailbox import Mailbox
+from images.worker.metrics import Metrics
 from images.worker.outputs import Outputs
 
 
@@ -30,3 +31,5 @@ class Kit:
     custody: Custody
     agenda: Agenda
     flags: Flags
+    metrics: Metrics | None
+    """Where somebody reads them: on ECS."""

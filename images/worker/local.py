@@ -58,9 +58,20 @@ def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
 
 def run_workload(instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log) -> Summary:
     """Run them all on ``settings.slots`` slots, and sum up."""
+    results, seconds = run_instructions(instructions, handlers, settings, log, memory_services())
+    return Summary.of(((instructions[seq], result) for seq, result in results.items()), seconds, settings.slots)
+
+
+def run_instructions(
+    instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log, services: Services
+) -> tuple[dict[int, Result], float]:
+    """Run them all on ``services`` in memory; give each task's result by its number, and the seconds for all.
+
+    Each one's first word must be in ``handlers``: what no worker takes has no result, and would be waited for.
+    """
     with open_scratch() as scratch:
         try:
-            return trio.run(_run, instructions, handlers, settings, log, scratch)
+            return trio.run(_run, instructions, handlers, settings, log, services, scratch)
         except BaseExceptionGroup as group:
             if group.subgroup(KeyboardInterrupt):
                 # Trio wraps it, once a nursery; the command line looks for the thing itself.
@@ -69,9 +80,13 @@ def run_workload(instructions: list[str], handlers: Mapping[str, Handler], setti
 
 
 async def _run(
-    instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log, scratch: Path
-) -> Summary:
-    services = memory_services()
+    instructions: list[str],
+    handlers: Mapping[str, Handler],
+    settings: Settings,
+    log: Log,
+    services: Services,
+    scratch: Path,
+) -> tuple[dict[int, Result], float]:
     await _push(instructions, services, settings.slots)
     worker = Worker(settings, WORKER, services, handlers, log, scratch)
     begun = time.monotonic()
@@ -81,7 +96,7 @@ async def _run(
         seconds = time.monotonic() - begun
         # Not drained: there is nobody to give anything back to, and the poll under way would be waited for.
         nursery.cancel_scope.cancel()
-    return Summary.of(((instructions[seq], result) for seq, result in results.items()), seconds, settings.slots)
+    return results, seconds
 
 
 async def _push(instructions: list[str], services: Services, slots: int) -> None:

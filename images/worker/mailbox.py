@@ -12,6 +12,7 @@ from cloudkon.log import Log
 from cloudkon.ports import BATCH, Queue, QueueOutcome
 from cloudkon.protocol.registrar import batched
 from cloudkon.words import Delivery, Outgoing
+from images.worker.pool_queues import PoolQueues
 
 T = TypeVar("T")
 _FIRST_BACKOFF = 0.1
@@ -29,11 +30,11 @@ class Rejection:
 
 
 class Mailbox:
-    """One pool's queue and dead-letter queue, and the fleet's result queue, as one worker uses them."""
+    """One pool's queues and dead-letter queue, and the fleet's result queue, as one worker uses them."""
 
-    def __init__(self, queue: Queue, dead_letters: Queue, results: Queue, rng: random.Random, log: Log) -> None:
+    def __init__(self, queues: PoolQueues, dead_letters: Queue, results: Queue, rng: random.Random, log: Log) -> None:
         """Everything passed in."""
-        self._queue = queue
+        self._queues = queues
         self._dead_letters = dead_letters
         self._results = results
         self._rng = rng
@@ -44,14 +45,17 @@ class Mailbox:
         await self._insist("publish", self._results.send, [Outgoing(report) for report in reports])
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
-        """Take messages off the queue; gives up after some tries, for they come again and do no harm."""
-        await self._insist("delete", self._queue.delete, deliveries, _TRIES)
+        """Take messages off their queue; gives up after some tries, for they come again and do no harm."""
+        await self._insist("delete", self._queues.delete, deliveries, _TRIES)
 
     async def give_back(self, deliveries: Sequence[Delivery], seconds: float = 0.0) -> None:
         """Let others have the messages, now or in so many seconds; else they come back when they would anyway."""
+        at = trio.current_time() + seconds
 
         async def reveal(some: Sequence[Delivery]) -> list[QueueOutcome]:
-            return await self._queue.set_visibility(some, [seconds] * len(some))
+            # What is left of the wait: a try after failed ones must not prolong it.
+            left = max(0.0, at - trio.current_time())
+            return await self._queues.set_visibility(some, [left] * len(some))
 
         await self._insist("give-back", reveal, deliveries, _TRIES)
 
@@ -60,7 +64,7 @@ class Mailbox:
         outcomes: list[QueueOutcome] = []
         for some in batched(deliveries, BATCH):
             try:
-                outcomes += await self._queue.set_visibility(some, [seconds] * len(some))
+                outcomes += await self._queues.set_visibility(some, [seconds] * len(some))
             except CloudKonError as error:
                 self._log.warning("hide-failed", error=str(error), messages=len(some))
                 outcomes += [QueueOutcome.FAILED] * len(some)

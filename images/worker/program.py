@@ -1,21 +1,31 @@
 """Program: what ``python -m images.worker`` and ``python -m images.animoto`` share: start, signals, end."""
 
+import gc
+import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
 
 import trio
 
-from cloudkon.aws import connect
+from cloudkon.aws import Connection, connect
 from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.log import Log
-from cloudkon.ports import Queue
+from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
+from cloudkon.words import ChunkKey, Pool
+from images.worker.ecs import Agent, AgentFault
 from images.worker.handlers import Handler
 from images.worker.health import beat
 from images.worker.scratch import open_scratch
 from images.worker.worker import Worker
+
+_ALLOCATIONS: Final = 20_000
+"""More objects made than freed until Python looks for cycles among the young ones. Its 700 are a chunk or two, whose
+objects live for as long as the chunk: to look through them in vain took a sixth of the CPU of short tasks."""
+_NO_CHUNK: Final = ChunkKey("-", 0, 1)
+"""No run is called that."""
 
 
 def serve(
@@ -34,25 +44,45 @@ def serve(
         settings = Settings.from_environment().with_slots(slots)
         log = Log(settings.log_level)
         handlers = find_handlers(settings)
-        services = connect(settings)
+        connection = Connection(settings)
+        services = connect(settings, connection=connection)
+        gc.freeze()
+        gc.set_threshold(_ALLOCATIONS)
         with open_scratch() as scratch:
-            worker = Worker(settings, pool, services, handlers, log, scratch, until_empty=until_empty)
-            trio.run(_run, worker, services.queues[pool.name], scratch)
+            make = partial(Worker, settings, pool, services, handlers, scratch=scratch, until_empty=until_empty)
+            trio.run(_run, make, services, pool, log, partial(beat, scratch, connection.silence))
     except CloudKonError as error:
         log.error("failed", error=str(error))  # noqa: TRY400  (our log, and the text is the user's)
         return error.exit_code
     return EXIT_OK
 
 
-async def _run(worker: Worker, queue: Queue, scratch: Path) -> None:
-    # A fleet that isn't there, or credentials that don't do, must show at once and not as an endless retry.
-    await queue.depth()
+async def _run(
+    make: Callable[..., Worker], services: Services, pool: Pool, log: Log, beats: Callable[[], Awaitable[None]]
+) -> None:
+    agent = Agent.of_environment(os.environ)
+    if agent:
+        log = await _named(log, agent)
+    worker = make(log=log, agent=agent)
+    # A fleet that isn't there, or credentials that don't do, must show at once and not as an endless retry. And what
+    # the first call of a service takes, a third of a second, is not to be the first task's wait.
+    await services.queues[pool.name].depth()
+    await services.ledger.read([_NO_CHUNK])
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, worker, signals)
-            nursery.start_soon(beat, scratch)
+            nursery.start_soon(beats)
             await worker.run()
             nursery.cancel_scope.cancel()
+
+
+async def _named(log: Log, agent: Agent) -> Log:
+    """The log with the ECS task's names, where the agent tells them: work doesn't depend on that."""
+    try:
+        return log.bind(**(await agent.task()).facts())
+    except AgentFault as fault:
+        log.warning("ecs-task-unknown", error=str(fault))
+        return log
 
 
 async def _stop_on_signal(worker: Worker, signals: AsyncIterator[int]) -> None:

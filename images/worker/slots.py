@@ -1,6 +1,8 @@
 """Slots: the places to execute. Each takes a task, runs an attempt, and files what came of it."""
 
+import math
 from contextlib import AsyncExitStack
+from typing import Final
 
 import trio
 
@@ -11,6 +13,9 @@ from images.worker.heartbeat import Heartbeat
 from images.worker.holding import Holding, Stage
 from images.worker.kit import Kit
 from images.worker.slot_process import SlotProcess, open_slot_process
+
+_TURN_SECONDS: Final = 0.002
+"""For which a slot runs tasks that never wait before it lets the rest of the worker have its turn."""
 
 
 class Slots:
@@ -40,34 +45,68 @@ class Slots:
                 process = await stack.enter_async_context(open_slot_process())
                 await process.warm()
             while True:
-                holding, task = await self._kit.agenda.take()
-                await self._execute(index, process, holding, task)
+                await self._execute_some(index, process, *await self._kit.agenda.take())
 
-    async def _execute(self, index: int, process: SlotProcess | None, holding: Holding, task: Task) -> None:
-        seq = task.id.seq
+    async def _execute_some(self, index: int, process: SlotProcess | None, holding: Holding, task: Task) -> None:
+        """Execute a task, and those that follow at once, until it is somebody else's turn."""
+        now = trio.current_time()
+        until = now + _TURN_SECONDS
+        found: tuple[Holding, Task] | None = (holding, task)
+        # One scope, and one deadline, for many: to make one, and to let the loop turn, costs more than an empty task.
+        # So a task's time may be up later than it should be, by no more than a turn.
+        with trio.CancelScope(deadline=until + self._kit.settings.task_timeout_seconds) as scope:
+            while found:
+                outcome = await self._attempt(index, process, *found, scope, now)
+                # A cancellation that came too late to change the outcome changes nothing.
+                self._ended(index, *found, outcome)
+                now = trio.current_time()
+                over = scope.cancel_called or now >= until
+                found = None if over else self._kit.agenda.take_nowait()
+        if scope.cancelled_caught:
+            assert found
+            self._ended(index, *found, self._broken_off(found[0], scope))
+        await trio.lowlevel.checkpoint()
+
+    async def _attempt(
+        self,
+        index: int,
+        process: SlotProcess | None,
+        holding: Holding,
+        task: Task,
+        scope: trio.CancelScope,
+        now: float,
+    ) -> Outcome | None:
+        """Make an attempt within the scope; ``None`` where the claim was lost before it began."""
+        holding.running[task.id.seq] = scope
+        if holding.careful:
+            # Its time has not begun.
+            scope.deadline = math.inf
+            if not await self._suspect(holding, task.id.seq):
+                return None
+            now = trio.current_time()
+            scope.deadline = now + _TURN_SECONDS + self._kit.settings.task_timeout_seconds
+        self._kit.agenda.started(index, now)
+        return await self._attempts.run(task, holding.claim.token, _number(holding, task), process, now)
+
+    def _broken_off(self, holding: Holding, scope: trio.CancelScope) -> Outcome | None:
+        """What a cancelled attempt comes to: a failure if its time was up, and nothing if it was told to stop."""
+        late = trio.current_time() - scope.deadline
+        if late < 0 or self._told_to_stop(holding):
+            return None
         timeout = self._kit.settings.task_timeout_seconds
-        outcome: Outcome | None = None
-        started = 0.0
-        with trio.CancelScope() as scope:
-            holding.running[seq] = scope
-            number = holding.failures.get(seq, 0) + 1
-            if not holding.careful or await self._suspect(holding, seq):
-                self._kit.agenda.started(index)
-                started = self._kit.clock.wall()
-                scope.deadline = trio.current_time() + timeout
-                outcome = await self._attempts.run(task, holding.claim.token, number, process)
-        if scope.cancelled_caught and trio.current_time() >= scope.deadline and not self._told_to_stop(holding):
-            outcome = Outcome("", f"timed out after {timeout:g} s", permanent=False, started=started, seconds=timeout)
-        # A cancellation that came too late to change the outcome changes nothing.
+        started = self._kit.clock.wall() - late - timeout
+        return Outcome("", f"timed out after {timeout:g} s", permanent=False, started=started, seconds=timeout)
+
+    def _ended(self, index: int, holding: Holding, task: Task, outcome: Outcome | None) -> None:
         self._kit.agenda.ended(index, outcome.seconds if outcome else None)
-        del holding.running[seq]
+        del holding.running[task.id.seq]
         if holding.stage is not Stage.ACTIVE:
             if holding.overdue and holding.idle:
                 self._closing.release_late(holding)
             return
         holding.suspect = None
         if outcome is not None:
-            self._file(holding, task, number, outcome)
+            self._file(holding, task, _number(holding, task), outcome)
         self.look_after(holding)
 
     def _told_to_stop(self, holding: Holding) -> bool:
@@ -89,6 +128,10 @@ class Slots:
             assert self._retries is not None
             self._retries.start_soon(self._retry, holding, task, number)
             return
+        if metrics := self._kit.metrics:
+            sent = holding.arrival.sent
+            waited = outcome.started - sent if sent else None
+            metrics.task_ended(outcome.seconds, waited, failed=bool(outcome.error))
         holding.results[seq] = Result(
             task.id,
             TaskState.FAILED if outcome.error else TaskState.SUCCEEDED,
@@ -146,3 +189,8 @@ class Slots:
         for holding in list(self._kit.custody.holdings.values()):
             for scope in holding.running.values():
                 scope.cancel()
+
+
+def _number(holding: Holding, task: Task) -> int:
+    """Which attempt at the task is the next, or the one under way; from 1."""
+    return holding.failures.get(task.id.seq, 0) + 1

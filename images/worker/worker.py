@@ -10,6 +10,7 @@ import random
 import secrets
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -25,15 +26,20 @@ from images.worker.batcher import Batcher
 from images.worker.claiming import Claims
 from images.worker.closing import Closing
 from images.worker.custody import Custody
+from images.worker.ecs import Agent, Protection
 from images.worker.flags import Flags
 from images.worker.handlers import Handler
 from images.worker.heartbeat import Heartbeat
 from images.worker.intake import Intake
 from images.worker.kit import Kit
 from images.worker.mailbox import Mailbox, Rejection
+from images.worker.metrics import Metrics
 from images.worker.outputs import Outputs
+from images.worker.payloads import Payloads
+from images.worker.pool_queues import PoolQueues
 from images.worker.progress import ProgressWatch
 from images.worker.slots import Slots
+from images.worker.surplus import Surplus
 
 _KEPT_FOR_FLUSHING = 0.2
 """Of the stop timeout: what runs gets the rest."""
@@ -61,15 +67,19 @@ class Worker:
         rng: random.Random | None = None,
         name: str = "",
         until_empty: bool = False,
+        agent: Agent | None = None,
     ) -> None:
-        """``scratch`` is the directory under which tasks get theirs, ``until_empty`` ends it with its queue."""
+        """``scratch`` is the directory under which tasks get theirs, ``until_empty`` ends it with its queues.
+
+        With the ECS ``agent`` of its container it protects itself from scale-in, and its log carries metrics.
+        """
         self.name = name or worker_name()
         self._stopping = trio.Event()
         self._patience = trio.CancelScope()
         log = log.bind(worker=self.name, pool=pool.name)
         clock = clock or TrioClock()
         rng = rng or random.Random()  # noqa: S311  (jitter, not secrets)
-        queue, dead_letters = services.queues[pool.name], services.dead_letters[pool.name]
+        queues = PoolQueues(services, pool)
         self._kit = kit = Kit(
             name=self.name,
             settings=settings,
@@ -78,11 +88,12 @@ class Worker:
             rng=rng,
             log=log,
             registrar=Registrar(services.ledger, clock, rng, log),
-            mailbox=Mailbox(queue, dead_letters, services.results, rng, log),
+            mailbox=Mailbox(queues, services.dead_letters[pool.name], services.results, rng, log),
             outputs=Outputs(services.store, rng, log),
-            custody=Custody(),
+            custody=Custody(self._relief),
             agenda=Agenda(settings.slots, self._hunger),
             flags=Flags(services.ledger, settings.cancel_poll_seconds, log),
+            metrics=Metrics(settings.fleet, pool.name, clock, rng) if agent else None,
         )
         attempts = Attempts(handlers, settings, clock, log, scratch)
         self._progress = ProgressWatch(scratch, log)
@@ -90,22 +101,38 @@ class Worker:
         self._heartbeat = Heartbeat(kit)
         self._claims = Claims(kit, self._closing)
         self._slots = Slots(kit, attempts, self._closing, self._heartbeat)
+        self._surplus = Surplus(kit, self._closing)
         self._rejects: Batcher[Rejection] = Batcher(kit.mailbox.reject, size=10, age=0.5, idle=lambda: True)
-        self._intake = Intake(kit, queue, attempts.check, self._claims.put, self._rejects.put, until_empty=until_empty)
+        self._agent = agent
+        self._intake = Intake(
+            kit,
+            queues,
+            Payloads(services.store, scratch),
+            attempts.check,
+            self._claims.put,
+            self._rejects.put,
+            until_empty=until_empty,
+        )
 
     def stop(self) -> None:
         """Begin to drain: what runs may end within the stop timeout, everything else is given back."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until told to stop, or until the queue is empty if asked so; returns when nothing is left in hand."""
+        """Work until told to stop, or until the queues are empty if asked so; returns when nothing is left in hand."""
         self._kit.log.info("started", slots=self._kit.settings.slots)
         async with trio.open_nursery() as stages:
-            for stage in (self._claims, self._closing, self._heartbeat, self._slots, self._rejects):
+            for stage in (self._claims, self._closing, self._heartbeat, self._slots, self._rejects, self._surplus):
                 stages.start_soon(stage.run)
             stages.start_soon(self._kit.flags.watch, self._active_runs, self._slots.cancel_run)
             stages.start_soon(self._progress.run, self._kit.settings.lease_seconds / 3)
             stages.start_soon(self._await_stop)
+            if self._agent:
+                stages.start_soon(self._protection(self._agent).run)
+            if metrics := self._kit.metrics:
+                # CloudWatch wants its metrics however little the log is to say.
+                told = replace(self._kit.log, level="info")
+                stages.start_soon(metrics.run, told, self._busy_share, self._claims_lost)
             with self._patience:
                 await self._intake.run()
                 self._drain()
@@ -116,7 +143,7 @@ class Worker:
         if self._patience.cancelled_caught:
             # Nothing is lost: leases and visibility run out, and others take over.
             self._kit.log.warning("stopped-unfinished", chunks=len(self._kit.custody))
-        self._kit.log.info("ended", claims_lost=self._heartbeat.lost + self._closing.lost)
+        self._kit.log.info("ended", claims_lost=self._claims_lost())
 
     async def _await_stop(self) -> None:
         await self._stopping.wait()
@@ -137,8 +164,25 @@ class Worker:
         self._slots.drain()
         self._closing.nudge()
 
+    def _protection(self, agent: Agent) -> Protection:
+        custody, intake = self._kit.custody, self._intake
+        return Protection(
+            agent, lambda: len(custody) > 0, lambda: custody.left, intake.pause, intake.resume, self._kit.log
+        )
+
+    def _busy_share(self) -> float:
+        return self._kit.agenda.running / self._kit.agenda.slots
+
+    def _claims_lost(self) -> int:
+        return self._heartbeat.lost + self._closing.lost
+
     def _active_runs(self) -> set[str]:
         return {key.run for key in self._kit.custody.holdings}
+
+    def _relief(self) -> None:
+        """A chunk left our hands, perhaps without any slot having had it (cancelled, done before, held elsewhere)."""
+        if self._kit.agenda.free:
+            self._intake.nudge()
 
     def _hunger(self) -> None:
         """A slot found nothing to run: more may be wanted, and batches may go."""

@@ -12,7 +12,7 @@ import trio
 from cloudkon.errors import NoFleet
 from cloudkon.ports import Insert, Ledger, Services, Update, Write, WriteOutcome
 from cloudkon.ports.ledger import STATEMENTS
-from cloudkon.words import ChunkKey, ChunkState, Progress, Record, Result, Run, TaskId, TaskState
+from cloudkon.words import ChunkKey, ChunkState, Outline, Progress, Record, Result, Run, TaskId, TaskState
 
 WRITTEN, REFUSED = WriteOutcome.WRITTEN, WriteOutcome.REFUSED
 SHARDS = 4
@@ -241,6 +241,48 @@ async def test_lists_more_records_than_a_page_holds(ledger: Ledger, run_id: str)
         await ledger.write([Insert(replace(claimed(run_id, number), progress=Progress((result,))))])
     found = [record async for record in ledger.records(run_of(run_id))]
     assert [record.key.number for record in found] == list(numbers)
+
+
+async def test_gives_a_shard_from_any_chunk_on(ledger: Ledger, run_id: str) -> None:
+    run = run_of(run_id)
+    for number in range(0, run.shards * 5, run.shards):
+        await ledger.write([Insert(claimed(run_id, number)), Insert(claimed(run_id, number + 1))])
+    whole = await ledger.page(run, 0)
+    assert [record.key.number for record in whole.records] == [at * run.shards for at in range(5)]
+    assert not whole.more
+    rest = await ledger.page(run, 0, 2 * run.shards + 1)
+    assert rest.records == whole.records[3:]
+    assert (await ledger.page(run, 0, 5 * run.shards)).records == ()
+
+
+async def test_outlines_are_those_of_the_records(ledger: Ledger, run_id: str) -> None:
+    run = run_of(run_id)
+    done = Result(TaskId(run_id, 0), TaskState.SUCCEEDED, output="é", started=1000.25, seconds=1.5, worker="w")
+    failed = Result(TaskId(run_id, 1), TaskState.FAILED, error="no", started=1001.5, seconds=0.25)
+    cancelled = Result(TaskId(run_id, 2), TaskState.CANCELLED)
+    for number, found in enumerate([(), (done,), (done, failed, cancelled), (cancelled,)]):
+        await ledger.write([Insert(replace(claimed(run_id, number * run.shards), progress=Progress(found), tasks=3))])
+    whole, outlined = await ledger.page(run, 0), await ledger.outlines(run, 0)
+    assert outlined.outlines == tuple(Outline.of(record) for record in whole.records)
+    assert (outlined.outlines[2].first_start, outlined.outlines[2].last_end) == (1000.25, 1001.75)
+    assert (await ledger.outlines(run, 0, 3 * run.shards)).outlines == outlined.outlines[3:]
+
+
+async def test_gives_a_large_shard_page_by_page(ledger: Ledger, run_id: str) -> None:
+    run = replace(run_of(run_id), shards=1)
+    # 100 results are some 3 KB of an item, so that 1,100 items are more than a page in memory and on DynamoDB.
+    records = [replace(claimed(run_id, number), key=ChunkKey(run_id, number, 1)) for number in range(1100)]
+    records = [replace(record, progress=Progress(results=results(run_id, 100))) for record in records]
+    for begin in range(0, len(records), STATEMENTS):
+        await ledger.write([Insert(record) for record in records[begin : begin + STATEMENTS]])
+    found: list[int] = []
+    pages, more = 0, True
+    while more:
+        page = await ledger.page(run, 0, found[-1] + 1 if found else 0)
+        found += [record.key.number for record in page.records]
+        pages, more = pages + 1, page.more
+    assert found == list(range(1100))
+    assert pages > 1
 
 
 async def test_lists_nothing_of_a_run_that_nobody_began(ledger: Ledger, run_id: str) -> None:

@@ -277,3 +277,16 @@ async def test_says_that_there_is_no_fleet(no_fleet: Services) -> None:
     for call in calls:
         with pytest.raises(NoFleet, match="python -m fleet up"):
             await call()
+
+
+async def test_gives_what_was_said_about_a_message(queue: Queue) -> None:
+    await queue.send([Outgoing('"a"', {"reason": "unknown version 9", "worker": "w-1"})])
+    [found] = await drain(queue, 1)
+    assert found.attributes == {"reason": "unknown version 9", "worker": "w-1"}
+
+
+async def test_purging_takes_everything_off(queue: Queue) -> None:
+    await queue.send(messages("a", "b", "c"))
+    await queue.receive(1, 1, LONG)
+    await queue.purge()
+    await until(queue, lambda depth: depth.empty)

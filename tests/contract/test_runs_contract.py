@@ -1,5 +1,6 @@
 """What every ledger promises of runs."""
 
+import time
 from dataclasses import replace
 
 import trio
@@ -65,6 +66,19 @@ async def test_a_run_that_is_not_there_is_neither_read_nor_cancelled(ledger: Led
     assert await ledger.read_run(run_id) is None
     assert not await ledger.cancel_run(run_id)
     assert await ledger.read_run(run_id) is None
+
+
+async def test_runs_are_listed_once_each_the_last_to_start_first(ledger: Ledger, run_id: str) -> None:
+    """More than a page of them, over months; one pushed again and one refused stand in the list once."""
+    now = time.time()
+    days = [0.5 * number for number in range(30)] + [40.0, 75.0]
+    runs = [replace(run_of(f"{run_id}-{at}"), started=round(now - days[at] * 86_400, 3)) for at in range(len(days))]
+    for run in [*reversed(runs), runs[3]]:
+        await ledger.create_run(run)
+    await ledger.create_run(replace(runs[4], started=now, digest="e" * 64))
+    await ledger.cancel_run(runs[5].id)
+    runs[5] = replace(runs[5], cancelled=True)
+    assert [run async for run in ledger.runs() if run.id.startswith(run_id)] == runs
 
 
 async def test_runs_and_chunks_never_meet(ledger: Ledger, run_id: str) -> None:

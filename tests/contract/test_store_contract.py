@@ -43,6 +43,17 @@ async def test_stores_a_file(store: Store, run_id: str, tmp_path: Path, size: in
     assert (tmp_path / "got").read_bytes() == source.read_bytes()
 
 
+async def test_facts_are_told_again(store: Store, run_id: str, tmp_path: Path) -> None:
+    (tmp_path / "made").write_bytes(b"x")
+    for source in (b"x", tmp_path / "made"):
+        stored = await store.put(f"{run_id}/1", source, VIDEO, FACTS)
+        assert stored.facts == FACTS
+        assert (await store.head(stored.address)).facts == FACTS
+        assert (await store.get(stored.address, tmp_path / "got")).facts == FACTS
+    bare = await store.put(f"{run_id}/2", b"x", VIDEO, {})
+    assert (await store.head(bare.address)).facts == {}
+
+
 async def test_an_address_names_bucket_and_key(store: Store) -> None:
     assert store.address("videos/r/1.mp4").startswith("s3://")
     assert store.address("videos/r/1.mp4").endswith("/videos/r/1.mp4")

@@ -27,6 +27,8 @@ go that was idle for ten seconds.
 _LINGER = 1.0
 """Seconds that output may still come after the end: a process that left the group can hold the pipes for ever."""
 _ERROR_TAIL = 1000
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""How the shell ends when it, or the last program it ran, was killed: so does the kernel where memory is scarce."""
 
 
 class CommandFailed(CloudKonError):
@@ -73,6 +75,8 @@ async def run_command(arguments: str, context: Context) -> str:
             await process.wait()
     if code:
         how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+        if code in _KILLED:
+            how += ", perhaps since it ran out of memory"
         tail = _tail(tails["stderr"], _ERROR_TAIL)
         raise CommandFailed(f"{how}: {tail}" if tail else how)
     return _tail(tails["stdout"], OUTPUT_LIMIT)

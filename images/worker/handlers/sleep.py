@@ -1,11 +1,11 @@
 """``sleep MILLISECONDS``."""
 
-import trio
-
 from cloudkon.instructions.sleep import sleep_seconds
 from images.worker.context import Context
+from images.worker.handlers.kernel_timer import sleep_exactly
 
 
 async def sleep(arguments: str, context: Context) -> None:  # noqa: ARG001  (a handler)
     """Sleep, and answer nothing."""
-    await trio.sleep(sleep_seconds(arguments))
+    if seconds := sleep_seconds(arguments):
+        await sleep_exactly(seconds)

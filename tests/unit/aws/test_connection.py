@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HTTPHeaders
 from urllib3 import HTTPResponse
 
@@ -112,7 +113,7 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_an_emulator(monkeypat
 @pytest.mark.parametrize("service", ["sqs", "dynamodb"])
 async def test_the_pipelines_services_are_not_retried_behind_its_back(service: str) -> None:
     connection = Connection(EMULATOR)
-    client: Any = connection.client(service)  # type: ignore[call-overload]  # any name the stubs list
+    client: Any = connection.client(service)
     attempts: list[str] = []
 
     def fail(request: AWSPreparedRequest, **_: object) -> AWSResponse:
@@ -187,3 +188,27 @@ async def test_other_errors_stay_what_they_are() -> None:
 def test_what_needs_no_service_loads_no_boto3() -> None:
     program = "import cloudkon.settings, cloudkon.memory, sys; sys.exit('botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_silence_lasts_while_calls_are_under_way_and_none_ends(autojump_clock: trio.testing.MockClock) -> None:
+    connection = Connection(EMULATOR)
+    answer = threading.Event()
+
+    async def hang() -> None:
+        await connection.call(answer.wait)
+
+    async with trio.open_nursery() as nursery:
+        assert connection.silence() == 0
+        nursery.start_soon(hang)
+        nursery.start_soon(hang)
+        await trio.testing.wait_all_tasks_blocked()
+        autojump_clock.jump(200)
+        with trio.move_on_after(0):
+            await connection.call(answer.wait)
+        assert connection.silence() == 200, "one that we broke off has not ended"
+        await connection.call(int)
+        assert connection.silence() == 0
+        autojump_clock.jump(7)
+        assert connection.silence() == 7
+        answer.set()
+    assert connection.silence() == 0

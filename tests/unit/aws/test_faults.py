@@ -122,3 +122,36 @@ def test_says_what_to_do_when_the_emulator_is_down() -> None:
 
 def test_says_what_to_do_without_credentials() -> None:
     assert "AWS_PROFILE" in str(in_our_words(NoCredentialsError(), "fleet-a", ""))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ExpiredToken", "Log in again"),
+        ("ExpiredTokenException", "Log in again"),
+        ("InvalidClientTokenId", "AWS_PROFILE"),
+        ("RequestTimeTooSkewed", "clock"),
+    ],
+)
+def test_says_what_to_do_about_credentials_that_are_no_good(code: str, words: str) -> None:
+    text = str(in_our_words(refusal(code), "fleet-a", ""))
+    assert words in text.partition("the reason. ")[2]
+
+
+def test_says_what_to_do_where_there_is_no_such_region() -> None:
+    error = EndpointConnectionError(endpoint_url="https://sts.eu-central-9.amazonaws.com/")
+    text = str(in_our_words(error, "fleet-a", ""))
+    assert "eu-central-9" in text
+    assert "AWS_REGION" in text
+
+
+def test_a_page_of_html_instead_of_an_answer_is_quoted_in_one_short_line() -> None:
+    page = "<!DOCTYPE HTML>\n<html>\n" + "<p>Unsupported method</p>\n" * 100
+    said = str(
+        in_our_words(ResponseParserError(f"Unable to parse response:\n{page}"), "fleet", "http://127.0.0.1:4601")
+    )
+    assert said.startswith(
+        "http://127.0.0.1:4601: the call failed on its way: Unable to parse response: <!DOCTYPE HTML>"
+    )
+    assert "\n" not in said
+    assert len(said) < 400

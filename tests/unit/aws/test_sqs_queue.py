@@ -7,10 +7,11 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from cloudkon.aws import Connection
-from cloudkon.aws.queue import SqsQueue
+from cloudkon.aws.queue import SqsQueue, _entry
 from cloudkon.errors import AccessDenied, CloudKonError, Throttled, Unavailable
 from cloudkon.ports import QueueOutcome
-from cloudkon.words import Delivery, Outgoing
+from cloudkon.wire.message import decode_message, encode_message
+from cloudkon.words import Chunk, ChunkKey, Delivery, Outgoing
 
 URL = "http://another-host:4566/000000000000/unit-worker"
 DONE, GONE, FAILED = QueueOutcome.DONE, QueueOutcome.GONE, QueueOutcome.FAILED
@@ -31,19 +32,20 @@ def failed(position: int, code: str) -> dict[str, Any]:
 PARTLY = [
     failed(1, "InternalError"),
     failed(2, "ReceiptHandleIsInvalid"),
-    failed(3, "InvalidParameterValue"),
+    failed(3, "InvalidParameterValueException"),
+    failed(4, "InvalidParameterValue"),
     failed(5, "AWS.SimpleQueueService.MessageNotInflight"),
 ]
 
 
 async def test_a_delete_gives_each_entry_its_outcome(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_response("delete_message_batch", {"Successful": [{"Id": "0"}], "Failed": PARTLY})
-    assert await queue.delete(DELIVERIES) == [DONE, FAILED, GONE, GONE, FAILED, GONE]
+    assert await queue.delete(DELIVERIES) == [DONE, FAILED, GONE, GONE, GONE, GONE]
 
 
 async def test_a_visibility_change_gives_each_entry_its_outcome(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_response("change_message_visibility_batch", {"Successful": [{"Id": "0"}], "Failed": PARTLY})
-    assert await queue.set_visibility(DELIVERIES, [60] * 6) == [DONE, FAILED, GONE, GONE, FAILED, GONE]
+    assert await queue.set_visibility(DELIVERIES, [60] * 6) == [DONE, FAILED, GONE, GONE, GONE, GONE]
 
 
 async def test_a_send_is_never_gone(queue: SqsQueue, sqs: Stubber) -> None:
@@ -72,7 +74,8 @@ async def test_waits_are_whole_seconds_within_sqss_limits(
             "MaxNumberOfMessages": 10,
             "WaitTimeSeconds": sent_wait,
             "VisibilityTimeout": sent_visibility,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+            "MessageAttributeNames": ["All"],
         },
     )
     assert await queue.receive(10, wait, visibility) == []
@@ -153,3 +156,11 @@ async def test_an_answer_that_is_lost_is_unavailable(
     monkeypatch.setattr(connection.client("sqs"), "delete_message_batch", lose)
     with pytest.raises(Unavailable):
         await queue.delete(DELIVERIES)
+
+
+def test_a_message_counts_for_what_the_queue_makes_of_it() -> None:
+    instruction = "sleep \ufffe\uffff" + "é\t" * 10
+    chunk = Chunk(ChunkKey("run", 0, 1), 0, (instruction,))
+    body = encode_message(chunk)
+    assert _entry(Outgoing(body))["MessageBody"] == body
+    assert decode_message(body) == chunk

@@ -99,16 +99,17 @@ def test_our_own_claim_whose_answer_was_lost_is_found() -> None:
 
 def test_what_another_version_wrote_is_left_to_its_workers() -> None:
     found = replace(record(owner="theirs", lease_end=0), readable=False)
-    assert told_of(found) == Held(KEY, TERMS.lease / 1000)
+    assert told_of(found) == Held(KEY, NOW.monotonic + TERMS.lease / 1000)
 
 
 def test_a_live_lease_is_held_for_what_is_left_of_it_and_the_margin() -> None:
-    assert told_of(record(owner="theirs", lease_end=NOW.wall + 20_000)) == Held(KEY, 25.0)
+    assert told_of(record(owner="theirs", lease_end=NOW.wall + 20_000)) == Held(KEY, NOW.monotonic + 25.0)
 
 
 @pytest.mark.parametrize("over", [0, 4_999, 5_000])
 def test_a_lease_is_not_over_before_the_margin_has_passed(over: int) -> None:
-    assert told_of(record(owner="theirs", lease_end=NOW.wall - over)) == Held(KEY, (5_000 - over) / 1000)
+    left = (5_000 - over) / 1000
+    assert told_of(record(owner="theirs", lease_end=NOW.wall - over)) == Held(KEY, NOW.monotonic + left)
 
 
 def test_what_is_done_is_done() -> None:

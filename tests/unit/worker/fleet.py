@@ -11,34 +11,33 @@ import trio
 
 from cloudkon.log import Log
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
+from cloudkon.memory.clock import EPOCH, VirtualClock
 from cloudkon.ports import BATCH, Services
 from cloudkon.protocol.registrar import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report, to_row
-from cloudkon.words import WORKER, Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Record, Result, Run, TaskState
+from cloudkon.words import (
+    WORKER,
+    Chunk,
+    ChunkKey,
+    ChunkState,
+    Delivery,
+    Outgoing,
+    Priority,
+    Record,
+    Result,
+    Run,
+    TaskState,
+)
 from images.worker.context import Context
 from images.worker.handlers import Handler
 from images.worker.worker import Worker
 from tests.unit.worker.meddling import MeddledLedger, MeddledQueue, MeddledStore
 
-EPOCH = 1_800_000_000.0
 LEASE, MARGIN, POLL, JITTER = 60.0, 5.0, 20.0, 1.0
 RECOVERY = LEASE + MARGIN + POLL + JITTER
 """Seconds within which the work of a dead worker must start again."""
-
-
-class VirtualClock:
-    """Trio's time as both clocks; ``skew`` seconds off on the wall."""
-
-    def __init__(self, skew: float = 0.0) -> None:
-        self.skew = skew
-
-    def wall(self) -> float:
-        return EPOCH + trio.current_time() + self.skew
-
-    def monotonic(self) -> float:
-        return trio.current_time()
 
 
 class Work:
@@ -69,28 +68,54 @@ class Work:
 class Fleet:
     """Services in memory that a test can meddle with, and what to do with them."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        *,
+        queue: MemoryQueue | None = None,
+        high: MemoryQueue | None = None,
+        results: MemoryQueue | None = None,
+        ledger: MemoryLedger | None = None,
+    ) -> None:
         self.scratch = scratch
-        self.queue, self.dead_letters, self.results = (MeddledQueue(MemoryQueue()) for _ in range(3))
-        self._ledger = MemoryLedger()
+        self.queue = MeddledQueue(queue or MemoryQueue())
+        self.high = MeddledQueue(high or MemoryQueue())
+        self.dead_letters = MeddledQueue(MemoryQueue())
+        self.results = MeddledQueue(results or MemoryQueue())
+        self._ledger = ledger or MemoryLedger()
         self.ledger = MeddledLedger(self._ledger)
         self.store = MeddledStore(MemoryStore())
         self.services = Services(
-            {WORKER.name: self.queue}, {WORKER.name: self.dead_letters}, self.results, self.ledger, self.store
+            {WORKER.name: self.queue},
+            {WORKER.name: self.dead_letters},
+            self.results,
+            self.ledger,
+            self.store,
+            high_queues={WORKER.name: self.high},
         )
         self.work = Work()
         self.published: list[Result] = []
 
-    async def push(self, *instructions: str, chunk: int = 1, run: str = "run", copies: int = 1) -> Run:
-        plan = Run.plan(run_id=run, counts={WORKER.name: len(instructions)}, chunk_size=chunk, digest="", started=EPOCH)
+    async def push(
+        self,
+        *instructions: str,
+        chunk: int = 1,
+        run: str = "run",
+        copies: int = 1,
+        seal: Callable[[str], str] = str,
+        priority: Priority = Priority.NORMAL,
+    ) -> Run:
+        """Put a run in; ``seal`` may change each message's body."""
+        counts = {WORKER.name: len(instructions)}
+        plan = Run.plan(run_id=run, counts=counts, chunk_size=chunk, digest="", started=EPOCH, priority=priority)
         await self.ledger.create_run(plan)
         messages = [
-            Outgoing(encode_message(Chunk(key, first, instructions[first : first + count])))
+            Outgoing(seal(encode_message(Chunk(key, first, instructions[first : first + count]))))
             for key, first, count in plan.chunks(WORKER.name)
             for _ in range(copies)
         ]
         for some in batched(messages, BATCH):
-            await self.queue.send(some)
+            await self.services.queue(WORKER.name, priority).send(some)
         return plan
 
     def worker(
@@ -162,7 +187,7 @@ class Fleet:
         return await self.dead_letters.receive(BATCH, 0, 1000)
 
     async def _ended(self, run: Run) -> bool:
-        return (await self.queue.depth()).empty and len(await self.recorded(run)) == run.count
+        return (await self.services.backlog(WORKER.name)).empty and len(await self.recorded(run)) == run.count
 
     async def _collect(self) -> None:
         while deliveries := await self.results.receive(BATCH, 0, 1000):

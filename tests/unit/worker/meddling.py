@@ -1,7 +1,7 @@
 """Services in memory whose calls a test can get in the way of, and the ways in which AWS's own calls go wrong."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from random import Random
@@ -9,7 +9,7 @@ from typing import Any
 
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
-from cloudkon.ports import QueueOutcome, StoredObject, Write, WriteOutcome
+from cloudkon.ports import OutlinePage, Page, QueueOutcome, StoredObject, Write, WriteOutcome
 from cloudkon.words import ChunkKey, Delivery, Depth, Outgoing, Record, Run
 
 Call = Callable[..., Awaitable[Any]]
@@ -55,6 +55,9 @@ class MeddledQueue(Meddled):
         depth: Depth = await self._call("depth")
         return depth
 
+    async def purge(self) -> None:
+        await self._call("purge")
+
     def show_all(self) -> None:
         """Give all messages once more, hidden or not, as SQS now and then does."""
         assert isinstance(self.inner, MemoryQueue)
@@ -85,9 +88,21 @@ class MeddledLedger(Meddled):
         found: bool = await self._call("cancel_run", run_id)
         return found
 
-    def records(self, run: Run) -> AsyncIterator[Record]:
+    def runs(self) -> AsyncGenerator[Run, None]:
+        assert isinstance(self.inner, MemoryLedger)
+        return self.inner.runs()
+
+    def records(self, run: Run) -> AsyncGenerator[Record, None]:
         assert isinstance(self.inner, MemoryLedger)
         return self.inner.records(run)
+
+    async def page(self, run: Run, shard: int, first: int = 0) -> Page:
+        page: Page = await self._call("page", run, shard, first)
+        return page
+
+    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+        page: OutlinePage = await self._call("outlines", run, shard, first)
+        return page
 
 
 class MeddledStore(Meddled):
@@ -112,6 +127,9 @@ class MeddledStore(Meddled):
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         assert isinstance(self.inner, MemoryStore)
         return self.inner.list(prefix)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self._call("delete", keys)
 
 
 class Fate(Enum):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from cloudkon.errors import PermanentFailure
@@ -90,3 +91,30 @@ def fill_scratch(arguments: str, context: Context) -> str:
     context.progress(0.5, "half way")
     context.log.info("said", what=arguments)
     return str(context.scratch_directory())
+
+
+def fork_and_return(arguments: str, context: Context) -> str:
+    return "parent" if os.fork() else "child"
+
+
+def fork_and_leave(arguments: str, context: Context) -> str:
+    child = os.fork()
+    if not child:
+        sys.exit(7)
+    return str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def fork_and_fail(arguments: str, context: Context) -> str:
+    child = os.fork()
+    if not child:
+        raise ValueError("in the child")
+    return str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def leave_a_thread(arguments: str, context: Context) -> str:
+    threading.Thread(target=time.sleep, args=(1000,)).start()
+    return str(os.getpid())
+
+
+def leave_a_child(arguments: str, context: Context) -> str:
+    return str(subprocess.Popen(["sleep", "1000"]).pid)

@@ -83,8 +83,10 @@ async def test_nothing_starts_after_it_was_closed(autojump_clock: MockClock) -> 
         (2, [2.0], 10.0, 1, 0, 8.0),
         (2, [], 10.0, 1, 1, 0.0),
         (2, [], 10.0, 4, -2, 20.0),
-        # One that takes longer than others may end at any time.
-        (2, [50.0, 2.0], 10.0, 0, 1, 0.0),
+        # One that takes longer than others may do so for as long again: others find what would wait behind it.
+        (2, [50.0, 2.0], 10.0, 0, 0, 8.0),
+        (1, [600.0], 0.001, 0, 0, 600.0),
+        (1, [0.04], 0.016, 0, 4, 0.04),
         (8, [], 10.0, 0, 8, 0.0),
         # Short tasks: a tenth of a second is a hundred of them for each slot.
         (2, [], 0.001, 0, 200, 0.0),

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from images.worker.health import BEAT_SECONDS, STALE_SECONDS, beat, check, last_beat
+from images.worker.health import BEAT_SECONDS, SILENT_SECONDS, STALE_SECONDS, beat, check, last_beat
 
 ROOT = Path(__file__).parents[3]
 NOW = 1_000_000.0
@@ -22,6 +23,10 @@ def scratch(tmp_path: Path) -> Path:
     return path
 
 
+def no_silence() -> float:
+    return 0.0
+
+
 def set_beat(scratch: Path, at: float) -> None:
     alive = scratch / "alive"
     alive.touch()
@@ -32,14 +37,32 @@ async def test_a_worker_that_turns_is_healthy(
     scratch: Path, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(beat, scratch)
+        nursery.start_soon(beat, scratch, no_silence)
         await trio.sleep(BEAT_SECONDS / 2)
         set_beat(scratch, NOW)
         await trio.sleep(BEAT_SECONDS)
-        beaten = last_beat(tmp_path)
-        assert beaten is not None
-        assert beaten > NOW, "the loop has not touched it again"
-        assert check(tmp_path, beaten + BEAT_SECONDS) == ""
+        found = last_beat(tmp_path)
+        assert found is not None
+        assert found[0] > NOW, "the loop has not written it again"
+        assert check(tmp_path, found[0] + BEAT_SECONDS) == ""
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_pipeline_whose_calls_all_hang_is_not_healthy_until_one_ends(
+    scratch: Path, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    silent = SILENT_SECONDS - 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(beat, scratch, lambda: silent)
+        await trio.sleep(1)
+        assert check(tmp_path, time.time()) == ""
+        silent = SILENT_SECONDS + 21
+        await trio.sleep(BEAT_SECONDS)
+        assert check(tmp_path, time.time()) == "no call to AWS has ended for 201 s, though some are under way"
+        silent = 0.0
+        await trio.sleep(BEAT_SECONDS)
+        assert check(tmp_path, time.time()) == ""
         nursery.cancel_scope.cancel()
 
 
@@ -65,7 +88,7 @@ def test_the_newest_beat_counts_beside_what_a_killed_worker_left(scratch: Path, 
 
 async def test_a_directory_that_is_gone_stops_no_worker(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     with trio.move_on_after(3 * BEAT_SECONDS) as waited:
-        await beat(tmp_path / "gone" / "scratch")
+        await beat(tmp_path / "gone" / "scratch", no_silence)
 
     assert waited.cancelled_caught
     assert check(tmp_path, NOW) != ""

@@ -66,7 +66,7 @@ def test_cancelling_gives_what_does_not_run_its_result_and_stops_the_rest() -> N
 
 
 async def test_custody_knows_all_that_is_in_hand() -> None:
-    custody = Custody()
+    custody = Custody(lambda: None)
     one = holding()
     custody.arrivals[KEY] = one.arrival
     assert (len(custody), custody.queued, custody.find(KEY)) == (1, 3, one.arrival)

@@ -1,6 +1,7 @@
 """Synchronous handlers in slot processes, on the real clock: killed when need be, and never at the worker's cost."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,43 @@ async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: 
         result = results[seq]
         assert (instruction, result.state, result.attempts) == (instruction, state, attempts)
         assert text in result.output + result.error
+
+
+async def test_a_process_that_a_handler_forks_answers_for_no_other_task(fleet: Fleet) -> None:
+    run = await fleet.push("fork_and_return", "who 1", "fork_and_leave", "who 3", "fork_and_fail", "who 5")
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    assert [results[seq].output for seq in (0, 2, 4)] == ["parent", "7", "1"]
+    for seq in (1, 3, 5):
+        assert results[seq].output.endswith(f"run/{seq} 1 {seq}")
+
+
+@pytest.mark.parametrize("leaves", ["leave_a_thread", "leave_a_child"])
+async def test_what_a_handler_leaves_behind_does_not_outlive_the_worker_nor_break_its_end(
+    fleet: Fleet, leaves: str
+) -> None:
+    run = await fleet.push(leaves, "who")
+    async with serving(fleet) as worker:
+        results = await finish(fleet, run)
+        worker.stop()
+    assert results[1].state is TaskState.SUCCEEDED
+    await gone(int(results[0].output))
+
+
+async def test_a_process_that_died_while_it_was_idle_is_replaced_and_the_new_one_is_killed_like_any(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    note = tmp_path / "pids"
+    first = await fleet.push("who", run="first")
+    async with serving(fleet, task_timeout_seconds=2, max_attempts=1):
+        results = await finish(fleet, first)
+        os.kill(int(results[0].output.split()[0]), signal.SIGKILL)
+        second = await fleet.push(f"wait_with_child {note}", "who", run="second")
+        results = await finish(fleet, second)
+        assert results[0].error == "timed out after 2 s"
+        assert (results[1].state, results[1].attempts) == (TaskState.SUCCEEDED, 1)
+        for pid in note.read_text().split():
+            await gone(int(pid))
 
 
 async def test_a_slot_keeps_its_process_and_it_is_not_the_workers(fleet: Fleet) -> None:

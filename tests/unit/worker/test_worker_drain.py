@@ -151,7 +151,7 @@ async def test_a_queue_that_fails_does_not_hold_up_the_end(fleet: Fleet, autojum
     async def fail(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
 
-    fleet.queue.around["receive"] = fail
+    fleet.queue.around["receive"] = fleet.high.around["receive"] = fail
     one = fleet.worker()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)

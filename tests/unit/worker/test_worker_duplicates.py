@@ -1,9 +1,13 @@
 """Messages that come twice: to two workers, to one, late, and as copies."""
 
+from collections.abc import Sequence
+
+import pytest
 import trio
 from trio.testing import MockClock
 
-from cloudkon.ports import BATCH
+from cloudkon.memory.clock import EPOCH
+from cloudkon.ports import BATCH, QueueOutcome
 from cloudkon.words import Chunk, ChunkKey, Delivery, Outgoing
 from images.worker.holding import Arrival
 from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, Fleet, until
@@ -44,6 +48,73 @@ async def test_a_held_copy_comes_back_when_the_lease_can_be_taken_over(fleet: Fl
         await fleet.finish(run)
         life.cancel()
     assert fleet.work.starts[0] == 2
+
+
+async def test_a_held_copy_is_hidden_no_longer_because_the_ledger_and_the_queue_were_slow_to_answer(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 1000", copies=2)
+    hidden_until = 0.0
+
+    async def slowly(call: Call, *arguments: object) -> object:
+        found = await call(*arguments)
+        await trio.sleep(40)
+        return found
+
+    async def refuse(call: Call, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> object:
+        nonlocal hidden_until
+        if trio.current_time() < 50:
+            await trio.sleep(3)
+            return [QueueOutcome.FAILED] * len(deliveries)
+        hidden_until = trio.current_time() + seconds[0]
+        return await call(deliveries, seconds)
+
+    async with trio.open_nursery() as nursery:
+        first = fleet.start(nursery, fleet.worker("one"))
+        await until(lambda: fleet.work.running == 1)
+        fleet.ledger.around["read"] = slowly
+        second = fleet.start(nursery, fleet.worker("two", lease_seconds=600.0))
+        await until(lambda: fleet.ledger.calls["read"] == 1)
+        first.cancel()
+        record = await fleet.record(run)
+        fleet.queue.around["set_visibility"] = refuse
+        await until(lambda: hidden_until)
+        second.cancel()
+    assert hidden_until == pytest.approx(record.lease_end / 1000 - EPOCH + MARGIN, abs=JITTER + 0.1)
+
+
+async def test_a_copy_that_comes_while_another_one_is_given_back_is_given_back_too(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 1000")
+    async with trio.open_nursery() as nursery:
+        dead = fleet.start(nursery, fleet.worker("one"))
+        await until(lambda: fleet.work.running == 1)
+        dead.cancel()
+        died = trio.current_time()
+
+        async def slowly(call: Call, *arguments: object) -> object:
+            await trio.sleep(2)
+            return await call(*arguments)
+
+        async def meanwhile(call: Call, *arguments: object) -> object:
+            fleet.queue.around["set_visibility"] = slowly
+            await trio.sleep(40)
+            return await call(*arguments)
+
+        fleet.queue.around["set_visibility"] = meanwhile
+        await fleet.push("work 1000", run=run.id)
+        life = fleet.start(nursery, fleet.worker("two", slots=2))
+        await trio.sleep(30)
+        # Only this copy is ever seen again.
+        await fleet.push("work 1000", run=run.id)
+        await until(lambda: fleet.queue.around["set_visibility"] is slowly)
+        for message in list(fleet.queue.inner._messages.values())[:-1]:  # type: ignore[attr-defined]  # it looks inside
+            message.receives += 1
+            fleet.queue.inner._hide(message, 10_000)  # type: ignore[attr-defined]  # as above
+        await until(lambda: fleet.work.starts[0] == 2)
+        assert trio.current_time() - died < LEASE + MARGIN + JITTER + 3
+        life.cancel()
 
 
 async def test_a_copy_of_what_is_done_is_published_again_and_deleted(fleet: Fleet, autojump_clock: MockClock) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
+from cloudkon.memory.clock import VirtualClock
 from cloudkon.ports import QueueOutcome
 from cloudkon.words import Run, TaskState
-from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, VirtualClock, until
+from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call
 
 
@@ -111,6 +113,38 @@ async def test_a_renewal_that_hangs_does_not_hide_that_time_is_up(fleet: Fleet, 
         life.cancel()
 
 
+async def test_with_a_long_lease_too_work_ends_before_another_may_take_it_over(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    lease = 7200.0
+    await fleet.push("work 20000")
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(lease_seconds=lease))
+        await until(lambda: fleet.work.running == 1)
+        begun = trio.current_time()
+        fleet.ledger.around["write"] = hang
+        await until(lambda: fleet.work.running == 0, step=0.5)
+        assert trio.current_time() - begun < lease + MARGIN
+        life.cancel()
+
+
+async def test_a_claim_that_is_answered_after_its_lease_starts_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async def answer_late(call: Call, writes: Sequence[object]) -> object:
+        fleet.ledger.around.clear()
+        answer = await call(writes)
+        await trio.sleep(LEASE)
+        return answer
+
+    run = await fleet.push("work 10")
+    fleet.ledger.around["write"] = answer_late
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await fleet.finish(run, within=LEASE + RECOVERY)
+        life.cancel()
+    assert fleet.work.starts[0] == 1, "it ran under a lease that was over"
+    assert (await fleet.record(run)).progress.losses == 0
+
+
 async def test_a_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_nothing(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
@@ -158,6 +192,25 @@ async def test_a_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockCl
         two.cancel()
     assert fleet.work.starts[0] == 1
     assert results[0].worker == "one"
+
+
+async def test_a_task_that_outlasts_the_longest_time_a_delivery_may_be_hidden_runs_once(
+    fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Twelve hours, in which much virtual time would be beaten through.
+    monkeypatch.setattr("cloudkon.memory.queue.MOST_VISIBILITY", 300)
+    run = await fleet.push("work 700")
+    async with trio.open_nursery() as nursery:
+        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        await until(lambda: fleet.work.running, within=30)
+        await trio.sleep(650)
+        # The queue gives it again, and whoever gets it sees that it is held.
+        assert max(message.receives for message in fleet.queue.inner._messages.values()) > 1  # type: ignore[attr-defined]  # it looks inside
+        await fleet.finish(run, within=200)
+        for life in lives:
+            life.cancel()
+    assert fleet.work.starts[0] == 1
+    assert (await fleet.record(run)).attempt == 1
 
 
 async def test_an_extension_that_fails_is_tried_again_before_the_message_shows(

@@ -9,8 +9,8 @@ from trio.testing import MockClock
 
 from cloudkon.memory import MemoryQueue
 from cloudkon.ports import QueueOutcome
-from cloudkon.words import Outgoing, TaskState
-from tests.unit.worker.fleet import Fleet, until
+from cloudkon.words import Outgoing, Run, TaskState
+from tests.unit.worker.fleet import LEASE, POLL, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call, Fate, in_turn, unkind
 
 
@@ -29,7 +29,8 @@ def reasons(fleet: Fleet) -> list[str]:
     [
         ("hello", "not JSON"),
         ("[1]", "a JSON list, not an object"),
-        (message(v=2), "version 2; this worker reads version 1"),
+        (message(v=0), "version 0; this worker reads version 2"),
+        (message(v="2"), "version '2'; this worker reads version 2"),
         (message(v=None), "version None"),
         (message(run="../etc"), "not a run's id"),
         (message(tasks=[]), "0 tasks"),
@@ -37,7 +38,7 @@ def reasons(fleet: Fleet) -> list[str]:
         (message(tasks=["fly me to the moon"]), "no handler here takes 'fly'; known: work"),
         (message(tasks=["work 1", "fly"]), "no handler here takes 'fly'"),
         (message(first=-1), "less than 0"),
-        ('{"v":1,"run":"byhand","chunk":0,"shards":1,"first":0,"tasks":["work \\ud800"]}', "surrogates not allowed"),
+        ('{"v":1,"run":"byhand","chunk":0,"shards":1,"first":0,"tasks":["work \\ud800"]}', "surrogate"),
         ("[" * 100_000, "not JSON"),
     ],
 )
@@ -60,6 +61,64 @@ async def test_fields_that_a_later_version_added_are_ignored(fleet: Fleet, autoj
     await fleet.worker(until_empty=True).run()
     assert fleet.work.starts[0] == 1
     assert not await fleet.rejected()
+
+
+async def test_a_newer_versions_message_waits_for_a_newer_worker_and_costs_few_calls(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    await fleet.queue.send([Outgoing(message(v=3))])
+    async with trio.open_nursery() as nursery:
+        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        await trio.sleep(3600)
+        assert fleet.queue.calls["receive"] < 2 * 3600 / POLL + 3600 / LEASE + 20
+        for life in lives:
+            life.cancel()
+    assert not await fleet.rejected()
+    assert not (await fleet.queue.depth()).empty
+
+
+async def test_newer_versions_messages_hold_up_nobody(fleet: Fleet, autojump_clock: MockClock) -> None:
+    for _ in range(3):
+        await fleet.queue.send([Outgoing(message(v=3))] * 10)
+    run = await fleet.push(*["work 1"] * 10)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await until(lambda: fleet.work.starts.total() == 10, within=60)
+        await until(lambda: ended(fleet, run), within=10)
+        life.cancel()
+    assert not await fleet.rejected()
+
+
+async def ended(fleet: Fleet, run: Run) -> bool:
+    return len(await fleet.recorded(run)) == run.count
+
+
+async def test_after_a_rolling_deploy_a_newer_message_runs_within_a_lease_the_margin_and_a_poll(
+    fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await fleet.push("work 1", seal=lambda body: body.replace('{"v":1,', '{"v":3,'))
+    async with trio.open_nursery() as nursery:
+        old = fleet.start(nursery, fleet.worker("old"))
+        await trio.sleep(1000)
+        old.cancel()
+        for module in ("message", "parcel"):
+            monkeypatch.setattr(f"cloudkon.wire.{module}.VERSION", 3)
+        new = fleet.start(nursery, fleet.worker("new"))
+        results = await fleet.finish(run, within=RECOVERY + 1)
+        new.cancel()
+    assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
+
+
+async def test_a_newer_versions_message_that_nobody_takes_for_hours_is_given_up(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    await fleet.queue.send([Outgoing(message(v=3))])
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        hours = await until(lambda: reasons(fleet), within=12 * 3600, step=60) / 3600
+        life.cancel()
+    assert hours > 2
+    assert "version 3; this worker reads version 2" in reasons(fleet)[0]
 
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNHEARD])

@@ -13,7 +13,7 @@ from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.words import Outgoing, Result, TaskState
 from cloudkon.words.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 from images.worker.context import Context
-from tests.unit.worker.fleet import LEASE, Fleet, until
+from tests.unit.worker.fleet import LEASE, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call
 
 
@@ -28,6 +28,17 @@ async def say_slowly(arguments: str, context: Context) -> str:
 
 async def fail(arguments: str, context: Context) -> str:
     raise ValueError("y" * int(arguments))
+
+
+class Counter:
+    """A handler that counts how often it is called, and answers at length."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+
+    async def count(self, _arguments: str, _context: Context) -> str:
+        self.starts += 1
+        return "x" * 10_000
 
 
 HANDLERS = {"say": say, "slow": say_slowly, "fail": fail}
@@ -109,6 +120,55 @@ async def test_a_release_keeps_long_results_too(fleet: Fleet, autojump_clock: Mo
     assert kept.output.startswith("s3://")
 
 
+async def test_a_death_costs_no_long_output_that_ended_before_a_heartbeat(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("say 100000", "slow 5", chunk=2)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker("one", HANDLERS))
+        await trio.sleep(30)
+        life.cancel()
+    await fleet.worker("two", HANDLERS, until_empty=True).run()
+    results = await fleet.finish(run, within=0.1)
+    assert [results[seq].worker for seq in (0, 1)] == ["one", "two"]
+    assert fleet.store.calls["put"] == 1
+
+
+async def test_a_long_output_is_stored_once_however_slow_the_store_is(fleet: Fleet, autojump_clock: MockClock) -> None:
+    # A heartbeat begins to store it, and the chunk ends meanwhile.
+    async def slowly(call: Call, *arguments: object) -> object:
+        await trio.sleep(30)
+        return await call(*arguments)
+
+    fleet.store.around["put"] = slowly
+    results = await run_all(fleet, "say 100000", "slow 5", chunk=2)
+    assert results[0].output.startswith("s3://")
+    assert fleet.store.calls["put"] == 1
+
+
+async def test_while_a_suspect_is_looked_for_long_outputs_are_kept_from_one_death_to_the_next(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    counter = Counter()
+
+    async def kill(arguments: str, context: Context) -> None:
+        lives.pop().cancel()
+        await trio.sleep_forever()
+
+    run = await fleet.push("count", "kill", chunk=2)
+    lives: list[trio.CancelScope] = []
+    async with trio.open_nursery() as nursery:
+        for name in ("one", "two", "three", "four", "five"):
+            life = fleet.start(nursery, fleet.worker(name, {"count": counter.count, "kill": kill}))
+            lives.append(life)
+            await trio.sleep(RECOVERY)
+        results = await fleet.finish(run, within=100)
+        life.cancel()
+    assert [results[seq].state for seq in (0, 1)] == [TaskState.SUCCEEDED, TaskState.FAILED]
+    # Once in the worker whose death nobody foresaw, and once in the next.
+    assert counter.starts == 2
+
+
 async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def refuse(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
@@ -129,12 +189,7 @@ async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, auto
 async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    starts = 0
-
-    async def count(arguments: str, context: Context) -> str:
-        nonlocal starts
-        starts += 1
-        return "x" * 10_000
+    counter = Counter()
 
     async def refuse(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
@@ -142,14 +197,14 @@ async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
     fleet.store.around["put"] = refuse
     run = await fleet.push("count", copies=2)
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name, {"count": count})) for name in ("one", "two")]
-        await until(lambda: starts == 1)
+        lives = [fleet.start(nursery, fleet.worker(name, {"count": counter.count})) for name in ("one", "two")]
+        await until(lambda: counter.starts == 1)
         await trio.sleep(LEASE * 5)
         fleet.store.around.clear()
         await fleet.finish(run, within=100)
         for life in lives:
             life.cancel()
-    assert starts == 1
+    assert counter.starts == 1
 
 
 async def test_reports_fit_a_message_however_json_swells(fleet: Fleet, autojump_clock: MockClock) -> None:

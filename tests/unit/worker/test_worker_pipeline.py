@@ -5,6 +5,7 @@ from trio.testing import MockClock
 
 from cloudkon.words import TaskState
 from images.worker.context import Context
+from images.worker.door import Door
 from tests.unit.worker.fleet import Fleet, Work, until
 from tests.unit.worker.meddling import Call
 
@@ -126,6 +127,40 @@ async def test_short_tasks_are_fetched_ahead_in_batches(fleet: Fleet, autojump_c
         life.cancel()
 
 
+async def test_empty_tasks_that_keep_coming_are_claimed_in_full_batches(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push(*["work 0"] * 1000)
+
+    async def slow(call: Call, *arguments: object) -> object:
+        await trio.sleep(0.005)
+        return await call(*arguments)
+
+    fleet.queue.around["receive"] = slow
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        await fleet.finish(run)
+        life.cancel()
+    # 40 batches of claims and as many of completions hold them all.
+    assert fleet.ledger.calls["write"] < 90
+
+
+async def test_a_task_that_comes_alone_is_claimed_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker())
+        for number in range(5):
+            run = await fleet.push("work 0", run=f"run-{number}")
+            began = trio.current_time()
+
+            def started(tasks: int = number + 1) -> bool:
+                return fleet.work.starts.total() == tasks
+
+            await until(started, within=1, step=0.001)
+            assert trio.current_time() - began < 0.01
+            await fleet.finish(run)
+        life.cancel()
+
+
 async def test_an_idle_worker_sleeps(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.001"] * 50)
     async with trio.open_nursery() as nursery:
@@ -135,10 +170,10 @@ async def test_an_idle_worker_sleeps(fleet: Fleet, autojump_clock: MockClock) ->
         looks = 0
         wanted = worker._intake._wanted
 
-        def counted() -> int:
+        def counted(door: Door, now: float) -> int:
             nonlocal looks
             looks += 1
-            return wanted()
+            return wanted(door, now)
 
         worker._intake._wanted = counted  # type: ignore[method-assign]  # counts how often the intake wakes
         await trio.sleep(100)

@@ -1,0 +1,125 @@
+"""Rehearsal: a handler run through the whole pipeline in this process, for its author's tests. It needs no AWS.
+
+from images.worker.rehearsal import rehearse
+
+def test_primes() -> None:
+    (result,) = rehearse({"primes": primes}, ["primes 10"])
+    assert result.output == "4"
+"""
+
+import pickle
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from cloudkon.errors import InvalidInput, InvalidInstruction
+from cloudkon.instructions import check
+from cloudkon.log import Log
+from cloudkon.memory import memory_services
+from cloudkon.ports import Services, Store
+from cloudkon.settings import Settings
+from cloudkon.words import WORKER, Result
+from images.worker.handlers import Handler, built_in
+from images.worker.local import RUN, run_instructions
+from images.worker.scratch import open_scratch
+from images.worker.worker import Worker
+
+DEFAULTS: Final[Mapping[str, Any]] = {"retry_seconds": 0.0, "task_timeout_seconds": 60.0, "log_level": "error"}
+"""Where a rehearsal's settings differ from a fleet's: a test wants to know soon. The environment's don't count."""
+
+
+def rehearse(
+    handlers: Mapping[str, Handler],
+    instructions: Iterable[str],
+    **settings: Any,  # noqa: ANN401  (any field of ``Settings``)
+) -> list[Result]:
+    """Run instructions as a fleet's worker would, and give their results in the same order.
+
+    ``handlers`` are by the first word that each takes; ``sleep`` and ``exec`` are there beside them. ``settings`` are
+    fields of ``cloudkon.settings.Settings``: ``max_attempts=1``, ``task_timeout_seconds=2``, ``slots=4``,
+    ``log_level="debug"``. An output of more than 4 KiB is given whole, where a fleet's result has its address.
+
+    Raises ``InvalidInput`` for what ``push`` would refuse, and for a handler that no slot process could import. It
+    runs an event loop of its own: within another one, call it in a thread.
+    """
+    chosen, known = _chosen(handlers, settings)
+    lines = _checked(instructions, known)
+    if not lines:
+        return []
+    services = memory_services()
+    results, _ = run_instructions(lines, known, chosen, Log(chosen.log_level), services)
+    return [_whole(results[seq], services.store) for seq in range(len(lines))]
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalWorker:
+    """A worker for a fleet in memory, of the pool worker: ``client.Fleet.in_memory`` runs it."""
+
+    handlers: Mapping[str, Handler]
+    settings: Settings
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The first words that it takes."""
+        return tuple(self.handlers)
+
+    async def __call__(self, services: Services) -> None:
+        """Work until cancelled."""
+        with open_scratch() as scratch:
+            await Worker(self.settings, WORKER, services, self.handlers, Log(self.settings.log_level), scratch).run()
+
+
+def worker(
+    handlers: Mapping[str, Handler],
+    **settings: Any,  # noqa: ANN401  (as above)
+) -> RehearsalWorker:
+    """A worker with these handlers, for a fleet in memory: the tests of programs that use ``client.Fleet``.
+
+    Arguments are those of ``rehearse``. Raises ``InvalidInput`` for a handler that no slot process could import.
+    """
+    chosen, known = _chosen(handlers, settings)
+    return RehearsalWorker(known, chosen)
+
+
+def _chosen(handlers: Mapping[str, Handler], settings: Mapping[str, Any]) -> tuple[Settings, dict[str, Handler]]:
+    chosen = Settings(**{**DEFAULTS, **settings})
+    chosen.check()
+    known = {**handlers, **built_in(chosen)}
+    _check_handlers(known)
+    return chosen, known
+
+
+def _check_handlers(handlers: Mapping[str, Handler]) -> None:
+    for word, handler in handlers.items():
+        if iscoroutinefunction(handler):
+            continue
+        try:
+            pickle.dumps(handler)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            reason = "it runs in a process of its own, which can't import it from where it is defined"
+            raise InvalidInput(f"handler {word!r}", reason, "Define it at the top of a module") from None
+
+
+def _checked(instructions: Iterable[str], handlers: Mapping[str, Handler]) -> list[str]:
+    if isinstance(instructions, str):
+        raise InvalidInput("instructions", "this is one string", "Give a list of them")
+    lines = list(instructions)
+    for line in lines:
+        if check(line, tuple(handlers)) is not WORKER:
+            raise InvalidInstruction(f"instruction {line!r:.60}", "only the pool worker's can be rehearsed")
+    return lines
+
+
+def _whole(result: Result, store: Store) -> Result:
+    """The result with its output as the handler gave it."""
+    if not result.output.startswith(store.address(f"outputs/{RUN}/")):
+        return result
+    with tempfile.TemporaryDirectory(prefix="cloudkon-output-") as folder:
+        path = Path(folder, "output")
+        trio.run(store.get, result.output, path)
+        return replace(result, output=path.read_bytes().decode())

@@ -1,0 +1,95 @@
+"""What the worker makes of the ECS agent's answers, over a real socket."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from images.worker.ecs import Agent, AgentFault, EcsTask
+from tests.support.web import Request, Web
+
+TASK = {
+    "Cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/cloudkon",
+    "TaskARN": "arn:aws:ecs:eu-west-1:123456789012:task/cloudkon/158d1c8083dd49d6b527399fd6414f5c",
+    "Family": "cloudkon-worker",
+    "Revision": "26",
+}
+STATE = "/task-protection/v1/state"
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture
+def agent(web: Web) -> Agent:
+    found = Agent.of_environment({"ECS_AGENT_URI": web.link(""), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")})
+    assert found
+    return found
+
+
+def answer(web: Web, path: str, body: object, status: int = 200) -> None:
+    def reply(request: Request) -> None:
+        request.reply(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    web.answers[path] = reply
+
+
+def test_outside_of_ecs_there_is_no_agent() -> None:
+    assert Agent.of_environment({}) is None
+
+
+async def test_the_task_is_told_by_the_names_that_a_person_looks_for(web: Web, agent: Agent) -> None:
+    answer(web, "/v4/id/task", TASK)
+
+    task = await agent.task()
+
+    assert task == EcsTask("cloudkon", "158d1c8083dd49d6b527399fd6414f5c", "cloudkon-worker", "26")
+    assert task.facts()["ecs_definition"] == "cloudkon-worker:26"
+
+
+async def test_protection_is_put_as_the_guide_says(web: Web, agent: Agent) -> None:
+    answer(web, STATE, {"protection": {"ProtectionEnabled": True, "ExpirationDate": "2026-11-22T21:00:00Z"}})
+
+    await agent.protect(60)
+    await agent.expose()
+
+    assert [json.loads(request.body) for request in web.requests] == [
+        {"ProtectionEnabled": True, "ExpiresInMinutes": 60},
+        {"ProtectionEnabled": False},
+    ]
+    assert {request.command for request in web.requests} == {"PUT"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, {"failure": {"Arn": "a", "Reason": "DEPLOYMENT_BLOCKED", "Detail": ""}}, "DEPLOYMENT_BLOCKED"),
+        (400, {"error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, "AccessDeniedException"),
+        (500, {}, "HTTP 500"),
+        (200, {"what": "else"}, "an answer that says nothing of protection"),
+        (200, [], "an answer of another kind"),
+    ],
+)
+async def test_a_refusal_is_seen_whatever_its_status(
+    web: Web, agent: Agent, status: int, body: object, reason: str
+) -> None:
+    answer(web, STATE, body, status)
+
+    with pytest.raises(AgentFault) as caught:
+        await agent.protect(60)
+
+    assert caught.value.reason == reason
+
+
+async def test_no_agent_behind_the_address_is_a_fault_like_any_other(web: Web) -> None:
+    address = web.link("")
+    agent = Agent(address, address)
+    answer(web, "/task", "not the JSON that it should be")
+    with pytest.raises(AgentFault, match="another kind"):
+        await agent.task()
+
+    with pytest.raises(AgentFault, match="no answer"):
+        await Agent("http://127.0.0.1:9", "http://127.0.0.1:9").protect(1)

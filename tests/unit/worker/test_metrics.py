@@ -1,0 +1,87 @@
+"""The lines that CloudWatch makes metrics of."""
+
+import json
+import os
+import random
+
+import pytest
+import trio
+
+from cloudkon.log import Log
+from cloudkon.memory.clock import EPOCH, VirtualClock
+from images.worker.metrics import MOST_VALUES, PERIOD_SECONDS, Metrics
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+def made() -> Metrics:
+    return Metrics("fleet", "worker", VirtualClock(), random.Random(1))
+
+
+async def test_a_line_is_what_the_specification_asks_for() -> None:
+    metrics = made()
+    metrics.task_ended(0.25, 3.0, failed=False)
+    metrics.task_ended(0.5, None, failed=True)
+    metrics.slots_seen(1.0)
+    metrics.slots_seen(0.5)
+
+    line = metrics.line(lease_losses=2)
+
+    directive = line["_aws"]["CloudWatchMetrics"][0]
+    assert line["_aws"]["Timestamp"] == int(EPOCH * 1000)
+    assert directive["Namespace"] == "CloudKon"
+    assert {name: line[name] for names in directive["Dimensions"] for name in names} == {
+        "Fleet": "fleet",
+        "Pool": "worker",
+    }
+    assert {one["Name"]: line[one["Name"]] for one in directive["Metrics"]} == {
+        "Tasks": 2,
+        "Failures": 1,
+        "LeaseLosses": 2,
+        "SlotsBusy": 75.0,
+        "Duration": [0.25, 0.5],
+        "Wait": [3.0],
+    }
+
+
+async def test_each_line_is_of_its_own_period() -> None:
+    metrics = made()
+    metrics.task_ended(1.0, 1.0, failed=True)
+    metrics.line(lease_losses=2)
+
+    line = metrics.line(lease_losses=3)
+
+    assert (line["Tasks"], line["Failures"], line["LeaseLosses"]) == (0, 0, 1)
+    assert "Duration" not in line, "a metric without a value is no metric"
+
+
+async def test_of_many_values_some_go_out_that_stand_for_all() -> None:
+    metrics = made()
+    for number in range(20_000):
+        metrics.task_ended(number / 20_000, None, failed=False)
+
+    line = metrics.line(0)
+
+    assert line["Tasks"] == 20_000
+    assert len(line["Duration"]) == MOST_VALUES
+    assert sorted(line["Duration"])[MOST_VALUES // 2] == pytest.approx(0.5, abs=0.15)
+
+
+async def test_clocks_that_differ_make_no_negative_wait() -> None:
+    metrics = made()
+    metrics.task_ended(1.0, -0.7, failed=False)
+
+    assert metrics.line(0)["Wait"] == [0.0]
+
+
+async def test_a_worker_tells_each_minute_and_at_its_end() -> None:
+    read, write = os.pipe()
+    metrics = made()
+    with trio.move_on_after(2.5 * PERIOD_SECONDS):
+        await metrics.run(Log("info", {}, write), lambda: 0.5, lambda: 0)
+    os.close(write)
+
+    with os.fdopen(read) as written:
+        lines = [json.loads(line) for line in written]
+    assert [line["SlotsBusy"] for line in lines] == [50.0] * 3
+    assert {line["action"] for line in lines} == {"metrics"}

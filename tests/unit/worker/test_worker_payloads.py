@@ -1,0 +1,76 @@
+"""Chunks too large for a message: fetched from the store, checked, and run as any other.
+
+In real time: a payload comes by way of a file, whose threads a virtual clock would not wait for.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from cloudkon.errors import Unavailable
+from cloudkon.memory.clock import EPOCH
+from cloudkon.wire.message import encode_message
+from cloudkon.wire.parcel import encode_parcel, pack
+from cloudkon.words import WORKER, Chunk, ChunkKey, Outgoing, Run, TaskState
+from images.worker.context import Context
+from images.worker.handlers import Handler
+from tests.unit.worker.fleet import Fleet
+
+LARGE = "weigh " + "x" * 1_200_000
+
+
+def handlers() -> dict[str, Handler]:
+    async def weigh(arguments: str, context: Context) -> str:
+        await trio.lowlevel.checkpoint()
+        return str(len(arguments))
+
+    return {"weigh": weigh}
+
+
+async def push_large(fleet: Fleet, *, stored: Callable[[bytes], bytes] = bytes) -> Run:
+    """A run of two tasks in one large chunk; ``stored`` may change what lies in the store."""
+    run = Run.plan(run_id="large", counts={WORKER.name: 2}, chunk_size=2, digest="", started=EPOCH)
+    await fleet.ledger.create_run(run)
+    chunk = Chunk(ChunkKey("large", 0, 1), 0, (LARGE, "weigh 12"))
+    payload = encode_message(chunk).encode()
+    parcel = pack(WORKER.name, chunk, payload)
+    if left := stored(payload):
+        await fleet.store.put(parcel.object_key, left, "application/json", {})
+    await fleet.queue.send([Outgoing(encode_parcel(parcel))])
+    return run
+
+
+async def test_a_large_chunk_runs_like_any_other(fleet: Fleet) -> None:
+    run = await push_large(fleet)
+    await fleet.worker(handlers=handlers(), until_empty=True, poll_seconds=0.05).run()
+    assert [one.output for one in (await fleet.finish(run)).values()] == ["1200000", "2"]
+
+
+async def test_a_payload_that_is_gone_or_another_makes_a_dead_letter(fleet: Fleet) -> None:
+    for stored, reason in (
+        (lambda _: b"", "the chunk's payload is gone"),
+        (lambda payload: payload[:-1], "bytes and not"),
+        (lambda payload: payload.replace(b"x", b"y", 1), "is not what chunk large#0 was sent with"),
+    ):
+        await push_large(fleet, stored=stored)
+        await fleet.worker(handlers=handlers(), until_empty=True, poll_seconds=0.05).run()
+        (letter,) = await fleet.rejected()
+        assert reason in letter.attributes["reason"]
+        await fleet.dead_letters.delete([letter])
+        await fleet.store.delete(["payloads/worker/large/0.json"])
+
+
+async def test_a_store_that_is_away_is_waited_for(fleet: Fleet) -> None:
+    async def away(call: Callable[..., Awaitable[Any]], *arguments: object) -> object:
+        if fleet.store.calls["get"] <= 2:
+            raise Unavailable("connection refused")
+        return await call(*arguments)
+
+    fleet.store.around["get"] = away
+    run = await push_large(fleet)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(handlers=handlers(), poll_seconds=0.05))
+        assert {one.state for one in (await fleet.finish(run, within=60)).values()} == {TaskState.SUCCEEDED}
+        assert not await fleet.rejected()
+        life.cancel()

@@ -1,0 +1,76 @@
+"""What waits behind a task that turned out long is given back, for a worker that has nothing to do."""
+
+from collections.abc import Sequence
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from cloudkon.words import Delivery
+from images.worker.surplus import PATIENCE
+from tests.unit.worker.fleet import Fleet, until
+from tests.unit.worker.meddling import Call
+
+
+async def test_a_short_task_does_not_wait_behind_a_long_one_while_another_worker_idles(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        first = fleet.start(nursery, fleet.worker("first"))
+        # It learns that tasks are short, and takes in many at a time.
+        await fleet.finish(await fleet.push(*["work 0.001"] * 200, run="short"))
+        run = await fleet.push("work 600", *["work 0.001"] * 9, run="mixed")
+        await until(lambda: fleet.work.running, within=30)
+        second = fleet.start(nursery, fleet.worker("second"))
+        begun = trio.current_time()
+
+        async def nine() -> bool:
+            return len(await fleet.recorded(run)) == 9
+
+        await until(nine, within=PATIENCE * 2 + 20)
+        assert trio.current_time() - begun < 30
+        results = await fleet.finish(run)
+        first.cancel()
+        second.cancel()
+    assert results[0].worker == "first"
+    assert {results[seq].worker for seq in range(1, 10)} == {"second"}
+    assert {one.attempts for one in results.values()} == {1}
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 30.0])
+async def test_nothing_is_given_back_where_tasks_take_what_they_took(
+    fleet: Fleet, autojump_clock: MockClock, seconds: float
+) -> None:
+    given_back: list[Delivery] = []
+
+    async def note(call: Call, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> object:
+        given_back.extend(one for one, wait in zip(deliveries, seconds, strict=True) if not wait)
+        return await call(deliveries, seconds)
+
+    fleet.queue.around["set_visibility"] = note
+    run = await fleet.push(*[f"work {seconds}"] * 60)
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker(slots=2))
+        await fleet.finish(run)
+        life.cancel()
+    assert not given_back
+
+
+async def test_what_is_given_back_and_comes_to_the_same_worker_at_once_is_not_forgotten(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    async def slow_answer(call: Call, *arguments: object) -> object:
+        answer = await call(*arguments)
+        # Meanwhile its own long poll gets the messages again.
+        await trio.sleep(0.05)
+        return answer
+
+    async with trio.open_nursery() as nursery:
+        life = fleet.start(nursery, fleet.worker("first"))
+        await fleet.finish(await fleet.push(*["work 0.001"] * 200, run="short"))
+        fleet.queue.around["set_visibility"] = slow_answer
+        run = await fleet.push("work 10", *["work 0.001"] * 9, run="mixed")
+        began = trio.current_time()
+        await fleet.finish(run)
+        life.cancel()
+    assert trio.current_time() - began < 20
