@@ -1,0 +1,208 @@
+"""Faults to plant in the worker and its protocol, each the breach of one rule; the simulation must catch every one.
+
+Two rules have another one behind them, and their breach shows only where that is taken away too, as in the exhaustive
+model (``tests/unit/protocol/test_model.py``): a release can meet its own claim's DONE only in a worker that releases
+what it is completing; and the state in a steal's condition covers for the lease end there, so both go.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import trio
+
+from cloudkon.errors import CloudKonError
+from cloudkon.ports import BATCH, Ask, Update
+from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Renewing
+from cloudkon.protocol.claiming import _Phase
+from cloudkon.protocol.registrar import batched
+from cloudkon.wire.report import encode_report
+from cloudkon.words import Record
+from images.worker.claiming import Claims
+from images.worker.closing import Closing
+from images.worker.heartbeat import Heartbeat
+from images.worker.holding import Arrival, Holding, Stage
+from images.worker.mailbox import Mailbox
+from images.worker.outputs import Outputs
+from images.worker.slots import Slots
+from tests.simulation.storm import Storm
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How to plant it, and in which kind of storm it shows."""
+
+    plant: Callable[[Patch], None]
+    storm: str = "all sorts"
+
+    def shows_in(self, seed: int) -> bool:
+        """Whether that seed's storm is of that kind."""
+        return Storm.of(seed).kind == self.storm
+
+
+def delete_before_complete(patch: Patch) -> None:
+    complete = Closing.complete
+
+    def hasty(self: Closing, holding: Holding) -> None:
+        for delivery in holding.arrival.deliveries.values():
+            self._delete.put(delivery)
+        complete(self, holding)
+
+    patch.setattr(Closing, "complete", hasty)
+
+
+def publish_before_complete(patch: Patch) -> None:
+    complete = Closing.complete
+
+    def hasty(self: Closing, holding: Holding) -> None:
+        assert self._nursery
+        report = encode_report(holding.key.run, holding.progress.results)
+        self._nursery.start_soon(self._kit.mailbox.publish, [report])
+        complete(self, holding)
+
+    patch.setattr(Closing, "complete", hasty)
+
+
+def ignored_failures(patch: Patch) -> None:
+    async def careless(
+        self: Mailbox, action: str, call: Callable[..., Awaitable[object]], entries: Sequence[object], tries: float = 1
+    ) -> None:
+        for some in batched(entries, BATCH):
+            while True:
+                try:
+                    await call(some)
+                except CloudKonError:
+                    await trio.sleep(0.2)
+                else:
+                    break
+
+    patch.setattr(Mailbox, "_insist", careless)
+
+
+def claim_without_lease(patch: Patch) -> None:
+    told = Claiming.told
+
+    def greedy(self: Claiming, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
+        verdict = told(self, ask, asked, answer)
+        if isinstance(verdict, Held) and isinstance(answer, Record) and answer.readable:
+            return replace(self, phase=_Phase.STEAL, seen=answer)
+        return verdict
+
+    patch.setattr(Claiming, "told", greedy)
+
+
+def heartbeat_off(patch: Patch) -> None:
+    patch.setattr(Heartbeat, "_take_due", lambda _: [])
+
+
+def heartbeat_without_checkpoint(patch: Patch) -> None:
+    ask = Renewing.ask
+
+    def forgetful(self: Renewing, now: Instant) -> Ask:
+        return ask(replace(self, progress=self.claim.record.progress), now)
+
+    patch.setattr(Renewing, "ask", forgetful)
+
+
+def own_clock_ignored(patch: Patch) -> None:
+    patch.setattr(Heartbeat, "_lose_overdue", lambda _: None)
+
+
+def late_claim_begun(patch: Patch) -> None:
+    patch.setattr(Claims, "_begin", Claims._start)
+
+
+def unfenced_completion(patch: Patch) -> None:
+    ask = Completing.ask
+
+    def loose(self: Completing, now: Instant) -> Ask:
+        asked = ask(self, now)
+        return _Unfenced(asked.record, asked.owner, asked.attempt) if isinstance(asked, Update) else asked
+
+    patch.setattr(Completing, "ask", loose)
+
+
+class _Unfenced(Update):
+    """An update whose condition is nothing but that the item is there."""
+
+    __slots__ = ()
+
+    def admits(self, found: Record) -> bool:  # noqa: ARG002  (its signature)
+        return True
+
+
+def steal_without_state_and_lease_end(patch: Patch) -> None:
+    ask = Claiming.ask
+
+    def loose(self: Claiming, now: Instant) -> Ask:
+        asked = ask(self, now)
+        return replace(asked, state=None, lease_end=None) if isinstance(asked, Update) else asked
+
+    patch.setattr(Claiming, "ask", loose)
+
+
+def release_without_state(patch: Patch) -> None:
+    ask = Releasing.ask
+
+    def loose(self: Releasing, now: Instant) -> Ask:
+        asked = ask(self, now)
+        assert isinstance(asked, Update)
+        return replace(asked, state=None)
+
+    patch.setattr(Releasing, "ask", loose)
+    release_what_is_being_completed(patch)
+
+
+def release_what_is_being_completed(patch: Patch) -> None:
+    kill = Slots.kill
+
+    def hasty(self: Slots) -> None:
+        kill(self)
+        for holding in list(self._kit.custody.holdings.values()):
+            if holding.stage is Stage.CLOSING:
+                self._closing.release(holding)
+
+    patch.setattr(Slots, "kill", hasty)
+
+
+def stop_on_stale_handle(patch: Patch) -> None:
+    hide = Heartbeat._hide
+
+    async def stopping(self: Heartbeat, arrivals: list[Arrival]) -> None:
+        before = {arrival.key: len(arrival.deliveries) for arrival in arrivals}
+        await hide(self, arrivals)
+        for arrival in arrivals:
+            holding = self._kit.custody.holdings.get(arrival.key)
+            if len(arrival.deliveries) < before[arrival.key] and holding and holding.renewed:
+                self._lose(holding, overdue=False)
+
+    patch.setattr(Heartbeat, "_hide", stopping)
+
+
+def object_keys_without_token(patch: Patch) -> None:
+    fit = Outputs.fit
+
+    async def shared(self: Outputs, results: Any, token: str, wanted: Any) -> None:  # noqa: ANN401  (as ``fit``)
+        await fit(self, results, "", wanted)
+
+    patch.setattr(Outputs, "fit", shared)
+
+
+FAULTS = [
+    Fault(delete_before_complete),
+    Fault(publish_before_complete),
+    Fault(ignored_failures),
+    Fault(claim_without_lease),
+    Fault(heartbeat_off),
+    Fault(heartbeat_without_checkpoint),
+    Fault(own_clock_ignored, "partings"),
+    Fault(late_claim_begun, "slow writes"),
+    Fault(unfenced_completion, "slow writes"),
+    Fault(steal_without_state_and_lease_end, "slow writes"),
+    Fault(release_without_state, "stops in slow writes"),
+    Fault(stop_on_stale_handle, "an unruly queue"),
+    Fault(object_keys_without_token, "deaths while storing"),
+]

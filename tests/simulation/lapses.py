@@ -1,0 +1,228 @@
+"""Lapses to plant beside the faults: smaller breaches, which charge a task, hide a message or leave a worker stuck."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import trio
+
+from cloudkon.ports import Ask, Read, Update, WriteOutcome
+from cloudkon.protocol import (
+    Claiming,
+    Completing,
+    Held,
+    Instant,
+    Lost,
+    Recorded,
+    Releasing,
+    Renewing,
+    Terms,
+)
+from cloudkon.protocol.claim import new_token
+from cloudkon.words import Progress, Record, TaskState
+from images.worker import surplus
+from images.worker.attempt import Outcome
+from images.worker.claiming import Claims
+from images.worker.closing import Closing, Publication
+from images.worker.custody import Custody
+from images.worker.door import Door
+from images.worker.holding import Arrival, Holding, Stage
+from images.worker.intake import Intake
+from images.worker.slots import Slots
+from tests.simulation.faults import Fault, Patch
+
+
+def failed_writes_ignored(patch: Patch) -> None:
+    for machine in (Claiming, Completing, Renewing, Releasing):
+        _change_answers(
+            patch, machine, lambda answer: WriteOutcome.WRITTEN if answer is WriteOutcome.FAILED else answer
+        )
+
+
+def _change_answers(patch: Patch, machine: Any, change: Callable[[Any], Any]) -> None:  # noqa: ANN401  (any machine's)
+    told = machine.told
+    patch.setattr(machine, "told", lambda self, ask, asked, answer: told(self, ask, asked, change(answer)))
+
+
+def no_lease_written(patch: Patch) -> None:
+    _change_claims(patch, lambda _, record: replace(record, lease_end=0))
+
+
+def results_lost_by_a_steal(patch: Patch) -> None:
+    _change_claims(patch, lambda _, record: replace(record, progress=Progress(losses=record.progress.losses)))
+
+
+def release_counted_as_death(patch: Patch) -> None:
+    def charge(claiming: Claiming, record: Record) -> Record:
+        released = claiming.seen is not None and claiming.seen.released
+        return replace(record, progress=record.progress.after_loss()) if released else record
+
+    _change_claims(patch, charge)
+
+
+def _change_claims(patch: Patch, change: Callable[[Claiming, Record], Record]) -> None:
+    ask = Claiming.ask
+
+    def changed(self: Claiming, now: Instant) -> Ask:
+        asked = ask(self, now)
+        return asked if isinstance(asked, Read) else replace(asked, record=change(self, asked.record))
+
+    patch.setattr(Claiming, "ask", changed)
+
+
+def new_token_for_each_try(patch: Patch) -> None:
+    told = Claiming.told
+
+    def forgetful(self: Claiming, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
+        outcome = told(self, ask, asked, answer)
+        if answer is WriteOutcome.FAILED and isinstance(outcome, Claiming):
+            return replace(outcome, token=new_token())
+        return outcome
+
+    patch.setattr(Claiming, "told", forgetful)
+
+
+def lease_counted_from_the_answer(patch: Patch) -> None:
+    patch.setattr(Terms, "trusted_until", lambda self, _: trio.current_time() + self.trusted_seconds)
+
+
+def hold_counted_from_the_answer(patch: Patch) -> None:
+    judge = Claiming._judge
+
+    def late(self: Claiming, found: Record | None, asked: Instant) -> object:
+        verdict = judge(self, found, asked)
+        if isinstance(verdict, Held):
+            return Held(verdict.key, verdict.until + trio.current_time() - asked.monotonic)
+        return verdict
+
+    patch.setattr(Claiming, "_judge", late)
+
+
+def margin_ignored(patch: Patch) -> None:
+    judge = Claiming._judge
+    patch.setattr(
+        Claiming,
+        "_judge",
+        lambda self, found, asked: judge(replace(self, terms=replace(self.terms, margin=0)), found, asked),
+    )
+
+
+def what_cannot_be_read_taken(patch: Patch) -> None:
+    judge = Claiming._judge
+    patch.setattr(
+        Claiming, "_judge", lambda self, found, asked: judge(self, found and replace(found, readable=True), asked)
+    )
+
+
+def renewal_that_may_shorten(patch: Patch) -> None:
+    ask = Renewing.ask
+
+    def loose(self: Renewing, now: Instant) -> Ask:
+        asked = ask(self, now)
+        return replace(asked, lease_not_after=None) if isinstance(asked, Update) else asked
+
+    patch.setattr(Renewing, "ask", loose)
+
+
+def lost_published(patch: Patch) -> None:
+    told = Completing.told
+
+    def blind(self: Completing, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
+        outcome = told(self, ask, asked, answer)
+        return Recorded(replace(self.claim.record, progress=self.progress)) if isinstance(outcome, Lost) else outcome
+
+    patch.setattr(Completing, "told", blind)
+
+
+def cancelled_published_unfenced(patch: Patch) -> None:
+    complete = Closing.complete
+
+    def hasty(self: Closing, holding: Holding) -> None:
+        results = holding.progress.results
+        if any(result.state is TaskState.CANCELLED for result in results):
+            self.publish_again(holding.arrival, results)
+        else:
+            complete(self, holding)
+
+    patch.setattr(Closing, "complete", hasty)
+
+
+def done_not_published_again(patch: Patch) -> None:
+    def silent(self: Closing, arrival: Arrival, results: object) -> None:
+        self._publish.put(Publication(arrival, ()))
+
+    patch.setattr(Closing, "publish_again", silent)
+
+
+def attempt_charged_for_a_stop(patch: Patch) -> None:
+    def charged(*_: object) -> Outcome:
+        return Outcome("", "stopped", permanent=False, started=0.0, seconds=0.0)
+
+    patch.setattr(Slots, "_broken_off", charged)
+
+
+def failures_not_kept(patch: Patch) -> None:
+    progress = Holding.progress.fget  # type: ignore[attr-defined]  # it is a property
+    patch.setattr(Holding, "progress", property(lambda self: replace(progress(self), failures={})))
+
+
+def suspect_not_recorded(patch: Patch) -> None:
+    async def bold(*_: object) -> bool:
+        return True
+
+    patch.setattr(Slots, "_suspect", bold)
+
+
+def surplus_given_back_while_it_runs(patch: Patch) -> None:
+    patch.setattr(surplus, "_waits", lambda holding: holding.stage is Stage.ACTIVE and not holding.careful)
+
+
+def given_up_claim_kept(patch: Patch) -> None:
+    forget = Custody.forget
+
+    def keeping(self: Custody, key: Any) -> None:  # noqa: ANN401  (a chunk's)
+        if key in self.holdings:
+            forget(self, key)
+
+    async def leave(self: Claims, arrival: Arrival, until: float) -> None:
+        await leave_one(self, arrival, until)
+        forget(self._kit.custody, arrival.key)
+
+    def publish(self: Closing, arrival: Arrival, results: Any) -> None:  # noqa: ANN401  (as there)
+        forget(self._kit.custody, arrival.key)
+        publish_again(self, arrival, results)
+
+    leave_one, publish_again = Claims._leave_one, Closing.publish_again
+    patch.setattr(Custody, "forget", keeping)
+    patch.setattr(Claims, "_leave_one", leave)
+    patch.setattr(Closing, "publish_again", publish)
+
+
+def queue_avoided_for_ever_after_a_failure(patch: Patch) -> None:
+    async def offended(self: Intake, door: Door, longest: float = 0.0) -> None:
+        door.resting += 1
+
+    patch.setattr(Intake, "_rest", offended)
+
+
+LAPSES = [
+    Fault(failed_writes_ignored),
+    Fault(no_lease_written),
+    Fault(results_lost_by_a_steal),
+    Fault(release_counted_as_death),
+    Fault(new_token_for_each_try, "lost answers"),
+    Fault(lease_counted_from_the_answer, "slow writes"),
+    Fault(hold_counted_from_the_answer),
+    Fault(margin_ignored),
+    Fault(what_cannot_be_read_taken, "a rolling deploy"),
+    Fault(renewal_that_may_shorten, "partings"),
+    Fault(lost_published, "slow writes"),
+    Fault(cancelled_published_unfenced),
+    Fault(done_not_published_again, "stops in slow writes"),
+    Fault(attempt_charged_for_a_stop),
+    Fault(failures_not_kept),
+    Fault(suspect_not_recorded),
+    Fault(surplus_given_back_while_it_runs),
+    Fault(given_up_claim_kept, "slow writes"),
+    Fault(queue_avoided_for_ever_after_a_failure),
+]

@@ -1,0 +1,71 @@
+"""The simulation bites: it sees each planted fault, tells how to replay it, and a seed fixes all that happens."""
+
+import os
+import subprocess
+import sys
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.chaos import run_seed
+from tests.simulation.faults import (
+    FAULTS,
+    Fault,
+    delete_before_complete,
+    release_what_is_being_completed,
+    release_without_state,
+)
+from tests.simulation.lapses import LAPSES
+from tests.simulation.schedules import run_all
+from tests.simulation.storm import KINDS, Storm
+from tests.simulation.witness import PromiseBroken
+
+MOST_SEEDS_TO_BITE = 400
+TRACE = (
+    "from tests.simulation.chaos import run_seed; import sys, pathlib; print(run_seed(3, pathlib.Path(sys.argv[1])))"
+)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS + LAPSES, ids=lambda fault: fault.plant.__name__)
+def test_a_planted_fault_is_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault.plant(monkeypatch)
+    for seed in islice(filter(fault.shows_in, count()), MOST_SEEDS_TO_BITE):
+        try:
+            run_seed(seed, tmp_path)
+        except PromiseBroken:
+            return
+    pytest.fail(f"{MOST_SEEDS_TO_BITE} schedules did not show it")
+
+
+def test_what_is_planted_beside_a_fault_to_uncover_it_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release_what_is_being_completed(monkeypatch)
+    (fault,) = [fault for fault in FAULTS if fault.plant is release_without_state]
+    run_all(islice(filter(fault.shows_in, count()), 20), tmp_path)
+
+
+def test_a_failure_says_how_to_replay_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    delete_before_complete(monkeypatch)
+    with pytest.raises(PromiseBroken) as caught:
+        run_all(range(1000), tmp_path)
+    (note,) = caught.value.__notes__
+    seed = int(note.split("FIRST=")[1])
+    with pytest.raises(PromiseBroken, match=str(caught.value).split(" at ")[0]):
+        run_seed(seed, tmp_path)
+
+
+def test_a_seed_fixes_all_that_happens(tmp_path: Path) -> None:
+    here = str(run_seed(3, tmp_path))
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.getcwd()}  # noqa: PTH109  (a string is wanted)
+    command = [sys.executable, "-c", TRACE, str(tmp_path)]
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert there.stdout.strip() == here
+    assert str(run_seed(4, tmp_path)) != here
+
+
+def test_every_kind_of_storm_comes_up_often() -> None:
+    kinds = [Storm.of(seed).kind for seed in range(1000)]
+    assert {kind for kind in KINDS if kinds.count(kind) > 20} == set(KINDS)
