@@ -2,7 +2,12 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
-from cloudkon.instructions.animoto import OnMissing
+import trio
+
+from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide
+from images.animoto.film import Canvas, Film, Pixels
+from images.animoto.lettering import lettered, letterings
+from images.animoto.likeness import Veil
 from images.animoto.missing import NAMED_IN_ERROR, Missing, failure
 
 
@@ -11,23 +16,41 @@ class Album:
 
     def __init__(
         self,
-        source: AsyncIterable[bytes | Missing],
-        total: int,
-        on_missing: OnMissing,
+        source: AsyncIterable[Canvas | Missing],
+        job: AnimotoJob,
+        film: Film,
         progress: Callable[[int], None],
+        likeness: Callable[[Pixels], bytes],
+        poster: Callable[[Pixels], bytes] | None,
     ) -> None:
-        """``source`` gives one entry for each of ``total`` links; ``progress`` is told how many were handed on."""
+        """``source`` gives one entry for each of the job's slides; ``progress`` is told how many were handed on.
+
+        ``likeness`` is what is kept of each picture, and ``poster`` of the first, if anything.
+        """
         self._source = source
-        self._on_missing = on_missing
+        self._on_missing = job.on_missing
+        self._title = job.title
+        self._film = film
         self._progress = progress
-        self.total = total
-        self.count = 0
-        """Pictures handed on."""
-        self.first = b""
-        """The first of them."""
+        self._likeness = likeness
+        self._make_poster = poster
+        self.total = len(job.slides)
+        self.likenesses: list[bytes] = []
+        """Of the pictures handed on."""
+        self.veils: list[Veil] = []
+        """Of the texts before them, where they move."""
+        self.poster = b""
+        """Made of the first of them."""
+        self.slides: list[Slide] = []
+        """How each of them is shown."""
         self.missing: list[Missing] = []
 
-    async def pictures(self) -> AsyncGenerator[bytes, None]:
+    @property
+    def count(self) -> int:
+        """Pictures handed on."""
+        return len(self.likenesses)
+
+    async def pictures(self) -> AsyncGenerator[Canvas, None]:
         """Every picture there is; raises the job's failure if it can't do without the others."""
         seen = 0
         async for entry in self._source:
@@ -38,9 +61,23 @@ class Album:
                 if self._on_missing is OnMissing.FAIL and len(self.missing) >= NAMED_IN_ERROR:
                     break
             elif not self.missing or self._on_missing is OnMissing.SKIP:
-                self.first = self.first or entry
-                self.count += 1
-                yield entry
+                yield await trio.to_thread.run_sync(self._take, entry)
+                del entry  # a picture, that would stay until the next is there
                 self._progress(seen)
         if self.missing and (self._on_missing is OnMissing.FAIL or not self.count):
             raise failure(self.missing, seen, self.total)
+
+    def _take(self, entry: Canvas) -> Canvas:
+        """Put the picture in, with what is to be read on it. The title stands on the first there is."""
+        size = self._film.width, self._film.height
+        texts = letterings("" if self.count else self._title, entry.slide.caption, *size)
+        if self._film.moves:
+            entry = entry._replace(letters=texts)
+            self.veils.append(Veil.of(texts, self._film))
+        else:
+            entry = entry._replace(pixels=lettered(entry.pixels, texts, *size))
+        if self._make_poster and not self.count:
+            self.poster = self._make_poster(entry.pixels)
+        self.slides.append(entry.slide)
+        self.likenesses.append(self._likeness(entry.pixels))
+        return entry

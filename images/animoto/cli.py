@@ -4,9 +4,13 @@ import sys
 
 import click
 
+from cloudkon.errors import CloudKonError
+from cloudkon.instructions import parse
+from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.settings import Settings
 from cloudkon.words import ANIMOTO
 from images.animoto.handler import animoto
+from images.animoto.plan import described
 from images.worker.handlers import Handler
 from images.worker.program import serve
 
@@ -14,10 +18,25 @@ from images.worker.program import serve
 @click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")
 @click.option("--until-empty", is_flag=True, help="End when the queue is empty and nothing is in flight.")
 @click.option("--slots", type=click.IntRange(1, 64), help="Videos at a time.  [default: CLOUDKON_SLOTS, or 1]")
-def main(*, until_empty: bool, slots: int | None) -> None:
+@click.option("--plan", "instruction", metavar="INSTRUCTION", help="Print what its video would show when, and end.")
+def main(*, until_empty: bool, slots: int | None, instruction: str | None) -> None:
     """Take slideshows off the queue of the pool "animoto" and render them until SIGTERM."""
+    if instruction is not None:
+        sys.exit(_print_plan(instruction))
     sys.exit(serve(ANIMOTO, _find_handlers, until_empty=until_empty, slots=slots))
 
 
 def _find_handlers(settings: Settings) -> dict[str, Handler]:  # noqa: ARG001  (what the worker asks of a pool)
     return {"animoto": animoto}
+
+
+def _print_plan(instruction: str) -> int:
+    """All its pictures are taken to be there. Gives the exit code."""
+    try:
+        job = parse_animoto(parse(instruction).arguments)
+    except CloudKonError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    for line in described(job.fps, job.slides):
+        click.echo(line)
+    return 0

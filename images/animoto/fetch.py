@@ -26,7 +26,7 @@ from images.animoto.missing import Outlook, Unusable
 
 _HEADERS = {
     "User-Agent": f"CloudKon-animoto/{cloudkon.__version__}",
-    "Accept": "image/*",
+    "Accept": "image/*, audio/*;q=0.5",
     # Pictures don't compress, and a compressed answer is a bomb until it is unpacked.
     "Accept-Encoding": "identity",
 }
@@ -166,7 +166,8 @@ def _normal(url: str) -> str:
     try:
         return requests.Request("GET", url).prepare().url or ""
     except (requests.RequestException, UnicodeError) as error:
-        raise Unusable(f"the address can't be read: {error}") from None
+        # It may repeat the address, and that a signature: ``shown`` leaves these out too.
+        raise Unusable(f"the address can't be read: {str(error).partition('?')[0]}") from None
 
 
 def _download(
@@ -193,6 +194,9 @@ def _download(
             raise Unusable("the server does not answer", Outlook.SOON) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Unusable(f"the connection failed or broke off: {_root(error)}", Outlook.SOON) from error
+        except ValueError as error:
+            # Of urljoin and int, that read what the server wrote: "Location: http://[", a length of 5,000 digits.
+            raise Unusable(f"the server's answer can't be read: {error}") from error
 
 
 def _check_answer(response: requests.Response, limits: Limits) -> None:
@@ -232,7 +236,7 @@ def _retry_after(response: requests.Response) -> float | None:
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a zone that is years away
         return None
     return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time())
 

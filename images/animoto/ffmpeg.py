@@ -4,12 +4,14 @@ It gets no secrets (an empty environment), no keyboard, no network (each caller 
 its own that can be killed as a whole, limits that the kernel keeps, and it dies with its parent.
 """
 
+import fcntl
 import os
 import resource
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,13 +21,17 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.errors import CloudKonError
+from images.animoto.allocation import LARGE_BLOCK
 from images.animoto.cause import ungrouped
 
 PROTOCOLS = "file,pipe"
 """What ffmpeg may open: a playlist could otherwise make it reach into the network."""
 _TAIL = 2000
 """Bytes of standard error that are kept."""
-_READ = 64 * 1024
+_PIPE = 1024 * 1024
+"""Bytes on their way. By default they are 64 KiB, for each of which both sides are woken: a hundred times a picture."""
+_ENVIRONMENT = {"LC_ALL": "C", "MALLOC_MMAP_THRESHOLD_": str(LARGE_BLOCK)}
+"""All that it gets of one. The second is glibc's: what ``allocation`` is for here, and worth 20 MB there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +55,19 @@ async def run_ffmpeg(
     arguments: Sequence[str],
     *,
     directory: Path,
-    feed: AsyncIterable[bytes] | None = None,
-    take_line: Callable[[str], None] | None = None,
+    feed: AsyncIterable[bytes | memoryview] | None = None,
+    take: Callable[[bytes], Awaitable[None]] | None = None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> None:
     """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said.
 
-    ``feed`` goes to its standard input; each line of its standard output goes to ``take_line``. It runs in
-    ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``take_line``, which goes up.
+    ``feed`` goes to its standard input; each piece of its standard output goes to ``take``, for which ffmpeg waits. It
+    runs in ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``take``, which goes up.
     """
     process = _start(arguments, directory)
     try:
         _limit(process.pid, bounds)
-        tail = await ungrouped(partial(_converse, process, feed, take_line))
+        tail = await ungrouped(partial(_converse, process, feed, take))
         status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
     finally:
         _end(process)
@@ -83,7 +89,7 @@ def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes
         stderr=subprocess.PIPE,
         bufsize=0,
         cwd=directory,
-        env={"LC_ALL": "C"},
+        env=_ENVIRONMENT,
         start_new_session=True,
     )
 
@@ -122,8 +128,8 @@ def _limit(pid: int, bounds: Bounds) -> None:
 
 async def _converse(
     process: "subprocess.Popen[bytes]",
-    feed: AsyncIterable[bytes] | None,
-    take_line: Callable[[str], None] | None,
+    feed: AsyncIterable[bytes | memoryview] | None,
+    take: Callable[[bytes], Awaitable[None]] | None,
 ) -> bytes:
     """Talk with it until it says no more; give the end of its standard error."""
     tail = bytearray()
@@ -140,36 +146,36 @@ async def _converse(
 
         feeding = trio.CancelScope()
         nursery.start_soon(keep_tail)
-        nursery.start_soon(_take_lines, stdout, take_line)
+        nursery.start_soon(_take, stdout, take)
         with feeding:
             await _feed(stdin, feed)
     return bytes(tail)
 
 
-async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes] | None) -> None:
+async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None) -> None:
     async with stdin:
         if feed is None:
             return
         try:
             async for data in feed:
                 await stdin.send_all(data)
+                del data  # a picture, that would stay until the next is there
         except trio.BrokenResourceError:
             # It has ended early: its status and its last words say why.
             return
 
 
-async def _take_lines(stdout: trio.abc.ReceiveStream, take_line: Callable[[str], None] | None) -> None:
-    rest = b""
+async def _take(stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None) -> None:
     async for data in stdout:
-        *lines, rest = (rest + data).split(b"\n")
-        if take_line is not None:
-            for line in lines:
-                take_line(line.decode(errors="replace"))
+        if take is not None:
+            await take(bytes(data))
 
 
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
     if pipe is None:
         raise AssertionError("all three are pipes")
+    with suppress(OSError, AttributeError):  # beyond what its user may have, or on another system
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
     stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
     pipe.close()
     return stream

@@ -7,7 +7,7 @@ from images.worker.context import Context
 
 
 def animoto(arguments: str, context: Context) -> str:
-    """Make the video, store it, and give its ``s3://`` address (and, after a space, what is missing in it).
+    """Make the video, store it, and give its ``s3://`` address, a poster's if asked for, and what is missing.
 
     Runs in a slot process, which may be killed at any time: ffmpeg then dies with it, and the scratch directory is the
     worker's to remove. Raises ``InvalidInstruction``, ``PermanentFailure`` that names each picture that can't be had,
@@ -15,7 +15,9 @@ def animoto(arguments: str, context: Context) -> str:
     """
     # Here, because the worker's own process imports this module as well, and idle it should stay below 90 MB.
     from cloudkon.aws import connect  # noqa: PLC0415  (see above)
+    from images.animoto.allocation import give_back_large_blocks  # noqa: PLC0415  (see above)
     from images.animoto.video import make_video  # noqa: PLC0415  (see above)
 
+    give_back_large_blocks()
     job = parse_animoto(arguments)
     return trio.run(make_video, job, context, connect(context.settings, context.log).store)

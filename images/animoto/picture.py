@@ -24,7 +24,7 @@ class Kind(Enum):
     AVIF = "AVIF"
 
 
-_MAGIC = {
+MAGIC = {
     b"\xff\xd8\xff": Kind.JPEG,
     b"\x89PNG\r\n\x1a\n": Kind.PNG,
     b"GIF87a": Kind.GIF,
@@ -69,14 +69,15 @@ def kind_of(path: Path) -> Kind:
     if not head:
         raise Unusable("it is an empty file")
     if len(head) >= _SHORTEST:
-        for magic, kind in _MAGIC.items():
+        for magic, kind in MAGIC.items():
             if head.startswith(magic):
                 return kind
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return Kind.WEBP
         if head[4:8] == b"ftyp":
             return _kind_by_brand(head)
-    raise Unusable(f"it is {_name(head)}; {TAKEN}")
+    found = name_of(head) or "no picture of a known kind"
+    raise Unusable(f"it is {found}; {TAKEN}")
 
 
 def _kind_by_brand(head: bytes) -> Kind:
@@ -90,8 +91,9 @@ def _kind_by_brand(head: bytes) -> Kind:
     raise Unusable(f"it is a video; {TAKEN}")
 
 
-def _name(head: bytes) -> str:
+def name_of(head: bytes) -> str:
+    """What a file is that begins so, where it is something that people link to by mistake; or nothing."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<?xml") and b"<svg" in text:
         return _OTHERS[b"<svg"]
-    return next((name for start, name in _OTHERS.items() if text.startswith(start)), "no picture of a known kind")
+    return next((name for start, name in _OTHERS.items() if text.startswith(start)), "")

@@ -1,45 +1,61 @@
 """Verify: a video is what was asked for, before anybody is told where it lies."""
 
+from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 from cloudkon.errors import CloudKonError
 from images.animoto.ffmpeg import PROTOCOLS, run_ffmpeg
 from images.animoto.film import Film
+from images.animoto.mp4.sound import FRAME, PRIMING, RATE
 
 
 class BadVideo(CloudKonError):
     """The renderer made something else than the film."""
 
 
-async def verify(video: Path, film: Film, pictures: int) -> None:
-    """Raise ``BadVideo`` unless frames, times, size and layout are those of a film of so many pictures.
+async def verify(video: Path, film: Film, frames: int, *, sound: bool = False) -> list[int]:
+    """Raise ``BadVideo`` unless frames, times, size, sound and layout are those of a film of so many frames.
 
+    Gives the frames (from 0, in the order of display) that players can begin at.
     ffmpeg lists the video's packets without decoding them, which takes under a second for an hour of video.
     """
-    packets = _Packets(film.first_frame(pictures))
+    packets = _Packets(frames, _Sound(Fraction(frames, film.fps)) if sound else None)
     arguments = ["-protocol_whitelist", PROTOCOLS, "-i", str(video), "-map", "0", "-c", "copy", "-f", "framecrc", "-"]
-    await run_ffmpeg(arguments, directory=video.parent, take_line=packets.take)
+    await run_ffmpeg(arguments, directory=video.parent, take=packets.take)
     packets.check(film)
     order = [kind for kind in _boxes(video) if kind in {"moov", "mdat"}]
     if order != ["moov", "mdat"]:
         raise BadVideo(f"the video's parts lie as {', '.join(order)}: players could not start before its last byte")
+    return packets.keys
 
 
 class _Packets:
     """Reads ffmpeg's framecrc lines: ``#name 0: value``, then ``stream, dts, pts, duration, size, crc``."""
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, expected: int, sound: "_Sound | None") -> None:
+        self._rest = b""
+        self._sound = sound
+        self.keys: list[int] = []
         self._seen = bytearray(expected)
         self._count = 0
         self._facts: dict[str, str] = {}
         self._fault = ""
 
-    def take(self, line: str) -> None:
+    async def take(self, piece: bytes) -> None:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            self._read(line.decode(errors="replace"))
+
+    def _read(self, line: str) -> None:
         if line.startswith("#"):
             name, _, value = line[1:].partition(":")
             self._facts[name.strip()] = value.strip()
             return
-        stream, _dts, pts, duration, *_rest = (field.strip() for field in line.split(","))
+        stream, _dts, pts, duration, _size, _crc, *flags = (field.strip() for field in line.split(","))
+        if stream == "1" and self._sound:
+            self._sound.add(int(pts), int(duration))
+            return
         if stream != "0":
             self._fault = "it has more than one stream"
             return
@@ -49,6 +65,8 @@ class _Packets:
             self._fault = self._fault or f"a frame is shown at {pts} for {duration}, off the constant rate"
         else:
             self._seen[frame] = 1
+        if not any(flag.startswith("F=") for flag in flags):  # they are given where they aren't just "key"
+            self.keys.append(frame)
         self._facts.setdefault("duration", duration)
         if duration != self._facts["duration"]:
             self._fault = self._fault or f"frames last {self._facts['duration']} and {duration}"
@@ -65,6 +83,33 @@ class _Packets:
         numerator, denominator = (int(part) for part in self._facts["tb 0"].split("/"))
         if int(self._facts["duration"]) * numerator * film.fps != denominator:
             raise BadVideo(f"the video does not have {film.fps} frames a second")
+        if self._sound:
+            self._sound.check(self._facts)
+
+
+class _Sound:
+    """Looks at the sound's packets: AAC without gaps, from the film's first frame to its last."""
+
+    def __init__(self, seconds: Fraction) -> None:
+        self._samples = seconds * RATE
+        """Of the film."""
+        self._end = -PRIMING
+        self._has_gap = False
+
+    def add(self, at: int, samples: int) -> None:
+        self._has_gap = self._has_gap or at != self._end
+        self._end = at + samples
+
+    def check(self, facts: Mapping[str, str]) -> None:
+        coded = facts.get("codec_id 1"), facts.get("tb 1")
+        if coded != ("aac", f"1/{RATE}"):
+            raise BadVideo(f"the sound is coded as {coded[0]} with a clock of {coded[1]} s, not as aac with 1/{RATE}")
+        if self._has_gap:
+            raise BadVideo("the sound has gaps, or does not begin with the video")
+        if not 0 <= self._end - self._samples < FRAME:
+            raise BadVideo(
+                f"the sound ends at {self._end / RATE:.3f} s, and the video at {float(self._samples / RATE):.3f} s"
+            )
 
 
 def _boxes(video: Path) -> list[str]:

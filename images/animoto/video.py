@@ -2,26 +2,37 @@
 
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from fractions import Fraction
 from functools import partial
+from math import floor
 from pathlib import Path
 from typing import NamedTuple
 
 import trio
 
 from cloudkon.errors import CloudKonError, Unavailable
-from cloudkon.instructions.animoto import AnimotoJob
+from cloudkon.instructions.animoto import AnimotoJob, Slide
 from cloudkon.ports import Store, StoredObject
 from images.animoto.album import Album
 from images.animoto.cause import ungrouped
 from images.animoto.fetch import Fetcher
-from images.animoto.film import Film
+from images.animoto.film import Canvas, Film
+from images.animoto.h264.unsupported import Unsupported
+from images.animoto.likeness import LONG_SIDE, SIDE, Sight, compare, likeness
 from images.animoto.missing import Missing, Unusable, note
+from images.animoto.motion.camera import cameras
+from images.animoto.motion.moving import MovingRenderer
+from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.normalise import normalise, poster
 from images.animoto.order import in_order
-from images.animoto.render import PlainRenderer, Renderer
-from images.animoto.verify import verify
+from images.animoto.plain import PlainRenderer
+from images.animoto.plan import frames_of, plan
+from images.animoto.render import Renderer
+from images.animoto.snapshot import snapshot
+from images.animoto.verify import BadVideo, verify
+from images.animoto.written import WrittenRenderer, refusal
 from images.worker.context import Context
 
 _FETCHES = 8
@@ -36,14 +47,16 @@ _STORE_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between tries to store: what a whole video cost is not thrown away for a throttled call."""
 
 
-class _Link(NamedTuple):
+class _Wanted(NamedTuple):
     number: int
-    link: str
+    slide: Slide
+
+    def missing(self, why: Unusable) -> Missing:
+        return Missing(self.number, self.slide.link, why.reason, why.outlook)
 
 
 class _File(NamedTuple):
-    number: int
-    link: str
+    wanted: _Wanted
     path: Path
 
 
@@ -54,12 +67,12 @@ async def make_video(
     renderer: Renderer | None = None,
     fetcher: Fetcher | None = None,
 ) -> str:
-    """Make and store the job's video; give its address, and after a space what is missing in it.
+    """Make and store the job's video; give its address, that of a poster that was asked for, and what is missing in it.
 
     Raises ``PermanentFailure`` where trying again is no use, else another ``CloudKonError``. All that it writes lies
     in the task's scratch directory and is gone at the end.
     """
-    renderer = renderer or PlainRenderer()
+    renderer = renderer or _renderer_for(job, context)
     fetcher = fetcher or Fetcher(context.settings, store)
     try:
         with (
@@ -79,23 +92,60 @@ async def _make(
     began = time.monotonic()
     film = Film.of(job)
     video = directory / "video.mp4"
-    album = await ungrouped(partial(_render, job, context, film, renderer, fetcher, video))
-    await verify(video, film, album.count)
+    try:
+        album = await _rendered(job, context, film, renderer, fetcher, video)
+    except (BadVideo, Unsupported) as error:
+        if not isinstance(renderer, WrittenRenderer):
+            raise
+        said = "the video was wrong, and is made again the slow way"
+        context.log.error(said, renderer=renderer.name, why=str(error))  # noqa: TRY400  (it logs JSON, without traces)
+        renderer = PlainRenderer()
+        album = await _rendered(job, context, film, renderer, fetcher, video)
     context.progress(_RENDERED, "storing the video")
     facts = {
         "pictures": str(album.count),
         "missing": str(len(album.missing)),
-        "seconds": f"{float(film.length(album.count)):g}",
+        "seconds": f"{frames_of(film.fps, album.slides) / film.fps:g}",
         "fps": str(film.fps),
         "size": f"{film.width}x{film.height}",
         "renderer": renderer.name,
     }
     key = f"videos/{context.run}/{context.task.seq}.{context.token}"
     # The poster first: whoever finds the video finds its poster too.
-    await _stored(partial(store.put, f"{key}.jpg", poster(album.first, film), "image/jpeg", facts))
+    still = await _stored(partial(store.put, f"{key}.jpg", await _poster(job, film, album, video), "image/jpeg", facts))
     stored = await _stored(partial(store.put, f"{key}.mp4", video, "video/mp4", facts))
     context.log.info("video stored", address=stored.address, bytes=stored.size, took=_since(began), **facts)
-    return f"{stored.address} {note(album.missing, album.total)}" if album.missing else stored.address
+    output = stored.address if job.poster is None else f"{stored.address} {still.address}"
+    return f"{output} {note(album.missing, album.total)}" if album.missing else output
+
+
+async def _poster(job: AnimotoJob, film: Film, album: Album, video: Path) -> bytes:
+    """A JPEG of the frame that was asked for, or of the first picture, which is at hand where it stands still."""
+    if album.poster:
+        return album.poster
+    # Fewer frames than was thought at push, where pictures are missing.
+    frame = min(floor((job.poster or 0) * film.fps), frames_of(film.fps, album.slides) - 1)
+    return poster(await snapshot(video, film, frame), film)
+
+
+def _renderer_for(job: AnimotoJob, context: Context) -> Renderer:
+    if Film.of(job).moves:
+        return MovingRenderer(job.quality)
+    if reason := refusal(Film.of(job)):
+        context.log.info("every frame is encoded", why=reason)
+        return PlainRenderer()
+    return WrittenRenderer(job.quality)
+
+
+async def _rendered(
+    job: AnimotoJob, context: Context, film: Film, renderer: Renderer, fetcher: Fetcher, video: Path
+) -> Album:
+    """Make the video, and hold it against the plan."""
+    album = await ungrouped(partial(_render, job, context, film, renderer, fetcher, video))
+    keys = await verify(video, film, frames_of(film.fps, album.slides), sound=bool(job.music))
+    sights = list(map(Sight, cameras(film, album.slides), album.veils)) if film.moves else None
+    await compare(video, film, list(plan(film.fps, album.slides)), album.likenesses, keys, sights)
+    return album
 
 
 async def _render(
@@ -103,36 +153,48 @@ async def _render(
 ) -> Album:
     """Fetch, normalise and render at the same time: the encoder works while later pictures are still on their way."""
 
-    async def fetch(wanted: _Link) -> _File | Missing:
+    async def fetch(wanted: _Wanted) -> _File | Missing:
         path = _picture_path(video.parent, wanted.number)
         try:
-            await fetcher.fetch(wanted.link, path)
+            await fetcher.fetch(wanted.slide.link, path)
         except Unusable as error:
             path.unlink(missing_ok=True)
-            return Missing(*wanted, error.reason, error.outlook)
-        return _File(*wanted, path)
+            return wanted.missing(error)
+        return _File(wanted, path)
 
-    async def decode(fetched: _File | Missing) -> bytes | Missing:
+    async def decode(fetched: _File | Missing) -> Canvas | Missing:
         if isinstance(fetched, Missing):
             return fetched
+        slide = fetched.wanted.slide
         try:
-            return await trio.to_thread.run_sync(normalise, fetched.path, film, job.fit)
+            return Canvas(slide, await trio.to_thread.run_sync(normalise, fetched.path, film.canvas, slide.fit))
         except Unusable as error:
-            return Missing(fetched.number, fetched.link, error.reason, error.outlook)
+            return fetched.wanted.missing(error)
         finally:
             fetched.path.unlink(missing_ok=True)
 
     def progress(done: int) -> None:
-        context.progress(_RENDERED * done / len(job.links), f"picture {done} of {len(job.links)}")
+        context.progress(_RENDERED * done / len(job.slides), f"picture {done} of {len(job.slides)}")
 
     to_decode, fetched = trio.open_memory_channel[_File | Missing](0)
-    to_render, decoded = trio.open_memory_channel[bytes | Missing](0)
-    album = Album(decoded, len(job.links), job.on_missing, progress)
+    to_render, decoded = trio.open_memory_channel[Canvas | Missing](0)
+    album = Album(
+        decoded,
+        job,
+        film,
+        progress,
+        partial(likeness, film=film.canvas, side=LONG_SIDE if film.moves else SIDE),
+        partial(poster, film=film) if job.poster is None and not film.moves else None,
+    )
+    longest = Fraction(frames_of(film.fps, job.slides), film.fps)
+    music = Soundtrack(job.music, longest, fetcher, video.parent) if job.music else None
     async with trio.open_nursery() as lanes, fetched, decoded:
-        lanes.start_soon(in_order, _queued(job.links), fetch, _FETCHES, to_decode)
+        if music:
+            lanes.start_soon(music.prepare)
+        lanes.start_soon(in_order, _queued(job.slides), fetch, _FETCHES, to_decode)
         lanes.start_soon(in_order, fetched, decode, _NORMALISED, to_render)
         async with aclosing(album.pictures()) as pictures:
-            await renderer.render(pictures, film, video)
+            await renderer.render(pictures, film, video, music.of_length if music else None)
         lanes.cancel_scope.cancel()
     return album
 
@@ -141,12 +203,12 @@ def _picture_path(directory: Path, number: int) -> Path:
     return directory / f"{number}.picture"
 
 
-def _queued(links: tuple[str, ...]) -> trio.MemoryReceiveChannel[_Link]:
-    """The links as a source for the first lane."""
-    give, take = trio.open_memory_channel[_Link](len(links))
+def _queued(slides: Sequence[Slide]) -> trio.MemoryReceiveChannel[_Wanted]:
+    """The slides as a source for the first lane."""
+    give, take = trio.open_memory_channel[_Wanted](len(slides))
     with give:
-        for number, link in enumerate(links, start=1):
-            give.send_nowait(_Link(number, link))
+        for number, slide in enumerate(slides, start=1):
+            give.send_nowait(_Wanted(number, slide))
     return take
 
 

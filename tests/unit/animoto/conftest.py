@@ -9,7 +9,7 @@ from cloudkon.memory import MemoryStore
 from cloudkon.settings import Settings
 from cloudkon.words import TaskId
 from images.worker.context import Context
-from tests.unit.animoto.web import Web
+from tests.support.web import Web
 
 
 @pytest.fixture
@@ -32,14 +32,7 @@ def settings() -> Settings:
 @pytest.fixture
 def context_for(tmp_path: Path, settings: Settings) -> Callable[..., Context]:
     def make(seconds: float = 60.0, token: str = "owner-1") -> Context:
-        return Context(
-            task=TaskId("run-1", 7),
-            attempt=1,
-            token=token,
-            deadline=time.time() + seconds,
-            scratch_path=str(tmp_path / "scratch"),
-            settings=settings,
-            log=Log("error"),
-        )
+        scratch = str(tmp_path / "scratch")
+        return Context(TaskId("run-1", 7), 1, token, time.time() + seconds, scratch, settings, Log("error"))
 
     return make

@@ -53,7 +53,7 @@ def saved(path: Path, data: bytes) -> Path:
     return path
 
 
-def as_pixels(raw: bytes, width: int, height: int) -> Pixels:
+def as_pixels(raw: bytes | memoryview, width: int, height: int) -> Pixels:
     assert len(raw) == width * height * 3
     return np.frombuffer(raw, np.uint8).reshape(height, width, 3)
 
@@ -78,3 +78,23 @@ def bmp_bomb(side: int) -> bytes:
     data = bytearray(encoded(flat(RED), "BMP"))
     struct.pack_into("<ii", data, 18, side, side)
     return bytes(data)
+
+
+def bombs(side: int) -> dict[str, bytes]:
+    """By kind, small pictures that say they have ``side`` squared pixels, or as many as their kind can say."""
+    small = flat(RED)
+    jpeg = bytearray(encoded(small))
+    struct.pack_into(">HH", jpeg, jpeg.index(b"\xff\xc0") + 5, side, side)
+    gif = bytearray(encoded(small, "GIF"))
+    struct.pack_into("<HH", gif, 6, side, side)
+    struct.pack_into("<HH", gif, gif.index(b"\x2c") + 5, side, side)
+    webp = bytearray(encoded(small, "WEBP", lossless=True))
+    struct.pack_into("<I", webp, webp.index(b"VP8L") + 9, 0x0FFFFFFF)  # twice 14 bits, of a side less 1
+    tiff = bytearray(encoded(small, "TIFF"))
+    for tag in (256, 257):  # ImageWidth and ImageLength, as longs
+        struct.pack_into("<HHII", tiff, tiff.index(struct.pack("<HHI", tag, 4, 1)), tag, 4, 1, side)
+    found = {"JPEG": jpeg, "GIF": gif, "WEBP": webp, "TIFF": tiff}
+    for kind in ("AVIF", "HEIF"):
+        found[kind] = bytearray(encoded(small, kind))
+        struct.pack_into(">II", found[kind], found[kind].index(b"ispe") + 8, side, side)
+    return {"PNG": png_bomb(side), "BMP": bmp_bomb(side)} | {kind: bytes(data) for kind, data in found.items()}

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -41,23 +40,17 @@ def description(video: Path) -> str:
 
 
 def processes_at(directory: Path) -> list[int]:
-    """Processes that work in the directory, or have it on their command line."""
+    """Processes that work in the directory or below, or have it on their command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            at_work = (entry / "cwd").resolve() == directory or str(directory).encode() in (
-                entry / "cmdline"
-            ).read_bytes()
+            works_there = (entry / "cwd").resolve().is_relative_to(directory)
+            at_work = works_there or str(directory).encode() in (entry / "cmdline").read_bytes()
             alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
         except OSError:
             continue  # it ended meanwhile, or is not ours
         if at_work and alive:
             found.append(int(entry.name))
     return found
-
-
-async def stream(pictures: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for picture in pictures:
-        yield picture

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from cloudkon.errors import InvalidInstruction
 from cloudkon.memory import memory_services
 from images.animoto.handler import animoto
 from images.worker.context import Context
+from tests.support.web import Web
 from tests.unit.animoto import corpus
-from tests.unit.animoto.web import Web
 
 
 def test_an_instruction_becomes_the_address_of_a_video(
@@ -22,6 +23,18 @@ def test_an_instruction_becomes_the_address_of_a_video(
     arguments = f"--size 160x90 --seconds .2 {link} --on-missing skip {web.link('/none.jpg')}"
     output = animoto(arguments, context_for())
     assert output.startswith("s3://memory/videos/run-1/7.owner-1.mp4 (1 of 2 pictures missing: picture 2, ")
+
+
+def test_a_job_in_json_becomes_the_addresses_of_a_video_and_its_poster(
+    web: Web, context_for: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = memory_services()
+    monkeypatch.setattr("cloudkon.aws.connect", lambda _settings, _log: services)
+    links = [web.add(f"/{name}.jpg", corpus.encoded(corpus.flat(corpus.RED))) for name in ("one", "two")]
+    pictures = [links[0], {"link": links[1], "seconds": 0.5, "caption": "Grüße, „Welt“"}]
+    job = {"size": "160x90", "seconds": 0.2, "poster": 0.4, "pictures": pictures}
+    output = animoto(json.dumps(job, ensure_ascii=False), context_for())
+    assert output == "s3://memory/videos/run-1/7.owner-1.mp4 s3://memory/videos/run-1/7.owner-1.jpg"
 
 
 def test_a_bad_instruction_is_refused_before_anything_is_asked_of_the_store(

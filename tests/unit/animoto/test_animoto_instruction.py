@@ -1,39 +1,175 @@
+import json
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.instructions import check
-from cloudkon.instructions.animoto import LONGEST_VIDEO, MOST_LINKS, AnimotoJob, Fit, OnMissing, parse_animoto
+from cloudkon.instructions.animoto import (
+    LONGEST_VIDEO,
+    MOST_LINKS,
+    OPTIONS,
+    AnimotoJob,
+    Fit,
+    Motion,
+    OnMissing,
+    Option,
+    Quality,
+    Scope,
+    Slide,
+    Transition,
+    parse_animoto,
+    transition_frames,
+)
 from cloudkon.words import ANIMOTO
 
 LINK = "https://example.org/one.jpg"
 
 
+def between(job: AnimotoJob) -> int:
+    """Frames from its first picture to another one like it."""
+    return transition_frames(job.slides[0], job.slides[0], job.fps)
+
+
 def test_links_alone_make_a_job_of_one_second_a_picture_in_full_hd() -> None:
-    job = parse_animoto(f"{LINK} http://example.org:8080/two?size=large s3://my-bucket/a/b.png")
+    links = (LINK, "http://example.org:8080/two?size=large", "s3://my-bucket/a/b.png")
+    job = parse_animoto(" ".join(links))
     assert job == AnimotoJob(
-        links=(LINK, "http://example.org:8080/two?size=large", "s3://my-bucket/a/b.png"),
-        seconds=Fraction(1),
+        slides=tuple(
+            Slide(
+                link=link,
+                seconds=Fraction(1),
+                fit=Fit.CONTAIN,
+                transition=Transition.CUT,
+                transition_seconds=None,
+                motion=Motion.NONE,
+                caption="",
+            )
+            for link in links
+        ),
         fps=30,
         width=1920,
         height=1080,
-        fit=Fit.CONTAIN,
+        quality=Quality.STANDARD,
+        title="",
+        music="",
+        poster=None,
         on_missing=OnMissing.FAIL,
     )
+    assert job.links == links
+    assert between(job) == 0
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
+def test_the_default_that_is_documented_is_the_one_that_is_taken(option: Option) -> None:
+    plain = parse_animoto(f'{{"pictures": ["{LINK}"]}}')
+    if option.default:
+        assert parse_animoto(f'{{"pictures": ["{LINK}"], "{option.name}": "{option.default}"}}') == plain
+    elif option.field not in ("size", "aspect"):
+        owner = plain.slides[0] if hasattr(plain.slides[0], option.field) else plain
+        assert not getattr(owner, option.field)
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
+def test_each_example_of_a_remedy_can_be_written(option: Option) -> None:
+    beside = {"seconds": "9", "transition": "wipe"} if "seconds" in option.value.shape else {}
+    for example in option.value.examples:
+        if option.scope is not Scope.PICTURE:
+            words = " ".join(f"--{name} {value}" for name, value in beside.items() if name != option.name)
+            parse_animoto(f"{words} --{option.name} '{example}' {LINK}")
+            parse_animoto(json.dumps({**beside, option.name: example, "pictures": [LINK]}))
+        if option.scope is not Scope.JOB:
+            parse_animoto(json.dumps({"pictures": [{**beside, "link": LINK, option.name: example}]}))
 
 
 def test_every_option_is_taken_in_both_spellings_and_anywhere() -> None:
     job = parse_animoto(f"--seconds 2.5 --fps=25 {LINK} --size 640x360 --fit=cover --on-missing skip")
-    assert (job.seconds, job.fps, job.width, job.height) == (Fraction(5, 2), 25, 640, 360)
-    assert (job.fit, job.on_missing) == (Fit.COVER, OnMissing.SKIP)
+    assert (job.slides[0].seconds, job.fps, job.width, job.height) == (Fraction(5, 2), 25, 640, 360)
+    assert (job.slides[0].fit, job.on_missing) == (Fit.COVER, OnMissing.SKIP)
 
 
-@pytest.mark.parametrize(("name", "size"), [("720p", (1280, 720)), ("1080P", (1920, 1080)), ("4k", (3840, 2160))])
-def test_sizes_have_names(name: str, size: tuple[int, int]) -> None:
-    job = parse_animoto(f"--size {name} {LINK}")
+def test_a_line_and_a_document_say_the_same() -> None:
+    line = f"--seconds 2.5 --fps 25 --size 720p --aspect 4:5 --fit blur --title 'A day' --poster 1.5 {LINK} s3://ab1/c"
+    document = {
+        "seconds": 2.5,
+        "fps": 25,
+        "size": "720p",
+        "aspect": "4:5",
+        "fit": "blur",
+        "title": "A day",
+        "poster": "1.5",
+        "pictures": [LINK, {"link": "s3://ab1/c"}],
+    }
+    assert parse_animoto(line) == parse_animoto(json.dumps(document)) == parse_animoto(json.dumps(document, indent=2))
+
+
+def test_a_picture_s_own_settings_go_before_the_job_s() -> None:
+    job = parse_animoto(
+        json.dumps(
+            {
+                "seconds": 2,
+                "transition": "crossfade",
+                "transition-seconds": 1,
+                "fit": "cover",
+                "pictures": [
+                    LINK,
+                    {"link": LINK, "seconds": 3.25, "caption": "Ça va? Grüße, Ñandú", "fit": "blur"},
+                    {"link": LINK, "transition": "cut", "motion": "kenburns"},
+                    {"link": LINK, "transition": "wipe", "transition-seconds": 0.2},
+                ],
+            }
+        )
+    )
+    plain = Slide(
+        link=LINK,
+        seconds=Fraction(2),
+        transition=Transition.CROSSFADE,
+        transition_seconds=Fraction(1),
+        fit=Fit.COVER,
+    )
+    assert job.slides == (
+        plain,
+        replace(plain, seconds=Fraction(13, 4), caption="Ça va? Grüße, Ñandú", fit=Fit.BLUR),
+        replace(plain, transition=Transition.CUT, motion=Motion.KENBURNS),
+        replace(plain, transition=Transition.WIPE, transition_seconds=Fraction(1, 5)),
+    )
+
+
+def test_accents_are_drawn_as_one_letter_with_what_they_stand_on() -> None:
+    assert parse_animoto(f"--title 'Cafe\u0301 Nin\u0303o' {LINK}").title == "Café Niño"
+
+
+@pytest.mark.parametrize("word", ["crossfade", "fade-black", "fade-white", "wipe", "push"])
+def test_transitions_have_a_length(word: str) -> None:
+    job = parse_animoto(f"--transition {word} --transition-seconds 0.7 --quality best {LINK}")
+    assert (job.slides[0].transition.value, between(job), job.quality) == (word, 21, Quality.BEST)
+    assert between(parse_animoto(f"--transition {word} --seconds 4 {LINK}")) == 15
+    # At most half of what a picture has, where nothing is said; and none where there is no room.
+    assert between(parse_animoto(f"--transition {word} --seconds 0.5 {LINK}")) == 7
+    assert between(parse_animoto(f"--transition {word} --seconds 0.07 {LINK}")) == 0
+    assert between(parse_animoto(f"--transition {word} --transition-seconds 126 --fps 1 --seconds 128 {LINK}")) == 126
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("--size 720p", (1280, 720)),
+        ("--size 1080P", (1920, 1080)),
+        ("--size 4k", (3840, 2160)),
+        ("--aspect 9:16", (1080, 1920)),
+        ("--size 720p --aspect 1:1", (720, 720)),
+        ("--aspect 4:5 --size 720p", (720, 900)),
+        ("--aspect 4:5", (1080, 1350)),
+        ("--size 4k --aspect 9:16", (2160, 3840)),
+        ("--size 4k --aspect 4:5", (2160, 2700)),
+    ],
+)
+def test_sizes_have_names_and_shapes(words: str, size: tuple[int, int]) -> None:
+    job = parse_animoto(f"{words} {LINK}")
     assert (job.width, job.height) == size
 
 
@@ -61,12 +197,35 @@ def test_quotes_are_read_as_a_shell_would() -> None:
         (f"--fps 121 {LINK}", "1 to 120"),
         (f"--fps 29.97 {LINK}", "whole number"),
         (f"--fps ٣ {LINK}", "whole number"),
-        (f"--size big {LINK}", "neither WIDTHxHEIGHT nor a known name. Write it as: --size 1280x720, or one of 720p"),
+        (f"--size big {LINK}", "neither WIDTHxHEIGHT nor a known name. Write it as: --size 1280x720, or --size 720p"),
         (f"--size 641x360 {LINK}", "even"),
         (f"--size 14x16 {LINK}", "16 to 4096"),
         (f"--size 4098x16 {LINK}", "16 to 4096"),
         (f"--fit stretch {LINK}", "Write it as: --fit contain, or --fit cover"),
         (f"--on-missing ignore {LINK}", "fail, or --on-missing skip"),
+        (f"--transition star {LINK}", "no such choice. Write it as: --transition cut, or --transition crossfade, or"),
+        (f"--quality poor {LINK}", "Write it as: --quality fast, or --quality standard, or --quality best"),
+        (f"--transition-seconds 0.5 {LINK}", "a cut takes no time. Choose what does"),
+        (f"--transition wipe --transition-seconds 0.001 {LINK}", "less than one frame at 30 frames a second"),
+        (
+            f"--transition wipe --transition-seconds 1 {LINK}",
+            "room for 28 frames. Give at most --transition-seconds 0.9",
+        ),
+        (
+            f"--transition wipe --transition-seconds 5 --seconds 9 {LINK}",
+            "126 frames at 30 frames a second. Give at most",
+        ),
+        (f"--transition wipe --transition-seconds .1 --seconds .05 {LINK}", "Show each picture for longer"),
+        (
+            f"--size 640x640 --aspect 1:1 {LINK}",
+            "a shape already. Leave it out, or name a size: --size 1080p with --as",
+        ),
+        (f"--caption Hello {LINK}", 'in JSON: {"pictures": [{"link": …, "caption": …}]}'),
+        (f"--title {'x' * 121} {LINK}", "it has 121 characters, and 120 are drawn at most. Say it in fewer words"),
+        (f"--title 日本 {LINK}", "the font has no '日' (U+65E5), '本' (U+672C). It has Latin, Greek, Cyrillic"),
+        (f"--poster 2 --seconds 2 {LINK}", "the video ends at 2 s. Choose a second"),
+        (f"--music /home/me/song.mp3 {LINK}", "neither http, https nor s3"),
+        ("'https://example.org/a\\tb'".replace("\\t", "\t"), "a line break or another control character"),
         ("ftp://example.org/one.jpg", "neither http, https nor s3"),
         ("/home/me/one.jpg", "neither http, https nor s3"),
         ("https:///one.jpg", "names no host"),
@@ -89,6 +248,56 @@ def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> No
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("{", "line 1, column 2 is not JSON: Expecting property name enclosed in double quotes. Write it as: {"),
+        ('{"x": ' + "[" * 100_000, "its brackets stand in one another too often"),
+        ('{"pictures": []}', "there is no list of pictures"),
+        ('{"pictures": "LINK"}', "there is no list of pictures"),
+        ('{"pictures": [7]}', 'picture 1, "link": 7: it is neither http, https nor s3'),
+        ('{"pictures": [["LINK"]]}', "picture 1, ['LINK']: it is neither a link nor an object with one"),
+        ('{"pictures": ["LINK", {"seconds": 1}]}', "picture 2, {'seconds': '1'}: it is neither a link nor an object"),
+        ('{"pictures": ["LINK"], "seconds": true}', '"seconds": its value is neither a number nor a text. Write it'),
+        ('{"pictures": ["LINK"], "seconds": null}', '"seconds": its value is missing. Write it as: "seconds": 2.5'),
+        ('{"pictures": ["LINK"], "seconds": NaN}', '"seconds": "NaN": it is not a number of seconds'),
+        ('{"pictures": ["LINK"], "seconds": 1, "seconds": 2}', '"seconds": it is given twice'),
+        ('{"pictures": ["LINK"], "fit": "star"}', 'Write it as: "fit": "contain", or "fit": "cover", or'),
+        ('{"pictures": ["LINK"], "speed": 3}', '"speed": there is no such field here. Known: pictures, seconds, fps'),
+        ('{"pictures": ["LINK"], "caption": "Hi"}', '"caption": there is no such field here. It is said of each'),
+        (
+            '{"pictures": [{"link": "LINK", "size": "4k"}]}',
+            'picture 1, "size": there is no such field here. It is said',
+        ),
+        ('{"pictures": [{"link": "LINK", "caption": "\\ud800"}]}', "half a character"),
+        ('{"pictures": [{"link": "s3://ab1/\\ud800"}]}', "half a character"),
+        ('{"pictures": ["LINK"], "transition-seconds": 1}', 'a cut takes no time. Choose what does, such as "tra'),
+        (
+            '{"pictures": ["LINK", {"link": "LINK", "transition-seconds": 1}]}',
+            'picture 2, "transition-seconds": 1: a cut takes no time',
+        ),
+        (
+            '{"transition": "wipe", "transition-seconds": 0.5, "pictures": ["LINK", {"link": "LINK", "seconds": 0.2}]}',
+            'of 0.2 s at 30 frames a second have room for 4 frames. Give at most "transition-seconds": 0.133',
+        ),
+        (
+            '{"pictures": ["LINK", {"link": "LINK", "seconds": 0.01}]}',
+            'picture 2, "seconds": 0.01: that is less than one frame at 30 frames a second',
+        ),
+        (
+            '{"seconds": 3600, "pictures": [{"link": "LINK", "caption": "a"}, "LINK", "LINK", "LINK", "LINK"]}',
+            '"pictures": 5 pictures make 18,000 s',
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_document_is_named_where_it_stands(document: str, says: str) -> None:
+    with pytest.raises(InvalidInstruction) as caught:
+        parse_animoto(document.replace("LINK", LINK))
+    assert says in str(caught.value).replace(LINK, "LINK")
+    assert caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
 def test_a_video_has_a_longest_length_and_most_links() -> None:
     parse_animoto(" ".join([LINK] * MOST_LINKS))
     with pytest.raises(InvalidInstruction, match="10,001 links"):
@@ -102,6 +311,19 @@ def test_push_checks_it_and_knows_its_pool() -> None:
     assert check(f"animoto --fps 25 {LINK}") is ANIMOTO
     with pytest.raises(InvalidInstruction):
         check("animoto --fps 25")
+
+
+FIELD = st.sampled_from([*OPTIONS, "link", "pictures", "speed"])
+LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from([LINK, "wipe"])
+VALUE = st.recursive(LEAF, lambda of: st.lists(of, max_size=3) | st.dictionaries(FIELD, of, max_size=4), max_leaves=9)
+
+
+# The first document takes a second where hypothesis' tables of characters are not there yet.
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(FIELD, VALUE))
+def test_any_document_is_taken_or_refused_by_its_own_error(document: dict[str, object]) -> None:
+    with suppress(InvalidInstruction):
+        assert parse_animoto(json.dumps({"pictures": [LINK], **document})).slides
 
 
 @given(st.text(max_size=80))

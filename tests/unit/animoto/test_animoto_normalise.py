@@ -1,7 +1,6 @@
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from images.animoto.normalise import normalise, poster
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, GREY, RED, SAND, WHITE, as_pixels, encoded, flat, near, saved
 
-FILM = Film(160, 80, 30, Fraction(1))
+FILM = Film(160, 80, 30)
 Shown = Callable[..., corpus.Pixels]
 
 
@@ -91,6 +90,36 @@ def test_cover_fills_the_frame_from_the_middle(shown: Shown) -> None:
     assert near(pixels, np.broadcast_to(RED, pixels.shape), 1)
 
 
+def test_blur_shows_all_of_it_before_a_darker_blur_of_its_middle(shown: Shown) -> None:
+    image = flat(SAND, 100, 100)
+    image.paste(RED, (0, 0, 100, 24))
+    image.paste(BLUE, (0, 76, 100, 100))
+    pixels = shown(encoded(image, "PNG"), fit=Fit.BLUR)
+    # All of the picture between columns 40 and 120, as with contain.
+    assert near([pixels[8, 80], pixels[40, 80], pixels[72, 80]], [RED, SAND, BLUE], 2)
+    # Beside it what cover would show at that place, but paler: here the picture's middle half, of one colour.
+    dark = np.array(SAND) * 0.55
+    assert near(pixels[30:50, :32], np.broadcast_to(dark, (20, 32, 3)), 4)
+    assert near(pixels[30:50, 128:], np.broadcast_to(dark, (20, 32, 3)), 4)
+    # Along its edges lies a shadow, the same on both sides.
+    assert near(pixels[40, [39, 120]], np.broadcast_to(dark * 0.75, (2, 3)), 6)
+    assert pixels.max(axis=2).min() > 50, "no black bar is left"
+
+
+def test_a_picture_that_fills_the_frame_is_the_same_in_every_fit(shown: Shown) -> None:
+    data = encoded(corpus.scenery(3, 320, 160), "PNG")
+    contained = shown(data)
+    assert all(np.array_equal(shown(data, fit=fit), contained) for fit in Fit)
+
+
+@pytest.mark.parametrize("film", [FILM, Film(16, 16, 30), Film(54, 96, 30), Film(1078, 606, 30)])
+def test_a_backdrop_is_as_large_as_the_film(shown: Shown, film: Film) -> None:
+    half = Image.new("RGBA", (90, 60), (*RED, 255))
+    half.paste((*RED, 0), (0, 0, 90, 30))
+    for picture in (flat(SAND, 30, 77), half):
+        assert shown(encoded(picture, "PNG"), film, Fit.BLUR).shape == (film.height, film.width, 3)
+
+
 @pytest.mark.parametrize("fit", list(Fit))
 @pytest.mark.parametrize("size", [(1, 1), (3, 7), (1, 2000), (3000, 1), (2001, 3), (161, 81), (1999, 1501)])
 def test_every_size_makes_a_whole_canvas(shown: Shown, size: tuple[int, int], fit: Fit) -> None:
@@ -160,6 +189,17 @@ def test_transparent_parts_are_black(shown: Shown) -> None:
     assert near(shown(encoded(Image.new("RGBA", (80, 40), (200, 100, 50, 128)), "PNG"))[40, 80], (100, 50, 25), 2)
     assert near(shown(encoded(Image.new("LA", (80, 40), (128, 255)), "PNG"))[40, 80], GREY, 1)
     assert near(shown(encoded(half, "HEIF", quality=95))[40, 30], BLACK, 6)
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("further", [1, 2, 5])
+@pytest.mark.parametrize("space", ["srgb", "rgb16", "b-w", "cmyk"])
+def test_channels_behind_the_colours_are_no_colours(shown: Shown, space: str, further: int, fit: Fit) -> None:
+    """What drawing programs put there: selections, spot colours, depths. The first may be what is transparent."""
+    red = pyvips.Image.black(80, 40).new_from_image(RED).cast("uchar").copy(interpretation="srgb").colourspace(space)
+    opaque = 65535 if space == "rgb16" else 255
+    pixels = shown(red.bandjoin([opaque] * further).tiffsave_buffer(), fit=fit)
+    assert near(pixels[40, 80], pixels[40, 80].mean().repeat(3) if space == "b-w" else RED, 10)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])

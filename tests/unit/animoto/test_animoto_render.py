@@ -15,27 +15,24 @@ import pytest
 import trio
 
 from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.film import Film
-from images.animoto.render import PlainRenderer
+from images.animoto.film import Canvas
+from images.animoto.plain import PlainRenderer
 from images.animoto.verify import BadVideo, verify
+from tests.support.web import Web
 from tests.unit.animoto import corpus
-from tests.unit.animoto.films import description, frames_of, processes_at, stream
-from tests.unit.animoto.web import Web
+from tests.unit.animoto.films import description, frames_of, processes_at
+from tests.unit.animoto.shows import Show, show
 
 COLOURS = [corpus.RED, corpus.GREEN, corpus.BLUE, corpus.GREY, corpus.WHITE, corpus.BLACK, corpus.SAND]
 
 
-def film(seconds: str = "1", fps: int = 30, width: int = 96, height: int = 54) -> Film:
-    return Film(width, height, fps, Fraction(seconds))
-
-
-def flats(shape: Film, count: int) -> list[bytes]:
+def flats(shape: Show, count: int) -> list[bytes]:
     return [corpus.flat(COLOURS[one % len(COLOURS)], shape.width, shape.height).tobytes() for one in range(count)]
 
 
-async def rendered(tmp_path: Path, shape: Film, pictures: list[bytes]) -> Path:
+async def rendered(tmp_path: Path, shape: Show, pictures: list[bytes]) -> Path:
     video = tmp_path / "video.mp4"
-    await PlainRenderer().render(stream(pictures), shape, video)
+    await PlainRenderer().render(shape.stream(pictures), shape.film, video)
     return video
 
 
@@ -58,10 +55,10 @@ async def rendered(tmp_path: Path, shape: Film, pictures: list[bytes]) -> Path:
     ],
 )
 async def test_every_frame_shows_the_picture_of_its_time(tmp_path: Path, seconds: str, fps: int, count: int) -> None:
-    shape = film(seconds, fps)
+    shape = show(seconds, fps)
     video = await rendered(tmp_path, shape, flats(shape, count))
-    await verify(video, shape, count)
-    frames = frames_of(video, shape)
+    await verify(video, shape.film, shape.frames(count))
+    frames = frames_of(video, shape.film)
     assert len(frames) == int(count * Fraction(seconds) * fps + Fraction(1, 2))
     for number, frame in enumerate(frames):
         # The picture whose time is nearest to the frame's begin, counted without the film's own arithmetic.
@@ -71,9 +68,9 @@ async def test_every_frame_shows_the_picture_of_its_time(tmp_path: Path, seconds
 
 
 async def test_pictures_look_as_they_did(tmp_path: Path) -> None:
-    shape = film("0.2", width=320, height=180)
+    shape = show("0.2", width=320, height=180)
     pictures = [np.asarray(corpus.scenery(seed, 320, 180)) for seed in range(4)]
-    frames = frames_of(await rendered(tmp_path, shape, [one.tobytes() for one in pictures]), shape)
+    frames = frames_of(await rendered(tmp_path, shape, [one.tobytes() for one in pictures]), shape.film)
     assert len(frames) == 24
     for number, frame in enumerate(frames):
         difference = np.abs(frame.astype(int) - pictures[number // 6])
@@ -83,14 +80,14 @@ async def test_pictures_look_as_they_did(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(16, 16), (4096, 16), (16, 4096), (1078, 606)])
 async def test_any_even_size_is_rendered(tmp_path: Path, size: tuple[int, int]) -> None:
-    shape = film("0.1", 30, *size)
+    shape = show("0.1", 30, *size)
     video = await rendered(tmp_path, shape, flats(shape, 2))
-    await verify(video, shape, 2)
-    assert corpus.near(frames_of(video, shape)[4], np.broadcast_to(corpus.GREEN, (size[1], size[0], 3)), 3)
+    await verify(video, shape.film, shape.frames(2))
+    assert corpus.near(frames_of(video, shape.film)[4], np.broadcast_to(corpus.GREEN, (size[1], size[0], 3)), 3)
 
 
 async def test_players_are_told_colours_rate_and_shape(tmp_path: Path) -> None:
-    shape = film("0.5")
+    shape = show("0.5")
     said = description(await rendered(tmp_path, shape, flats(shape, 2)))
     assert "Video: h264" in said
     assert "yuv420p(tv, bt709, progressive), 96x54 [SAR 1:1 DAR 16:9]" in said
@@ -99,7 +96,7 @@ async def test_players_are_told_colours_rate_and_shape(tmp_path: Path) -> None:
 
 
 async def test_the_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
-    shape = film("0.5", width=320, height=180)
+    shape = show("0.5", width=320, height=180)
     pictures = [corpus.scenery(seed, 320, 180).tobytes() for seed in range(3)]
     assert (await rendered(tmp_path, shape, pictures)).read_bytes() == (
         await rendered(tmp_path, shape, pictures)
@@ -110,64 +107,64 @@ async def test_the_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
 
 
 async def test_a_video_that_is_not_the_film_is_refused(tmp_path: Path) -> None:
-    shape = film("0.5")
+    shape = show("0.5")
     video = await rendered(tmp_path, shape, flats(shape, 3))
-    await verify(video, shape, 3)
+    await verify(video, shape.film, shape.frames(3))
     with pytest.raises(BadVideo, match="has 45 frames, not 60"):
-        await verify(video, shape, 4)
+        await verify(video, shape.film, shape.frames(4))
     with pytest.raises(BadVideo, match="has 45 frames, not 30"):
-        await verify(video, shape, 2)
+        await verify(video, shape.film, shape.frames(2))
     with pytest.raises(BadVideo, match="does not have 15 frames a second"):
-        await verify(video, film("1", 15), 3)
+        await verify(video, show("1", 15).film, 45)
     with pytest.raises(BadVideo, match="has 96x54 pixels, not 54x96"):
-        await verify(video, film("0.5", 30, 54, 96), 3)
+        await verify(video, show("0.5", 30, 54, 96).film, 45)
 
 
 async def test_an_uneven_rate_or_a_late_index_is_refused(tmp_path: Path) -> None:
-    shape = film("0.5")
+    shape = show("0.5")
     whole = await rendered(tmp_path, shape, flats(shape, 2))
     slow, late = tmp_path / "slow.mp4", tmp_path / "late.mp4"
     copy = ["-i", str(whole), "-c", "copy"]
     await run_ffmpeg([*copy, str(late)], directory=tmp_path)
     with pytest.raises(BadVideo, match="mdat, moov"):
-        await verify(late, shape, 2)
+        await verify(late, shape.film, shape.frames(2))
     # Later by a frame from the tenth on: as many frames, with a gap.
     shifted = ["-bsf:v", "setts=ts=if(gt(N\\,9)\\,TS+512\\,TS):duration=512", "-movflags", "+faststart"]
     await run_ffmpeg([*copy, *shifted, str(slow)], directory=tmp_path)
     with pytest.raises(BadVideo, match="not right"):
-        await verify(slow, shape, 2)
+        await verify(slow, shape.film, shape.frames(2))
 
 
 async def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
     video = corpus.saved(tmp_path / "video.mp4", b"nothing like it")
     with pytest.raises(FfmpegFailed, match="Invalid data"):
-        await verify(video, film(), 1)
+        await verify(video, show().film, 30)
 
 
 # Ffmpeg on a short lead
 
 
-async def endless(shape: Film) -> AsyncGenerator[bytes, None]:
+async def endless(shape: Show) -> AsyncGenerator[Canvas, None]:
     for picture in flats(shape, 7) * 10_000:
-        yield picture
+        yield Canvas(shape.slide, picture)
 
 
 async def test_ffmpeg_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
-    shape = film("60", width=320, height=180)
+    shape = show("60", width=320, height=180)
     async with aclosing(endless(shape)) as pictures:
         with trio.fail_after(30), trio.move_on_after(1) as scope:
-            await PlainRenderer().render(pictures, shape, tmp_path / "video.mp4")
+            await PlainRenderer().render(pictures, shape.film, tmp_path / "video.mp4")
     assert scope.cancelled_caught
     assert processes_at(tmp_path) == []
 
 
 async def test_ffmpeg_is_killed_when_its_pictures_fail(tmp_path: Path) -> None:
-    async def failing() -> AsyncIterator[bytes]:
-        yield flats(film(), 1)[0]
+    async def failing() -> AsyncIterator[Canvas]:
+        yield Canvas(show().slide, flats(show(), 1)[0])
         raise ZeroDivisionError("the album's own error")
 
     with pytest.raises(ZeroDivisionError, match="the album's own error"):
-        await PlainRenderer().render(failing(), film(), tmp_path / "video.mp4")
+        await PlainRenderer().render(failing(), show().film, tmp_path / "video.mp4")
     assert processes_at(tmp_path) == []
 
 
@@ -185,10 +182,10 @@ async def test_ffmpeg_that_ends_early_does_not_wait_for_pictures(tmp_path: Path)
 
 async def test_ffmpeg_can_t_fill_the_disk(tmp_path: Path) -> None:
     renderer = PlainRenderer(bounds=Bounds(file_bytes=20_000))
-    shape = film("0.1", width=320, height=180)
+    shape = show("0.1", width=320, height=180)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(10)]
     with pytest.raises(FfmpegFailed, match=r"SIGXFSZ|File too large"):
-        await renderer.render(stream(noise), shape, tmp_path / "video.mp4")
+        await renderer.render(shape.stream(noise), shape.film, tmp_path / "video.mp4")
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 20_000
 
 
@@ -210,36 +207,39 @@ async def test_ffmpeg_reaches_nothing_over_the_network(tmp_path: Path, web: Web,
     link = web.add("/one.ts", b"not to be asked for")
     video = corpus.saved(tmp_path / "video.mp4", playlist.format(link=link).encode())
     with pytest.raises(FfmpegFailed):
-        await verify(video, film(), 1)
+        await verify(video, show().film, 30)
     assert web.requests == []
 
 
 ORPHAN = """
 import sys
-from fractions import Fraction
 from pathlib import Path
 import trio
-from images.animoto.film import Film
-from images.animoto.render import PlainRenderer
+from images.animoto.ffmpeg import run_ffmpeg
 
-async def pictures():
-    yield bytes(320 * 180 * 3)
-    yield bytes(320 * 180 * 3)
-    print("rendering", flush=True)
+async def take(_piece):
+    print("begun", flush=True)
     await trio.sleep_forever()
 
-trio.run(PlainRenderer().render, pictures(), Film(320, 180, 30, Fraction(3600)), Path(sys.argv[1]))
+async def main():
+    await run_ffmpeg(sys.argv[2:], directory=Path(sys.argv[1]), take=take)
+
+trio.run(main)
 """
 
 
-def test_ffmpeg_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("output", ["-", "video.nut"])
+def test_ffmpeg_dies_with_the_process_that_started_it(tmp_path: Path, output: str) -> None:
+    """Whether it writes to a pipe, which ends with that process, or to a file, and without looking at its input."""
     root = Path(__file__).parents[3]
+    told = ["-re", "-f", "lavfi", "-i", "color=duration=36000", "-c:v", "rawvideo", "-f", "nut", "-y", output]
+    told += ["-frames:v", "1", "-f", "framecrc", "-"] if output != "-" else []
     slot = subprocess.Popen(
-        [sys.executable, "-c", ORPHAN, tmp_path / "video.mp4"], cwd=root, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ORPHAN, tmp_path, *told], cwd=root, stdout=subprocess.PIPE, text=True
     )
     try:
         assert slot.stdout is not None
-        assert slot.stdout.readline() == "rendering\n"
+        assert slot.stdout.readline() == "begun\n"
         slot.stdout.close()
         started = [pid for pid in processes_at(tmp_path) if pid != slot.pid]
         assert started

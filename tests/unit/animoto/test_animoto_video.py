@@ -1,9 +1,11 @@
 import json
 import pickle
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,35 +13,41 @@ import trio
 from PIL import Image
 
 from cloudkon.errors import AccessDenied, CloudKonError, PermanentFailure, Throttled
-from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing
+from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from images.animoto.fetch import Fetcher, Limits
-from images.animoto.film import Film
+from images.animoto.film import Canvas, Film
 from images.animoto.missing import Missing, Outlook, failure, note, shown
 from images.animoto.order import in_order
+from images.animoto.render import Music
 from images.animoto.video import make_video
+from images.animoto.written import WrittenRenderer
 from images.worker.context import PROGRESS_FILE, Context
+from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near
 from tests.unit.animoto.films import frames_of, processes_at
-from tests.unit.animoto.web import Web
 
-FILM = Film(320, 180, 30, Fraction("0.2"))
+FILM = Film(320, 180, 30)
+SECONDS = Fraction("0.2")
 FRAMES = 6
 """A picture."""
 
 
 def job(*links: str, fit: Fit = Fit.CONTAIN, on_missing: OnMissing = OnMissing.FAIL) -> AnimotoJob:
     return AnimotoJob(
-        links=links,
-        seconds=FILM.seconds,
+        slides=tuple(Slide(link=link, seconds=SECONDS, fit=fit) for link in links),
         fps=FILM.fps,
         width=FILM.width,
         height=FILM.height,
-        fit=fit,
         on_missing=on_missing,
     )
+
+
+def slid(wanted: AnimotoJob, **settings: Any) -> AnimotoJob:  # noqa: ANN401  (a slide's fields, of many types)
+    """The job with settings for all its pictures."""
+    return replace(wanted, slides=tuple(replace(slide, **settings) for slide in wanted.slides))
 
 
 @pytest.fixture
@@ -119,6 +127,59 @@ async def test_cover_leaves_no_bars(web: Web, store: MemoryStore, context: Conte
     assert near(frames[0], np.broadcast_to(SAND, (180, 320, 3)), 4)
 
 
+@pytest.mark.parametrize("transition", [one for one in Transition if one is not Transition.CUT])
+async def test_a_job_with_transitions_shows_them(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path, transition: Transition
+) -> None:
+    links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
+    wanted = slid(job(*links), seconds=Fraction(1), transition=transition, transition_seconds=Fraction(1, 3))
+    frames = await frames_at(await make_video(wanted, context, store), store, tmp_path)
+    assert len(frames) == 60
+    for number, colour in [(0, RED), (24, RED), (35, BLUE), (59, BLUE)]:
+        assert near(frames[number], np.broadcast_to(colour, (180, 320, 3)), 4)
+    for number in range(25, 35):
+        assert not near(frames[number], np.broadcast_to(RED, (180, 320, 3)), 8)
+        assert not near(frames[number], np.broadcast_to(BLUE, (180, 320, 3)), 8)
+
+
+async def test_a_video_that_turns_out_wrong_is_made_again_the_slow_way_and_said_so(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Wrong(WrittenRenderer):
+        async def render(
+            self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        ) -> None:
+            async def swapped() -> AsyncIterator[Canvas]:
+                for picture in [one async for one in pictures][::-1]:
+                    yield picture
+
+            await super().render(swapped(), film, video, music)
+
+    links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
+    frames = await frames_at(await make_video(job(*links), context, store, Wrong()), store, tmp_path)
+    assert near(frames[0], np.broadcast_to(RED, (180, 320, 3)), 4)
+    said = json.loads(capfd.readouterr().err.splitlines()[0])
+    assert said["level"] == "error"
+    assert said["why"].startswith("frame 0 does not show picture 1")
+    assert_nothing_left(context)
+
+
+async def test_what_can_t_be_written_is_encoded(web: Web, context: Context, store: MemoryStore, tmp_path: Path) -> None:
+    links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
+    wide = replace(job(*links, fit=Fit.COVER), width=2064, height=16)
+    wide = slid(wide, seconds=Fraction(1, 2), transition=Transition.PUSH)
+    shape = Film.of(wide)
+    video = tmp_path / "video.mp4"
+    await store.get(await make_video(wide, context, store), video)
+    frames = frames_of(video, shape)
+    assert near(frames[0], np.broadcast_to(RED, frames[0].shape), 4)
+    assert near(frames[-1], np.broadcast_to(BLUE, frames[0].shape), 4)
+    assert shape.longest_transition == 7
+    half = frames[15][8]
+    assert near(half[10], RED, 4)
+    assert near(half[-10], BLUE, 4)
+
+
 async def test_many_links_keep_their_order_whatever_order_they_arrive_in(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path
 ) -> None:
@@ -170,13 +231,45 @@ async def test_a_poster_and_facts_lie_beside_the_video(web: Web, context: Contex
         "seconds": "0.4",
         "fps": "30",
         "size": "320x180",
-        "renderer": "ffmpeg-x264-veryfast-crf18",
+        "renderer": "written-x264-veryfast-crf13.5",
     }
     poster = tmp_path / "poster.jpg"
     await store.get("s3://memory/videos/run-1/7.owner-1.jpg", poster)
     with Image.open(poster) as opened:
         assert opened.size == (320, 180)
         assert near(np.asarray(opened)[[45, 45, 135, 135], [80, 240, 80, 240]], [RED, GREEN, BLUE, SAND], 6)
+
+
+async def test_the_poster_shows_the_second_that_was_asked_for_and_the_output_names_it(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path
+) -> None:
+    links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
+    wanted = replace(job(*links, web.link("/none.jpg"), on_missing=OnMissing.SKIP), poster=Fraction("0.2"))
+    poster = tmp_path / "poster.jpg"
+    # The last asks for a second that the video would have if nothing was missing.
+    for second, colour in [("0", RED), ("0.19", RED), ("0.2", BLUE), ("0.59", BLUE)]:
+        output = await make_video(replace(wanted, poster=Fraction(second)), context, store)
+        video, still, said = output.split(" ", 2)
+        assert (video, still) == ("s3://memory/videos/run-1/7.owner-1.mp4", "s3://memory/videos/run-1/7.owner-1.jpg")
+        assert said.startswith("(1 of 3 pictures missing")
+        await store.get(still, poster)
+        with Image.open(poster) as opened:
+            assert near(np.asarray(opened), np.broadcast_to(colour, (180, 320, 3)), 6), second
+
+
+async def test_captions_stand_on_their_pictures_and_the_title_on_the_first_there_is(
+    web: Web, store: MemoryStore, context: Context, tmp_path: Path
+) -> None:
+    links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
+    wanted = replace(job(web.link("/none.jpg"), *links, on_missing=OnMissing.SKIP), title="Our summer")
+    slides = [replace(slide, caption=said) for slide, said in zip(wanted.slides, ["Gone", "", "The lake"], strict=True)]
+    output = await make_video(replace(wanted, slides=tuple(slides)), context, store)
+    frames = await frames_at(output.split(" ")[0], store, tmp_path)
+    title, caption = (slice(75, 105), slice(90, 230)), (slice(155, 175), slice(130, 190))
+    white = [[int((frame[place] > 180).all(axis=2).sum()) > 8 for place in (title, caption)] for frame in frames]
+    assert white == [[True, False]] * FRAMES + [[False, True]] * FRAMES
+    assert near(frames[0][10, 10], RED, 4)
+    assert near(frames[-1][10, 10], BLUE, 4)
 
 
 async def test_progress_is_told(web: Web, store: MemoryStore, context: Context) -> None:

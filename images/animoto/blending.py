@@ -1,0 +1,40 @@
+"""Blending: the frames between two pictures, as pixels."""
+
+import pyvips
+
+from cloudkon.instructions.animoto import Transition
+from images.animoto.film import CHANNELS, Film, Pixels
+from images.animoto.plan import Blend, Colour
+from images.animoto.seam import seam
+
+
+def flat(colour: Colour, film: Film) -> bytes:
+    """A picture of one colour, as a normalised one."""
+    return bytes(colour.value) * (film.width * film.height)
+
+
+def blended(blend: Blend, number: int, film: Film, before: Pixels, after: Pixels) -> bytes:
+    """The blend's frame of that number (from 0), from its two normalised pictures."""
+    old, new = _image(before, film), _image(after, film)
+    if blend.kind is Transition.CROSSFADE:
+        share = float(blend.share(number))
+        mixed = (old * (1 - share) + new * share).rint()
+    else:
+        cut = seam(blend, number, film)
+        first, second = (new, old) if cut.after_is_left else (old, new)
+        mixed = _side_by_side(first, second, cut.left, cut.left_from, cut.right_from)
+    return bytes(mixed.cast("uchar").write_to_memory())
+
+
+def _side_by_side(
+    first: pyvips.Image, second: pyvips.Image, left: int, left_from: int, right_from: int
+) -> pyvips.Image:
+    width, height = first.width, first.height
+    if left in (0, width):  # libvips cuts out no picture without pixels
+        return first if left else second
+    one = first.crop(left_from, 0, left, height)
+    return one.join(second.crop(right_from, 0, width - left, height), "horizontal")
+
+
+def _image(picture: Pixels, film: Film) -> pyvips.Image:
+    return pyvips.Image.new_from_memory(picture, film.width, film.height, CHANNELS, "uchar")

@@ -1,0 +1,126 @@
+"""Moving: films whose pictures move, of which every frame is drawn here and encoded by ffmpeg."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import trio
+
+from cloudkon.instructions.animoto import Quality, Transition
+from images.animoto.cause import ungrouped
+from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, run_ffmpeg
+from images.animoto.film import Canvas, Film
+from images.animoto.motion.camera import Camera
+from images.animoto.motion.inscription import Inscription
+from images.animoto.motion.planes import Planes
+from images.animoto.music.adding import add_music
+from images.animoto.order import in_order
+from images.animoto.plan import Blend, Segment, Shown, Timeline
+from images.animoto.render import Music
+from images.animoto.seam import seam
+from images.animoto.source import Effort, film_by_x264, frames_from_pipe
+
+_EFFORTS = {
+    Quality.FAST: Effort("superfast", 20),
+    Quality.STANDARD: Effort("veryfast", 18),
+    Quality.BEST: Effort("medium", 17),
+}
+_DRAWN = 2
+"""Frames that are drawn at a time, or wait for the encoder."""
+_Draw = Callable[[], bytes]
+
+
+class _Scene(NamedTuple):
+    """A picture, or a colour, as frames show it."""
+
+    planes: Planes
+    camera: Camera | None = None
+    """None for what is a frame already."""
+    inscription: Inscription | None = None
+
+    def frame(self, number: int, film: Film) -> Planes:
+        """What the film's frame of that number shows of it."""
+        if self.camera is None:
+            return self.planes
+        seen = self.planes.seen(self.camera.window(number), film)
+        return self.inscription.on(seen) if self.inscription else seen
+
+
+@dataclass(frozen=True, slots=True)
+class MovingRenderer:
+    """Draws frames on all cores while x264 encodes those before them. It takes pictures as large as ``film.canvas``."""
+
+    quality: Quality = Quality.STANDARD
+    threads: int = 2
+    """Fixed, because x264's bytes depend on it."""
+    bounds: Bounds = DEFAULT_BOUNDS
+
+    @property
+    def name(self) -> str:
+        """What a video's facts call it."""
+        effort = _EFFORTS[self.quality]
+        return f"moving-x264-{effort.preset}-crf{effort.crf}"
+
+    async def render(
+        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+    ) -> None:
+        """See ``Renderer``."""
+        timeline = Timeline(film.fps)
+        silent = video.with_name(f"{video.name}.silent") if music else video
+        await ungrouped(partial(self._encode, pictures, film, timeline, silent))
+        if music:
+            await add_music(music, Fraction(timeline.frames, film.fps), silent, video)
+
+    async def _encode(self, pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline, video: Path) -> None:
+        arguments = film_by_x264(frames_from_pipe(film), video, _EFFORTS[self.quality], self.threads)
+        give, frames = trio.open_memory_channel[bytes](0)
+        async with trio.open_nursery() as lanes, frames, aclosing(_drawings(pictures, film, timeline)) as drawings:
+            lanes.start_soon(in_order, drawings, trio.to_thread.run_sync, _DRAWN, give)
+            await run_ffmpeg(arguments, directory=video.parent, feed=frames, bounds=self.bounds)
+
+
+async def _drawings(pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline) -> AsyncGenerator[_Draw, None]:
+    """How to draw each frame of the film."""
+    scenes: dict[Shown, _Scene] = {colour: _Scene(Planes.flat(colour, film)) for colour in film.colours}
+    number = -1
+    async for picture in pictures:
+        number += 1
+        camera = Camera.of(number, picture.slide, film, timeline.frames)
+        scenes[number] = await trio.to_thread.run_sync(_scene, picture, camera, film)
+        for drawing in _drawn(timeline.add(picture.slide), film, scenes):
+            yield drawing
+        scenes.pop(number - 1, None)
+    for drawing in _drawn(timeline.finish(), film, scenes):
+        yield drawing
+
+
+def _drawn(segments: Iterable[Segment], film: Film, scenes: Mapping[Shown, _Scene]) -> Iterable[_Draw]:
+    for segment in segments:
+        for number in range(segment.frames):
+            if isinstance(segment, Blend):
+                before, after = scenes[segment.before], scenes[segment.after]
+                yield partial(_blended, segment, number, film, before, after)
+            else:
+                yield partial(_held, scenes[segment.shown], segment.first + number, film)
+
+
+def _scene(picture: Canvas, camera: Camera, film: Film) -> _Scene:
+    scene = _Scene(Planes.of(picture.pixels, film.canvas), camera, Inscription.of(picture.letters, film))
+    return scene if camera.move else _Scene(scene.frame(0, film))
+
+
+def _held(scene: _Scene, frame: int, film: Film) -> bytes:
+    return scene.frame(frame, film).to_bytes()
+
+
+def _blended(blend: Blend, number: int, film: Film, before: _Scene, after: _Scene) -> bytes:
+    old, new = (scene.frame(blend.first + number, film) for scene in (before, after))
+    if blend.kind is Transition.CROSSFADE:
+        return old.mixed(new, float(blend.share(number))).to_bytes()
+    cut = seam(blend, number, film)
+    left, right = (new, old) if cut.after_is_left else (old, new)
+    return left.beside(right, cut).to_bytes()

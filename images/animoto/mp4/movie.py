@@ -1,0 +1,42 @@
+"""Movie: the index of a file, and what those of all tracks have in common (ISO/IEC 14496-12, 8.1 to 8.7)."""
+
+import struct
+
+from images.animoto.mp4.boxes import box, full_box
+
+FILE_TYPE = box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2avc1mp41")
+UPRIGHT = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+"""The matrix that neither turns nor scales."""
+NORMAL_SPEED = 0x10000
+FULL_VOLUME = 0x100
+UNDETERMINED = 0x55C4
+"""The language "und", packed."""
+ENABLED_IN_MOVIE = 3
+
+
+def movie(scale: int, length: int, *tracks: bytes) -> bytes:
+    """The box ``moov``: ``length`` ticks of a clock of ``scale`` ticks a second, and boxes of tracks 1, 2 and so on."""
+    return box(
+        b"moov",
+        full_box(
+            b"mvhd",
+            0,
+            0,
+            struct.pack(">IIII", 0, 0, scale, length),
+            struct.pack(">IH10x", NORMAL_SPEED, FULL_VOLUME),
+            UPRIGHT,
+            bytes(24),
+            struct.pack(">I", len(tracks) + 1),  # the next track's number
+        ),
+        *tracks,
+    )
+
+
+def media(header: bytes, tables: bytes) -> bytes:
+    """The box ``minf``: a header of the track's kind, that its samples lie in this file, and where."""
+    return box(
+        b"minf",
+        header,
+        box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1))),
+        tables,
+    )

@@ -1,0 +1,74 @@
+"""Plain: ffmpeg encodes every frame. Slow, right, and the reference for others."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from images.animoto.blending import blended, flat
+from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, run_ffmpeg
+from images.animoto.film import Canvas, Film, Pixels
+from images.animoto.music.adding import add_music
+from images.animoto.plan import Blend, Segment, Shown, Timeline
+from images.animoto.render import Music
+from images.animoto.source import Effort, film_by_x264, pictures_from_pipe
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRenderer:
+    """Lets x264 encode every frame, transitions as they are mixed here."""
+
+    preset: str = "veryfast"
+    crf: int = 18
+    """Constant quality; 18 is where people stop seeing a difference."""
+    threads: int = 2
+    """Fixed, because x264's bytes depend on it."""
+    bounds: Bounds = DEFAULT_BOUNDS
+
+    @property
+    def name(self) -> str:
+        """What a video's facts call it."""
+        return f"ffmpeg-x264-{self.preset}-crf{self.crf}"
+
+    async def render(
+        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+    ) -> None:
+        """See ``Renderer``."""
+        timeline = Timeline(film.fps)
+        silent = video.with_name(f"{video.name}.silent") if music else video
+        shown = pictures_from_pipe(film, Fraction(film.fps))
+        arguments = film_by_x264(shown, silent, Effort(self.preset, self.crf), self.threads)
+        async with aclosing(_frames(pictures, film, timeline)) as frames:
+            await run_ffmpeg(arguments, directory=video.parent, feed=frames, bounds=self.bounds)
+        if music:
+            await add_music(music, Fraction(timeline.frames, film.fps), silent, video)
+
+
+async def _frames(pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline) -> AsyncGenerator[Pixels, None]:
+    """Every frame of the film as pixels."""
+    shown: dict[Shown, Pixels] = {colour: flat(colour, film) for colour in film.colours}
+    number = -1
+    async for picture in pictures:
+        number += 1
+        shown[number] = picture.pixels
+        for segment, frame in _each(timeline.add(picture.slide)):
+            yield await _drawn(segment, frame, film, shown)
+        shown.pop(number - 1, None)
+    for segment, frame in _each(timeline.finish()):
+        yield await _drawn(segment, frame, film, shown)
+
+
+def _each(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
+    """Their frames, which count from 0 in each."""
+    return ((segment, frame) for segment in segments for frame in range(segment.frames))
+
+
+async def _drawn(segment: Segment, frame: int, film: Film, shown: Mapping[Shown, Pixels]) -> Pixels:
+    if not isinstance(segment, Blend):
+        return shown[segment.shown]
+    before, after = shown[segment.before], shown[segment.after]
+    return await trio.to_thread.run_sync(partial(blended, segment, frame, film, before, after))

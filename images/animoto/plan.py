@@ -1,0 +1,154 @@
+"""Plan: what each frame of a film shows, as data; the renderers carry it out, and what they made is held against it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from math import floor
+
+from cloudkon.instructions.animoto import Slide, Transition, transition_frames
+from images.animoto.motion.move import Move
+
+_LONG_PAUSE = 7
+"""Frames of a fade from which on its colour stands for three of them, and not for one, where their number is odd."""
+
+
+class Colour(Enum):
+    """A picture of one colour, that fades go through."""
+
+    BLACK = (0, 0, 0)
+    WHITE = (255, 255, 255)
+
+
+Shown = int | Colour
+"""A picture's number, from 0, or a colour."""
+FADES_THROUGH = {Transition.FADE_BLACK: Colour.BLACK, Transition.FADE_WHITE: Colour.WHITE}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """``frames`` frames from ``first`` on show one picture alone."""
+
+    shown: Shown
+    first: int
+    frames: int
+
+    def __str__(self) -> str:
+        """For people: pictures count from 1."""
+        return _named(self.shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """``frames`` frames from ``first`` on lead from one picture to another, of which neither is among them."""
+
+    kind: Transition
+    """Crossfade, wipe or push: fades are two crossfades."""
+    before: Shown
+    after: Shown
+    first: int
+    frames: int
+
+    def share(self, number: int) -> Fraction:
+        """How far its frame of that number (from 0) has got, over 0 and below 1."""
+        return Fraction(number + 1, self.frames + 1)
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.kind.value} from {_named(self.before)} to {_named(self.after)}"
+
+
+Segment = Hold | Blend
+
+
+class Timeline:
+    """Lays slides one behind another, as they come in.
+
+    A slide begins at the frame nearest to its time, half up: so slides of 2.5 frames last 3 and 2 frames by turns, and
+    the film keeps its length. A transition has its middle there.
+    """
+
+    def __init__(self, fps: int) -> None:
+        """``fps`` frames a second."""
+        self._fps = fps
+        self._slide: Slide | None = None
+        """The last that came in."""
+        self._picture = -1
+        """Its number."""
+        self._first = 0
+        """The first frame that shows it alone."""
+        self._end = Fraction(0)
+        """Seconds at which its time is over."""
+
+    @property
+    def frames(self) -> int:
+        """Of all slides so far."""
+        return _nearest(self._end * self._fps)
+
+    def add(self, slide: Slide) -> list[Segment]:
+        """What the slide before this one shows, up to the first frame that shows this one alone."""
+        segments: list[Segment] = []
+        first = 0
+        if self._slide is not None:
+            count = transition_frames(self._slide, slide, self._fps)
+            first = self.frames - count // 2
+            segments = [self._held(first), *_transition(self._slide.transition, self._picture, first, count)]
+            first += count
+        self._slide, self._first = slide, first
+        self._picture += 1
+        self._end += slide.seconds
+        return segments
+
+    def finish(self) -> list[Segment]:
+        """What the last slide shows."""
+        return [self._held(self.frames)]
+
+    def _held(self, end: int) -> Hold:
+        return Hold(self._picture, self._first, end - self._first)
+
+
+def plan(fps: int, slides: Iterable[Slide]) -> Iterator[Segment]:
+    """The film of these slides, of which there is at least one: segments without gaps, in the order of time."""
+    timeline = Timeline(fps)
+    for slide in slides:
+        yield from timeline.add(slide)
+    yield from timeline.finish()
+
+
+def frames_of(fps: int, slides: Iterable[Slide]) -> int:
+    """How many frames the film of these slides has."""
+    return _nearest(sum((slide.seconds for slide in slides), Fraction(0)) * fps)
+
+
+def _nearest(frames: Fraction) -> int:
+    return floor(frames + Fraction(1, 2))
+
+
+def _transition(kind: Transition, picture: int, first: int, count: int) -> Iterator[Segment]:
+    if not count:
+        return
+    colour = FADES_THROUGH.get(kind)
+    if colour is None:
+        yield Blend(kind, picture, picture + 1, first, count)
+        return
+    pause = 1 if count == 1 else 2 if count % 2 == 0 else 3 if count >= _LONG_PAUSE else 1
+    each = (count - pause) // 2
+    if each:
+        yield Blend(Transition.CROSSFADE, picture, colour, first, each)
+    yield Hold(colour, first + each, pause)
+    if each:
+        yield Blend(Transition.CROSSFADE, colour, picture + 1, first + each + pause, each)
+
+
+def described(fps: int, slides: Sequence[Slide]) -> Iterator[str]:
+    """The plan for people, a segment a line: from when, for how many frames, what."""
+    moves = [Move.of(number, slide) for number, slide in enumerate(slides)]
+    for segment in plan(fps, slides):
+        begins = f"{float(Fraction(segment.first, fps)):9.3f} s"
+        move = moves[segment.shown] if isinstance(segment, Hold) and isinstance(segment.shown, int) else None
+        how = f", {move}" if move else ""
+        yield f"{begins}  frame {segment.first:>6}  {segment.frames:>5} frames  {segment}{how}"
+
+
+def _named(shown: Shown) -> str:
+    return shown.name.lower() if isinstance(shown, Colour) else f"picture {shown + 1}"

@@ -1,0 +1,170 @@
+"""Written: only the pictures are encoded, and all frames between them written as H.264 syntax."""
+
+import hashlib
+import math
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+
+import trio
+
+from cloudkon.instructions.animoto import Quality, Slide, Transition
+from images.animoto.blending import flat
+from images.animoto.cause import ungrouped
+from images.animoto.coder import FilmCoder
+from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds
+from images.animoto.film import Canvas, Film, Pixels
+from images.animoto.h264.motion import FARTHEST
+from images.animoto.h264.picture import Picture
+from images.animoto.h264.sequence import Sequence
+from images.animoto.h264.unsupported import Unsupported
+from images.animoto.mp4.writer import Mp4Writer, Place
+from images.animoto.plan import Blend, Hold, Segment, Shown, Timeline
+from images.animoto.render import Music
+from images.animoto.stills import EFFORTS, CodedStill, Still, encode_stills
+
+_WAITING = 2
+"""Stills that wait to be written."""
+
+
+def refusal(film: Film) -> str:
+    """Why a film can't be written, or nothing."""
+    widest = (FARTHEST + 1) // 4
+    if Transition.PUSH in film.transitions and film.width > widest:
+        return f"a push can move pictures by {widest} pixels at most"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRenderer:
+    """Has each picture coded once, whatever its number of frames and however often it occurs."""
+
+    quality: Quality = Quality.STANDARD
+    bounds: Bounds = DEFAULT_BOUNDS
+
+    @property
+    def name(self) -> str:
+        """What a video's facts call it."""
+        effort = EFFORTS[self.quality]
+        return f"written-x264-{effort.preset}-crf{effort.crf:g}"
+
+    async def render(
+        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+    ) -> None:
+        """See ``Renderer``. ``refusal`` says which films it can't do."""
+        await ungrouped(partial(self._render, pictures, film, video, music))
+
+    async def _render(self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None) -> None:
+        give, to_code = trio.open_memory_channel[Pixels](0)
+        sink, coded = trio.open_memory_channel[CodedStill](_WAITING)
+        # Numbers alone, so without bound: x264 gives a still only when further pictures came, however many copies of
+        # those before it come in between.
+        order, numbers = trio.open_memory_channel[tuple[int, Slide]](math.inf)
+        with Mp4Writer(video, self.bounds.file_bytes) as writer:
+            async with trio.open_nursery() as lanes, to_code, coded:
+                lanes.start_soon(_sort, pictures, film, give, order)
+                lanes.start_soon(encode_stills, to_code, film, self.quality, video.parent, self.bounds, sink)
+                await _Reel(film, writer, coded, numbers).run(music)
+
+
+async def _sort(
+    pictures: AsyncIterable[Canvas],
+    film: Film,
+    give: trio.MemorySendChannel[Pixels],
+    order: trio.MemorySendChannel[tuple[int, Slide]],
+) -> None:
+    """Hand on each picture that did not occur before, and of every one how many different ones came before it.
+
+    The first are the colours that a film's fades go through.
+    """
+    numbers: dict[bytes, int] = {}
+
+    async def sort(pixels: Pixels) -> int:
+        digest = await trio.to_thread.run_sync(_digest, pixels)
+        if digest not in numbers:
+            numbers[digest] = len(numbers)
+            await give.send(pixels)
+        return numbers[digest]
+
+    async with give, order:
+        for colour in film.colours:
+            await sort(flat(colour, film))
+        async for picture in pictures:
+            number = await sort(picture.pixels)
+            order.send_nowait((number, picture.slide))
+            del picture  # it would stay until the next is there
+
+
+def _digest(picture: Pixels) -> bytes:
+    return hashlib.sha256(picture).digest()
+
+
+class _Reel:
+    """Writes the film while its stills come in."""
+
+    def __init__(
+        self,
+        film: Film,
+        writer: Mp4Writer,
+        coded: trio.MemoryReceiveChannel[CodedStill],
+        numbers: trio.MemoryReceiveChannel[tuple[int, Slide]],
+    ) -> None:
+        self._film = film
+        self._writer = writer
+        self._coded = coded
+        self._numbers = numbers
+        self._coder: FilmCoder | None = None
+        self._sets: tuple[Sequence, Picture] | None = None
+        """What all stills are coded under."""
+        self._places: dict[int, Place] = {}
+        """Of each different still that was written."""
+        self._held: dict[Shown, tuple[int, Still]] = {}
+        """What is being shown, and the colour in between: number and still."""
+
+    async def run(self, music: Music | None) -> None:
+        for number, colour in enumerate(self._film.colours):
+            self._held[colour] = await self._next(number)
+        timeline = Timeline(self._film.fps)
+        picture = -1
+        async for number, slide in self._numbers:
+            picture += 1
+            self._held[picture] = await self._next(number)
+            await trio.to_thread.run_sync(self._write, timeline.add(slide))
+            self._held.pop(picture - 1, None)
+        await trio.to_thread.run_sync(self._write, timeline.finish())
+        track = await music(Fraction(timeline.frames, self._film.fps)) if music else None
+        await trio.to_thread.run_sync(self._required().finish, track)
+
+    async def _next(self, number: int) -> tuple[int, Still]:
+        """The still of that number: from memory, from what was written, or from the encoder, which has it next."""
+        for held in self._held.values():
+            if held[0] == number:
+                return held
+        if number in self._places:
+            return number, self._required().again(self._places[number])
+        coded = await self._coded.receive()
+        if self._sets is None:
+            self._sets = coded.sequence, coded.picture
+            self._coder = FilmCoder(self._film, coded, self._writer)
+        elif self._sets != (coded.sequence, coded.picture):
+            raise Unsupported("the encoder changed its parameter sets")
+        return number, coded.still
+
+    def _required(self) -> FilmCoder:
+        if self._coder is None:
+            raise ValueError("a film needs a picture")
+        return self._coder
+
+    def _write(self, segments: list[Segment]) -> None:
+        """A picture's own segments. Of those before it only the number is remembered."""
+        coder = self._required()
+        for segment, following in zip_longest(segments, segments[1:]):
+            if isinstance(segment, Hold):
+                number, still = self._held[segment.shown]
+                coder.hold(segment, still, blends=isinstance(following, Blend))
+                self._places.setdefault(number, coder.last_still)
+            else:
+                coder.blend(segment, self._held[segment.after][1])

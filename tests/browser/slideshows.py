@@ -1,0 +1,48 @@
+"""Slideshows to look at: films of pictures that are easy to tell apart, and what each of their frames should show."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from images.animoto.blending import blended, flat
+from images.animoto.normalise import poster
+from images.animoto.plan import Colour, Hold, Shown
+from images.animoto.written import WrittenRenderer
+from tests.unit.animoto import corpus
+from tests.unit.animoto.shows import Show
+
+
+@dataclass(frozen=True, slots=True)
+class Slideshow:
+    """``count`` pictures."""
+
+    show: Show
+    count: int
+
+    @property
+    def fps(self) -> int:
+        return self.show.film.fps
+
+    def picture(self, number: int) -> bytes:
+        return corpus.scenery(number, self.show.width, self.show.height).tobytes()
+
+    def poster(self) -> bytes:
+        return poster(self.picture(0), self.show.film)
+
+    async def render(self, video: Path) -> None:
+        pictures = self.show.stream(self.picture(number) for number in range(self.count))
+        await WrittenRenderer().render(pictures, self.show.film, video)
+
+    def expected(self, frame: int) -> corpus.Pixels:
+        """What the plan says that the frame shows."""
+        for segment in self.show.plan(self.count):
+            if segment.first <= frame < segment.first + segment.frames:
+                if isinstance(segment, Hold):
+                    raw = self._shown(segment.shown)
+                else:
+                    both = self._shown(segment.before), self._shown(segment.after)
+                    raw = blended(segment, frame - segment.first, self.show.film, *both)
+                return corpus.as_pixels(raw, self.show.width, self.show.height)
+        raise AssertionError(f"the film has no frame {frame}")
+
+    def _shown(self, shown: Shown) -> bytes:
+        return flat(shown, self.show.film) if isinstance(shown, Colour) else self.picture(shown)

@@ -1,0 +1,51 @@
+"""Shows: films whose pictures are all shown alike."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
+from images.animoto.film import Canvas, Film
+from images.animoto.plan import Segment, frames_of, plan
+
+
+@dataclass(frozen=True)
+class Show:
+    film: Film
+    slide: Slide
+
+    @property
+    def width(self) -> int:
+        return self.film.width
+
+    @property
+    def height(self) -> int:
+        return self.film.height
+
+    def frames(self, count: int) -> int:
+        """Of so many pictures."""
+        return frames_of(self.film.fps, [self.slide] * count)
+
+    def plan(self, count: int) -> list[Segment]:
+        return list(plan(self.film.fps, [self.slide] * count))
+
+    async def stream(self, pictures: Iterable[bytes]) -> AsyncIterator[Canvas]:
+        for picture in pictures:
+            yield Canvas(self.slide, picture)
+
+
+def show(
+    seconds: str = "1",
+    fps: int = 30,
+    width: int = 96,
+    height: int = 54,
+    transition: Transition = Transition.CUT,
+    frames: int = 0,
+) -> Show:
+    """``frames`` are those of each transition."""
+    slide = Slide(link="https://example.org/one.jpg", seconds=Fraction(seconds), transition=transition)
+    if frames and transition is not Transition.CUT:
+        slide = Slide(
+            link=slide.link, seconds=slide.seconds, transition=transition, transition_seconds=Fraction(frames, fps)
+        )
+    return Show(Film.of(AnimotoJob(slides=(slide,) * 2, fps=fps, width=width, height=height)), slide)

@@ -1,0 +1,40 @@
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import trio
+
+from cloudkon.instructions.animoto import Quality
+from images.animoto.ffmpeg import DEFAULT_BOUNDS
+from images.animoto.stills import CodedStill, encode_stills
+from tests.unit.animoto import corpus
+from tests.unit.animoto.shows import show
+
+
+@pytest.mark.parametrize("quality", Quality)
+@pytest.mark.parametrize("size", [(32, 32), (640, 360)])
+async def test_the_encoder_has_few_pictures_at_a_time_and_needs_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: Quality, size: tuple[int, int]
+) -> None:
+    """Of small pictures too, which fit into buffers on the way by dozens."""
+    monkeypatch.setattr("images.animoto.stills._PATIENCE", math.inf)
+    film = show(width=size[0], height=size[1]).film
+    given, taken, most = 0, 0, 0
+
+    async def pictures() -> AsyncGenerator[bytes, None]:
+        nonlocal given, most
+        for seed in range(40):
+            given += 1
+            most = max(most, given - taken)
+            yield corpus.scenery(seed, *size).tobytes()
+
+    sink, stills = trio.open_memory_channel[CodedStill](0)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as lanes, aclosing(pictures()) as feed:
+            lanes.start_soon(encode_stills, feed, film, quality, tmp_path, DEFAULT_BOUNDS, sink)
+            async for _still in stills:
+                taken += 1
+    assert taken == 40
+    assert most <= 5 + 2  # one that waits for room, and one that is being taken
