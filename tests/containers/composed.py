@@ -1,6 +1,8 @@
 """A fleet from the compose file, and the client that works with it from the user's shell."""
 
 import json
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -8,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudkon.errors import EXIT_BAD_INPUT
 from cloudkon.settings import Settings
-from tests.containers.docker_cli import ROOT, docker, ran
+from tests.containers.docker_cli import ROOT, docker, ended, ran
 
 PATIENCE = 60.0
 """Seconds that anything may take on a machine that is busy with other tests."""
@@ -30,9 +33,26 @@ class Composed:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What the compose file reads."""
+        return {
+            "LOCALSTACK_PORT": str(self.port),
+            "CLOUDKON_LEASE_SECONDS": str(self.lease_seconds),
+            # Workers that stop wait for their long poll's end.
+            "CLOUDKON_POLL_SECONDS": "2",
+            "CLOUDKON_ALLOW_EXEC": "yes",
+            "CLOUDKON_ALLOW_PRIVATE_LINKS": "yes",
+        }
+
+    @property
     def settings(self) -> Settings:
         """Those of a program on this machine, to look into the fleet by."""
         return Settings(target="docker", endpoint_url=self.endpoint)
+
+    @property
+    def workload(self) -> Path:
+        """The file that ``push`` made last."""
+        return self.directory / "workload.txt"
 
     @property
     def network(self) -> str:
@@ -42,8 +62,14 @@ class Composed:
     def compose(self, *arguments: str) -> str:
         """Run ``docker compose ARGUMENTS``; gives what it prints."""
         command = ["docker", "compose", "--file", "compose.localstack.yml", "--project-name", self.project]
-        settings = {"LOCALSTACK_PORT": str(self.port), "CLOUDKON_LEASE_SECONDS": str(self.lease_seconds)}
-        return ran([*command, *arguments], environment=settings, seconds=4 * PATIENCE)
+        return ran([*command, *arguments], environment=self.environment, seconds=4 * PATIENCE)
+
+    def scale(self, workers: int) -> None:
+        """Bring the fleet up with that many workers; those that died are started again.
+
+        Those that run are left alone, though another test may have given the images' names to a later build.
+        """
+        self.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", f"worker={workers}")
 
     def workers(self, service: str = "worker") -> list[str]:
         """The names of a service's containers that run."""
@@ -55,24 +81,29 @@ class Composed:
 
     def client(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
         """Run ``python -m client ARGUMENTS`` on this machine, with the two variables that the README names."""
-        settings = {"CLOUDKON_TARGET": "docker", "AWS_ENDPOINT_URL": self.endpoint, "PYTHONPATH": str(ROOT)}
-        return ran(
-            [sys.executable, "-m", "client", *arguments],
-            environment=settings,
-            directory=self.directory,
-            seconds=4 * PATIENCE,
-            accept=accept,
-        )
+        return self._client(arguments, accept).stdout
+
+    def refused(self, *arguments: str) -> str:
+        """Run ``python -m client ARGUMENTS``, which must end with exit code 2; gives what it says of it."""
+        return self._client(arguments, (EXIT_BAD_INPUT,)).stderr
 
     def push(self, *instructions: str) -> str:
         """Push instructions; gives the run's id."""
-        path = self.directory / "workload.txt"
-        path.write_text("".join(f"{one}\n" for one in instructions))
-        return self.client("push", str(path)).split()[-1]
+        self.workload.write_text("".join(f"{one}\n" for one in instructions))
+        return self.client("push", str(self.workload)).split()[-1]
 
     def results(self, run: str) -> list[dict[str, Any]]:
         """Every recorded result of a run."""
         return [json.loads(line) for line in self.client("results", run, "--json").splitlines()]
+
+    def _client(self, arguments: tuple[str, ...], accept: tuple[int, ...]) -> subprocess.CompletedProcess[str]:
+        return ended(
+            [sys.executable, "-m", "client", *arguments],
+            environment={"CLOUDKON_TARGET": "docker", "AWS_ENDPOINT_URL": self.endpoint, "PYTHONPATH": str(ROOT)},
+            directory=self.directory,
+            seconds=4 * PATIENCE,
+            accept=accept,
+        )
 
     def _containers(self, *words: str) -> list[str]:
         name = "{{.Names}}" if words[0] in {"ps", "container"} else "{{.Name}}"
@@ -81,6 +112,13 @@ class Composed:
 
 
 _ALL = {"container": ("--all",), "network": (), "volume": ()}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], object], what: str) -> None:

@@ -2,54 +2,82 @@
 
 They need a Docker engine with Compose, and the images debian:trixie-slim and localstack/localstack:4.14.0, which
 ``tests/containers/engine.sh`` provides. Without an engine the tests are skipped, and fail where ``CI`` is true.
+
+``make containers`` runs fleets side by side, by ``tests/containers/scheduling.py``.
 """
 
 import secrets
-import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.containers.composed import Composed
-from tests.containers.docker_cli import built, docker, reason_for_no_engine
+from tests.containers.building import ANIMOTO, WORKER, built, remove_leftovers
+from tests.containers.composed import Composed, free_port
+from tests.containers.docker_cli import docker, reason_for_no_engine
+from tests.containers.scheduling import FleetScheduling, rank
 from tests.support.emulator import missing
 
 LEASE_SECONDS = 8
 """Of the fleets here: what a killed worker held starts again that much and the skew margin later."""
+WORKERS = 4
+"""Of the compose file's fleet, as each test finds it."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FleetScheduling:  # noqa: ANN401  (xdist's own log)
+    """Have xdist give each fleet's tests to one process, in the order of ``pytest_collection_modifyitems``."""
+    config.option.loadscopereorder = False
+    return FleetScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 @pytest.fixture(scope="session")
-def engine() -> None:
+def engine() -> Iterator[None]:
     """Asked for by all that needs Docker."""
     if reason := reason_for_no_engine():
         missing(f"{reason}; bring one up with: tests/containers/engine.sh")
+    yield
+    remove_leftovers()
 
 
 @pytest.fixture(scope="session")
 def worker_image(engine: None) -> str:
-    return built("cloudkon/worker:latest", "Dockerfile.worker")
+    return built(WORKER)
 
 
 @pytest.fixture(scope="session")
 def animoto_image(engine: None) -> str:
-    return built("cloudkon/animoto:latest", "Dockerfile.animoto")
+    return built(ANIMOTO)
 
 
-@pytest.fixture(scope="module")
-def composed(worker_image: str, animoto_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """A fleet of the compose file with four workers and one for slideshows, under a name and a port of its own."""
+@pytest.fixture(scope="session")
+def started(worker_image: str, animoto_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    """A fleet of the compose file, under a name and a port of its own; taking it down leaves nothing."""
     fleet = Composed(
         project=f"cloudkon-tests-{secrets.token_hex(3)}",
-        port=_free_port(),
+        port=free_port(),
         lease_seconds=LEASE_SECONDS,
         directory=tmp_path_factory.mktemp("composed"),
     )
     try:
-        fleet.compose("up", "--detach", "--no-build", "--scale", "worker=4")
+        fleet.scale(WORKERS)
         yield fleet
     finally:
         fleet.compose("down", "--volumes", "--timeout", "5")
+        assert fleet.left() == []
+
+
+@pytest.fixture
+def composed(started: Composed) -> Composed:
+    """The compose file's fleet with four workers and one for slideshows, all of them running."""
+    if len(started.workers()) != WORKERS:
+        started.scale(WORKERS)
+    return started
 
 
 @pytest.fixture
@@ -67,9 +95,3 @@ def throwaway_tag(engine: None) -> Iterator[str]:
     tag = f"cloudkon/test-{secrets.token_hex(4)}"
     yield tag
     docker("image", "rm", "--force", tag)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

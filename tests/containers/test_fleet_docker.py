@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from cloudkon import __version__
-from tests.containers.composed import Composed, until
-from tests.containers.docker_cli import BUILD_SECONDS, ROOT, docker, ran
+from fleet.docker.build import revision
+from tests.containers.building import SECONDS as BUILD_SECONDS
+from tests.containers.composed import Composed, free_port, until
+from tests.containers.docker_cli import ROOT, docker, inspected, ran
+from tests.containers.suites import passes
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -77,10 +80,7 @@ class Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(worker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Fleet(f"test-{secrets.token_hex(3)}", f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("fleet"))
+    made = Fleet(f"test-{secrets.token_hex(3)}", f"http://127.0.0.1:{free_port()}", tmp_path_factory.mktemp("fleet"))
     try:
         made.run("fleet", "up")
         yield made
@@ -89,15 +89,14 @@ def fleet(worker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         assert made.left() == []
 
 
-def _inspected(name: str, path: str) -> str:
-    return docker("inspect", f"--format={{{{{path}}}}}", name).strip()
-
-
-def test_build_makes_an_image_that_knows_its_version(engine: None, tmp_path: Path) -> None:
+def test_build_makes_an_image_that_knows_its_version_and_revision(engine: None, tmp_path: Path) -> None:
     fleet = Fleet("cloudkon", "", tmp_path)
     fleet.run("fleet", "build", "--pool", "worker")
-    label = 'index .Config.Labels "org.opencontainers.image.version"'
-    assert _inspected("cloudkon/worker:latest", label) == __version__
+    found = {
+        label: inspected("cloudkon/worker:latest", f'index .Config.Labels "org.opencontainers.image.{label}"')
+        for label in ("version", "revision")
+    }
+    assert found == {"version": __version__, "revision": trio.run(revision, ROOT)}
 
 
 def test_a_run_ends_whole_though_workers_die_and_the_fleet_shrinks_in_its_middle(fleet: Fleet) -> None:
@@ -114,10 +113,10 @@ def test_a_run_ends_whole_though_workers_die_and_the_fleet_shrinks_in_its_middle
 def test_a_worker_that_crashes_is_started_again(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     name = fleet.workers()[0]
-    before = int(_inspected(name, ".RestartCount"))
+    before = int(inspected(name, ".RestartCount"))
     # All but the init and itself: the worker is what the init waits for.
     docker("exec", name, "sh", "-c", "kill -9 -1", accept=(0, 137))
-    until(lambda: int(_inspected(name, ".RestartCount")) > before, "the engine to start it again")
+    until(lambda: int(inspected(name, ".RestartCount")) > before, "the engine to start it again")
     until(lambda: fleet.status()["pools"]["worker"]["running"] == 1, "the worker")
     assert fleet.status()["pools"]["worker"]["restarts"] > before
 
@@ -135,7 +134,7 @@ def test_a_worker_that_was_killed_by_hand_is_named_and_mended_by_up(fleet: Fleet
 def test_workers_are_sealed(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     name = fleet.workers()[0]
-    config = json.loads(_inspected(name, "json .HostConfig"))
+    config = json.loads(inspected(name, "json .HostConfig"))
     assert (config["ReadonlyRootfs"], config["CapDrop"]) == (True, ["ALL"])
     assert config["SecurityOpt"] == ["no-new-privileges:true"]
     assert docker("exec", name, "id", "-u").strip() == "65532"
@@ -168,6 +167,16 @@ def test_an_image_that_is_not_there_is_named_with_the_remedy(fleet: Fleet) -> No
         fleet.run("fleet", "scale", "1", CLOUDKON_WORKER_IMAGE="cloudkon/nobody-built-this")
 
 
+def test_the_adapters_pass_the_contract_suite_on_localstack_from_inside_the_image(fleet: Fleet) -> None:
+    port = fleet.endpoint.rpartition(":")[2]
+    passes(
+        "tests/contract",
+        "-k=localstack",
+        network=f"{fleet.name}-fleet",
+        CLOUDKON_TEST_LOCALSTACK=f"http://localstack:{port}",
+    )
+
+
 def test_after_localstack_has_died_up_makes_a_fleet_that_works(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     docker("kill", f"{fleet.name}.localstack")
@@ -188,7 +197,7 @@ def test_beside_a_compose_file_each_keeps_its_own_workers(composed: Composed, tm
         assert sorted(names) == sorted([*beside.workers(), *(f"{name} (compose)" for name in before)])
         run = beside.push(*["sleep 300"] * 40)
         hosts = {one["worker"].partition("-")[0] for one in beside.results(run)}
-        assert _inspected(beside.workers()[0], ".Config.Hostname") in hosts
+        assert inspected(beside.workers()[0], ".Config.Hostname") in hosts
         beside.run("fleet", "scale", "0")
     finally:
         beside.run("fleet", "down")

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.containers.docker_cli import ROOT, SEALED, built, docker
+from tests.containers.building import Build, built
+from tests.containers.docker_cli import SEALED, docker
+from tests.containers.suites import passes
 
 pytestmark = pytest.mark.timeout(900)
 NOT_FOR_RUNNING = ("gcc", "cc", "make", "git", "npm", "curl", "wget", "ffmpeg", "ffprobe")
@@ -145,7 +147,7 @@ def test_handlers_of_ones_own_run_in_an_image_built_on_the_workers(
     worker_image: str, throwaway_tag: str, tmp_path: Path
 ) -> None:
     example = "examples/own_handlers"
-    built(throwaway_tag, f"{example}/Dockerfile", example)
+    built(Build(throwaway_tag, f"{example}/Dockerfile", example))
     workload = tmp_path / "primes.txt"
     workload.write_text("primes 1000\nprimes 1000000\nprimes many\n")
     workload.chmod(0o644)
@@ -166,24 +168,9 @@ def test_handlers_of_ones_own_run_in_an_image_built_on_the_workers(
     assert (summary["succeeded"], summary["failed"]) == (2, 1)
 
 
-@pytest.mark.parametrize("suite", [["tests/unit"], ["tests/contract", "-k", "memory"]], ids=["unit", "contract"])
-def test_the_suites_pass_on_the_images_python(worker_image: str, suite: list[str]) -> None:
-    """A lock serves two Pythons: this one's libraries are other files than those of the Python that runs this test."""
-    suites = built("cloudkon/suites:latest", "tests/containers/suites.Dockerfile", "locks")
+def test_the_suites_pass_on_the_images_python(worker_image: str) -> None:
+    """A lock serves two Pythons: this one's libraries are other files than those of the Python that runs this test.
 
-    said = docker(
-        "run",
-        *SEALED[:-1],
-        "--tmpfs=/tmp:exec,size=2g",
-        "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
-        f"--volume={ROOT}:/checkout:ro",
-        "--workdir=/checkout",
-        suites,
-        "--quiet",
-        "--numprocesses=2",
-        "--dist=loadfile",
-        *suite,
-        seconds=840,
-    )
-
-    assert " passed" in said
+    The contract suite on the back end that needs no other program; on LocalStack it runs in ``test_fleet_docker.py``.
+    """
+    passes("tests/unit", "tests/contract", "-k=unit or memory")

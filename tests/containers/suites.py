@@ -1,0 +1,28 @@
+"""Suites: this checkout's own tests, run inside the worker image: on the Python and the libraries of the fleet."""
+
+from tests.containers.building import SUITES, built
+from tests.containers.docker_cli import ROOT, SEALED, docker
+
+SECONDS = 840
+
+
+def passes(*words: str, network: str = "bridge", **environment: str) -> None:
+    """Run ``pytest WORDS`` in a container that is sealed as a worker's is; raises with what it said if a test fails."""
+    said = docker(
+        "run",
+        *SEALED[:-1],
+        # The tests write programs there, and run them.
+        "--tmpfs=/tmp:exec,size=2g",
+        f"--network={network}",
+        "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
+        *(f"--env={name}={value}" for name, value in environment.items()),
+        f"--volume={ROOT}:/checkout:ro",
+        "--workdir=/checkout",
+        built(SUITES),
+        "--quiet",
+        "--numprocesses=2",
+        "--dist=loadfile",
+        *words,
+        seconds=SECONDS,
+    )
+    assert " passed" in said
