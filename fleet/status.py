@@ -19,18 +19,27 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """One pool. ``backlog`` and ``dead_letters`` are ``None`` where the queue does not answer."""
+    """One pool. ``backlog`` and ``dead_letters`` are ``None`` where the queue does not answer.
+
+    ``counted`` is how many run where the target counts workers and does not list them, ``pending`` how many of those
+    wanted are being started, ``oldest_seconds`` the age of the oldest message where that is known, and ``scaling``
+    says what sets the count, where something else than a person can.
+    """
 
     desired: int
     restarts: int
     workers: tuple[WorkerStatus, ...] = ()
     backlog: Depth | None = None
     dead_letters: int | None = None
+    counted: int | None = None
+    pending: int = 0
+    oldest_seconds: float | None = None
+    scaling: str = ""
 
     @property
     def running(self) -> int:
         """How many of its workers run, those included that are about to stop."""
-        return sum(worker.pid > 0 for worker in self.workers)
+        return sum(worker.pid > 0 for worker in self.workers) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +51,31 @@ class EmulatorStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class InstancesStatus:
+    """The machines that workers run on, where the fleet has its own: ``idle`` of those ``registered`` run none."""
+
+    wanted: int
+    most: int
+    running: int
+    registered: int
+    idle: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostStatus:
+    """US dollars an hour now, and for 1,000 tasks at the present rate (``None`` where none ended lately)."""
+
+    hour: float
+    thousand_tasks: float | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class FleetStatus:
     """The whole fleet.
 
     ``problems`` are sentences for a person, each with what it is about; ``notes`` likewise, of what is well as it is.
+    ``place`` is the account and region; it, ``instances`` and ``cost`` are there on AWS only.
     """
 
     fleet: str
@@ -56,6 +86,9 @@ class FleetStatus:
     pools: dict[str, PoolStatus]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    place: str = ""
+    instances: InstancesStatus | None = None
+    cost: CostStatus | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As ``status --json`` prints it: seconds rounded to tenths, counts flat."""
@@ -68,6 +101,9 @@ class FleetStatus:
             "pools": {name: _pool_json(pool) for name, pool in self.pools.items()},
             "problems": list(self.problems),
             "notes": list(self.notes),
+            "place": self.place,
+            "instances": asdict(self.instances) if self.instances else None,
+            "cost": asdict(self.cost) if self.cost else None,
         }
 
 
@@ -76,10 +112,13 @@ def _pool_json(pool: PoolStatus) -> dict[str, Any]:
     return {
         "desired": pool.desired,
         "running": pool.running,
+        "pending": pool.pending,
+        "scaling": pool.scaling,
         "restarts": pool.restarts,
         "visible": backlog.visible if backlog else None,
         "in_flight": backlog.in_flight if backlog else None,
         "delayed": backlog.delayed if backlog else None,
         "dead_letters": pool.dead_letters,
+        "oldest_seconds": pool.oldest_seconds,
         "workers": [{**asdict(one), "uptime_seconds": round(one.uptime_seconds, 1)} for one in pool.workers],
     }

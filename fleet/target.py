@@ -1,12 +1,13 @@
 """Target: where a fleet runs. Each target answers the same words in a package of its own."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cloudkon.errors import InvalidInput
-from cloudkon.settings import Settings
+from cloudkon.settings import TARGETS, Settings
 from cloudkon.words import Pool
 from fleet.status import FleetStatus
+from fleet.wishes import NOTHING_SAID, AutoscaleRange, Sizing
 
 Report = Callable[[str], None]
 """Takes what is being done, a short line at a time, for a person who waits."""
@@ -47,6 +48,45 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class CloudTarget(Target, Protocol):
+    """A target with machines of its own, an image registry, and scaling by backlog: AWS."""
+
+    async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
+        """As ``Target`` says; what ``sizing`` doesn't say stays as it is."""
+        ...
+
+    async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
+        """What ``up`` would change, a line a resource; nothing is done."""
+        ...
+
+    async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
+        """Put the pools' images into the registry, unless they are there; give them by pool name."""
+        ...
+
+    async def deploy(self, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
+        """Roll the published image of that tag, or the newest, out to the pools; give the images by pool name."""
+        ...
+
+    async def autoscale(self, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
+        """Have a pool follow its backlog within a range; ``None`` for the one it had before ``scale``."""
+        ...
+
+    async def logs(
+        self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None], task: str = ""
+    ) -> None:
+        """As ``Target`` says; with a ``task`` (``RUN/SEQ``) only the lines about it."""
+        ...
+
+    async def down(self, report: Report, *, delete_data: bool, grace: float = 0.0) -> None:
+        """As ``Target`` says; workers may go on for ``grace`` seconds before they are told to stop."""
+        ...
+
+    async def describe(self) -> str:
+        """Which fleet it is, and where, for a question before something is taken away."""
+        ...
+
+
 def target_for(settings: Settings) -> Target:
     """The target that the settings name, or ``InvalidInput`` for one that this version does not have."""
     if settings.target == "local":
@@ -57,8 +97,8 @@ def target_for(settings: Settings) -> Target:
         from fleet.docker.target import DockerTarget  # noqa: PLC0415  (only the target in use is loaded)
 
         return DockerTarget(settings)
-    raise InvalidInput(
-        f"target {settings.target!r}",
-        "not built yet in this version",
-        "Use another one: set CLOUDKON_TARGET to local or docker",
-    )
+    if settings.target == "aws":
+        from fleet.aws.target import AwsTarget  # noqa: PLC0415  (only the target in use is loaded)
+
+        return AwsTarget(settings)
+    raise InvalidInput(f"target {settings.target!r}", "there is no such target", f"Targets: {', '.join(TARGETS)}")

@@ -1,7 +1,10 @@
 """Build: makes the pools' images out of the checkout's Dockerfiles."""
 
+import subprocess
 from pathlib import Path
 from typing import Final
+
+import trio
 
 from cloudkon import __version__
 from cloudkon.errors import InvalidInput
@@ -12,6 +15,9 @@ from fleet.target import Report
 
 CHECKOUT: Final = Path(__file__).parents[2]
 """Where the Dockerfiles lie, if this is run from a checkout."""
+CONTENT: Final = ("cloudkon", "fleet", "images", "locks", "Dockerfile.worker", "Dockerfile.animoto")
+"""What of a checkout goes into the images, as .dockerignore says: no other change makes them another revision."""
+UNKNOWN: Final = "unknown"
 
 
 async def build_images(engine: Engine, pools: tuple[Pool, ...], report: Report, directory: Path = CHECKOUT) -> None:
@@ -25,7 +31,29 @@ async def build_images(engine: Engine, pools: tuple[Pool, ...], report: Report, 
             raise InvalidInput(
                 f"{dockerfile}", f"it is not in {directory}", "Run this from a checkout of CloudKon, not from a package"
             )
+    labels = {"VERSION": __version__, "REVISION": await revision(directory)}
     for pool in pools:
         image = built_image(pool)
         report(f"building {image}")
-        await engine.build(directory, f"Dockerfile.{pool.name}", image, __version__, report)
+        await engine.build(directory, f"Dockerfile.{pool.name}", image, labels, report)
+
+
+async def revision(directory: Path) -> str:
+    """The commit that last changed what the images are made of, and whether that has been edited since.
+
+    ``unknown`` where there is no git, or no repository.
+    """
+    commit = await _git(directory, "log", "-1", "--format=%H", "--", *CONTENT)
+    edited = await _git(directory, "status", "--porcelain", "--", *CONTENT)
+    return f"{commit}{'-edited' if edited else ''}" if commit else UNKNOWN
+
+
+async def _git(directory: Path, *words: str) -> str:
+    """What ``git WORDS`` prints; empty if it fails."""
+    try:
+        done = await trio.run_process(
+            ["git", *words], cwd=directory, capture_stdout=True, stderr=subprocess.DEVNULL, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.decode().strip() if done.returncode == 0 else ""

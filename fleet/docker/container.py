@@ -61,6 +61,11 @@ class Container:
         return self.state == "running"
 
     @property
+    def paused(self) -> str:
+        """What to say of it if it is paused; else empty."""
+        return f"{self.name} is paused; go on with: docker unpause {self.name}" if self.state == "paused" else ""
+
+    @property
     def number(self) -> int:
         """A worker's number in its pool; 0 for what is no worker of this target's."""
         text = self.labels.get(NUMBER, "")
@@ -68,7 +73,9 @@ class Container:
 
     @property
     def end(self) -> str:
-        """How its last life ended, for a person."""
+        """How its last life ended, for a person. The engine forgets the exit code of one that it has started again."""
+        if self.running:
+            return "and has been started again"
         if self.out_of_memory:
             return f"it ran out of memory (exit code {self.exit_code})"
         return self.fault or f"exit code {self.exit_code}"

@@ -50,7 +50,7 @@ class Emulator:
         return found[0] if found else None
 
     async def publisher(self) -> Container | None:
-        """The container that answers at the endpoint, whoever made it."""
+        """The container that has the endpoint's port, whoever made it."""
         port = loopback_port(self._endpoint)
         found = await publishers(self._engine, port) if port else []
         return found[0] if found else None
@@ -93,11 +93,11 @@ class Emulator:
             report("starting LocalStack again: what it held is lost")
             await self._engine.start(container.id, container.name)
             return
-        await self._engine.ensure_network(network_name(self._fleet), self._fleet)
         image = os.environ.get(IMAGE_VARIABLE, "") or DEFAULT_IMAGE
         if not await self._engine.image_id(image):
             report(f"pulling {image} (some hundred megabytes, once)")
             await self._pull(image)
+        await self._engine.ensure_network(network_name(self._fleet), self._fleet)
         report("starting LocalStack")
         plan = self._plan(image, port)
         identity = await self._engine.create(plan)
@@ -139,7 +139,9 @@ class Emulator:
         report("waiting for LocalStack")
         with trio.move_on_after(READY_SECONDS):
             while not await is_ready(self._endpoint):
-                container = await self.container()
+                container = await self.publisher() or await self.container()
+                if container and container.paused:
+                    raise ServiceError(f"endpoint {self._endpoint}: {container.paused}")
                 if container and not container.running:
                     said = " | ".join(await self._engine.log(container, 3))
                     raise ServiceError(

@@ -1,6 +1,6 @@
 """Engine: the Docker engine's API, called from trio. Only this module and ``faults`` import the SDK."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -95,15 +95,51 @@ class Engine:
         except NoImage:
             return ""
 
+    async def inspect_image(self, name: str) -> Mapping[str, Any] | None:
+        """The engine's description of an image; ``None`` where it has none of that name."""
+        try:
+            found: Mapping[str, Any] = await self._call(
+                f"looking for the image {name}", self._client.inspect_image, name
+            )
+        except NoImage:
+            return None
+        return found
+
+    async def push(self, image: str, repository: str, tag: str, login: tuple[str, str]) -> None:
+        """Push an image into a registry as the user and with the password of ``login``; it keeps its names here.
+
+        Raises ``ServiceError`` with the registry's words.
+        """
+        target = f"{repository}:{tag}"
+
+        def push() -> None:
+            self._client.tag(image, repository, tag)
+            auth = {"username": login[0], "password": login[1]}
+            try:
+                for event in self._client.push(repository, tag=tag, auth_config=auth, stream=True, decode=True):
+                    trio.from_thread.check_cancelled()
+                    if "error" in event:
+                        raise ServiceError(f"pushing {target} failed: {event['error']}")
+            finally:
+                # The engine pushes what bears the registry's name. The image stays under its own.
+                self._client.remove_image(target, noprune=True)
+
+        await self._call(f"pushing {target}", push)
+
     async def pull(self, name: str) -> None:
         """Fetch an image from its registry."""
         repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
         await self._call(f"pulling {name}", partial(self._client.pull, repository, tag=tag))
 
     async def build(
-        self, directory: Path, dockerfile: str, image: str, version: str, report: Callable[[str], None]
+        self,
+        directory: Path,
+        dockerfile: str,
+        image: str,
+        arguments: Mapping[str, str],
+        report: Callable[[str], None],
     ) -> None:
-        """Build an image, reporting each step; ``version`` is for its label.
+        """Build an image, reporting each step; ``arguments`` are the Dockerfile's (ARG).
 
         Raises ``ServiceError`` with the failing step's last words.
         """
@@ -114,7 +150,7 @@ class Engine:
                 path=str(directory),
                 dockerfile=dockerfile,
                 tag=image,
-                buildargs={"VERSION": version},
+                buildargs=dict(arguments),
                 rm=True,
                 forcerm=True,
                 decode=True,

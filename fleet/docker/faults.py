@@ -1,5 +1,6 @@
 """Faults: what the engine and its SDK say, in our words."""
 
+import os
 from typing import Final
 
 import requests
@@ -44,6 +45,7 @@ def in_our_words(error: Exception, doing: str) -> CloudKonError:
 def no_engine(error: Exception) -> NoEngine:
     """Say why the engine can't be reached. The SDK wraps the socket's own error several times."""
     cause: BaseException | None = error
+    why = str(error)
     while cause is not None:
         if isinstance(cause, PermissionError) or "Permission denied" in str(cause):
             return EngineRefuses(
@@ -51,7 +53,11 @@ def no_engine(error: Exception) -> NoEngine:
                 "this user may not use its socket",
                 'Join the group docker and log in again (sudo usermod -aG docker "$USER"), or set DOCKER_HOST',
             )
+        if isinstance(cause, OSError) and cause.strerror:
+            why = cause.strerror
         cause = cause.__cause__ or cause.__context__
+    if address := os.environ.get("DOCKER_HOST", ""):
+        return NoEngine("Docker engine", f"none answers at {address} ({why})", "Start it there, or mend DOCKER_HOST")
     return NoEngine(
         "Docker engine",
         "none answers",

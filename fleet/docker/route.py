@@ -39,8 +39,8 @@ def loopback_port(endpoint_url: str) -> int:
 
 
 async def publishers(engine: Engine, port: int) -> list[Container]:
-    """The containers that answer on a port of this machine."""
-    found = await engine.containers(("publish", str(port)), ("status", "running"))
+    """The containers that have a port of this machine: those that run, and those that are paused."""
+    found = await engine.containers(("publish", str(port)), ("status", "running"), ("status", "paused"))
     return [one for one in found if port in one.published]
 
 

@@ -109,6 +109,8 @@ class Scaling:
 
     async def _is_up(self, worker: Container, seconds: float) -> bool:
         """Whether it works. Raises ``ServiceError`` with its last words if it has died already."""
+        if worker.running and worker.restarts and seconds < SETTLE_SECONDS:
+            return False  # While it runs again the engine does not tell how it ended: look until it ends once more.
         lines = await self._engine.log(worker, 3)
         if worker.state not in ("created", *KEPT_STATES) or worker.restarts:
             said = " | ".join(line.partition(" ")[2] for line in lines)

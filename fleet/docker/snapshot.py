@@ -34,13 +34,18 @@ async def snapshot(engine: Engine, settings: Settings) -> FleetStatus:
         found += ours + composed
         problems += [problem for one in ours + composed if (problem := _problem(one))]
         image = await engine.image_id(image_of(pool)) if ours else ""
-        if aged := sum(bool(image) and one.image != image for one in ours):
-            notes.append(f"{aged} of pool {pool.name} run an older image; replace them by: scale 0, scale {len(ours)}")
+        if others := sum(bool(image) and one.image != image for one in ours):
+            notes.append(
+                f"{others} of pool {pool.name} run another image than {image_of(pool)} is now; replace them by: "
+                f"scale 0, scale {len(ours)}"
+            )
         if composed:
             notes.append(f"{len(composed)} of pool {pool.name} belong to a compose file; change those with compose")
     try:
-        services = connect(settings)
-        pools = {name: await _with_depths(services, name, pool) for name, pool in pools.items()}
+        # One that is paused takes calls and never answers them: each would last for as long as a long poll.
+        if not (container and container.paused):
+            services = connect(settings)
+            pools = {name: await _with_depths(services, name, pool) for name, pool in pools.items()}
     except CloudKonError as error:
         if not found:
             raise _nothing_up(settings) from error
@@ -66,7 +71,7 @@ def _nothing_up(settings: Settings) -> NoFleet:
 
 
 async def _with_depths(services: Services, name: str, pool: PoolStatus) -> PoolStatus:
-    backlog = await services.queues[name].depth()
+    backlog = await services.backlog(name)
     dead = await services.dead_letters[name].depth()
     return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 
@@ -89,8 +94,8 @@ def _problem(worker: Container) -> str:
     """What a person should know of a worker that is not well."""
     if worker.state == "restarting":
         return f"{worker.name} does not stay up, {worker.end}; see: python -m fleet logs"
-    if worker.state == "paused":
-        return f"{worker.name} is paused; go on with: docker unpause {worker.name}"
+    if worker.paused:
+        return worker.paused
     if not worker.running:
         return f"{worker.name} does not run ({worker.state}, {worker.end}); mend it with: python -m fleet up"
     if worker.health == "unhealthy":
@@ -99,6 +104,8 @@ def _problem(worker: Container) -> str:
 
 
 def _emulator_problems(container: Container | None) -> list[str]:
+    if container and container.paused:
+        return [container.paused]
     if container and not container.running:
         return [f"{container.name} does not run ({container.state}, {container.end}); mend it with: python -m fleet up"]
     if container and container.restarts:

@@ -9,10 +9,10 @@ import trio
 from cloudkon.errors import ServiceError
 from cloudkon.settings import Settings
 from cloudkon.words import POOLS, Pool
+from fleet.data import delete_data as delete_stack_data
 from fleet.docker.answering import is_ready, ready
 from fleet.docker.build import build_images
 from fleet.docker.container import Container
-from fleet.docker.data import delete_data as delete_stack_data
 from fleet.docker.emulator import Emulator
 from fleet.docker.engine import Engine, open_engine
 from fleet.docker.faults import EngineRefuses, NoEngine
@@ -21,8 +21,8 @@ from fleet.docker.route import network_name
 from fleet.docker.scaling import KEPT_STATES, Scaling, retire
 from fleet.docker.snapshot import snapshot
 from fleet.docker.worker import grace_seconds, own_workers
-from fleet.local.files import named_faults
-from fleet.local.lock import Lock
+from fleet.files import named_faults
+from fleet.lock import Lock
 from fleet.provision import provision
 from fleet.status import FleetStatus
 from fleet.target import Report

@@ -14,11 +14,11 @@ from cloudkon.log import Log
 from cloudkon.settings import Settings
 from fleet.local.emulator import choose_port
 from fleet.local.home import Home
-from fleet.local.lock import Lock
 from fleet.local.machine import Machine
-from fleet.local.polling import until
 from fleet.local.process import Process
 from fleet.local.supervisor import Supervisor
+from fleet.lock import Lock
+from fleet.polling import until
 
 LOCK_SECONDS: Final = 2.0
 """How long to ask for the lock: a command that only looks whether it is held has it for an instant."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloudkon.settings import ENDPOINT_FILE
-from fleet.local.files import named_faults, read_json, write_json
-from fleet.local.lock import Lock
+from fleet.files import named_faults, read_json, write_json
 from fleet.local.observed import Observed
 from fleet.local.wanted import Wanted
+from fleet.lock import Lock
 
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from cloudkon.errors import CloudKonError, InvalidInput
-from fleet.local.files import named_faults
+from fleet.files import named_faults
 from fleet.local.home import Home
 
 EXECUTABLE: Final = "CLOUDKON_EMULATOR"

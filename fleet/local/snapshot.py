@@ -35,7 +35,7 @@ async def snapshot(settings: Settings, observed: Observed) -> FleetStatus:
 
 
 async def _with_depths(services: Services, name: str, pool: PoolStatus) -> PoolStatus:
-    backlog = await services.queues[name].depth()
+    backlog = await services.backlog(name)
     dead = await services.dead_letters[name].depth()
     return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 

@@ -9,7 +9,7 @@ import trio
 
 from cloudkon.errors import ServiceError
 from cloudkon.settings import PREFIX, Settings
-from fleet.local.files import named_faults
+from fleet.files import named_faults
 from fleet.local.home import Home
 from fleet.local.journal import last_lines, rotate
 from fleet.local.observed import Observed

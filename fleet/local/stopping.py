@@ -6,8 +6,8 @@ from typing import Final
 
 import trio
 
+from fleet.files import named_faults
 from fleet.local.emulator import GRACE_SECONDS
-from fleet.local.files import named_faults
 from fleet.local.home import Home
 from fleet.local.process import gone, kill_group, marked, stop
 from fleet.target import Report

@@ -17,10 +17,10 @@ from fleet.local.installation import ensure_installed
 from fleet.local.logs import LogReader
 from fleet.local.machine import worker_grace
 from fleet.local.observed import Observed, PoolMembers
-from fleet.local.polling import until
 from fleet.local.snapshot import snapshot
 from fleet.local.starting import start_supervisor, wait_for_answer
 from fleet.local.stopping import stop_everything, stop_leftovers
+from fleet.polling import until
 from fleet.status import FleetStatus
 from fleet.target import Report
 

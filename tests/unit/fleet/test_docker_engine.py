@@ -171,7 +171,7 @@ async def test_a_failing_build_ends_with_its_steps_last_words() -> None:
     ]
     said: list[str] = []
     with pytest.raises(ServiceError, match=r"Dockerfile.worker failed: returned.*\(No matching distribution\)"):
-        await engine_of(Client(events)).build(Path(), "Dockerfile.worker", "cloudkon/worker:latest", "0.1", said.append)
+        await engine_of(Client(events)).build(Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, said.append)
     assert said == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
 
 
@@ -179,6 +179,15 @@ def test_an_engine_that_can_not_be_opened_is_told_from_one_that_refuses() -> Non
     wrapped = DockerException("Error while fetching server API version: PermissionError(13, 'Permission denied')")
     assert isinstance(no_engine(wrapped), EngineRefuses)
     assert not isinstance(no_engine(FileNotFoundError(2, "No such file")), EngineRefuses)
+
+
+def test_an_address_that_is_set_and_does_not_answer_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    refused = DockerException("Error while fetching server API version")
+    refused.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    assert "at tcp://127.0.0.1:1 (Connection refused)" in str(no_engine(refused))
+    monkeypatch.setenv("DOCKER_HOST", "nonsense")
+    assert "at nonsense (port is required). " in str(no_engine(DockerException("port is required")))
 
 
 def emulator_in(**networks: tuple[str, ...]) -> FakeEngine:

@@ -113,6 +113,26 @@ async def test_a_worker_that_dies_at_once_is_named_with_its_last_words(
         await target.scale(WORKER, 1, said.append)
 
 
+async def test_how_a_worker_ended_is_looked_for_when_the_engine_has_started_it_again(
+    engine: FakeEngine, target: DockerTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    engine.broken["cloudkon/worker:latest"] = "no work today"
+    starting, name = engine.start, "cloudkon.worker.1"
+
+    async def start_twice(identity: str, name: str) -> None:
+        await starting(identity, name)
+        engine.change(name, lambda one: replace(one, state="running", exit_code=0))
+
+    engine.start = start_twice  # type: ignore[method-assign]  # one engine's, for this test
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ServiceError, match=r"exit code 2: no work today"), flatten_subgroups=True
+    ):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(target.scale, WORKER, 1, said.append)
+            await trio.sleep(1.0)
+            engine.change(name, lambda one: replace(one, state="restarting", exit_code=2))
+
+
 async def test_a_worker_that_logs_no_start_counts_once_it_has_lived_a_while(
     engine: FakeEngine,
     target: DockerTarget,

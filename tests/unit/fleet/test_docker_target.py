@@ -1,5 +1,8 @@
 """The docker target's other words: what is started, kept and removed, and what is said where something is missing."""
 
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +17,7 @@ from fleet.docker.build import build_images
 from fleet.docker.engine import Engine
 from fleet.docker.faults import NoEngine, no_engine
 from fleet.docker.target import DockerTarget
+from tests.support.emulator import missing
 from tests.unit.fleet.docker_fake import FakeEngine, World, composed
 
 
@@ -74,6 +78,30 @@ async def test_up_starts_a_stopped_localstack_and_says_what_is_lost(
     assert "what it held is lost" in " ".join(said)
 
 
+@pytest.mark.parametrize("compose", [False, True])
+async def test_a_paused_localstack_is_named_with_the_remedy_at_once(
+    engine: FakeEngine,
+    target: DockerTarget,
+    world: World,
+    said: list[str],
+    autojump_clock: trio.testing.MockClock,
+    *,
+    compose: bool,
+) -> None:
+    if compose:
+        engine.add(replace(composed("shop-localstack-1", "localstack"), published={4566: 4566}))
+    else:
+        await target.up(said.append)
+    (name,) = engine.names
+    engine.change(name, lambda one: replace(one, state="paused"))
+    before = trio.current_time()
+    with pytest.raises(ServiceError, match=f"{name} is paused.*docker unpause {name}"):
+        await target.up(said.append)
+    assert trio.current_time() - before < 5
+    assert engine.names == [name]
+    assert any(f"docker unpause {name}" in problem for problem in (await target.status()).problems)
+
+
 async def test_up_replaces_dead_workers(
     engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -114,6 +142,7 @@ async def test_a_localstack_that_can_not_be_pulled_leaves_nothing_and_names_the_
     with pytest.raises(ServiceError, match=r"can't be pulled.*no such host.*LOCALSTACK_IMAGE"):
         await target.up(said.append)
     assert engine.held == {}
+    assert engine.networks == set()
 
 
 async def test_a_taken_port_leaves_no_half_made_localstack(
@@ -212,6 +241,35 @@ async def test_build_makes_each_pools_image_and_reports_the_steps(
         ("Dockerfile.animoto", "cloudkon/animoto:latest"),
     ]
     assert any(line.startswith("Step 1/1") for line in said)
+    assert engine.revisions == ["unknown", "unknown"], "there is no repository"
+
+
+async def test_an_image_names_the_commit_of_what_is_in_it(
+    engine: FakeEngine, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("git"):
+        missing("git is not installed")
+    # Whoever commits here has a name, and no settings of their own.
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    git = partial(subprocess.run, cwd=tmp_path, check=True, capture_output=True, text=True)
+    dockerfile = tmp_path / "Dockerfile.worker"
+    dockerfile.write_text("FROM scratch\n")
+    git(["git", "init", "--quiet"])
+    git(["git", "add", "."])
+    git(["git", "commit", "--quiet", "--message", "one"])
+    commit = git(["git", "rev-parse", "HEAD"]).stdout.strip()
+    (tmp_path / "a-note").touch()
+    git(["git", "add", "."])
+    git(["git", "commit", "--quiet", "--message", "nothing that is in the images"])
+
+    await build_images(engine, (WORKER,), said.append, tmp_path)
+    dockerfile.write_text("FROM scratch\nUSER 1\n")
+    await build_images(engine, (WORKER,), said.append, tmp_path)
+
+    assert engine.revisions == [commit, f"{commit}-edited"]
 
 
 async def test_build_outside_a_checkout_says_where_to_run_it(

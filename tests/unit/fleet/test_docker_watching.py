@@ -44,7 +44,7 @@ async def test_status_says_what_is_wrong_with_which_worker(
     assert "cloudkon.worker.2 does not stay up, it ran out of memory" in second
     assert "cloudkon.worker.3 makes no progress" in third
     assert (found.pools["worker"].desired, found.pools["worker"].running) == (4, 2)
-    assert "4 of pool worker run an older image" in found.notes[0]
+    assert "4 of pool worker run another image than cloudkon/worker:latest is now" in found.notes[0]
 
 
 async def test_status_with_a_localstack_that_lost_everything_says_how_to_go_on(

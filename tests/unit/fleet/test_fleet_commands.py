@@ -13,6 +13,7 @@ from cloudkon.settings import Settings
 from cloudkon.words import POOLS, Depth, Pool
 from fleet import __main__ as program
 from fleet import commands
+from fleet.answers import line_writer
 from fleet.screen import duration, rendered
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 from fleet.target import Report, target_for
@@ -108,6 +109,7 @@ def test_scale_takes_a_pool_and_a_count(target: FakeTarget, run: Callable[..., i
         (["scale"], "Missing argument 'COUNT'"),
         (["scale", "1", "--pool", "gpu"], "pool 'gpu': there is no such pool. Pools: worker, animoto"),
         (["logs", "--pool", "gpu"], "no such pool"),
+        (["status", "--pool", "gpu"], "no such pool"),
         (["build", "--pool", "gpu"], "no such pool"),
         (["logs", "-n", "-1"], "-1 is not in the range"),
         (["status", "--json", "--watch"], "don't go together"),
@@ -180,6 +182,45 @@ def test_status_in_json_has_every_count(
     assert found["pools"]["animoto"]["visible"] is None
 
 
+def test_status_of_one_pool_has_that_one_only(
+    target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("status", "--pool", "animoto", "--json") == 0
+    assert set(json.loads(capsys.readouterr().out)["pools"]) == {"animoto"}
+    assert run("status", "--pool", "animoto") == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert rows[0].startswith("animoto")
+    assert not any(row.startswith("worker ") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["build", "--pool", "worker"], {"pools": ["worker"]}),
+        (["up"], {"endpoint_url": "http://127.0.0.1:4566"}),
+        (["scale", "4"], {"pool": "worker", "running": 4}),
+        (["down"], {"data_deleted": False}),
+        (["logs"], {"worker": "worker-1", "said": "hello"}),
+    ],
+)
+def test_every_command_answers_in_json(
+    target: FakeTarget,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    found: object,
+) -> None:
+    assert run(*arguments, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == found
+
+
+def test_what_a_worker_says_in_json_is_an_object_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    write = line_writer(as_json=True)
+    write("worker-1", '{"action": "started"}')
+    write("worker-1", "7")
+    assert [json.loads(line)["said"] for line in capsys.readouterr().out.splitlines()] == [{"action": "started"}, "7"]
+
+
 def test_status_for_people_fits_a_narrow_terminal_and_says_what_is_wrong() -> None:
     console = Console(width=60, color_system=None)
     with console.capture() as capture:
@@ -211,12 +252,6 @@ def test_logs_say_who_said_what(
 def test_down_keeps_data_unless_told(target: FakeTarget, run: Callable[..., int]) -> None:
     assert run("down") == run("down", "--delete-data") == 0
     assert target.asked == [("down", False), ("down", True)]
-
-
-@pytest.mark.parametrize("name", ["aws"])
-def test_targets_to_come_are_named_as_such(name: str) -> None:
-    with pytest.raises(CloudKonError, match=rf"target '{name}': not built yet in this version.*CLOUDKON_TARGET"):
-        target_for(Settings(target=name))
 
 
 def test_the_docker_target_has_an_endpoint_of_its_own_unless_one_is_set() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, CloudKonError, InvalidInput, NoFleet
 from cloudkon.settings import Settings
-from fleet.local.files import named_faults, read_json, write_json
+from fleet.files import named_faults, read_json, write_json
 from fleet.local.home import Home
 from fleet.local.observed import Member, Observed, PoolMembers
 from fleet.local.process import Process

@@ -8,9 +8,9 @@ import trio
 import trio.testing
 
 from fleet.local.keeper import EARLY_DEATHS, LONGEST_WAIT, STABLE_SECONDS, Keeper
-from fleet.local.polling import until
 from fleet.local.pool import PoolKeepers
 from fleet.local.process import Process
+from fleet.polling import until
 
 GRACE = 30.0
 

@@ -8,8 +8,9 @@ import trio
 import trio.testing
 
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.stack import Stack, StackPlan
-from cloudkon.errors import ServiceError
+from cloudkon.aws.stack import Stack
+from cloudkon.aws.stack_facts import StackPlan
+from cloudkon.errors import ServiceError, Throttled
 from cloudkon.settings import Settings
 from fleet.provision import parameters, stack_name
 
@@ -20,16 +21,19 @@ class CloudFormation:
     def __init__(self, *states: str) -> None:
         self.states = list(states)
         self.change_set = {"Status": "CREATE_COMPLETE", "Changes": list[Any]()}
+        self.parameters: dict[str, str] = {}
         self.pages: list[dict[str, Any]] = []
         self.events: list[dict[str, str]] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.after_execute: Callable[[], None] = lambda: None
+        self.after_delete: Callable[[], None] = lambda: None
 
     def describe_stacks(self, **_: object) -> dict[str, Any]:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if not state:
             raise ServiceError("AWS refused DescribeStacks: ValidationError: Stack with id x does not exist")
-        return {"Stacks": [{"StackStatus": state}]}
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]
+        return {"Stacks": [{"StackStatus": state, "Parameters": parameters}]}
 
     def create_change_set(self, **arguments: object) -> dict[str, str]:
         self.calls.append(("create", arguments))
@@ -47,6 +51,7 @@ class CloudFormation:
 
     def delete_stack(self, **arguments: object) -> None:
         self.calls.append(("delete", arguments))
+        self.after_delete()
 
     def describe_stack_events(self, **_: object) -> dict[str, Any]:
         return {"StackEvents": list(reversed(self.events))}
@@ -137,16 +142,23 @@ async def test_a_refused_plan_says_why() -> None:
 
 
 async def test_a_stack_whose_creation_was_undone_is_deleted_and_created() -> None:
-    cloudformation = CloudFormation("ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", "")
+    cloudformation = CloudFormation("ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", "")
     await _stack(cloudformation).plan("template", {})
     assert cloudformation.done == ["delete", "create"]
     assert cloudformation.calls[1][1]["ChangeSetType"] == "CREATE"
 
 
-@pytest.mark.parametrize("state", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "CREATE_FAILED"])
-async def test_a_stack_that_can_not_be_changed_is_left_alone(state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name"),
+        ("DELETE_FAILED", "Take it down first"),
+        ("CREATE_FAILED", "Take it down first"),
+    ],
+)
+async def test_a_stack_that_can_not_be_changed_is_left_alone(state: str, remedy: str) -> None:
     cloudformation = CloudFormation(state)
-    with pytest.raises(ServiceError, match=f"{state} and can't be changed: nothing was done"):
+    with pytest.raises(ServiceError, match=rf"{state} and can't be changed: nothing was done.*{remedy}"):
         await _stack(cloudformation).plan("template", {})
     assert cloudformation.calls == []
 
@@ -187,10 +199,61 @@ async def test_a_failed_execution_names_what_failed_first_and_not_what_it_dragge
 
 
 async def test_a_failed_deletion_names_what_is_left(autojump_clock: trio.testing.MockClock) -> None:
-    cloudformation = CloudFormation("DELETE_IN_PROGRESS", "DELETE_FAILED")
-    cloudformation.event("Store", "DELETE_FAILED", "the bucket is not empty")
-    with pytest.raises(ServiceError, match=r"Store .*: the bucket is not empty"):
+    cloudformation = CloudFormation("DELETE_FAILED", "DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_FAILED")
+    cloudformation.event("Ledger", "DELETE_FAILED", "of the first time")
+
+    def fail() -> None:
+        cloudformation.event("Store", "DELETE_FAILED", "the bucket is not empty")
+
+    cloudformation.after_delete = fail
+    with pytest.raises(ServiceError, match=r"not deleted: Store .*: the bucket is not empty$"):
         await _stack(cloudformation).delete()
+
+
+async def test_a_plan_keeps_what_it_is_told_to_and_the_stack_has() -> None:
+    cloudformation = CloudFormation("UPDATE_COMPLETE")
+    cloudformation.parameters = {"MaxInstances": "9"}
+    await _stack(cloudformation).plan(
+        "template", {"MaxInstances": "4", "New": "1", "Fleet": "some"}, keep={"MaxInstances", "New"}, tags={"of": "x"}
+    )
+    ((_, arguments),) = cloudformation.calls
+    assert arguments["Parameters"] == [
+        {"ParameterKey": "New", "ParameterValue": "1"},
+        {"ParameterKey": "Fleet", "ParameterValue": "some"},
+        {"ParameterKey": "MaxInstances", "UsePreviousValue": True},
+    ]
+    assert arguments["Tags"] == [{"Key": "of", "Value": "x"}]
+
+
+async def test_a_discarded_plan_of_a_new_stack_leaves_no_shell(autojump_clock: trio.testing.MockClock) -> None:
+    cloudformation = CloudFormation("", "REVIEW_IN_PROGRESS", "REVIEW_IN_PROGRESS", "")
+    stack = _stack(cloudformation)
+    await stack.discard(await stack.plan("template", {}))
+    assert cloudformation.done == ["create", "delete"]
+
+
+async def test_an_update_is_waited_for_though_the_stack_still_looks_as_before(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cloudformation = CloudFormation(
+        "UPDATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"
+    )
+    with pytest.raises(ServiceError, match="UPDATE_ROLLBACK_COMPLETE"):
+        await _stack(cloudformation).execute(StackPlan("arn:1"), lambda _: None)
+
+
+async def test_a_call_that_is_throttled_is_made_again(autojump_clock: trio.testing.MockClock) -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    answers = [Throttled("slow down"), Throttled("slow down")]
+    describe = cloudformation.describe_stacks
+
+    def throttled(**arguments: object) -> dict[str, Any]:
+        if answers:
+            raise answers.pop()
+        return describe(**arguments)
+
+    cloudformation.describe_stacks = throttled  # type: ignore[method-assign]  # a fake of this one test
+    assert await _stack(cloudformation).state() == "CREATE_COMPLETE"
 
 
 async def test_an_error_other_than_a_missing_stack_is_passed_on() -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from cloudkon.errors import InvalidInput
-from fleet.local.lock import Lock
+from fleet.lock import Lock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from fleet.local.lock import Lock
+from fleet.lock import Lock
 assert Lock(Path(sys.argv[1])).take()
 print("held", flush=True)
 time.sleep(600)

@@ -1,0 +1,1 @@
+"""Target ``aws``: two CloudFormation stacks, ECS services on an Auto Scaling group, and what drives them."""

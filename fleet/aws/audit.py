@@ -1,0 +1,91 @@
+"""Audit: what of a fleet is still there, by its tag, whatever stack it belonged to or none.
+
+The tagging service knows most, and late. It lists no Auto Scaling groups at all (Resource Groups Tagging API reference,
+supported services), and what AWS makes for the fleet by itself carries no tag: these are asked for where they live.
+"""
+
+import re
+from typing import Final
+
+import trio
+
+from fleet.aws.alarms import scaling_alarms
+from fleet.aws.group import find_group, find_machines
+from fleet.aws.insights import insights_groups
+from fleet.aws.names import TAG
+from fleet.aws.site import Site
+
+PATIENCE_SECONDS: Final = 180.0
+"""How long what was deleted may go on being listed, before it counts as left."""
+LOOK_SECONDS: Final = 10.0
+DATA_SERVICES: Final = frozenset({"sqs", "dynamodb", "s3"})
+"""Services that hold a fleet's data, which stays unless asked for."""
+FREE: Final = ("task-definition/", "task/", "container-instance/")
+"""ECS lists these for a while, or for ever, after they have ended; they cost nothing and can't run by themselves.
+
+Of a cluster that is gone it may go on listing all, as INACTIVE (ECS API reference, DeleteCluster and others).
+"""
+
+
+async def audit(site: Site, *, with_data: bool) -> list[str]:
+    """What is left once lists have caught up, by ARN, id or name; ``with_data`` if no data should be left either."""
+    deadline = trio.current_time() + PATIENCE_SECONDS
+    while True:
+        left = await _left(site, with_data=with_data)
+        if not left or trio.current_time() >= deadline:
+            return left
+        await trio.sleep(LOOK_SECONDS)
+
+
+async def _left(site: Site, *, with_data: bool) -> list[str]:
+    rows = await site.control.pages(
+        "resourcegroupstaggingapi",
+        "get_resources",
+        "ResourceTagMappingList",
+        TagFilters=[{"Key": TAG, "Values": [site.fleet]}],
+    )
+    living, stands = await _living(site), await _cluster_stands(site)
+    arns = {str(row["ResourceARN"]) for row in rows}
+    costly = {arn for arn in arns if not is_free(arn, living, cluster_stands=stands)}
+    kept = {arn for arn in costly if with_data or not is_data(arn, site.data().name)}
+    listed = {re.split("[/:]", arn)[-1] for arn in kept}
+    unheard = [identity for identity in living if identity not in listed]
+    # A log group's name has slashes in it, and a listed one was made by the stack.
+    unheard += [name for name in await _untagged(site) if not any(arn.endswith(f":{name}") for arn in kept)]
+    return sorted([*kept, *unheard])
+
+
+async def _untagged(site: Site) -> list[str]:
+    """What the tagging service never lists: the group, and what AWS has made for the fleet by itself."""
+    group = await find_group(site.control, site.fleet)
+    own = [f"autoScalingGroup {group.name}"] if group else []
+    alarms = [f"alarm {name}" for name in await scaling_alarms(site)]
+    return [*own, *alarms, *await insights_groups(site)]
+
+
+async def _living(site: Site) -> set[str]:
+    """The fleet's instances and volumes that are there: tags go on being listed for an hour after them."""
+    machines = {one.id for one in await find_machines(site.control, site.fleet)}
+    mine = [{"Name": f"tag:{TAG}", "Values": [site.fleet]}]
+    volumes = await site.control.pages("ec2", "describe_volumes", "Volumes", Filters=mine)
+    return machines | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
+
+
+async def _cluster_stands(site: Site) -> bool:
+    answer = await site.control.call("ecs", "describe_clusters", clusters=[site.fleet])
+    return any(one["status"] != "INACTIVE" for one in answer["clusters"])
+
+
+def is_data(arn: str, data_stack: str) -> bool:
+    """Whether it holds the fleet's data, or is the stack of what does."""
+    return arn.split(":")[2] in DATA_SERVICES or f":stack/{data_stack}/" in arn
+
+
+def is_free(arn: str, living: set[str], *, cluster_stands: bool) -> bool:
+    """Whether it is the trace of something that is gone. ``living`` are instances and volumes that are not."""
+    _, _, service, _, _, what = arn.split(":", 5)
+    if service == "ecs":
+        return not cluster_stands or what.startswith(FREE)
+    if service == "ec2" and what.startswith(("instance/", "volume/")):
+        return what.partition("/")[2] not in living
+    return False

@@ -1,0 +1,172 @@
+"""Group: the fleet's Auto Scaling group and its instances."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from cloudkon.aws.control import ControlPlane
+from cloudkon.errors import ServiceError
+from fleet.aws.names import TAG
+from fleet.target import Report
+
+AT_ONCE: Final = 50
+"""Instances that one ``SetInstanceProtection`` takes (Auto Scaling API reference)."""
+PROTECTABLE: Final = ("InService", "EnteringStandby", "Standby")
+"""Lifecycle states in which an instance's protection can be changed; one in another refuses the whole call."""
+
+REBALANCING: Final = "AZRebalance"
+"""The group's own process that evens its instances out over zones."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInstance:
+    """An instance as its group sees it; ``lifecycle`` in Auto Scaling's words."""
+
+    id: str
+    lifecycle: str
+    type: str
+    protected: bool
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it runs, and is not about to end."""
+        return self.lifecycle == "InService"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The group: ``desired`` instances, ``most`` at the most. ``suspended`` are its own processes that stand still."""
+
+    name: str
+    desired: int
+    most: int
+    protects_new: bool
+    instances: tuple[GroupInstance, ...] = ()
+    deleting: bool = False
+    suspended: frozenset[str] = frozenset()
+
+    @classmethod
+    def described(cls, row: Mapping[str, Any]) -> Self:
+        """Read Auto Scaling's answer."""
+        return cls(
+            row["AutoScalingGroupName"],
+            row["DesiredCapacity"],
+            row["MaxSize"],
+            bool(row.get("NewInstancesProtectedFromScaleIn")),
+            tuple(
+                GroupInstance(
+                    one["InstanceId"], one["LifecycleState"], one.get("InstanceType", ""), one["ProtectedFromScaleIn"]
+                )
+                for one in row.get("Instances", ())
+            ),
+            # The group says this of itself from its own deletion on, and of nothing else.
+            deleting=bool(row.get("Status")),
+            suspended=frozenset(one["ProcessName"] for one in row.get("SuspendedProcesses", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """An instance as EC2 sees it; ``launched`` in epoch seconds."""
+
+    id: str
+    type: str
+    state: str
+    launched: float
+    zone: str = ""
+    spot: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+async def find_group(control: ControlPlane, fleet: str) -> Group | None:
+    """The fleet's group by its tag, so that it is found whatever became of the stack; ``None`` where there is none."""
+    rows = await control.pages(
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        "AutoScalingGroups",
+        Filters=[{"Name": f"tag:{TAG}", "Values": [fleet]}],
+    )
+    return Group.described(rows[0]) if rows else None
+
+
+async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
+    """The fleet's instances that are not terminated, by their tag."""
+    rows = await control.pages(
+        "ec2",
+        "describe_instances",
+        "Reservations",
+        Filters=[
+            {"Name": f"tag:{TAG}", "Values": [fleet]},
+            {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped", "shutting-down"]},
+        ],
+    )
+    return [
+        Machine(
+            one["InstanceId"],
+            one["InstanceType"],
+            one["State"]["Name"],
+            one["LaunchTime"].timestamp(),
+            one.get("Placement", {}).get("AvailabilityZone", ""),
+            one.get("InstanceLifecycle") == "spot",
+        )
+        for row in rows
+        for one in row["Instances"]
+    ]
+
+
+async def settle_group(control: ControlPlane, fleet: str, report: Report) -> None:
+    """See to what of the group no template can say, or no change set would see changed.
+
+    A ``down`` that broke off leaves new instances without protection from scale-in, which the capacity provider's
+    managed termination protection depends on. And zones must not be rebalanced: for that Auto Scaling may go over the
+    group's most by a tenth or one instance (its user guide, Availability Zone rebalancing), to end one that ECS has
+    packed with work.
+    """
+    group = await find_group(control, fleet)
+    if group is None or group.deleting:
+        return
+    if not group.protects_new:
+        report(f"{group.name}: protecting new instances from scale-in again")
+        await change_group(control, group, NewInstancesProtectedFromScaleIn=True)
+    if REBALANCING not in group.suspended:
+        await control.call(
+            "autoscaling", "suspend_processes", AutoScalingGroupName=group.name, ScalingProcesses=[REBALANCING]
+        )
+
+
+async def change_group(control: ControlPlane, group: Group, **changes: object) -> None:
+    """Change properties of the group, in Auto Scaling's words."""
+    await control.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=group.name, **changes)
+
+
+async def unprotect(control: ControlPlane, group: Group) -> bool:
+    """Take protection from scale-in off the instances that can lose it now; say whether there were any.
+
+    One that begins to end meanwhile refuses the call for all of its share: they lose it the next time.
+    """
+    protected = [one.id for one in group.instances if one.protected and one.lifecycle in PROTECTABLE]
+    for first in range(0, len(protected), AT_ONCE):
+        try:
+            await control.call(
+                "autoscaling",
+                "set_instance_protection",
+                AutoScalingGroupName=group.name,
+                InstanceIds=protected[first : first + AT_ONCE],
+                ProtectedFromScaleIn=False,
+            )
+        except ServiceError as error:
+            if error.code != "ValidationError":
+                raise
+    return bool(protected)
+
+
+async def failed_launches(control: ControlPlane, group: Group, since: float) -> Sequence[str]:
+    """Why launches failed since then (epoch seconds), in Auto Scaling's words, the newest first."""
+    answer = await control.call(
+        "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group.name, MaxRecords=20
+    )
+    return [
+        str(one.get("StatusMessage") or one.get("Description", ""))
+        for one in answer["Activities"]
+        if one["StatusCode"] in ("Failed", "Cancelled") and one["StartTime"].timestamp() >= since
+    ]

@@ -1,0 +1,38 @@
+"""Insights: the log group that Container Insights writes to, and makes anew where a late writer finds none.
+
+The stack owns it, to have it deleted. What is written after that makes one without tags, which costs a little for
+ever, and which the next creation of the stack would stumble over.
+"""
+
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+from cloudkon.errors import NoFleet
+from fleet.aws.names import insights_group
+from fleet.aws.site import Site
+
+LATE_SECONDS: Final = 90.0
+"""How long after a cluster's end something may still be written of it: metrics are made each minute."""
+
+
+async def remove_late_insights(site: Site) -> None:
+    """Wait for what is written late, and delete the group that it made."""
+    await trio.sleep(LATE_SECONDS)
+    await remove_insights(site)
+
+
+async def remove_insights(site: Site) -> None:
+    """Delete the group, if there is one. Only where no stack owns it."""
+    for name in await insights_groups(site):
+        # Gone meanwhile is as well: what CloudWatch Logs says of a missing group comes as ``NoFleet``.
+        with suppress(NoFleet):
+            await site.control.call("logs", "delete_log_group", logGroupName=name)
+
+
+async def insights_groups(site: Site) -> list[str]:
+    """The group's name, if there is one."""
+    name = insights_group(site.fleet)
+    rows = await site.control.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+    return [name for row in rows if row["logGroupName"] == name]

@@ -1,0 +1,124 @@
+"""Logs: what the workers said, by CloudWatch Logs."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+import trio
+
+from cloudkon.errors import InvalidInput, NoFleet
+from cloudkon.words import POOLS, Pool
+from fleet.aws.names import log_group
+from fleet.aws.site import Site
+
+LOOK_SECONDS: Final = 3.0
+"""Between two looks when following: CloudWatch Logs shows a line after a few seconds, and allows few looks."""
+TASK_ID: Final = re.compile(r"[\w-]+/\d+")
+MOST_STREAMS: Final = 50
+"""Workers whose last lines are shown, those that spoke last: each is a call."""
+MOST_LINES: Final = 10_000
+"""Of one stream: as many as one call gives (CloudWatch Logs API reference, GetLogEvents)."""
+OVERLAP_MILLISECONDS: Final = 30_000
+"""Lines come late and out of order: each look asks again for so much of what the last one saw."""
+
+
+class Line(NamedTuple):
+    """One line, its time in epoch milliseconds; ``id`` is CloudWatch's own."""
+
+    time: int
+    source: str
+    text: str
+    id: str
+
+
+class LogReader:
+    """The logs of one pool's workers, or of all."""
+
+    def __init__(self, site: Site, pool: Pool | None, task: str = "") -> None:
+        """``task`` is the id of a task (``RUN/SEQ``): then only the lines about it are read.
+
+        Raises ``InvalidInput`` for one that no task can have.
+        """
+        if task and not TASK_ID.fullmatch(task):
+            raise InvalidInput(f"task {task!r}", "it is not of the form RUN/SEQ")
+        self._site = site
+        self._pools = (pool,) if pool else POOLS
+        self._task = task
+        self._seen: dict[str, int] = {}
+        self._newest = 0
+
+    async def read(self, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
+        """Write the last lines of each worker in the order of time; then, to follow, what is added, for ever.
+
+        Raises ``NoFleet`` where there are no logs.
+        """
+        # Asked before the past is read, or what is said meanwhile would be lost.
+        self._newest = int(self._site.clock.wall() * 1000) - OVERLAP_MILLISECONDS
+        found = [line for pool in self._pools for line in await self._past(pool, lines)]
+        self._write(found, write)
+        while follow:
+            await trio.sleep(LOOK_SECONDS)
+            since = self._newest - OVERLAP_MILLISECONDS
+            self._write([line for pool in self._pools for line in await self._since(pool, since)], write)
+
+    def _write(self, found: Iterable[Line], write: Callable[[str, str], None]) -> None:
+        for line in sorted(found, key=lambda line: line.time):
+            if line.id in self._seen:
+                continue
+            self._seen[line.id] = line.time
+            self._newest = max(self._newest, line.time)
+            if line.text.strip():
+                write(line.source, line.text.rstrip("\n"))
+        # No look asks for older ones again.
+        oldest = self._newest - OVERLAP_MILLISECONDS
+        self._seen = {identity: time for identity, time in self._seen.items() if time >= oldest}
+
+    async def _past(self, pool: Pool, lines: int) -> list[Line]:
+        if self._task:
+            # The whole retention is searched: when a task ran, only its log tells.
+            return await self._since(pool, 0)
+        rows = await self._pages(
+            "describe_log_streams",
+            "logStreams",
+            pool,
+            orderBy="LastEventTime",
+            descending=True,
+            PaginationConfig={"MaxItems": MOST_STREAMS},
+        )
+        found: list[Line] = []
+        for row in rows if lines else ():
+            name = row["logStreamName"]
+            answer = await self._site.control.call(
+                "logs",
+                "get_log_events",
+                logGroupName=log_group(self._site.fleet, pool),
+                logStreamName=name,
+                limit=min(lines, MOST_LINES),
+                startFromHead=False,
+            )
+            # These answers carry no ids: a line is known by where and when it was said, and what.
+            found += [_line(name, event) for event in answer["events"]]
+        return found
+
+    async def _since(self, pool: Pool, milliseconds: int) -> list[Line]:
+        wanted: dict[str, object] = {"startTime": milliseconds}
+        if self._task:
+            wanted["filterPattern"] = f'{{ $.task = "{self._task}" }}'
+        rows = await self._pages("filter_log_events", "events", pool, **wanted)
+        return [_line(row["logStreamName"], row) for row in rows]
+
+    async def _pages(self, operation: str, rows: str, pool: Pool, **wanted: object) -> list[Any]:
+        name = log_group(self._site.fleet, pool)
+        try:
+            return await self._site.control.pages("logs", operation, rows, logGroupName=name, **wanted)
+        except NoFleet as error:
+            raise NoFleet(
+                f"fleet {self._site.fleet!r}", f"there is no log group {name}", "Start it with: python -m fleet up"
+            ) from error
+
+
+def _line(stream: str, event: Any) -> Line:  # noqa: ANN401  (botocore's answer)
+    """``worker/worker/0123456789abcdef`` is the stream of the ECS task with that id, which names the worker."""
+    pool, _, task = stream.partition("/")
+    source = f"{pool}-{task.rpartition('/')[2][:8]}"
+    return Line(event["timestamp"], source, event["message"], f"{stream} {event['timestamp']} {event['message']}")

@@ -1,0 +1,167 @@
+"""Machine: what an EC2 instance type has, and how many ECS tasks go on so many instances of it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.stack_facts import StackFacts
+from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.words import POOLS, Pool
+from fleet.aws.names import UNPUBLISHED, parameter
+from fleet.target import Report
+
+CPU_UNITS: Final = 1024
+"""A vCPU's."""
+DEFAULT_SIZES: Final = {"WorkerCpu": "512", "WorkerMemory": "900", "AnimotoCpu": "1024", "AnimotoMemory": "1800"}
+"""The compute template's."""
+USABLE_MEMORY: Final = 0.9
+"""Of what an instance type is sold with: kernel and firmware keep 4 to 9 % (ECS Developer Guide, memory management)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """CPU units and MiB: of an ECS task, or those that an instance has for ECS tasks."""
+
+    cpu: int
+    memory: int
+
+    def holds(self, other: "Size") -> int:
+        """How many of the other fit into this one."""
+        return max(0, min(self.cpu // other.cpu, self.memory // other.memory))
+
+    def without(self, other: "Size", count: int) -> "Size":
+        """What is left beside so many of the other."""
+        return Size(self.cpu - other.cpu * count, self.memory - other.memory * count)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineType:
+    """An instance type; ``memory`` in MiB as it is sold."""
+
+    name: str
+    vcpus: int
+    memory: int
+    architectures: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """What it has for ECS tasks, reckoned low."""
+        return Size(self.vcpus * CPU_UNITS, math.floor(self.memory * USABLE_MEMORY))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What at most can run: ``instances`` of the smallest type that the group may start, and what each pool takes."""
+
+    instances: int
+    machine: Size
+    tasks: Mapping[str, Size]
+
+    def needed(self, counts: Mapping[str, int]) -> float:
+        """Instances for so many ECS tasks a pool, the largest placed first; infinite where one is larger than any."""
+        left = {name: count for name, count in counts.items() if count}
+        if any(not self.machine.holds(self.tasks[name]) for name in left):
+            return math.inf
+        order = sorted(left, key=lambda name: self.tasks[name].memory, reverse=True)
+        instances = 0
+        while left:
+            free, placed = self.machine, dict[str, int]()
+            for name in order:
+                if count := min(left.get(name, 0), free.holds(self.tasks[name])):
+                    free, placed[name] = free.without(self.tasks[name], count), count
+            # All instances that come out the same, at once.
+            same = min(left[name] // count for name, count in placed.items())
+            instances += same
+            left = {name: rest for name, count in left.items() if (rest := count - placed.get(name, 0) * same)}
+        return instances
+
+    def most(self, pool: str, others: Mapping[str, int]) -> int:
+        """The largest count of a pool that fits beside the others' counts; 0 where they leave no room."""
+        low, high = 0, self.instances * self.machine.holds(self.tasks[pool])
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = self.needed({**others, pool: middle}) <= self.instances
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return low
+
+    def check(self, pool: str, count: int, others: Mapping[str, int]) -> None:
+        """Raise ``InvalidInput`` for a count that can never run, saying which would and what it would take."""
+        wanted = {**others, pool: count}
+        needed = self.needed(wanted)
+        if not count or needed <= self.instances:
+            return
+        if math.isinf(needed):
+            raise _too_large(pool, self.tasks[pool], self.machine)
+        beside = "".join(f" beside {number} of pool {name}" for name, number in others.items() if number)
+        raise InvalidInput(
+            f"count {count}",
+            f"{self.instances} instances hold {self.most(pool, others)} workers of pool {pool}{beside}",
+            f"For {count}, first: python -m fleet up --max-instances {int(needed)}",
+        )
+
+
+async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list[MachineType]:
+    """What the types have. Raises ``InvalidInput`` for one that doesn't exist here."""
+    try:
+        rows = await control.pages("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=[*types])
+    except ServiceError as error:
+        if error.code != "InvalidInstanceType":
+            raise
+        raise InvalidInput("instance types", str(error), "See --instance-types") from error
+    return [
+        MachineType(
+            row["InstanceType"],
+            row["VCpuInfo"]["DefaultVCpus"],
+            row["MemoryInfo"]["SizeInMiB"],
+            tuple(row["ProcessorInfo"]["SupportedArchitectures"]),
+        )
+        for row in rows
+    ]
+
+
+def check_sizes(machines: Sequence[MachineType], given: Mapping[str, str], report: Report) -> None:
+    """Refuse (``InvalidInput``) an ECS task that is larger than the smallest type of a pool in use: it is never placed.
+
+    CloudFormation would wait for it for three hours. ``given`` are the compute template's parameters as far as they
+    are said. Of a pool that no image was deployed for it is only reported, since it may never be used.
+    """
+    smallest = _smallest(machines)
+    for pool in POOLS:
+        task = _task_size({**DEFAULT_SIZES, **given}, pool)
+        if smallest.holds(task):
+            continue
+        refusal = _too_large(pool.name, task, smallest)
+        if given.get(parameter(pool, "Image"), UNPUBLISHED) != UNPUBLISHED:
+            raise refusal
+        report(f"warning: {refusal}")
+
+
+async def find_room(control: ControlPlane, facts: StackFacts) -> Room:
+    """What the compute stack, as it is, can run at the most."""
+    return room_of(await describe_machines(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters)
+
+
+def room_of(machines: Sequence[MachineType], given: Mapping[str, str]) -> Room:
+    """What can run at the most by these parameters of the compute template, on those types."""
+    tasks = {pool.name: _task_size(given, pool) for pool in POOLS}
+    return Room(int(given["MaxInstances"]), _smallest(machines), tasks)
+
+
+def _smallest(machines: Sequence[MachineType]) -> Size:
+    """What each of the types has at the least."""
+    return Size(min(machine.size.cpu for machine in machines), min(machine.size.memory for machine in machines))
+
+
+def _too_large(pool: str, task: Size, machine: Size) -> InvalidInput:
+    return InvalidInput(
+        f"pool {pool}",
+        f"one of its ECS tasks ({task.cpu} CPU units, {task.memory} MiB) is larger than the smallest instance"
+        f" ({machine.cpu} CPU units, {machine.memory} MiB usable)",
+        f"Give python -m fleet up larger --instance-types, or a smaller --{pool}-memory and --{pool}-cpu",
+    )
+
+
+def _task_size(given: Mapping[str, str], pool: Pool) -> Size:
+    return Size(int(given[parameter(pool, "Cpu")]), int(given[parameter(pool, "Memory")]))

@@ -1,0 +1,165 @@
+"""Network: which subnets the instances start in, and whether AWS's endpoints can be reached from there.
+
+An instance that can't reach them starts, costs money and never registers; so this is asked before anything is made.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloudkon.aws.control import ControlPlane
+from cloudkon.errors import InvalidInput, ServiceError
+
+ENDPOINTS: Final = frozenset(
+    {"ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs", "sqs", "s3", "dynamodb"}
+)
+"""What instances and workers call. A network without another way out needs a VPC endpoint for each (ECS and ECR
+Developer Guides, interface VPC endpoints)."""
+ANYWHERE: Final = "0.0.0.0/0"
+MORE: Final = "Name others with --vpc and --subnets"
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet; ``way_out`` says how it reaches AWS, and ``reason`` why it can't where that is empty."""
+
+    id: str
+    zone: str
+    way_out: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A VPC and those of its subnets that will do."""
+
+    vpc: str
+    subnets: tuple[Subnet, ...]
+
+    def parameters(self) -> dict[str, str]:
+        """The compute template's parameters for it."""
+        return {"VpcId": self.vpc, "SubnetIds": ",".join(subnet.id for subnet in self.subnets)}
+
+
+async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], types: Sequence[str]) -> Network:
+    """The default VPC's usable subnets, or the given one's, or the given subnets.
+
+    ``types`` are the instance types that the subnets' zones must offer. Raises ``InvalidInput`` that says what is
+    missing and what would do.
+    """
+    rows = await _subnets(control, vpc, subnets)
+    vpc = rows[0]["VpcId"]
+    mine = [{"Name": "vpc-id", "Values": [vpc]}]
+    tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=mine)
+    endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=mine)
+    offered = await _zones_offering(control, types)
+    found = [judged(row, tables, endpoints, types, offered) for row in rows]
+    refused = [subnet for subnet in found if not subnet.way_out]
+    usable = tuple(subnet for subnet in found if subnet.way_out)
+    # Who names subnets means all of them; who doesn't is content with those that will do.
+    if refused and (subnets or not usable):
+        reasons = "; ".join(f"{subnet.id} ({subnet.zone}): {subnet.reason}" for subnet in refused)
+        raise InvalidInput(f"VPC {vpc}", f"instances would not work there. {reasons}", MORE)
+    return Network(vpc, usable)
+
+
+async def _subnets(control: ControlPlane, vpc: str, subnets: Sequence[str]) -> list[Mapping[str, Any]]:
+    if subnets:
+        try:
+            rows: list[Mapping[str, Any]] = await control.pages(
+                "ec2", "describe_subnets", "Subnets", SubnetIds=[*subnets]
+            )
+        except ServiceError as error:
+            if not error.code.startswith("InvalidSubnet"):
+                raise
+            raise InvalidInput("subnets", str(error), "See --subnets") from error
+        homes = {row["VpcId"] for row in rows} | ({vpc} if vpc else set())
+        if len(homes) > 1:
+            raise InvalidInput("subnets", f"they are not all in one VPC: {', '.join(sorted(homes))}", MORE)
+        return rows
+    if not vpc:
+        default = [{"Name": "is-default", "Values": ["true"]}]
+        vpcs = await control.pages("ec2", "describe_vpcs", "Vpcs", Filters=default)
+        if not vpcs:
+            raise InvalidInput("VPC", "this account has no default one in this region", "Name one with --vpc VPC")
+        vpc = vpcs[0]["VpcId"]
+    mine = [{"Name": "vpc-id", "Values": [vpc]}]
+    rows = await control.pages("ec2", "describe_subnets", "Subnets", Filters=mine)
+    if not rows:
+        raise InvalidInput(f"VPC {vpc}", "it has no subnets (or there is no such VPC in this region)", MORE)
+    return rows
+
+
+async def _zones_offering(control: ControlPlane, types: Sequence[str]) -> frozenset[str]:
+    """The zones that have at least one of the instance types: the group starts whichever it can get."""
+    rows = await control.pages(
+        "ec2",
+        "describe_instance_type_offerings",
+        "InstanceTypeOfferings",
+        LocationType="availability-zone",
+        Filters=[{"Name": "instance-type", "Values": [*types]}],
+    )
+    if not rows:
+        raise InvalidInput("instance types", f"{', '.join(types)}: this region has none", "See --instance-types")
+    return frozenset(row["Location"] for row in rows)
+
+
+def judged(
+    row: Mapping[str, Any],
+    tables: Iterable[Mapping[str, Any]],
+    endpoints: Iterable[Mapping[str, Any]],
+    types: Sequence[str],
+    offered: frozenset[str],
+) -> Subnet:
+    """One subnet (EC2's answer), with its way out or the reason why it can't be used."""
+    identity, zone = str(row["SubnetId"]), str(row["AvailabilityZone"])
+    if zone not in offered:
+        return Subnet(identity, zone, reason=f"its zone has no {' or '.join(types)}")
+    table = _table_of(identity, [*tables])
+    gateway = _default_gateway(table)
+    if gateway.startswith("igw-"):
+        if row.get("MapPublicIpOnLaunch"):
+            return Subnet(identity, zone, f"public addresses and {gateway}")
+        return Subnet(identity, zone, reason="it has an internet gateway, but gives instances no public address")
+    if gateway:
+        return Subnet(identity, zone, gateway)
+    reached = {_service(one) for one in endpoints if _serves(one, row, table)}
+    if missing := sorted(ENDPOINTS - reached):
+        return Subnet(
+            identity, zone, reason=f"no way out: no gateway, no NAT, no VPC endpoint for {', '.join(missing)}"
+        )
+    return Subnet(identity, zone, "VPC endpoints")
+
+
+def _table_of(subnet: str, tables: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """A subnet's own route table, else the VPC's main one."""
+    associations = [(one, table) for table in tables for one in table.get("Associations", ())]
+    own = [table for one, table in associations if one.get("SubnetId") == subnet]
+    main = [table for one, table in associations if one.get("Main")]
+    return (own or main or [{}])[0]
+
+
+def _default_gateway(table: Mapping[str, Any]) -> str:
+    """Where packets for anywhere go by a route table."""
+    for route in table.get("Routes", ()):
+        if route.get("DestinationCidrBlock") == ANYWHERE and route.get("State", "active") == "active":
+            ways = (
+                *("NatGatewayId", "TransitGatewayId", "GatewayId", "NetworkInterfaceId", "InstanceId"),
+                *("CoreNetworkArn", "LocalGatewayId", "CarrierGatewayId"),
+            )
+            return next((str(route[way]) for way in ways if route.get(way)), "")
+    return ""
+
+
+def _service(endpoint: Mapping[str, Any]) -> str:
+    """``com.amazonaws.eu-north-1.ecr.api`` is ``ecr.api``."""
+    return str(endpoint["ServiceName"]).split(".amazonaws.", 1)[-1].partition(".")[2]
+
+
+def _serves(endpoint: Mapping[str, Any], row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    """Whether a subnet gets at an endpoint: through its DNS name, anywhere in the VPC, or by its table's route."""
+    if str(endpoint.get("State", "")).lower() != "available":
+        return False
+    if endpoint.get("VpcEndpointType") == "Gateway":
+        return table.get("RouteTableId") in endpoint.get("RouteTableIds", ())
+    return bool(endpoint.get("PrivateDnsEnabled")) and endpoint.get("VpcId") == row["VpcId"]

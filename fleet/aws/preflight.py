@@ -1,0 +1,96 @@
+"""Preflight: what an account must have before a fleet is made in it, beside a network."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Final
+
+from cloudkon.aws.control import ControlPlane
+from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
+from fleet.aws.machine import MachineType
+from fleet.aws.names import TAG
+from fleet.target import Report
+
+SERVICE_ROLES: Final = (
+    "ecs.amazonaws.com",
+    "autoscaling.amazonaws.com",
+    "ecs.application-autoscaling.amazonaws.com",
+    "spot.amazonaws.com",
+)
+"""Services that act on the fleet by a role of their own, which an account has from their first use on."""
+STANDARD: Final = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
+"""Families of instance types that the two quotas below are of (EC2 User Guide, On-Demand Instance quotas)."""
+ON_DEMAND_QUOTA: Final = "L-1216C47A"
+"""vCPUs of running On-Demand standard instances (Service Quotas, Amazon EC2)."""
+SPOT_QUOTA: Final = "L-34B43A08"
+"""vCPUs of all standard Spot instance requests."""
+
+
+async def ensure_service_roles(control: ControlPlane, report: Report) -> None:
+    """Make the roles that the first use of a service would otherwise fail for want of. Nobody ever deletes them."""
+    for service in SERVICE_ROLES:
+        try:
+            await control.call("iam", "create_service_linked_role", AWSServiceName=service)
+            report(f"made the service-linked role of {service}")
+        except AccessDenied:
+            report(f"not allowed to make the service-linked role of {service}: going on, since it may be there")
+        except ServiceError as error:
+            if error.code != "InvalidInput" or "has been taken" not in str(error):
+                raise
+
+
+async def check_cluster(control: ControlPlane, fleet: str) -> None:
+    """Refuse (``InvalidInput``) a name that a cluster of somebody else's has, such as ``default``.
+
+    ECS answers whoever makes a cluster that is there with that very one, and no document says what CloudFormation makes
+    of that: should the stack take it for its own, ``down`` would delete it.
+    """
+    answer = await control.call("ecs", "describe_clusters", clusters=[fleet], include=["TAGS"])
+    for row in answer["clusters"]:
+        ours = {"key": TAG, "value": fleet} in row.get("tags", ())
+        if row["status"] != "INACTIVE" and not ours:
+            raise InvalidInput(
+                f"fleet {fleet!r}",
+                "this account has an ECS cluster of that name that is not the fleet's",
+                "Choose another one in CLOUDKON_FLEET",
+            )
+
+
+async def check_quotas(
+    control: ControlPlane, machines: Sequence[MachineType], instances: int, *, spot: int, report: Report
+) -> None:
+    """Refuse (``InvalidInput``) where not even one instance may start, and warn where fewer than ``instances`` may.
+
+    ``spot`` is the percentage of Spot instances: at 100 no On-Demand quota is needed, at 0 no Spot one.
+    """
+    families = {machine.name: "".join(itertools.takewhile(str.isalpha, machine.name)) for machine in machines}
+    if others := [name for name, family in families.items() if family not in STANDARD]:
+        report(f"the EC2 quotas of {', '.join(others)} are others than the standard ones: they were not looked at")
+    counted = [machine.vcpus for machine in machines if machine.name not in others]
+    if not counted:
+        return
+    largest = max(counted)
+    kinds = [("On-Demand", ON_DEMAND_QUOTA, spot < 100), ("Spot", SPOT_QUOTA, spot > 0)]  # noqa: PLR2004  (percent)
+    for kind, code, needed in kinds:
+        quota = await _quota(control, code, report) if needed else None
+        if quota is None:
+            continue
+        if quota < largest:
+            raise InvalidInput(
+                f"quota of {kind} vCPUs",
+                f"it is {quota:.0f}, and one instance has {largest}",
+                f"Have it raised in Service Quotas ({code}), or choose smaller --instance-types",
+            )
+        if quota < largest * instances:
+            report(
+                f"warning: the quota of {kind} vCPUs is {quota:.0f}: {int(quota // largest)} instances of the "
+                f"{instances} that --max-instances allows"
+            )
+
+
+async def _quota(control: ControlPlane, code: str, report: Report) -> float | None:
+    try:
+        answer = await control.call("service-quotas", "get_service_quota", ServiceCode="ec2", QuotaCode=code)
+    except ServiceError as error:
+        report(f"the EC2 quota {code} can't be read, going on without: {error}")
+        return None
+    return float(answer["Quota"]["Value"])

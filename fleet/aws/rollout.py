@@ -1,0 +1,97 @@
+"""Rollout: images into the fleet's registry, and from there to its services."""
+
+import base64
+from collections.abc import Mapping
+
+from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.words import Pool
+from fleet.aws.compute import change, plan_compute, settled_creation
+from fleet.aws.image import content_tag, find_image, newest_image, repository_uri
+from fleet.aws.names import UNPUBLISHED, parameter
+from fleet.aws.site import Site
+from fleet.aws.sizing import check_worker_settings, worker_parameters
+from fleet.docker.engine import Engine
+from fleet.docker.faults import NoImage
+from fleet.docker.worker import image_of, image_variable
+from fleet.target import Report
+
+ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}
+"""An architecture in the words of Docker."""
+
+
+async def publish(site: Site, engine: Engine, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
+    """Push each pool's local image under the tag of its content, unless it is there; give the images, by pool name.
+
+    Raises ``InvalidInput`` before anything is pushed for an image that is missing or of another architecture.
+    """
+    facts = await site.compute_facts()
+    wanted = facts.parameters.get("Architecture", "x86_64")
+    found: dict[str, str] = {}
+    for pool in pools:
+        inspected = await engine.inspect_image(image_of(pool))
+        if inspected is None:
+            raise NoImage(
+                f"image {image_of(pool)}",
+                "it is not on this Docker engine",
+                f"Make it with: python -m fleet build (or name another one in {image_variable(pool)})",
+            )
+        if inspected["Architecture"] != ENGINE_WORDS[wanted]:
+            raise InvalidInput(
+                f"image {image_of(pool)}",
+                f"it is of {inspected['Architecture']}, and the fleet's instances are of {wanted}",
+                "Build it on such a machine, or bring the fleet up with the other of --x86 and --arm",
+            )
+        found[pool.name] = content_tag(inspected)
+    for pool in pools:
+        found[pool.name] = await _push(site, engine, pool, found[pool.name], report)
+    return found
+
+
+async def deploy(site: Site, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
+    """Give the services the image of that tag, or the one pushed last, and the settings chosen here; rolling.
+
+    Gives the images, by pool name. Raises ``ServiceError`` where ECS tasks of the new kind don't stay up: then all is
+    rolled back. A pool for which nothing was ever published keeps what it has.
+    """
+    check_worker_settings(site.settings)
+    facts = await site.compute_facts()
+    await settled_creation(site, report)
+    images: dict[str, str] = {}
+    for pool in pools:
+        image = await (find_image(site, pool, tag) if tag else newest_image(site, pool))
+        if image:
+            images[pool.name] = f"{repository_uri(site, pool)}:{image.tag}"
+        elif tag:
+            remedy = "Publish it with: python -m fleet publish"
+            raise InvalidInput(f"image {repository_uri(site, pool)}:{tag}", "it was never published", remedy)
+        else:
+            report(f"pool {pool.name}: nothing was published for it: it stays as it is")
+    given = {parameter(pool, "Image"): images[pool.name] for pool in pools if pool.name in images}
+    compute = site.compute()
+    plan = await plan_compute(site, compute, {**given, **worker_parameters(site.settings)})
+    if plan.empty:
+        report("nothing to deploy: images and settings are as they should be")
+    try:
+        await change(compute, plan, report)
+    except ServiceError as error:
+        raise ServiceError(f"{error}. The services run {_images(facts.parameters, pools)}, as before") from error
+    return images
+
+
+def _images(parameters: Mapping[str, str], pools: tuple[Pool, ...]) -> str:
+    return ", ".join(parameters.get(parameter(pool, "Image"), UNPUBLISHED) for pool in pools)
+
+
+async def _push(site: Site, engine: Engine, pool: Pool, tag: str, report: Report) -> str:
+    uri = repository_uri(site, pool)
+    if await find_image(site, pool, tag):
+        newest = await newest_image(site, pool)
+        choice = f" --tag {tag}" if newest and newest.tag != tag else ""
+        report(f"{uri}:{tag} is there already; deploy it with: python -m fleet deploy --pool {pool.name}{choice}")
+    else:
+        answer = await site.control.call("ecr", "get_authorization_token")
+        token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
+        user, _, password = token.partition(":")
+        report(f"pushing {uri}:{tag}")
+        await engine.push(image_of(pool), uri, tag, (user, password))
+    return f"{uri}:{tag}"

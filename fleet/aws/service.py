@@ -1,0 +1,193 @@
+"""Service: a pool's ECS service, its ECS tasks, and the instances that the cluster can place them on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from cloudkon.errors import ServiceError
+from cloudkon.words import POOLS
+from fleet.aws.names import UNPUBLISHED
+from fleet.aws.site import Site
+
+AT_ONCE: Final = 100
+"""ECS tasks or container instances that one call describes (ECS API reference)."""
+UNPROTECTED_AT_ONCE: Final = 10
+"""ECS tasks that one ``UpdateTaskProtection`` takes (ECS API reference)."""
+ABSENT: Final = frozenset({"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"})
+"""How ECS says that what is asked about is not there, or not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One task definition being rolled out; ``rollout`` in ECS's words, ``created`` in epoch seconds."""
+
+    status: str
+    rollout: str
+    reason: str
+    failed: int
+    definition: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolService:
+    """A pool's service; counts of ECS tasks; ``events`` the newest first, each with its time in epoch seconds."""
+
+    pool: str
+    status: str
+    desired: int
+    running: int
+    pending: int
+    definition: str
+    events: tuple[tuple[float, str], ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+
+    @classmethod
+    def described(cls, row: Mapping[str, Any]) -> Self:
+        """Read ECS's answer."""
+        return cls(
+            row["serviceName"],
+            row["status"],
+            row["desiredCount"],
+            row["runningCount"],
+            row["pendingCount"],
+            row.get("taskDefinition", ""),
+            tuple((one["createdAt"].timestamp(), one["message"]) for one in row.get("events", ())),
+            tuple(
+                Deployment(
+                    one["status"],
+                    one.get("rolloutState", ""),
+                    one.get("rolloutStateReason", ""),
+                    one.get("failedTasks", 0),
+                    one.get("taskDefinition", ""),
+                    one["createdAt"].timestamp(),
+                )
+                for one in row.get("deployments", ())
+            ),
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether as many run as are wanted, of one task definition."""
+        return self.running == self.desired and not self.pending and len(self.deployments) <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """One ECS task. ``reason`` says why it stopped, its containers' reasons included; times in epoch seconds."""
+
+    arn: str
+    status: str
+    reason: str
+    instance: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerInstance:
+    """An instance that registered with the cluster; ``connected`` tells whether its agent answers."""
+
+    ec2_id: str
+    status: str
+    connected: bool
+    busy: int
+    arn: str = ""
+
+
+async def read_services(site: Site) -> dict[str, PoolService]:
+    """The pools' services that there are, by pool name."""
+    try:
+        answer = await site.ecs("describe_services", services=[pool.name for pool in POOLS])
+    except ServiceError as error:
+        if error.code in ABSENT:
+            return {}
+        raise
+    found = [PoolService.described(row) for row in answer["services"]]
+    return {service.pool: service for service in found if service.status == "ACTIVE"}
+
+
+async def set_count(site: Site, pool: str, count: int) -> None:
+    """Have a service want so many ECS tasks."""
+    await site.ecs("update_service", service=pool, desiredCount=count)
+
+
+async def image_of(site: Site, service: PoolService) -> str:
+    """The image that a service's new ECS tasks run; empty where none was ever deployed."""
+    answer = await site.control.call("ecs", "describe_task_definition", taskDefinition=service.definition)
+    image = str(answer["taskDefinition"]["containerDefinitions"][0]["image"])
+    return "" if image == UNPUBLISHED or image.endswith(f":{UNPUBLISHED}") else image
+
+
+async def ecs_tasks(site: Site, pool: str, status: str = "RUNNING") -> list[EcsTask]:
+    """A service's ECS tasks that are to be ``RUNNING``, or those that ``STOPPED`` within the last hour or so."""
+    try:
+        arns = await site.control.pages(
+            "ecs", "list_tasks", "taskArns", cluster=site.fleet, serviceName=pool, desiredStatus=status
+        )
+    except ServiceError as error:
+        if error.code in ABSENT:
+            return []
+        raise
+    found: list[EcsTask] = []
+    for some in _shares(arns):
+        answer = await site.ecs("describe_tasks", tasks=some)
+        found += [_ecs_task(row) for row in answer["tasks"]]
+    return found
+
+
+async def protected_tasks(site: Site, pool: str) -> list[str]:
+    """The ARNs of a service's ECS tasks that are protected from scale-in, because they have work."""
+    found: list[str] = []
+    for some in _shares([task.arn for task in await ecs_tasks(site, pool)]):
+        answer = await site.ecs("get_task_protection", tasks=some)
+        found += [row["taskArn"] for row in answer.get("protectedTasks", ()) if row["protectionEnabled"]]
+    return found
+
+
+async def unprotect(site: Site, arns: Sequence[str]) -> None:
+    """Take protection off ECS tasks. Those that have ended meanwhile come back as failures, which is as well."""
+    for first in range(0, len(arns), UNPROTECTED_AT_ONCE):
+        some = [*arns[first : first + UNPROTECTED_AT_ONCE]]
+        await site.ecs("update_task_protection", tasks=some, protectionEnabled=False)
+
+
+async def container_instances(site: Site) -> list[ContainerInstance]:
+    """Those registered with the cluster; none where there is no cluster."""
+    try:
+        arns = await site.control.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=site.fleet)
+    except ServiceError as error:
+        if error.code in ABSENT:
+            return []
+        raise
+    found: list[ContainerInstance] = []
+    for some in _shares(arns):
+        answer = await site.ecs("describe_container_instances", containerInstances=some)
+        found += [
+            ContainerInstance(
+                row["ec2InstanceId"],
+                row["status"],
+                bool(row["agentConnected"]),
+                row["runningTasksCount"] + row["pendingTasksCount"],
+                row["containerInstanceArn"],
+            )
+            for row in answer["containerInstances"]
+        ]
+    return found
+
+
+def _shares(arns: Sequence[str]) -> list[list[str]]:
+    return [[*arns[first : first + AT_ONCE]] for first in range(0, len(arns), AT_ONCE)]
+
+
+def _ecs_task(row: Mapping[str, Any]) -> EcsTask:
+    reasons = [row.get("stoppedReason", ""), *(one.get("reason", "") for one in row.get("containers", ()))]
+    exits = [
+        f"exit code {one['exitCode']}" for one in row.get("containers", ()) if one.get("exitCode") not in (None, 0)
+    ]
+    return EcsTask(
+        row["taskArn"],
+        row["lastStatus"],
+        "; ".join(dict.fromkeys(filter(None, [*reasons, *exits]))),
+        row.get("containerInstanceArn", ""),
+        row["createdAt"].timestamp() if "createdAt" in row else 0.0,
+    )

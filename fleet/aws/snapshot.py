@@ -1,0 +1,186 @@
+"""Snapshot: the fleet's status on AWS, put together from ECS, its group, its queues and their metrics."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from cloudkon.aws import connect
+from cloudkon.aws.stack_facts import StackFacts
+from cloudkon.aws.waker import Scaling, find_scaling
+from cloudkon.errors import CloudKonError, NoFleet
+from cloudkon.prices import prices
+from cloudkon.words import POOLS, Pool, Priority
+from fleet.aws.cost import HOUR, Cost, Rate, reckon
+from fleet.aws.diagnosis import diagnose, gather
+from fleet.aws.group import find_group, find_machines
+from fleet.aws.service import PoolService, container_instances, read_services
+from fleet.aws.site import Site
+from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
+
+WINDOW: Final = timedelta(minutes=15)
+"""How far back the metrics are asked for: SQS publishes each minute, and an idle queue's up to 15 minutes late."""
+PERIOD_SECONDS: Final = 60
+NO_SCALING: Final = "by hand"
+
+
+async def snapshot(site: Site) -> FleetStatus:
+    """Ask all of them. What does not answer is a problem in the status; ``NoFleet`` if the fleet is not up."""
+    facts = await _facts(site)
+    services = await read_services(site)
+    metrics = await _metrics(site)
+    problems = [] if facts.state.endswith("_COMPLETE") else [f"stack {site.compute().name} is {facts.state}"]
+    notes: list[str] = []
+    pools = {}
+    for pool in POOLS:
+        scaling = await find_scaling(site.control, site.fleet, pool.name)
+        pools[pool.name] = await _pool(site, pool, services.get(pool.name), scaling, metrics, problems)
+        if scaling and scaling.suspended:
+            remedy = f"resume it with: python -m fleet autoscale --pool {pool.name}"
+            notes.append(f"pool {pool.name}: autoscaling is suspended, since its count was set by hand; {remedy}")
+        problems += await _diagnosed(site, services.get(pool.name), pool)
+    cost = await _cost(site, facts, metrics)
+    if cost.unknown:
+        notes.append(f"the price table has no {', '.join(cost.unknown)}: these count as free")
+    return FleetStatus(
+        fleet=site.fleet,
+        target="aws",
+        endpoint_url=site.control.connection.endpoint,
+        uptime_seconds=max(0.0, site.clock.wall() - facts.created) if facts.created else 0.0,
+        emulator=None,
+        pools=pools,
+        problems=tuple(dict.fromkeys(problems)),
+        notes=tuple(notes),
+        place=str(site.account),
+        instances=await _instances(site),
+        cost=CostStatus(cost.hour, cost.thousand_tasks, cost.origin),
+    )
+
+
+async def _facts(site: Site) -> StackFacts:
+    """The compute stack, or, where only the data stack is there, that nothing runs."""
+    facts = await site.compute().facts()
+    if facts.made:
+        return facts
+    if not (await site.data().facts()).made:
+        return await site.compute_facts()
+    raise NoFleet(
+        f"fleet {site.fleet!r}",
+        f"only its queues, ledger and store are on {site.account}, and nothing runs",
+        "Start it with: python -m fleet up",
+    )
+
+
+async def _pool(
+    site: Site,
+    pool: Pool,
+    service: PoolService | None,
+    scaling: Scaling | None,
+    metrics: Mapping[str, list[float]],
+    problems: list[str],
+) -> PoolStatus:
+    backlog, dead = None, None
+    try:
+        queues = connect(site.settings, connection=site.control.connection)
+        backlog = await queues.backlog(pool.name)
+        dead_depth = await queues.dead_letters[pool.name].depth()
+        dead = dead_depth.visible + dead_depth.in_flight + dead_depth.delayed
+    except CloudKonError as error:
+        problems.append(f"the queues don't answer: {error}")
+    if service is None:
+        problems.append(f"pool {pool.name}: its ECS service is gone; mend it with: python -m fleet up")
+    ages = [found[0] for word in ("age", "age_high") if (found := metrics.get(_metric_id(pool, word)))]
+    return PoolStatus(
+        desired=service.desired if service else 0,
+        restarts=0,
+        backlog=backlog,
+        dead_letters=dead,
+        counted=service.running if service else 0,
+        pending=service.pending if service else 0,
+        oldest_seconds=max(ages) if ages and backlog and backlog.visible + backlog.in_flight else None,
+        scaling=_scaling(scaling),
+    )
+
+
+def _scaling(found: Scaling | None) -> str:
+    if found is None:
+        return NO_SCALING
+    return "suspended" if found.suspended else f"{found.least} to {found.most}"
+
+
+async def _diagnosed(site: Site, service: PoolService | None, pool: Pool) -> list[str]:
+    if service is None or service.settled:
+        return []
+    try:
+        return [finding.text for finding in diagnose(await gather(site, service))]
+    except CloudKonError as error:
+        return [f"pool {pool.name}: why it is not as wanted could not be found out: {error}"]
+
+
+async def _instances(site: Site) -> InstancesStatus:
+    group = await find_group(site.control, site.fleet)
+    registered = await container_instances(site)
+    return InstancesStatus(
+        wanted=group.desired if group else 0,
+        most=group.most if group else 0,
+        running=sum(one.in_service for one in group.instances) if group else 0,
+        registered=len(registered),
+        idle=sum(not one.busy for one in registered),
+    )
+
+
+async def _cost(site: Site, facts: StackFacts, metrics: Mapping[str, list[float]]) -> Cost:
+    machines = [one for one in await find_machines(site.control, site.fleet) if one.state in ("pending", "running")]
+    chunks, tasks = (
+        sum(sum(metrics.get(_metric_id(pool, word), ())) for pool in POOLS for word in words)
+        / (WINDOW.total_seconds() / HOUR)
+        for words in (("deleted", "deleted_high"), ("tasks",))
+    )
+    return reckon(machines, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
+
+
+async def _metrics(site: Site) -> dict[str, list[float]]:
+    """The queues' metrics of the last minutes, by id, each with its newest value first."""
+    now = datetime.fromtimestamp(site.clock.wall(), UTC)
+    queries = [query for pool in POOLS for query in _queries(site.fleet, pool)]
+    try:
+        rows = await site.control.pages(
+            "cloudwatch",
+            "get_metric_data",
+            "MetricDataResults",
+            MetricDataQueries=queries,
+            StartTime=now - WINDOW,
+            EndTime=now,
+            ScanBy="TimestampDescending",
+        )
+    except CloudKonError:
+        # Whoever may not read metrics still learns all the rest.
+        return {}
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["Id"], []).extend(row["Values"])
+    return found
+
+
+def _metric_id(pool: Pool, word: str) -> str:
+    return f"{pool.name}_{word}"
+
+
+def _queries(fleet: str, pool: Pool) -> list[dict[str, Any]]:
+    """SQS's own metrics of a pool's queues, and the count of tasks that its workers write into their logs."""
+    queue, high = ({"QueueName": pool.queue_name(fleet, priority)} for priority in Priority)
+    return [
+        _query(_metric_id(pool, "age"), "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", queue),
+        _query(_metric_id(pool, "age_high"), "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", high),
+        _query(_metric_id(pool, "deleted"), "AWS/SQS", "NumberOfMessagesDeleted", "Sum", queue),
+        _query(_metric_id(pool, "deleted_high"), "AWS/SQS", "NumberOfMessagesDeleted", "Sum", high),
+        _query(_metric_id(pool, "tasks"), "CloudKon", "Tasks", "Sum", {"Fleet": fleet, "Pool": pool.name}),
+    ]
+
+
+def _query(identity: str, space: str, name: str, statistic: str, dimensions: Mapping[str, str]) -> dict[str, Any]:
+    metric = {
+        "Namespace": space,
+        "MetricName": name,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+    }
+    return {"Id": identity, "MetricStat": {"Metric": metric, "Period": PERIOD_SECONDS, "Stat": statistic}}

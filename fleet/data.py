@@ -1,0 +1,38 @@
+"""Data: deletes a fleet's queues, ledger and stored objects, wherever CloudFormation made them."""
+
+from contextlib import suppress
+
+from cloudkon.aws import Connection
+from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.stack import Stack
+from cloudkon.errors import NoFleet, ServiceError
+from cloudkon.settings import Settings
+from fleet.provision import stack_name
+
+
+async def delete_data(settings: Settings, connection: Connection | None = None) -> None:
+    """Empty the store, since no full bucket can be deleted, then delete the stack. Nothing where there is none.
+
+    Raises ``ServiceError`` (or a kind of it) that names what is left.
+    """
+    control = ControlPlane(connection or Connection(settings))
+    stack = Stack(control.connection, stack_name(settings))
+    if not await stack.state():
+        return
+    # Somebody may have deleted the bucket by hand; the rest of the stack is still there.
+    with suppress(NoFleet):
+        await _empty(control, settings.store_bucket)
+    await stack.delete()
+
+
+async def _empty(control: ControlPlane, bucket: str) -> None:
+    while keys := [
+        {"Key": entry["Key"]}
+        for entry in (await control.call("s3", "list_objects_v2", Bucket=bucket)).get("Contents", ())
+    ]:
+        answer = await control.call("s3", "delete_objects", Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        if errors := answer.get("Errors"):
+            first = errors[0]
+            raise ServiceError(
+                f"bucket {bucket}: {len(errors)} objects stay, such as {first['Key']}: {first.get('Message', '')}"
+            )

@@ -1,0 +1,36 @@
+"""An AWS account in memory, on trio's virtual clock."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudkon.settings import Settings
+from fleet.aws.target import AwsTarget
+from tests.fleet.double.account import Account
+from tests.fleet.double.connection import DoubleClock, DoubleConnection
+from tests.fleet.double.gate import Gate
+
+FLEET = "some"
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    Gate.backend = made = Account()
+    yield made
+    Gate.backend = None
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(target="aws", fleet=FLEET, region="us-east-1", state_dir=tmp_path / "state")
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def target(account: Account, settings: Settings) -> AwsTarget:
+    return AwsTarget(settings, DoubleConnection(settings), DoubleClock())

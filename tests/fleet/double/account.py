@@ -1,0 +1,111 @@
+"""Account: one AWS account in one region, in memory. Its services are attributes named as botocore names them."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from botocore import xform_name
+
+from tests.fleet.double.alarms import CloudWatch
+from tests.fleet.double.bucket import S3
+from tests.fleet.double.cloudformation import CloudFormation
+from tests.fleet.double.ecs import Ecs
+from tests.fleet.double.gate import REGION
+from tests.fleet.double.groups import AutoScaling
+from tests.fleet.double.identity import Iam, Quotas, Sts
+from tests.fleet.double.logs import Logs
+from tests.fleet.double.network import LATEST_IMAGE, Ec2
+from tests.fleet.double.queues import Sqs
+from tests.fleet.double.registry import Ecr
+from tests.fleet.double.scaling import ApplicationAutoScaling
+from tests.fleet.double.tables import DynamoDb
+from tests.fleet.double.tags import Tags
+from tests.fleet.double.timeline import Timeline
+
+NUMBER = "111122223333"
+_RECOMMENDED = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
+MACHINE_IMAGES = (_RECOMMENDED.format(""), _RECOMMENDED.format("arm64/"))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that reached the account."""
+
+    service: str
+    operation: str
+    asked: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.service}.{self.operation}"
+
+
+Interference = Callable[[int, Call], None]
+"""Takes a call's number (from 1) and the call; raises what is to happen to it."""
+
+
+class Account:
+    """All that one account has. Time passes by trio's clock where one runs, else by ``timeline.advance``."""
+
+    def __init__(self, number: str = NUMBER, region: str = REGION) -> None:
+        self.number = number
+        self.region = region
+        self.timeline = Timeline()
+        self.tags = Tags(self.timeline)
+        self.calls: list[Call] = []
+        self._numbers = itertools.count(1)
+        self.before: Interference = _let_be
+        """Comes before a call takes effect."""
+        self.after: Interference = _let_be
+        """Comes when it took effect and before its answer arrives."""
+        self.ssm = dict.fromkeys(MACHINE_IMAGES, LATEST_IMAGE)
+        """Public parameters by name."""
+        self.sts = Sts(self)
+        self.iam = Iam(self)
+        self.service_quotas = Quotas(self)
+        self.ec2 = Ec2(self)
+        self.autoscaling = AutoScaling(self)
+        self.ecr = Ecr(self)
+        self.logs = Logs(self)
+        self.ecs = Ecs(self)
+        self.application_autoscaling = ApplicationAutoScaling(self)
+        self.cloudwatch = CloudWatch(self)
+        self.sqs = Sqs(self)
+        self.dynamodb = DynamoDb(self)
+        self.s3 = S3(self)
+        self.resourcegroupstaggingapi = self.tags
+        self.cloudformation = CloudFormation(self)
+
+    def arn(self, service: str, rest: str) -> str:
+        """An ARN of this account and region."""
+        return f"arn:aws:{service}:{self.region}:{self.number}:{rest}"
+
+    def number_of_next(self) -> int:
+        """A number for a name that AWS makes up."""
+        return next(self._numbers)
+
+    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Let pass what is due, then carry the call out; raises ``Refusal``."""
+        self.settle()
+        call = Call(service, operation, asked)
+        self.calls.append(call)
+        self.before(len(self.calls), call)
+        handler = getattr(getattr(self, service.replace("-", "_"), None), xform_name(operation), None)
+        assert handler is not None, f"the double does not know {call}"
+        answer: dict[str, Any] = handler(asked) or {}
+        self.after(len(self.calls), call)
+        return answer
+
+    def settle(self) -> None:
+        """Bring the account up to trio's time."""
+        if trio.lowlevel.in_trio_run():
+            self.timeline.advance(max(trio.current_time(), self.timeline.now))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let that many seconds pass, where no trio clock does it."""
+        self.timeline.advance(self.timeline.now + seconds)
+
+
+def _let_be(number: int, call: Call) -> None:
+    """Interfere with nothing."""

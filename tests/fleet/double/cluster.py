@@ -1,0 +1,66 @@
+"""Cluster: services, the ECS tasks they want, and the container instances these are placed on."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.fleet.double.container_instance import ContainerInstance
+from tests.fleet.double.ecs_service import EcsService
+from tests.fleet.double.ecs_task import EcsTask
+
+if TYPE_CHECKING:
+    from tests.fleet.double.account import Account
+
+LOOK_SECONDS: Final = 2.0
+
+
+@dataclass
+class Cluster:
+    """``properties`` are those of CreateCluster; ``providers`` the capacity providers that are associated."""
+
+    account: "Account"
+    properties: dict[str, Any]
+    arn: str
+    status: str = "ACTIVE"
+    providers: list[str] = field(default_factory=list)
+    strategy: list[dict[str, Any]] = field(default_factory=list)
+    services: dict[str, EcsService] = field(default_factory=dict)
+    instances: list[ContainerInstance] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return str(self.properties["clusterName"])
+
+    @property
+    def tasks(self) -> list[EcsTask]:
+        """All that are remembered, the stopped ones too."""
+        return [task for service in self.services.values() for task in service.tasks]
+
+    def look(self) -> None:
+        """Reconcile each service, place what waits, empty what drains."""
+        for service in self.services.values():
+            service.look()
+        for task in self.tasks:
+            if task.status == "PROVISIONING" and (room := self.room_for(task)):
+                task.place(room)
+        for one in self.instances:
+            for task in self.on(one):
+                if one.status == "DRAINING" and not task.protected:
+                    task.stop("ServiceSchedulerInitiated", "Container instance is draining")
+
+    def on(self, instance: ContainerInstance) -> list[EcsTask]:
+        """The ECS tasks that an instance still has."""
+        return [task for task in self.tasks if task.on is instance and task.status != "STOPPED"]
+
+    def left(self, instance: ContainerInstance) -> tuple[int, int]:
+        """CPU units and MiB that are free on an instance."""
+        there, kind = self.on(instance), instance.instance.kind
+        return kind.units - sum(one.units for one in there), kind.usable - sum(one.memory for one in there)
+
+    def room_for(self, task: EcsTask) -> ContainerInstance | None:
+        """An instance that an ECS task fits on, if there is any."""
+        for one in self.instances:
+            units, memory = self.left(one)
+            fits = task.units <= units and task.memory <= memory
+            if fits and one.status == "ACTIVE" and one.provider == (task.service.provider or one.provider):
+                return one
+        return None

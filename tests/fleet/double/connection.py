@@ -1,0 +1,46 @@
+"""A connection whose calls reach the account in memory, in trio's thread: others would let virtual time run away."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import trio
+
+from cloudkon.aws.connection import Connection
+from cloudkon.aws.faults import RAISED, in_our_words
+from cloudkon.settings import Settings
+from tests.fleet.double.gate import REGION, client
+from tests.fleet.double.timeline import EPOCH
+
+R = TypeVar("R")
+CALL_SECONDS: Final = 0.05
+"""What a call takes."""
+
+
+class DoubleConnection(Connection):
+    """As the real one, but for where the calls go."""
+
+    def __init__(self, settings: Settings, region: str = REGION) -> None:
+        super().__init__(settings)
+        self._where = region
+
+    async def _run(self, call: Callable[[], R], *, abandon: bool) -> R:  # noqa: ARG002  (the connection's own)
+        await trio.sleep(CALL_SECONDS)
+        try:
+            return call()
+        except RAISED as error:
+            raise in_our_words(error, self.fleet, self.endpoint) from error
+
+    def _make_client(self, service: str) -> object:
+        return client(service, self._where)
+
+
+class DoubleClock:
+    """The account's own time."""
+
+    def monotonic(self) -> float:
+        """Seconds on trio's clock."""
+        return trio.current_time()
+
+    def wall(self) -> float:
+        """The same moment, in seconds since 1970."""
+        return EPOCH.timestamp() + trio.current_time()

@@ -1,0 +1,42 @@
+"""ContainerInstance: an EC2 instance as a cluster knows it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fleet.double.instance import Instance
+
+
+@dataclass
+class ContainerInstance:
+    """``status`` is ACTIVE or DRAINING; ``provider`` the capacity provider's name, empty for none.
+
+    One whose agent is not ``connected`` hears no order, and stays registered when its instance is gone.
+    """
+
+    arn: str
+    instance: Instance
+    provider: str
+    status: str = "ACTIVE"
+    connected: bool = True
+
+    def described(self, running: int, pending: int, units: int, memory: int) -> dict[str, Any]:
+        """As DescribeContainerInstances does; ``units`` and ``memory`` (MiB) are what is left."""
+        kind = self.instance.kind
+        found = {
+            "containerInstanceArn": self.arn,
+            "ec2InstanceId": self.instance.name,
+            "status": self.status,
+            "agentConnected": self.connected,
+            "runningTasksCount": running,
+            "pendingTasksCount": pending,
+            "registeredResources": _resources(kind.units, kind.usable),
+            "remainingResources": _resources(units, memory),
+        }
+        return found | ({"capacityProviderName": self.provider} if self.provider else {})
+
+
+def _resources(units: int, memory: int) -> list[dict[str, Any]]:
+    return [
+        {"name": "CPU", "type": "INTEGER", "integerValue": units},
+        {"name": "MEMORY", "type": "INTEGER", "integerValue": memory},
+    ]

@@ -1,0 +1,233 @@
+"""What lives long in ECS: clusters, capacity providers, task definitions, services, and the order of their deletion."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.fleet.double import capacity_provider, cluster
+from tests.fleet.double.capacity_provider import CapacityProvider
+from tests.fleet.double.cluster import Cluster
+from tests.fleet.double.ecs_service import Deployment, EcsService
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.table import Table
+from tests.fleet.double.tags import as_dict
+
+if TYPE_CHECKING:
+    from tests.fleet.double.account import Account
+
+Asked = dict[str, Any]
+LATE_SECONDS: Final = 12.0
+"""From a cluster's deletion to the last that Container Insights writes of it."""
+FOR_EVER: Final = 1e9
+"""Seconds."""
+INACTIVE_SECONDS: Final = 3600.0
+"""For how long what is INACTIVE is listed, by the tagging service too."""
+RESERVED: Final = ("aws", "ecs", "fargate")
+"""A capacity provider's name must not begin with these."""
+
+
+class EcsResources:
+    """Each operation takes its request and gives its answer, as botocore writes them."""
+
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        self.late_insights = False
+        """Whether Container Insights writes once more after a cluster is deleted."""
+        timeline = account.timeline
+        self.clusters: Table[Cluster] = Table(
+            timeline, lambda _: Refusal("ClusterNotFoundException", "Cluster not found.")
+        )
+        self.providers: Table[CapacityProvider] = Table(
+            timeline, lambda name: _client_error(f"The specified capacity provider {name} does not exist.")
+        )
+        self.definitions: Table[Asked] = Table(timeline, lambda _: _client_error("Unable to describe task definition."))
+        self._revisions: dict[str, int] = {}
+
+    def tags_of(self, arn: str) -> list[dict[str, str]]:
+        """As ECS writes them."""
+        return [{"key": key, "value": value} for key, value in self._account.tags.of(arn).items()]
+
+    def cluster(self, asked: Asked) -> Cluster:
+        """The cluster that a request names by ARN or name."""
+        return self.clusters.get(str(asked.get("cluster", "default")).rpartition("/")[2])
+
+    def create_cluster(self, asked: Asked) -> Asked:
+        name = asked["clusterName"]
+        arn = self._account.arn("ecs", f"cluster/{name}")
+        if name in self.clusters:
+            return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
+        made = self.clusters.add(name, Cluster(self._account, asked, arn))
+        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
+        self._account.timeline.every(cluster.LOOK_SECONDS, made.look, lambda: made.status == "ACTIVE")
+        return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
+
+    def describe_clusters(self, asked: Asked) -> Asked:
+        found = [one for name in asked["clusters"] if (one := self.clusters.find(name.rpartition("/")[2]))]
+        rows = [
+            {"clusterArn": one.arn, "clusterName": one.name, "status": one.status}
+            | ({"tags": self.tags_of(one.arn)} if "TAGS" in asked.get("include", ()) else {})
+            for one in found
+        ]
+        return {"clusters": rows, "failures": []}
+
+    def delete_cluster(self, asked: Asked) -> Asked:
+        found = self.cluster(asked)
+        if any(one.status != "INACTIVE" for one in found.services.values()):
+            raise Refusal(
+                "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
+            )
+        if any(task.status != "STOPPED" for task in found.tasks):
+            raise Refusal("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+        if found.instances:
+            words = "The Cluster cannot be deleted while Container Instances are active or draining."
+            raise Refusal("ClusterContainsContainerInstancesException", words)
+        if found.providers:
+            raise Refusal("ResourceInUseException", "The cluster still has capacity providers.")
+        found.status = "INACTIVE"
+        if self.late_insights:
+            self._account.timeline.after(LATE_SECONDS, lambda: self._write_insights(found.name))
+        self.clusters.remove(found.name)
+        self._account.tags.drop(found.arn, INACTIVE_SECONDS)
+        return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "INACTIVE"}}
+
+    def _write_insights(self, cluster: str) -> None:
+        """Container Insights makes the group that it writes to where there is none, without tags and for ever."""
+        name = f"/aws/ecs/containerinsights/{cluster}/performance"
+        if name not in self._account.logs.groups:
+            self._account.logs.make(name, {})
+
+    def create_capacity_provider(self, asked: Asked) -> Asked:
+        name = asked["name"]
+        if name.lower().startswith(RESERVED):
+            raise _client_error(f"The specified capacity provider name is invalid: it begins with one of {RESERVED}")
+        if name in self.providers:
+            raise _client_error(f"The specified capacity provider already exists: {name}")
+        arn = self._account.arn("ecs", f"capacity-provider/{name}")
+        made = CapacityProvider(self._account, name, arn, asked["autoScalingGroupProvider"])
+        group = made.group()
+        if group is None:
+            raise _client_error("The specified Auto Scaling group ARN is invalid or does not exist.")
+        if made.protects and not group.protects_new:
+            raise _client_error(
+                "The managed termination protection setting for the capacity provider is invalid. To enable it, the "
+                "Auto Scaling group must have instance protection from scale in enabled."
+            )
+        if any(one.group() is group for one in self.providers):
+            raise _client_error("The specified Auto Scaling group is in use by another capacity provider.")
+        self.providers.add(name, made)
+        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
+        self._account.timeline.every(capacity_provider.LOOK_SECONDS, made.look, lambda: made.status == "ACTIVE")
+        return {"capacityProvider": {"capacityProviderArn": arn, "name": name, "status": "ACTIVE"}}
+
+    def delete_capacity_provider(self, asked: Asked) -> Asked:
+        found = self.providers.get(asked["capacityProvider"].rpartition("/")[2])
+        if any(found.name in one.providers for one in self.clusters):
+            words = "The specified capacity provider is in use and cannot be removed."
+            raise Refusal("ResourceInUseException", words)
+        found.status = "INACTIVE"
+        self.providers.remove(found.name)
+        self._account.tags.drop(found.arn, INACTIVE_SECONDS)
+        return {"capacityProvider": {"capacityProviderArn": found.arn, "name": found.name, "status": "INACTIVE"}}
+
+    def put_cluster_capacity_providers(self, asked: Asked) -> Asked:
+        found = self.cluster(asked)
+        for name in asked["capacityProviders"]:
+            self.providers.get(name)
+        removed = set(found.providers) - set(asked["capacityProviders"])
+        if any(one.status != "INACTIVE" and one.provider in removed for one in found.services.values()):
+            words = "The specified capacity provider is in use and cannot be removed."
+            raise Refusal("ResourceInUseException", words)
+        for name in removed:
+            self._account.cloudwatch.lose_track(self._group_name(name))
+        for name in set(asked["capacityProviders"]) - set(found.providers):
+            self._account.cloudwatch.track(self._group_name(name))
+        found.providers, found.strategy = asked["capacityProviders"], asked["defaultCapacityProviderStrategy"]
+        return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "ACTIVE"}}
+
+    def _group_name(self, provider: str) -> str:
+        """The group that a capacity provider scales."""
+        return str(self.providers.get(provider).properties["autoScalingGroupArn"]).rpartition("/")[2]
+
+    def register_task_definition(self, asked: Asked) -> Asked:
+        family = asked["family"]
+        self._revisions[family] = revision = self._revisions.get(family, 0) + 1
+        arn = self._account.arn("ecs", f"task-definition/{family}:{revision}")
+        made = {key: value for key, value in asked.items() if key != "tags"}
+        _check_memory(made)
+        self.definitions.add(arn, made | {"taskDefinitionArn": arn, "revision": revision, "status": "ACTIVE"})
+        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
+        return {"taskDefinition": self.definitions.get(arn)}
+
+    def deregister_task_definition(self, asked: Asked) -> Asked:
+        found = self.definitions.get(asked["taskDefinition"])
+        found["status"] = "INACTIVE"
+        # An INACTIVE revision stays for ever, with its tags.
+        self._account.tags.drop(found["taskDefinitionArn"], FOR_EVER)
+        return {"taskDefinition": found}
+
+    def create_service(self, asked: Asked) -> Asked:
+        found, name = self.cluster(asked), asked["serviceName"]
+        if asked.get("launchType") and asked.get("capacityProviderStrategy"):
+            raise _invalid("Specifying both a launch type and capacity provider strategy is not supported.")
+        for one in asked.get("capacityProviderStrategy", []):
+            if one["capacityProvider"] not in found.providers:
+                raise _invalid(f"The specified capacity provider was not found: {one['capacityProvider']}")
+        if name in found.services and found.services[name].status != "INACTIVE":
+            raise _invalid("Creation of service was not idempotent.")
+        definition = self._active(asked["taskDefinition"])
+        arn = self._account.arn("ecs", f"service/{found.name}/{name}")
+        first = Deployment(definition, self._account.timeline.now)
+        made = EcsService(found, asked, asked.get("desiredCount", 1), arn, [first])
+        found.services[name] = made
+        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
+        made.look()
+        return {"service": made.described()}
+
+    def update_service(self, asked: Asked) -> Asked:
+        service = self.service(asked)
+        service.desired = asked.get("desiredCount", service.desired)
+        definition = self._active(asked.get("taskDefinition", service.deployments[0].definition))
+        own = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
+        service.properties = service.properties | {key: value for key, value in asked.items() if key not in own}
+        if asked.get("forceNewDeployment") or definition != service.deployments[0].definition:
+            service.deploy(definition)
+        return {"service": service.described()}
+
+    def delete_service(self, asked: Asked) -> Asked:
+        service = self.service(asked)
+        if service.desired and not asked.get("force"):
+            raise _invalid("The service cannot be stopped while it is scaled above 0.")
+        service.desired, service.status = 0, "DRAINING"
+        self._account.tags.drop(service.arn, INACTIVE_SECONDS)
+        return {"service": service.described()}
+
+    def service(self, asked: Asked) -> EcsService:
+        """The active service that a request names."""
+        service = self.cluster(asked).services.get(asked["service"].rpartition("/")[2])
+        if service is None:
+            raise Refusal("ServiceNotFoundException", "Service not found.")
+        if service.status != "ACTIVE":
+            raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
+        return service
+
+    def _active(self, named: str) -> str:
+        """The ARN of a task definition named by ARN, ``family:revision`` or ``family``."""
+        family, _, revision = named.rpartition("/")[2].partition(":")
+        arn = self._account.arn("ecs", f"task-definition/{family}:{revision or self._revisions.get(family, 0)}")
+        if self.definitions.get(arn)["status"] != "ACTIVE":
+            raise _client_error("TaskDefinition is inactive")
+        return arn
+
+
+def _check_memory(definition: Asked) -> None:
+    for one in definition["containerDefinitions"]:
+        if not definition.get("memory") and not one.get("memory") and not one.get("memoryReservation"):
+            raise _client_error("Invalid setting for container: at least one of memory or memoryReservation")
+        if one.get("memory") and one.get("memoryReservation", 0) > one["memory"]:
+            raise _client_error("Invalid setting for container: memoryReservation must be less than memory")
+
+
+def _client_error(words: str) -> Refusal:
+    return Refusal("ClientException", words)
+
+
+def _invalid(words: str) -> Refusal:
+    return Refusal("InvalidParameterException", words)

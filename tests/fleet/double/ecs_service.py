@@ -1,0 +1,189 @@
+"""EcsService: keeps as many ECS tasks as desired, and rolls deployments out and back."""
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.fleet.double.ecs_task import EcsTask
+
+if TYPE_CHECKING:
+    from tests.fleet.double.cluster import Cluster
+
+FEWEST_FAILURES: Final = 3
+MOST_FAILURES: Final = 200
+"""The circuit breaker's bounds (ECS developer guide)."""
+LONGEST_BACKOFF: Final = 300.0
+"""Seconds between two starts of ECS tasks that keep failing."""
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Deployment:
+    """One task definition being rolled out; ``state`` is its rollout state."""
+
+    definition: str
+    made: float
+    state: str = "IN_PROGRESS"
+    reason: str = ""
+    failed: int = 0
+    name: str = field(default_factory=lambda: f"ecs-svc/{next(_numbers):019d}")
+
+
+@dataclass
+class EcsService:
+    """``properties`` are those of CreateService; ``status`` ACTIVE, DRAINING or INACTIVE."""
+
+    cluster: "Cluster"
+    properties: dict[str, Any]
+    desired: int
+    arn: str
+    deployments: list[Deployment]
+    """The newest first."""
+    status: str = "ACTIVE"
+    tasks: list[EcsTask] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    _proven: str = ""
+    """The task definition that was rolled out last."""
+    _failures: int = 0
+    _start_at: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return str(self.properties["serviceName"])
+
+    @property
+    def provider(self) -> str:
+        """Its capacity provider; empty for a service that names a launch type."""
+        strategy = self.properties.get("capacityProviderStrategy") or []
+        return str(strategy[0]["capacityProvider"]) if strategy else ""
+
+    @property
+    def live(self) -> list[EcsTask]:
+        return [one for one in self.tasks if one.live]
+
+    def count(self, *statuses: str) -> int:
+        return sum(one.status in statuses for one in self.tasks)
+
+    def deploy(self, definition: str) -> None:
+        """Begin to roll another task definition out."""
+        self.deployments.insert(0, Deployment(definition, self.cluster.account.timeline.now))
+
+    def look(self) -> None:
+        """Start and stop ECS tasks as the counts and deployments want it."""
+        primary, live = self.deployments[0], self.live
+        new = [one for one in live if one.deployment is primary]
+        old = [one for one in live if one.deployment is not primary]
+        most, least = self._bounds()
+        if self.status == "ACTIVE" and primary.state != "FAILED":
+            self._start(min(self.desired - len(new), most - len(live)), primary)
+        self._stop(new, len(new) - self.desired)
+        if primary.state != "FAILED":
+            running = self.count("RUNNING")
+            idle = sum(one.status != "RUNNING" for one in old)
+            self._stop(old, idle + max(running - max(least, 0), 0) if self.desired else len(old))
+        if primary.state == "IN_PROGRESS" and not old and self.count("RUNNING") >= self.desired:
+            primary.state, primary.reason = "COMPLETED", f"ECS deployment {primary.name} completed."
+            self._proven, self.deployments = primary.definition, [primary]
+        if self.status == "DRAINING" and not any(one.status != "STOPPED" for one in self.tasks):
+            self.status = "INACTIVE"
+
+    def note_failure(self, task: EcsTask) -> None:
+        """Count an ECS task that did not start, or died; the circuit breaker may open."""
+        self._failures += 1
+        timeline = self.cluster.account.timeline
+        self._start_at = timeline.now + min(10.0 * self._failures, LONGEST_BACKOFF)
+        self.note(f"(service {self.name}) was unable to start tasks successfully: {task.container_reason}")
+        deployment = task.deployment
+        if deployment.state != "IN_PROGRESS":
+            return
+        deployment.failed += 1
+        breaker = self.properties.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+        threshold = min(max(math.ceil(self.desired / 2), FEWEST_FAILURES), MOST_FAILURES)
+        if breaker.get("enable") and deployment.failed >= threshold:
+            deployment.state = "FAILED"
+            deployment.reason = "ECS deployment circuit breaker: tasks failed to start."
+            self.note(f"(service {self.name}) (deployment {deployment.name}) deployment failed: tasks failed to start.")
+            if breaker.get("rollback") and self._proven and self._proven != deployment.definition:
+                self.note(f"(service {self.name}) rolling back to deployment {self._proven}.")
+                self.deploy(self._proven)
+
+    def note(self, words: str) -> None:
+        """Add to the events that DescribeServices shows, the newest first."""
+        event = {"id": str(len(self.events)), "createdAt": self.cluster.account.timeline.moment, "message": words}
+        self.events.insert(0, event)
+
+    def _bounds(self) -> tuple[int, int]:
+        found = self.properties.get("deploymentConfiguration", {})
+        most = math.floor(self.desired * found.get("maximumPercent", 200) / 100)
+        return max(most, self.desired), math.ceil(self.desired * found.get("minimumHealthyPercent", 100) / 100)
+
+    def _start(self, count: int, deployment: Deployment) -> None:
+        account = self.cluster.account
+        if count <= 0 or account.timeline.now < self._start_at:
+            return
+        for _ in range(count):
+            task = EcsTask.of(self, deployment)
+            if not self.provider and not self.cluster.room_for(task):
+                # With a launch type nothing waits for capacity, so nothing asks for it either.
+                self.note(
+                    f"(service {self.name}) was unable to place a task because no container instance met all of its"
+                    " requirements."
+                )
+                return
+            self.tasks.append(task)
+            account.tags.put(task.arn, self._task_tags())
+
+    def _task_tags(self) -> dict[str, str]:
+        tags = self.cluster.account.tags
+        source = self.properties.get("propagateTags")
+        if source == "SERVICE":
+            return tags.of(self.arn)
+        return tags.of(self.deployments[0].definition) if source == "TASK_DEFINITION" else {}
+
+    def _stop(self, tasks: list[EcsTask], count: int) -> None:
+        """Stop so many, those that wait first; protected ones stay."""
+        order = {"PROVISIONING": 0, "PENDING": 1, "RUNNING": 2}
+        for one in sorted(tasks, key=lambda task: order[task.status]):
+            if count > 0 and not one.protected:
+                one.stop(
+                    "ServiceSchedulerInitiated",
+                    f"Scaling activity initiated by (deployment {self.deployments[0].name})",
+                )
+                count -= 1
+
+    def described(self) -> dict[str, Any]:
+        """As DescribeServices does."""
+        found = {
+            "serviceName": self.name,
+            "serviceArn": self.arn,
+            "clusterArn": self.cluster.arn,
+            "status": self.status,
+            "desiredCount": self.desired,
+            "runningCount": self.count("RUNNING"),
+            "pendingCount": self.count("PROVISIONING", "PENDING"),
+            "taskDefinition": self.deployments[0].definition,
+            "events": self.events[:100],
+            "deployments": [
+                self._deployment(one, "ACTIVE" if at else "PRIMARY") for at, one in enumerate(self.deployments)
+            ],
+            "createdAt": self.cluster.account.timeline.moment,
+            "tags": self.cluster.account.ecs.tags_of(self.arn),
+        }
+        kept = ("capacityProviderStrategy", "deploymentConfiguration", "propagateTags", "launchType")
+        return found | {key: self.properties[key] for key in kept if key in self.properties}
+
+    def _deployment(self, one: Deployment, status: str) -> dict[str, Any]:
+        mine = [task.status for task in self.tasks if task.deployment is one]
+        return {
+            "id": one.name,
+            "status": status,
+            "taskDefinition": one.definition,
+            "desiredCount": 0 if status == "ACTIVE" else self.desired,
+            "runningCount": mine.count("RUNNING"),
+            "pendingCount": mine.count("PENDING") + mine.count("PROVISIONING"),
+            "failedTasks": one.failed,
+            "rolloutState": one.state,
+            "rolloutStateReason": one.reason,
+            "createdAt": self.cluster.account.timeline.moment_at(one.made),
+        }

@@ -1,0 +1,172 @@
+"""Auto Scaling: the API over groups, with its refusals."""
+
+from typing import TYPE_CHECKING, Any
+
+from tests.fleet.double.filters import filtered
+from tests.fleet.double.group import LOOK_SECONDS, Group
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.table import Table
+from tests.fleet.double.tags import as_dict
+
+if TYPE_CHECKING:
+    from tests.fleet.double.account import Account
+
+Asked = dict[str, Any]
+PROCESSES = frozenset(
+    {"AZRebalance", "AlarmNotification", "HealthCheck", "Launch", "ReplaceUnhealthy", "ScheduledActions", "Terminate"}
+)
+SEEN_AFTER = 2.0
+"""Seconds until a reader sees a new group."""
+
+
+class AutoScaling:
+    """``capacity``: whether EC2 has instances to give; ``agents``: whether instances register with their cluster.
+
+    ``boot_seconds`` pass from an instance's launch to the group's InService.
+    """
+
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        self.capacity = True
+        self.agents = True
+        self.boot_seconds = 45.0
+        self.groups: Table[Group] = Table(
+            account.timeline, lambda name: _invalid(f"AutoScalingGroup name not found - {name}"), SEEN_AFTER
+        )
+
+    def make(self, properties: Asked) -> Group:
+        name = properties["AutoScalingGroupName"]
+        minimum, maximum = int(properties["MinSize"]), int(properties["MaxSize"])
+        desired = int(properties.get("DesiredCapacity", minimum))
+        if name in self.groups:
+            raise Refusal("AlreadyExists", f"AutoScalingGroup by this name already exists - {name}")
+        _check_bounds(minimum, maximum, desired)
+        arn = self._account.arn("autoscaling", f"autoScalingGroup:double:autoScalingGroupName/{name}")
+        made = Group(self._account, properties, minimum, maximum, desired, arn)
+        made.launch_data()
+        self._account.tags.put(arn, as_dict(properties.get("Tags", [])))
+        self._account.timeline.every(LOOK_SECONDS, lambda: self._look(made), lambda: not made.gone)
+        return self.groups.add(name, made)
+
+    def _look(self, group: Group) -> None:
+        group.look()
+        if group.gone:
+            self.groups.remove(group.name)
+            self._account.tags.drop(group.arn)
+
+    def describe_auto_scaling_groups(self, asked: Asked) -> Asked:
+        wanted = asked.get("AutoScalingGroupNames")
+        found = [_described(one) for one in self.groups.seen() if not wanted or one.name in wanted]
+        return {"AutoScalingGroups": filtered(found, asked, {})}
+
+    def describe_scaling_activities(self, asked: Asked) -> Asked:
+        if "AutoScalingGroupName" not in asked:
+            return {"Activities": [each for one in self.groups for each in one.activities]}
+        found = self.groups.get(asked["AutoScalingGroupName"]).activities
+        return {"Activities": found[: asked.get("MaxRecords", 100)]}
+
+    def update_auto_scaling_group(self, asked: Asked) -> Asked:
+        group = self._usable(asked["AutoScalingGroupName"])
+        minimum = asked.get("MinSize", group.minimum)
+        maximum = asked.get("MaxSize", group.maximum)
+        desired = asked.get("DesiredCapacity", min(max(group.desired, minimum), maximum))
+        _check_bounds(minimum, maximum, desired)
+        group.minimum, group.maximum, group.desired = minimum, maximum, desired
+        own = ("AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity")
+        changed = {key: value for key, value in asked.items() if key not in own}
+        group.properties = group.properties | changed
+        return {}
+
+    def set_instance_protection(self, asked: Asked) -> Asked:
+        group = self._usable(asked["AutoScalingGroupName"])
+        chosen = {one.name: one for one in group.instances}
+        if not 0 < len(asked["InstanceIds"]) <= 50:
+            raise _invalid("1 to 50 instance ids are expected")
+        for name in asked["InstanceIds"]:
+            if name not in chosen:
+                raise _invalid(f"The instance {name} is not part of Auto Scaling group {group.name}.")
+            if chosen[name].lifecycle != "InService":
+                raise _invalid(f"The instance {name} is not in InService or EnteringStandby or Standby.")
+        for name in asked["InstanceIds"]:
+            chosen[name].protected = asked["ProtectedFromScaleIn"]
+        return {}
+
+    def suspend_processes(self, asked: Asked) -> Asked:
+        group = self._usable(asked["AutoScalingGroupName"])
+        if unknown := set(asked["ScalingProcesses"]) - PROCESSES:
+            raise _invalid(f"Unsupported process: {sorted(unknown)}")
+        group.suspended |= set(asked["ScalingProcesses"])
+        return {}
+
+    def terminate_instance_in_auto_scaling_group(self, asked: Asked) -> Asked:
+        name, lower = asked["InstanceId"], asked["ShouldDecrementDesiredCapacity"]
+        group = next((one for one in self.groups if any(each.name == name for each in one.instances)), None)
+        if group is None:
+            raise _invalid(f"Instance Id not found - {name}")
+        if lower:
+            group.desired = max(group.desired - 1, group.minimum)
+        group.terminate(next(one for one in group.instances if one.name == name))
+        return {}
+
+    def delete_auto_scaling_group(self, asked: Asked) -> Asked:
+        group = self.groups.get(asked["AutoScalingGroupName"])
+        if group.instances and not asked.get("ForceDelete"):
+            words = "You cannot delete an AutoScalingGroup while there are instances still in the group."
+            raise Refusal("ResourceInUse", words)
+        group.deleting, group.desired, group.minimum = True, 0, 0
+        for one in list(group.instances):
+            group.terminate(one, forced=True)
+        return {}
+
+    def _usable(self, name: str) -> Group:
+        group = self.groups.get(name)
+        if group.deleting:
+            raise Refusal("ScalingActivityInProgress", f"AutoScalingGroup {name} is pending delete")
+        return group
+
+
+def _check_bounds(minimum: int, maximum: int, desired: int) -> None:
+    if minimum > maximum:
+        raise _invalid("Min bound, which is greater than max bound")
+    if not minimum <= desired <= maximum:
+        raise _invalid(f"Desired capacity:{desired} must be between min size:{minimum} and max size:{maximum}")
+
+
+def _invalid(words: str) -> Refusal:
+    return Refusal("ValidationError", words)
+
+
+def _described(group: Group) -> Asked:
+    found = {
+        "AutoScalingGroupName": group.name,
+        "AutoScalingGroupARN": group.arn,
+        "MinSize": group.minimum,
+        "MaxSize": group.maximum,
+        "DesiredCapacity": group.desired,
+        "DefaultCooldown": 300,
+        "AvailabilityZones": [f"{group.account.region}a", f"{group.account.region}b"],
+        "HealthCheckType": "EC2",
+        "CreatedTime": group.account.timeline.moment,
+        "NewInstancesProtectedFromScaleIn": group.protects_new,
+        "Tags": [
+            one | {"ResourceId": group.name, "ResourceType": "auto-scaling-group"}
+            for one in group.properties.get("Tags", [])
+        ],
+        "SuspendedProcesses": [
+            {"ProcessName": one, "SuspensionReason": "User suspended"} for one in sorted(group.suspended)
+        ],
+        "Instances": [
+            {
+                "InstanceId": one.name,
+                "InstanceType": one.kind.name,
+                "AvailabilityZone": one.zone,
+                "LifecycleState": one.lifecycle,
+                "HealthStatus": "Healthy",
+                "ProtectedFromScaleIn": one.protected,
+            }
+            for one in group.instances
+        ],
+    }
+    kept = ("MixedInstancesPolicy", "LaunchTemplate", "VPCZoneIdentifier")
+    found |= {key: group.properties[key] for key in kept if key in group.properties}
+    return found | ({"Status": "Delete in progress"} if group.deleting else {})

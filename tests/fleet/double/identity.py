@@ -1,0 +1,82 @@
+"""Who is asking, roles and quotas: STS, IAM and Service Quotas, as far as the fleet sees them."""
+
+from typing import TYPE_CHECKING, Any
+
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.table import Table
+from tests.fleet.double.tags import as_dict
+
+if TYPE_CHECKING:
+    from tests.fleet.double.account import Account
+
+Asked = dict[str, Any]
+
+
+class Sts:
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        self.expired = False
+        """Whether the credentials are."""
+
+    def get_caller_identity(self, _: Asked) -> Asked:
+        if self.expired:
+            raise Refusal("ExpiredToken", "The security token included in the request is expired", 403)
+        number = self._account.number
+        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": f"arn:aws:iam::{number}:user/somebody"}
+
+
+class Iam:
+    """Roles and instance profiles (for stacks), service-linked roles (for the fleet)."""
+
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        timeline = account.timeline
+        self.roles: Table[Asked] = Table(timeline, lambda name: Refusal("NoSuchEntity", f"role {name}", 404))
+        self.profiles: Table[Asked] = Table(timeline, lambda name: Refusal("NoSuchEntity", f"profile {name}", 404))
+        self.linked: set[str] = set()
+        """Services that have their role."""
+
+    def create_service_linked_role(self, asked: Asked) -> Asked:
+        service = asked["AWSServiceName"]
+        if service in self.linked:
+            words = f"Service role name for {service} has been taken in this account, please try a different suffix."
+            raise Refusal("InvalidInput", words)
+        self.linked.add(service)
+        return {
+            "Role": {
+                "Path": f"/aws-service-role/{service}/",
+                "RoleName": f"AWSServiceRoleFor{service.split('.')[0]}",
+                "RoleId": "AROADOUBLEDOUBLE",
+                "Arn": f"arn:aws:iam::{self._account.number}:role/aws-service-role/{service}/linked",
+                "CreateDate": self._account.timeline.moment,
+            }
+        }
+
+    def make_role(self, name: str, properties: Asked, tags: dict[str, str]) -> str:
+        """Make a role and give its ARN."""
+        if name in self.roles:
+            raise Refusal("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
+        arn = f"arn:aws:iam::{self._account.number}:role/{name}"
+        self.roles.add(name, properties)
+        self._account.tags.put(arn, tags | as_dict(properties.get("Tags", [])))
+        return arn
+
+    def drop_role(self, name: str) -> None:
+        if users := [one["InstanceProfileName"] for one in self.profiles if name in one["Roles"]]:
+            words = f"Cannot delete entity, must remove roles from instance profile first: {users}"
+            raise Refusal("DeleteConflict", words, 409)
+        self.roles.remove(name)
+        self._account.tags.drop(f"arn:aws:iam::{self._account.number}:role/{name}")
+
+
+class Quotas:
+    """vCPUs that may run, by quota code; large unless a test says otherwise."""
+
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        self.values: dict[str, float] = {}
+
+    def get_service_quota(self, asked: Asked) -> Asked:
+        code = asked["QuotaCode"]
+        value = self.values.get(code, 640.0)
+        return {"Quota": {"ServiceCode": asked["ServiceCode"], "QuotaCode": code, "Value": value}}

@@ -1,0 +1,91 @@
+"""Kinds of resources that hold data: queues, the table, the bucket, images, logs."""
+
+from tests.fleet.double.resource import Kind, Resource
+from tests.fleet.double.shapes import as_request
+from tests.fleet.double.tags import as_dict
+
+
+class QueueKind(Kind):
+    replaces = frozenset({"QueueName"})
+
+    def create(self, one: Resource) -> None:
+        queue = one.account.sqs.make(one.properties["QueueName"], as_dict(one.tag_list))
+        one.physical, one.attributes = queue.url, {"Arn": queue.arn, "QueueName": queue.name}
+
+    def delete(self, one: Resource) -> None:
+        one.account.sqs.drop(one.physical.rpartition("/")[2])
+
+
+class QueuePolicyKind(Kind):
+    def create(self, one: Resource) -> None:
+        for url in one.properties["Queues"]:
+            one.account.sqs.queues.get(url.rpartition("/")[2])
+        one.physical = one.generated()
+
+    def delete(self, one: Resource) -> None:
+        """Goes with its queue."""
+
+
+class TableKind(Kind):
+    seconds = 8.0
+    replaces = frozenset({"TableName", "KeySchema"})
+
+    def create(self, one: Resource) -> None:
+        # Expiry is set by a call of its own on AWS.
+        wanted = {key: value for key, value in one.properties.items() if key != "TimeToLiveSpecification"}
+        as_request("dynamodb", "CreateTable", wanted)
+        expiry = one.properties.get("TimeToLiveSpecification", {}).get("AttributeName", "")
+        arn = one.account.dynamodb.make(one.properties["TableName"], expiry, as_dict(one.tag_list))
+        one.physical, one.attributes = one.properties["TableName"], {"Arn": arn}
+
+    def delete(self, one: Resource) -> None:
+        one.account.dynamodb.drop(one.physical)
+
+
+class BucketKind(Kind):
+    seconds = 20.0
+    replaces = frozenset({"BucketName"})
+
+    def create(self, one: Resource) -> None:
+        arn = one.account.s3.make(one.properties["BucketName"], as_dict(one.tag_list))
+        one.physical, one.attributes = one.properties["BucketName"], {"Arn": arn}
+
+    def delete(self, one: Resource) -> None:
+        one.account.s3.drop(one.physical)
+
+
+class BucketPolicyKind(Kind):
+    def create(self, one: Resource) -> None:
+        one.account.s3.buckets.get(one.properties["Bucket"])
+        one.physical = one.generated()
+
+    def delete(self, one: Resource) -> None:
+        """Goes with its bucket."""
+
+
+class RepositoryKind(Kind):
+    replaces = frozenset({"RepositoryName"})
+
+    def create(self, one: Resource) -> None:
+        given = one.properties
+        made = one.account.ecr.make(
+            given["RepositoryName"],
+            as_dict(one.tag_list),
+            immutable=given.get("ImageTagMutability") == "IMMUTABLE",
+            empty_on_delete=bool(given.get("EmptyOnDelete", False)),
+        )
+        one.physical, one.attributes = made.name, {"Arn": made.arn, "RepositoryUri": made.uri}
+
+    def delete(self, one: Resource) -> None:
+        one.account.ecr.drop(one.physical)
+
+
+class LogGroupKind(Kind):
+    replaces = frozenset({"LogGroupName"})
+
+    def create(self, one: Resource) -> None:
+        arn = one.account.logs.make(one.properties["LogGroupName"], as_dict(one.tag_list))
+        one.physical, one.attributes = one.properties["LogGroupName"], {"Arn": f"{arn}:*"}
+
+    def delete(self, one: Resource) -> None:
+        one.account.logs.drop(one.physical)

@@ -1,0 +1,161 @@
+"""Kinds of resources that instances are made of: roles, the security group, the launch template, the group."""
+
+from typing import Any
+
+from tests.fleet.double.resource import Kind, Resource
+from tests.fleet.double.shapes import as_request
+from tests.fleet.double.tags import as_dict
+
+
+class RoleKind(Kind):
+    seconds = 10.0
+
+    def create(self, one: Resource) -> None:
+        name = one.properties.get("RoleName", one.generated())
+        arn = one.account.iam.make_role(name, one.properties, as_dict(one.tag_list))
+        one.physical, one.attributes = name, {"Arn": arn}
+
+    def delete(self, one: Resource) -> None:
+        one.account.iam.drop_role(one.physical)
+
+
+class InstanceProfileKind(Kind):
+    seconds = 30.0
+
+    def create(self, one: Resource) -> None:
+        for role in one.properties["Roles"]:
+            one.account.iam.roles.get(role)
+        one.physical = one.properties.get("InstanceProfileName", one.generated())
+        one.account.iam.profiles.add(one.physical, one.properties | {"InstanceProfileName": one.physical})
+        one.attributes = {"Arn": f"arn:aws:iam::{one.account.number}:instance-profile/{one.physical}"}
+
+    def delete(self, one: Resource) -> None:
+        one.account.iam.profiles.remove(one.physical)
+
+
+class SecurityGroupKind(Kind):
+    replaces = frozenset({"GroupDescription", "VpcId"})
+
+    def create(self, one: Resource) -> None:
+        one.physical = f"sg-{one.account.number_of_next():017x}"
+        one.attributes = {"GroupId": one.physical}
+        one.account.ec2.make_security_group(one.physical, one.properties, as_dict(one.tag_list))
+
+    def delete(self, one: Resource) -> None:
+        one.account.ec2.drop_security_group(one.physical)
+
+
+class LaunchTemplateKind(Kind):
+    def create(self, one: Resource) -> None:
+        wanted = one.properties | {"LaunchTemplateName": one.properties.get("LaunchTemplateName", one.generated())}
+        request = as_request("ec2", "CreateLaunchTemplate", wanted)
+        data = request["LaunchTemplateData"]
+        one.account.ec2.describe_instance_types({"InstanceTypes": [data["InstanceType"]]})
+        for group in data.get("SecurityGroupIds", []):
+            one.account.ec2.security_groups.get(group)
+        one.physical = f"lt-{one.account.number_of_next():017x}"
+        one.attributes = {"LatestVersionNumber": "1", "DefaultVersionNumber": "1"}
+        one.account.ec2.templates.add(one.physical, data)
+        own = [found["Tags"] for found in request.get("TagSpecifications", [])]
+        tags = one.tags | (as_dict(own[0]) if own else {})
+        one.account.tags.put(self._arn(one), tags)
+
+    def update(self, one: Resource) -> None:
+        data = as_request(
+            "ec2", "CreateLaunchTemplateVersion", {"LaunchTemplateData": one.properties["LaunchTemplateData"]}
+        )
+        one.account.ec2.templates.add(one.physical, data["LaunchTemplateData"])
+        one.attributes = {**one.attributes, "LatestVersionNumber": str(int(one.attributes["LatestVersionNumber"]) + 1)}
+
+    def delete(self, one: Resource) -> None:
+        one.account.ec2.templates.remove(one.physical)
+        one.account.tags.drop(self._arn(one))
+
+    def _arn(self, one: Resource) -> str:
+        return one.account.arn("ec2", f"launch-template/{one.physical}")
+
+
+class GroupKind(Kind):
+    """CloudFormation brings a group to zero itself, and waits in vain for instances that are protected."""
+
+    seconds = 10.0
+
+    def create(self, one: Resource) -> None:
+        name = one.properties.get("AutoScalingGroupName", one.generated())
+        one.account.autoscaling.make(self._request(one, "CreateAutoScalingGroup", name))
+        one.physical = name
+
+    def update(self, one: Resource) -> None:
+        request = self._request(one, "UpdateAutoScalingGroup", one.physical)
+        one.account.autoscaling.update_auto_scaling_group(request)
+
+    def delete(self, one: Resource) -> None:
+        zero = {"AutoScalingGroupName": one.physical, "MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+        if one.physical in one.account.autoscaling.groups:
+            group = one.account.autoscaling.groups.get(one.physical)
+            if not group.deleting:
+                one.account.autoscaling.update_auto_scaling_group(zero)
+
+    def gone(self, one: Resource) -> bool:
+        group = one.account.autoscaling.groups.find(one.physical)
+        if group is not None and not group.instances and not group.deleting:
+            one.account.autoscaling.delete_auto_scaling_group({"AutoScalingGroupName": one.physical})
+        return group is None
+
+    def _request(self, one: Resource, operation: str, name: str) -> dict[str, Any]:
+        given = one.properties | {"AutoScalingGroupName": name}
+        given["VPCZoneIdentifier"] = ",".join(given.get("VPCZoneIdentifier", []))
+        if operation == "CreateAutoScalingGroup":
+            own = given.get("Tags", [])
+            names = {each["Key"] for each in own}
+            stacks = [tag | {"PropagateAtLaunch": True} for tag in one.tag_list if tag["Key"] not in names]
+            given["Tags"] = [*own, *stacks]
+        else:
+            given.pop("Tags", None)
+        return as_request("autoscaling", operation, given)
+
+
+class ScalableTargetKind(Kind):
+    def create(self, one: Resource) -> None:
+        service = one.properties["ResourceId"].split("/")
+        one.account.ecs.service({"cluster": service[1], "service": service[2]})
+        request = as_request("application-autoscaling", "RegisterScalableTarget", one.properties | {"Tags": one.tags})
+        one.account.application_autoscaling.register_scalable_target(request)
+        one.physical = f"{one.properties['ResourceId']}|{one.properties['ScalableDimension']}|ecs"
+
+    def update(self, one: Resource) -> None:
+        request = as_request("application-autoscaling", "RegisterScalableTarget", one.properties)
+        one.account.application_autoscaling.register_scalable_target(request)
+
+    def delete(self, one: Resource) -> None:
+        resource = one.physical.split("|")[0]
+        one.account.application_autoscaling.deregister_scalable_target({"ResourceId": resource})
+
+
+class ScalingPolicyKind(Kind):
+    def create(self, one: Resource) -> None:
+        resource, dimension, namespace = one.properties["ScalingTargetId"].split("|")
+        given = {key: value for key, value in one.properties.items() if key != "ScalingTargetId"}
+        given |= {"ResourceId": resource, "ScalableDimension": dimension, "ServiceNamespace": namespace}
+        request = as_request("application-autoscaling", "PutScalingPolicy", given)
+        one.physical = one.account.application_autoscaling.put_scaling_policy(request)["PolicyARN"]
+
+    update = create
+
+    def delete(self, one: Resource) -> None:
+        resource = one.properties["ScalingTargetId"].split("|")[0]
+        policy = {"ResourceId": resource, "PolicyName": one.properties["PolicyName"]}
+        one.account.application_autoscaling.delete_scaling_policy(policy)
+
+
+class AlarmKind(Kind):
+    def create(self, one: Resource) -> None:
+        request = as_request("cloudwatch", "PutMetricAlarm", one.properties | {"Tags": one.tag_list})
+        one.account.cloudwatch.put_metric_alarm(request)
+        one.physical = request["AlarmName"]
+        one.attributes = {"Arn": one.account.cloudwatch.arn(one.physical)}
+
+    update = create
+
+    def delete(self, one: Resource) -> None:
+        one.account.cloudwatch.delete_alarms({"AlarmNames": [one.physical]})

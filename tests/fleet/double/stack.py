@@ -1,0 +1,255 @@
+"""Stack: resources made, changed and deleted in the order of their dependencies, with an event for each step."""
+
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.fleet.double.kinds import KINDS
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.resource import Kind, Resource
+from tests.fleet.double.stack_record import StackRecord
+from tests.fleet.double.template import Scope, Template
+from tests.fleet.double.timeline import Process
+
+if TYPE_CHECKING:
+    from tests.fleet.double.account import Account
+
+LOOK_SECONDS: Final = 1.0
+Step = Generator[float, None, None]
+Work = Generator[float, None, str]
+"""Steps that end with the reason of a failure, or with nothing."""
+
+
+class Stack(StackRecord):
+    """``parameters`` are as given, those of SSM by their names."""
+
+    def __init__(self, account: "Account", name: str, number: int) -> None:
+        super().__init__(account, name, number)
+        self.template: Template | None = None
+        self.parameters: dict[str, str] = {}
+        self.resources: dict[str, Resource] = {}
+        self._replaced: dict[str, Resource] = {}
+        """What an update made anew: the old ones are deleted when it has succeeded, and come back when it has not."""
+        self.outputs: dict[str, str] = {}
+
+    def create(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
+        """Begin to make everything; what fails is undone."""
+        self.template, self.parameters, self.tags = template, parameters, tags
+        self.turn("CREATE_IN_PROGRESS")
+        self.account.timeline.start(self._creating())
+
+    def update(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
+        """Begin to change what differs; what fails is changed back."""
+        before = self.template, self.parameters, self.tags
+        self.tags, self._replaced = tags, {}
+        self.turn("UPDATE_IN_PROGRESS")
+        self.account.timeline.start(self._updating(template, parameters, before))
+
+    def delete(self) -> None:
+        """Begin to delete everything that is not retained."""
+        self.turn("DELETE_IN_PROGRESS")
+        self.account.timeline.start(self._deleting())
+
+    def scope(self, template: Template, parameters: dict[str, str]) -> Scope:
+        """The template's values for this stack."""
+        declared = template.body.get("Parameters", {})
+        resolved = {
+            name: self.account.ssm[value] if declared[name]["Type"].startswith("AWS::SSM::") else value
+            for name, value in parameters.items()
+        }
+        account = self.account
+        pseudo = {
+            "AWS::Region": account.region,
+            "AWS::AccountId": account.number,
+            "AWS::Partition": "aws",
+            "AWS::StackName": self.name,
+            "AWS::StackId": self.arn,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        return Scope(template, resolved, pseudo)
+
+    def value(self, logical: str, attribute: str) -> str:
+        """What ``Ref`` and ``Fn::GetAtt`` give of a resource that is there."""
+        one = self.resources[logical]
+        if not attribute:
+            return one.physical
+        if attribute not in one.attributes:
+            raise Refusal(
+                "ValidationError", f"Template error: resource {logical} does not support attribute {attribute}"
+            )
+        return one.attributes[attribute]
+
+    def _creating(self) -> Process:
+        assert self.template
+        failed = yield from self._bring(self.template, self.parameters)
+        if not failed:
+            self._finish(self.template, "CREATE_COMPLETE")
+            return
+        self.turn("ROLLBACK_IN_PROGRESS", failed)
+        left = yield from self._take(list(self.resources), retain=False)
+        self.turn("ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", left)
+
+    def _updating(
+        self,
+        template: Template,
+        parameters: dict[str, str],
+        before: tuple[Template | None, dict[str, str], dict[str, str]],
+    ) -> Process:
+        assert before[0]
+        failed = yield from self._bring(template, parameters)
+        done = "UPDATE_COMPLETE"
+        if failed:
+            self.turn("UPDATE_ROLLBACK_IN_PROGRESS", failed)
+            template, parameters, self.tags = before[0], before[1], before[2]
+            done = "UPDATE_ROLLBACK_COMPLETE"
+            new = {name: self.resources[name] for name in self._replaced}
+            self.resources |= self._replaced
+            self._replaced = new
+            if again := (yield from self._bring(template, parameters)):
+                self.turn("UPDATE_ROLLBACK_FAILED", again)
+                return
+        self.turn(f"{done}_CLEANUP_IN_PROGRESS")
+        wanted = template.wanted(self.scope(template, parameters))
+        yield from self._take([name for name in self.resources if name not in wanted], retain=True)
+        for old in self._replaced.values():
+            if old.physical:
+                KINDS[old.kind].delete(old)
+        self.template, self.parameters = template, parameters
+        self._finish(template, done)
+
+    def _deleting(self) -> Process:
+        left = yield from self._take(list(self.resources), retain=True)
+        self.turn("DELETE_FAILED" if left else "DELETE_COMPLETE", left)
+
+    def _finish(self, template: Template, status: str) -> None:
+        scope = self.scope(template, self.parameters)
+        found = template.body.get("Outputs", {})
+        self.outputs = {name: str(scope.resolve(one["Value"], self.value)) for name, one in found.items()}
+        self.turn(status)
+
+    def _bring(self, template: Template, parameters: dict[str, str]) -> Work:
+        """Make and change resources, side by side where nothing is in between."""
+        scope = self.scope(template, parameters)
+        needs = {name: template.dependencies(name, scope) for name in template.wanted(scope)}
+        done = set[str]()
+
+        def ready(name: str) -> bool:
+            return needs[name] <= done
+
+        def step(name: str) -> Step:
+            return self._making(template, scope, name, needs[name])
+
+        return (yield from self._side_by_side(list(needs), ready, step, done))
+
+    def _take(self, names: Iterable[str], *, retain: bool) -> Work:
+        """Delete resources, those that others need after these; go on past failures and name them."""
+        left, gone, failed = list(names), set[str](), list[str]()
+        while left:
+            kept = [name for name in self.resources if name not in gone]
+            free = [name for name in left if not any(name in self.resources[other].needs for other in kept)]
+            if not free:
+                break
+            for name in free:
+                left.remove(name)
+                reason = yield from self._side_by_side(
+                    [name], lambda _: True, lambda one: self._removing(one, retain), gone
+                )
+                if reason:
+                    failed.append(name)
+                else:
+                    del self.resources[name]
+            gone.clear()
+        return f"The following resource(s) failed to delete: [{', '.join(failed)}]." if failed else ""
+
+    def _side_by_side(
+        self, names: list[str], ready: Callable[[str], bool], step: Callable[[str], Step], done: set[str]
+    ) -> Work:
+        """Take each one's steps; at the first failure the others under way are cancelled."""
+        timeline = self.account.timeline
+        waiting, under_way = list(names), dict[str, tuple[float, Step]]()
+        while waiting or under_way:
+            for name in [name for name in waiting if ready(name)]:
+                waiting.remove(name)
+                under_way[name] = (timeline.now, step(name))
+            assert under_way, f"{waiting} wait for one another"
+            for name, (due, steps) in list(under_way.items()):
+                if due > timeline.now:
+                    continue
+                try:
+                    under_way[name] = (timeline.now + next(steps), steps)
+                except StopIteration:
+                    done.add(name)
+                    del under_way[name]
+                except Refusal as refused:
+                    del under_way[name]
+                    self._fail(name, refused.message)
+                    for other in under_way:
+                        self._fail(other, "Resource creation cancelled")
+                    return f"The following resource(s) failed: [{name}]."
+            yield LOOK_SECONDS
+        return ""
+
+    def _making(self, template: Template, scope: Scope, name: str, needs: set[str]) -> Step:
+        body, old = template.resources[name], self.resources.get(name)
+        properties = scope.resolve(body.get("Properties", {}), self.value)
+        kind = KINDS[body["Type"]]
+        if old is not None and old.physical and not kind.replaced(old.properties, properties):
+            old.needs = needs
+            if old.properties != properties:
+                yield from self._changing(old, kind, properties)
+            return
+        made = Resource(self.account, name, body["Type"], properties, self.tags, self.name, needs)
+        made.retained = body.get("DeletionPolicy") == "Retain"
+        action = "UPDATE" if old is not None else "CREATE"
+        self.resources[name] = made
+        if old is not None and old.physical:
+            self._replaced[name] = old
+        self._note(made, f"{action}_IN_PROGRESS")
+        yield kind.seconds
+        self._injected(action, name)
+        kind.create(made)
+        yield from self._waiting(made, kind.settled, kind)
+        self._note(made, f"{action}_COMPLETE")
+
+    def _changing(self, one: Resource, kind: Kind, properties: dict[str, Any]) -> Step:
+        self._note(one, "UPDATE_IN_PROGRESS")
+        yield kind.seconds
+        self._injected("UPDATE", one.logical)
+        one.properties = properties
+        kind.update(one)
+        yield from self._waiting(one, kind.settled, kind)
+        self._note(one, "UPDATE_COMPLETE")
+
+    def _removing(self, name: str, retain: bool) -> Step:
+        one = self.resources[name]
+        if one.retained and retain:
+            self._note(one, "DELETE_SKIPPED")
+            return
+        if not one.physical:
+            return
+        kind = KINDS[one.kind]
+        self._note(one, "DELETE_IN_PROGRESS")
+        yield kind.seconds
+        self._injected("DELETE", name)
+        kind.delete(one)
+        yield from self._waiting(one, kind.gone, kind)
+        self._note(one, "DELETE_COMPLETE")
+
+    def _waiting(self, one: Resource, there: Callable[[Resource], bool], kind: Kind) -> Step:
+        until = self.account.timeline.now + kind.patience
+        while not there(one):
+            if self.account.timeline.now > until:
+                raise Refusal("NotStabilized", f"Exceeded attempts to wait for {one.physical}")
+            yield LOOK_SECONDS
+
+    def _injected(self, action: str, name: str) -> None:
+        if reason := self.account.cloudformation.failures.get((action, name)):
+            raise Refusal("Injected", reason)
+
+    def _fail(self, name: str, reason: str) -> None:
+        one = self.resources.get(name)
+        last = next((each["ResourceStatus"] for each in self.events if each["LogicalResourceId"] == name), "CREATE_")
+        physical, kind = (one.physical, one.kind) if one else ("", "")
+        self.say(name, physical, kind, f"{last.split('_')[0]}_FAILED", reason)
+
+    def _note(self, one: Resource, status: str) -> None:
+        self.say(one.logical, one.physical, one.kind, status)

@@ -1,0 +1,61 @@
+"""StackRecord: what CloudFormation tells of a stack, which for a moment is how the stack was before."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tests.fleet.double.account import Account
+
+LAG_SECONDS: Final = 1.5
+"""For so long readers still see a stack as it was. CloudFormation itself knows better."""
+STACK: Final = "AWS::CloudFormation::Stack"
+
+
+class StackRecord:
+    """``status`` is CloudFormation's word as it is, ``seen_status`` as it is told; ``events`` the newest first."""
+
+    def __init__(self, account: "Account", name: str, number: int) -> None:
+        self.account = account
+        self.name = name
+        self.arn = account.arn("cloudformation", f"stack/{name}/{number:08d}")
+        self.made = account.timeline.moment
+        self.tags: dict[str, str] = {}
+        self.status = "REVIEW_IN_PROGRESS"
+        self.reason = ""
+        self.events: list[dict[str, Any]] = []
+        self._past: list[tuple[float, str]] = []
+        """Until when it was in which status."""
+        self.say(name, self.arn, STACK, self.status)
+
+    def turn(self, status: str, reason: str = "") -> None:
+        """Go into another status."""
+        self._past.append((self.account.timeline.now, self.status))
+        self.status, self.reason = status, reason
+        if status == "DELETE_COMPLETE":
+            self.account.tags.drop(self.arn)
+        else:
+            self.account.tags.put(self.arn, self.tags)
+        self.say(self.name, self.arn, STACK, status, reason)
+
+    def say(self, logical: str, physical: str, kind: str, status: str, reason: str = "") -> None:
+        """Add an event."""
+        event = {
+            "StackId": self.arn,
+            "StackName": self.name,
+            "EventId": f"{logical}-{len(self.events)}",
+            "LogicalResourceId": logical,
+            "PhysicalResourceId": physical,
+            "ResourceType": kind,
+            "ResourceStatus": status,
+            "Timestamp": self.account.timeline.moment,
+        }
+        self.events.insert(0, event | ({"ResourceStatusReason": reason} if reason else {}))
+
+    def seen_status(self) -> str:
+        """What a reader sees."""
+        before = self.account.timeline.now - LAG_SECONDS
+        return next((status for until, status in self._past if until > before), self.status)
+
+    def seen_events(self) -> list[dict[str, Any]]:
+        """What a reader sees of the events."""
+        before = self.account.timeline.moment_at(self.account.timeline.now - LAG_SECONDS)
+        return [event for event in self.events if event["Timestamp"] <= before]

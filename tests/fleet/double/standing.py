@@ -1,0 +1,87 @@
+"""A fleet that stands: both real templates executed by the double itself, without a tool, for tests of the double."""
+
+from pathlib import Path
+from typing import Final
+
+import fleet
+from tests.fleet.double.account import Account
+from tests.fleet.double.gate import client
+from tests.fleet.double.network import SUBNETS, VPC
+from tests.fleet.double.stack import Stack
+from tests.fleet.double.template import Template
+
+TEMPLATES: Final = Path(fleet.__file__).parent / "templates"
+NAME: Final = "some"
+TAG: Final = "cloudkon:fleet"
+LONG: Final = 4000.0
+"""Seconds in which a stack comes to rest whatever happens."""
+
+
+def stand(account: Account, **parameters: str) -> Stack:
+    """Make both stacks and push the workers' images; give the compute stack. No ECS task is wanted yet."""
+    data = {"Fleet": NAME, "BucketName": f"{NAME}-store", "VisibilitySeconds": "65"}
+    change(account, f"{NAME}-data", template("data"), data)
+    return change(account, f"{NAME}-compute", template("compute"), compute_parameters(**parameters))
+
+
+def compute_parameters(**given: str) -> dict[str, str]:
+    """What the compute template must be told, and what else is given."""
+    needed = {"Fleet": NAME, "BucketName": f"{NAME}-store", "VpcId": VPC, "SubnetIds": ",".join(SUBNETS)}
+    return needed | {"Creating": "true"} | given
+
+
+def publish(account: Account, pool: str = "worker", tag: str = "one") -> str:
+    """Push an image for a pool; give its name."""
+    image = f"{account.ecr.host}/{NAME}/{pool}:{tag}"
+    account.ecr.push(image)
+    return image
+
+
+def template(name: str) -> str:
+    """The text of one of the fleet's templates."""
+    return (TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def change(account: Account, name: str, body: str, parameters: dict[str, str]) -> Stack:
+    """Carry a change set out, let ``LONG`` pass, and give the stack as it then is."""
+    known = account.cloudformation.stacks.get(name)
+    creates = known is None or known.status in ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
+    cloudformation = client("cloudformation")
+    cloudformation.create_change_set(
+        StackName=name,
+        ChangeSetName="change",
+        ChangeSetType="CREATE" if creates else "UPDATE",
+        TemplateBody=body,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": TAG, "Value": NAME}],
+    )
+    account.pass_time(5)
+    cloudformation.execute_change_set(StackName=name, ChangeSetName="change")
+    account.pass_time(LONG)
+    return account.cloudformation.stacks[name]
+
+
+def delete(account: Account, name: str) -> Stack:
+    """Delete a stack, let ``LONG`` pass, and give it as it then is."""
+    client("cloudformation").delete_stack(StackName=name)
+    account.pass_time(LONG)
+    return account.cloudformation.stacks[name]
+
+
+def failures(stack: Stack) -> dict[str, str]:
+    """The reasons that its events give for what failed, by logical id."""
+    return {
+        event["LogicalResourceId"]: event.get("ResourceStatusReason", "")
+        for event in stack.events
+        if event["ResourceStatus"].endswith("_FAILED")
+    }
+
+
+RESOURCES: Final = [
+    (stack, name)
+    for stack, file in ((f"{NAME}-data", "data"), (f"{NAME}-compute", "compute"))
+    for name, one in Template(template(file)).resources.items()
+    if "Condition" not in one
+]
+"""All that a fleet without autoscaling is made of, by stack and logical id."""

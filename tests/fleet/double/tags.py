@@ -1,0 +1,67 @@
+"""Tags: which resources carry which; what the tagging API reads and the audit after ``down`` rests on."""
+
+from typing import Any
+
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.timeline import Timeline
+
+UNKNOWN_TO_TAGGING = ("arn:aws:iam:", ":autoScalingGroup:", ":scheduled-action/", ":scaling-policy/")
+"""Kinds of resource that GetResources never lists (Resource Groups Tagging API's guide, supported services)."""
+LINGER_SECONDS = 8.0
+"""For how long GetResources goes on listing what was deleted: its index is eventually consistent."""
+PAGE = 50
+
+
+class Tags:
+    """By ARN. ``GetResources`` is the one operation of its API that reads across services."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._held: dict[str, dict[str, str]] = {}
+        self._gone: dict[str, tuple[float, dict[str, str]]] = {}
+
+    def put(self, arn: str, tags: dict[str, str]) -> None:
+        if tags:
+            self._held.setdefault(arn, {}).update(tags)
+
+    def of(self, arn: str) -> dict[str, str]:
+        return dict(self._held.get(arn) or self._gone.get(arn, (0.0, {}))[1])
+
+    def drop(self, arn: str, lingers: float = LINGER_SECONDS) -> None:
+        """The resource was deleted; GetResources lists it for so many seconds more."""
+        if arn in self._held:
+            self._gone[arn] = (self._timeline.now + lingers, self._held.pop(arn))
+
+    def arns(self, key: str, value: str) -> list[str]:
+        """The truth: what exists and carries a tag."""
+        return sorted(arn for arn, tags in self._held.items() if tags.get(key) == value)
+
+    def get_resources(self, asked: dict[str, Any]) -> dict[str, Any]:
+        found = self._held | {arn: tags for arn, (until, tags) in self._gone.items() if until > self._timeline.now}
+        filters = asked.get("TagFilters", [])
+        if any(one.get("Key", "").startswith("aws:") for one in filters):
+            raise Refusal("InvalidParameterException", "tag keys must not begin with aws:")
+        arns = sorted(
+            arn
+            for arn, tags in found.items()
+            if not any(part in arn for part in UNKNOWN_TO_TAGGING)
+            and all(tags.get(one["Key"]) in one.get("Values", [tags.get(one["Key"])]) for one in filters)
+            and all(one["Key"] in tags for one in filters)
+        )
+        start = int(asked.get("PaginationToken") or 0)
+        page = arns[start : start + int(asked.get("ResourcesPerPage", PAGE))]
+        more = start + len(page)
+        return {
+            "PaginationToken": str(more) if more < len(arns) else "",
+            "ResourceTagMappingList": [{"ResourceARN": arn, "Tags": as_list(found[arn])} for arn in page],
+        }
+
+
+def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """As most services write them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def as_dict(tags: list[dict[str, Any]]) -> dict[str, str]:
+    """From either way of writing: ``Key`` and ``Value``, or ``key`` and ``value`` as ECS does."""
+    return {str(one.get("Key", one.get("key"))): str(one.get("Value", one.get("value"))) for one in tags}

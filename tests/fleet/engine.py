@@ -1,0 +1,39 @@
+"""A Docker engine that can do no more than show its images and push them to the double's registry."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from fleet.docker.engine import Engine
+from tests.fleet.double.account import Account
+
+
+class PushingEngine(Engine):
+    """``images`` are layers by name; all are of one ``architecture``."""
+
+    def __init__(self, account: Account, architecture: str = "amd64", **images: str) -> None:
+        self._account = account
+        self.architecture = architecture
+        self.images = {f"cloudkon/{pool}:latest": layers for pool, layers in images.items()}
+        self.pushed: list[str] = []
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Engine]:
+        """As ``open_engine``."""
+        yield self
+
+    async def inspect_image(self, name: str) -> Mapping[str, Any] | None:
+        await trio.lowlevel.checkpoint()
+        if name not in self.images:
+            return None
+        layers = {"Layers": [self.images[name]]}
+        return {"Id": "sha256:1", "Architecture": self.architecture, "RootFS": layers, "Config": {"Cmd": ["run"]}}
+
+    async def push(self, image: str, repository: str, tag: str, login: tuple[str, str]) -> None:
+        await trio.lowlevel.checkpoint()
+        assert image in self.images
+        assert login == ("AWS", "password")
+        self._account.ecr.push(f"{repository}:{tag}")
+        self.pushed.append(f"{repository}:{tag}")

@@ -1,0 +1,69 @@
+"""Steps of a fleet's life that many tests begin with."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from cloudkon.words import WORKER
+from fleet.aws.target import AwsTarget
+from tests.fleet.double.account import Account
+from tests.fleet.double.ecs_service import EcsService
+from tests.fleet.double.ecs_task import EcsTask
+from tests.fleet.double.group import Group
+from tests.fleet.double.standing import NAME, TAG, publish
+
+TAKES_NOTHING: Final[Callable[[str], None]] = lambda _: None  # noqa: E731  (a report that nobody reads)
+
+
+async def deployed(account: Account, target: AwsTarget) -> None:
+    """Bring a fleet up and give its workers an image."""
+    await target.up(TAKES_NOTHING)
+    publish(account, tag="one")
+    await target.deploy((WORKER,), "one", TAKES_NOTHING)
+
+
+async def working(account: Account, target: AwsTarget, count: int) -> None:
+    """Bring a fleet up with so many workers."""
+    await deployed(account, target)
+    await target.scale(WORKER, count, TAKES_NOTHING)
+
+
+def worker_service(account: Account) -> EcsService:
+    """The workers' service, as it really is."""
+    account.settle()
+    return account.ecs.clusters.get(NAME).services["worker"]
+
+
+def running(account: Account) -> list[EcsTask]:
+    """The workers that really run."""
+    return [task for task in worker_service(account).tasks if task.status == "RUNNING"]
+
+
+def the_group(account: Account) -> Group:
+    """The fleet's only group."""
+    account.settle()
+    (found,) = account.autoscaling.groups
+    return found
+
+
+def left(account: Account) -> list[str]:
+    """What really is left of the fleet: ARNs of what carries its tag, and names of what AWS makes without one."""
+    account.settle()
+    untagged = [*account.cloudwatch.alarms.names(), *account.logs.groups.names()]
+    return account.tags.arns(TAG, NAME) + [name for name in untagged if "/" in name or name.startswith("Target")]
+
+
+class Crash(BaseException):
+    """The tool dies here: nothing of it runs any more."""
+
+
+async def dying(verb: Awaitable[object]) -> bool:
+    """Run a verb that may die of a ``Crash``; say whether it did."""
+    try:
+        await verb
+    except Crash:
+        return True
+    except BaseExceptionGroup as several:
+        if several.split(Crash)[1] is not None:
+            raise
+        return True
+    return False

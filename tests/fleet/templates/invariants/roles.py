@@ -1,0 +1,109 @@
+"""Roles: what instances, the agent and tasks may do at AWS."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.permissions import Call, actions, allows, listed, mistakes
+from tests.fleet.templates.rendering import Resources
+
+KNOW_NO_RESOURCE = {
+    "ecr:GetAuthorizationToken",
+    "ecs:DiscoverPollEndpoint",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+}
+"""The only actions that can't be limited (Service Authorization Reference)."""
+WORKER_CALLS: tuple[Call, ...] = (
+    *(("sqs", f"{one}Batch") for one in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")),
+    *(("sqs", one) for one in ("GetQueueAttributes", "GetQueueUrl", "ReceiveMessage")),
+    *(("dynamodb", one) for one in ("BatchExecuteStatement", "GetItem")),
+    *(("ecs", one) for one in ("GetTaskProtection", "UpdateTaskProtection")),
+    ("s3", "PutObject"),
+)
+"""What every worker calls, by itself or through the agent."""
+ANIMOTO_CALLS: tuple[Call, ...] = (
+    *(("s3", one) for one in ("CreateMultipartUpload", "GetObject", "HeadBucket", "HeadObject", "UploadPart")),
+)
+AGENT_CALLS: tuple[Call, ...] = (
+    *(("ecs", f"Submit{one}") for one in ("AttachmentStateChanges", "ContainerStateChange", "TaskStateChange")),
+    *(("ecs", f"{one}ContainerInstance") for one in ("Register", "Deregister")),
+    *(("ecs", one) for one in ("DiscoverPollEndpoint", "Poll", "StartTelemetrySession")),
+    ("ecs", "UpdateContainerInstancesState"),
+)
+EXECUTION_CALLS: tuple[Call, ...] = (
+    *(("ecr", one) for one in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")),
+    ("ecr", "GetAuthorizationToken"),
+    *(("logs", one) for one in ("CreateLogStream", "PutLogEvents")),
+)
+CALLS_OF = {
+    "InstanceRole": AGENT_CALLS,
+    "ExecutionRole": EXECUTION_CALLS,
+    "WorkerTaskRole": WORKER_CALLS,
+    "AnimotoTaskRole": WORKER_CALLS + ANIMOTO_CALLS,
+}
+
+
+def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for policy in role.get("Policies", []) for one in policy["PolicyDocument"]["Statement"]]
+
+
+def they_are_limited(resources: Resources) -> Iterator[str]:
+    """Named actions on named resources; nobody else's policies."""
+    for name, role in of_kind(resources, "IAM::Role"):
+        if role.get("ManagedPolicyArns"):
+            yield f"{name} has a policy that AWS changes at will"
+        for one in _statements(role):
+            if "NotAction" in one or "NotResource" in one:
+                yield f"{name} {one['Sid']} allows all but something"
+                continue
+            yield from (f"{name} {one['Sid']}: {action}" for action in listed(one["Action"]) if "*" in action)
+            if "*" in listed(one["Resource"]) and not KNOW_NO_RESOURCE.issuperset(listed(one["Action"])):
+                yield f"{name} {one['Sid']} is not limited"
+
+
+def they_allow_what_is_called(resources: Resources) -> Iterator[str]:
+    """The ledger's statements need PartiQL's own actions; batches go by the names of single calls."""
+    for name, role in of_kind(resources, "IAM::Role"):
+        for call in CALLS_OF[name]:
+            yield from (f"{name} lacks {one}" for one in actions(call) if not allows(_statements(role), one))
+
+
+def they_name_actions_that_there_are(resources: Resources) -> Iterator[str]:
+    """On resources of a kind that these know."""
+    for name, role in of_kind(resources, "IAM::Role"):
+        for one in _statements(role):
+            # What is made here has no ARN yet; cfn-lint looks at those.
+            if not any(text.startswith("<") for text in listed(one["Resource"])):
+                yield from (f"{name} {text}" for text in mistakes([one]))
+
+
+def a_pool_reaches_no_other_pools_messages(resources: Resources) -> Iterator[str]:
+    """Nor can it take results, or anything off a dead-letter queue."""
+    for pool, other in (("Worker", "animoto"), ("Animoto", "worker")):
+        own = f"cloudkon-{pool.lower()}"
+        for one in _statements(resources[f"{pool}TaskRole"]["Properties"]):
+            reached = [text.rpartition(":")[2] for text in listed(one["Resource"]) if ":sqs:" in text]
+            if any(text.startswith(f"cloudkon-{other}") or "*" in text for text in reached):
+                yield f"{pool}TaskRole {one['Sid']} reaches {other}'s queues"
+            if "sqs:ReceiveMessage" in one["Action"] and reached != [own, f"{own}-high"]:
+                yield f"{pool}TaskRole {one['Sid']} takes messages of {reached}"
+
+
+def others_accounts_cannot_use_task_roles(resources: Resources) -> Iterator[str]:
+    """The confused deputy: ECS asked by somebody else."""
+    for pool in ("Worker", "Animoto"):
+        (trust,) = resources[f"{pool}TaskRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        if "aws:SourceAccount" not in trust.get("Condition", {}).get("StringEquals", {}):
+            yield f"{pool}TaskRole is given to ECS for anybody"
+
+
+ALL = (
+    they_are_limited,
+    they_allow_what_is_called,
+    they_name_actions_that_there_are,
+    a_pool_reaches_no_other_pools_messages,
+    others_accounts_cannot_use_task_roles,
+)

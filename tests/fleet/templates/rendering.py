@@ -1,0 +1,133 @@
+"""Rendering: what a template comes to for given options, as stored and compared text.
+
+python -m tests.fleet.templates.rendering      renews the stored ones after a template was changed on purpose
+"""
+
+import base64
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tests.fleet.double.template import Scope, Template
+
+TEMPLATES: Final = Path(__file__).parents[3] / "fleet/templates"
+STORED: Final = Path(__file__).parent / "renderings"
+RENEW: Final = "python -m tests.fleet.templates.rendering"
+
+PSEUDO: Final = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::StackName": "cloudkon-compute",
+}
+_REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cloudkon"
+UPDATED: Final = {
+    "Fleet": "cloudkon",
+    "BucketName": "cloudkon-store-123456789012-eu-central-1",
+    "VpcId": "vpc-1",
+    "SubnetIds": "subnet-1,subnet-2",
+    "AmiId": "ami-1",
+    "Creating": "false",
+    "WorkerImage": f"{_REPOSITORY}/worker:1",
+    "AnimotoImage": f"{_REPOSITORY}/animoto:1",
+}
+"""A compute stack that has been created, with nothing else chosen."""
+AUTOSCALED: Final = {"WorkerMax": "64", "WorkerPerWorker": "200", "AnimotoMin": "1", "AnimotoMax": "8"}
+
+COMPUTE: Final[Mapping[str, Mapping[str, str]]] = {
+    "created": {**UPDATED, "Creating": "true", "WorkerImage": "none", "AnimotoImage": "none"},
+    "updated": UPDATED,
+    "spot": {
+        **UPDATED,
+        "OnDemandBase": "1",
+        "OnDemandPercentage": "25",
+        "InstanceTypes": "c7i.large,c6i.large,m7i.large,m6i.large",
+    },
+    "arm": {
+        **UPDATED,
+        "Architecture": "arm64",
+        "AmiId": "ami-arm",
+        "InstanceTypes": "c7g.large, m7g.large",
+    },
+    "autoscaled": {**UPDATED, **AUTOSCALED},
+    "open": {
+        **UPDATED,
+        "AllowExec": "true",
+        "ExecuteCommand": "true",
+        "LinkBuckets": "pictures,more-pictures",
+        "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:alarms",
+    },
+    "sized": {
+        **UPDATED,
+        "MaxInstances": "40",
+        "VolumeGiB": "100",
+        "LogRetentionDays": "7",
+        "StopSeconds": "110",
+        "LogLevel": "debug",
+        "WorkerCpu": "1024",
+        "WorkerMemory": "1800",
+        "Slots": "4",
+        "AnimotoSlots": "2",
+        "LeaseSeconds": "120",
+    },
+}
+"""The option sets of the compute template whose renderings are stored."""
+DATA: Final = {"Fleet": "cloudkon", "BucketName": UPDATED["BucketName"], "VisibilitySeconds": "65"}
+
+Resources = dict[str, dict[str, Any]]
+
+
+def text_of(template: str) -> str:
+    """The text of the template ``data`` or ``compute``."""
+    return (TEMPLATES / f"{template}.yaml").read_text(encoding="utf-8")
+
+
+def render(template: Template, parameters: Mapping[str, str]) -> Resources:
+    """The resources of a template as CloudFormation would ask the services for them, by logical id.
+
+    What only a made resource knows stands as ``<Name>`` or ``<Name.Attribute>``. User data is shown as it runs.
+    Raises ``Refusal`` for parameters that the template does not take.
+    """
+    scope = Scope(template, template.parameters(parameters), PSEUDO)
+
+    def made(logical: str, attribute: str) -> str:
+        assert logical in template.resources, f"{logical} is neither a parameter nor a resource"
+        return f"<{logical}.{attribute}>" if attribute else f"<{logical}>"
+
+    rendered: Resources = {}
+    for name, one in template.wanted(scope).items():
+        rendered[str(name)] = {str(key): scope.resolve(value, made) for key, value in one.items() if key != "Condition"}
+        data = rendered[str(name)].get("Properties", {}).get("LaunchTemplateData", {})
+        if "UserData" in data:
+            data["UserData"] = base64.b64decode(data["UserData"]).decode().splitlines()
+    return rendered
+
+
+def renderings() -> dict[str, str]:
+    """All renderings that are stored, as text by file name: one whole, and what each option changes in it."""
+    compute, data = Template(text_of("compute")), Template(text_of("data"))
+    texts = {name: _text(render(compute, chosen)) for name, chosen in COMPUTE.items()}
+    whole = texts.pop("updated")
+    found = {"data.json": _text(render(data, DATA)), "compute.json": whole}
+    for name, text in texts.items():
+        lines = difflib.unified_diff(whole.splitlines(), text.splitlines(), "compute", name, n=3, lineterm="")
+        found[f"compute-{name}.diff"] = "".join(f"{line.rstrip()}\n" for line in lines)
+    return found
+
+
+def _text(rendered: Resources) -> str:
+    return f"{json.dumps(rendered, indent=1, sort_keys=True)}\n"
+
+
+def main() -> None:
+    """Store them anew."""
+    for left in STORED.iterdir():
+        left.unlink()
+    for name, text in renderings().items():
+        (STORED / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

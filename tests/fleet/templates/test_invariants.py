@@ -1,0 +1,74 @@
+"""The invariants hold for each option, and each of them finds what it is for."""
+
+from copy import deepcopy
+
+import pytest
+
+from tests.fleet.double.template import Template
+from tests.fleet.templates.invariants import INVARIANTS
+from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.plants import PLANTS, Plant
+from tests.fleet.templates.rendering import AUTOSCALED, COMPUTE, DATA, UPDATED, Resources, render, text_of
+
+
+@pytest.fixture(scope="module")
+def compute() -> Template:
+    return Template(text_of("compute"))
+
+
+@pytest.fixture(scope="module")
+def rendered(compute: Template) -> dict[str, Resources]:
+    return {options: render(compute, chosen) for options, chosen in COMPUTE.items()}
+
+
+@pytest.fixture(scope="module")
+def autoscaled(compute: Template) -> Resources:
+    return render(compute, {**UPDATED, **AUTOSCALED})
+
+
+@pytest.mark.parametrize("options", COMPUTE)
+@pytest.mark.parametrize("invariant", INVARIANTS)
+def test_an_invariant_holds(rendered: dict[str, Resources], options: str, invariant: str) -> None:
+    assert list(INVARIANTS[invariant](rendered[options])) == []
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=[f"{one.path}={one.value!s:.20}" for one in PLANTS])
+def test_a_planted_fault_is_found(autoscaled: Resources, plant: Plant) -> None:
+    spoilt = deepcopy(autoscaled)
+    plant.put(spoilt)
+    assert spoilt != autoscaled
+    assert list(INVARIANTS[plant.found_by](spoilt)) != []
+
+
+def test_each_invariant_has_a_fault_planted_for_it() -> None:
+    assert {plant.found_by for plant in PLANTS} == INVARIANTS.keys()
+
+
+def test_only_a_creation_says_how_many_workers_there_are(rendered: dict[str, Resources]) -> None:
+    for options, resources in rendered.items():
+        counts = [one.get("DesiredCount") for _, one in of_kind(resources, "ECS::Service")]
+        assert counts == ([0, 0] if options == "created" else [None, None]), options
+
+
+def test_nothing_scales_a_pool_whose_maximum_is_zero(compute: Template) -> None:
+    resources = render(compute, {**UPDATED, **AUTOSCALED, "WorkerMax": "0"})
+    scaling = {name for name, one in resources.items() if "ApplicationAutoScaling" in one["Type"] or "Wake" in name}
+    assert scaling == {"AnimotoScaling", "AnimotoBacklogPolicy", "AnimotoWakePolicy", "AnimotoWakeAlarm"}
+
+
+def test_queues_and_store_refuse_what_is_not_encrypted() -> None:
+    resources = render(Template(text_of("data")), DATA)
+    refused: set[str] = set()
+    for kind in ("SQS::QueuePolicy", "S3::BucketPolicy"):
+        for _, policy in of_kind(resources, kind):
+            (statement,) = policy["PolicyDocument"]["Statement"]
+            assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            refused.update(policy["Queues"] if "Queues" in policy else [policy["Bucket"]])
+    assert refused == {f"<{name}>" for name, one in resources.items() if one["Type"].endswith(("Queue", "Bucket"))}
+
+
+def test_a_change_that_replaces_data_keeps_the_old() -> None:
+    for name, one in render(Template(text_of("data")), DATA).items():
+        if one["Type"] in ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket"):
+            assert one["UpdateReplacePolicy"] == "Retain", name

@@ -1,0 +1,42 @@
+"""Permissions: what the verbs really call, against the double, and what their policies allow."""
+
+from collections.abc import Awaitable
+
+import trio
+import trio.testing
+
+from cloudkon.words import WORKER
+from fleet.aws.target import AwsTarget
+from fleet.wishes import AutoscaleRange, Sizing
+from tests.fleet.double.account import Account
+from tests.fleet.double.standing import publish
+from tests.fleet.templates.permissions import Call, missing
+
+
+async def test_each_verb_calls_only_what_its_policy_allows(
+    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    seen: dict[str, set[Call]] = {}
+
+    async def watched(verb: str, running: Awaitable[object]) -> None:
+        account.calls.clear()
+        await running
+        seen.setdefault(verb, set()).update((call.service, call.operation) for call in account.calls)
+
+    await watched("up", target.preview(said.append, Sizing(spot=50)))
+    await watched("up", target.up(said.append))
+    publish(account, tag="one")
+    await watched("deploy", target.deploy((WORKER,), "one", said.append))
+    await watched("scale", target.scale(WORKER, 3, said.append))
+    await watched("status", target.status())
+    await watched("logs", target.logs(None, 10, follow=False, write=lambda _worker, _line: None))
+    await watched("autoscale", target.autoscale(WORKER, AutoscaleRange(0, 4, 10), said.append))
+    await watched("scale", target.scale(WORKER, 1, said.append))
+    await watched("down", target.down(said.append, delete_data=False))
+    await watched("up", target.up(said.append))
+    await watched("down --delete-data", target.down(said.append, delete_data=True))
+
+    left_out = {verb: missing(verb, calls) for verb, calls in seen.items()}
+    assert {verb: actions for verb, actions in left_out.items() if actions} == {}
+    assert ("ecs", "UpdateService") in seen["scale"]
+    assert ("cloudformation", "ExecuteChangeSet") in seen["up"]

@@ -1,0 +1,106 @@
+"""Policies: each allows what its verbs call and what CloudFormation does in their name, and no more than it says."""
+
+import json
+
+import pytest
+
+from tests.fleet.double.template import Template
+from tests.fleet.templates.handlers import HANDLERS
+from tests.fleet.templates.permissions import POLICIES, POLICIES_OF, allows, listed, missing, mistakes, policy
+from tests.fleet.templates.rendering import text_of
+
+LARGEST = 6144
+"""Characters of a managed policy, spaces not counted (IAM User Guide, IAM and AWS STS quotas)."""
+NAMES = sorted(path.stem for path in POLICIES.glob("*.json"))
+
+
+def test_every_policy_is_some_verbs() -> None:
+    assert {name for names in POLICIES_OF.values() for name in names} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_can_be_pasted(name: str) -> None:
+    written = policy(name)
+    assert len(json.dumps(written, separators=(",", ":"))) <= LARGEST
+    assert list(mistakes(written["Statement"])) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_can_be_turned_into_another_fleets_as_the_docs_say(name: str) -> None:
+    # docs/permissions.md: s/cloudkon-/pictures-/g; s/\\/cloudkon/\\/pictures/g
+    assert "cloudkon" not in json.dumps(policy(name)).replace("cloudkon-", "pictures-").replace(
+        "/cloudkon", "/pictures"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_that_changes_things_is_limited_to_the_fleets(name: str) -> None:
+    for statement in policy(name)["Statement"]:
+        if statement["Resource"] == "*" and "Condition" not in statement:
+            unlimited = {action.partition(":")[2] for action in listed(statement["Action"])}
+            assert all(action.startswith(("Describe", "Get", "List")) for action in unlimited - _UNLIMITED), statement
+        for resource in listed(statement["Resource"]):
+            assert resource == "*" or "cloudkon" in resource or resource in _OTHERS, resource
+
+
+_UNLIMITED = {
+    # It knows no resource.
+    "DeregisterTaskDefinition",
+    # EC2's of a stack and its instances have ids and not names, and tags come with or after them.
+    *("AuthorizeSecurityGroupEgress", "CreateSecurityGroup", "DeleteSecurityGroup", "RevokeSecurityGroupEgress"),
+    *("CreateLaunchTemplate", "CreateLaunchTemplateVersion", "DeleteLaunchTemplate"),
+    *("CreateTags", "DeleteTags", "RunInstances"),
+}
+_OTHERS = {
+    "arn:aws:application-autoscaling:*:*:scalable-target/*",
+    "arn:aws:ec2:*:*:launch-template/*",
+    "arn:aws:ec2:*:*:security-group/*",
+    "arn:aws:iam::*:role/aws-service-role/*",
+    "arn:aws:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*",
+}
+"""What has an id that nobody knows before it is there, and AWS's own."""
+
+
+@pytest.mark.parametrize("name", ["data", "compute"])
+def test_up_may_make_change_and_undo_each_kind_of_resource(name: str) -> None:
+    statements = policy("up")["Statement"]
+    for kind in {one["Type"] for one in Template(text_of(name)).resources.values()}:
+        needed = {action for step in ("create", "update", "delete") for action in HANDLERS[kind][step].split()}
+        assert [action for action in sorted(needed) if not allows(statements, action)] == [], kind
+
+
+@pytest.mark.parametrize(("name", "verb"), [("compute", "down"), ("data", "down --delete-data")])
+def test_down_may_delete_each_kind_of_resource(name: str, verb: str) -> None:
+    statements = [one for part in POLICIES_OF[verb] for one in policy(part)["Statement"]]
+    for kind in {one["Type"] for one in Template(text_of(name)).resources.values()}:
+        needed = HANDLERS[kind]["delete"].split()
+        assert [action for action in needed if not allows(statements, action)] == [], kind
+
+
+def test_down_alone_deletes_no_data() -> None:
+    alone = policy("down")["Statement"]
+    for action in ("sqs:DeleteQueue", "sqs:PurgeQueue", "dynamodb:DeleteTable", "s3:DeleteBucket", "s3:DeleteObject"):
+        assert not allows(alone, action)
+
+
+@pytest.mark.parametrize("name", ["status", "publish", "client", "scale"])
+def test_who_only_uses_the_fleet_can_neither_make_nor_delete_any_of_it(name: str) -> None:
+    for action in ("cloudformation:ExecuteChangeSet", "iam:PassRole", "ecs:DeleteService", "ec2:RunInstances"):
+        assert not allows(policy(name)["Statement"], action)
+
+
+def test_a_call_that_a_policy_leaves_out_is_named_by_its_action() -> None:
+    assert missing("status", [("ecs", "DescribeServices"), ("ecs", "UpdateService")]) == ["ecs:UpdateService"]
+    assert missing("publish", [("s3", "HeadObject"), ("service-quotas", "GetServiceQuota")]) == [
+        "s3:GetObject",
+        "servicequotas:GetServiceQuota",
+    ]
+
+
+def test_actions_and_limits_that_iam_would_silently_ignore_are_found() -> None:
+    wrong = [
+        {"Sid": "A", "Effect": "Allow", "Action": "ecs:UpdateServices", "Resource": "*"},
+        {"Sid": "B", "Effect": "Allow", "Action": "ecs:ListServices", "Resource": "arn:aws:ecs:*:*:cluster/cloudkon"},
+        {"Sid": "C", "Effect": "Allow", "Action": "ecs:StopTask", "Resource": "arn:aws:ecs:*:*:service/cloudkon/*"},
+    ]
+    assert [text[0] for text in mistakes(wrong)] == ["A", "B", "C"]

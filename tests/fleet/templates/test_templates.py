@@ -1,0 +1,118 @@
+"""Templates: what AWS's own schemas say of them, what they come to for each option, and how they fit the settings."""
+
+import difflib
+import subprocess
+import sys
+from dataclasses import fields
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from cloudkon.settings import PREFIX, Settings
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.template import Template
+from tests.fleet.templates.rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
+
+LARGEST = 51_200
+"""Bytes of a template that a change set takes as it is (CloudFormation User Guide, quotas)."""
+OURS = {"AWS_REGION", f"{PREFIX}TARGET", f"{PREFIX}FLEET", f"{PREFIX}BUCKET"}
+"""Variables that say where a worker is, and have no default in the template."""
+
+
+def _compute() -> Template:
+    return Template(text_of("compute"))
+
+
+def _lint(*templates: Path) -> str:
+    """What cfn-lint says, its information too."""
+    program = Path(sys.executable).with_name("cfn-lint")
+    # I3042: an ARN with its partition written out, which the list of buckets for links has to have.
+    command = [str(program), "--include-checks", "I", "--ignore-checks", "I3042", "--", *map(str, templates)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert said.stderr == ""
+    assert bool(said.stdout) == bool(said.returncode)
+    return said.stdout
+
+
+def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
+    spoilt = tmp_path / "spoilt.yaml"
+    spoilt.write_text("Resources: { Cluster: { Type: AWS::ECS::Cluster, Properties: { ClusterNames: x } } }")
+    said = _lint(TEMPLATES / "data.yaml", TEMPLATES / "compute.yaml", spoilt)
+    assert str(TEMPLATES) not in said
+    # It did look: the one that is wrong on purpose is named.
+    assert "ClusterNames" in said
+
+
+@pytest.mark.parametrize("name", ["data", "compute"])
+def test_a_template_can_be_sent_as_it_is(name: str) -> None:
+    assert len(text_of(name).encode()) <= LARGEST
+
+
+def test_renderings_are_those_stored() -> None:
+    made, stored = renderings(), {path.name: path.read_text(encoding="utf-8") for path in STORED.iterdir()}
+    changed = chain.from_iterable(
+        difflib.unified_diff(stored.get(name, "").splitlines(), made.get(name, "").splitlines(), name, lineterm="", n=2)
+        for name in sorted(made.keys() | stored.keys())
+    )
+    assert "\n".join(changed) == "", f"if this is what you meant: {RENEW}"
+
+
+@pytest.mark.parametrize("fleet", ["aws-fleet", "ecs", "fargate1", "Upper", "a", "x" * 29, "under_score", "1st"])
+def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> None:
+    with pytest.raises(Refusal, match="Fleet"):
+        render(_compute(), {**UPDATED, "Fleet": fleet})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MaxInstances", "0"), ("OnDemandPercentage", "101"), ("StopSeconds", "111"), ("VolumeGiB", "8"), ("Slots", "0")],
+)
+def test_what_cannot_work_is_refused_at_once(name: str, value: str) -> None:
+    with pytest.raises(Refusal, match=name):
+        render(_compute(), {**UPDATED, name: value})
+
+
+def test_workers_get_settings_that_there_are_with_the_defaults_that_they_have() -> None:
+    known = {f"{PREFIX}{one.name.upper()}": one for one in fields(Settings)}
+    resources = render(_compute(), UPDATED)
+    for task in ("WorkerTask", "AnimotoTask"):
+        (container,) = resources[task]["Properties"]["ContainerDefinitions"]
+        given = {one["Name"]: one["Value"] for one in container["Environment"]}
+        assert given.keys() >= OURS
+        settings = Settings.from_environment(given)
+        assert (settings.target, settings.region, settings.fleet) == ("aws", "eu-central-1", "cloudkon")
+        assert settings.store_bucket == UPDATED["BucketName"]
+        for name in given.keys() - OURS:
+            field = known[name]
+            assert getattr(settings, field.name) == field.default, name
+
+
+def test_chosen_settings_reach_the_workers() -> None:
+    resources = render(_compute(), {**COMPUTE["open"], "Slots": "3", "AnimotoSlots": "2", "MaxAttempts": "7"})
+    found = {}
+    for task in ("WorkerTask", "AnimotoTask"):
+        (container,) = resources[task]["Properties"]["ContainerDefinitions"]
+        found[task] = Settings.from_environment({one["Name"]: one["Value"] for one in container["Environment"]})
+    worker, animoto = found["WorkerTask"], found["AnimotoTask"]
+    assert (worker.slots, worker.allow_exec, worker.max_attempts, worker.link_buckets) == (3, True, 7, ())
+    assert (animoto.slots, animoto.allow_exec, animoto.max_attempts) == (2, False, 7)
+    assert animoto.link_buckets == ("pictures", "more-pictures")
+
+
+def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
+    for types in ("c7i.large", "c7i.large,m7i.large", "a,b,c", "c7i.large, c6i.large, m7i.large, m6i.large"):
+        resources = render(_compute(), {**UPDATED, "InstanceTypes": types})
+        group = resources["Group"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
+        wanted = [one.strip() for one in types.split(",")]
+        assert [one["InstanceType"] for one in group["Overrides"]] == wanted
+        assert resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["InstanceType"] == wanted[0]
+
+
+def test_the_two_pools_differ_in_names_sizes_and_what_they_may_store_only() -> None:
+    resources = render(_compute(), COMPUTE["autoscaled"])
+    for name in ("Repository", "Logs", "Service", "BacklogPolicy", "WakePolicy", "WakeAlarm", "DeadLetterAlarm"):
+        worker, animoto = (str(resources[f"{pool}{name}"]) for pool in ("Worker", "Animoto"))
+        as_worker = animoto.replace("Animoto", "Worker").replace("animoto", "worker")
+        as_many = as_worker.replace("'TargetValue': '5'", "'TargetValue': '200'").replace("+ 5 * IF", "+ 200 * IF")
+        assert as_many == worker, name

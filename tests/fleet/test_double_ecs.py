@@ -1,0 +1,240 @@
+"""The double's ECS and Auto Scaling: capacity follows what waits, protection holds, deletion has an order."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.fleet.double.account import Account
+from tests.fleet.double.gate import client
+from tests.fleet.double.group import Group
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.standing import NAME, change, compute_parameters, delete, failures, publish, stand, template
+
+COMPUTE = f"{NAME}-compute"
+
+
+@pytest.fixture
+def group(account: Account) -> Group:
+    """That of a fleet with an image for its workers, and no worker yet."""
+    compute = stand(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:one")
+    publish(account)
+    return account.autoscaling.groups.get(compute.resources["Group"].physical)
+
+
+def _count(account: Account, count: int, seconds: float) -> tuple[int, int]:
+    """Want so many workers, let time pass, and give how many run and wait."""
+    client("ecs").update_service(cluster=NAME, service="worker", desiredCount=count)
+    account.pass_time(seconds)
+    found = client("ecs").describe_services(cluster=NAME, services=["worker"])["services"][0]
+    return found["runningCount"], found["pendingCount"]
+
+
+def _parameters(account: Account, tag: str = "one") -> dict[str, str]:
+    """Those of an update that deploys an image."""
+    return compute_parameters(Creating="false", WorkerImage=f"{account.ecr.host}/{NAME}/worker:{tag}")
+
+
+def _tasks(account: Account) -> list[str]:
+    found: list[str] = client("ecs").list_tasks(cluster=NAME, serviceName="worker")["taskArns"]
+    return found
+
+
+def test_ecs_tasks_wait_for_capacity_that_follows_them_from_zero_by_two(account: Account, group: Group) -> None:
+    assert _count(account, 12, 10) == (0, 12)
+    assert group.desired == 0
+    account.pass_time(60)
+    assert group.desired == 2
+    assert _count(account, 12, 600) == (12, 0)
+    assert len(group.instances) == 3
+
+
+def test_more_than_fits_under_the_largest_size_waits_for_ever(account: Account, group: Group) -> None:
+    running, pending = _count(account, 40, 3600)
+    assert running + pending == 40
+    assert pending > 0
+    assert len(group.instances) == group.maximum
+
+
+def test_an_ecs_task_larger_than_an_instance_never_scales_out(account: Account) -> None:
+    image = f"{account.ecr.host}/{NAME}/worker:one"
+    compute = stand(account, WorkerImage=image, WorkerMemory="60000")
+    publish(account)
+    assert _count(account, 1, 3600) == (0, 1)
+    assert account.autoscaling.groups.get(compute.resources["Group"].physical).instances == []
+
+
+def test_with_a_launch_type_nothing_asks_for_capacity(account: Account) -> None:
+    planted = template("compute").replace(
+        "      CapacityProviderStrategy:\n        - { CapacityProvider: !Ref CapacityProvider, Weight: 1 }\n",
+        "      LaunchType: EC2\n",
+    )
+    image = f"{account.ecr.host}/{NAME}/worker:one"
+    compute = change(account, COMPUTE, planted, compute_parameters(WorkerImage=image))
+    publish(account)
+    assert compute.status == "CREATE_COMPLETE"
+    assert _count(account, 1, 3600) == (0, 0)
+    assert account.autoscaling.groups.get(compute.resources["Group"].physical).instances == []
+
+
+def test_protected_ecs_tasks_stay_and_the_others_go(account: Account, group: Group) -> None:
+    assert _count(account, 5, 900) == (5, 0)
+    busy = _tasks(account)[:3]
+    client("ecs").update_task_protection(cluster=NAME, tasks=busy, protectionEnabled=True, expiresInMinutes=60)
+    assert _count(account, 2, 120) == (3, 0)
+    assert sorted(_tasks(account)) == sorted(busy)
+    account.pass_time(3600)
+    assert len(_tasks(account)) == 2
+
+
+def test_idle_instances_go_after_fifteen_minutes(account: Account, group: Group) -> None:
+    assert _count(account, 12, 900) == (12, 0)
+    _count(account, 0, 600)
+    assert len(group.instances) == 3
+    account.pass_time(900)
+    assert group.instances == []
+
+
+def test_no_capacity_is_told_by_the_groups_activities(account: Account, group: Group) -> None:
+    account.autoscaling.capacity = False
+    assert _count(account, 1, 600) == (0, 1)
+    told = client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group.name)["Activities"][0]
+    assert told["StatusCode"] == "Failed"
+    assert "sufficient c7i.large capacity" in told["StatusMessage"]
+
+
+def test_an_image_that_is_missing_stops_ecs_tasks_and_says_so(account: Account) -> None:
+    stand(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:gone")
+    assert _count(account, 1, 600)[0] == 0
+    stopped = client("ecs").list_tasks(cluster=NAME, serviceName="worker", desiredStatus="STOPPED")["taskArns"]
+    told = client("ecs").describe_tasks(cluster=NAME, tasks=stopped)["tasks"][0]
+    assert told["stopCode"] == "TaskFailedToStart"
+    assert "CannotPullContainerError" in told["stoppedReason"]
+
+
+def test_a_deployment_that_fails_is_rolled_back(account: Account, group: Group) -> None:
+    change(account, COMPUTE, template("compute"), _parameters(account))
+    assert _count(account, 2, 900) == (2, 0)
+    compute = change(account, COMPUTE, template("compute"), _parameters(account, "gone"))
+    assert compute.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Circuit Breaker" in failures(compute)["WorkerService"]
+    assert _count(account, 2, 60) == (2, 0)
+    running = client("ecs").describe_tasks(cluster=NAME, tasks=_tasks(account))["tasks"]
+    assert {one["containers"][0]["image"] for one in running} == {f"{account.ecr.host}/{NAME}/worker:one"}
+
+
+def test_a_failed_update_straight_after_the_creation_sets_the_count_back(account: Account, group: Group) -> None:
+    assert _count(account, 2, 900) == (2, 0)
+    change(account, COMPUTE, template("compute"), _parameters(account, "gone"))
+    assert account.ecs.clusters.get(NAME).services["worker"].desired == 0
+
+
+def test_a_deployment_replaces_all(account: Account, group: Group) -> None:
+    assert _count(account, 4, 900) == (4, 0)
+    other = publish(account, tag="two")
+    compute = change(account, COMPUTE, template("compute"), _parameters(account, "two"))
+    assert compute.status == "UPDATE_COMPLETE"
+    running = client("ecs").describe_tasks(cluster=NAME, tasks=_tasks(account))["tasks"]
+    assert [one["containers"][0]["image"] for one in running] == [other] * 4
+
+
+def test_deletion_has_an_order(account: Account, group: Group) -> None:
+    assert _count(account, 1, 900) == (1, 0)
+    ecs, autoscaling = client("ecs"), client("autoscaling")
+    with pytest.raises(ClientError, match="ClusterContainsServicesException"):
+        ecs.delete_cluster(cluster=NAME)
+    with pytest.raises(ClientError, match="in use and cannot be removed"):
+        ecs.delete_capacity_provider(capacityProvider=f"{NAME}-capacity")
+    with pytest.raises(ClientError, match="in use and cannot be removed"):
+        ecs.put_cluster_capacity_providers(cluster=NAME, capacityProviders=[], defaultCapacityProviderStrategy=[])
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        autoscaling.delete_auto_scaling_group(AutoScalingGroupName=group.name)
+    ecs.update_service(cluster=NAME, service="worker", desiredCount=0)
+    for name in ("worker", "animoto"):
+        ecs.delete_service(cluster=NAME, service=name)
+    account.pass_time(60)
+    with pytest.raises(ClientError, match="ClusterContainsContainerInstancesException"):
+        ecs.delete_cluster(cluster=NAME)
+
+
+def test_a_stack_whose_instances_are_protected_can_not_be_deleted(account: Account, group: Group) -> None:
+    assert _count(account, 1, 900) == (1, 0)
+    group.properties["NewInstancesProtectedFromScaleIn"] = True
+    client("ecs").update_service(cluster=NAME, service="worker", desiredCount=0)
+    protected = [one.name for one in group.instances]
+    account.ecs.providers.get(f"{NAME}-capacity").properties["managedTerminationProtection"] = "DISABLED"
+    client("autoscaling").set_instance_protection(
+        AutoScalingGroupName=group.name, InstanceIds=protected, ProtectedFromScaleIn=True
+    )
+    compute = delete(account, COMPUTE)
+    assert compute.status == "DELETE_FAILED"
+    assert {"Group", "Cluster"} <= set(compute.resources)
+    group.look()
+    assert any("protected from scale in" in one["StatusMessage"] for one in group.activities)
+
+
+def test_a_group_refuses_a_count_outside_its_bounds(account: Account, group: Group) -> None:
+    with pytest.raises(ClientError, match="must be between"):
+        client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=group.name, DesiredCapacity=99)
+
+
+def test_what_was_just_made_is_not_seen_at_once(account: Account, group: Group) -> None:
+    client("ecs").update_service(cluster=NAME, service="worker", desiredCount=1)
+    account.pass_time(2)
+    made = account.ecs.clusters.get(NAME).tasks[0].made
+    account.timeline.now = made + 0.5
+    assert _tasks(account) == []
+
+
+def test_tags_linger_on_what_is_gone(account: Account, group: Group) -> None:
+    arn = account.sqs.queues.get(f"{NAME}-results").arn
+    account.sqs.drop(f"{NAME}-results")
+
+    def seen() -> bool:
+        pages = (
+            client("resourcegroupstaggingapi")
+            .get_paginator("get_resources")
+            .paginate(TagFilters=[{"Key": "cloudkon:fleet", "Values": [NAME]}])
+        )
+        return any(one["ResourceARN"] == arn for page in pages for one in page["ResourceTagMappingList"])
+
+    assert seen()
+    account.pass_time(30)
+    assert not seen()
+
+
+def test_an_instance_that_ends_is_drained_first_and_its_work_goes_elsewhere(account: Account, group: Group) -> None:
+    assert _count(account, 5, 900) == (5, 0)
+    before = _tasks(account)
+    busy = client("ecs").describe_tasks(cluster=NAME, tasks=before)["tasks"]
+    leaving = account.ecs.clusters.get(NAME).instances[0]
+    on_it = [one["taskArn"] for one in busy if one["containerInstanceArn"] == leaving.arn]
+    client("ecs").update_task_protection(cluster=NAME, tasks=on_it[:1], protectionEnabled=True, expiresInMinutes=20)
+    client("autoscaling").terminate_instance_in_auto_scaling_group(
+        InstanceId=leaving.instance.name, ShouldDecrementDesiredCapacity=False
+    )
+    account.pass_time(300)
+    assert leaving.instance.lifecycle == "Terminating:Wait"
+    assert set(_tasks(account)) & set(on_it) == set(on_it[:1])
+    account.pass_time(1200)
+    assert leaving.instance.state == "terminated"
+    assert _count(account, 5, 0) == (5, 0)
+
+
+def test_a_spot_instance_that_is_reclaimed_takes_protected_work_along(account: Account, group: Group) -> None:
+    assert _count(account, 2, 900) == (2, 0)
+    before = _tasks(account)
+    client("ecs").update_task_protection(cluster=NAME, tasks=before, protectionEnabled=True, expiresInMinutes=60)
+    for one in list(group.instances):
+        group.terminate(one, forced=True)
+    account.pass_time(900)
+    assert not set(_tasks(account)) & set(before)
+    assert _count(account, 2, 0) == (2, 0)
+
+
+def test_a_security_group_in_use_and_a_repository_with_images_stay(account: Account) -> None:
+    planted = template("compute").replace("EmptyOnDelete: true", "EmptyOnDelete: false")
+    compute = change(account, COMPUTE, planted, compute_parameters(WorkerImage=f"{account.ecr.host}/{NAME}/worker:one"))
+    publish(account)
+    assert _count(account, 1, 900) == (1, 0)
+    with pytest.raises(Refusal, match="DependencyViolation"):
+        account.ec2.drop_security_group(compute.resources["InstanceSecurityGroup"].physical)
+    assert "still contains images" in failures(delete(account, COMPUTE))["WorkerRepository"]

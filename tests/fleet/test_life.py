@@ -1,0 +1,22 @@
+"""The fleet's whole life on AWS, from an empty account and back, against the double."""
+
+import trio.testing
+
+from cloudkon.words import WORKER
+from fleet.aws.target import AwsTarget
+from tests.fleet.double.account import Account
+from tests.fleet.double.standing import NAME, TAG, publish
+
+
+async def test_from_nothing_to_workers_and_back(
+    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(said.append)
+    publish(account, tag="one")
+    await target.deploy((WORKER,), "one", said.append)
+    await target.scale(WORKER, 5, said.append)
+    assert (await target.status()).pools["worker"].running == 5
+    await target.scale(WORKER, 2, said.append)
+    assert (await target.status()).pools["worker"].running == 2
+    await target.down(said.append, delete_data=True)
+    assert account.tags.arns(TAG, NAME) == []

@@ -1,0 +1,207 @@
+"""The verbs' adapters against moto, which knows machine images, networks, groups, scaling and images as AWS does.
+
+What is asked about is made from the compute template's own properties, so that moto judges those as well. ECS,
+CloudFormation and PartiQL it does not do truthfully; the double in this package does.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cloudkon.aws.account import find_account
+from cloudkon.aws.connection import Connection
+from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.waker import EcsWaker, Scaling, find_scaling
+from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.settings import Settings
+from cloudkon.words import WORKER
+from fleet.aws.group import Group, change_group, find_group, find_machines, settle_group, unprotect
+from fleet.aws.image import find_image, is_published, newest_image, repository_uri
+from fleet.aws.machine import describe_machines
+from fleet.aws.network import find_network
+from fleet.aws.scaling import suspend
+from fleet.aws.site import Site
+from fleet.aws.sizing import MACHINE_IMAGE
+from tests.fleet.journey import TAKES_NOTHING
+from tests.fleet.moto_account import FLEET, MAX_INSTANCES, REGION, TYPE, WORKER_MAX, WORKER_MIN, MotoAccount
+
+SETTINGS = Settings(target="aws", fleet=FLEET, region=REGION)
+
+
+@cache
+def session() -> boto3.Session:
+    """One for all: each would read the services' models anew, which takes tenths of a second."""
+    return boto3.Session(aws_access_key_id="moto", aws_secret_access_key="moto", region_name=REGION)
+
+
+@pytest.fixture
+def control() -> Iterator[ControlPlane]:
+    with mock_aws():
+        yield ControlPlane(Connection(SETTINGS, session))
+
+
+@pytest.fixture
+def moto(control: ControlPlane) -> MotoAccount:
+    return MotoAccount(control)
+
+
+async def the_group(control: ControlPlane) -> Group:
+    """The fleet's group as the verbs see it."""
+    found = await find_group(control, FLEET)
+    assert found
+    return found
+
+
+async def test_both_machine_images_that_a_fleet_asks_for_are_among_awss_public_parameters(
+    control: ControlPlane,
+) -> None:
+    names = [MACHINE_IMAGE.format(path) for path in ("", "arm64/")]
+    found = await control.call("ssm", "get_parameters", Names=names)
+    assert {one["Name"] for one in found["Parameters"]} == {*names}
+    assert all(one["Value"].startswith("ami-") for one in found["Parameters"])
+
+
+async def test_instance_types_are_read_as_ec2_describes_them(control: ControlPlane) -> None:
+    (machine,) = await describe_machines(control, ["c7g.large"])
+    assert (machine.vcpus, machine.memory, machine.architectures) == (2, 4096, ("arm64",))
+    with pytest.raises(InvalidInput, match=r"c7i\.huge"):
+        await describe_machines(control, ["c7i.huge"])
+
+
+async def test_a_default_vpc_will_do_once_it_has_a_way_out(control: ControlPlane) -> None:
+    with pytest.raises(InvalidInput, match="no way out"):
+        await find_network(control, "", (), [TYPE])
+
+    (vpc,) = (await control.call("ec2", "describe_vpcs"))["Vpcs"]
+    gateway = (await control.call("ec2", "create_internet_gateway"))["InternetGateway"]["InternetGatewayId"]
+    await control.call("ec2", "attach_internet_gateway", InternetGatewayId=gateway, VpcId=vpc["VpcId"])
+    (table,) = (await control.call("ec2", "describe_route_tables"))["RouteTables"]
+    way = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
+    await control.call("ec2", "create_route", RouteTableId=table["RouteTableId"], **way)
+
+    found = await find_network(control, "", (), [TYPE])
+    assert found.vpc == vpc["VpcId"]
+    assert {subnet.way_out for subnet in found.subnets} == {f"public addresses and {gateway}"}
+    zones = {subnet.zone for subnet in found.subnets}
+    assert "us-east-1a" in zones
+    assert "us-east-1e" not in zones, "it has no instances of that type"
+
+
+async def test_a_group_is_found_by_its_tag_as_the_template_makes_it(moto: MotoAccount) -> None:
+    await moto.make_group()
+    group = await the_group(moto.control)
+    assert (group.desired, group.most, group.protects_new, group.instances) == (0, MAX_INSTANCES, True, ())
+    assert not group.deleting
+    assert await find_group(moto.control, "another") is None
+
+
+async def test_instances_carry_the_fleets_tag_and_outlive_the_groups_count_while_protected(moto: MotoAccount) -> None:
+    await moto.make_group()
+    await change_group(moto.control, await the_group(moto.control), DesiredCapacity=2)
+
+    group = await the_group(moto.control)
+    assert [(one.in_service, one.type, one.protected) for one in group.instances] == [(True, TYPE, True)] * 2
+    machines = await find_machines(moto.control, FLEET)
+    assert {one.id for one in machines} == {one.id for one in group.instances}
+    assert {(one.type, one.state, one.spot) for one in machines} == {(TYPE, "running", False)}
+    assert await find_machines(moto.control, "another") == []
+
+    none = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+    await change_group(moto.control, group, **none)
+    assert len(await find_machines(moto.control, FLEET)) == 2
+    await unprotect(moto.control, group)
+    await change_group(moto.control, group, **none)
+    assert await find_machines(moto.control, FLEET) == []
+
+
+async def test_protection_from_scale_in_is_taken_off_and_put_back(moto: MotoAccount) -> None:
+    control = moto.control
+    await moto.make_group()
+    await change_group(control, await the_group(control), DesiredCapacity=2)
+
+    assert await unprotect(control, await the_group(control))
+    assert not any(one.protected for one in (await the_group(control)).instances)
+    assert not await unprotect(control, await the_group(control)), "there is nothing more to take off"
+
+    await change_group(control, await the_group(control), NewInstancesProtectedFromScaleIn=False)
+    assert not (await the_group(control)).protects_new
+    await settle_group(control, FLEET, TAKES_NOTHING)
+    assert (await the_group(control)).protects_new
+    assert (await the_group(control)).suspended == {"AZRebalance"}
+
+
+async def test_instances_ask_for_tokens_and_encrypt_their_volumes(moto: MotoAccount) -> None:
+    template = await moto.make_group()
+    answer = await moto.control.call("ec2", "describe_launch_template_versions", LaunchTemplateId=template)
+    (version,) = answer["LaunchTemplateVersions"]
+    data = version["LaunchTemplateData"]
+    assert data["InstanceType"] == TYPE
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+    (volume,) = data["BlockDeviceMappings"]
+    assert volume["Ebs"]["Encrypted"] is True
+
+
+async def test_a_suspended_range_keeps_its_bounds(moto: MotoAccount) -> None:
+    control = moto.control
+    await moto.make_service()
+    assert await find_scaling(control, FLEET, "worker") is None
+    assert not await suspend(control, FLEET, "worker", suspended=True), "there is nothing to suspend"
+
+    await moto.make_scaling()
+    assert await find_scaling(control, FLEET, "worker") == Scaling(WORKER_MIN, WORKER_MAX, suspended=False)
+    assert await suspend(control, FLEET, "worker", suspended=True)
+    assert await find_scaling(control, FLEET, "worker") == Scaling(WORKER_MIN, WORKER_MAX, suspended=True)
+    assert not await suspend(control, FLEET, "worker", suspended=True)
+    assert await suspend(control, FLEET, "worker", suspended=False)
+    assert await find_scaling(control, FLEET, "worker") == Scaling(WORKER_MIN, WORKER_MAX, suspended=False)
+
+
+@pytest.mark.parametrize(("chunks", "workers"), [(220, 5), (1, 1), (10_000, WORKER_MAX)])
+async def test_push_wakes_as_many_workers_as_the_policy_asks_for(moto: MotoAccount, chunks: int, workers: int) -> None:
+    await moto.make_service()
+    await moto.make_scaling()
+    said = await EcsWaker(moto.control.connection).wake({"worker": chunks})
+    assert said == (f"pool worker was at zero: {workers} workers are being started",)
+    answer = await moto.control.call("ecs", "describe_services", cluster=FLEET, services=["worker"])
+    assert answer["services"][0]["desiredCount"] == workers
+
+
+async def test_images_are_found_by_their_tags_which_never_move(moto: MotoAccount) -> None:
+    control = moto.control
+    site = Site(SETTINGS, await control.connection.call(find_account, control.connection), control)
+    with pytest.raises(InvalidInput, match=f"repository {FLEET}/worker"):
+        await find_image(site, WORKER, "one")
+
+    await moto.make_repository()
+    assert await find_image(site, WORKER, "one") is None
+    assert await newest_image(site, WORKER) is None
+
+    async def push(layer: str, tag: str) -> None:
+        named = {"repositoryName": f"{FLEET}/worker", "imageTag": tag}
+        await control.call("ecr", "put_image", **named, imageManifest=manifest(layer))
+
+    await push("first", "one")
+    assert await newest_image(site, WORKER) == await find_image(site, WORKER, "one")
+    await push("second", "two")
+    one, two = await find_image(site, WORKER, "one"), await find_image(site, WORKER, "two")
+    assert one
+    assert two
+    assert one.digest != two.digest
+    assert await is_published(site, WORKER, f"{repository_uri(site, WORKER)}:two")
+    assert not await is_published(site, WORKER, f"{repository_uri(site, WORKER)}:three")
+    with pytest.raises(ServiceError) as refused:
+        await push("third", "one")
+    # AWS says ImageTagAlreadyExists of a tag that can't move, and moto ImageAlreadyExists.
+    assert refused.value.code.endswith("AlreadyExistsException")
+
+
+def manifest(layer: str) -> str:
+    """The manifest of an image of one layer (image manifest version 2, schema 2)."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    layers = [{"size": len(layer), "digest": f"sha256:{layer.encode().hex():0>64}"}]
+    return json.dumps({"schemaVersion": 2, "mediaType": kind, "layers": layers})

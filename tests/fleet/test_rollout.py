@@ -1,0 +1,136 @@
+"""``publish`` and ``deploy`` on AWS: images by their content, rolled out to workers, and rolled back."""
+
+from typing import Any
+
+import pytest
+import trio.testing
+
+from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.settings import Settings
+from cloudkon.words import ANIMOTO, POOLS, WORKER
+from fleet.aws.target import AwsTarget
+from fleet.wishes import Sizing
+from tests.fleet.double.account import Account
+from tests.fleet.double.connection import DoubleClock, DoubleConnection
+from tests.fleet.double.standing import NAME, publish
+from tests.fleet.engine import PushingEngine
+from tests.fleet.journey import TAKES_NOTHING, running, worker_service, working
+
+
+@pytest.fixture
+def engine(account: Account) -> PushingEngine:
+    return PushingEngine(account, worker="one", animoto="two")
+
+
+@pytest.fixture
+def target(settings: Settings, engine: PushingEngine) -> AwsTarget:
+    return AwsTarget(settings, DoubleConnection(settings), DoubleClock(), opened=engine.opened)
+
+
+async def test_what_is_built_is_published_and_deployed_and_runs(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(TAKES_NOTHING)
+    published = await target.publish(POOLS, TAKES_NOTHING)
+    assert await target.deploy(POOLS, "", TAKES_NOTHING) == published
+    await target.scale(WORKER, 1, TAKES_NOTHING)
+    assert [_image(task.definition) for task in running(account)] == [published["worker"]]
+
+
+async def test_what_is_there_already_is_not_pushed_again(
+    account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(TAKES_NOTHING)
+    first = await target.publish((WORKER,), TAKES_NOTHING)
+    assert await target.publish((WORKER,), TAKES_NOTHING) == first
+    assert engine.pushed == [first["worker"]]
+    engine.images["cloudkon/worker:latest"] = "changed"
+    assert await target.publish((WORKER,), TAKES_NOTHING) != first
+
+
+async def test_nothing_is_pushed_when_one_image_is_missing(
+    account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(TAKES_NOTHING)
+    del engine.images["cloudkon/animoto:latest"]
+    with pytest.raises(InvalidInput, match="python -m fleet build"):
+        await target.publish((WORKER, ANIMOTO), TAKES_NOTHING)
+    assert engine.pushed == []
+
+
+async def test_an_image_of_another_architecture_is_refused(
+    account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(TAKES_NOTHING, Sizing(architecture="arm64"))
+    with pytest.raises(InvalidInput, match="it is of amd64"):
+        await target.publish((WORKER,), TAKES_NOTHING)
+
+
+async def test_without_a_fleet_nothing_is_published(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    with pytest.raises(NoFleet):
+        await target.publish((WORKER,), TAKES_NOTHING)
+
+
+async def test_a_new_image_replaces_all_workers_and_keeps_their_count(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await working(account, target, 4)
+    image = publish(account, tag="two")
+    await target.deploy((WORKER,), "two", TAKES_NOTHING)
+    assert [_image(task.definition) for task in running(account)] == [image] * 4
+
+
+async def test_an_image_that_was_never_published_is_refused(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await working(account, target, 1)
+    with pytest.raises(InvalidInput, match="never published"):
+        await target.deploy((WORKER,), "nine", TAKES_NOTHING)
+
+
+async def test_a_deployment_that_fails_is_rolled_back_and_says_so(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await working(account, target, 2)
+    bad = publish(account, tag="bad")
+
+    def lose_it(line: str) -> None:
+        if line.startswith("WorkerService: update in progress"):
+            account.ecr.repositories.get(f"{NAME}/worker").images.pop(bad.rpartition(":")[2], None)
+
+    with pytest.raises(ServiceError, match=r"WorkerService.*Circuit Breaker.*worker:one, as before"):
+        await target.deploy((WORKER,), "bad", lose_it)
+    assert worker_service(account).desired == 2
+    assert [_image(task.definition).rpartition(":")[2] for task in running(account)] == ["one", "one"]
+    await target.scale(WORKER, 3, TAKES_NOTHING)
+    assert len(running(account)) == 3
+
+
+async def test_an_older_image_is_deployed_by_its_tag_and_publish_tells_which(
+    target: AwsTarget, engine: PushingEngine, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(TAKES_NOTHING)
+    old = await target.publish((WORKER,), TAKES_NOTHING)
+    await trio.sleep(60)
+    engine.images["cloudkon/worker:latest"] = "three"
+    new = await target.publish((WORKER,), TAKES_NOTHING)
+    assert await target.deploy((WORKER,), "", TAKES_NOTHING) == new
+    engine.images["cloudkon/worker:latest"] = "one"
+    await target.publish((WORKER,), said.append)
+    tag = old["worker"].rpartition(":")[2]
+    assert said[-1].endswith(f"deploy --pool worker --tag {tag}")
+    assert await target.deploy((WORKER,), tag, TAKES_NOTHING) == old
+
+
+async def test_where_nothing_was_published_all_stays_as_it_is(
+    target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(TAKES_NOTHING)
+    assert await target.deploy(POOLS, "", said.append) == {}
+    assert "nothing to deploy: images and settings are as they should be" in said
+
+
+def _image(definition: dict[str, Any]) -> str:
+    return str(definition["containerDefinitions"][0]["image"])

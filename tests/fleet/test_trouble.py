@@ -1,0 +1,99 @@
+"""Throttled calls and answers that are lost, at any call of the verbs that change things."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from botocore.exceptions import ReadTimeoutError
+
+from cloudkon.settings import Settings
+from cloudkon.words import WORKER
+from fleet.aws.target import AwsTarget
+from fleet.wishes import AutoscaleRange
+from tests.fleet.double.account import Account, Call
+from tests.fleet.double.connection import DoubleClock, DoubleConnection
+from tests.fleet.double.gate import Gate
+from tests.fleet.double.refusal import throttled
+from tests.fleet.double.standing import NAME, publish
+from tests.fleet.journey import TAKES_NOTHING, left, running, working
+
+OWN_BACKOFF = ("sqs", "dynamodb", "s3")
+"""Services whose calls botocore or the adapters repeat by themselves: a call of theirs that fails has been repeated."""
+Trouble = Callable[[Account], None]
+
+
+def _throttle_each_first(account: Account) -> None:
+    """Refuse each operation's first two calls of a verb."""
+    refused: dict[str, int] = {}
+
+    def refuse(_: int, call: Call) -> None:
+        if call.service not in OWN_BACKOFF and refused.setdefault(str(call), 0) < 2:
+            refused[str(call)] += 1
+            raise throttled()
+
+    account.before = refuse
+
+
+def _lose_each_first_answer(account: Account) -> None:
+    """Let each operation's first call take effect and its answer be lost."""
+    lost: set[str] = set()
+
+    def lose(_: int, call: Call) -> None:
+        if call.service not in OWN_BACKOFF and str(call) not in lost:
+            lost.add(str(call))
+            raise ReadTimeoutError(endpoint_url=f"https://{call.service}.amazonaws.com")
+
+    account.after = lose
+
+
+@pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
+def test_every_verb_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
+    account = Account()
+    monkeypatch.setattr(Gate, "backend", account)
+
+    async def life() -> None:
+        async def step(verb: Callable[[AwsTarget], Awaitable[object]]) -> None:
+            trouble(account)
+            await verb(_target(tmp_path))
+
+        await step(lambda target: target.up(TAKES_NOTHING))
+        publish(account)
+        await step(lambda target: target.deploy((WORKER,), "one", TAKES_NOTHING))
+        await step(lambda target: target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING))
+        await step(lambda target: target.scale(WORKER, 3, TAKES_NOTHING))
+        assert len(running(account)) == 3
+        await step(lambda target: target.status())
+        await step(lambda target: target.down(TAKES_NOTHING, delete_data=True))
+        assert left(account) == []
+
+    trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert {"cloudformation.ExecuteChangeSet", "ecs.UpdateService", "autoscaling.UpdateAutoScalingGroup"} <= {
+        str(call) for call in account.calls
+    }
+
+
+@pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
+def test_down_gets_through_by_force_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
+    account = Account()
+    monkeypatch.setattr(Gate, "backend", account)
+
+    async def life() -> None:
+        await working(account, _target(tmp_path), 1)
+        (cluster,) = account.ecs.clusters
+        for one in cluster.instances:
+            one.connected = False
+        trouble(account)
+        await _target(tmp_path).down(TAKES_NOTHING, delete_data=True)
+        assert left(account) == []
+
+    trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert {"autoscaling.DeleteAutoScalingGroup", "ecs.DeregisterContainerInstance"} <= {
+        str(call) for call in account.calls
+    }
+
+
+def _target(path: Path) -> AwsTarget:
+    settings = Settings(target="aws", fleet=NAME, region="us-east-1", state_dir=path)
+    return AwsTarget(settings, DoubleConnection(settings), DoubleClock())

@@ -1,0 +1,66 @@
+"""A push wakes pools that stand at zero, as their own scaling would later."""
+
+import pytest
+import trio.testing
+
+from cloudkon.aws.waker import EcsWaker
+from cloudkon.settings import Settings
+from cloudkon.words import WORKER
+from fleet.aws.target import AwsTarget
+from fleet.wishes import AutoscaleRange
+from tests.fleet.double.account import Account
+from tests.fleet.double.connection import DoubleConnection
+from tests.fleet.double.refusal import Refusal
+from tests.fleet.journey import TAKES_NOTHING, deployed, worker_service
+
+
+@pytest.fixture
+def waker(account: Account, settings: Settings) -> EcsWaker:
+    return EcsWaker(DoubleConnection(settings))
+
+
+@pytest.mark.parametrize(("chunks", "workers"), [(1, 1), (25, 3), (1000, 6)])
+async def test_a_pool_at_zero_gets_what_its_range_gives_for_the_backlog(
+    account: Account,
+    target: AwsTarget,
+    waker: EcsWaker,
+    chunks: int,
+    workers: int,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    await deployed(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), TAKES_NOTHING)
+    assert await waker.wake({"worker": chunks})
+    assert worker_service(account).desired == workers
+
+
+async def test_one_that_has_workers_keeps_its_count(
+    account: Account, target: AwsTarget, waker: EcsWaker, autojump_clock: trio.testing.MockClock
+) -> None:
+    await deployed(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), TAKES_NOTHING)
+    await waker.wake({"worker": 1})
+    await waker.wake({"worker": 1000})
+    assert worker_service(account).desired == 1
+
+
+async def test_one_whose_count_is_set_by_hand_is_left_at_zero_and_said_so(
+    account: Account, target: AwsTarget, waker: EcsWaker, autojump_clock: trio.testing.MockClock
+) -> None:
+    await deployed(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), TAKES_NOTHING)
+    await target.scale(WORKER, 0, TAKES_NOTHING)
+    (said,) = await waker.wake({"worker": 5})
+    assert "python -m fleet scale" in said
+    assert worker_service(account).desired == 0
+
+
+async def test_a_push_does_not_fail_for_it(
+    account: Account, waker: EcsWaker, autojump_clock: trio.testing.MockClock
+) -> None:
+    def deny(_: int, __: object) -> None:
+        raise Refusal("AccessDeniedException", "not yours")
+
+    account.before = deny
+    (said,) = await waker.wake({"worker": 5})
+    assert "not yours" in said

@@ -1,0 +1,46 @@
+"""What a fleet costs, by the table of prices."""
+
+import pytest
+
+from cloudkon.prices import Prices, prices
+from fleet.aws.cost import Rate, machine_hour, reckon
+from fleet.aws.group import Machine
+from fleet.aws.sizing import DEFAULT_TYPES
+
+TABLE = Prices(
+    region="somewhere",
+    date="2026-01-01",
+    sqs_request=1e-6,
+    write_unit=2e-6,
+    read_unit=0.0,
+    instance_hour={"big": 1.0},
+    spot_share=0.25,
+    gp3_gib_month=0.73,
+    public_address_hour=0.01,
+)
+
+
+def machine(kind: str, *, spot: bool = False) -> Machine:
+    return Machine(f"i-{kind}-{spot}", kind, "running", 0.0, spot=spot)
+
+
+def test_instances_volumes_and_addresses_are_paid_by_the_hour() -> None:
+    cost = reckon([machine("big"), machine("big", spot=True)], 10, Rate(0, 0), TABLE)
+    assert cost.hour == pytest.approx(1.25 + 2 * (0.73 * 10 / 730 + 0.01))
+    assert cost.thousand_tasks is None
+    assert cost.origin == "list prices of somewhere, 2026-01-01"
+
+
+def test_tasks_share_the_hour_and_chunks_pay_for_their_calls() -> None:
+    cost = reckon([machine("big")], 0, Rate(chunks=1_000_000, tasks=10_000_000), TABLE)
+    assert cost.hour == pytest.approx(1.01 + 0.5 * 1.0 + 2.0 * 2.0)
+    assert cost.thousand_tasks == pytest.approx(cost.hour / 10_000)
+
+
+def test_a_type_without_a_price_is_named() -> None:
+    assert reckon([machine("odd"), machine("odd")], 0, Rate(0, 0), TABLE).unknown == ("odd",)
+
+
+def test_the_table_has_the_default_types_and_says_when_it_was_made() -> None:
+    assert all(machine_hour(machine(kind), prices()) for kind in DEFAULT_TYPES.values())
+    assert prices().date in prices().origin

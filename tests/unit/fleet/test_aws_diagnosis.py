@@ -1,0 +1,111 @@
+"""Why a pool does not run what is wanted, from what AWS says."""
+
+from dataclasses import replace
+
+import pytest
+
+from fleet.aws.diagnosis import Evidence, diagnose
+from fleet.aws.group import Group, GroupInstance, Machine
+from fleet.aws.service import ContainerInstance, Deployment, EcsTask, PoolService
+
+NOW = 10_000.0
+SERVICE = PoolService("worker", "ACTIVE", desired=4, running=0, pending=0, definition="worker:1")
+GROUP = Group("some-group", desired=2, most=4, protects_new=True)
+
+
+def texts(seen: Evidence) -> list[str]:
+    return [finding.text for finding in diagnose(seen)]
+
+
+def stopped(reason: str) -> EcsTask:
+    return EcsTask("arn", "STOPPED", reason, "", NOW - 5)
+
+
+def test_a_pool_as_wanted_has_no_findings() -> None:
+    service = replace(SERVICE, running=4)
+    seen = Evidence(service, NOW, stopped=[stopped("Essential container exited; exit code 1")], group=GROUP)
+    assert texts(seen) == []
+
+
+def test_a_missing_image_is_hopeless_and_comes_first() -> None:
+    reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
+    seen = Evidence(SERVICE, NOW, stopped=[stopped(reason)], group=GROUP, launch_failures=("odd",))
+    first, *rest = diagnose(seen)
+    assert first.hopeless
+    assert "fleet publish" in first.text
+    assert not any(finding.hopeless for finding in rest)
+
+
+def test_what_was_stopped_on_purpose_is_no_failure() -> None:
+    reasons = ["Scaling activity initiated by (deployment ecs-svc/1)", "Task stopped by user"]
+    seen = Evidence(SERVICE, NOW, stopped=[stopped(reason) for reason in reasons], group=GROUP)
+    assert texts(seen) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("Could not launch On-Demand Instances. InsufficientInstanceCapacity - ...", "--instance-types"),
+        ("Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity.", "--instance-types"),
+        ("VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit", "Service Quotas"),
+        ("Something that nobody has seen", "goes on trying"),
+    ],
+)
+def test_a_launch_that_failed_is_told_with_what_may_help(said: str, remedy: str) -> None:
+    (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, launch_failures=(said, said)))
+    assert text.startswith("no capacity: " + said[:20])
+    assert remedy in text
+
+
+def test_an_instance_that_does_not_register_in_time_is_named() -> None:
+    machines = [Machine("i-old", "c7i.large", "running", NOW - 400), Machine("i-ok", "c7i.large", "running", NOW - 400)]
+    registered = [ContainerInstance("i-ok", "ACTIVE", connected=True, busy=0)]
+    (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines, registered=registered))
+    assert "1 instances run and have not registered" in text
+    assert "i-old" in text
+
+
+def test_an_instance_that_is_still_starting_is_given_its_time() -> None:
+    machines = [Machine("i-new", "c7i.large", "running", NOW - 60)]
+    assert texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines)) == [
+        "1 instances are starting, which takes two to three minutes"
+    ]
+
+
+def test_an_agent_that_does_not_answer_is_told() -> None:
+    registered = [ContainerInstance("i-mute", "ACTIVE", connected=False, busy=0)]
+    assert "i-mute" in texts(Evidence(SERVICE, NOW, group=GROUP, registered=registered))[0]
+
+
+def test_a_full_group_says_so() -> None:
+    instances = tuple(GroupInstance(f"i-{n}", "InService", "c7i.large", protected=True) for n in range(4))
+    full = replace(GROUP, desired=4, instances=instances)
+    machines = [Machine(one.id, "c7i.large", "running", NOW - 900) for one in instances]
+    registered = [ContainerInstance(one.id, "ACTIVE", connected=True, busy=4) for one in instances]
+    (text,) = texts(Evidence(SERVICE, NOW, group=full, machines=machines, registered=registered))
+    assert "all 4 instances that --max-instances allows" in text
+
+
+def test_too_many_are_protected_or_ending() -> None:
+    service = replace(SERVICE, desired=1, running=3)
+    assert "2 workers are protected" in texts(Evidence(service, NOW, protected=2, group=GROUP))[0]
+    assert "2 workers are ending" in texts(Evidence(service, NOW, group=GROUP))[0]
+
+
+def test_a_deployment_that_was_rolled_back_is_told_with_its_reason() -> None:
+    failed = Deployment("INACTIVE", "FAILED", "tasks failed to start", 3, "worker:2", NOW)
+    service = replace(SERVICE, running=4, deployments=(failed,))
+    assert texts(Evidence(service, NOW, group=GROUP)) == [
+        "pool worker: its deployment failed and was rolled back: tasks failed to start"
+    ]
+
+
+def test_where_nothing_else_is_known_ecs_has_the_last_word() -> None:
+    service = replace(SERVICE, events=((NOW, "(service worker) was unable to place a task"), (NOW - 1, "older")))
+    assert texts(Evidence(service, NOW, group=GROUP)) == [
+        "pool worker: ECS says: (service worker) was unable to place a task"
+    ]
+
+
+def test_a_group_that_is_gone_is_told() -> None:
+    assert "Auto Scaling group is gone" in texts(Evidence(SERVICE, NOW))[0]

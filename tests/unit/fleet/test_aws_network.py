@@ -1,0 +1,80 @@
+"""Whether instances in a subnet can reach AWS, from what EC2 says of the network."""
+
+from typing import Any
+
+from fleet.aws.network import ENDPOINTS, Subnet, judged
+
+ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
+GATEWAYS = ("s3", "dynamodb")
+LOCAL = {"RouteTableId": "rtb-1", "Associations": [{"Main": True}], "Routes": []}
+"""A table by which nothing leaves the VPC."""
+PUBLIC = ROW | {"MapPublicIpOnLaunch": True}
+
+
+def table(gateway: str, value: str, *, main: bool = False, state: str = "active") -> dict[str, Any]:
+    association = {"Main": True} if main else {"Main": False, "SubnetId": "subnet-1"}
+    routes = [
+        {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"},
+        {"DestinationCidrBlock": "0.0.0.0/0", gateway: value, "State": state},
+    ]
+    return {"Associations": [association], "Routes": routes}
+
+
+def endpoint(service: str, **changes: object) -> dict[str, Any]:
+    kind = "Gateway" if service in GATEWAYS else "Interface"
+    return {
+        "ServiceName": f"com.amazonaws.eu-north-1.{service}",
+        "VpcId": "vpc-1",
+        "VpcEndpointType": kind,
+        "State": "available",
+        "PrivateDnsEnabled": kind == "Interface",
+        "RouteTableIds": ["rtb-1"] if kind == "Gateway" else [],
+    } | changes
+
+
+def judge(row: dict[str, Any], *tables: dict[str, Any], endpoints: list[dict[str, Any]] | None = None) -> Subnet:
+    return judged(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}))
+
+
+def test_an_internet_gateway_needs_public_addresses() -> None:
+    assert judge(PUBLIC, table("GatewayId", "igw-1")).way_out == "public addresses and igw-1"
+    assert "no public address" in judge(ROW, table("GatewayId", "igw-1")).reason
+
+
+def test_nat_is_a_way_out() -> None:
+    assert judge(ROW, table("NatGatewayId", "nat-1")).way_out == "nat-1"
+
+
+def test_the_subnets_own_table_counts_before_the_main_one() -> None:
+    main = table("NatGatewayId", "nat-1", main=True)
+    own = {"Associations": [{"Main": False, "SubnetId": "subnet-1"}], "Routes": []}
+    assert judge(ROW, main).way_out == "nat-1"
+    assert not judge(ROW, main, own).way_out
+
+
+def test_a_route_to_something_deleted_is_none() -> None:
+    assert not judge(ROW, table("NatGatewayId", "nat-1", state="blackhole")).way_out
+
+
+def test_endpoints_for_everything_are_a_way_out_and_one_missing_is_named() -> None:
+    all_of_them = [endpoint(service) for service in ENDPOINTS]
+    assert judge(ROW, LOCAL, endpoints=all_of_them).way_out == "VPC endpoints"
+    some = [one for one in all_of_them if not one["ServiceName"].endswith("ecs-agent")]
+    assert judge(ROW, LOCAL, endpoints=some).reason.endswith("no VPC endpoint for ecs-agent")
+
+
+def test_an_endpoint_that_names_do_not_lead_to_counts_as_none() -> None:
+    endpoints = [endpoint(service) for service in ENDPOINTS - {"sqs"}]
+    assert "sqs" in judge(ROW, LOCAL, endpoints=[*endpoints, endpoint("sqs", PrivateDnsEnabled=False)]).reason
+    assert "sqs" in judge(ROW, LOCAL, endpoints=[*endpoints, endpoint("sqs", State="pending")]).reason
+
+
+def test_a_gateway_endpoint_counts_where_the_subnets_table_leads_to_it() -> None:
+    all_of_them = [endpoint(service) for service in ENDPOINTS]
+    other = LOCAL | {"RouteTableId": "rtb-2"}
+    assert judge(ROW, other, endpoints=all_of_them).reason.endswith("no VPC endpoint for dynamodb, s3")
+
+
+def test_a_zone_without_the_instance_types_will_not_do() -> None:
+    found = judged(PUBLIC, [table("GatewayId", "igw-1")], [], ["c7i.large", "c6i.large"], frozenset({"zb"}))
+    assert found.reason == "its zone has no c7i.large or c6i.large"
