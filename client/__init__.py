@@ -1,1 +1,59 @@
-"""The client: makes workloads, pushes them, follows runs, and brings results and videos home."""
+"""The client: ``python -m client`` on the command line, ``from client import Fleet`` in Python (docs/python.md)."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from client.failures import Kind
+    from client.fleet import Fleet
+    from client.fleet_run import FleetRun
+    from client.futures import TaskFailed, TaskFuture
+    from client.overview import PoolView, RunView
+    from client.portal import FleetClosed
+    from client.pull import Pulled
+    from client.selection import Selection
+    from client.stranded import RunStranded
+    from client.tally import Tally
+    from cloudkon.words import Result, TaskState
+
+__all__ = [
+    "Fleet",
+    "FleetClosed",
+    "FleetRun",
+    "Kind",
+    "PoolView",
+    "Pulled",
+    "Result",
+    "RunStranded",
+    "RunView",
+    "Selection",
+    "Tally",
+    "TaskFailed",
+    "TaskFuture",
+    "TaskState",
+]
+
+_HOMES = {
+    "Fleet": "client.fleet",
+    "FleetClosed": "client.portal",
+    "FleetRun": "client.fleet_run",
+    "Kind": "client.failures",
+    "PoolView": "client.overview",
+    "Pulled": "client.pull",
+    "Result": "cloudkon.words",
+    "RunStranded": "client.stranded",
+    "RunView": "client.overview",
+    "Selection": "client.selection",
+    "Tally": "client.tally",
+    "TaskFailed": "client.futures",
+    "TaskFuture": "client.futures",
+    "TaskState": "cloudkon.words",
+}
+"""Where each name of the interface is: imported when it is asked for, so that the command line starts quickly."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the interface."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

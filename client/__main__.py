@@ -2,6 +2,13 @@
 
 import sys
 
-from client.cli.program import main
+if __name__ == "__main__":
+    try:
+        from client.cli.program import main
 
-sys.exit(main())
+        code = main()
+    except KeyboardInterrupt:
+        # While that was imported, or at the very end.
+        sys.stderr.write("error: interrupted. The same command may be given again\n")
+        code = 130
+    sys.exit(code)

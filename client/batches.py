@@ -7,7 +7,11 @@ from itertools import islice
 from client.spool import Spool
 from cloudkon.ports import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT, encode_message
+from cloudkon.wire.parcel import encode_parcel, pack
 from cloudkon.words import Chunk, Outgoing, Run
+
+PAYLOADS = 4_194_304
+"""Bytes of payloads in a batch, unless one has more by itself: as many batches as there are senders are in memory."""
 
 
 @dataclass(slots=True)
@@ -18,15 +22,18 @@ class Batch:
     first: int
     messages: list[Outgoing] = field(default_factory=list)
     size: int = 0
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    """What its messages don't carry, by the key in the store; it is to be there before they are sent."""
 
     @property
     def end(self) -> int:
         """The number after its last chunk's."""
         return self.first + len(self.messages)
 
-    def takes(self, size: int) -> bool:
-        """Whether a message of that size may still come in."""
-        return len(self.messages) < BATCH and self.size + size <= MESSAGE_LIMIT
+    def takes(self, size: int, payload: int) -> bool:
+        """Whether a message of that size may still come in, with a payload of so many bytes."""
+        held = sum(map(len, self.payloads.values()))
+        return len(self.messages) < BATCH and self.size + size <= MESSAGE_LIMIT and held + payload <= PAYLOADS
 
 
 def batches(run: Run, spool: Spool, sent: int = 0) -> Iterator[Batch]:
@@ -40,11 +47,19 @@ def batches(run: Run, spool: Spool, sent: int = 0) -> Iterator[Batch]:
                 continue
             body = encode_message(chunk)
             size = len(body.encode())
-            if batch is None or not batch.takes(size):
+            payload = b""
+            if size > MESSAGE_LIMIT:
+                payload = body.encode()
+                parcel = pack(part.pool, chunk, payload)
+                body = encode_parcel(parcel)
+                size = len(body)
+            if batch is None or not batch.takes(size, len(payload)):
                 if batch is not None:
                     yield batch
                 batch = Batch(part.pool, key.number)
             batch.messages.append(Outgoing(body))
+            if payload:
+                batch.payloads[parcel.object_key] = payload
             batch.size += size
         if batch is not None:
             yield batch

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
-from client.backoff import BRIEF, Backoff, persist
+from client.dead_letters import DeadLetter
 from client.hints import Hints
+from client.quiet import Quiet, nothing_left
+from client.stranded import nothing_queued, stranded
 from client.tally import Tally, tally
+from cloudkon.backoff import BRIEF, Backoff, persist
 from cloudkon.ports import Clock, Services, TrioClock
 from cloudkon.words import Run
 
@@ -21,26 +24,56 @@ def wait_between(run: Run) -> float:
     return min(LONGEST_WAIT, max(SHORTEST_WAIT, run.chunk_count / RECORDS_PER_SECOND))
 
 
-async def check(services: Services, run: Run, clock: Clock | None = None, backoff: Backoff = BRIEF) -> Tally:
-    """Count a run's tasks by state."""
+async def check(
+    services: Services,
+    run: Run,
+    clock: Clock | None = None,
+    backoff: Backoff = BRIEF,
+    on_shard: Callable[[], None] = lambda: None,
+) -> Tally:
+    """Count a run's tasks by state; ``on_shard`` is called for each shard that is read."""
     now = (clock or TrioClock()).wall()
-    return await persist(lambda: tally(services.ledger, run, now), backoff)
+    return await persist(lambda: tally(services.ledger, run, now, on_shard), backoff)
 
 
 async def wait_for(
-    services: Services, run: Run, on_tally: Callable[[Tally, int], None], clock: Clock | None = None
+    services: Services,
+    run: Run,
+    on_tally: Callable[[Tally, int], None],
+    clock: Clock | None = None,
+    on_stranded: Callable[[list[DeadLetter]], None] | None = None,
+    on_missing: Callable[[int], None] = lambda _tasks: None,
 ) -> Tally:
     """Wait until every task of the run has a result in the ledger.
+
+    A cancelled run ends as well when nothing of it is left on its queues: what was never sent gets no result. With
+    ``on_stranded`` so does one whose missing tasks have all been dead letters for a minute: it is told these.
+    ``on_missing`` is told each minute how many tasks are on no queue, if they are no dead letters either: their
+    messages are lost, or not sent yet.
 
     ``on_tally`` is told each count, and how many tasks ended by all that is known: the result queue may know of
     more than the ledger was asked for yet.
     """
-    hints = Hints(services.results, run)
+    clock = clock or TrioClock()
+    hints, quiet, dead = Hints(services.results, run), Quiet(), Quiet()
     while True:
         counted = await check(services, run, clock, PATIENT_WITH_LEDGER)
         on_tally(counted, counted.ended)
         if counted.complete:
             return counted
+        now = clock.monotonic()
+        if quiet.due(now) and quiet.note(quiet=await nothing_left(services, run, counted.running), now=now):
+            return counted
+        if (
+            on_stranded
+            and dead.due(now)
+            and dead.note(quiet=await nothing_queued(services, run, counted.running), now=now)
+        ):
+            if letters := await stranded(services, counted):
+                on_stranded(letters)
+                return counted
+            on_missing(counted.waiting)
+            dead = Quiet()
         await hints.listen(wait_between(run), enough=run.count - counted.ended)
         # Not their sum: what is reported now may have been counted before.
         on_tally(counted, max(counted.ended, hints.total))

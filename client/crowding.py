@@ -18,7 +18,7 @@ def on_embedded_emulator(settings: Settings) -> bool:
 async def crowding(services: Services, run: Run) -> str:
     """What to warn of before the run's messages are sent, or nothing."""
     for part in run.ranges:
-        depth = await services.queues[part.pool].depth()
+        depth = await services.queue(part.pool, run.priority).depth()
         coming = -(-part.count // run.chunk_size)
         queued = depth.visible + depth.in_flight + depth.delayed + coming
         if queued > COMFORTABLE:

@@ -1,11 +1,13 @@
 """Hints: results as they come by on the result queue. They make waiting livelier; the ledger alone decides."""
 
+from collections.abc import Callable
+
 import trio
 
 from cloudkon.errors import CloudKonError, MalformedMessage
 from cloudkon.ports import BATCH, Queue
 from cloudkon.wire.report import decode_report
-from cloudkon.words import Delivery, Run
+from cloudkon.words import Delivery, Result, Run
 
 LONGEST_POLL = 2.0
 """Seconds of one receive, so that Ctrl-C is soon heard."""
@@ -16,10 +18,11 @@ VISIBILITY = 30.0
 class Hints:
     """Which tasks of a run have been reported. Only this run's reports are deleted, all others are put back."""
 
-    def __init__(self, results: Queue, run: Run) -> None:
-        """Listen on the result queue for one run."""
+    def __init__(self, results: Queue, run: Run, on_result: Callable[[Result], None] = lambda _result: None) -> None:
+        """Listen on the result queue for one run; ``on_result`` is told each result once."""
         self._results = results
         self._run = run
+        self._on_result = on_result
         # A byte a task: a run of a million costs a megabyte, a set of numbers sixty.
         self._reported = bytearray(run.count)
         self.fresh = 0
@@ -68,4 +71,5 @@ class Hints:
                 self._reported[seq] = 1
                 self.fresh += 1
                 self.total += 1
+                self._on_result(result)
         return True

@@ -1,13 +1,13 @@
 """Pictures: what a slideshow is made of, given as links, as files of links, or as pictures and folders of them."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from client.backoff import BRIEF, PATIENT, persist
+from cloudkon.backoff import BRIEF, PATIENT, persist
 from cloudkon.errors import CloudKonError, InvalidInput, ObjectMissing, ServiceError
 from cloudkon.ports import Store
 
@@ -113,6 +113,15 @@ async def upload(store: Store, paths: Iterable[Path], on_uploaded: Callable[[], 
     if failures:
         raise failures[0]
     return addresses
+
+
+async def upload_found(
+    store: Store, found: Sequence[Picture], on_uploaded: Callable[[], None] = lambda: None
+) -> list[str]:
+    """Upload those that are files, and give a link to each, in their order. Raises what ``upload`` does."""
+    paths = [picture for picture in found if isinstance(picture, Path)]
+    addresses = await upload(store, paths, on_uploaded)
+    return [addresses[picture] if isinstance(picture, Path) else picture for picture in found]
 
 
 async def _store_picture(store: Store, path: Path, begun: set[str]) -> str:

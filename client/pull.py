@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 import trio
 
-from client.backoff import PATIENT, persist
 from client.pulls import PullRecord
 from client.results import results
+from cloudkon.backoff import PATIENT, persist
 from cloudkon.errors import CloudKonError, InvalidInput, ObjectMissing, ServiceError
 from cloudkon.ports import Services, Store, StoredObject
 from cloudkon.words import Result, Run
 
 PULLERS = 8
 """Objects on their way at a time."""
+VIDEO, POSTER = ".mp4", ".jpg"
+"""How the names of a slideshow and of its poster end."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
@@ -34,23 +39,55 @@ class Pulled:
 
 def object_address(result: Result) -> str:
     """The ``s3://`` address that an output begins with, or nothing."""
-    word = result.output.split(maxsplit=1)[0] if result.output.strip() else ""
-    return word if word.startswith("s3://") else ""
+    return next(iter(objects(result).values()), "")
 
 
 def file_name(result: Result) -> str:
-    """The name of a task's file: its number, and the object's own suffix if that is a plain one."""
-    suffix = PurePosixPath(object_address(result)).suffix
-    return f"{result.task.seq}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+    """The name of the file that it becomes, or nothing."""
+    return next(iter(objects(result)), "")
 
 
-async def pull(services: Services, run: Run, folder: Path, on_object: Callable[[], None] = lambda: None) -> Pulled:
-    """Fetch every object of the run that is not in the folder yet.
+def objects(result: Result) -> dict[str, str]:
+    """The ``s3://`` addresses that an output begins with, by the names of their files.
 
-    One that is missing, or in whose place another file lies, becomes a problem and stops no other. Raises
-    ``PullBroke`` if the services fail, ``OSError`` if the folder can't be written.
+    A file is named by its task's number and the object's own suffix, if that is a plain one. Where two would have one
+    name, the later is numbered: ``7.csv``, ``7-2.csv``.
+    """
+    found: dict[str, str] = {}
+    for address in takewhile(lambda word: word.startswith("s3://"), result.output.split()):
+        suffix = PurePosixPath(address).suffix
+        suffix = suffix if _SUFFIX.fullmatch(suffix) else ""
+        name = f"{result.task.seq}{suffix}"
+        found[f"{result.task.seq}-{len(found) + 1}{suffix}" if name in found else name] = address
+    return found
+
+
+def poster_address(result: Result) -> str:
+    """Where the poster of a task's video lies if it has one: beside it. Nothing if its output is no video."""
+    video = object_address(result)
+    return f"{video.removesuffix(VIDEO)}{POSTER}" if video.endswith(VIDEO) else ""
+
+
+def poster_name(result: Result) -> str:
+    """The name of the poster's file."""
+    return f"{result.task.seq}{POSTER}"
+
+
+async def pull(
+    services: Services,
+    run: Run,
+    folder: Path,
+    on_object: Callable[[], None] = lambda: None,
+    *,
+    posters: bool = False,
+) -> Pulled:
+    """Fetch every object of the run that is not in the folder yet, and with ``posters`` those of its videos.
+
+    One that is missing, or in whose place another file lies, becomes a problem and stops no other. A poster that no
+    output names may be missing. Raises ``PullBroke`` if the services fail, ``OSError`` if the folder can't be written.
     """
     pulled = Pulled()
+    fetch = partial(_fetch_all, services.store, folder, pulled, posters=posters)
     give, take = trio.open_memory_channel[Result](0)
     failures: list[CloudKonError | OSError] = []
     with PullRecord(folder) as record:
@@ -58,9 +95,7 @@ async def pull(services: Services, run: Run, folder: Path, on_object: Callable[[
         async def fetch_some(scope: trio.CancelScope) -> None:
             async for result in take:
                 try:
-                    await _fetch(services.store, result, folder, record, pulled)
-                except (ObjectMissing, InvalidInput) as error:
-                    pulled.problems.append(f"task {result.task}: {error}")
+                    await fetch(record, result)
                 except (CloudKonError, OSError) as error:
                     failures.append(error)
                     scope.cancel()
@@ -92,17 +127,31 @@ async def _with_objects(services: Services, run: Run) -> AsyncIterator[Result]:
             yield result
 
 
-async def _fetch(store: Store, result: Result, folder: Path, record: PullRecord, pulled: Pulled) -> None:
-    name, address = file_name(result), object_address(result)
-    if await _is_there(store, name, address, record):
-        pulled.present += 1
-        return
+async def _fetch_all(
+    store: Store, folder: Path, pulled: Pulled, record: PullRecord, result: Result, *, posters: bool
+) -> None:
+    for name, address in objects(result).items():
+        try:
+            if await _is_there(store, name, address, record):
+                pulled.present += 1
+            else:
+                await _get(store, name, address, folder, record)
+                pulled.fetched += 1
+        except (ObjectMissing, InvalidInput) as error:
+            pulled.problems.append(f"task {result.task}: {error}")
+    poster = poster_address(result)
+    # It has the claim's token in its key, as its video has: what was fetched once is what is there.
+    if posters and poster and record.whole(poster_name(result), poster) is None:
+        with suppress(ObjectMissing, InvalidInput):
+            await _get(store, poster_name(result), poster, folder, record)
+
+
+async def _get(store: Store, name: str, address: str, folder: Path, record: PullRecord) -> None:
     if record.is_foreign(name):
         raise InvalidInput(str(folder / name), "a file that no pull made is in the way", "Move it, or name a folder")
     record.begin(name, address)
     stored = await persist(lambda: store.get(address, folder / name), PATIENT)
     record.done(name, stored)
-    pulled.fetched += 1
 
 
 async def _is_there(store: Store, name: str, address: str, record: PullRecord) -> bool:

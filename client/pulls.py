@@ -1,7 +1,8 @@
 """Pulls: what a folder knows of the files that were pulled into it."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -13,11 +14,28 @@ JOURNAL_NAME = ".pulled.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A file's origin; ``size`` is -1 and ``etag`` empty until it was whole."""
+    """A file's origin; ``size`` is -1 and ``etag`` empty until it was whole. ``facts`` are the object's own."""
 
     address: str
     size: int = -1
     etag: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stored: StoredObject) -> Self:
+        """That of a file that is whole."""
+        return cls(stored.address, stored.size, stored.etag, stored.facts)
+
+    @classmethod
+    def noted(cls, fact: Mapping[str, object]) -> Self:
+        """One out of the journal."""
+        facts = fact.get("facts")
+        return cls(
+            str(fact["address"]),
+            int(str(fact.get("size", -1))),
+            str(fact.get("etag", "")),
+            {str(name): str(text) for name, text in facts.items()} if isinstance(facts, dict) else {},
+        )
 
 
 class PullRecord(AbstractContextManager["PullRecord"]):
@@ -29,7 +47,7 @@ class PullRecord(AbstractContextManager["PullRecord"]):
         self._folder = folder
         self._journal = Journal(folder / JOURNAL_NAME)
         self._pulls = {
-            str(fact["name"]): Pull(str(fact["address"]), int(fact.get("size", -1)), str(fact.get("etag", "")))
+            str(fact["name"]): Pull.noted(fact)
             for fact in self._journal.facts()
             if "name" in fact and "address" in fact
         }
@@ -53,8 +71,8 @@ class PullRecord(AbstractContextManager["PullRecord"]):
 
     def done(self, name: str, stored: StoredObject) -> None:
         """Say that the file is whole."""
-        self._pulls[name] = Pull(stored.address, stored.size, stored.etag)
-        self._journal.append({"name": name, "address": stored.address, "size": stored.size, "etag": stored.etag})
+        pull = self._pulls[name] = Pull.of(stored)
+        self._journal.append({"name": name, **asdict(pull)})
 
     def __exit__(self, *_exception: object) -> None:
         """Close the journal."""

@@ -5,14 +5,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from client.backoff import BRIEF, persist
+from client.archive import keep_instructions
 from client.batches import batches
 from client.pushes import Pushes, PushRecord
 from client.sending import Watermark, send_batches
 from client.spool import Spool
-from cloudkon.errors import CloudKonError, InvalidInput, RunConflict, ServiceError
+from cloudkon.backoff import BRIEF, persist
+from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, RunConflict, ServiceError
 from cloudkon.ports import Ledger, Services
-from cloudkon.words import Run, new_run_id
+from cloudkon.ports.services import no_high_queue
+from cloudkon.words import Priority, Run, new_run_id
 
 
 class PushBroke(ServiceError):
@@ -37,11 +39,13 @@ class PushEvents:
     """What a push tells while it goes on.
 
     ``began`` is awaited before the first message, with the run and how many of its messages an earlier push sent
-    (``None`` if there was none); ``sent`` is called after each batch with how many messages it had.
+    (``None`` if there was none); ``sent`` is called after each batch with how many messages it had; ``warn`` with what
+    went wrong and does no harm to the run.
     """
 
     began: Callable[[Run, int | None], Awaitable[None]] = _nothing
     sent: Callable[[int], None] = lambda _messages: None
+    warn: Callable[[str], None] = lambda _text: None
 
 
 SILENT = PushEvents()
@@ -52,8 +56,10 @@ async def push(services: Services, spool: Spool, pushes: Pushes, events: PushEve
 
     Raises ``RunConflict`` if the ledger's run differs from the one to go on with, ``PushBroke`` if sending failed.
     """
-    with pushes.record(spool.digest, spool.chunk_size) as record:
+    with pushes.record(spool.record_name, spool.chunk_size) as record:
         unfinished = await _unfinished_run(services.ledger, spool, record)
+        if not unfinished:
+            await _check_queues(services, spool)
         run = unfinished or await _new_run(services.ledger, spool, record)
         sender = _Sender(services, spool, pushes, record, events)
         return await sender.send(run, resumed=unfinished is not None)
@@ -62,14 +68,18 @@ async def push(services: Services, spool: Spool, pushes: Pushes, events: PushEve
 async def push_again(services: Services, run: Run, spool: Spool, pushes: Pushes, events: PushEvents = SILENT) -> Pushed:
     """Send all messages of a run anew, for queues that lost them; the ledger keeps out what was done already.
 
+    A ledger that lost the run itself is given it again, as it was, and with it every task is to be done again.
+
     Raises ``RunConflict`` if the workload is not the run's, ``PushBroke`` if sending failed.
     """
     _refuse_if_different(run, spool, "Push the file it was made from, or push without --run for a new run")
-    with pushes.record(spool.digest, spool.chunk_size) as record:
+    with pushes.record(spool.record_name, spool.chunk_size) as record:
         if record.run_id not in ("", run.id):
             remedy = "Push it without --run first, to the end"
             raise InvalidInput("push", f"run {record.run_id} of the same workload is pushed in part only", remedy)
         record.begin(run.id)
+        held = await persist(partial(services.ledger.create_run, run), BRIEF)
+        _refuse_if_different(held, spool, "Push it without --run, as a new run")
         return await _Sender(services, spool, pushes, record, events).send(run, resumed=False)
 
 
@@ -83,6 +93,19 @@ async def _unfinished_run(ledger: Ledger, spool: Spool, record: PushRecord) -> R
         return None
     _refuse_if_different(held, spool, f"Give it up with: python -m client cancel {held.id}, then push again")
     return held
+
+
+async def _check_queues(services: Services, spool: Spool) -> None:
+    """Refuse a priority that the fleet has no queue for, before there is a run of it."""
+    if spool.priority is Priority.NORMAL:
+        return
+    for pool in spool.counts:
+        try:
+            await persist(services.queue(pool, spool.priority).depth, BRIEF)
+        except NoFleet:
+            # Without the normal queue too there is no fleet at all, which is another error.
+            await persist(services.queues[pool].depth, BRIEF)
+            raise no_high_queue(pool) from None
 
 
 async def _new_run(ledger: Ledger, spool: Spool, record: PushRecord) -> Run:
@@ -124,10 +147,12 @@ class _Sender:
             self.record.note(watermark.sent)
             self.events.sent(messages)
 
-        self.pushes.remember(run.id)
+        self.pushes.remember(run)
         try:
             await self.events.began(run, before if resumed else None)
-            await send_batches(self.services.queues, batches(run, self.spool, before), watermark, note)
+            await self._keep_instructions(run)
+            queues = {part.pool: self.services.queue(part.pool, run.priority) for part in run.ranges}
+            await send_batches(queues, self.services.store, batches(run, self.spool, before), watermark, note)
         except CloudKonError as error:
             raise PushBroke(
                 f"{error}. Of run {run.id}, {watermark.sent:,} of {run.chunk_count:,} messages are known sent: "
@@ -135,3 +160,10 @@ class _Sender:
             ) from error
         self.record.finish()
         return Pushed(run, resumed, time.monotonic() - began)
+
+    async def _keep_instructions(self, run: Run) -> None:
+        """Keep them in the store, for whoever asks what failed. No task needs them to run, so failing is borne."""
+        try:
+            await keep_instructions(self.services.store, run, self.spool)
+        except CloudKonError as error:
+            self.events.warn(f"the run's instructions are not kept, so it can't be retried: {error}")

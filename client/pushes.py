@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from client.journal import Journal
+from client.known_runs import KnownRuns, replace_text
 from cloudkon.errors import InvalidInput
 from cloudkon.settings import Settings
+from cloudkon.words import Run
 
 
 class PushRecord:
@@ -62,6 +64,11 @@ class Pushes:
     def _prefix(self) -> str:
         return f"{self.target}-{quote(self.fleet, safe='')}"
 
+    @property
+    def runs(self) -> KnownRuns:
+        """What is kept of the runs that were pushed from here."""
+        return KnownRuns(self.directory / "runs", self._prefix)
+
     @contextmanager
     def record(self, digest: str, chunk_size: int) -> Iterator[PushRecord]:
         """The record of a workload's push, held against other processes until the end.
@@ -79,27 +86,33 @@ class Pushes:
                 record.finish()
             journal.close()
 
-    def others(self, digest: str, chunk_size: int) -> list[str]:
-        """Ids of runs whose push broke off, of the same workload in chunks of another size."""
-        found = []
-        for path in sorted(self.directory.glob(f"{self._prefix}-{digest}-*")):
-            if path.name.rpartition("-")[2] != str(chunk_size):
-                journal = Journal(path)
-                found.append(PushRecord(journal).run_id)
-                journal.close()
-        return [run_id for run_id in found if run_id]
+    def unfinished(self, name: str) -> dict[int, str]:
+        """The runs of a workload whose pushes broke off, by the size of their chunks."""
+        found: dict[int, str] = {}
+        for path in sorted(self.directory.glob(f"{self._prefix}-{name}-*")):
+            journal = Journal(path)
+            run_id = PushRecord(journal).run_id
+            journal.close()
+            if run_id:
+                found[int(path.name.rpartition("-")[2])] = run_id
+        return found
 
-    def remember(self, run_id: str) -> None:
-        """Make it the last run pushed."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        partial = self._last.with_name(f".{self._last.name}.{os.getpid()}")
-        partial.write_text(run_id + "\n")
-        partial.replace(self._last)
+    def others(self, name: str, chunk_size: int) -> list[str]:
+        """Ids of runs whose push broke off, of the same workload in chunks of another size."""
+        return [run_id for size, run_id in self.unfinished(name).items() if size != chunk_size]
+
+    def remember(self, run: Run) -> None:
+        """Make it the last run pushed, and keep what it takes to push it again."""
+        self.runs.keep(run)
+        replace_text(self._last, run.id + "\n")
 
     def last(self) -> str:
         """The last run pushed, or raise ``InvalidInput``."""
         try:
-            return self._last.read_text().strip()
+            return self._last.read_text(encoding="ascii").strip()
+        except UnicodeDecodeError:
+            remedy = "Delete that file, and give the run's id: python -m client runs lists them"
+            raise InvalidInput(str(self._last), "what it says of the run pushed last can't be read", remedy) from None
         except FileNotFoundError:
             remedy = "Push one with: python -m client push, or give a run's id"
             raise InvalidInput("run", f"none was pushed from here to fleet {self.fleet!r}", remedy) from None

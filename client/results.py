@@ -30,6 +30,10 @@ def as_json(result: Result) -> dict[str, object]:
 
 def as_line(result: Result) -> str:
     """A result as one line for people. Control characters of an output don't reach the terminal."""
-    text = result.output or result.error
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    return f"{result.task}  {result.state:<9}  {result.seconds:9.3f} s  {plain}".rstrip()
+    text = printable(result.output or result.error)
+    return f"{result.task}  {result.state:<9}  {result.seconds:9.3f} s  {text}".rstrip()
+
+
+def printable(text: str) -> str:
+    """A text without line breaks and without anything that could command a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -1,17 +1,20 @@
 """Sending: a run's messages onto its queues, many at a time, knowing all along what has certainly arrived."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import trio
 
-from client.backoff import PATIENT, Backoff, persist
 from client.batches import Batch
+from cloudkon.backoff import PATIENT, Backoff, persist
 from cloudkon.errors import CloudKonError, Unavailable
-from cloudkon.ports import Queue, QueueOutcome
+from cloudkon.ports import Queue, QueueOutcome, Store
 from cloudkon.words import Outgoing
 
 SENDERS = 16
 """Batches on their way at a time: with boto3 more of them cost a core more than they bring (pipeline notes)."""
+
+PAYLOAD_TYPE = "application/json"
 
 
 class Watermark:
@@ -44,9 +47,15 @@ async def send_messages(queue: Queue, messages: Sequence[Outgoing], backoff: Bac
 
 
 async def send_batches(
-    queues: Mapping[str, Queue], batches: Iterable[Batch], watermark: Watermark, on_sent: Callable[[int], None]
+    queues: Mapping[str, Queue],
+    store: Store,
+    batches: Iterable[Batch],
+    watermark: Watermark,
+    on_sent: Callable[[int], None],
 ) -> None:
-    """Send all batches; ``on_sent`` is told of each how many messages it had, when the watermark counts it.
+    """Send all batches, their payloads to the store first.
+
+    ``on_sent`` is told of each how many messages it had, when the watermark counts it.
 
     Raises what the first batch that could not be sent raised, with no batch on its way any more.
     """
@@ -56,6 +65,8 @@ async def send_batches(
     async def send_some(scope: trio.CancelScope) -> None:
         async for batch in take:
             try:
+                for key, payload in batch.payloads.items():
+                    await persist(partial(store.put, key, payload, PAYLOAD_TYPE, {}), PATIENT)
                 await send_messages(queues[batch.pool], batch.messages)
             except CloudKonError as error:
                 failures.append(error)

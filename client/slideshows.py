@@ -32,6 +32,9 @@ def slideshow_instructions(
     for subject, number in (("JOBS", jobs), ("--pictures", pictures)):
         if number < 1:
             raise InvalidInput(f"{subject} {number}", "it must be at least 1")
+    if broken := [option for option in options if "\n" in option]:
+        remedy = "Describe it in JSON, which has \\n for it: python -m client slideshow FILE"
+        raise InvalidInput(f"animoto {broken[0]!r:.60}", "it has a line break, and an instruction is one line", remedy)
     if not links:
         remedy = "Give links, files of links, or folders: python -m client animoto 3 --from photos"
         raise InvalidInput("animoto", "there are no pictures to take", remedy)

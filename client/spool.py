@@ -2,20 +2,24 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from client.durations import Durations
+from client.open_chunk import OpenChunk, most_that_fit
+from client.problems import Problems
+from client.template import Template
 from client.workload import HOW_TO_GET_ONE
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidWorkload
 from cloudkon.instructions.lines import Line, lines_in
-from cloudkon.wire.message import MESSAGE_LIMIT, MOST_TASKS, fits
-from cloudkon.words import Run
+from cloudkon.wire.message import MOST_TASKS
+from cloudkon.words import Priority, Run
 
-MOST_PROBLEMS = 20
-"""Problems of a workload that are shown; the others are counted."""
+TOLD_EVERY = 10_000
+"""Instructions after which it is told how many were checked: a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,29 @@ class Spool:
     """A workload whose every line was checked.
 
     ``digest`` is the SHA-256 of its instructions in the file's order, ``counts`` how many each pool gets, in the
-    order in which the file first names them.
+    order in which the file first names them; ``size`` is that of all instructions in bytes, ``longest`` that of the
+    longest.
     """
 
     digest: str
     chunk_size: int
     counts: dict[str, int]
     files: dict[str, IO[bytes]]
+    size: int
+    longest: int
+    parent: str = ""
+    """The run whose failures it retries."""
+    priority: Priority = Priority.NORMAL
+    """Which queue its messages go to."""
+
+    def in_chunks(self, chunk_size: int) -> "Spool":
+        """The same workload in chunks of another size, or of the largest that certainly fits a message."""
+        return replace(self, chunk_size=min(chunk_size, most_that_fit(self.longest)))
+
+    @property
+    def record_name(self) -> str:
+        """What its push is recorded under: one that broke off goes on only as the same run's retry."""
+        return f"{self.parent}.{self.digest}" if self.parent else self.digest
 
     @property
     def count(self) -> int:
@@ -46,96 +66,124 @@ class Spool:
     def plan(self, run_id: str, started: float) -> Run:
         """The run that a push of it makes; ``started`` in epoch seconds."""
         return Run.plan(
-            run_id=run_id, counts=self.counts, chunk_size=self.chunk_size, digest=self.digest, started=started
+            run_id=run_id,
+            counts=self.counts,
+            chunk_size=self.chunk_size,
+            digest=self.digest,
+            started=started,
+            parent=self.parent,
+            priority=self.priority,
         )
 
 
 @contextmanager
-def spool_workload(
-    stream: IO[bytes], name: str, directory: Path, *, chunk_size: int = 1, handlers: tuple[str, ...] = ()
+def spool_workload(  # noqa: PLR0913  (all that a workload is checked by)
+    stream: IO[bytes],
+    name: str,
+    directory: Path,
+    *,
+    chunk_size: int = 1,
+    handlers: tuple[str, ...] = (),
+    parent: str = "",
+    template: Template | None = None,
+    durations: Durations | None = None,
+    on_instructions: Callable[[int], None] = lambda _count: None,
 ) -> Iterator[Spool]:
     """Check every line and spool it; the files have no names and vanish at the end, whatever the end.
 
-    ``name`` is what errors call the workload, ``handlers`` are the first words that users' own handlers take.
+    ``name`` is what errors call the workload, ``handlers`` are the first words that users' own handlers take,
+    ``parent`` is the run whose failures it retries. With a ``template`` lines are expanded, with ``durations`` it is
+    noted how long the tasks take. ``on_instructions`` is told now and then how many more were checked.
+
     Raises ``InvalidWorkload`` with the line numbers of what can't be run, or if there is nothing to run.
     """
     if not 1 <= chunk_size <= MOST_TASKS:
         raise InvalidInput(f"--chunk {chunk_size}", f"a chunk holds 1 to {MOST_TASKS:,} tasks")
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
-        intake = _Intake(chunk_size, handlers, directory, files)
-        for line in lines_in(stream):
-            intake.take(line)
-        yield intake.finish(name)
-
-
-@dataclass(slots=True)
-class _OpenChunk:
-    """The instructions of a pool's chunk that is not full yet, to see whether they fit one message."""
-
-    line: int
-    instructions: list[str] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, instruction: str, size: int) -> None:
-        self.size += size
-        if self.size <= MESSAGE_LIMIT:
-            self.instructions.append(instruction)
-
-    def check(self) -> None:
-        # JSON makes at most 6 bytes of one: most chunks need no closer look, which costs as much as all other checks.
-        if self.size * 6 + 8 * MOST_TASKS <= MESSAGE_LIMIT:
-            return
-        if self.size > MESSAGE_LIMIT or not fits(self.instructions):
-            raise InvalidInstruction(
-                "chunk",
-                f"the instructions from here on are together over a message's limit of {MESSAGE_LIMIT:,} bytes",
-                "Push with a lower --chunk",
-            )
+        intake = _Intake(chunk_size, handlers, durations or Durations(), directory, files, on_instructions)
+        for line in lines_in(stream, intake.hear):
+            if template:
+                intake.expand(line, template)
+            else:
+                intake.take(line)
+        yield intake.finish(name, parent)
 
 
 class _Intake:
     """Takes lines in, and remembers what is wrong with them."""
 
-    def __init__(self, chunk_size: int, handlers: tuple[str, ...], directory: Path, files: ExitStack) -> None:
+    def __init__(
+        self,
+        chunk_size: int,
+        handlers: tuple[str, ...],
+        durations: Durations,
+        directory: Path,
+        files: ExitStack,
+        on_instructions: Callable[[int], None],
+    ) -> None:
         self._chunk_size = chunk_size
         self._handlers = handlers
+        self._durations = durations
         self._directory = directory
         self._cleanup = files
+        self._on_instructions = on_instructions
         self._digest = hashlib.sha256()
         self._counts: dict[str, int] = {}
         self._files: dict[str, IO[bytes]] = {}
-        self._open: dict[str, _OpenChunk] = {}
+        self._open: dict[str, OpenChunk] = {}
         self._lines = 0
-        self._problems: list[str] = []
-        self._problem_count = 0
+        self._size = 0
+        self._longest = 0
+        self._problems = Problems()
+
+    def expand(self, line: Line, template: Template) -> None:
+        try:
+            for one in template.expand(line):
+                self.take(one)
+        except InvalidInstruction as error:
+            self._lines += 1
+            self._problems.add(line.number, error)
+
+    def hear(self, comment: Line) -> None:
+        try:
+            self._durations.comment(comment.data.decode(errors="replace"))
+        except InvalidInstruction as error:
+            self._problems.add(comment.number, error)
 
     def take(self, line: Line) -> None:
         self._lines += 1
+        if self._lines % TOLD_EVERY == 0:
+            self._on_instructions(TOLD_EVERY)
         try:
             instruction, pool = line.check(self._handlers)
         except InvalidInstruction as error:
-            self._blame(line.number, error)
+            self._problems.add(line.number, error)
             return
+        self._durations.instruction(instruction)
         data = instruction.encode() + b"\n"
+        self._size += len(data)
+        self._longest = max(self._longest, len(data))
         self._digest.update(data)
         self._file(pool.name).write(data)
         self._counts[pool.name] = self._counts.get(pool.name, 0) + 1
-        chunk = self._open.setdefault(pool.name, _OpenChunk(line.number))
+        chunk = self._open.setdefault(pool.name, OpenChunk(line.number))
         chunk.add(instruction, len(data))
         if self._counts[pool.name] % self._chunk_size == 0:
             self._close_chunk(pool.name)
 
-    def finish(self, name: str) -> Spool:
+    def finish(self, name: str, parent: str) -> Spool:
         for pool in list(self._open):
             self._close_chunk(pool)
-        if self._problem_count:
-            raise InvalidWorkload(name, self._complaint())
+        if self._problems.count:
+            raise InvalidWorkload(name, self._problems.text(self._lines))
         if not self._counts:
             raise InvalidWorkload(name, "there is no instruction in it", HOW_TO_GET_ONE)
         for stream in self._files.values():
             stream.flush()
-        return Spool(self._digest.hexdigest(), self._chunk_size, self._counts, self._files)
+        return Spool(
+            self._digest.hexdigest(), self._chunk_size, self._counts, self._files, self._size, self._longest, parent
+        )
 
     def _file(self, pool: str) -> IO[bytes]:
         if pool not in self._files:
@@ -148,17 +196,4 @@ class _Intake:
         try:
             chunk.check()
         except InvalidInstruction as error:
-            self._blame(chunk.line, error)
-
-    def _blame(self, line: int, error: InvalidInstruction) -> None:
-        self._problem_count += 1
-        if len(self._problems) < MOST_PROBLEMS:
-            self._problems.append(f"line {line}: {error}")
-
-    def _complaint(self) -> str:
-        shown = list(self._problems)
-        if more := self._problem_count - len(shown):
-            shown.append(f"and {more:,} more")
-        what = "problem" if self._problem_count == 1 else "problems"
-        head = f"{self._problem_count:,} {what} in {self._lines:,} lines; nothing was sent"
-        return "\n  ".join([head, *shown])
+            self._problems.add(chunk.line, error)

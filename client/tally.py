@@ -1,9 +1,16 @@
 """Tally: a run's tasks by state, counted from the ledger alone. A chunk has one item there, so none counts twice."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import trio
+
+from cloudkon.errors import CloudKonError
 from cloudkon.ports import Ledger
-from cloudkon.words import ChunkState, Record, Run, TaskState
+from cloudkon.words import ChunkState, Outline, Run
+
+READERS = 8
+"""Shards that are read at a time: enough to hide what a page takes on its way, and few pages in memory."""
 
 
 @dataclass(slots=True)
@@ -24,18 +31,25 @@ class Tally:
     last_end: float = 0.0
     busy_seconds: float = 0.0
 
-    def add(self, record: Record, now: float) -> None:
-        """Count a chunk's record; ``now`` in epoch seconds tells whether a lease is over."""
-        for result in record.progress.results:
-            if result.started:
-                self.first_start = min(self.first_start or result.started, result.started)
-                self.last_end = max(self.last_end, result.finished)
-            self.busy_seconds += result.seconds
-        self.succeeded += record.progress.count(TaskState.SUCCEEDED)
-        self.failed += record.progress.count(TaskState.FAILED)
-        self.cancelled += record.progress.count(TaskState.CANCELLED)
-        if record.state is ChunkState.CLAIMED and record.lease_end > now * 1000:
-            self.running += record.tasks - len(record.progress.results)
+    def add(self, outline: Outline, now: float) -> None:
+        """Count a chunk; ``now`` in epoch seconds tells whether a lease is over."""
+        self._add(outline)
+        if outline.state is ChunkState.CLAIMED and outline.lease_end > now * 1000:
+            self.running += outline.tasks - outline.ended
+
+    def merge(self, other: "Tally") -> None:
+        """Count what another tally of the same run counted of other chunks."""
+        self._add(other)
+        self.running += other.running
+
+    def _add(self, other: "Outline | Tally") -> None:
+        if other.first_start:
+            self.first_start = min(self.first_start or other.first_start, other.first_start)
+        self.last_end = max(self.last_end, other.last_end)
+        self.busy_seconds += other.busy_seconds
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.cancelled += other.cancelled
 
     @property
     def ended(self) -> int:
@@ -68,9 +82,37 @@ class Tally:
         return self.ended / self.seconds if self.seconds > 0 else None
 
 
-async def tally(ledger: Ledger, run: Run, now: float) -> Tally:
-    """Count a run's tasks. Raises what the ledger raises."""
+async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], None] = lambda: None) -> Tally:
+    """Count a run's tasks, some shards side by side; ``on_shard`` is called for each that is read.
+
+    Raises what the ledger raises.
+    """
     found = Tally(run)
-    async for record in ledger.records(run):
-        found.add(record, now)
+    failures: list[CloudKonError] = []
+    left = iter(range(run.shards))
+
+    async def read_some(scope: trio.CancelScope) -> None:
+        try:
+            for shard in left:
+                await _read_shard(ledger, found, shard, now)
+                on_shard()
+        except CloudKonError as error:
+            failures.append(error)
+            scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(READERS):
+            nursery.start_soon(read_some, nursery.cancel_scope)
+    if failures:
+        raise failures[0]
     return found
+
+
+async def _read_shard(ledger: Ledger, found: Tally, shard: int, now: float) -> None:
+    first, more = 0, True
+    while more:
+        page = await ledger.outlines(found.run, shard, first)
+        for outline in page.outlines:
+            found.add(outline, now)
+            first = outline.number + 1
+        more = page.more

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudkon.errors import InvalidWorkload
+from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.instructions import check
 
 DEFAULT_WORKLOAD = Path("workload.txt")
@@ -25,7 +25,14 @@ def choose_workload(given: str | None) -> Path:
 
 
 def write_workload(instructions: Iterator[str], path: Path) -> None:
-    """Write a workload file, whole or not at all. What is no plain file (a pipe, a device) is just written to."""
+    """Write a workload file, whole or not at all. What is no plain file (a pipe, a device) is just written to.
+
+    Raises ``InvalidInput`` where no file can be made, ``OSError`` where it can't be written.
+    """
+    if path.is_dir():
+        raise InvalidInput(f"--output {path}", "it is a folder", "Name a file in it")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"--output {path}", f"there is no folder {path.parent}", "Make it first")
     if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8") as stream:
             stream.writelines(f"{instruction}\n" for instruction in instructions)

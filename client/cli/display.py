@@ -1,15 +1,25 @@
 """Display: what people see. Progress and texts go to standard error, results to standard output."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from client.tally import Tally
+from cloudkon.errors import EXIT_FAILED, EXIT_OK
 
 
 def say(text: str) -> None:
@@ -42,21 +52,21 @@ class Bar:
         """So many more are done."""
         self._progress.advance(self._task, number)
 
+    def complete(self, completed: int) -> None:
+        """So many are done."""
+        self._progress.update(self._task, completed=completed)
+
     def show(self, completed: int, what: str) -> None:
         """So many are done, and this is what to say about the others."""
         self._progress.update(self._task, completed=completed, description=what)
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 task``, ``1,000 tasks``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 @contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
     """A bar on standard error that goes away at the end; without ``total`` it counts only."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn())
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), left)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield Bar(progress, what, total)
 
@@ -94,6 +104,17 @@ def show_tally(tally: Tally) -> None:
     }
     console = Console(highlight=False)
     console.print(_fitting_table(console, f"run {tally.run.id}", columns))
+
+
+def report_tally(tally: Tally, *, as_json: bool) -> int:
+    """Print a tally, say where failures are told, and give the exit code: 0 if every task succeeded."""
+    if as_json:
+        click.echo(json.dumps(tally_as_json(tally)))
+    else:
+        show_tally(tally)
+    if tally.failed:
+        say(f"See what failed with: python -m client failures {tally.run.id}")
+    return EXIT_OK if tally.all_succeeded else EXIT_FAILED
 
 
 def _fitting_table(console: Console, title: str, columns: dict[str, str]) -> Table:

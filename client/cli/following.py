@@ -1,27 +1,26 @@
-"""Commands that follow a run: check, results, cancel."""
+"""Commands that follow a run to its end: check, cancel."""
 
-import json
 import time
-from functools import partial
 
 import click
 
-from client.backoff import BRIEF, persist
 from client.check import check as count_once
 from client.check import wait_for
-from client.cli.display import progress_bar, say, show_tally, tally_as_json
+from client.cli.display import progress_bar, report_tally, say
+from client.cli.letters import letter_line
 from client.cli.session import Session, pass_session
-from client.results import as_json as result_as_json
-from client.results import as_line
-from client.results import results as results_of
+from client.cli.sights import SILENCE
+from client.cli.wording import counted
+from client.dead_letters import DeadLetter
+from client.runs import cancel as cancel_run
 from client.runs import find_run
+from client.stranded import missing
 from client.tally import Tally
-from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.ports import Services
 from cloudkon.words import Run
 
-SILENCE = 20.0
-"""Seconds without any sign of a worker after which waiting says so."""
+SHOWN_LETTERS = 5
+"""Dead letters that waiting names when it gives up."""
 run_argument = click.argument("run", required=False)
 
 
@@ -33,29 +32,41 @@ run_argument = click.argument("run", required=False)
 def check(session: Session, run: str | None, *, wait: bool, as_json: bool) -> int:
     """Count the tasks of RUN by state; by default of the run pushed last.
 
+    Waiting ends too when all that is missing has been dead letters for a minute, and names them.
+
     Exits with 0 if every task succeeded, else with 1.
-    """
+
+    \b
+    Examples:
+      python -m client check
+      python -m client check --wait && python -m client pull
+      python -m client check 3752369e039 --json | jq .failed
+    """  # noqa: D301  (click's mark for text that keeps its lines)
 
     async def work(services: Services) -> Tally:
         found = await find_run(services.ledger, run, session.pushes)
-        return await (_wait(services, found) if wait else count_once(services, found))
+        return await (_wait(services, found) if wait else _count(services, found))
 
     tally = session.run(work, "The run goes on; wait again with: python -m client check --wait")
-    if as_json:
-        click.echo(json.dumps(tally_as_json(tally)))
-    else:
-        show_tally(tally)
-    if tally.failed:
-        say(f"See what failed with: python -m client results {tally.run.id} --failed")
-    return EXIT_OK if tally.all_succeeded else EXIT_FAILED
+    return report_tally(tally, as_json=as_json)
+
+
+async def _count(services: Services, run: Run) -> Tally:
+    with progress_bar("reading the ledger", run.shards) as bar:
+        return await count_once(services, run, on_shard=bar.advance)
 
 
 async def _wait(services: Services, run: Run) -> Tally:
     with progress_bar("waiting", run.count) as bar:
         quiet_since: float | None = time.monotonic()
+        recorded, lost, told = 0, False, False
 
         def show(tally: Tally, ended: int) -> None:
-            nonlocal quiet_since
+            nonlocal quiet_since, recorded, lost
+            if tally.ended < recorded and not lost:
+                lost = True
+                say(f"the ledger has lost results. Do it again with: python -m client push --run {run.id} WORKLOAD")
+            recorded = tally.ended
             failed = f", {tally.failed:,} failed" if tally.failed else ""
             bar.show(ended, f"{tally.running:,} running{failed}")
             if ended or tally.running:
@@ -64,34 +75,41 @@ async def _wait(services: Services, run: Run) -> Tally:
                 quiet_since = None
                 say("no task has started yet. Start workers with: python -m fleet scale 1 (animoto: --pool animoto)")
 
-        return await wait_for(services, run, show)
+        def say_missing(tasks: int) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                say(missing(run, tasks))
+
+        return await wait_for(services, run, show, on_stranded=_name_stranded, on_missing=say_missing)
 
 
-@click.command()
-@run_argument
-@click.option("--failed", is_flag=True, help="Those of failed tasks only.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@pass_session
-def results(session: Session, run: str | None, *, failed: bool, as_json: bool) -> None:
-    """Print the results of RUN that there are; by default of the run pushed last."""
-
-    async def work(services: Services) -> None:
-        found = await find_run(services.ledger, run, session.pushes)
-        async for result in results_of(services.ledger, found, failed_only=failed):
-            click.echo(json.dumps(result_as_json(result)) if as_json else as_line(result))
-
-    session.run(work, "The same command prints them anew")
+def _name_stranded(letters: list[DeadLetter]) -> None:
+    tasks = counted(sum(len(letter.chunk) for letter in letters if letter.chunk), "task")
+    say(f"waiting is of no use: {tasks} left are in {counted(len(letters), 'dead letter')}, which no worker took")
+    for letter in letters[:SHOWN_LETTERS]:
+        say(f"  {letter_line(letter)}")
+    if len(letters) > SHOWN_LETTERS:
+        say(f"  and {len(letters) - SHOWN_LETTERS:,} more")
+    run = letters[0].chunk.key.run if letters[0].chunk else ""
+    say(f"Mend the cause, then: python -m client dlq redrive --run {run} (or dlq drop --run {run})")
 
 
 @click.command()
 @run_argument
 @pass_session
 def cancel(session: Session, run: str | None) -> None:
-    """Cancel RUN; by default the run pushed last. Tasks that run are stopped, results that are there stay."""
+    """Cancel RUN; by default the run pushed last. Tasks that run are stopped, results that are there stay.
+
+    \b
+    Examples:
+      python -m client cancel
+      python -m client cancel 3752369e039
+    """  # noqa: D301  (click's mark for text that keeps its lines)
 
     async def work(services: Services) -> str:
         found = await find_run(services.ledger, run, session.pushes)
-        await persist(partial(services.ledger.cancel_run, found.id), BRIEF)
+        await cancel_run(services.ledger, found)
         return found.id
 
     cancelled = session.run(work, "Whether it is cancelled is not known: cancel it again")

@@ -2,14 +2,17 @@
 
 import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
-from client.cli.display import counted, progress_bar, say
+from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
-from client.pictures import Picture, find_pictures, upload
+from client.cli.wording import counted
+from client.pictures import Picture, find_pictures, upload_found
 from client.slideshows import slideshow_instructions
+from client.storyboards import Storyboard
 from client.workload import DEFAULT_WORKLOAD, repeat_instruction, write_workload
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services
@@ -76,6 +79,28 @@ def animoto(
     _write(instructions, output, jobs)
 
 
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@output_option
+@pass_session
+def slideshow(session: Session, files: tuple[Path, ...], output: str) -> None:
+    """Write an instruction for the slideshow that each of the JSON FILES describes.
+
+    Its pictures may have settings of their own, and be links, or files beside it, which are uploaded first.
+
+    \b
+    Examples:
+      python -m client slideshow holiday.json
+    with {"transition": "crossfade", "title": "Our holiday", "pictures": [
+            {"link": "beach.jpg", "seconds": 4, "caption": "The first day"},
+            "https://example.org/harbour.jpg"]}
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    boards = [Storyboard.read(file) for file in files]
+    pictures = [file for board in boards for file in board.files]
+    addresses = dict(zip(pictures, _with_addresses(session, [*pictures]), strict=True))
+    _write((board.instruction(addresses) for board in boards), output, len(boards))
+
+
 def _split_rest(rest: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """More sources, then options for each instruction, from the first word that begins with ``--``."""
     begin = next((position for position, word in enumerate(rest) if word.startswith("--")), len(rest))
@@ -83,20 +108,22 @@ def _split_rest(rest: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 
 def _with_addresses(session: Session, pictures: list[Picture]) -> list[str]:
-    paths = [picture for picture in pictures if isinstance(picture, Path)]
-    addresses: dict[Path, str] = {}
-    if paths:
-        with progress_bar("uploading pictures", len(set(paths))) as bar:
+    files = {picture for picture in pictures if isinstance(picture, Path)}
+    if not files:
+        return [str(picture) for picture in pictures]
+    with progress_bar("uploading pictures", len(files)) as bar:
 
-            async def work(services: Services) -> dict[Path, str]:
-                return await upload(services.store, paths, bar.advance)
+        async def work(services: Services) -> list[str]:
+            return await upload_found(services.store, pictures, bar.advance)
 
-            addresses = session.run(work, "The same command again uploads only what is missing")
-    return [addresses[picture] if isinstance(picture, Path) else picture for picture in pictures]
+        return session.run(work, "The same command again uploads only what is missing")
 
 
 def _write(instructions: Iterator[str], output: str, count: int) -> None:
     if output == "-":
+        if isinstance(sys.stdout, TextIOWrapper):
+            # What a workload is written in, whatever the terminal's is.
+            sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.writelines(f"{instruction}\n" for instruction in instructions)
         return
     write_workload(instructions, Path(output))

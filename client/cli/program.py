@@ -1,23 +1,36 @@
 """Program: the commands there are, and the one place where errors become lines and exit codes."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
 from cloudkon import __version__
-from cloudkon.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
+from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 
 COMMANDS = {
     "generate": ("client.cli.making", "Write a workload file of the same instruction many times."),
     "animoto": ("client.cli.making", "Write a workload file of slideshows; uploads local pictures."),
+    "slideshow": ("client.cli.making", "Write a workload file of slideshows that JSON files describe."),
     "push": ("client.cli.pushing", "Push a workload as a run, or go on with a push that broke off."),
+    "watch": ("client.cli.watching", "Show how a run goes on until it ends."),
     "check": ("client.cli.following", "Count a run's tasks by state; --wait until all have ended."),
-    "results": ("client.cli.following", "Print the results of a run."),
+    "results": ("client.cli.reading", "Print the results of a run: a table, JSON or CSV."),
+    "failures": ("client.cli.failing", "Count a run's failed tasks by their errors."),
+    "retry": ("client.cli.failing", "Push a run's failed tasks again, as a run of their own."),
     "pull": ("client.cli.pulling", "Fetch a run's videos and other objects from the store."),
     "cancel": ("client.cli.following", "Cancel the tasks of a run that have not ended."),
+    "runs": ("client.cli.listing", "List the runs there are."),
+    "status": ("client.cli.listing", "Show the fleet's queues and its latest runs."),
+    "dlq": ("client.cli.dead", "Look through dead letters; send them again or drop them."),
+    "purge": ("client.cli.dead", "Empty the fleet's queues."),
+    "completion": ("client.cli.completing", "Print a script by which a shell completes commands."),
+    "bench": ("client.cli.benching", "Measure the fleet by the experiments of the CloudKon reports."),
 }
 """Each command's module and its line in the help: modules are imported when used, so that help is quick."""
 
@@ -62,22 +75,61 @@ def program() -> None:
 
 def main(arguments: Sequence[str] | None = None, session: object = None) -> int:
     """Run the command line; give its exit code. ``session`` stands in for the one made from the environment."""
+    _ready_streams()
     try:
-        code = program.main(arguments, prog_name="python -m client", standalone_mode=False, obj=session)
+        code = program.main(
+            arguments,
+            prog_name="python -m client",
+            complete_var="_CLIENT_COMPLETE",
+            standalone_mode=False,
+            obj=session,
+        )
         sys.stdout.flush()
     except CloudKonError as error:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _refuse(error)
     except click.Abort:
         return _fail("interrupted. The same command may be given again", EXIT_INTERRUPTED)
     except BrokenPipeError:
         return _lose_reader()
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", EXIT_FAILED)
+        return _fail(_said_of_files(error), EXIT_FAILED)
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _ready_streams() -> None:
+    """Have standard streams that take whatever is written.
+
+    A program that was started without them (``>&-``) gets some that say nothing, where Python has ``None``. A terminal
+    or a pipe of a narrow character set is given escapes for what is not in it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  (open for as long as the program runs)
+        elif mode == "w" and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse(error: click.ClickException) -> int:
+    """Say in one line what is wrong with what was typed, and where to look; where no command was, give the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return EXIT_BAD_INPUT
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = f" See: {context.command_path} --help" if context else ""
+    text = error.format_message()
+    return _fail(f"{text}{'' if text.endswith(('.', '?')) else '.'}{where}", EXIT_BAD_INPUT)
+
+
+def _said_of_files(error: OSError) -> str:
+    said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return said
+    # Files without a name say nothing of where they lie.
+    places = [os.environ.get("CLOUDKON_STATE_DIR") or ".cloudkon", os.environ.get("TMPDIR") or "/tmp"]  # noqa: S108
+    return f"{said}. Make room here, in {places[0]} or in {places[1]}, and give the same command again"
 
 
 def _fail(text: str, code: int) -> int:

@@ -3,37 +3,57 @@
 from pathlib import Path
 
 import click
+import trio
 
 from client.check import check
 from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
+from client.gallery import gather, keep_page
 from client.pull import Pulled
 from client.pull import pull as pull_objects
 from client.runs import find_run
 from client.tally import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.ports import Services
+from cloudkon.words import Run
 
 
 @click.command()
 @click.argument("run", required=False)
 @click.argument("destination", type=click.Path(file_okay=False, path_type=Path), default=Path("videos"))
+@click.option("--gallery", is_flag=True, help="Fetch posters too, and write a page that shows it all; print its path.")
 @pass_session
-def pull(session: Session, run: str | None, destination: Path) -> int:
+def pull(session: Session, run: str | None, destination: Path, *, gallery: bool) -> int:
     """Fetch the videos of RUN into DESTINATION, each named by its task's number.
 
     RUN is by default the run pushed last, DESTINATION the folder videos. Every output that begins with an s3://
     address is fetched. Files that are there and whole are left alone.
-    """
+
+    \b
+    Examples:
+      python -m client pull
+      python -m client pull --gallery 3752369e039 holidays
+    """  # noqa: D301  (click's mark for text that keeps its lines)
     with progress_bar("pulling") as bar:
 
-        async def work(services: Services) -> tuple[Pulled, Tally]:
+        async def work(services: Services) -> tuple[Pulled, Tally, Path | None]:
             found = await find_run(services.ledger, run, session.pushes)
-            pulled = await pull_objects(services, found, destination, bar.advance)
-            return pulled, await check(services, found)
+            pulled = await pull_objects(services, found, destination, bar.advance, posters=gallery)
+            page = await _write_gallery(services, found, destination) if gallery else None
+            return pulled, await check(services, found), page
 
-        pulled, tally = session.run(work, "Pull again to go on: what is whole stays")
-    return _report(pulled, tally, destination)
+        pulled, tally, page = session.run(work, "Pull again to go on: what is whole stays")
+    code = _report(pulled, tally, destination)
+    if page is not None:
+        click.echo(page)
+    return code
+
+
+async def _write_gallery(services: Services, run: Run, destination: Path) -> Path:
+    from client.cli.gallery_page import page  # noqa: PLC0415  (it reads its style sheet, which few pulls need)
+
+    gathered = await gather(services.ledger, run, destination)
+    return await trio.to_thread.run_sync(keep_page, destination, page(gathered))
 
 
 def _report(pulled: Pulled, tally: Tally, destination: Path) -> int:

@@ -1,103 +1,21 @@
 """The client's commands as processes, against the embedded emulator. The test plays the worker in the ledger."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import trio
 
-from cloudkon.aws import connect
-from cloudkon.ports import Insert, Ledger, Queue, Services
-from cloudkon.ports.ledger import STATEMENTS
+from cloudkon.errors import ObjectMissing
 from cloudkon.settings import Settings
-from cloudkon.wire.message import decode_message
+from cloudkon.wire.parcel import read_message, unpack
 from cloudkon.wire.report import encode_report
-from cloudkon.words import Chunk, ChunkState, Outgoing, Progress, Record, Result, TaskState
-from tests.support.emulator import deploy, emulator
-
-ROOT = Path(__file__).parents[3]
-DEADLINE = 90
-"""Seconds that any one thing may take on a machine that is busy with other tests."""
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as address:
-        yield address
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """One user's machine: a folder and a fleet."""
-
-    folder: Path
-    settings: Settings
-
-    @property
-    def services(self) -> Services:
-        return connect(self.settings)
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        plain = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "CLOUDKON_"))}
-        return subprocess.Popen(
-            [sys.executable, "-m", "client", *arguments],
-            cwd=self.folder,
-            env=plain | {"PYTHONPATH": str(ROOT)} | self.settings.to_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command to its end; gives its standard output, or its standard error if it should fail."""
-        with self.start(*arguments) as process:
-            written, said = process.communicate(timeout=DEADLINE)
-        assert process.returncode == code, said
-        return said if code == 2 else written
-
-    def write_workload(self, count: int) -> None:
-        text = "".join(f"sleep {number % 100}\n" for number in range(count))
-        (self.folder / "workload.txt").write_text(text)
-
-
-@pytest.fixture
-def client(endpoint: str, tmp_path: Path) -> Client:
-    return Client(tmp_path, deploy(endpoint, f"client-{uuid4().hex[:8]}"))
-
-
-async def take_all(queue: Queue) -> list[Chunk]:
-    """Everything on a queue, deleted, in the order of the chunks' numbers."""
-    chunks: list[Chunk] = []
-    while deliveries := await queue.receive(10, 1, 60):
-        chunks += [decode_message(delivery.body) for delivery in deliveries]
-        await queue.delete(deliveries)
-    return sorted(chunks, key=lambda chunk: chunk.key.number)
-
-
-async def work_off(ledger: Ledger, chunks: list[Chunk], output: Callable[[int], str] = str) -> list[Result]:
-    """Write the results of chunks as a worker does at the end."""
-    results: list[Result] = []
-    for begin in range(0, len(chunks), STATEMENTS):
-        writes = []
-        for chunk in chunks[begin : begin + STATEMENTS]:
-            own = tuple(
-                Result(task.id, TaskState.SUCCEEDED, output(task.id.seq), started=1e9 + task.id.seq, seconds=1.0)
-                for task in chunk.tasks()
-            )
-            results += own
-            done = Record(chunk.key, ChunkState.DONE, "owner", 1, 0, len(chunk), Progress(results=own), int(2e9))
-            writes.append(Insert(done))
-        await ledger.write(writes)
-    return results
+from cloudkon.words import Outgoing, Parcel
+from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -158,7 +76,21 @@ def test_messages_of_a_queue_that_lost_them_are_sent_again(client: Client) -> No
     assert client.run("push", "--run", run_id).strip() == run_id
     assert trio.run(take_all, client.services.queues["worker"]) == lost
     client.write_workload(51)
-    assert "its digest is not this workload's" in client.run("push", "--run", run_id, code=2)
+    assert "its digest is not this workload's" in client.run("push", "workload.txt", "--run", run_id, code=2)
+
+
+def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) -> None:
+    (client.folder / "workload.txt").write_text("exec : " + "x" * 1_200_000 + "\n")
+    run_id = client.run("push", "--priority", "high").strip()
+    (delivery,) = trio.run(client.services.high_queues["worker"].receive, 10, 2, 60)
+    parcel = read_message(delivery.body)
+    assert isinstance(parcel, Parcel)
+    address = client.services.store.address(parcel.object_key)
+    trio.run(client.services.store.get, address, tmp_path / "payload")
+    assert unpack(parcel, (tmp_path / "payload").read_bytes()).key.run == run_id
+    trio.run(client.services.store.delete, [parcel.object_key, "payloads/none"])
+    with pytest.raises(ObjectMissing):
+        trio.run(client.services.store.head, address)
 
 
 def test_waiting_uses_up_its_own_reports_and_leaves_the_others(client: Client) -> None:
@@ -197,7 +129,9 @@ def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
         services = client.services
         assert len([one async for one in services.store.list("pictures/")]) == 3
         for seq in (0, 2):
-            await services.store.put(f"videos/{run_id}/{seq}.t.mp4", b"video %d" % seq, "video/mp4", {})
+            facts = {"pictures": "2", "seconds": "2"}
+            await services.store.put(f"videos/{run_id}/{seq}.t.jpg", b"poster %d" % seq, "image/jpeg", facts)
+            await services.store.put(f"videos/{run_id}/{seq}.t.mp4", b"video %d" % seq, "video/mp4", facts)
         chunks = await take_all(services.queues["animoto"])
         await work_off(services.ledger, chunks, lambda seq: services.store.address(f"videos/{run_id}/{seq}.t.mp4"))
 
@@ -208,9 +142,12 @@ def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
     assert f"error: task {run_id}/1: s3://" in said
     pulled = {path.name: path.read_bytes() for path in (client.folder / "videos").glob("[!.]*")}
     assert pulled == {"0.mp4": b"video 0", "2.mp4": b"video 2"}
-    with client.start("pull", run_id) as process:
-        _, said = process.communicate(timeout=DEADLINE)
+    with client.start("pull", "--gallery", run_id) as process:
+        written, said = process.communicate(timeout=DEADLINE)
     assert "0 new files, 2 were there" in said
+    page = (client.folder / written.strip()).read_text()
+    assert (client.folder / "videos/2.jpg").read_bytes() == b"poster 2"
+    assert page.count('poster="') == page.count("2 pictures · 2 s") == 2
 
 
 def test_cancelling_is_seen_by_everybody(client: Client) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +123,11 @@ def fleet(tmp_path: Path, emulator_program: str) -> Iterator[CommandLine]:
     if line.home.state_dir.exists():
         line.run("down")
     assert marked("", line.home.state_dir) == []
+
+
+@pytest.fixture
+def whole(fleet: CommandLine) -> CommandLine:
+    """A fleet whose workers are the real ones, with short leases so that losing one is soon made good."""
+    environment = {name: value for name, value in fleet.environment.items() if name != WORKER_COMMAND}
+    leases = {"CLOUDKON_LEASE_SECONDS": "4", "CLOUDKON_SKEW_SECONDS": "1", "CLOUDKON_POLL_SECONDS": "1"}
+    return replace(fleet, environment=environment | leases)

@@ -6,23 +6,11 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from fleet.local.command import WORKER_COMMAND
 from tests.integration.fleet.conftest import CommandLine, eventually
 
 TASKS = 400
-
-
-@pytest.fixture
-def whole(fleet: CommandLine) -> CommandLine:
-    """A fleet whose workers are the real ones, with short leases so that losing one is soon made good."""
-    environment = {name: value for name, value in fleet.environment.items() if name != WORKER_COMMAND}
-    leases = {"CLOUDKON_LEASE_SECONDS": "4", "CLOUDKON_SKEW_SECONDS": "1", "CLOUDKON_POLL_SECONDS": "1"}
-    return replace(fleet, environment=environment | leases)
 
 
 def client(line: CommandLine, *words: str) -> str:

@@ -25,26 +25,26 @@ class EmulatedFleet:
         self.queue = self.services.queues[WORKER.name]
         self.dead_letters = self.services.dead_letters[WORKER.name]
 
-    def push(self, *instructions: str, chunk: int = 1, copies: int = 1) -> Run:
+    def push(self, *instructions: str, chunk: int = 1, copies: int = 1, pool: str = WORKER.name) -> Run:
         run = Run.plan(
             run_id=new_run_id(),
-            counts={WORKER.name: len(instructions)},
+            counts={pool: len(instructions)},
             chunk_size=chunk,
             digest="",
             started=time.time(),
         )
         bodies = [
             encode_message(Chunk(key, first, instructions[first : first + count]))
-            for key, first, count in run.chunks(WORKER.name)
+            for key, first, count in run.chunks(pool)
             for _ in range(copies)
         ]
         trio.run(self.services.ledger.create_run, run)
-        self.send(*bodies)
+        self.send(*bodies, pool=pool)
         return run
 
-    def send(self, *bodies: str) -> None:
+    def send(self, *bodies: str, pool: str = WORKER.name) -> None:
         for some in batched([Outgoing(body) for body in bodies], BATCH):
-            trio.run(self.queue.send, some)
+            trio.run(self.services.queues[pool].send, some)
 
     def records(self, run: Run) -> list[Record]:
         async def read() -> list[Record]:

@@ -20,13 +20,20 @@ PATIENCE = 40.0
 
 
 class Program:
-    """One run of ``python -m images.worker``."""
+    """One run of ``python -m images.worker``, or of another worker's module."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str, directory: Path = ROOT) -> None:
+    def __init__(
+        self,
+        log: Path,
+        environment: Mapping[str, str],
+        *arguments: str,
+        directory: Path = ROOT,
+        module: str = "images.worker",
+    ) -> None:
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "images.worker", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=directory,
                 env={"PATH": os.environ["PATH"], "HOME": str(log.parent), "PYTHONPATH": str(ROOT), **environment},
                 stdout=output,

@@ -131,16 +131,16 @@ def test_exec_is_off_unless_the_pool_allows_it(fleet: EmulatedFleet, start: Prog
 
 
 def test_a_message_put_in_by_hand_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, start: Programs) -> None:
-    newer = json.dumps({"v": 2, "run": "later", "chunk": 0, "shards": 1, "first": 0, "tasks": ["sleep 1"]})
-    fleet.send("do something", newer)
+    older = json.dumps({"v": 0, "run": "later", "chunk": 0, "shards": 1, "first": 0, "tasks": ["sleep 1"]})
+    fleet.send("do something", older)
     run = fleet.push("sleep 1", "sleep 1")
     worker = start.start("--until-empty")
     assert worker.wait() == 0
     assert fleet.states(run) == {"SUCCEEDED": 2}
-    assert sorted(fleet.rejected()) == sorted(["do something", newer])
+    assert sorted(fleet.rejected()) == sorted(["do something", older])
     reasons = [line["error"] for line in worker.said("message-rejected")]
     assert any("not JSON" in reason for reason in reasons)
-    assert any("version 2; this worker reads version 1" in reason for reason in reasons)
+    assert any("version 0; this worker reads version 2" in reason for reason in reasons)
 
 
 def test_every_line_of_the_log_is_json_that_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:

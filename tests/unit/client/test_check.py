@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -6,18 +5,23 @@ import trio
 import trio.testing
 
 from client.check import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_for
+from client.dead_letters import DeadLetter
 from client.hints import LONGEST_POLL
+from client.quiet import QUIET_SECONDS
 from client.results import as_line, results
-from client.tally import Tally
+from client.tally import READERS, Tally
 from cloudkon.errors import AccessDenied, Unavailable
-from cloudkon.memory import MemoryLedger, MemoryQueue
-from cloudkon.ports import Insert, Services
+from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services
+from cloudkon.ports import Insert, OutlinePage, Services
+from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import encode_report
 from cloudkon.words import (
+    Chunk,
     ChunkKey,
     ChunkState,
     Delivery,
     Outgoing,
+    Outline,
     Progress,
     Record,
     Result,
@@ -208,11 +212,29 @@ class AwayLedger(MemoryLedger):
         super().__init__()
         self.back_at = back_at
 
-    async def records(self, run: Run) -> AsyncIterator[Record]:
+    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
         if trio.current_time() < self.back_at:
             raise Unavailable("connection refused")
-        async for record in super().records(run):
-            yield record
+        return await super().outlines(run, shard, first)
+
+
+async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: trio.testing.MockClock) -> None:
+    class SlowLedger(MemoryLedger):
+        pages = 0
+
+        async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+            self.pages += 1
+            await trio.sleep(1)
+            return await super().outlines(run, shard, first)
+
+    services = replace(memory_services(), ledger=(ledger := SlowLedger()))
+    run = a_run(200_000, chunk=2)
+    await record_results(services, run, succeeded(run, range(0, 100_000, 10)))
+    shards: list[None] = []
+    tally = await check(services, run, on_shard=lambda: shards.append(None))
+    assert (tally.succeeded, tally.seconds, tally.busy_seconds) == (20_000, 199_982.0, 20_000.0)
+    assert len(shards) == ledger.pages == run.shards == 64
+    assert trio.current_time() == pytest.approx(64 / READERS)
 
 
 async def test_waiting_outlives_a_ledger_that_restarts(
@@ -256,8 +278,65 @@ def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
     tally = Tally(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
     record = Record(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
-    tally.add(record, now=4.0)
+    tally.add(Outline.of(record), now=4.0)
     assert (tally.succeeded, tally.running, tally.waiting) == (1, 1, 0)
     lost = Tally(run)
-    lost.add(record, now=6.0)
+    lost.add(Outline.of(record), now=6.0)
     assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)
+
+
+async def test_waiting_for_nothing_but_dead_letters_ends_and_names_them(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(4, chunk=2)
+    await services.ledger.create_run(run)
+    await record_results(services, run, succeeded(run, [0]))
+    lost = encode_message(Chunk(ChunkKey("r1", 1, 1), 2, ("resize a", "resize b")))
+    others = encode_message(Chunk(ChunkKey("r2", 0, 1), 0, ("resize c",)))
+    await services.dead_letters["worker"].send([Outgoing(body, {"reason": "no handler"}) for body in (others, lost)])
+    named: list[DeadLetter] = []
+    tally = await wait_for(services, run, ignore, on_stranded=named.extend)
+    assert (tally.succeeded, tally.waiting) == (2, 2)
+    assert [(letter.chunk and letter.chunk.key.number, letter.reason) for letter in named] == [(1, "no handler")]
+    assert trio.current_time() >= QUIET_SECONDS, "SQS's counts lag"
+    assert (await services.dead_letters["worker"].depth()).visible == 2, "they were given back"
+
+
+@pytest.mark.parametrize("hindrance", ["a message is queued", "more is missing than they hold"])
+async def test_waiting_goes_on_while_something_may_still_come(
+    services: Services, hindrance: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    run = a_run(4, chunk=2)
+    letters = [encode_message(Chunk(ChunkKey("r1", number, 1), 2 * number, ("a b", "a c"))) for number in (0, 1)]
+    if hindrance.startswith("more"):
+        letters.pop()
+    else:
+        await services.queues["worker"].send([Outgoing("another run's")])
+    await services.dead_letters["worker"].send([Outgoing(body) for body in letters])
+    named: list[DeadLetter] = []
+    missed: list[int] = []
+    with trio.move_on_after(4 * QUIET_SECONDS) as waited:
+        await wait_for(services, run, ignore, on_stranded=named.extend, on_missing=missed.append)
+    assert waited.cancelled_caught
+    assert not named
+    assert set(missed) == ({4} if hindrance.startswith("more") else set())
+
+
+async def test_tasks_whose_messages_are_lost_are_told_while_waiting(
+    services: Services, autojump_clock: trio.testing.MockClock
+) -> None:
+    """As after a purge. It may be a push that has yet to send them, so waiting goes on."""
+    run = a_run(4)
+    await services.ledger.create_run(run)
+    await record_results(services, run, succeeded(run, [0]))
+    missed: list[int] = []
+
+    async def work() -> None:
+        await trio.sleep(3 * QUIET_SECONDS)
+        await record_results(services, run, succeeded(run, range(1, 4)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        tally = await wait_for(services, run, ignore, on_stranded=lambda _: None, on_missing=missed.append)
+    assert tally.all_succeeded
+    assert set(missed) == {3}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,33 +12,20 @@ from client.cli.program import main
 from client.cli.session import Session
 from client.crowding import COMFORTABLE
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
-from cloudkon.memory import MemoryQueue
+from cloudkon.memory import MemoryQueue, memory_services
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import Result, Run, TaskId, TaskState
-from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
-
-Client = Callable[..., int]
-
-
-@pytest.fixture
-def client(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-    return lambda *arguments, fleet=services: main(arguments, Session(Settings(), lambda _settings: fleet))
-
-
-def read_run(services: Services, run_id: str) -> Run:
-    found = trio.run(services.ledger.read_run, run_id)
-    assert found is not None
-    return found
-
-
-def push(client: Client, capsys: pytest.CaptureFixture[str], count: int = 20, *options: str) -> str:
-    assert client("generate", str(count), "sleep", "10") == EXIT_OK
-    capsys.readouterr()
-    assert client("push", *options) == EXIT_OK
-    return capsys.readouterr().out.strip()
+from cloudkon.words import Result, TaskId, TaskState
+from tests.unit.client.commands import Client, push, read_run
+from tests.unit.client.doubles import (
+    BreakingQueue,
+    RemadeLedger,
+    chunks_on,
+    json_lines,
+    record_results,
+    succeeded,
+    with_queue,
+)
 
 
 def test_push_prints_nothing_but_the_run_on_standard_output(
@@ -89,8 +76,34 @@ def test_a_runs_messages_are_sent_again_in_its_own_chunks(
     assert len(trio.run(chunks_on, emptied.queues["worker"])) == 3
     client("generate", "21", "sleep", "10")
     capsys.readouterr()
-    assert client("push", "--run", run_id, fleet=emptied) == EXIT_BAD_INPUT
+    assert client("push", "workload.txt", "--run", run_id, fleet=emptied) == EXIT_BAD_INPUT
     assert f"run '{run_id}': its digest is not this workload's" in capsys.readouterr().err
+
+
+def test_a_run_that_its_ledger_lost_is_named_with_the_remedy_and_done_again(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = push(client, capsys, 20, "--chunk", "8")
+    new = memory_services()
+    assert client("check", run_id, fleet=new) == EXIT_BAD_INPUT
+    assert f"Do it again with: python -m client push --run {run_id} WORKLOAD" in capsys.readouterr().err
+    assert client("push", "--run", run_id, fleet=new) == EXIT_OK
+    assert "All its tasks are sent, to be done again" in capsys.readouterr().err
+    assert len(trio.run(chunks_on, new.queues["worker"])) == 3
+    assert client("check", run_id, fleet=new) == EXIT_FAILED, "none has ended yet"
+
+
+def test_waiting_says_when_results_are_lost_with_the_ledger(
+    client: Client, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remade = replace(services, ledger=RemadeLedger())
+    client("generate", "3", "sleep", "10")
+    assert client("push", fleet=remade) == EXIT_OK
+    run = read_run(remade, capsys.readouterr().out.split()[-1])
+    trio.run(record_results, remade, run, succeeded(run, [0, 1, 2]))
+    assert client("check", "--wait", fleet=remade) == EXIT_OK
+    told = capsys.readouterr().err
+    assert told.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
 
 
 def test_a_crowded_embedded_emulator_is_warned_of(
@@ -134,7 +147,7 @@ def test_failed_tasks_are_told_and_listed(
     failed = Result(TaskId(run.id, 1), TaskState.FAILED, error="no such file")
     trio.run(record_results, services, run, [*succeeded(run, [0, 2], "fine"), failed])
     assert client("check") == EXIT_FAILED
-    assert f"results {run.id} --failed" in capsys.readouterr().err
+    assert f"failures {run.id}" in capsys.readouterr().err
     assert client("results", "--failed") == EXIT_OK
     assert capsys.readouterr().out.split() == [f"{run.id}/1", "FAILED", "0.000", "s", "no", "such", "file"]
     assert client("results", run.id, "--json") == EXIT_OK
@@ -216,10 +229,9 @@ def test_a_workload_goes_to_standard_output_when_asked(client: Client, capsys: p
 
 
 def test_a_folder_that_can_not_be_written_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    assert client("generate", "2", "sleep", "1", "-o", "nowhere/workload.txt") == EXIT_FAILED
+    assert client("generate", "2", "sleep", "1", "-o", "nowhere/workload.txt") == EXIT_BAD_INPUT
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert line.endswith("No such file or directory")
+    assert line == "error: --output nowhere/workload.txt: there is no folder nowhere. Make it first"
 
 
 def test_json_of_an_unfinished_run_has_no_rate(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The program as a user starts it, with input that it can't take, and with no fleet."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -43,6 +44,11 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
         (["check"], "no local fleet is up here"),
         (["results", "3a4f0c1b2c3"], "no local fleet is up here"),
         (["pull"], "no local fleet is up here"),
+        (["runs"], "no local fleet is up here"),
+        (["watch", "--every", "0"], "--every 0: it must be at least 1"),
+        (["dlq", "drop", "--all"], "nobody is there to ask. Give --yes"),
+        (["push", "good.txt", "--duration", "soon"], "duration 'soon': it is no time. Write it as: 20ms"),
+        (["push", "good.txt", "--set", "jobs"], "--set 'jobs': it is not NAME=FILE"),
         (["animoto", "3"], "there are no pictures to take. Give links"),
     ],
 )
@@ -83,10 +89,53 @@ def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environmen
     assert nobody in line
 
 
-def test_an_unknown_command_is_a_usage_error(tmp_path: Path, environment: dict[str, str]) -> None:
-    code, _, said = start("frobnicate", where=tmp_path, environment=environment)
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["frobnicate"], "error: No such command 'frobnicate'. See: python -m client --help\n"),
+        (
+            ["check", "--wiat"],
+            "error: No such option '--wiat'. Did you mean '--wait'? See: python -m client check --help\n",
+        ),
+        (["generate"], "error: Missing argument 'COUNT'. See: python -m client generate --help\n"),
+        (["watch", "--every", "nan"], "error: --every nan: it must be at least 1\n"),
+        (
+            ["generate", "1", "sleep", "1", "-o", "no/file"],
+            "error: --output no/file: there is no folder no. Make it first\n",
+        ),
+        (["generate", "1", "sleep", "1", "-o", "."], "error: --output .: it is a folder. Name a file in it\n"),
+    ],
+)
+def test_what_is_mistyped_is_one_line_that_says_where_to_look(
+    arguments: list[str], text: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    assert start(*arguments, where=tmp_path, environment=environment) == (2, "", text)
+
+
+def test_a_program_without_standard_streams_says_nothing_and_ends_as_ever(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """As ``nohup``, cron and ``>&-`` start some: what would be printed, asked or read is nobody's."""
+    for words, code in ((["--help"], 0), (["bench", "--dry-run"], 0), (["push", "-"], 2), (["runs"], 2)):
+        line = " ".join([*map(shlex.quote, [*PROGRAM, *words]), "<&- >&- 2>&-"])
+        assert subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, env=environment, check=False).returncode == code
+
+
+def test_a_narrow_character_set_is_written_by_escapes(tmp_path: Path, environment: dict[str, str]) -> None:
+    narrow = environment | {"PYTHONIOENCODING": "latin-1"}
+    code, _, said = start("generate", "1", "check✓", where=tmp_path, environment=narrow)
     assert code == 2
-    assert "No such command 'frobnicate'" in said
+    assert r"instruction 'check\u2713'" in said
+    code, written, _ = start("generate", "1", "exec", "echo é ✓", "-o", "-", where=tmp_path, environment=narrow)
+    assert (code, written) == (0, "exec echo é ✓\n"), "a workload is UTF-8 everywhere"
+
+
+def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    beside = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"}
+    code, written, said = start("check", where=tmp_path, environment=environment | beside)
+    assert (code, written) == (130, "")
+    assert said == "error: interrupted. The same command may be given again\n"
 
 
 def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict[str, str]) -> None:

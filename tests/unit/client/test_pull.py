@@ -123,6 +123,22 @@ async def test_a_folder_that_can_not_be_made_is_said(services: Services, tmp_pat
         await pull(services, a_run(), tmp_path / "videos")
 
 
+async def test_all_that_an_output_begins_with_is_fetched_and_one_that_is_missing_stops_no_other(
+    services: Services, tmp_path: Path
+) -> None:
+    names = ("0.t0k.mp4", "0.t0k.jpg", "first.csv", "second.csv")
+    stored = [await services.store.put(name, name.encode(), "x/y", {}) for name in names]
+    addresses = [one.address for one in stored]
+    addresses.insert(1, "s3://memory/gone.png")
+    output = f"{' '.join(addresses)} (see s3://memory/first.csv)"
+    await record_results(services, a_run(), [Result(TaskId("r1", 0), TaskState.SUCCEEDED, output=output)])
+    pulled = await pull(services, a_run(), tmp_path)
+    contents = {"0.mp4": names[0], "0.jpg": names[1], "0.csv": names[2], "0-5.csv": names[3]}
+    assert files(tmp_path) == {name: content.encode() for name, content in contents.items()}
+    assert (pulled.fetched, len(pulled.problems)) == (4, 1)
+    assert "gone.png" in pulled.problems[0]
+
+
 @pytest.mark.parametrize(
     ("output", "address", "name"),
     [
@@ -130,8 +146,8 @@ async def test_a_folder_that_can_not_be_made_is_said(services: Services, tmp_pat
         ("s3://b/no-suffix and words", "s3://b/no-suffix", "7"),
         ("s3://b/a/../../etc/passwd", "s3://b/a/../../etc/passwd", "7"),
         ("s3://b/x.tar/../y.{}", "s3://b/x.tar/../y.{}", "7"),
-        ("hello s3://b/x.mp4", "", "7"),
-        ("   ", "", "7"),
+        ("hello s3://b/x.mp4", "", ""),
+        ("   ", "", ""),
     ],
 )
 def test_only_an_output_that_begins_with_an_address_is_an_object(output: str, address: str, name: str) -> None:

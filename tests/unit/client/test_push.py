@@ -1,3 +1,4 @@
+import os
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +12,9 @@ from client.push import PushBroke, Pushed, PushEvents, push, push_again
 from client.pushes import Pushes
 from client.sending import Watermark, send_batches
 from cloudkon.errors import InvalidInput, RunConflict
-from cloudkon.memory import MemoryQueue, memory_services
+from cloudkon.memory import MemoryQueue, MemoryStore, memory_services
 from cloudkon.ports import QueueOutcome, Services
-from cloudkon.wire.message import INSTRUCTION_LIMIT, MESSAGE_LIMIT
+from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.words import Outgoing, Run
 from tests.unit.client.doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, spooled, with_queue
 
@@ -171,6 +172,43 @@ async def test_pushing_a_run_again_sends_all_its_messages_anew(
     assert (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run.id != run.id
 
 
+async def test_a_run_that_its_ledger_lost_is_pushed_again_as_it_was(
+    services: Services, pushes: Pushes, tmp_path: Path
+) -> None:
+    run = (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run
+    new = memory_services()
+    kept = pushes.runs.find(run.id)
+    assert kept == run
+    with spooled(HUNDRED, tmp_path, 10) as spool:
+        await push_again(new, kept, spool, pushes)
+    assert await new.ledger.read_run(run.id) == run
+    assert await chunks_on(new.queues["worker"]) == await chunks_on(services.queues["worker"])
+
+
+def test_runs_are_kept_as_long_as_the_ledger_keeps_their_results(pushes: Pushes) -> None:
+    old, new = (
+        Run.plan(run_id=name, counts={"worker": 1}, chunk_size=1, digest="", started=1.0) for name in ("old", "new")
+    )
+    pushes.remember(old)
+    [path] = pushes.runs.directory.iterdir()
+    month_ago = path.stat().st_mtime - 29 * 86400
+    os.utime(path, (month_ago, month_ago))
+    pushes.remember(new)
+    assert pushes.runs.find("old") is None
+    assert pushes.runs.find("new") == new
+    assert replace(pushes, fleet="other").runs.find("new") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "5", '{"id": "torn', '{"id": "x", "ranges": [], "of_a_later_version": 1}']
+)
+def test_a_kept_run_that_can_not_be_read_is_none(pushes: Pushes, text: str) -> None:
+    pushes.remember(Run.plan(run_id="x", counts={"worker": 1}, chunk_size=1, digest="", started=1.0))
+    [path] = pushes.runs.directory.iterdir()
+    path.write_text(text)
+    assert pushes.runs.find("x") is None
+
+
 async def test_pushing_a_run_again_forgets_no_other_run_of_the_workload(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
@@ -210,7 +248,7 @@ async def test_a_push_tells_of_each_message(services: Services, pushes: Pushes, 
 
 
 def test_batches_hold_ten_messages_and_no_more_bytes_than_a_call_takes(tmp_path: Path) -> None:
-    long = "exec " + "x" * (INSTRUCTION_LIMIT - 5)
+    long = "exec " + "x" * 262_000
     with spooled("\n".join(["sleep 1"] * 25 + [long] * 9), tmp_path) as spool:
         found = list(batches(spool.plan("r", 0.0), spool))
     assert [number for batch in found for number in range(batch.first, batch.end)] == list(range(34))
@@ -245,7 +283,8 @@ async def test_memory_stays_the_same_however_much_is_pushed(tmp_path: Path) -> N
         run = spool.plan("r", 0.0)
         tracemalloc.start()
         try:
-            await send_batches({"worker": sink}, batches(run, spool), Watermark(0), lambda _messages: None)
+            found = batches(run, spool)
+            await send_batches({"worker": sink}, MemoryStore(), found, Watermark(0), lambda _messages: None)
             assert tracemalloc.get_traced_memory()[1] < 1_000_000
         finally:
             tracemalloc.stop()
@@ -266,7 +305,7 @@ def test_a_record_torn_by_a_crash_is_read_up_to_the_tear(pushes: Pushes) -> None
 
 
 def test_fleets_do_not_share_their_last_run(pushes: Pushes) -> None:
-    pushes.remember("one")
+    pushes.remember(Run.plan(run_id="one", counts={"worker": 1}, chunk_size=1, digest="", started=1.0))
     with pytest.raises(InvalidInput, match="none was pushed from here to fleet 'other'"):
         replace(pushes, fleet="other").last()
     assert pushes.last() == "one"

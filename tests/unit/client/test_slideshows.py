@@ -33,7 +33,7 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
     [instruction] = slideshow_instructions(links, 1, 3, ["--seconds", "2", "--size", "720p"])
     job = parse_animoto(instruction.removeprefix("animoto "))
     assert list(job.links) == links
-    assert job.seconds == 2
+    assert job.slides[0].seconds == 2
     assert job.width == 1280
 
 
@@ -45,7 +45,8 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
         (LINKS, 1, -1, [], "--pictures -1: it must be at least 1"),
         (LINKS, 1, 2, ["--seconds", "no"], "--seconds no"),
         ([*LINKS, "https:///nothing"], 1, 2, [], "it names no host"),
-        (LINKS, 1, 20_000, [], "it has .* bytes, and a message takes"),
+        (LINKS, 1, 2, ["--title", "one\ntwo"], r"it has a line break, and an instruction is one line. Describe it in"),
+        (LINKS, 1, 20_000, [], "there are 20,000 links, and a video takes 10,000"),
     ],
 )
 def test_what_no_worker_could_render_is_refused_at_once(

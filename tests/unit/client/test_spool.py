@@ -59,25 +59,33 @@ def test_a_chunk_size_that_no_message_takes_is_refused(size: int, tmp_path: Path
         pass
 
 
-@pytest.mark.parametrize("letter", ["x", '"', "\x01"])
-def test_a_chunk_that_no_message_takes_is_found_before_anything_is_sent(letter: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("letter", "count"), [("x", 7), ('"', 4), ("\x01", 2)])
+def test_a_chunk_that_is_too_large_is_found_before_anything_is_sent(letter: str, count: int, tmp_path: Path) -> None:
     long = "exec " + letter * (INSTRUCTION_LIMIT - 5)
-    text = "\n".join(["sleep 1", *[long] * 5])
-    with pytest.raises(InvalidWorkload, match=r"line 1: chunk: .* lower --chunk"), spooled(text, tmp_path, 6):
+    text = "\n".join(["sleep 1", *[long] * count])
+    with pytest.raises(InvalidWorkload, match=r"line 1: chunk: .* lower --chunk"), spooled(text, tmp_path, 1000):
         pass
 
 
 def test_the_last_chunk_is_measured_though_it_is_not_full(tmp_path: Path) -> None:
     long = "exec " + "x" * (INSTRUCTION_LIMIT - 5)
-    text = "\n".join([*["sleep 1"] * 10, *[long] * 5])
+    text = "\n".join([*["sleep 1"] * 10, *[long] * 7])
     with pytest.raises(InvalidWorkload, match="line 11: chunk"), spooled(text, tmp_path, 10):
         pass
 
 
-def test_what_fits_is_pushed_in_chunks_as_large_as_a_message(tmp_path: Path) -> None:
-    long = "exec " + "x" * (INSTRUCTION_LIMIT - 5)
-    with spooled("\n".join([long] * 3), tmp_path, 3) as spool:
-        assert spool.count == 3
+def test_one_instruction_fits_a_chunk_whatever_is_in_it(tmp_path: Path) -> None:
+    long = "exec " + "\x01" * (INSTRUCTION_LIMIT - 5)
+    with spooled(long, tmp_path) as spool:
+        assert spool.count == 1
+
+
+def test_checking_tells_how_far_it_is(tmp_path: Path) -> None:
+    told: list[int] = []
+    text = io.BytesIO(b"sleep 1\n" * 25_000)
+    with spool_workload(text, "w", tmp_path, on_instructions=told.append) as spool:
+        assert spool.count == 25_000
+    assert told == [10_000, 10_000]
 
 
 def test_nothing_is_left_on_disk(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Archive: a run's instructions in the store, so that from anywhere what failed can be named and retried.
+
+One object a run, ``runs/RUN/instructions.gz``: a line a task, in the order of their numbers.
+"""
+
+import gzip
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from client.spool import Spool
+from cloudkon.backoff import BRIEF, persist
+from cloudkon.errors import InvalidInput, ObjectMissing
+from cloudkon.ports import Store
+from cloudkon.words import Run
+
+MEDIA_TYPE = "application/gzip"
+_LEVEL = 1
+"""Of gzip: a million lines in a second or two, and twice the bytes of its best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """The instructions of a run, in a compressed file. Each reading streams it from its beginning."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them, in the order of the tasks' numbers."""
+        with gzip.open(self.path, "rb") as stream:
+            for line in stream:
+                yield line.decode().removesuffix("\n")
+
+    def some(self, numbers: Collection[int]) -> dict[int, str]:
+        """Those of the tasks of these numbers."""
+        wanted = set(numbers)
+        found: dict[int, str] = {}
+        if wanted:
+            for number, instruction in enumerate(self):
+                if number in wanted:
+                    found[number] = instruction
+                    if len(found) == len(wanted):
+                        break
+        return found
+
+
+def _key(run: Run) -> str:
+    return f"runs/{run.id}/instructions.gz"
+
+
+async def keep_instructions(store: Store, run: Run, spool: Spool) -> None:
+    """Store the instructions of a run unless they are there. Raises what the store raises."""
+    try:
+        await persist(lambda: store.head(store.address(_key(run))), BRIEF)
+    except ObjectMissing:
+        with tempfile.TemporaryDirectory(prefix="cloudkon-") as folder:
+            path = Path(folder, "instructions.gz")
+            await trio.to_thread.run_sync(_compress, run, spool, path)
+            await persist(lambda: store.put(_key(run), path, MEDIA_TYPE, {}), BRIEF)
+
+
+def _compress(run: Run, spool: Spool, path: Path) -> None:
+    with gzip.open(path, "wb", _LEVEL) as target:
+        for part in run.ranges:
+            source = spool.files[part.pool]
+            source.seek(0)
+            shutil.copyfileobj(source, target)
+
+
+async def fetch_instructions(store: Store, run: Run, path: Path) -> None:
+    """Write the instructions of a run to a file, compressed, or raise ``InvalidInput`` if they were not kept."""
+    try:
+        await persist(lambda: store.get(store.address(_key(run)), path), BRIEF)
+    except ObjectMissing:
+        remedy = "Push the lines that failed as a new workload"
+        raise InvalidInput(f"run {run.id!r}", "its instructions are not in the store", remedy) from None
+
+
+@asynccontextmanager
+async def kept_instructions(store: Store, run: Run) -> AsyncIterator[Instructions]:
+    """Fetch the instructions of a run for a while, or raise ``InvalidInput`` if they were not kept."""
+    with tempfile.TemporaryDirectory(prefix="cloudkon-") as folder:
+        path = Path(folder, "instructions.gz")
+        await fetch_instructions(store, run, path)
+        yield Instructions(path)

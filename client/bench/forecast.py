@@ -1,0 +1,50 @@
+"""Forecast: what a bench would do, how long that takes at the least, and what its requests cost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from client.bench.experiments import PICTURES, Cell
+from client.bench.measuring import Terms
+from client.costs import estimate_cost
+
+_ADDRESS_BYTES = 100
+"""Of a picture's link, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One cell's.
+
+    ``seconds`` are what the tasks take at full efficiency, ``None`` where nobody knows; ``dollars`` are of requests on
+    AWS, without the machines.
+    """
+
+    cell: Cell
+    tasks: int
+    messages: int
+    seconds: float | None
+    dollars: float
+
+
+def forecast(cells: Iterable[Cell], terms: Terms) -> list[Forecast]:
+    """Each cell's."""
+    return [_of(cell, terms) for cell in cells]
+
+
+def _of(cell: Cell, terms: Terms) -> Forecast:
+    one = cell.experiment
+    slots = cell.width if one.is_local else cell.width * terms.slots
+    tasks = one.count(slots, terms.share)
+    known = one.milliseconds is not None and not one.is_throughput
+    seconds = tasks * one.milliseconds / 1000 / slots if known and one.milliseconds is not None else None
+    if one.is_local:
+        return Forecast(cell, tasks, 0, seconds, 0.0)
+    messages = -(-tasks // terms.chunk)
+    size = tasks * (len(one.instruction) or PICTURES * _ADDRESS_BYTES)
+    return Forecast(
+        cell,
+        tasks,
+        messages,
+        seconds,
+        estimate_cost(tasks, messages, size, tasks * (one.milliseconds or 0) / 1000).total,
+    )

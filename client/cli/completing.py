@@ -1,0 +1,89 @@
+"""The completion command: scripts by which shells complete ``python -m client``. Click answers what they ask."""
+
+import click
+
+_BASH = """\
+_cloudkon_client() {
+    if [[ ${COMP_WORDS[1]} != -m || ${COMP_WORDS[2]} != client ]] || ((COMP_CWORD < 3)); then
+        compopt -o default
+        return
+    fi
+    local IFS=$'\\n' answer type value
+    COMPREPLY=()
+    for answer in $(env COMP_WORDS="client${IFS}${COMP_WORDS[*]:3}" COMP_CWORD=$((COMP_CWORD - 2)) \\
+        _CLIENT_COMPLETE=bash_complete "${COMP_WORDS[0]}" -m client); do
+        IFS=',' read -r type value <<<"$answer"
+        case $type in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain) COMPREPLY+=("$value") ;;
+        esac
+    done
+}
+complete -F _cloudkon_client python python3
+"""
+_ZSH = """\
+_cloudkon_client() {
+    if [[ $words[2] != -m || $words[3] != client ]] || ((CURRENT < 4)); then
+        _default
+        return
+    fi
+    local -a answers described plain
+    local type value help
+    answers=("${(@f)$(env COMP_WORDS="client ${words[4,-1]}" COMP_CWORD=$((CURRENT - 3)) \\
+        _CLIENT_COMPLETE=zsh_complete $words[1] -m client)}")
+    for type value help in ${answers}; do
+        case $type in
+            dir) _path_files -/ ;;
+            file) _path_files -f ;;
+            plain) [[ $help == _ ]] && plain+=("$value") || described+=("$value:$help") ;;
+        esac
+    done
+    [[ -n $described ]] && _describe -V unsorted described -U
+    [[ -n $plain ]] && compadd -U -V unsorted -a plain
+}
+compdef _cloudkon_client python python3
+"""
+_FISH = """\
+function __cloudkon_asks
+    set -l words (commandline -opc)
+    test (count $words) -ge 3; and test "$words[2]" = -m; and test "$words[3]" = client
+end
+function __cloudkon_client
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    set -l python $words[1]
+    set -e words[1..3]
+    for answer in (env "COMP_WORDS=client $words" "COMP_CWORD=$current" _CLIENT_COMPLETE=fish_complete \\
+            $python -m client)
+        set -l parts (string split -m 1 "," -- $answer)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories (commandline -ct)
+            case file
+                __fish_complete_path (commandline -ct)
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+complete -c python -n __cloudkon_asks -f -a "(__cloudkon_client)"
+complete -c python3 -n __cloudkon_asks -f -a "(__cloudkon_client)"
+"""
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(SCRIPTS)))
+def completion(shell: str) -> None:
+    """Print a script by which SHELL completes commands and options behind python -m client.
+
+    Whatever else python runs is completed by file names.
+
+    \b
+    Examples:
+      source <(python -m client completion bash)
+      source <(python -m client completion zsh)
+      python -m client completion fish | source
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    click.echo(SCRIPTS[shell], nl=False)

@@ -1,0 +1,31 @@
+"""Letters: how a dead letter is shown, as a line and as JSON."""
+
+from client.cli.wording import counted
+from client.dead_letters import DeadLetter
+from client.results import printable
+
+_SHORT_ID = 8
+
+
+def letter_line(letter: DeadLetter) -> str:
+    """As one line for people."""
+    chunk = letter.chunk
+    what = f"{chunk.key}, {counted(len(chunk), 'task')}" if chunk else "no chunk"
+    return (
+        f"{letter.delivery.message_id[:_SHORT_ID]}  {letter.pool}  {letter.state}  {what}: {printable(letter.reason)}"
+    )
+
+
+def letter_json(letter: DeadLetter) -> dict[str, object]:
+    """As ``dlq list --json`` writes it."""
+    chunk = letter.chunk
+    return {
+        "id": letter.delivery.message_id,
+        "pool": letter.pool,
+        "state": letter.state,
+        "run": chunk.key.run if chunk else None,
+        "chunk": chunk.key.number if chunk else None,
+        "tasks": len(chunk) if chunk else None,
+        "reason": letter.reason,
+        "receives": letter.delivery.receives,
+    }

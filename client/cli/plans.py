@@ -1,0 +1,38 @@
+"""Plans: what a push would send, as ``push --dry-run`` says it."""
+
+import json
+
+import click
+
+from client.cli.wording import counted, lasting, sized
+from client.costs import estimate_cost
+from client.durations import Durations
+from client.spool import Spool
+from cloudkon.prices import prices
+
+
+def show_plan(spool: Spool, durations: Durations, *, as_json: bool) -> None:
+    """Print it on standard output."""
+    run = spool.plan("planned", 0.0)
+    cost = estimate_cost(run.count, run.chunk_count, spool.size, durations.work or 0.0)
+    if as_json:
+        facts = {
+            "tasks": run.count,
+            "messages": run.chunk_count,
+            "chunk_size": run.chunk_size,
+            "bytes": spool.size,
+            "pools": dict(spool.counts),
+            "work_seconds": None if durations.work is None else round(durations.work, 3),
+            "dollars": {"queues": cost.queues, "ledger": cost.ledger},
+        }
+        click.echo(json.dumps(facts))
+        return
+    pools = ", ".join(f"{count:,} to pool {pool}" for pool, count in spool.counts.items())
+    click.echo(f"{counted(run.count, 'task')}: {pools}")
+    click.echo(f"{counted(run.chunk_count, 'message')} of up to {counted(run.chunk_size, 'task')}, {sized(spool.size)}")
+    if durations.work is not None:
+        click.echo(f"{lasting(durations.work)} of work for one slot")
+    shares = f"${cost.queues:.4f} SQS, ${cost.ledger:.4f} DynamoDB"
+    about = "about" if durations.work is not None else "at least"
+    click.echo(f"{about} ${cost.total:.4f} of requests on AWS: {shares} ({prices().origin})")
+    click.echo("nothing was sent")

@@ -1,0 +1,89 @@
+"""The results command."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+
+import click
+
+from client.cli.display import say
+from client.cli.session import Session, pass_session
+from client.cli.wording import counted
+from client.results import as_json as result_as_json
+from client.results import as_line
+from client.runs import find_run
+from client.selection import Selection, selected
+from cloudkon.errors import InvalidInput
+from cloudkon.ports import Services
+from cloudkon.words import Result, TaskState
+
+STATES = [state.lower() for state in TaskState]
+COLUMNS = ["task", "state", "output", "error", "attempts", "started", "seconds", "worker"]
+Write = Callable[[Result], object]
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--failed", is_flag=True, help="The same as --state failed.")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES, case_sensitive=False), help="Any of these.")
+@click.option("--instruction", default="", metavar="PATTERN", help="Instructions like this: 'sleep 1*'.")
+@click.option("--worker", default="", metavar="PATTERN", help="Those of workers whose names are like this.")
+@click.option("--longer", type=float, default=0.0, metavar="SECONDS", help="Those that took at least so long.")
+@click.option("--shorter", type=float, metavar="SECONDS", help="Those that took at most so long.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, with a head line.")
+@pass_session
+def results(  # noqa: PLR0913  (an argument an option)
+    session: Session,
+    run: str | None,
+    states: tuple[str, ...],
+    instruction: str,
+    worker: str,
+    longer: float,
+    shorter: float | None,
+    *,
+    failed: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Print the results of RUN that there are; by default of the run pushed last.
+
+    A line a task: its id, state, seconds, and its output or error. They come in the ledger's order, as they are read.
+    PATTERN is for the whole text, with * for anything.
+
+    \b
+    Examples:
+      python -m client results --state failed --longer 60
+      python -m client results 3752369e039 --csv > results.csv
+      python -m client results --instruction 'animoto *' --json | jq .output
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    if as_json and as_csv:
+        raise InvalidInput("--json --csv", "they contradict one another", "Give one of them")
+    wanted = {TaskState(state.upper()) for state in states} | ({TaskState.FAILED} if failed else set())
+    everything = not (wanted or instruction or worker or longer) and shorter is None
+    selection = Selection(wanted, instruction, worker, longer, float("inf") if shorter is None else shorter)
+
+    async def work(services: Services) -> None:
+        found = await find_run(services.ledger, run, session.pushes)
+        # Not by click.echo: it flushes every line, which of a million costs more than all the rest.
+        write = _writer(as_json=as_json, as_csv=as_csv)
+        count = 0
+        async for result in selected(services, found, selection):
+            write(result)
+            count += 1
+        sys.stdout.flush()
+        if everything and count < found.count:
+            say(f"not ended yet: {counted(found.count - count, 'task')} of run {found.id}")
+
+    session.run(work, "The same command prints them anew")
+
+
+def _writer(*, as_json: bool, as_csv: bool) -> Write:
+    if as_csv:
+        table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        return lambda result: table.writerow(result_as_json(result))
+    if as_json:
+        return lambda result: sys.stdout.write(json.dumps(result_as_json(result)) + "\n")
+    return lambda result: sys.stdout.write(as_line(result) + "\n")

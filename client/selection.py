@@ -1,0 +1,60 @@
+"""Selection: which of a run's results are asked for."""
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import trio
+
+from client.archive import Instructions, kept_instructions
+from client.results import results
+from cloudkon.ports import Services
+from cloudkon.words import Result, Run, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a result must be like.
+
+    ``states`` empty means any; ``instruction`` and ``worker`` are patterns with ``*``, ``?`` and ``[…]`` for the whole
+    text, empty for any; seconds are those of the last attempt.
+    """
+
+    states: Collection[TaskState] = ()
+    instruction: str = ""
+    worker: str = ""
+    at_least: float = 0.0
+    at_most: float = float("inf")
+
+    def admits(self, result: Result) -> bool:
+        """Whether the result is like that, its instruction left aside."""
+        return (
+            (not self.states or result.state in self.states)
+            and self.at_least <= result.seconds <= self.at_most
+            and (not self.worker or fnmatchcase(result.worker, self.worker))
+        )
+
+
+async def selected(services: Services, run: Run, selection: Selection) -> AsyncIterator[Result]:
+    """The results asked for, in the ledger's order, a page at a time in memory.
+
+    Raises ``InvalidInput`` if instructions are asked for and were not kept.
+    """
+    tasks = await _tasks(services, run, selection.instruction) if selection.instruction else None
+    async for result in results(services.ledger, run):
+        if selection.admits(result) and (tasks is None or tasks[result.task.seq]):
+            yield result
+
+
+async def _tasks(services: Services, run: Run, pattern: str) -> bytearray:
+    """A byte a task: 1 where its instruction is like the pattern."""
+    async with kept_instructions(services.store, run) as instructions:
+        return await trio.to_thread.run_sync(_matches, instructions, run.count, pattern)
+
+
+def _matches(instructions: Instructions, count: int, pattern: str) -> bytearray:
+    found = bytearray(count)
+    for number, instruction in enumerate(instructions):
+        if fnmatchcase(instruction, pattern):
+            found[number] = 1
+    return found

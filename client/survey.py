@@ -1,0 +1,179 @@
+"""Survey: how far a run is, learned a page at a time, so that following it costs the same whatever its size.
+
+A chunk's shard is its number modulo the shard count, so every shard is a fair sample of the run: what the pages read
+lately say is held to be true of the shards whose turn has not come. A chunk that was seen DONE is not counted again,
+and what lies before a shard's first chunk that is not DONE is not read again. A page is a Query of at most 1 MB, which
+is billed as 128 read units at the most.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from client.tally import Tally
+from cloudkon.ports import Ledger
+from cloudkon.words import ChunkState, Outline, Record, Result, Run
+
+FRESH = 45.0
+"""Seconds for which what a shard's records said is taken to be true still."""
+_SAMPLE = 8
+"""Shards, those read last, by which the others are judged."""
+_ENDS = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(slots=True)
+class _Shard:
+    """What is known of one shard.
+
+    ``seen`` has a byte a chunk: 1 once it was DONE. ``done`` counts these and ``open`` the others, as of the last whole
+    reading; ``reading_done`` and ``reading_open`` count what the one adds that goes on at chunk ``resume``. Times are
+    monotonic seconds.
+    """
+
+    number: int
+    seen: bytearray
+    done: Tally
+    open: Tally
+    reading_done: Tally
+    reading_open: Tally
+    first: int = 0
+    resume: int = 0
+    read_at: float = -math.inf
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk of it is DONE."""
+        return self.first == len(self.seen)
+
+    @property
+    def ended(self) -> int:
+        """Tasks of it that are known to have ended."""
+        return self.done.ended + self.open.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A run's tasks by state; ``exact`` tells whether all of it was read lately."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    running: int
+    waiting: int
+    exact: bool
+
+    @property
+    def ended(self) -> int:
+        """Tasks that have a result."""
+        return self.succeeded + self.failed + self.cancelled
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was read of a run so far. ``on_result`` is told each result once, when its chunk is DONE."""
+
+    run: Run
+    on_result: Callable[[Result], None] = lambda _result: None
+    _shards: list[_Shard] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is known yet."""
+        self._shards = []
+        for number in range(self.run.shards):
+            chunks = len(range(number, self.run.chunk_count, self.run.shards))
+            done, others, reading_done, reading_open = (Tally(self.run) for _ in range(4))
+            self._shards.append(_Shard(number, bytearray(chunks), done, others, reading_done, reading_open))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task has its result."""
+        return all(shard.complete for shard in self._shards)
+
+    @property
+    def pages_left(self) -> int:
+        """Pages that reading all of it once more takes, if each shard's rest fits one."""
+        return sum(not shard.complete for shard in self._shards)
+
+    def due(self, now: float) -> bool:
+        """Whether anything that is not complete was last read before monotonic time ``now``."""
+        return any(not shard.complete and shard.read_at < now for shard in self._shards)
+
+    async def read(self, ledger: Ledger, pages: int, wall: float, now: float) -> None:
+        """Read so many pages, of the shards that were not read for longest; ``wall`` is epoch, ``now`` monotonic."""
+        for _ in range(pages):
+            waiting = [shard for shard in self._shards if not shard.complete and shard.read_at < now]
+            if not waiting:
+                return
+            shard = min(waiting, key=lambda shard: shard.read_at)
+            await self._read_page(ledger, shard, wall, now)
+
+    async def _read_page(self, ledger: Ledger, shard: _Shard, wall: float, now: float) -> None:
+        first = shard.resume or shard.first
+        page = await ledger.page(self.run, shard.number, shard.number + first * self.run.shards)
+        for record in page.records:
+            self._count(shard, record, wall)
+        if page.more:
+            shard.resume = page.records[-1].key.number // self.run.shards + 1
+            return
+        unseen = shard.seen.find(0, shard.first)
+        shard.first = unseen if unseen >= 0 else len(shard.seen)
+        shard.done.merge(shard.reading_done)
+        shard.open = shard.reading_open
+        shard.reading_done, shard.reading_open = Tally(self.run), Tally(self.run)
+        shard.resume, shard.read_at = 0, now
+
+    def _count(self, shard: _Shard, record: Record, wall: float) -> None:
+        place = record.key.number // self.run.shards
+        if place >= len(shard.seen) or shard.seen[place]:
+            return
+        if record.state is not ChunkState.DONE:
+            shard.reading_open.add(Outline.of(record), wall)
+            return
+        shard.seen[place] = 1
+        shard.reading_done.add(Outline.of(record), wall)
+        for result in record.progress.results:
+            self.on_result(result)
+
+    def tally(self) -> Tally:
+        """Everything that was read, nothing guessed."""
+        total = Tally(self.run)
+        for shard in self._shards:
+            total.merge(shard.done)
+            total.merge(shard.open)
+        return total
+
+    def estimate(self, now: float) -> Estimate:
+        """How far the whole run is, at monotonic time ``now``."""
+        known = self.tally()
+        stale = [shard for shard in self._shards if not shard.complete and shard.read_at < now - FRESH]
+        if not stale:
+            return _estimate(known, {}, exact=True)
+        sample, tasks = self._sample()
+        if not tasks:
+            return _estimate(known, {}, exact=False)
+        missing = sum(max(0.0, self._tasks(shard) * sample.ended / tasks - shard.ended) for shard in stale)
+        ended = max(1, sample.ended)
+        guesses = {state: round(missing * getattr(sample, state) / ended) for state in _ENDS}
+        running = round(sum(self._tasks(shard) for shard in stale) * sample.running / tasks)
+        guesses["running"] = running - sum(shard.open.running for shard in stale)
+        return _estimate(known, guesses, exact=False)
+
+    def _sample(self) -> tuple[Tally, float]:
+        """What the shards say that were read last, and how many tasks they have."""
+        sample, tasks = Tally(self.run), 0.0
+        for shard in sorted(self._shards, key=lambda shard: -shard.read_at)[:_SAMPLE]:
+            if shard.read_at > -math.inf:
+                sample.merge(shard.done)
+                sample.merge(shard.open)
+                tasks += self._tasks(shard)
+        return sample, tasks
+
+    def _tasks(self, shard: _Shard) -> float:
+        return len(shard.seen) * self.run.count / self.run.chunk_count
+
+
+def _estimate(known: Tally, more: dict[str, int], *, exact: bool) -> Estimate:
+    counts = {state: getattr(known, state) + more.get(state, 0) for state in (*_ENDS, "running")}
+    counts["running"] = max(0, counts["running"])
+    waiting = max(0, known.run.count - sum(counts.values()))
+    return Estimate(**counts, waiting=waiting, exact=exact)

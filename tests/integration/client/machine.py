@@ -1,0 +1,79 @@
+"""One user's machine for tests: the client as processes, and what a worker would do to its fleet."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudkon.aws import connect
+from cloudkon.ports import Insert, Ledger, Queue, Services
+from cloudkon.ports.ledger import STATEMENTS
+from cloudkon.settings import Settings
+from cloudkon.wire.message import decode_message
+from cloudkon.words import Chunk, ChunkState, Progress, Record, Result, TaskState
+
+ROOT = Path(__file__).parents[3]
+DEADLINE = 90
+"""Seconds that any one thing may take on a machine that is busy with other tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One user's machine: a folder and a fleet."""
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def services(self) -> Services:
+        return connect(self.settings)
+
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        plain = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "CLOUDKON_"))}
+        return subprocess.Popen(
+            [sys.executable, "-m", "client", *arguments],
+            cwd=self.folder,
+            env=plain | {"PYTHONPATH": str(ROOT)} | self.settings.to_environment() | dict(environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end; gives its standard output, or its standard error if it should fail."""
+        with self.start(*arguments) as process:
+            written, said = process.communicate(timeout=DEADLINE)
+        assert process.returncode == code, said
+        return said if code == 2 else written
+
+    def write_workload(self, count: int) -> None:
+        text = "".join(f"sleep {number % 100}\n" for number in range(count))
+        (self.folder / "workload.txt").write_text(text)
+
+
+async def take_all(queue: Queue) -> list[Chunk]:
+    """Everything on a queue, deleted, in the order of the chunks' numbers."""
+    chunks: list[Chunk] = []
+    while deliveries := await queue.receive(10, 1, 60):
+        chunks += [decode_message(delivery.body) for delivery in deliveries]
+        await queue.delete(deliveries)
+    return sorted(chunks, key=lambda chunk: chunk.key.number)
+
+
+async def work_off(ledger: Ledger, chunks: list[Chunk], output: Callable[[int], str] = str) -> list[Result]:
+    """Write the results of chunks as a worker does at the end."""
+    results: list[Result] = []
+    for begin in range(0, len(chunks), STATEMENTS):
+        writes = []
+        for chunk in chunks[begin : begin + STATEMENTS]:
+            own = tuple(
+                Result(task.id, TaskState.SUCCEEDED, output(task.id.seq), started=1e9 + task.id.seq, seconds=1.0)
+                for task in chunk.tasks()
+            )
+            results += own
+            done = Record(chunk.key, ChunkState.DONE, "owner", 1, 0, len(chunk), Progress(results=own), int(2e9))
+            writes.append(Insert(done))
+        await ledger.write(writes)
+    return results

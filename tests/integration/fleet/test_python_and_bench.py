@@ -1,0 +1,74 @@
+"""The Python interface and the bench on a real local fleet, as users start them."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.fleet.conftest import PATIENCE, CommandLine
+from tests.unit.docs.pages import blocks, page
+
+WAITING = """
+from client import Fleet
+
+with Fleet() as fleet:
+    run = fleet.submit(["sleep 600000"])
+    run.wait(on_tally=lambda tally, ended: print(run.id, flush=True))
+"""
+GOING_ON = """
+import sys
+from client import Fleet
+
+with Fleet() as fleet:
+    run = fleet.run(sys.argv[1])
+    run.cancel()
+    print(*(result.state for result in run.results()))
+"""
+
+
+def python(line: CommandLine, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=line.directory,
+        env=line.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def output_of(line: CommandLine, *words: str) -> str:
+    process = python(line, *words)
+    try:
+        written, said = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    return written
+
+
+def test_a_script_runs_its_tasks_is_interrupted_and_goes_on_and_the_fleet_is_measured(whole: CommandLine) -> None:
+    whole.run("up")
+    whole.run("scale", "2")
+    first = output_of(whole, "-c", blocks(page("python.md"), "python")[0])
+    assert first.count("SUCCEEDED") == 100
+
+    waiting = python(whole, "-c", WAITING)
+    try:
+        assert waiting.stdout is not None
+        run = waiting.stdout.readline().strip()
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=PATIENCE)
+    finally:
+        waiting.kill()
+    assert "KeyboardInterrupt" in said
+    assert f"Open it again with: Fleet().run('{run}')" in said
+    assert output_of(whole, "-c", GOING_ON, run) == "CANCELLED\n"
+
+    words = ("--only", "throughput", "--workers", "1", "--share", "0.01")
+    assert output_of(whole, "-m", "client", "bench", *words) == "bench/report.md\n"
+    measured = json.loads(Path(whole.directory, "bench/findings.json").read_text())["measured"]
+    assert {key: (one["tasks"], one["failed"]) for key, one in measured.items()} == {"throughput/1": (100, 0)}
+    assert all(one["seconds"] > 0 for one in measured.values())
+    assert whole.status()["pools"]["worker"]["desired"] == 2, "workers are set back"

@@ -1,0 +1,90 @@
+"""``python -m images.animoto`` on the emulator: what it leaves behind when it ends, however it ends."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cloudkon.settings import Settings
+from cloudkon.words import ANIMOTO
+from tests.integration.worker.fleet import EmulatedFleet
+from tests.integration.worker.programs import Program, until
+from tests.support.web import Request, Web
+from tests.unit.animoto.corpus import encoded
+from tests.unit.animoto.films import processes_at
+
+
+class Workers:
+    """Animoto workers whose scratch directories lie in one place."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.temporary = directory / "tmp"
+        self.temporary.mkdir()
+        self.started: list[Program] = []
+        self._directory = directory
+        self._environment = settings.to_environment() | {"TMPDIR": str(self.temporary)}
+
+    def start(self) -> Program:
+        log = self._directory / f"animoto-{len(self.started)}.log"
+        program = Program(log, self._environment, "--until-empty", module="images.animoto")
+        self.started.append(program)
+        return program
+
+    def scratch_of(self, program: Program) -> list[Path]:
+        """The scratch directory of a worker, as a list of one or none."""
+        return list(self.temporary.glob(f"cloudkon-*-{program.process.pid}"))
+
+    def until_it_encodes(self, program: Program) -> None:
+        until(lambda: any(processes_at(one) for one in self.scratch_of(program)), "ffmpeg")
+
+
+@pytest.fixture
+def workers(tmp_path: Path, settings: Settings) -> Iterator[Workers]:
+    found = Workers(tmp_path, replace(settings, allow_private_links=True, stop_seconds=1))
+    yield found
+    for program in found.started:
+        program.process.kill()
+        program.process.wait()
+
+
+def test_a_worker_that_is_killed_stopped_or_done_leaves_no_process_and_no_file(
+    fleet: EmulatedFleet, workers: Workers
+) -> None:
+    picture = encoded(Image.new("RGB", (64, 36), (200, 30, 40)))
+    with Web() as web:
+        held = True
+
+        def last(request: Request) -> None:
+            if held:
+                request.be_silent()
+            else:
+                request.reply(200, picture)
+
+        web.answers["/last.jpg"] = last
+        links = [web.add(f"/{number}.jpg", picture) for number in range(4)]
+        run = fleet.push(f"animoto --size 64x36 {' '.join(links)} {web.link('/last.jpg')}", pool=ANIMOTO.name)
+
+        killed = workers.start()
+        workers.until_it_encodes(killed)
+        killed.signal(signal.SIGKILL)
+        killed.wait()
+        until(lambda: not processes_at(workers.temporary), "the end of what the killed worker had started")
+
+        stopped = workers.start()
+        workers.until_it_encodes(stopped)
+        assert workers.scratch_of(killed) == [], "swept when the next one started"
+        stopped.signal(signal.SIGTERM)
+        assert stopped.wait() == 0
+        assert list(workers.temporary.iterdir()) == []
+
+        held = False
+        assert workers.start().wait() == 0
+        assert list(workers.temporary.iterdir()) == []
+        assert processes_at(workers.temporary) == []
+        web.stopping.set()
+    (result,) = fleet.results(run).values()
+    assert (result.state.name, result.error) == ("SUCCEEDED", "")
+    assert f"/videos/{run.id}/0." in result.output

@@ -1,0 +1,55 @@
+"""``python -m images.worker`` as ECS starts it, with an agent that answers as ECS's does."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudkon.settings import Settings
+from tests.integration.worker.fleet import EmulatedFleet
+from tests.integration.worker.programs import Program, until
+from tests.support.web import Request, Web
+
+STATE = "/api/task-protection/v1/state"
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    def reply(request: Request, body: object) -> None:
+        request.reply(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    with Web() as server:
+        server.answers["/v4/id/task"] = lambda request: reply(
+            request, {"Cluster": "clouds", "TaskARN": "arn:aws:ecs:x:1:task/clouds/f00", "Family": "w", "Revision": "7"}
+        )
+        server.answers[STATE] = lambda request: reply(
+            request, {"protection": {"ProtectionEnabled": json.loads(request.body)["ProtectionEnabled"]}}
+        )
+        yield server
+
+
+def test_a_worker_on_ecs_is_protected_while_it_works_and_tells_who_it_is_and_what_it_did(
+    web: Web, fleet: EmulatedFleet, settings: Settings, tmp_path: Path
+) -> None:
+    ecs = {"ECS_AGENT_URI": web.link("/api"), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")}
+    run = fleet.push("sleep 2500", "sleep 1")
+    worker = Program(tmp_path / "worker.log", {**settings.to_environment(), **ecs, "CLOUDKON_LOG_LEVEL": "warning"})
+    try:
+        until(lambda: web.asked(STATE) >= 1, "protection")
+        assert not fleet.finished(run), "it is asked for while there is work"
+        until(lambda: fleet.finished(run))
+        until(lambda: web.asked(STATE) >= 2, "the end of protection")
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+    finally:
+        worker.process.kill()
+
+    asked = [json.loads(request.body)["ProtectionEnabled"] for request in web.requests if request.path == STATE]
+    assert asked == [True, False]
+    assert {line.get("ecs_task") for line in worker.lines} == {"f00"}
+    (metrics,) = worker.said("metrics")
+    assert (metrics["Tasks"], metrics["Failures"]) == (2, 0)
+    assert len(metrics["Wait"]) == 2, "the queue tells when a message was sent"
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "CloudKon"

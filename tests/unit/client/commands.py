@@ -1,0 +1,26 @@
+"""Commands in this process, and what tests ask of them again and again."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+
+from cloudkon.errors import EXIT_OK
+from cloudkon.ports import Services
+from cloudkon.words import Run
+
+Client = Callable[..., int]
+"""Runs a command on the test's fleet, or on the one given as ``fleet``; gives its exit code."""
+
+
+def read_run(services: Services, run_id: str) -> Run:
+    found = trio.run(services.ledger.read_run, run_id)
+    assert found is not None
+    return found
+
+
+def push(client: Client, capsys: pytest.CaptureFixture[str], count: int = 20, *options: str) -> str:
+    assert client("generate", str(count), "sleep", "10") == EXIT_OK
+    capsys.readouterr()
+    assert client("push", *options) == EXIT_OK
+    return capsys.readouterr().out.strip()

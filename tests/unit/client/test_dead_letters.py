@@ -1,0 +1,169 @@
+"""Dead letters and purging, in this process."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import trio
+
+from client.dead_letters import HIDDEN
+from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
+from cloudkon.memory import MemoryQueue
+from cloudkon.ports import Insert, QueueOutcome, Services
+from cloudkon.wire.message import encode_message
+from cloudkon.words import Chunk, ChunkKey, ChunkState, Outgoing, Record
+from tests.unit.client.commands import Client, push
+from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, with_queue
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue in memory shows all that it has without being waited for."""
+    monkeypatch.setattr("client.dead_letters._WAIT", 0.0)
+
+
+def letter(number: int, run: str = "r1") -> Outgoing:
+    chunk = Chunk(ChunkKey(run, number, 1), 2 * number, ("sleep 1", "resize 2"))
+    return Outgoing(encode_message(chunk), {"reason": "no handler takes 'resize'"})
+
+
+@pytest.fixture
+def dead(services: Services) -> MemoryQueue:
+    """Chunk 0 is done, 1 is claimed, 2 … 24 are open, 30 is another run's, one is unreadable."""
+
+    async def fill() -> None:
+        queue = services.dead_letters["worker"]
+        await queue.send([letter(0), letter(1), Outgoing("not json"), letter(30, "r2")])
+        for begin in range(2, 25, 10):
+            await queue.send([letter(number) for number in range(begin, min(25, begin + 10))])
+        records = [
+            Record(ChunkKey("r1", 0, 1), ChunkState.DONE, "o", 1, 0, 2),
+            Record(ChunkKey("r1", 1, 1), ChunkState.CLAIMED, "o", 1, 0, 2),
+        ]
+        await services.ledger.write([Insert(record) for record in records])
+
+    trio.run(fill)
+    queue = services.dead_letters["worker"]
+    assert isinstance(queue, MemoryQueue)
+    return queue
+
+
+def visible(queue: MemoryQueue) -> int:
+    """How many messages the queue shows; it keeps trio's time, and each of the test's runs has its own."""
+    return len(queue._visible)
+
+
+def numbers(services: Services, pool: str = "worker") -> list[int]:
+    """What is on a queue, which is empty afterwards."""
+    found = [chunk.key.number for chunk in trio.run(chunks_on, services.queues[pool])]
+    trio.run(services.queues[pool].purge)
+    return found
+
+
+def test_dead_letters_are_listed_beside_the_ledgers_word(
+    client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client("dlq", "list") == EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 27
+    assert lines[0].split(maxsplit=1)[1] == "worker  done  r1#0, 2 tasks: no handler takes 'resize'"
+    assert lines[1].split()[2] == "claimed"
+    assert "unreadable  no chunk: the message is not JSON" in lines[2]
+    assert lines[3].split()[2] == "open"
+    assert visible(dead) == 27, "they are given back"
+    assert client("dlq", "list", "--limit", "5", "--json") == EXIT_OK
+    written = capsys.readouterr()
+    assert len(json_lines(written.out)) == 5
+    assert "there are more" in written.err
+    assert visible(dead) == 27
+    assert client("dlq", "list", "--run", "r2", "--json") == EXIT_OK
+    [other] = json_lines(capsys.readouterr().out)
+    assert (other["run"], other["chunk"], other["tasks"], other["state"]) == ("r2", 30, 2, "open")
+    assert client("dlq", "list", "--pool", "animoto") == EXIT_OK
+    assert "there are no dead letters" in capsys.readouterr().err
+
+
+def test_one_dead_letter_is_shown_whole(client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]) -> None:
+    client("dlq", "list", "--json")
+    second = json_lines(capsys.readouterr().out)[1]
+    assert client("dlq", "show", str(second["id"])) == EXIT_OK
+    shown = json.loads(capsys.readouterr().out)
+    assert json.loads(shown["body"])["tasks"] == ["sleep 1", "resize 2"]
+    assert client("dlq", "show", "no-such-id") == EXIT_BAD_INPUT
+    assert "there is none whose id begins so" in capsys.readouterr().err
+
+
+def test_redriving_sends_again_what_is_not_done_and_drops_the_rest(
+    client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client("dlq", "redrive", "--run", "r1") == EXIT_OK
+    assert "24 sent again, 1 dropped whose tasks are all done" in capsys.readouterr().err
+    assert numbers(services) == list(range(1, 25))
+    assert visible(dead) == 2
+    assert client("dlq", "redrive", "--json") == EXIT_OK
+    assert json_lines(capsys.readouterr().out) == [{"redriven": 1, "dropped": 0, "unreadable": 1, "returned": 0}]
+    assert numbers(services) == [30]
+    assert visible(dead) == 1, "what can't be read stays"
+
+
+class RejectingQueue(MemoryQueue):
+    """Its workers put everything among the dead letters at once."""
+
+    def __init__(self, dead: MemoryQueue) -> None:
+        super().__init__()
+        self.dead = dead
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
+        return await self.dead.send(messages)
+
+
+def test_letters_that_come_back_at_once_end_the_redrive(
+    client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client("dlq", "redrive", "--json", fleet=with_queue(services, "worker", RejectingQueue(dead))) == EXIT_OK
+    assert json_lines(capsys.readouterr().out) == [{"redriven": 25, "dropped": 1, "unreadable": 1, "returned": 25}]
+    assert visible(dead) == 26
+
+
+def test_a_redrive_that_fails_loses_no_letter(
+    client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client("dlq", "redrive", fleet=with_queue(services, "worker", BreakingQueue(1))) == EXIT_FAILED
+    left = trio.run(dead.depth)
+    assert left.visible + left.in_flight >= 27 - 10
+    assert HIDDEN <= 300, "they show again soon"
+
+
+def test_dropping_asks_and_takes_only_what_is_named(
+    client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client("dlq", "drop") == EXIT_BAD_INPUT
+    assert "nothing says which ones" in capsys.readouterr().err
+    assert client("dlq", "drop", "--all") == EXIT_BAD_INPUT
+    assert "nobody is there to ask. Give --yes" in capsys.readouterr().err
+    client("dlq", "list", "--json")
+    letters = json_lines(capsys.readouterr().out)
+    assert client("dlq", "drop", str(letters[2]["id"]), "--yes") == EXIT_OK
+    assert "1 dead letter dropped" in capsys.readouterr().err
+    client("dlq", "list", "--json")
+    assert [one["id"] for one in json_lines(capsys.readouterr().out)] == [
+        one["id"] for at, one in enumerate(letters) if at != 2
+    ]
+    assert client("dlq", "drop", "--all", "--yes") == EXIT_OK
+    assert visible(dead) == 0
+
+
+def test_purging_asks_and_empties_the_queues(
+    client: Client, services: Services, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    push(client, capsys, 20)
+    trio.run(services.results.send, [Outgoing("{}")])
+    assert client("purge") == EXIT_BAD_INPUT
+    assert client("purge", "--pool", "animoto", "--yes") == EXIT_OK
+    assert trio.run(services.queues["worker"].depth).visible == 20
+    assert client("purge", "--yes") == EXIT_OK
+    assert trio.run(services.queues["worker"].depth).empty
+    assert not trio.run(services.results.depth).empty
+    assert client("purge", "--results", "--yes") == EXIT_OK
+    assert trio.run(services.results.depth).empty

@@ -1,0 +1,76 @@
+"""Every command and every option of the client is in its page of the documentation."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+import click
+import pytest
+
+from client.cli.program import COMMANDS, program
+
+PAGE = (Path(__file__).parents[3] / "docs/client.md").read_text()
+
+
+def commands(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*above, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*above, name))
+
+
+def section(name: str) -> str:
+    """What the page says about a command."""
+    found = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    assert found is not None, f"docs/client.md has no section on {name}"
+    return found[1]
+
+
+ALL = dict(commands(program))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_each_command_and_each_of_its_options_is_documented(path: tuple[str, ...]) -> None:
+    text = section(path[0])
+    if len(path) > 1:
+        assert f"`{' '.join(path)}" in text
+    for parameter in ALL[path].params:
+        if isinstance(parameter, click.Option):
+            for name in parameter.opts:
+                # Where there is a table of options, each has its row: others speak of it too.
+                if re.search(r"^\| `-", text, re.MULTILINE):
+                    assert re.search(rf"^\| [^|]*`(?:[^`|]*\s)?{name}\b", text, re.MULTILINE), f"{name} has no row"
+                assert re.search(rf"`(?:[^`]*\s)?{name}\b", text), f"{' '.join(path)} {name} is not documented"
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_each_command_explains_itself(path: tuple[str, ...]) -> None:
+    command = ALL[path]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{' '.join(path)} {parameter.opts[0]} has no help"
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_each_command_s_help_has_examples_that_are_commands(path: tuple[str, ...]) -> None:
+    """Each example is read as the command line reads it: its command and all of its options are there."""
+    _, mark, examples = (ALL[path].help or "").partition("Examples:\n")
+    assert mark
+    found = re.findall(r"python -m client ([^|&>)\n]+)", examples)
+    assert found
+    for words in map(shlex.split, found):
+        command = ALL[max((one for one in ALL if tuple(words[: len(one)]) == one), key=len)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        given = takewhile(lambda word: word != "--", words)
+        assert {word for word in given if word.startswith("-") and word != "-"} <= known
+
+
+def test_the_page_documents_no_command_that_there_is_not() -> None:
+    assert set(re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"python -m client ([a-z]\w*)", PAGE)) <= set(COMMANDS)

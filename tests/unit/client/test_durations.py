@@ -1,0 +1,72 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from client.archive import keep_instructions
+from client.durations import LARGEST_CHUNK, Durations, parse_duration
+from client.observed import observed_durations
+from client.spool import spool_workload
+from cloudkon.errors import InvalidInput, InvalidWorkload
+from cloudkon.ports import Services
+from tests.unit.client.doubles import record_results, spooled, succeeded
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("20ms", 0.02), ("1.5s", 1.5), ("2 min", 120), ("2m", 120), ("1h", 3600), ("0s", 0)]
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "20", "fast", "-1s", "1e3s", "1d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="it is no time"):
+        parse_duration(text)
+
+
+def durations_of(text: str, directory: Path, declared: float | None = None) -> Durations:
+    durations = Durations(declared)
+    stream = io.BytesIO(text.encode())
+    with spool_workload(stream, "w", directory, handlers=("resize", "crop"), durations=durations):
+        return durations
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "chunk"),
+    [
+        ("sleep 10\n" * 40, None, 25),
+        ("sleep 10\nsleep 30\n", None, 12),
+        ("sleep 1000\n", None, 1),
+        ("sleep 0\n" * 40, None, LARGEST_CHUNK),
+        ("resize 1\n", None, 1),
+        ("resize 1\n", 0.05, 5),
+        ("# duration 5ms\nresize 1\n", 0.05, 50),
+        ("# duration: 5ms\nresize 1\nsleep 5\n# duration 1s\n#comment\ncrop 1\n", None, 1),
+        ("sleep 10\nresize 1\n", None, 1),
+    ],
+)
+def test_chunks_aim_at_a_quarter_of_a_second(text: str, declared: float | None, chunk: int, tmp_path: Path) -> None:
+    assert durations_of(text, tmp_path, declared).chunk_size() == chunk
+
+
+def test_a_comment_that_declares_nonsense_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkload, match="line 2: duration 'soon': it is no time"):
+        durations_of("sleep 1\n# duration soon\nslepp 1\n", tmp_path)
+
+
+def test_work_is_known_when_all_of_it_is(tmp_path: Path) -> None:
+    durations = durations_of("sleep 100\nresize 1\nresize 2\n", tmp_path)
+    assert durations.work is None
+    assert durations.unknown == {"resize": 2}
+    durations.observe({"resize": 0.2, "crop": 9.0})
+    assert durations.work == pytest.approx(0.5)
+
+
+async def test_an_earlier_run_tells_what_a_words_tasks_take(services: Services, tmp_path: Path) -> None:
+    text = "sleep 7\nexec a\nsleep 7\nexec b\n"
+    with spooled(text, tmp_path) as spool:
+        run = spool.plan("r1", 0.0)
+        await keep_instructions(services.store, run, spool)
+    await record_results(services, run, succeeded(run, range(3)))
+    assert await observed_durations(services, run, {"exec", "animoto"}) == {"exec": 1.0}

@@ -1,0 +1,350 @@
+"""Every command in every kind of trouble: one line that says what to do, the right exit code, no traceback."""
+
+import errno
+import io
+import os
+import re
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import click
+import pytest
+import trio
+from PIL import Image
+
+from client.cli.program import COMMANDS, main
+from client.cli.session import Session
+from cloudkon.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    EXIT_OK,
+    AccessDenied,
+    CloudKonError,
+    MalformedMessage,
+    NewerVersion,
+    NoFleet,
+)
+from cloudkon.memory import MemoryLedger
+from cloudkon.ports import Services
+from cloudkon.settings import Settings
+from cloudkon.words import POOLS, Result, Run, TaskId, TaskState
+from tests.unit.client.commands import Client, read_run
+from tests.unit.client.commands import push as push_some
+from tests.unit.client.doubles import record_results, succeeded
+
+OF_A_RUN = {
+    "watch": ["watch", "RUN"],
+    "check": ["check", "RUN"],
+    "check --wait": ["check", "RUN", "--wait"],
+    "results": ["results", "RUN"],
+    "results --csv": ["results", "RUN", "--csv"],
+    "results --instruction": ["results", "RUN", "--instruction", "sleep *"],
+    "failures": ["failures", "RUN"],
+    "retry": ["retry", "RUN"],
+    "pull": ["pull", "RUN"],
+    "cancel": ["cancel", "RUN"],
+    "push --run": ["push", "--run", "RUN"],
+}
+OF_THE_FLEET = {
+    "push": ["push"],
+    "push --priority": ["push", "--priority", "high"],
+    "animoto": ["animoto", "1", "--from", "picture.png"],
+    "runs": ["runs"],
+    "status": ["status"],
+    "dlq list": ["dlq", "list"],
+    "dlq show": ["dlq", "show", "abcd"],
+    "dlq redrive": ["dlq", "redrive"],
+    "dlq drop": ["dlq", "drop", "--all", "--yes"],
+    "purge": ["purge", "--yes"],
+}
+ALL = OF_A_RUN | OF_THE_FLEET
+READING = ["watch", "check", "results", "results --csv", "failures", "runs", "status"]
+ELSEWHERE = {"generate", "slideshow", "completion", "bench"}
+"""Commands that ask no fleet for anything, or are tried by tests of their own."""
+
+
+class Troubled:
+    """Any service, each call of which fails alike."""
+
+    def __init__(self, error: CloudKonError) -> None:
+        self._error = error
+
+    def address(self, key: str) -> str:
+        return f"s3://bucket/{key}"
+
+    async def _all(self, *_arguments: object) -> AsyncGenerator[object, None]:
+        await trio.lowlevel.checkpoint()
+        for nothing in cast("tuple[object, ...]", ()):
+            yield nothing
+        raise self._error
+
+    runs = records = list = _all
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def call(*_arguments: object) -> object:
+            await trio.lowlevel.checkpoint()
+            raise self._error
+
+        return call
+
+
+def troubled(error: CloudKonError) -> Services:
+    service = cast("Any", Troubled(error))
+    queues = {pool.name: service for pool in POOLS}
+    return Services(queues, queues, service, service, service, high_queues=queues)
+
+
+class Trouble(NamedTuple):
+    error: CloudKonError
+    code: int
+
+
+TROUBLES = {
+    "no fleet": Trouble(NoFleet("fleet 'cloudkon'", "no local fleet is up here", "python -m fleet up"), EXIT_BAD_INPUT),
+    "wrong region": Trouble(NoFleet("fleet 'cloudkon'", "it is not in eu-north-1", "Set AWS_REGION"), EXIT_BAD_INPUT),
+    "expired credentials": Trouble(AccessDenied("ExpiredToken: sign in again"), EXIT_FAILED),
+}
+
+
+@pytest.fixture
+def run(client: Client, capsys: pytest.CaptureFixture[str]) -> str:
+    Image.new("RGB", (8, 8)).save("picture.png")
+    run = push_some(client, capsys)
+    capsys.readouterr()
+    return run
+
+
+def say(words: list[str], run: str) -> list[str]:
+    return [run if word == "RUN" else word for word in words]
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one error that was said."""
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
+    errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, said.err
+    assert said.err.splitlines()[-1] == errors[0], "it is the last word"
+    return errors[0]
+
+
+def test_every_command_is_tried() -> None:
+    assert {words[0] for words in ALL.values()} | ELSEWHERE == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize("command", ALL)
+def test_a_fleet_that_is_not_there(
+    client: Client, run: str, command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trouble = TROUBLES[name]
+    assert client(*say(ALL[command], run), fleet=troubled(trouble.error)) == trouble.code
+    assert str(trouble.error) in one_line(capsys)
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_a_fleet_that_was_never_started(
+    run: str, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDKON_TARGET", "local")
+    for name in ("AWS_ENDPOINT_URL", "CLOUDKON_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(say(ALL[command], run), Session(Settings())) == EXIT_BAD_INPUT
+    assert "python -m fleet up" in one_line(capsys)
+
+
+@pytest.mark.parametrize("command", OF_A_RUN)
+def test_an_unknown_run(client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for unknown in ("37000000000", "no/run", "x" * 300, "é"):
+        assert client(*say(OF_A_RUN[command], unknown)) == EXIT_BAD_INPUT
+        assert "knows no such run" in one_line(capsys)
+
+
+@pytest.mark.parametrize("command", OF_A_RUN)
+@pytest.mark.parametrize("error", [NewerVersion, MalformedMessage])
+def test_a_run_that_cannot_be_read(
+    client: Client,
+    services: Services,
+    run: str,
+    error: type[MalformedMessage],
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Newer(MemoryLedger):
+        async def read_run(self, run_id: str) -> Run | None:
+            await trio.lowlevel.checkpoint()
+            raise error(f"the ledger's item of run {run_id} has version 9")
+
+    code = client(*say(OF_A_RUN[command], run), fleet=replace(services, ledger=Newer()))
+    said = one_line(capsys)
+    assert "version 9" in said
+    if error is NewerVersion:
+        assert code == EXIT_BAD_INPUT
+        assert "newer version of this client" in said
+    else:
+        assert code == EXIT_FAILED
+
+
+@pytest.mark.parametrize("command", sorted(set(OF_A_RUN) - {"check --wait", "watch"}))
+def test_a_run_that_nobody_began_on_a_fleet_at_zero(
+    client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = client(*say(OF_A_RUN[command], run))
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    wanted = {"check": EXIT_FAILED, "retry": EXIT_BAD_INPUT}.get(command, EXIT_OK)
+    assert code == wanted, said.err
+    if command == "retry":
+        assert "none of its tasks is to be retried" in said.err
+
+
+def _binary(path: Path) -> None:
+    path.write_bytes(b"\xff\x00\xfe")
+
+
+def _folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_binary, _folder])
+@pytest.mark.parametrize("command", ["check", "results", "cancel", "push", "pull", "runs", "status"])
+def test_a_broken_local_cache(
+    client: Client, run: str, command: str, spoil: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What this machine remembers of its pushes is unreadable: whoever needs it says so, the others work."""
+    for path in [one for one in Path(".cloudkon/pushes").rglob("*") if one.is_file()]:
+        spoil(path)
+    words = [word for word in ALL[command] if word != "RUN"]
+    code = client(*words)
+    if code == EXIT_OK:
+        assert command in ("push", "runs", "status")
+        assert "Traceback" not in capsys.readouterr().err
+    else:
+        assert ".cloudkon" in one_line(capsys)
+
+
+@pytest.mark.parametrize("command", ["push", "retry", "generate", "pull", "results"])
+def test_a_full_disk(
+    client: Client,
+    services: Services,
+    run: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_arguments: object, **_more: object) -> object:
+        return Path("/dev/full").open("wb", buffering=0)
+
+    def no_room(_path: Path) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    found = read_run(services, run)
+    trio.run(record_results, services, found, succeeded(found, range(20)))
+    words = say(ALL.get(command, []), run)
+    match command:
+        case "generate":
+            words = ["generate", "100000", "sleep", "1", "-o", "/dev/full"]
+        case "results":
+            monkeypatch.setattr(sys, "stdout", full_text := Path("/dev/full").open("w"))  # noqa: SIM115  (closed below)
+        case "pull":
+            monkeypatch.setattr("client.pulls.Journal", no_room)
+        case _:
+            monkeypatch.setattr("tempfile.TemporaryFile", full)
+    code = client(*words)
+    monkeypatch.undo()
+    if command == "results":
+        with pytest.raises(OSError, match="No space left"):
+            full_text.close()
+    if command == "retry":
+        assert code == EXIT_BAD_INPUT, "nothing failed, which is found first"
+        return
+    assert code == EXIT_FAILED
+    assert "No space left on device. Make room here, in .cloudkon or in " in one_line(capsys)
+
+
+@pytest.mark.parametrize("command", READING)
+def test_sixty_columns_without_colour(
+    client: Client,
+    services: Services,
+    run: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"COLUMNS": "60", "NO_COLOR": "1", "FORCE_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    found = read_run(services, run)
+    trio.run(record_results, services, found, succeeded(found, range(20)))
+    client(*say(ALL[command], run))
+    said = capsys.readouterr().out
+    assert not re.search(r"\x1b\[(3[0-8]|9[0-7])", said), "no colour"
+    if command in ("check", "watch"):
+        table = [line for line in click.unstyle(said).splitlines() if set(line) & set("│┃━─")]
+        assert table
+        assert max(map(len, table)) <= 60
+        assert "succeeded" in said
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_pipe_that_closes_early(
+    client: Client,
+    services: Services,
+    run: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = read_run(services, run)
+    trio.run(record_results, services, found, succeeded(found, range(20)))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(BrokenPipeError), os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        try:
+            code = client(*say(ALL[command], run))
+        except SystemExit as ended:
+            # Click's own way out.
+            code = cast("int", ended.code)
+        monkeypatch.undo()
+    if command == "failures":
+        # Nothing failed: it has nothing to say there.
+        assert code == EXIT_OK
+        return
+    assert code == EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "error" not in said
+    assert "Traceback" not in said
+
+
+def test_a_terminal_that_can_only_write_is_shown_lines(
+    client: Client,
+    services: Services,
+    run: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in an editor's shell: a picture can't be drawn anew there, and would be seen at the end only."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    trio.run(record_results, services, read_run(services, run), succeeded(read_run(services, run), range(20)))
+    assert client("watch", run) == EXIT_OK
+    assert re.search(r"^\d\d:\d\d:\d\d  20 of 20 \(100.0 %\)", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("form", [[], ["--csv"]])
+def test_a_terminal_of_a_narrow_character_set(
+    client: Client, services: Services, run: str, form: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a task has put out is not in it: it is shown by escapes."""
+    result = Result(TaskId(run, 0), TaskState.SUCCEEDED, output="done ✓")
+    trio.run(record_results, services, read_run(services, run), [result])
+    with monkeypatch.context() as patched:
+        written = io.BytesIO()
+        patched.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+        assert client("results", run, *form) == EXIT_OK
+        assert rb"done \u2713" in written.getvalue()
