@@ -1,44 +1,81 @@
-"""``python -m benchmarks``: all of them, and the report docs/benchmarks.md."""
+"""``python -m benchmarks [NAME…]``: runs all of them or some, and writes docs/benchmarks.md from all that is there."""
 
+import signal
+import sys
 import time
-from pathlib import Path
 from typing import Final
 
 import click
 
-from benchmarks import local_backend, local_target, memory
+from benchmarks import (
+    autoscaling,
+    budgets,
+    check,
+    comparison,
+    containers,
+    knobs,
+    local_backend,
+    local_target,
+    memory,
+    profile,
+    push,
+    scale,
+    slideshows,
+    start,
+    stub_limit,
+)
 from benchmarks.machine import load, shape
-from benchmarks.table import Table, keep
+from benchmarks.render import contest, many
+from benchmarks.report import write_report
+from benchmarks.table import keep
 
-REPORT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-ALL: Final = {"local_backend": local_backend.measure, "local_target": local_target.measure, "memory": memory.measure}
-HEAD: Final = """\
-# Benchmarks
+ALL: Final = {
+    "budgets": budgets.measure,
+    "profile": profile.measure,
+    "comparison": comparison.measure,
+    "memory": memory.measure,
+    "push": push.measure,
+    "check": check.measure,
+    "start": start.measure,
+    "stub_limit": stub_limit.measure,
+    "knobs": knobs.measure,
+    "local_backend": local_backend.measure,
+    "local_target": local_target.measure,
+    "scale": scale.measure,
+    "autoscaling": autoscaling.measure,
+    "render": contest.measure,
+    "render_memory": many.measure,
+    "slideshows": slideshows.measure,
+    "containers": containers.measure,
+}
+NAMED_ONLY: Final = ("scale", "render", "render_memory", "slideshows", "containers")
+"""These are long, and containers need a Docker engine: they run when they are asked for."""
 
-Written by `make bench` on {date}, in {minutes:.0f} minutes, on this machine: {machine}. Load average {before:.1f} \
-before, {after:.1f} after.
 
-Trust ratios more than figures: each is to something that ran beside it.
-"""
-
-
-@click.command()
+@click.command(epilog=f"NAMES: {', '.join(ALL)}. Only when named: {', '.join(NAMED_ONLY)}.")
+@click.argument("names", nargs=-1, type=click.Choice(list(ALL)), metavar="[NAME]...")
 @click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Of the tasks, to have it sooner.")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), default=REPORT, help="The report's file.")
-def main(share: float, to: Path) -> None:
-    """Run every benchmark and write the report."""
-    begun, machine, before = time.time(), shape(), load()
-    tables: list[Table] = []
-    for name, measure in ALL.items():
-        found = measure(share)
-        keep(name, found, machine)
-        tables += found
-    date = time.strftime("%Y-%m-%d", time.gmtime(begun))
-    minutes = (time.time() - begun) / 60
-    head = HEAD.format(date=date, minutes=minutes, machine=machine, before=before, after=load())
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text("\n\n".join([head.rstrip(), *(table.markdown() for table in tables)]) + "\n", encoding="utf-8")
-    click.echo(f"written to {to}")
+def main(names: tuple[str, ...], share: float) -> None:
+    """Measure, keep the figures in docs/benchmarks/, and write the report from all that lie there.
+
+    Figures are kept and the report is written as soon as each ends: after an interruption, name those that are missing.
+    """
+    # Ended from outside, it takes its workers along: they lead sessions of their own.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    machine = shape()
+    for name in names or [name for name in ALL if name not in NAMED_ONLY]:
+        begun, before = time.time(), load()
+        tables = ALL[name](share)
+        keep(
+            name,
+            tables,
+            machine,
+            date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(begun)),
+            seconds=round(time.time() - begun, 1),
+            share=share,
+            load=[before, load()],
+        )
+        click.echo(f"written to {write_report(list(ALL), redraw=name)}")
 
 
 if __name__ == "__main__":

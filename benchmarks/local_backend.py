@@ -1,4 +1,4 @@
-"""``python -m benchmarks.local_backend``: one process without any server, against a bare loop run beside it."""
+"""One process without any server, against a bare loop run beside it."""
 
 import json
 import subprocess
@@ -8,15 +8,12 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import click
-
 from benchmarks.bare import bare_loop
-from benchmarks.machine import shape
-from benchmarks.table import Table, keep
+from benchmarks.table import Table
 
-SLOTS: Final = (1, 2, 4, 8, 16)
+SLOTS: Final = (1, 4, 16)
 SHORT_TASKS: Final = 10_000
-SLEEPS: Final = 500
+SLEEPS: Final = 300
 """A slot."""
 REPETITIONS: Final = 3
 MILLISECONDS: Final = 10
@@ -92,15 +89,3 @@ def _workload(directory: Path, tasks: int, milliseconds: int) -> Path:
     path = directory / f"{tasks}-{milliseconds}.txt"
     path.write_text(f"sleep {milliseconds}\n" * tasks, encoding="ascii")
     return path
-
-
-@click.command()
-@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Of the tasks, to have it sooner.")
-def main(share: float) -> None:
-    """Measure throughput and efficiency of 1 to 16 slots."""
-    machine = shape()
-    keep("local_backend", measure(share), machine)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,38 +1,35 @@
-"""``python -m benchmarks.local_target``: workers on the embedded emulator, against the naive worker on the same one."""
+"""Workers on the embedded emulator, against the naive worker on the same one."""
 
 from typing import Final
 
-import click
-
 from benchmarks.bare import bare_loop
 from benchmarks.bench_fleet import BenchFleet, bench_fleet
-from benchmarks.machine import shape
 from benchmarks.naive import naive_rate
-from benchmarks.table import Table, keep
+from benchmarks.table import Table
 
-WORKERS: Final = (1, 2, 4)
+WORKERS: Final = (1, 2)
 CHUNKS: Final = (1, 10)
-SHORT_TASKS: Final = 10_000
-SLEEPS: Final = 1_000
+MESSAGES: Final = 2_000
+SLEEPS: Final = 300
 """A worker."""
-NAIVE_TASKS: Final = 500
+NAIVE_TASKS: Final = 200
 MILLISECONDS: Final = 10
 
 
 def throughput(fleet: BenchFleet, share: float) -> Table:
     """Tasks a second of ``sleep 0``."""
-    tasks = round(SHORT_TASKS * share)
+    messages = round(MESSAGES * share)
     table = Table(
         "Throughput on the local target",
         ("chunk", "workers", "tasks/s", "÷ naive"),
-        f"{tasks:,} times `sleep 0`, pushed before the workers start, from the first task's start to the last one's "
-        "end; one run each. The emulator is one Python process on the same cores.",
+        f"{messages:,} messages of `sleep 0`, pushed before the workers start, from the first task's start to the "
+        "last one's end; one run each. The emulator is one Python process on the same cores.",
     )
     naive = naive_rate(fleet, round(NAIVE_TASKS * share), 0).tasks_per_second
     table.rows.append(("-", "1 naive", f"{naive:,.0f}", "1.0"))
     for chunk in CHUNKS:
         for workers in WORKERS:
-            rate = fleet.rate(workers, tasks, "sleep 0", chunk).tasks_per_second
+            rate = fleet.rate(workers, messages * chunk, "sleep 0", chunk).tasks_per_second
             table.rows.append((str(chunk), str(workers), f"{rate:,.0f}", f"{rate / naive:.1f}"))
     return table
 
@@ -62,15 +59,3 @@ def measure(share: float) -> list[Table]:
     """Both, with so large a share of the tasks."""
     with bench_fleet() as fleet:
         return [throughput(fleet, share), efficiency(fleet, share)]
-
-
-@click.command()
-@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Of the tasks, to have it sooner.")
-def main(share: float) -> None:
-    """Measure throughput and efficiency of 1, 2 and 4 workers."""
-    machine = shape()
-    keep("local_target", measure(share), machine)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,26 +1,26 @@
-"""``python -m benchmarks.memory``: what a worker process takes, idle and over a hundred thousand tasks."""
+"""Memory: what a worker process takes, idle and over a million tasks."""
 
-import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-import click
+from benchmarks.processes import KILOBYTES_IN_MEGABYTE, running
+from benchmarks.stub.running import running_stub
+from benchmarks.systems import CloudKon, Stand
+from benchmarks.table import Budget, Table
 
-from benchmarks.bench_fleet import BenchFleet, bench_fleet
-from benchmarks.machine import shape
-from benchmarks.table import Table, keep
-
-TASKS: Final = 100_000
+TASKS: Final = 1_000_000
 CHUNK: Final = 50
 IDLE_SECONDS: Final = 10.0
 """After its start, until a worker counts as idle."""
+LONGEST_SECONDS: Final = 300
 SAMPLE_SECONDS: Final = 0.25
 PARTS: Final = 4
 """Into which the samples of a run are cut, to show whether it grows."""
-KILOBYTES_IN_MEGABYTE: Final = 1024
+MOST_GROWTH: Final = 3.0
+"""MiB from the second part to the last: an allocator's noise, and no leak of bytes a task."""
 
 
 def resident(pid: int, kind: str = "VmRSS") -> float:
@@ -31,58 +31,54 @@ def resident(pid: int, kind: str = "VmRSS") -> float:
     raise RuntimeError(f"process {pid} tells no {kind}")
 
 
-def samples_until_end(fleet: BenchFleet, run: str, pid: int) -> list[float]:
-    """The worker's resident memory, MiB, until the run has ended."""
-    samples = []
-    with subprocess.Popen(
-        [sys.executable, "-m", "client", "check", run, "--wait", "--json"],
-        cwd=fleet.directory,
-        env=fleet.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as waiting:
-        while waiting.poll() is None:
-            samples.append(resident(pid))
-            time.sleep(SAMPLE_SECONDS)
-    if waiting.returncode:
-        raise RuntimeError(f"run {run} did not succeed")
-    return samples
-
-
 def measure(share: float) -> list[Table]:
-    """One worker on the local target."""
-    tasks = round(TASKS * share)
+    """One worker on the stub."""
+    tasks, system = round(TASKS * share), CloudKon(chunk=CHUNK)
     table = Table(
         "Memory of a worker",
         ("when", "resident MiB"),
-        f"One worker process on the local target, {tasks:,} times `sleep 0` at chunk {CHUNK}, sampled every "
+        f"One worker process on the stub, {tasks:,} times `sleep 0` at chunk {CHUNK}, sampled every "
         f"{SAMPLE_SECONDS:g} s; the peak is the kernel's (VmHWM).",
     )
-    with bench_fleet() as fleet:
-        fleet.command("fleet", "scale", 1)
-        pid = fleet.worker_pid()
-        time.sleep(IDLE_SECONDS)
-        table.rows.append(("idle", f"{resident(pid):.1f}"))
-        samples = samples_until_end(fleet, fleet.push(tasks, "sleep 0", CHUNK), pid)
-        table.rows += _parts(samples)
-        table.rows.append(("peak", f"{resident(pid, 'VmHWM'):.1f}"))
+    with running_stub() as stub, TemporaryDirectory(prefix="cloudkon-bench-") as directory:
+        stand = Stand(stub, Path(directory))
+        with stub.swift():
+            system.prepare(stand)
+            stub.command("gate", queue=system.queue, closed=True)
+            system.push(stand, tasks, 0)
+        command, environment = system.worker(stand)
+        with running(command, stand.directory, environment) as pid:
+            stub.wait_for_poll(system.queue)
+            time.sleep(IDLE_SECONDS)
+            idle = resident(pid)
+            stub.command("gate", queue=system.queue, closed=False)
+            samples = _samples_until_drained(stand, system.queue, pid)
+            peak = resident(pid, "VmHWM")
+    parts = _parts(samples)
+    table.rows.append(("idle", f"{idle:.1f}"))
+    table.rows += [(f"part {number} of {PARTS}, most", f"{most:.1f}") for number, most in enumerate(parts, 1)]
+    table.rows.append(("peak", f"{peak:.1f}"))
+    table.budgets.append(Budget("memory of an idle worker, MiB", 90, idle, ".1f", least=False))
+    growth = parts[-1] - parts[1]
+    table.budgets.append(
+        Budget(f"growth from part 2 to {PARTS} of {tasks:,} tasks, MiB", MOST_GROWTH, growth, ".1f", least=False)
+    )
+    table.figures.append({"idle": idle, "peak": peak, "samples": [round(sample, 1) for sample in samples]})
     return [table]
 
 
-def _parts(samples: list[float]) -> list[tuple[str, str]]:
+def _samples_until_drained(stand: Stand, queue: str, pid: int) -> list[float]:
+    """The worker's resident memory, MiB, until it has deleted the last message."""
+    samples, deadline = [], time.monotonic() + LONGEST_SECONDS
+    while any((depth := stand.stub.counts()["queues"][queue])[name] for name in ("visible", "in_flight")):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the queue was not drained within {LONGEST_SECONDS} s: {depth}")
+        samples.append(resident(pid))
+        time.sleep(SAMPLE_SECONDS)
+    return samples
+
+
+def _parts(samples: list[float]) -> list[float]:
     """The most in each part of the run."""
     cuts = [round(part * len(samples) / PARTS) for part in range(PARTS + 1)]
-    parts = [samples[begin:end] for begin, end in pairwise(cuts)]
-    return [(f"part {number} of {PARTS}, most", f"{max(part):.1f}") for number, part in enumerate(parts, 1) if part]
-
-
-@click.command()
-@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Of the tasks, to have it sooner.")
-def main(share: float) -> None:
-    """Measure a worker's memory (Linux)."""
-    machine = shape()
-    keep("memory", measure(share), machine)
-
-
-if __name__ == "__main__":
-    main()
+    return [max(samples[begin:end] or samples[-1:]) for begin, end in pairwise(cuts)]

@@ -1,0 +1,159 @@
+"""The design's budgets: one worker of ours on the stub, each trial three times."""
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from benchmarks.bare import bare_loop, bare_process
+from benchmarks.stub.running import running_stub
+from benchmarks.systems import BURN, CloudKon, Stand
+from benchmarks.table import Budget, Table
+from benchmarks.trial import Trial, low_load, trial
+from cloudkon.prices import prices
+
+REPETITIONS: Final = 3
+LEAST_TASKS: Final = 50
+BARE_TASKS: Final = 200
+LOW_LOAD_GAP: Final = 0.04
+LOW_LOAD_TASKS: Final = 250
+# System, tasks, milliseconds of each: some six seconds where the budget is met.
+EFFICIENT: Final = (CloudKon(), 600, 10)
+CHUNKED: Final = (CloudKon(chunk=50), 4_000, 1)
+BURNING: Final = (CloudKon(word=BURN), 600, 10)
+FAST: Final = ((CloudKon(), 8_000), (CloudKon(chunk=10), 40_000), (CloudKon(chunk=50), 150_000))
+WANTED_RATES: Final = (1_300, 9_000, 40_000)
+_WAY: Final = (
+    "; by trio-parallel a task's way to its slot's process and back takes seven turns of the loop, 0.1 ms where both "
+    "are warm, and several times that where each has slept for 10 ms"
+)
+"""Counted by a trio instrument around ``trio_parallel.run_sync``."""
+HEADS: Final = (
+    "trial",
+    "chunk",
+    "tasks/s",
+    "efficiency",
+    "slot busy",
+    "CPU µs/task",
+    "of them the loop",
+    "CPU µs/request",
+    "requests/task",
+    "$/M tasks",
+    "stub's core",
+)
+
+
+def measure(share: float) -> list[Table]:
+    """All of them."""
+    table = Table(
+        "One worker on the stub",
+        HEADS,
+        f"One worker process with one slot; medians of {REPETITIONS}. Its latencies are drawn for SQS with p16/p50/p84/"
+        "p99 of 5/8.7/15/50 ms, for DynamoDB 3/4.2/6/15 ms, from a fixed seed. Tasks are pushed and the worker started "
+        "before the clock is; time runs from the first task's start to the last one's end, CPU and requests until "
+        "the last deletion. The loop is everything but AWS's calls, which boto3 makes in threads. Efficiency is the "
+        "tasks' nominal time over the slot's; the slot is busy while a task runs, and a sleep ends a little late. "
+        "Dollars are the worker's requests at "
+        f"{prices().origin}.",
+    )
+    with running_stub() as stub, TemporaryDirectory(prefix="cloudkon-bench-") as directory:
+        stand = Stand(stub, Path(directory))
+        _efficiencies(table, stand, share)
+        _rates(table, stand, share)
+        _latency(table, stand, share)
+    return [table]
+
+
+def _efficiencies(table: Table, stand: Stand, share: float) -> None:
+    for name, (system, tasks, milliseconds), wanted in (
+        ("10 ms tasks", EFFICIENT, 0.97),
+        ("1 ms tasks in chunks", CHUNKED, 0.80),
+        ("10 ms tasks that hold the GIL", BURNING, 0.94),
+    ):
+        trials = _repeat(table, stand, system, _scaled(tasks, share), milliseconds)
+        _add(table, name, system, trials)
+        found = _median(trials, lambda one: one.efficiency)
+        busy = _median(trials, lambda one: one.busy)
+        bare, what = _bare(system, milliseconds / 1000)
+        remark = f"the slot was busy for {busy:.1%}; {what} reaches {bare:.1%} on this machine"
+        if system.word == BURN:
+            remark += _WAY
+        table.budgets.append(Budget(f"efficiency, {name}, one slot", wanted, found, ".1%", remark=remark))
+        if system.chunk == 1 and system.word != BURN:
+            requests = _median(trials, lambda one: one.requests_a_task)
+            table.budgets.append(Budget(f"AWS requests a task, {name}, chunk 1", 0.5, requests, ".3f", least=False))
+
+
+def _bare(system: CloudKon, seconds: float) -> tuple[float, str]:
+    """The efficiency of the same without a queue, a ledger and a worker, and what that was."""
+    if system.word == BURN:
+        rate, what = bare_process(BARE_TASKS, seconds), "a loop that has a process compute"
+    else:
+        rate, what = bare_loop(BARE_TASKS, seconds), "a loop of `time.sleep`"
+    return rate.tasks * seconds / rate.seconds, what
+
+
+def _rates(table: Table, stand: Stand, share: float) -> None:
+    for (system, tasks), wanted in zip(FAST, WANTED_RATES, strict=True):
+        name = f"sleep 0, chunk {system.chunk}"
+        trials = _repeat(table, stand, system, _scaled(tasks, share), 0)
+        _add(table, "sleep 0", system, trials)
+        found = _median(trials, lambda one: one.rate)
+        cpu = _median(trials, lambda one: one.cpu_milliseconds)
+        loop = 1e6 * _median(trials, lambda one: one.loop_cpu / one.tasks)
+        remark = (
+            f"{1000 * cpu:,.0f} µs of CPU a task allow {1000 / cpu:,.0f}/s a core: {loop:,.0f} in the worker's loop, "
+            f"the others in boto3, where a request takes {1e6 * _median(trials, _call_cpu):,.0f}"
+        )
+        table.budgets.append(Budget(f"tasks/s a core, {name}", wanted, found, ",.0f", remark=remark))
+        if system.chunk == 1:
+            requests = _median(trials, lambda one: one.requests_a_task)
+            table.budgets.append(Budget(f"AWS requests a task, {name}", 0.5, requests, ".3f", least=False))
+
+
+def _latency(table: Table, stand: Stand, share: float) -> None:
+    found = low_load(stand, CloudKon(), _scaled(LOW_LOAD_TASKS, share), LOW_LOAD_GAP)
+    table.figures.append(found.figures())
+    table.note += (
+        f" At low load, {found.tasks} tasks {1000 * LOW_LOAD_GAP:g} ms apart, it took {found.wait(50):.0f} ms from "
+        f"push to start (p50; p99 {found.wait(99):.0f} ms): a send, the way back of the long poll, a claim."
+    )
+
+
+def _repeat(table: Table, stand: Stand, system: CloudKon, tasks: int, milliseconds: int) -> list[Trial]:
+    trials = [trial(stand, system, tasks, milliseconds) for _ in range(REPETITIONS)]
+    table.figures += [one.figures() | {"chunk": system.chunk, "word": system.word} for one in trials]
+    return trials
+
+
+def _add(table: Table, name: str, system: CloudKon, trials: list[Trial]) -> None:
+    efficiency = _median(trials, lambda one: one.efficiency)
+    table.rows.append(
+        (
+            name,
+            str(system.chunk),
+            f"{_median(trials, lambda one: one.rate):,.0f}",
+            f"{efficiency:.1%}" if efficiency else "",
+            f"{_median(trials, lambda one: one.busy):.1%}" if efficiency else "",
+            f"{1000 * _median(trials, lambda one: one.cpu_milliseconds):,.0f}",
+            f"{1e6 * _median(trials, lambda one: one.loop_cpu / one.tasks):,.0f}",
+            f"{1e6 * _median(trials, _call_cpu):,.0f}" if system.word != BURN else "",
+            f"{_median(trials, lambda one: one.requests_a_task):.3f}",
+            f"{_median(trials, lambda one: one.dollars_a_million):.2f}",
+            f"{max(one.stub_share for one in trials):.0%}",
+        )
+    )
+
+
+def _median(trials: list[Trial], figure: Callable[[Trial], float]) -> float:
+    return median(figure(one) for one in trials)
+
+
+def _call_cpu(found: Trial) -> float:
+    """CPU seconds of a request: of everything but the loop."""
+    return (found.cpu - found.loop_cpu) / sum(found.requests.values())
+
+
+def _scaled(tasks: int, share: float) -> int:
+    return max(LEAST_TASKS, round(tasks * share))

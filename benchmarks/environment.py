@@ -1,0 +1,31 @@
+"""Environment: the peers and matplotlib, by their lock, in a virtual environment of their own.
+
+Never in the one that our workers run in: Celery and dramatiq bring seventy packages, and some pin others.
+The lock is made by ``uv pip compile --generate-hashes --universal --python-version 3.11 --no-header
+--no-emit-index-url benchmarks/peers.in``.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+LOCK: Final = Path(__file__).with_name("peers.txt")
+HOME: Final = Path(__file__).parents[1] / ".cloudkon" / "bench"
+_COMPLETE: Final = HOME / "cloudkon-complete"
+
+
+def peers_python() -> str:
+    """That environment's Python; installs it first if it is not there as locked."""
+    digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    executable = HOME / "bin" / "python"
+    if not _COMPLETE.exists() or _COMPLETE.read_text(encoding="ascii") != digest:
+        print(f"installing the peers into {HOME} (once; a minute or so)", file=sys.stderr)
+        shutil.rmtree(HOME, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
+        pip = [str(executable), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=True)
+        _COMPLETE.write_text(digest, encoding="ascii")
+    return str(executable)

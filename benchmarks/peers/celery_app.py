@@ -1,0 +1,42 @@
+"""Celery on SQS, as its guide "Using Amazon SQS" sets it up: everything at its default but the address.
+
+Remote control is off because that guide says so. By default Celery deletes a message before its task runs, so that a
+crash loses the task; what it saves by that is in its figures. Results are ignored: SQS can't carry them.
+
+With ``BENCH_TUNED`` set, it is as somebody has it who looked for what holds it up: by default kombu (5.7) waits a
+second whenever as much is prefetched as may be (``Channel._loop1``), and it may be four messages a slot.
+"""
+
+import os
+from collections.abc import Sequence
+
+from celery import Celery  # type: ignore[import-not-found]  # installed in the peers' own environment only
+
+from benchmarks.peers.pusher import push_by_command_line
+from benchmarks.records import nap
+
+app = Celery("bench", broker=os.environ["BENCH_ENDPOINT"].replace("http://", "sqs://cloudkon:cloudkon@"))
+app.conf.broker_transport_options = {"region": "us-east-1", "is_secure": False}
+app.conf.task_default_queue = "bench"
+app.conf.task_ignore_result = True
+app.conf.worker_enable_remote_control = False
+app.conf.broker_connection_retry_on_startup = True
+if os.environ.get("BENCH_TUNED"):
+    app.conf.broker_transport_options |= {"polling_interval": 0}
+    app.conf.worker_prefetch_multiplier = 10
+
+
+@app.task(name="nap")  # type: ignore[untyped-decorator]  # as above
+def run_nap(milliseconds: float, sent: float) -> None:
+    """The task."""
+    nap(milliseconds, sent)
+
+
+def push(milliseconds: float, sent: Sequence[float]) -> None:
+    """Push a task for each."""
+    for when in sent:
+        run_nap.delay(milliseconds, when)
+
+
+if __name__ == "__main__":
+    push_by_command_line(push)

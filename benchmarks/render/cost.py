@@ -1,0 +1,60 @@
+"""Cost: what a program and the processes that it starts take."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_PAUSE = 0.02
+"""Seconds between looks at its memory."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Cost(NamedTuple):
+    """Seconds of processor time, seconds, and bytes of memory of all its processes at their most."""
+
+    cpu: float
+    wall: float
+    peak: int
+
+
+def cost_of(command: Sequence[str | Path]) -> Cost:
+    """Run a command to its end. Raises ``SystemExit`` with its own words if it fails."""
+    began, peak = time.perf_counter(), 0
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        peak = max(peak, _resident(process.pid))
+        time.sleep(_PAUSE)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    with process.stderr or open(os.devnull, "rb") as said:  # noqa: PTH123  (it is a pipe)
+        words = said.read().decode(errors="replace")
+    if process.returncode:
+        sys.exit(f"{command[0]} ended with {process.returncode}: {words.strip()[-500:]}")
+    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, peak)
+
+
+def _resident(root: int) -> int:
+    """Bytes that a process and its descendants hold; what they share counts for each."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it ended meanwhile
+            children.setdefault(parent, []).append(int(entry.name))
+    total, waiting = 0, [root]
+    while waiting:
+        pid = waiting.pop()
+        waiting += children.get(pid, [])
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,99 @@
+"""Ours: the animoto image's own way from picture files to a video, in a process that can be measured."""
+
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import aclosing
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import click
+import trio
+
+from cloudkon.instructions.animoto import AnimotoJob, Slide, parse_animoto
+from images.animoto.allocation import give_back_large_blocks
+from images.animoto.fetch import Fetcher
+from images.animoto.ffmpeg import DEFAULT_BOUNDS
+from images.animoto.film import Canvas, Film, Pixels
+from images.animoto.motion.moving import MovingRenderer
+from images.animoto.music.soundtrack import Soundtrack
+from images.animoto.normalise import normalise
+from images.animoto.order import in_order
+from images.animoto.plan import frames_of
+from images.animoto.stills import CodedStill, encode_stills
+from images.animoto.written import WrittenRenderer
+
+
+@click.command()
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--options", default="", help="Of the instruction, as users write them.")
+@click.option("--music", type=click.Path(path_type=Path), help="A file to put under them.")
+@click.option("--most", type=int, help="Take the first so many of them.")
+@click.option("--only", type=click.Choice(["nothing", "pictures", "stills"]), help="End after that step.")
+def main(pictures: Path, video: Path, options: str, music: Path | None, most: int | None, only: str | None) -> None:
+    """Make VIDEO of the JPEGs in the directory PICTURES."""
+    give_back_large_blocks()  # as the handler does
+    files = sorted(pictures.glob("*.jpg"))[:most]
+    job = parse_animoto(f"{options} {' '.join('https://example.org/x' for _ in files)}")
+    if only == "nothing":
+        files = []
+    trio.run(partial(_make, files, job, video, music, only))
+
+
+async def _make(files: list[Path], job: AnimotoJob, video: Path, music: Path | None, only: str | None) -> None:
+    film = Film.of(job)
+
+    async def decode(shown: tuple[Slide, Path]) -> Canvas:
+        slide, path = shown
+        return Canvas(slide, await trio.to_thread.run_sync(normalise, path, film.canvas, slide.fit))
+
+    give, normalised = trio.open_memory_channel[Canvas](0)
+    async with trio.open_nursery() as lanes:
+        lanes.start_soon(in_order, _each(list(zip(job.slides, files, strict=False))), decode, 2, give)
+        if only in ("nothing", "pictures"):
+            async for _picture in normalised:
+                pass
+        elif only == "stills":
+            sink, stills = trio.open_memory_channel[CodedStill](2)
+            pixels = _pixels(normalised)
+            lanes.start_soon(encode_stills, pixels, film, job.quality, video.parent, DEFAULT_BOUNDS, sink)
+            async with aclosing(pixels):
+                async for _still in stills:
+                    pass
+        else:
+            track = _soundtrack(job, film, music, video.parent) if music else None
+            if track:
+                lanes.start_soon(track.prepare)
+            renderer = MovingRenderer(job.quality) if film.moves else WrittenRenderer(job.quality)
+            await renderer.render(normalised, film, video, track.of_length if track else None)
+
+
+class _Copies:
+    """Stands in for what fetches links: this is about what comes after."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    async def fetch(self, _link: str, path: Path) -> None:
+        await trio.to_thread.run_sync(shutil.copyfile, self._file, path)
+
+
+def _soundtrack(job: AnimotoJob, film: Film, music: Path, directory: Path) -> Soundtrack:
+    seconds = Fraction(frames_of(film.fps, job.slides), film.fps)
+    return Soundtrack("https://example.org/music", seconds, cast(Fetcher, _Copies(music)), directory)
+
+
+async def _pixels(pictures: AsyncIterable[Canvas]) -> AsyncGenerator[Pixels, None]:
+    async for picture in pictures:
+        yield picture.pixels
+
+
+async def _each(shown: Sequence[tuple[Slide, Path]]) -> AsyncIterator[tuple[Slide, Path]]:
+    for one in shown:
+        yield one
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Report: docs/benchmarks.md, made of nothing but the JSON files beside its plots."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.environment import peers_python
+from benchmarks.table import FOUND, Budget, Table, read_tables
+
+REPORT: Final = FOUND.with_suffix(".md")
+ROOT: Final = Path(__file__).parents[1]
+PLOTS: Final = {
+    "comparison": {
+        "throughput.svg": "Tasks a second of sleep 0, one worker each",
+        "efficiency.svg": "Efficiency by the tasks' length, one slot each",
+        "latency.svg": "Milliseconds from push to start at low load",
+        "cost.svg": "CPU and AWS's charges of a task",
+    },
+    "scale": {"scale.svg": "Efficiency and throughput by workers, in virtual time"},
+    "autoscaling": {"autoscaling.svg": "Workers, instances and messages by the minute, autoscaled"},
+    "render": {"render.svg": "CPU and memory of a slideshow, by the way that it is made"},
+}
+"""By benchmark, files that are drawn of its figures, and what they show."""
+DRAWN_BY: Final = {
+    "comparison": "benchmarks.plots",
+    "scale": "benchmarks.scale_plot",
+    "autoscaling": "benchmarks.autoscaling_plot",
+    "render": "benchmarks.render.plot",
+}
+HEAD: Final = """\
+# Benchmarks
+
+Written by `make bench` from the figures in [benchmarks/](benchmarks/), which `python -m benchmarks NAME` measures \
+again one by one. Trust ratios more than figures: what stands in one table was measured beside the rest of it.
+"""
+
+
+def write_report(order: list[str], *, redraw: str = "") -> Path:
+    """Write it from what is there, in that order, with new plots of one benchmark; gives its path."""
+    found = [
+        json.loads(path.read_text(encoding="utf-8")) for name in order if (path := FOUND / f"{name}.json").exists()
+    ]
+    tables = [table for one in found for table in read_tables(one)]
+    parts = [HEAD.rstrip(), _budgets([budget for table in tables for budget in table.budgets])]
+    for one in found:
+        parts += [table.markdown() for table in read_tables(one)]
+        if one["benchmark"] in PLOTS:
+            parts.append(_plots(one["benchmark"], redraw=redraw == one["benchmark"]))
+    parts.append(_runs(found))
+    REPORT.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
+    return REPORT
+
+
+def _budgets(budgets: list[Budget]) -> str:
+    if not budgets:
+        return ""
+    note = (
+        "What the design asks of one core. Where CPU keeps one from being met, "
+        "[the profile](#where-the-loops-cpu-goes) says whose."
+    )
+    table = Table("Budgets", ("budget", "wanted", "measured", "met", ""), note)
+    table.rows = [budget.cells() for budget in budgets]
+    return table.markdown()
+
+
+def _plots(benchmark: str, *, redraw: bool) -> str:
+    """Draw them, and show them. matplotlib is in the peers' environment: no other program of ours needs it."""
+    plots = PLOTS[benchmark]
+    if redraw or not all((FOUND / name).exists() for name in plots):
+        command = [peers_python(), "-m", DRAWN_BY[benchmark], str(FOUND / f"{benchmark}.json"), str(FOUND)]
+        subprocess.run(command, cwd=ROOT, check=True)
+    return "\n\n".join(f"![{what}]({FOUND.name}/{name})" for name, what in plots.items())
+
+
+def _runs(found: list[dict[str, Any]]) -> str:
+    table = Table(
+        "When and where",
+        ("benchmark", "date", "seconds", "share of the tasks", "load before", "load after"),
+        "\n\n".join(sorted({f"On {one['machine']}." for one in found})),
+    )
+    for one in found:
+        table.rows.append(
+            (
+                one["benchmark"],
+                one["date"],
+                f"{one['seconds']:.0f}",
+                f"{one['share']:g}",
+                *(f"{load:.1f}" for load in one["load"]),
+            )
+        )
+    return table.markdown()

@@ -1,0 +1,31 @@
+"""A stub that runs, and a fleet's data on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.stub.running import Stub, running_stub
+from benchmarks.systems import CloudKon, Stand
+from cloudkon.aws import connect
+from cloudkon.ports import Services
+from cloudkon.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Stub]:
+    with running_stub() as stub:
+        yield stub
+
+
+@pytest.fixture
+def stub(running: Stub) -> Stub:
+    running.command("reset")
+    running.command("slow", slow=False)
+    return running
+
+
+@pytest.fixture
+def services(stub: Stub, tmp_path: Path) -> Services:
+    CloudKon().prepare(Stand(stub, tmp_path))
+    return connect(Settings(fleet="bench", target="docker", endpoint_url=stub.address))
