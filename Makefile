@@ -9,9 +9,11 @@ PYTHON3 := python3 python3.14 python3.13 python3.12 python3.11
 CHECKED := cloudkon images fleet client demo benchmarks tests
 # One worker process a core. A file's tests stay together, since they share a session's emulator.
 TEST_PROCESSES := 2
+# Fleets on the engine side by side; their tests wait more than they compute.
+CONTAINER_PROCESSES := 4
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
-TIERS := tests/unit tests/contract tests/simulation tests/integration
+TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
 # Schedules that `make simulate` runs, from the first one on.
 SEEDS := 10000
 FIRST := 0
@@ -29,7 +31,7 @@ setup: $(VENV)/dev-installed ## Install what development needs into .venv
 demo: $(VENV)/demo-installed ## Run a fleet on this machine, end to end; PHOTOS=folder for your own pictures
 	@$(PYTHON) -m demo
 
-test: $(VENV)/dev-installed ## Run the tests: unit, contract, simulation, integration
+test: $(VENV)/dev-installed ## Run the tests: unit, contract, simulation, fleet, integration, browser
 	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TIERS) $(WITH)
 
@@ -38,7 +40,8 @@ simulate: $(VENV)/dev-installed ## Search for a schedule that breaks a promise; 
 		tests/simulation -k schedule_breaks
 
 containers: $(VENV)/dev-installed ## Test the real images and the compose file on a running Docker engine
-	@$(PYTHON) -m pytest tests/containers $(WITH)
+	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
+		$(PYTHON) -m pytest --numprocesses $(CONTAINER_PROCESSES) --dist loadscope tests/containers $(WITH)
 
 check: $(VENV)/dev-installed ## Check format, lint, types, the direction of imports, and that no machine's path is in a file
 	@$(VENV)/bin/ruff format --quiet --check . || { echo 'format them with: $(VENV)/bin/ruff format .' >&2; exit 1; }
@@ -48,8 +51,8 @@ check: $(VENV)/dev-installed ## Check format, lint, types, the direction of impo
 	@! git grep --line-number --extended-regexp '(^|[^[:alnum:]._-])/(root|work|Users)/[a-z]' -- . || \
 		{ echo 'these name a path of one machine' >&2; exit 1; }
 
-bench: $(VENV)/dev-installed ## Measure throughput, efficiency and memory; write docs/benchmarks.md (some minutes)
-	@$(PYTHON) -m benchmarks
+bench: $(VENV)/dev-installed ## Measure budgets, peers, memory and push; write docs/benchmarks.md (a quarter of an hour); NAMES=budgets for some
+	@$(PYTHON) -m benchmarks $(NAMES)
 
 clean: ## Take the local fleet down, and remove all that was made here, except videos
 	@if [ -x $(PYTHON) ] && [ -e .cloudkon ]; then \

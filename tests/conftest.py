@@ -1,16 +1,27 @@
-"""Runs ``async def`` tests under trio, on a virtual clock where the test asks for one; in CI, lets none be skipped."""
+"""Runs ``async def`` tests under trio, on a virtual clock where the test asks for one; in CI, lets none be skipped.
+
+No property is held to a time: a busy machine breaks none.
+"""
 
 import inspect
 import os
+import signal
 from collections.abc import Generator
 from functools import partial
 
 import pytest
 import trio
 import trio.testing
+from hypothesis import HealthCheck, settings
 
-MAY_SKIP: tuple[str, ...] = ()
+MAY_SKIP: tuple[str, ...] = ("needs a real AWS account",)
 """How the reasons of those tests begin that may be skipped where ``CI`` is true. Any other skip is a failure there."""
+
+# A shell's background job ignores SIGINT, and so would every program that a test starts from one, and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# Over the profile that hypothesis chose, which in CI draws the same examples each time.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import boto3
+import docker
 import pytest
 from botocore.config import Config
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 INSTALLED = ROOT / ".cloudkon/emulator/venv/bin/ministack"
 TEMPLATE = ROOT / "fleet/templates/data.yaml"
+LOOPBACK = "127.0.0.1"
 START_SECONDS = 60
 """How long a start may take on a machine that is busy with other tests."""
 STOP_SECONDS = 10
@@ -51,15 +53,19 @@ def missing(reason: str) -> NoReturn:
 
 
 @contextmanager
-def emulator() -> Iterator[str]:
-    """Run one of its own on a free port of loopback, with its files in a directory of its own; gives its address."""
+def emulator(host: str = LOOPBACK, *, with_engine: bool = False) -> Iterator[str]:
+    """Run one of its own on a free port of ``host``, with its files in a directory of its own; gives its address.
+
+    ``with_engine`` has its ECS start containers on this machine's Docker engine; they are the caller's to remove.
+    """
+    command = _command_with_engine() if with_engine else [executable()]
     with tempfile.TemporaryDirectory(prefix="cloudkon-emulator-") as directory:
-        port = _free_port()
-        endpoint = f"http://127.0.0.1:{port}"
+        port = _free_port(host)
+        endpoint = f"http://{host}:{port}"
         log = Path(directory, "emulator.log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [executable()], cwd=directory, env=_environment(directory, port), stdout=output, stderr=output
+                command, cwd=directory, env=_environment(directory, host, port), stdout=output, stderr=output
             )
         try:
             _wait_until_healthy(endpoint, process, log)
@@ -105,18 +111,26 @@ def deploy(endpoint: str, fleet: str) -> Settings:
     return settings
 
 
-def _free_port() -> int:
+def _command_with_engine() -> list[str | Path]:
+    """Start it with Docker's SDK, which its lock leaves out: this environment's, behind the libraries of its own."""
+    start = "import sys; sys.path.append(sys.argv.pop()); from ministack.app import main; main()"
+    return [executable().with_name("python"), "-c", start, Path(docker.__file__).parents[1]]
+
+
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
-def _environment(directory: str, port: int) -> dict[str, str]:
+def _environment(directory: str, host: str, port: int) -> dict[str, str]:
+    engine = {"DOCKER_HOST": os.environ["DOCKER_HOST"]} if "DOCKER_HOST" in os.environ else {}
     return {
+        **engine,
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": directory,
         "TMPDIR": directory,
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": host,
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "0",
         "STATE_DIR": directory,

@@ -1,0 +1,62 @@
+"""Transcripts: what a page says is typed at a shell and answered, typed for real and held against what is answered."""
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+VARYING = (
+    (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),
+    (re.compile(r"[━╸╺─]+"), "━"),
+    (re.compile(r"(?<=│) +- +(?=│)"), " N "),
+    (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
+    (re.compile(r"\b[0-9a-f]{11}\b"), "RUN"),
+    (re.compile(r"\bworker [\w.-]+-[0-9a-f]{4}\b"), "WORKER"),
+    (re.compile(r"^[0-9a-f]{8}(?=  )"), "LETTER"),
+    (re.compile(r"\b(?:\d+:\d\d (?:min|h)|\d+(?:\.\d+)? s)\b"), "TIME"),
+    (re.compile(r"\b\d[\d,]*\.\d+\b"), "N"),
+    (re.compile(r"\s+"), " "),
+)
+"""What may differ from one time to the next, in the order in which it is replaced. Whole numbers may not."""
+COUNTS = re.compile(r"\b\d[\d,]*\b|[▁▂▃▄▅▆▇█]+")
+SHOWN_SECONDS = 300
+"""How long a command may take on a machine that is busy with other tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """One command of a page, and the lines that the page shows below it."""
+
+    command: str
+    shown: tuple[str, ...]
+
+
+def transcript(block: str) -> Iterator[Typed]:
+    """The commands of a block; a line that begins with ``$`` is one."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *shown = part.splitlines()
+        yield Typed(command, tuple(shown))
+
+
+def fixed(line: str, *, counts_too: bool = False) -> str:
+    """What of a line is the same each time; with ``counts_too`` whole numbers differ as well, and curves of them."""
+    for varying, stands_for in VARYING:
+        line = varying.sub(stands_for, line)
+    return COUNTS.sub("N", line).strip() if counts_too else line.strip()
+
+
+def answer(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Type it at a shell, and give the exit code, and the lines of both outputs in the order they came in."""
+    ended = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SHOWN_SECONDS,
+        check=False,
+    )
+    return ended.returncode, [line for line in re.split(r"[\r\n]+", ended.stdout) if line.strip()]

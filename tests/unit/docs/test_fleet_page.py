@@ -1,0 +1,108 @@
+"""docs/fleet.md: every command and option of ``python -m fleet``, with the targets that take it."""
+
+import re
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cloudkon.errors import InvalidInput
+from cloudkon.settings import TARGETS
+from fleet.commands import fleet
+from tests.unit.docs.pages import page, rows, section
+from tests.unit.fleet.test_cloud_commands import STATUS, FakeCloud
+from tests.unit.fleet.test_fleet_commands import FakeTarget
+
+TEXT = page("fleet.md")
+OPTIONS = {
+    (command.name or "", parameter.opts[0]): parameter
+    for command in fleet.commands.values()
+    for parameter in command.params
+    if isinstance(parameter, click.Option)
+}
+EXAMPLES = {
+    "--pool": "worker",
+    "--vpc": "vpc-1",
+    "--subnets": "subnet-1",
+    "--instance-types": "c7i.large",
+    "--alarm-topic": "arn:aws:sns:eu-central-1:123456789012:told",
+    "--task": "3752b94e8ff/7",
+    "--tag": "1f2e",
+    "--volume": "40",
+    "--worker-cpu": "256",
+    "--animoto-cpu": "256",
+    "--worker-memory": "600",
+    "--animoto-memory": "600",
+}
+BESIDE = {
+    "scale": ["2"],
+    ("deploy", "--tag"): ["--pool", "worker"],
+    ("autoscale", "--min"): ["--max", "2"],
+    ("autoscale", "--per-worker"): ["--max", "2"],
+}
+"""What else has to be said, for a command or an option of it."""
+
+
+def options_in(command: str) -> dict[str, str]:
+    """Each option that the command's section has a row for, with the targets that it names."""
+    return {
+        name: row[1]
+        for row in rows(section(TEXT, command), 3)
+        for name in re.findall(r"(?<![\w-])--?[a-z][\w-]*", row[0])
+    }
+
+
+def is_refused(command: str, option: str, target: object) -> bool:
+    """Whether a target of that kind has nothing to do with the option."""
+    parameter = OPTIONS[command, option]
+    words = [command, *BESIDE.get(command, []), option]
+    if not parameter.is_flag:
+        words.append(EXAMPLES.get(option, "1"))
+    words += BESIDE.get((command, option), [])
+    if command == "down" and option != "--yes":
+        words.append("--yes")
+    error = CliRunner().invoke(fleet, words, obj=lambda: target).exception
+    assert error is None or isinstance(error, InvalidInput | NotImplementedError), error
+    return isinstance(error, InvalidInput) and "this target has nothing of the kind" in str(error)
+
+
+@pytest.mark.parametrize("command", fleet.commands)
+def test_each_command_and_each_of_its_options_is_documented_and_no_other(command: str) -> None:
+    there = {
+        name
+        for parameter in fleet.commands[command].params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    assert set(options_in(command)) == there
+
+
+def test_no_command_is_documented_that_there_is_not() -> None:
+    assert set(re.findall(r"^## (.+)$", TEXT, re.MULTILINE)) == set(fleet.commands)
+
+
+@pytest.mark.parametrize(("command", "option"), [one for one in OPTIONS if one != ("status", "--watch")])
+def test_an_option_is_taken_by_the_targets_that_the_page_names(command: str, option: str) -> None:
+    named = options_in(command)[option]
+    assert named in ("all", "aws")
+    assert is_refused(command, option, FakeTarget()) == (named == "aws")
+    assert not is_refused(command, option, FakeCloud())
+
+
+@pytest.mark.parametrize("command", fleet.commands)
+def test_each_command_and_each_of_its_options_explains_itself(command: str) -> None:
+    assert fleet.commands[command].help
+    for parameter in fleet.commands[command].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{command} {parameter.opts[0]} has no help"
+            assert f"`{parameter.opts[0]}" in section(TEXT, command)
+
+
+def test_each_field_of_the_status_is_explained() -> None:
+    told = {name for row in rows(section(TEXT, "status"), 2) for cell in row for name in re.findall(r"`(\w+)`", cell)}
+    found = STATUS.to_json()
+    assert set(found) | set(found["pools"]["worker"]) <= told
+
+
+def test_all_targets_are_compared() -> None:
+    assert "| | " + " | ".join(f"`{target}`" for target in TARGETS) + " |" in TEXT

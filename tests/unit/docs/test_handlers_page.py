@@ -1,0 +1,94 @@
+"""docs/handlers.md: its modules pass its tests, its entry points are found, and all of the context is explained."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from cloudkon.words import Result
+from cloudkon.words.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
+from images.worker.context import Context
+from images.worker.handlers import GROUP
+from images.worker.rehearsal import DEFAULTS
+from tests.unit.docs.pages import ROOT, blocks, page, section
+
+TEXT = page("handlers.md")
+MODULES = {
+    found[1]: block for block in blocks(TEXT, "python") if (found := re.match(r"# (\w+\.py)\n", block)) is not None
+}
+UNTOLD = {"scratch_path", "made"}
+"""Fields that are there for the worker's own use."""
+
+
+def run_tests(directory: Path) -> str:
+    """Run the tests in a directory, as their author would, without a fleet or an account."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLOUDKON_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=prepend", str(directory)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_page_s_handlers_pass_the_page_s_tests(tmp_path: Path) -> None:
+    assert set(MODULES) == {"shouting.py", "test_shouting.py"}
+    for name, text in MODULES.items():
+        (tmp_path / name).write_text(text)
+    assert f"{MODULES['test_shouting.py'].count('def test_')} passed" in run_tests(tmp_path)
+
+
+def test_the_example_package_passes_its_own_tests() -> None:
+    assert " passed" in run_tests(ROOT / "examples/own_handlers")
+
+
+@pytest.mark.parametrize(
+    ("description", "sources"),
+    [
+        (blocks(TEXT, "toml")[0], MODULES),
+        (
+            (ROOT / "examples/own_handlers/pyproject.toml").read_text(),
+            {"own_handlers.py": (ROOT / "examples/own_handlers/own_handlers.py").read_text()},
+        ),
+    ],
+    ids=["page", "example"],
+)
+def test_entry_points_name_handlers_that_there_are(description: str, sources: dict[str, str]) -> None:
+    points = tomllib.loads(description)["project"]["entry-points"][GROUP]
+    assert points
+    for value in points.values():
+        module, _, name = value.partition(":")
+        tree = ast.parse(sources[f"{module}.py"])
+        (found,) = (one for one in tree.body if getattr(one, "name", "") == name)
+        assert isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)
+        assert [argument.arg for argument in found.args.args] == ["arguments", "context"]
+
+
+def test_all_of_the_context_is_explained() -> None:
+    told = set(re.findall(r"`(\w+)(?:\([^`]*\))?`", section(TEXT, "What it is told")))
+    public = {name for name in dir(Context) if not name.startswith("_")} - UNTOLD
+    assert public <= told
+
+
+def test_all_of_a_result_is_explained_and_the_settings_that_differ() -> None:
+    text = section(TEXT, "The rehearsal")
+    assert {one.name for one in fields(Result)} <= set(re.findall(r"`(\w+)`", text))
+    assert len(DEFAULTS) == 3
+    assert f"time-out of {DEFAULTS['task_timeout_seconds']:g} s" in text
+
+
+def test_limits_are_those_of_the_code() -> None:
+    text = " ".join(section(TEXT, "What it gives").split())
+    assert f"{OUTPUT_LIMIT // 1024} KiB ({CHUNK_OUTPUT_LIMIT // 1024} KiB a chunk)" in text

@@ -1,0 +1,50 @@
+"""Links, settings and commands that the pages name lead somewhere."""
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from client.cli.program import COMMANDS
+from cloudkon.settings import PREFIX, Settings
+from cloudkon.words import POOLS
+from fleet.commands import fleet
+from fleet.docker.worker import image_variable
+from fleet.local.installation import EXECUTABLE
+from tests.unit.docs.pages import ROOT, page
+
+PAGES = ("../README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+SETTINGS = {PREFIX + one.name.upper() for one in fields(Settings)}
+OTHERS = {EXECUTABLE, "CLOUDKON_REAL_AWS", *map(image_variable, POOLS)}
+"""What targets alone know of, and the tests on a real account."""
+
+
+def anchors(text: str) -> set[str]:
+    """The names under which a page's heads can be linked to, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page(name)):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        here = ROOT / "docs" / name
+        found = (here.parent / path if path else here).resolve()
+        assert found.exists(), f"docs/{name} links to {path}"
+        if anchor:
+            assert anchor in anchors(found.read_text()), f"docs/{name} links to {target}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_settings_that_are_named_exist(name: str) -> None:
+    assert set(re.findall(r"\bCLOUDKON_[A-Z_]+[A-Z]\b", page(name))) <= SETTINGS | OTHERS
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_that_are_named_exist(name: str) -> None:
+    text = page(name)
+    assert set(re.findall(r"(?:python -m |`)client ([a-z]+)", text)) <= set(COMMANDS)
+    assert set(re.findall(r"(?:python -m |`)fleet ([a-z]+)", text)) <= set(fleet.commands)
