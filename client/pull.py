@@ -169,4 +169,4 @@ async def _is_there(store: Store, name: str, address: str, record: PullRecord) -
 def _broke(error: CloudKonError | OSError, pulled: Pulled, folder: Path) -> CloudKonError | OSError:
     if isinstance(error, OSError):
         return error
-    return PullBroke(f"{error}. {pulled.fetched} new files are in {folder}: pull again to go on")
+    return PullBroke(f"{error}. What was fetched ({pulled.fetched:,} new) is in {folder}: pull again to go on")

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from cloudkon.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
+from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 from fleet.commands import fleet
 
 
@@ -43,9 +43,10 @@ def _ended(error: BaseException) -> int:
         click.echo("\ninterrupted; see what runs with: python -m fleet status", err=True)
         return EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        # The reader has seen enough (head). Python would complain again when it flushes at its end.
+        # The reader has seen enough (head), but the command may have been broken off in its middle. Python would
+        # complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+        return EXIT_FAILED
     if isinstance(error, CloudKonError):
         click.echo(f"error: {error}", err=True)
         return error.exit_code

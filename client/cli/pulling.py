@@ -8,6 +8,7 @@ import trio
 from client.check import check
 from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
+from client.cli.wording import counted
 from client.gallery import gather, keep_page
 from client.pull import Pulled
 from client.pull import pull as pull_objects
@@ -57,7 +58,7 @@ async def _write_gallery(services: Services, run: Run, destination: Path) -> Pat
 
 
 def _report(pulled: Pulled, tally: Tally, destination: Path) -> int:
-    say(f"{destination}: {pulled.fetched:,} new files, {pulled.present:,} were there")
+    say(f"{destination}: {counted(pulled.fetched, 'new file')}, {pulled.present:,} were there")
     if not tally.complete:
         say(f"{tally.run.count - tally.ended:,} tasks of run {tally.run.id} have not ended: pull again later")
     if not pulled.problems:

@@ -67,8 +67,7 @@ class LocalTarget:
                 if started:
                     await stop_everything(self._home, worker_grace(self._settings), report)
                 raise
-            if observed.settings != replace(self._settings, state_dir=self._home.state_dir).to_environment():
-                report("it keeps the settings that it was started with; for others: down, then up")
+            self._tell_kept_settings(observed, report)
             return observed.endpoint_url
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
@@ -76,6 +75,7 @@ class LocalTarget:
         worker_program(pool)
         self._check_fleet()
         before = self._members(pool)
+        self._tell_kept_settings(self._observed(), report)
         self._home.change_wanted(lambda wanted: wanted.with_count(pool.name, count))
         grace = worker_grace(self._settings)
         if count < len(before.members):
@@ -127,6 +127,11 @@ class LocalTarget:
                 f"{self._home.state_dir} already runs the fleet {observed.fleet!r}",
                 "Take that one down first, or name another place in CLOUDKON_STATE_DIR",
             )
+
+    def _tell_kept_settings(self, observed: Observed, report: Report) -> None:
+        """Workers get the settings of ``up``: say so where this command was given others, which would do nothing."""
+        if observed.settings != replace(self._settings, state_dir=self._home.state_dir).to_environment():
+            report("it keeps the settings that it was started with; for others: down, then up")
 
     def _members(self, pool: Pool) -> PoolMembers:
         return self._observed().pools.get(pool.name, PoolMembers())

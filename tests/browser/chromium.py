@@ -12,7 +12,7 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.unit.animoto.corpus import Pixels
 
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds that anything may take on a machine that is busy with other tests."""
 OPTIONS = [
     "--headless=new",

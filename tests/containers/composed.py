@@ -14,7 +14,7 @@ from cloudkon.errors import EXIT_BAD_INPUT
 from cloudkon.settings import Settings
 from tests.containers.docker_cli import ROOT, docker, ended, ran
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds that anything may take on a machine that is busy with other tests."""
 
 

@@ -15,7 +15,7 @@ SEALED = (
 """How the fleet runs its containers: nothing to write to but memory, and no rights to gain."""
 
 
-def docker(*arguments: str, seconds: float = 60, accept: tuple[int, ...] = (0,)) -> str:
+def docker(*arguments: str, seconds: float = 180, accept: tuple[int, ...] = (0,)) -> str:
     """Run ``docker ARGUMENTS``; gives its standard output. Raises with what it said if it ends otherwise."""
     return ran(["docker", *arguments], seconds=seconds, accept=accept)
 
@@ -25,7 +25,7 @@ def ran(
     *,
     environment: dict[str, str] | None = None,
     directory: Path = ROOT,
-    seconds: float = 60,
+    seconds: float = 180,
     accept: tuple[int, ...] = (0,),
 ) -> str:
     """Run a command; gives its standard output. Raises with what it said if it does not end as accepted."""
@@ -37,7 +37,7 @@ def ended(
     *,
     environment: dict[str, str] | None = None,
     directory: Path = ROOT,
-    seconds: float = 60,
+    seconds: float = 180,
     accept: tuple[int, ...] = (0,),
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; gives all that it said. Raises with it if it does not end as accepted."""
@@ -65,7 +65,7 @@ def reason_for_no_engine() -> str:
     """Why there is no engine to work with, in one line; empty if there is one."""
     for command, lacks in (("info", "no Docker engine answers"), ("compose version", "docker has no Compose")):
         try:
-            done = subprocess.run(["docker", *command.split()], capture_output=True, timeout=30, check=False)
+            done = subprocess.run(["docker", *command.split()], capture_output=True, timeout=120, check=False)
         except (FileNotFoundError, subprocess.TimeoutExpired):
             return "no Docker engine answers"
         if done.returncode:

@@ -14,7 +14,7 @@ TASKS = 2_000
 
 def test_sixteen_workers_end_a_run_whole_though_half_of_them_are_killed(composed: Composed) -> None:
     composed.scale(WORKERS)
-    run = composed.push(*["sleep 150"] * TASKS)
+    run = composed.push(*["sleep 300"] * TASKS)
     until(lambda: len(composed.results(run)) > TASKS / 10, "the first results")
 
     docker("kill", *composed.workers()[: WORKERS // 2])

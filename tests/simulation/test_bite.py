@@ -61,7 +61,7 @@ def test_a_seed_fixes_all_that_happens(tmp_path: Path) -> None:
     here = str(run_seed(3, tmp_path))
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.getcwd()}  # noqa: PTH109  (a string is wanted)
     command = [sys.executable, "-c", TRACE, str(tmp_path)]
-    there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=240)
     assert there.stdout.strip() == here
     assert str(run_seed(4, tmp_path)) != here
 

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 INSTALLED = ROOT / ".cloudkon/emulator/venv/bin/ministack"
 TEMPLATE = ROOT / "fleet/templates/data.yaml"
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 60
+START_SECONDS = 120
 """How long a start may take on a machine that is busy with other tests."""
 STOP_SECONDS = 10
 

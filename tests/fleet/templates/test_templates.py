@@ -29,7 +29,7 @@ def _lint(*templates: Path) -> str:
     program = Path(sys.executable).with_name("cfn-lint")
     # I3042: an ARN with its partition written out, which the list of buckets for links has to have.
     command = [str(program), "--include-checks", "I", "--ignore-checks", "I3042", "--", *map(str, templates)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert said.stderr == ""
     assert bool(said.stdout) == bool(said.returncode)
     return said.stdout

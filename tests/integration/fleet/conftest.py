@@ -20,7 +20,7 @@ from fleet.local.installation import EXECUTABLE, ensure_installed, program
 from fleet.local.process import Process, marked
 from tests.support.emulator import ROOT, missing
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which something that should have happened did not: much, since other tests run beside."""
 STUB = Path(__file__).with_name("stub_worker.py")
 

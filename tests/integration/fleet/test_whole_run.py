@@ -20,7 +20,7 @@ def client(line: CommandLine, *words: str) -> str:
         env=line.environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"{words} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -39,7 +39,7 @@ def some_ended(line: CommandLine, run: str) -> bool:
         env=line.environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     return done.stdout.count("\n") > TASKS // 20

@@ -15,7 +15,7 @@ from typing import Any
 from cloudkon.settings import Settings
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds that anything may take on a machine that is busy with other tests."""
 
 

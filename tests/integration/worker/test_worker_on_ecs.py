@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,14 @@ def test_a_worker_on_ecs_is_protected_while_it_works_and_tells_who_it_is_and_wha
     web: Web, fleet: EmulatedFleet, settings: Settings, tmp_path: Path
 ) -> None:
     ecs = {"ECS_AGENT_URI": web.link("/api"), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")}
-    run = fleet.push("sleep 2500", "sleep 1")
-    worker = Program(tmp_path / "worker.log", {**settings.to_environment(), **ecs, "CLOUDKON_LOG_LEVEL": "warning"})
+    end = tmp_path / "end"
+    run = fleet.push(f"exec while [ ! -e {end} ]; do sleep 0.1; done", "sleep 1")
+    own = replace(settings, allow_exec=True, log_level="warning").to_environment()
+    worker = Program(tmp_path / "worker.log", own | ecs)
     try:
         until(lambda: web.asked(STATE) >= 1, "protection")
         assert not fleet.finished(run), "it is asked for while there is work"
+        end.touch()
         until(lambda: fleet.finished(run))
         until(lambda: web.asked(STATE) >= 2, "the end of protection")
         worker.signal(signal.SIGTERM)

@@ -37,8 +37,8 @@ def test_two_workers_and_duplicate_deliveries_run_every_task_once(
 
 
 def test_the_work_of_a_killed_worker_is_done_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
-    notes = tmp_path / "notes"
-    run = fleet.push(f"exec echo $$ >> {notes}; sleep 4")
+    notes, end = tmp_path / "notes", tmp_path / "end"
+    run = fleet.push(f"exec echo $$ >> {notes}; while [ ! -e {end} ]; do sleep 0.1; done")
     victim = start.start(allow_exec=True)
     until(lambda: lines_in(notes))
     other = start.start(allow_exec=True, poll_seconds=1)
@@ -47,6 +47,7 @@ def test_the_work_of_a_killed_worker_is_done_by_another(fleet: EmulatedFleet, st
     until(lambda: len(lines_in(notes)) == 2, "another start")
     first = int(lines_in(notes)[0])
     until(lambda: not Path(f"/proc/{first}").exists(), "the end of the killed worker's command")
+    end.touch()
     until(lambda: fleet.finished(run))
     recorded_and_published_once(fleet, run)
     assert fleet.results(run)[0].attempts == 1

@@ -31,7 +31,7 @@ async def test_the_encoder_has_few_pictures_at_a_time_and_needs_no_more(
             yield corpus.scenery(seed, *size).tobytes()
 
     sink, stills = trio.open_memory_channel[CodedStill](0)
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         async with trio.open_nursery() as lanes, aclosing(pictures()) as feed:
             lanes.start_soon(encode_stills, feed, film, quality, tmp_path, DEFAULT_BOUNDS, sink)
             async for _still in stills:

@@ -33,7 +33,7 @@ SYNTAX = {"zsh": ["zsh", "-n"], "fish": ["fish", "--no-execute"]}
 
 def test_bash_completes_commands_options_and_their_values() -> None:
     variables = {**os.environ, "SCRIPT": SCRIPTS["bash"], "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(["bash", "-c", BASH], env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", BASH], env=variables, capture_output=True, text=True, timeout=240, check=False)
     assert done.stdout.splitlines() == [
         "push pull purge",
         "--priority",
@@ -52,7 +52,7 @@ def test_the_other_shells_read_their_scripts(shell: str, tmp_path: Path) -> None
     script.write_text(SCRIPTS[shell])
     assert f"{shell}_complete" in SCRIPTS[shell]
     if shutil.which(shell):
-        done = subprocess.run([*SYNTAX[shell], str(script)], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*SYNTAX[shell], str(script)], capture_output=True, text=True, timeout=240, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 
 

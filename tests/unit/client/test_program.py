@@ -23,7 +23,7 @@ def environment() -> dict[str, str]:
 
 def start(*arguments: str, where: Path, environment: dict[str, str], given: bytes = b"") -> tuple[int, str, str]:
     ended = subprocess.run(
-        [*PROGRAM, *arguments], cwd=where, env=environment, input=given, capture_output=True, check=False, timeout=60
+        [*PROGRAM, *arguments], cwd=where, env=environment, input=given, capture_output=True, check=False, timeout=240
     )
     return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
 
@@ -147,7 +147,7 @@ def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict
         capture_output=True,
         check=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     helped, _, modules = asked.stdout.rpartition("\n[")
     assert "python -m client check --wait" in helped
@@ -201,7 +201,7 @@ def test_an_interrupted_push_says_how_to_go_on(
         connection, _ = silent_endpoint.accept()
         with connection:
             process.send_signal(number)
-            written, said = process.communicate(timeout=60)
+            written, said = process.communicate(timeout=240)
     assert (process.returncode, written) == (130, "")
     assert said == "error: interrupted. Push the same workload again to go on where it stopped\n"
 

@@ -108,7 +108,7 @@ async def test_a_pull_that_broke_off_goes_on(tmp_path: Path, autojump_clock: tri
     store = StoppingStore()
     services = replace(memory_services(), store=store)
     await with_videos(services, a_run(), {0: b"zero", 1: b"one", 2: b"two"})
-    with pytest.raises(PullBroke, match=r"1 new files are in .*: pull again to go on"):
+    with pytest.raises(PullBroke, match=r"What was fetched \(1 new\) is in .*: pull again to go on"):
         await pull(services, a_run(), tmp_path)
     store.left = 100
     pulled = await pull(services, a_run(), tmp_path)

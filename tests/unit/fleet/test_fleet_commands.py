@@ -1,8 +1,10 @@
 """The command line: right words to the target, right words and exit codes to the user."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,14 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return run
 
 
+def ended_with(run: Callable[..., int], *arguments: str) -> object:
+    """The exit code, also where click ends the program itself."""
+    try:
+        return run(*arguments)
+    except SystemExit as ended:
+        return ended.code
+
+
 def test_progress_goes_to_stderr_and_the_answer_to_stdout(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +157,19 @@ def test_whatever_goes_wrong_has_its_exit_code_and_no_traceback(
 ) -> None:
     target.error = error
     assert run("status") == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_reader_that_went_early_leaves_a_command_that_may_not_have_ended(
+    target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(BrokenPipeError), os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        code = ended_with(run, "up")
+        monkeypatch.undo()
+    assert code == 1
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ import trio
 from fleet.local import process as module
 from fleet.local.process import MARK, Process, marked, stop
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from cloudkon.errors import PermanentFailure
 from images.worker.context import Context
@@ -70,6 +71,17 @@ def crash_once(arguments: str, context: Context) -> str:
 def wait(arguments: str, context: Context) -> str:
     time.sleep(float(arguments))
     return "waited"
+
+
+def meet(arguments: str, context: Context) -> str:
+    """Wait until so many tasks are in the same place at a time."""
+    many, place = arguments.split()
+    directory = Path(place)
+    directory.mkdir(exist_ok=True)
+    (directory / str(context.task.seq)).touch()
+    while len(list(directory.iterdir())) < int(many):
+        time.sleep(0.01)
+    return "met"
 
 
 def wait_with_child(arguments: str, context: Context) -> str:

@@ -18,6 +18,9 @@ from images.worker.context import Context
 from images.worker.handlers.command import CommandFailed, run_command
 from tests.unit.worker.fleet import until
 
+PATIENCE = 120.0
+"""Seconds that anything may take on a machine that is busy with other tests."""
+
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
@@ -32,11 +35,11 @@ def alive(pid: int) -> bool:
 
 
 async def gone(pid: int) -> None:
-    await until(lambda: not alive(pid), within=10, step=0.02)
+    await until(lambda: not alive(pid), within=PATIENCE, step=0.02)
 
 
 async def pid_in(path: Path) -> int:
-    await until(lambda: noted(path), within=10, step=0.02)
+    await until(lambda: noted(path), within=PATIENCE, step=0.02)
     return noted(path)
 
 
@@ -107,14 +110,16 @@ async def test_it_sees_nothing_that_leads_to_credentials(context: Context, monke
 
 
 async def test_a_time_out_ends_it_and_all_that_it_started(context: Context, tmp_path: Path) -> None:
-    with trio.move_on_after(1.0) as limit:
-        await run_command(f"(sleep 1000 & echo $! > {tmp_path}/deep; wait) & sh -c 'sleep 1000'; wait", context)
-    assert limit.cancelled_caught
-    await gone(await pid_in(tmp_path / "deep"))
+    command = f"(sleep 1000 & echo $! > {tmp_path}/deep; wait) & sh -c 'sleep 1000'; wait"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_command, command, context)
+        deep = await pid_in(tmp_path / "deep")
+        nursery.cancel_scope.cancel()
+    await gone(deep)
 
 
 async def test_a_background_process_neither_hangs_nor_outlives_it(context: Context, tmp_path: Path) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE):
         assert await run_command(f"sleep 1000 & echo $! > {tmp_path}/pid; echo done", context) == "done"
     await gone(await pid_in(tmp_path / "pid"))
 
@@ -124,7 +129,7 @@ async def test_a_process_that_left_the_group_does_not_hang_it(context: Context, 
         f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & while [ ! -s {tmp_path}/pid ]; do :; done; echo ok"
     )
     try:
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE):
             assert await run_command(command, context) == "ok"
     finally:
         os.kill(await pid_in(tmp_path / "pid"), signal.SIGKILL)
@@ -160,7 +165,7 @@ trio.run(run_command, "sleep 1000 & echo $! > {tmp_path}/deep; echo $$ > {tmp_pa
 
 async def test_nothing_is_left_of_its_guard(context: Context) -> None:
     await run_command("true", context)
-    await until(lambda: not guards(context.scratch), within=10, step=0.02)
+    await until(lambda: not guards(context.scratch), within=PATIENCE, step=0.02)
 
 
 def guards(directory: Path) -> list[Path]:
