@@ -67,7 +67,8 @@ class LocalTarget:
                 if started:
                     await stop_everything(self._home, worker_grace(self._settings), report)
                 raise
-            self._tell_kept_settings(observed, report)
+            if observed.settings != self._given():
+                report("it keeps the settings that it was started with; for others: down, then up")
             return observed.endpoint_url
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
@@ -75,7 +76,11 @@ class LocalTarget:
         worker_program(pool)
         self._check_fleet()
         before = self._members(pool)
-        self._tell_kept_settings(self._observed(), report)
+        kept = self._observed().settings
+        if other := sorted(name for name, text in self._given().items() if kept.get(name) != text):
+            report(
+                f"its workers keep the settings of up: {', '.join(other)} does nothing here; for that: down, then up"
+            )
         self._home.change_wanted(lambda wanted: wanted.with_count(pool.name, count))
         grace = worker_grace(self._settings)
         if count < len(before.members):
@@ -128,10 +133,9 @@ class LocalTarget:
                 "Take that one down first, or name another place in CLOUDKON_STATE_DIR",
             )
 
-    def _tell_kept_settings(self, observed: Observed, report: Report) -> None:
-        """Workers get the settings of ``up``: say so where this command was given others, which would do nothing."""
-        if observed.settings != replace(self._settings, state_dir=self._home.state_dir).to_environment():
-            report("it keeps the settings that it was started with; for others: down, then up")
+    def _given(self) -> dict[str, str]:
+        """The settings that this command was given, those of them that are no defaults."""
+        return replace(self._settings, state_dir=self._home.state_dir).to_environment()
 
     def _members(self, pool: Pool) -> PoolMembers:
         return self._observed().pools.get(pool.name, PoolMembers())

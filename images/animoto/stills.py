@@ -23,7 +23,7 @@ from images.animoto.source import Effort, pictures_from_pipe
 
 EFFORTS = {
     Quality.FAST: Effort("ultrafast", 15, "cabac=0"),
-    Quality.STANDARD: Effort("veryfast", 13.5, "cabac=0:aq-mode=2:deadzone-intra=6"),
+    Quality.STANDARD: Effort("veryfast", 13, "cabac=0:aq-mode=2:deadzone-intra=6"),
     Quality.BEST: Effort("medium", 13, "cabac=1:aq-mode=2"),
 }
 """Stills take a lower number than films: in films x264 puts more into what it will repeat, and then refines it.

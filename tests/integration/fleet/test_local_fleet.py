@@ -92,7 +92,7 @@ def test_workers_are_restarted_when_killed_and_asked_when_too_many(fleet: Comman
 
 def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: CommandLine) -> None:
     endpoint = fleet.run("up", CLOUDKON_LEASE_SECONDS="17", CLOUDKON_SLOTS="3")[0].strip()
-    assert "keeps the settings that it was started with" in fleet.run("scale", "1")[1]
+    assert "settings" not in fleet.run("scale", "1")[1], "they need not be given again"
     said = fleet.log("worker-1")
     assert f'"CLOUDKON_ENDPOINT_URL": "{endpoint}"' in said
     assert f'"CLOUDKON_STATE_DIR": "{fleet.home.state_dir}"' in said
@@ -100,6 +100,8 @@ def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: Comman
     assert '"CLOUDKON_SLOTS": "3"' in said
     assert '"CLOUDKON_POLL_SECONDS": "2.0"' in said  # so that a worker told to stop does not sit out a long poll
     assert "keeps the settings that it was started with" in fleet.run("up")[1]
+    said = fleet.run("scale", "1", CLOUDKON_LEASE_SECONDS="17", CLOUDKON_ALLOW_EXEC="yes")[1]
+    assert "settings of up: CLOUDKON_ALLOW_EXEC does nothing here" in said
 
 
 def test_a_killed_emulator_comes_back_where_it_was_with_its_stack(fleet: CommandLine) -> None:

@@ -31,7 +31,7 @@ def settings() -> Settings:
 
 @pytest.fixture
 def context_for(tmp_path: Path, settings: Settings) -> Callable[..., Context]:
-    def make(seconds: float = 60.0, token: str = "owner-1") -> Context:
+    def make(seconds: float = 600.0, token: str = "owner-1") -> Context:
         scratch = str(tmp_path / "scratch")
         return Context(TaskId("run-1", 7), 1, token, time.time() + seconds, scratch, settings, Log("error"))
 

@@ -231,7 +231,7 @@ async def test_a_poster_and_facts_lie_beside_the_video(web: Web, context: Contex
         "seconds": "0.4",
         "fps": "30",
         "size": "320x180",
-        "renderer": "written-x264-veryfast-crf13.5",
+        "renderer": "written-x264-veryfast-crf13",
     }
     poster = tmp_path / "poster.jpg"
     await store.get("s3://memory/videos/run-1/7.owner-1.jpg", poster)
