@@ -4,6 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Protocol
 
 import trio
 
@@ -49,6 +50,13 @@ class Arrival:
     def add(self, delivery: Delivery) -> None:
         """Another delivery of the chunk: a copy, or the same message again, whose older handle is stale now."""
         self.deliveries[delivery.message_id] = delivery
+
+
+class OnArrival(Protocol):
+    """Whoever takes what has arrived."""
+
+    def __call__(self, arrival: Arrival, *, more: bool) -> None:
+        """Take a chunk that is new here; ``more`` tells that the queue gave all that it was asked for."""
 
 
 class Holding:

@@ -28,7 +28,7 @@ from cloudkon.ports import BATCH
 from cloudkon.wire.parcel import read_message
 from cloudkon.words import Chunk, Delivery, Priority
 from images.worker.door import Door, Poll
-from images.worker.holding import Arrival
+from images.worker.holding import Arrival, OnArrival
 from images.worker.kit import Kit
 from images.worker.mailbox import Rejection
 from images.worker.payloads import Payloads
@@ -69,7 +69,7 @@ class Intake:
         queues: PoolQueues,
         payloads: Payloads,
         check: Callable[[str], None],
-        on_arrival: Callable[..., None],
+        on_arrival: OnArrival,
         on_rejection: Callable[[Rejection], None],
         *,
         until_empty: bool,
