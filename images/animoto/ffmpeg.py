@@ -23,6 +23,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from cloudkon.errors import CloudKonError
 from images.animoto.allocation import LARGE_BLOCK
 from images.animoto.cause import ungrouped
+from images.animoto.idling import Idling
 
 PROTOCOLS = "file,pipe"
 """What ffmpeg may open: a playlist could otherwise make it reach into the network."""
@@ -59,21 +60,25 @@ async def run_ffmpeg(
     take: Callable[[bytes], Awaitable[None]] | None = None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> None:
-    """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said.
+    """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said, also where it hangs.
 
     ``feed`` goes to its standard input; each piece of its standard output goes to ``take``, for which ffmpeg waits. It
     runs in ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``take``, which goes up.
     """
     process = _start(arguments, directory)
+    tail = bytearray()
     try:
         _limit(process.pid, bounds)
-        tail = await ungrouped(partial(_converse, process, feed, take))
-        status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+        status = await ungrouped(partial(_attend, process, feed, take, tail))
     finally:
         _end(process)
     if status:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        raise FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'it said nothing'}")
+        raise _failed(how, tail)
+
+
+def _failed(how: str, tail: bytearray) -> FfmpegFailed:
+    return FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'it said nothing'}")
 
 
 def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes]":
@@ -126,13 +131,35 @@ def _limit(pid: int, bounds: Bounds) -> None:
             return
 
 
+async def _attend(
+    process: "subprocess.Popen[bytes]",
+    feed: AsyncIterable[bytes | memoryview] | None,
+    take: Callable[[bytes], Awaitable[None]] | None,
+    tail: bytearray,
+) -> int:
+    """See it to its end, and give its status; the end of its standard error goes to ``tail``."""
+    idling = Idling(process.pid)
+
+    async def lose_patience() -> None:
+        seconds = await idling.wait()
+        raise _failed(f"stood still for {seconds:g} s, perhaps because memory ran out", tail)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lose_patience)
+        await _converse(process, feed, take, tail, idling)
+        status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+        nursery.cancel_scope.cancel()
+    return status
+
+
 async def _converse(
     process: "subprocess.Popen[bytes]",
     feed: AsyncIterable[bytes | memoryview] | None,
     take: Callable[[bytes], Awaitable[None]] | None,
-) -> bytes:
-    """Talk with it until it says no more; give the end of its standard error."""
-    tail = bytearray()
+    tail: bytearray,
+    idling: Idling,
+) -> None:
+    """Talk with it until it says no more."""
     # Each pipe becomes a stream of its own before the first await, so that all are closed whatever happens.
     stdin, stdout, stderr = (_stream(pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     async with stdin, stdout, stderr, trio.open_nursery() as nursery:
@@ -146,18 +173,22 @@ async def _converse(
 
         feeding = trio.CancelScope()
         nursery.start_soon(keep_tail)
-        nursery.start_soon(_take, stdout, take)
+        nursery.start_soon(_take, stdout, take, idling)
         with feeding:
-            await _feed(stdin, feed)
-    return bytes(tail)
+            await _feed(stdin, feed, idling)
 
 
-async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None) -> None:
+async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None, idling: Idling) -> None:
     async with stdin:
         if feed is None:
             return
+        following = aiter(feed)
         try:
-            async for data in feed:
+            while True:
+                with idling.excused():
+                    data = await anext(following, None)
+                if data is None:
+                    return
                 await stdin.send_all(data)
                 del data  # a picture, that would stay until the next is there
         except trio.BrokenResourceError:
@@ -165,10 +196,13 @@ async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryvi
             return
 
 
-async def _take(stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None) -> None:
+async def _take(
+    stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None, idling: Idling
+) -> None:
     async for data in stdout:
         if take is not None:
-            await take(bytes(data))
+            with idling.excused():
+                await take(bytes(data))
 
 
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:

@@ -15,7 +15,7 @@ from cloudkon.instructions.animoto import Quality, Slide, Transition
 from images.animoto.blending import flat
 from images.animoto.cause import ungrouped
 from images.animoto.coder import FilmCoder
-from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds
+from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, FfmpegFailed
 from images.animoto.film import Canvas, Film, Pixels
 from images.animoto.h264.motion import FARTHEST
 from images.animoto.h264.picture import Picture
@@ -145,7 +145,11 @@ class _Reel:
                 return held
         if number in self._places:
             return number, self._required().again(self._places[number])
-        coded = await self._coded.receive()
+        try:
+            coded = await self._coded.receive()
+        except trio.EndOfChannel:
+            # It takes a lack of memory for the end of its input now and then, and is content.
+            raise FfmpegFailed("ffmpeg ended early and said nothing, perhaps because memory ran out") from None
         if self._sets is None:
             self._sets = coded.sequence, coded.picture
             self._coder = FilmCoder(self._film, coded, self._writer)

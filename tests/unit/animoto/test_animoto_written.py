@@ -263,6 +263,18 @@ async def test_it_can_t_fill_the_disk_or_outgrow_its_memory(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_an_ffmpeg_that_is_content_with_fewer_pictures_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec cat > /dev/null\n")
+    program.chmod(0o700)
+    monkeypatch.setattr("images.animoto.ffmpeg.get_ffmpeg_exe", lambda: str(program))
+    shape = film(Transition.CUT)
+    with pytest.raises(FfmpegFailed, match="ended early and said nothing"):
+        await WrittenRenderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
+
+
 def test_what_can_t_be_written_is_said() -> None:
     assert refusal(film(Transition.PUSH, width=2048).film) == ""
     assert refusal(film(Transition.PUSH, width=2050).film) == "a push can move pictures by 2048 pixels at most"

@@ -1,0 +1,133 @@
+"""A program that does nothing though it has something to do is noticed, and no other one is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from images.animoto import ffmpeg, idling
+from images.animoto.ffmpeg import FfmpegFailed, run_ffmpeg
+from images.animoto.idling import LOOK_SECONDS, MOST_LOOKS, Idling
+from tests.unit.animoto.films import processes_at
+
+PATIENCE = 120.0
+
+
+class Program:
+    """A process as ``/proc`` shows it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.taken = 0
+        self._file = directory / "stat"
+        self.idling = Idling(1)
+        self.idling._stat = self._file
+        self.show()
+
+    def show(self, state: str = "S") -> None:
+        before = " ".join(["0"] * 10)
+        self._file.write_text(f"7 (a) b ({state}) {state} {before} {self.taken} 3 0 0 20 0 1 0")
+
+    def end(self) -> None:
+        self._file.unlink()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+async def noticed(program: Program, within: float) -> float:
+    """How long it had idled; 0 where nothing was noticed."""
+    with trio.move_on_after(within):
+        return await program.idling.wait()
+    return 0
+
+
+async def test_one_that_does_nothing_is_noticed_after_a_minute(
+    program: Program, autojump_clock: trio.testing.MockClock
+) -> None:
+    assert await noticed(program, 3600) == LOOK_SECONDS * MOST_LOOKS == 60
+    assert autojump_clock.current_time() <= 60 + 2 * LOOK_SECONDS
+
+
+async def test_one_that_does_a_little_now_and_then_is_not(
+    program: Program, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def work() -> None:
+        while True:
+            await trio.sleep(LOOK_SECONDS * (MOST_LOOKS - 1))
+            program.taken += 1
+            program.show()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        assert await noticed(program, 3600) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_waits_for_us_is_not(program: Program, autojump_clock: trio.testing.MockClock) -> None:
+    with program.idling.excused():
+        assert await noticed(program, 3600) == 0
+
+    async def give() -> None:
+        while True:
+            await trio.sleep(LOOK_SECONDS * (MOST_LOOKS - 1))
+            with program.idling.excused():
+                await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give)
+        assert await noticed(program, 3600) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_has_ended_is_not(program: Program, autojump_clock: trio.testing.MockClock) -> None:
+    program.show("Z")
+    assert await noticed(program, 3600) == 0
+    program.end()
+    assert await noticed(program, 3600) == 0
+
+
+def hang_at_once(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) -> None:
+    """Have a script for ffmpeg, and be quick to notice that it hangs."""
+    program = directory / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(ffmpeg, "get_ffmpeg_exe", lambda: str(program))
+    monkeypatch.setattr(idling, "LOOK_SECONDS", 0.05)
+
+
+@pytest.mark.parametrize("script", ["echo so far, so good >&2; exec sleep 1000", "exec >&- 2>&-; exec sleep 1000"])
+async def test_an_ffmpeg_that_hangs_is_killed_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    """Whether it still has its pipes open or not."""
+    hang_at_once(monkeypatch, tmp_path, script)
+
+    async def pictures() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield bytes(1_000_000)
+
+    with trio.fail_after(PATIENCE), pytest.raises(FfmpegFailed, match=r"stood still for .*(so good|said nothing)"):
+        await run_ffmpeg([], directory=tmp_path, feed=pictures())
+    assert processes_at(tmp_path) == []
+
+
+async def test_an_ffmpeg_that_waits_for_its_pictures_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang_at_once(monkeypatch, tmp_path, "exec cat")
+    given = bytearray()
+
+    async def pictures() -> AsyncIterator[bytes]:
+        await trio.sleep(0.05 * MOST_LOOKS * 3)
+        yield b"picture"
+
+    async def take(piece: bytes) -> None:
+        await trio.sleep(0.05 * MOST_LOOKS * 3)
+        given.extend(piece)
+
+    await run_ffmpeg([], directory=tmp_path, feed=pictures(), take=take)
+    assert given == b"picture"
