@@ -25,10 +25,8 @@ BURNING: Final = (CloudKon(word=BURN), 600, 10)
 FAST: Final = ((CloudKon(), 8_000), (CloudKon(chunk=10), 40_000), (CloudKon(chunk=50), 150_000))
 WANTED_RATES: Final = (1_300, 9_000, 40_000)
 _WAY: Final = (
-    "; by trio-parallel a task's way to its slot's process and back takes seven turns of the loop, 0.1 ms where both "
-    "are warm, and several times that where each has slept for 10 ms"
+    "; a task's way to its slot's process and back is a turn of the loop and a wake-up of each, dearer where they slept"
 )
-"""Counted by a trio instrument around ``trio_parallel.run_sync``."""
 HEADS: Final = (
     "trial",
     "chunk",

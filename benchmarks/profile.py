@@ -32,7 +32,6 @@ LAYERS: Final = {
     "cloudkon/": "the rest of the core",
     "trio/": "trio, with its calls of the kernel",
     "outcome/": "trio, with its calls of the kernel",
-    "trio_parallel/": "trio, with its calls of the kernel",
     "python/<string>": "making values: data classes, named tuples",
 }
 """By how a file's path begins; the first that fits."""

@@ -42,7 +42,7 @@ class Slots:
         async with AsyncExitStack() as stack:
             process = None
             if self._attempts.needs_processes:
-                process = await stack.enter_async_context(open_slot_process())
+                process = await stack.enter_async_context(open_slot_process(self._kit.settings, self._kit.log))
                 await process.warm()
             while True:
                 await self._execute_some(index, process, *await self._kit.agenda.take())

@@ -1,6 +1,7 @@
 """Synchronous handlers, in a module of their own that a slot process can import."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -121,6 +122,30 @@ def fork_and_fail(arguments: str, context: Context) -> str:
     if not child:
         raise ValueError("in the child")
     return str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def fork_and_crash(arguments: str, context: Context) -> str:
+    """Its child lives on, and has all its open files."""
+    child = os.fork()
+    if not child:
+        time.sleep(1000)
+    with open(arguments, "w") as note:  # noqa: PTH123  (as a user would write it)
+        note.write(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+
+
+def share_out(arguments: str, context: Context) -> str:
+    with multiprocessing.Pool(2) as pool:
+        return str(sum(pool.map(len, arguments.split())))
+
+
+def loaded(arguments: str, context: Context) -> str:
+    return " ".join(name for name in arguments.split() if name in sys.modules)
+
+
+def echo(arguments: str, context: Context) -> str:
+    return arguments
 
 
 def leave_a_thread(arguments: str, context: Context) -> str:

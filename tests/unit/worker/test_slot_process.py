@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 import trio
 
-from cloudkon.words import Result, Run, TaskState
+from cloudkon.log import Log
+from cloudkon.settings import Settings
+from cloudkon.words import Result, Run, TaskId, TaskState
+from images.worker.context import Context
+from images.worker.ending import Ending
+from images.worker.slot_process import open_slot_process
 from images.worker.worker import Worker
 from tests.unit.worker import slow_handlers
 from tests.unit.worker.fleet import Fleet, until
@@ -70,6 +75,57 @@ async def test_a_process_that_a_handler_forks_answers_for_no_other_task(fleet: F
     assert [results[seq].output for seq in (0, 2, 4)] == ["parent", "7", "1"]
     for seq in (1, 3, 5):
         assert results[seq].output.endswith(f"run/{seq} 1 {seq}")
+
+
+@pytest.mark.parametrize("kernel_tells", [True, False])
+async def test_a_crash_is_seen_though_what_it_forked_lives_on(
+    fleet: Fleet, tmp_path: Path, kernel_tells: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernel_tells:
+        monkeypatch.delattr("os.pidfd_open", raising=False)
+    note = tmp_path / "pid"
+    run = await fleet.push(f"fork_and_crash {note}", "who")
+    async with serving(fleet, max_attempts=1):
+        results = await finish(fleet, run)
+    assert "process ended by SIGKILL" in results[0].error
+    assert results[1].state is TaskState.SUCCEEDED
+    await gone(int(note.read_text()))
+
+
+async def test_a_handler_may_share_its_work_out_by_multiprocessing(fleet: Fleet) -> None:
+    run = await fleet.push("share_out one three")
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    assert (results[0].error, results[0].output) == ("", "8")
+
+
+async def test_it_has_what_handlers_need_and_not_the_workers_libraries(fleet: Fleet) -> None:
+    run = await fleet.push("loaded trio boto3 images.worker.context")
+    async with serving(fleet):
+        results = await finish(fleet, run)
+    assert results[0].output == "images.worker.context"
+
+
+async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_path: Path) -> None:
+    text = "frame " * 700_000
+    context = Context(TaskId("run", 7), 1, "token", 0.0, str(tmp_path), Settings(), Log("error"))
+    with trio.fail_after(PATIENCE):
+        async with open_slot_process(Settings(), Log("error")) as process:
+            assert await process.run(slow_handlers.echo, text, context) == Ending(text)
+            assert await process.run(slow_handlers.echo, "short", context) == Ending("short")
+
+
+async def test_a_handler_that_can_not_be_found_in_another_process_is_told_so(fleet: Fleet) -> None:
+    def inner(arguments: str, context: Context) -> str:
+        return arguments
+
+    run = await fleet.push("inner", "who")
+    with trio.fail_after(PATIENCE):
+        await fleet.worker(handlers={**HANDLERS, "inner": inner}, until_empty=True, max_attempts=1).run()
+    results = await fleet.finish(run)
+    assert "inner" in results[0].error
+    assert "pickle" in results[0].error
+    assert results[1].state is TaskState.SUCCEEDED
 
 
 @pytest.mark.parametrize("leaves", ["leave_a_thread", "leave_a_child"])
