@@ -20,7 +20,7 @@ from typing import Final
 import orjson
 import trio
 
-from cloudkon.errors import CloudKonError
+from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.log import Log
 from cloudkon.settings import Settings
 from images.worker.context import Context
@@ -174,7 +174,8 @@ class SlotProcess:
     async def run(self, handler: Handler, arguments: str, context: Context) -> Ending:
         """Run a handler in it. Cancelling kills the process and all that it started.
 
-        Raises ``SlotDied`` if the process did not live to say how it ended.
+        Raises ``SlotDied`` if the process did not live to say how it ended, ``PermanentFailure`` for a handler that
+        only this process has.
         """
         job: Job = (
             handler,
@@ -185,7 +186,12 @@ class SlotProcess:
             context.deadline,
             context.scratch_path,
         )
-        message = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+        try:
+            message = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise PermanentFailure(
+                f"another process can't find the handler; is it at a module's top? {error}"
+            ) from None
         await self.warm()
         assert self._child
         return Ending(*orjson.loads(await self._answer(self._child, message)))
