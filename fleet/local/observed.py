@@ -64,6 +64,10 @@ class Observed:
         """All pools' workers."""
         return [member for pool in self.pools.values() for member in pool.members]
 
+    def pool(self, name: str) -> PoolMembers:
+        """One pool's workers; none where it never had any."""
+        return self.pools.get(name, PoolMembers())
+
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
         return asdict(self)

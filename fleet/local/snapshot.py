@@ -16,7 +16,7 @@ async def snapshot(settings: Settings, observed: Observed) -> FleetStatus:
     """Ask the queues for their depths; where they don't answer, that is a problem in the status, and no error."""
     now = time.time()
     emulator = observed.emulator
-    pools = {pool.name: _pool(observed.pools.get(pool.name, PoolMembers()), now) for pool in POOLS}
+    pools = {pool.name: _pool(observed.pool(pool.name), now) for pool in POOLS}
     problems = _problems(observed)
     try:
         services = connect(replace(settings, endpoint_url=observed.endpoint_url))

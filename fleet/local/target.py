@@ -16,7 +16,7 @@ from fleet.local.home import Home
 from fleet.local.installation import ensure_installed
 from fleet.local.logs import LogReader
 from fleet.local.machine import worker_grace
-from fleet.local.observed import Observed, PoolMembers
+from fleet.local.observed import Observed
 from fleet.local.snapshot import snapshot
 from fleet.local.starting import start_supervisor, wait_for_answer
 from fleet.local.stopping import stop_everything, stop_leftovers
@@ -75,9 +75,9 @@ class LocalTarget:
         """Ask for so many workers and wait for them. Raises ``ServiceError`` if they don't come up or go."""
         worker_program(pool)
         self._check_fleet()
-        before = self._members(pool)
-        kept = self._observed().settings
-        if other := sorted(name for name, text in self._given().items() if kept.get(name) != text):
+        observed = self._observed()
+        before = observed.pool(pool.name)
+        if other := sorted(name for name, text in self._given().items() if observed.settings.get(name) != text):
             report(
                 f"its workers keep the settings of up: {', '.join(other)} does nothing here; for that: down, then up"
             )
@@ -88,7 +88,7 @@ class LocalTarget:
         with trio.move_on_after(SCALE_SECONDS + grace):
             await until(lambda: _reached(self._observed(), pool, count), LOOK_SECONDS)
             return
-        running = sum(member.pid > 0 for member in self._members(pool).members)
+        running = sum(member.pid > 0 for member in self._observed().pool(pool.name).members)
         raise ServiceError(
             f"pool {pool.name!r}: {running} workers run, {count} are wanted, and waiting has ended. "
             "The fleet goes on towards it; see: python -m fleet status"
@@ -137,9 +137,6 @@ class LocalTarget:
         """The settings that this command was given, those of them that are no defaults."""
         return replace(self._settings, state_dir=self._home.state_dir).to_environment()
 
-    def _members(self, pool: Pool) -> PoolMembers:
-        return self._observed().pools.get(pool.name, PoolMembers())
-
     def _observed(self) -> Observed:
         """What the living supervisor observes, or ``NoFleet``."""
         observed = self._home.observed()
@@ -152,7 +149,7 @@ class LocalTarget:
 
 def _reached(observed: Observed, pool: Pool, count: int) -> bool:
     """Whether the pool has its count of settled workers. Raises ``ServiceError`` if something keeps it from that."""
-    found = observed.pools.get(pool.name, PoolMembers())
+    found = observed.pool(pool.name)
     problems = [observed.problem, observed.emulator.problem]
     if found.desired == count:
         problems += [member.problem for member in found.members if not member.stopping]

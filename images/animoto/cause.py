@@ -14,8 +14,8 @@ async def ungrouped(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
     except BaseExceptionGroup as group:
         failed = _cause(group)
-    # Raised in the block above it would get the group as its context, which holds it: no pickle takes such a circle
-    # out of the slot process.
+    # Raised in the block above it would get the group as its context, which holds it: a circle, with all that the
+    # frames of its traceback hold, until Python looks for such.
     raise failed
 
 

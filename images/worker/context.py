@@ -14,7 +14,7 @@ PROGRESS_FILE = "progress.json"
 
 @dataclass(slots=True)
 class Context:
-    """Crosses to the slot process by pickle, so it holds values only; nothing of it is to be changed.
+    """Made anew in the slot process out of the same values; nothing of it is to be changed.
 
     It is not frozen, for that makes it five times as dear to make, and there is one for each task.
 

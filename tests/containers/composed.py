@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from cloudkon.errors import EXIT_BAD_INPUT
 from cloudkon.settings import Settings
 from tests.containers.docker_cli import ROOT, docker, ended, ran
+from tests.support import patience
 
 PATIENCE = 180.0
 """Seconds that anything may take on a machine that is busy with other tests."""
@@ -123,7 +123,4 @@ def free_port() -> int:
 
 def until(condition: Callable[[], object], what: str) -> None:
     """Poll until a condition holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.2)
+    patience.until(condition, what, within=PATIENCE, step=0.2)

@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,13 +14,7 @@ from cloudkon.wire.parcel import read_message, unpack
 from cloudkon.wire.report import encode_report
 from cloudkon.words import Outgoing, Parcel
 from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.support.patience import until
 
 
 def test_a_run_from_push_to_results(client: Client) -> None:
@@ -51,7 +43,8 @@ def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -
     client.write_workload(8000)
     folder = client.folder / client.settings.state_dir
     with client.start("push") as process:
-        wait_until(lambda: any('"sent"' in path.read_text() for path in (folder / "pushes").glob("docker-*")))
+        journals = (folder / "pushes").glob
+        until(lambda: any('"sent"' in path.read_text() for path in journals("docker-*")), within=DEADLINE, step=0.02)
         process.send_signal(number)
         process.communicate(timeout=DEADLINE)
     assert process.returncode in (-signal.SIGKILL, 130), "it was done before it could be interrupted"

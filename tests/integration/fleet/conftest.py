@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from fleet.local.home import Home
 from fleet.local.installation import EXECUTABLE, ensure_installed, program
 from fleet.local.process import Process, marked
 from tests.support.emulator import ROOT, missing
+from tests.support.patience import PATIENCE
 
-PATIENCE = 120.0
-"""Seconds after which something that should have happened did not: much, since other tests run beside."""
 STUB = Path(__file__).with_name("stub_worker.py")
 
 
@@ -76,17 +75,6 @@ class CommandLine:
 
     def log(self, name: str) -> str:
         return (self.home.logs / f"{name}.log").read_text()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until it is true, and fail if it does not become so."""
-
-    async def wait() -> None:
-        with trio.fail_after(PATIENCE):
-            while not condition():  # noqa: ASYNC110  (what is waited for is another process's doing)
-                await trio.sleep(0.1)
-
-    trio.run(wait)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
-from tests.integration.fleet.conftest import CommandLine, eventually
+from tests.integration.fleet.conftest import CommandLine
+from tests.support.patience import until
 from tests.support.transcript import Typed, answer, fixed, transcript
 from tests.unit.docs.pages import blocks, page
 
@@ -57,7 +58,7 @@ def prepare(reader: CommandLine, typed: Typed) -> None:
             code, said = type_in(reader, command)
             assert code == EXIT_OK, said
     if typed.command.startswith("python -m client runs"):
-        eventually(lambda: dead_letters(reader) == 2)
+        until(lambda: dead_letters(reader) == 2)
 
 
 def dead_letters(reader: CommandLine) -> int:

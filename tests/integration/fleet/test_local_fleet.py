@@ -12,7 +12,8 @@ from cloudkon.aws import connect
 from cloudkon.ports import Queue
 from cloudkon.words import Outgoing
 from fleet.local.process import marked
-from tests.integration.fleet.conftest import PATIENCE, CommandLine, eventually
+from tests.integration.fleet.conftest import CommandLine
+from tests.support.patience import PATIENCE, until
 
 
 def _queue(fleet: CommandLine, name: str = "worker") -> Queue:
@@ -76,7 +77,7 @@ def test_workers_are_restarted_when_killed_and_asked_when_too_many(fleet: Comman
     before = fleet.workers()
     assert sorted(before) == ["worker-1", "worker-2", "worker-3"]
     os.kill(before["worker-1"], signal.SIGKILL)
-    eventually(lambda: fleet.workers()["worker-1"] not in (0, before["worker-1"]))
+    until(lambda: fleet.workers()["worker-1"] not in (0, before["worker-1"]))
     assert fleet.status()["pools"]["worker"]["restarts"] == 1
 
     fleet.run("scale", "1")
@@ -108,7 +109,7 @@ def test_a_killed_emulator_comes_back_where_it_was_with_its_stack(fleet: Command
     endpoint = fleet.run("up")[0]
     before = fleet.status()["emulator"]["pid"]
     os.kill(before, signal.SIGKILL)
-    eventually(lambda: fleet.status()["emulator"]["pid"] not in (0, before))
+    until(lambda: fleet.status()["emulator"]["pid"] not in (0, before))
     assert fleet.run("up")[0] == endpoint
     _send(fleet, "after")
     assert _receive(fleet) == ["after"]
@@ -123,7 +124,7 @@ def test_a_killed_supervisor_is_noticed_and_up_mends_it(fleet: CommandLine) -> N
     _send(fleet, "waiting")
     before = marked("", fleet.home.state_dir)
     fleet.supervisor().send(signal.SIGKILL)
-    eventually(lambda: not fleet.supervisor().is_alive())
+    until(lambda: not fleet.supervisor().is_alive())
     for words in (["status"], ["scale", "3"]):
         assert "its supervisor has died" in fleet.run(*words, code=2)[1]
 
@@ -131,7 +132,7 @@ def test_a_killed_supervisor_is_noticed_and_up_mends_it(fleet: CommandLine) -> N
     assert out == endpoint
     assert "stopping 3 processes that a killed supervisor left behind" in err
     assert not any(process.is_alive() for process in before)
-    eventually(lambda: fleet.status()["pools"]["worker"]["running"] == 2)
+    until(lambda: fleet.status()["pools"]["worker"]["running"] == 2)
     assert _receive(fleet) == ["waiting"]  # the emulator was asked to stop, and saved what it held
 
 
@@ -139,7 +140,7 @@ def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "2")
     fleet.supervisor().send(signal.SIGKILL)
-    eventually(lambda: not fleet.supervisor().is_alive())
+    until(lambda: not fleet.supervisor().is_alive())
     assert len(marked("", fleet.home.state_dir)) == 3
     fleet.run("down")
     assert marked("", fleet.home.state_dir) == []
@@ -193,7 +194,7 @@ def test_a_worker_that_does_not_stay_up_is_told_with_its_last_words(fleet: Comma
     assert "No module named 'numpy'" in err
     assert any("worker-1 does not stay up" in problem for problem in fleet.status()["problems"])
     (fleet.home.state_dir / "broken").unlink()
-    eventually(lambda: fleet.status()["problems"] == [])
+    until(lambda: fleet.status()["problems"] == [])
 
 
 def test_an_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine) -> None:
@@ -209,7 +210,7 @@ def test_a_removed_state_directory_ends_the_fleet(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
     shutil.rmtree(fleet.home.state_dir)
-    eventually(lambda: marked("", fleet.home.state_dir) == [])
+    until(lambda: marked("", fleet.home.state_dir) == [])
 
 
 def test_two_fleets_do_not_share_a_state_directory(fleet: CommandLine) -> None:

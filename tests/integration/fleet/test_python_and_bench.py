@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.fleet.conftest import PATIENCE, CommandLine
+from tests.integration.fleet.conftest import CommandLine
+from tests.support.patience import PATIENCE
 from tests.unit.docs.pages import blocks, page
 
 WAITING = """

@@ -8,7 +8,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.integration.fleet.conftest import CommandLine, eventually
+from tests.integration.fleet.conftest import CommandLine
+from tests.support.patience import until
 
 TASKS = 400
 
@@ -56,11 +57,11 @@ def test_a_run_survives_an_emulator_that_is_stopped_and_started(whole: CommandLi
     whole.run("up")
     whole.run("scale", "2")
     run = push(whole)
-    eventually(lambda: some_ended(whole, run))
+    until(lambda: some_ended(whole, run))
     before = whole.status()["emulator"]["pid"]
     # An orderly stop saves everything; the supervisor starts it again at the same address.
     os.kill(before, signal.SIGTERM)
-    eventually(lambda: whole.status()["emulator"]["pid"] not in (0, before))
+    until(lambda: whole.status()["emulator"]["pid"] not in (0, before))
     assert_every_task_has_one_result(whole, run)
 
 
@@ -68,7 +69,7 @@ def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> N
     whole.run("up")
     whole.run("scale", "2")
     run = push(whole)
-    eventually(lambda: some_ended(whole, run))
+    until(lambda: some_ended(whole, run))
     for pid in whole.workers().values():
         os.kill(pid, signal.SIGKILL)
     assert_every_task_has_one_result(whole, run)

@@ -5,18 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cloudkon.settings import Settings
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 120.0
-"""Seconds that anything may take on a machine that is busy with other tests."""
 
 
 class Program:
@@ -89,14 +87,6 @@ def programs(directory: Path, settings: Settings) -> Iterator[Programs]:
         yield found
     finally:
         found.end()
-
-
-def until(condition: Callable[[], Any], what: str = "") -> None:
-    """Poll until a condition holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what or condition}"
-        time.sleep(0.05)
 
 
 def lines_in(path: Path) -> list[str]:

@@ -11,7 +11,8 @@ from PIL import Image
 from cloudkon.settings import Settings
 from cloudkon.words import ANIMOTO
 from tests.integration.worker.fleet import EmulatedFleet
-from tests.integration.worker.programs import Program, until
+from tests.integration.worker.programs import Program
+from tests.support.patience import until
 from tests.support.web import Request, Web
 from tests.unit.animoto.corpus import encoded
 from tests.unit.animoto.films import processes_at

@@ -10,7 +10,8 @@ import pytest
 
 from cloudkon.settings import Settings
 from tests.integration.worker.fleet import EmulatedFleet
-from tests.integration.worker.programs import Program, until
+from tests.integration.worker.programs import Program
+from tests.support.patience import until
 from tests.support.web import Request, Web
 
 STATE = "/api/task-protection/v1/state"

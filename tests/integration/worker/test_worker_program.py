@@ -11,7 +11,8 @@ import trio
 from cloudkon.settings import Settings
 from cloudkon.words import Run
 from tests.integration.worker.fleet import EmulatedFleet
-from tests.integration.worker.programs import Programs, lines_in, until
+from tests.integration.worker.programs import Programs, lines_in
+from tests.support.patience import until
 
 
 def recorded_and_published_once(fleet: EmulatedFleet, run: Run) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from cloudkon.settings import Settings
 from tests.integration.worker.fleet import EmulatedFleet
-from tests.integration.worker.programs import ROOT, Program, Programs, until
+from tests.integration.worker.programs import ROOT, Program, Programs
+from tests.support.patience import until
 
 
 def failure(program: Program) -> str:

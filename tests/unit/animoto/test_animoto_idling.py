@@ -10,9 +10,8 @@ import trio.testing
 from images.animoto import ffmpeg, idling
 from images.animoto.ffmpeg import FfmpegFailed, run_ffmpeg
 from images.animoto.idling import LOOK_SECONDS, MOST_LOOKS, Idling
+from tests.support.patience import PATIENCE
 from tests.unit.animoto.films import processes_at
-
-PATIENCE = 120.0
 
 
 class Program:

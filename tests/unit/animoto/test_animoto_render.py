@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from fractions import Fraction
@@ -18,6 +17,7 @@ from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.film import Canvas
 from images.animoto.plain import PlainRenderer
 from images.animoto.verify import BadVideo, verify
+from tests.support.patience import until
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.films import description, frames_of, processes_at
@@ -246,7 +246,4 @@ def test_ffmpeg_dies_with_the_process_that_started_it(tmp_path: Path, output: st
     finally:
         os.kill(slot.pid, signal.SIGKILL)
         slot.wait()
-    deadline = time.monotonic() + 120
-    while processes_at(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert processes_at(tmp_path) == []
+    until(lambda: not processes_at(tmp_path), "its end")

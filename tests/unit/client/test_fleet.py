@@ -22,10 +22,8 @@ from cloudkon.ports import Page, Services
 from cloudkon.settings import Settings
 from cloudkon.words import Run
 from images.worker.rehearsal import worker
+from tests.support.patience import PATIENCE
 from tests.unit.client.doubles import BreakingQueue, with_queue
-
-PATIENCE = 120.0
-"""Seconds that anything may take on a machine that is busy with other tests."""
 
 
 async def shout(arguments: str, _context: object) -> str:

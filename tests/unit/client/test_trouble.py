@@ -2,11 +2,9 @@
 
 import errno
 import io
-import os
 import re
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -32,6 +30,7 @@ from cloudkon.memory import MemoryLedger
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
 from cloudkon.words import POOLS, Result, Run, TaskId, TaskState
+from tests.support.unread import ended_unread
 from tests.unit.client.commands import Client, read_run
 from tests.unit.client.commands import push as push_some
 from tests.unit.client.doubles import record_results, succeeded
@@ -115,6 +114,14 @@ def run(client: Client, capsys: pytest.CaptureFixture[str]) -> str:
     Image.new("RGB", (8, 8)).save("picture.png")
     run = push_some(client, capsys)
     capsys.readouterr()
+    return run
+
+
+@pytest.fixture
+def ended(services: Services, run: str) -> str:
+    """The run, all of whose tasks have succeeded."""
+    found = read_run(services, run)
+    trio.run(record_results, services, found, succeeded(found, range(20)))
     return run
 
 
@@ -231,8 +238,7 @@ def test_a_broken_local_cache(
 @pytest.mark.parametrize("command", ["push", "retry", "generate", "pull", "results"])
 def test_a_full_disk(
     client: Client,
-    services: Services,
-    run: str,
+    ended: str,
     command: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -243,9 +249,7 @@ def test_a_full_disk(
     def no_room(_path: Path) -> object:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    found = read_run(services, run)
-    trio.run(record_results, services, found, succeeded(found, range(20)))
-    words = say(ALL.get(command, []), run)
+    words = say(ALL.get(command, []), ended)
     match command:
         case "generate":
             words = ["generate", "100000", "sleep", "1", "-o", "/dev/full"]
@@ -270,17 +274,14 @@ def test_a_full_disk(
 @pytest.mark.parametrize("command", READING)
 def test_sixty_columns_without_colour(
     client: Client,
-    services: Services,
-    run: str,
+    ended: str,
     command: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in {"COLUMNS": "60", "NO_COLOR": "1", "FORCE_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
-    found = read_run(services, run)
-    trio.run(record_results, services, found, succeeded(found, range(20)))
-    client(*say(ALL[command], run))
+    client(*say(ALL[command], ended))
     said = capsys.readouterr().out
     assert not re.search(r"\x1b\[(3[0-8]|9[0-7])", said), "no colour"
     if command in ("check", "watch"):
@@ -293,24 +294,12 @@ def test_sixty_columns_without_colour(
 @pytest.mark.parametrize("command", READING)
 def test_a_pipe_that_closes_early(
     client: Client,
-    services: Services,
-    run: str,
+    ended: str,
     command: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = read_run(services, run)
-    trio.run(record_results, services, found, succeeded(found, range(20)))
-    reader, writer = os.pipe()
-    os.close(reader)
-    with suppress(BrokenPipeError), os.fdopen(writer, "w") as gone:
-        monkeypatch.setattr(sys, "stdout", gone)
-        try:
-            code = client(*say(ALL[command], run))
-        except SystemExit as ended:
-            # Click's own way out.
-            code = cast("int", ended.code)
-        monkeypatch.undo()
+    code = ended_unread(lambda: client(*say(ALL[command], ended)), monkeypatch)
     if command == "failures":
         # Nothing failed: it has nothing to say there.
         assert code == EXIT_OK

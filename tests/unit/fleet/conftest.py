@@ -1,15 +1,29 @@
-"""A docker target on an engine in memory, where LocalStack answers as soon as its container runs."""
+"""The command line, and a docker target on an engine in memory, where LocalStack answers once its container runs."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cloudkon.memory import memory_services
 from cloudkon.settings import Settings
+from fleet import __main__ as program
 from fleet.docker import emulator, scaling, snapshot
 from fleet.docker import target as target_module
 from fleet.docker.target import DockerTarget
 from tests.unit.fleet.docker_fake import FakeEngine, World
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Type ``python -m fleet`` with these words, and be given the exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["fleet", *arguments])
+        return program.main()
+
+    return run
 
 
 @pytest.fixture

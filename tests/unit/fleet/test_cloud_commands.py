@@ -10,7 +10,6 @@ from rich.console import Console
 
 from cloudkon.settings import Settings
 from cloudkon.words import Depth, Pool
-from fleet import __main__ as program
 from fleet import commands
 from fleet.screen import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
@@ -94,15 +93,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
     fake = FakeCloud()
     monkeypatch.setattr(commands, "target_for", lambda _settings: fake)
     return fake
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["fleet", *arguments])
-        return program.main()
-
-    return run
 
 
 class Terminal(io.StringIO):

@@ -1,10 +1,7 @@
 """The command line: right words to the target, right words and exit codes to the user."""
 
 import json
-import os
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,12 +10,12 @@ from rich.console import Console
 from cloudkon.errors import CloudKonError, NoFleet, ServiceError
 from cloudkon.settings import Settings
 from cloudkon.words import POOLS, Depth, Pool
-from fleet import __main__ as program
 from fleet import commands
 from fleet.answers import line_writer
 from fleet.screen import duration, rendered
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 from fleet.target import Report, target_for
+from tests.support.unread import ended_unread
 
 STATUS = FleetStatus(
     fleet="some",
@@ -77,23 +74,6 @@ def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
     fake = FakeTarget()
     monkeypatch.setattr(commands, "target_for", lambda _settings: fake)
     return fake
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["fleet", *arguments])
-        return program.main()
-
-    return run
-
-
-def ended_with(run: Callable[..., int], *arguments: str) -> object:
-    """The exit code, also where click ends the program itself."""
-    try:
-        return run(*arguments)
-    except SystemExit as ended:
-        return ended.code
 
 
 def test_progress_goes_to_stderr_and_the_answer_to_stdout(
@@ -163,13 +143,7 @@ def test_whatever_goes_wrong_has_its_exit_code_and_no_traceback(
 def test_a_reader_that_went_early_leaves_a_command_that_may_not_have_ended(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with suppress(BrokenPipeError), os.fdopen(writer, "w") as gone:
-        monkeypatch.setattr(sys, "stdout", gone)
-        code = ended_with(run, "up")
-        monkeypatch.undo()
-    assert code == 1
+    assert ended_unread(lambda: run("up"), monkeypatch) == 1
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,7 @@ import trio
 
 from fleet.local import process as module
 from fleet.local.process import MARK, Process, marked, stop
-
-PATIENCE = 120.0
+from tests.support.patience import PATIENCE, until
 
 
 @pytest.fixture
@@ -44,10 +42,7 @@ def test_a_running_process_is_alive_and_a_reaped_one_is_not(sleeper: "subprocess
 def test_an_unburied_process_counts_as_gone(sleeper: "subprocess.Popen[bytes]") -> None:
     process = _process_of(sleeper)
     sleeper.kill()
-    deadline = time.monotonic() + PATIENCE
-    while process.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not process.is_alive()  # nobody has waited for it: it is a zombie
+    until(lambda: not process.is_alive())  # nobody has waited for it: it is a zombie
 
 
 def test_another_process_with_a_recorded_number_is_left_in_peace(sleeper: "subprocess.Popen[bytes]") -> None:
@@ -95,9 +90,7 @@ def test_what_bears_the_mark_is_found_by_name_and_by_directory(tmp_path: Path) -
         env=environment,
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while len(marked("", tmp_path)) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: len(marked("", tmp_path)) >= 2)
         assert len(marked("worker-1", tmp_path)) == 2
         assert marked("worker-11", tmp_path) == []
         assert marked("", tmp_path.parent) == []

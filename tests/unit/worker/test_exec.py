@@ -16,10 +16,8 @@ from cloudkon.words import TaskId
 from cloudkon.words.result import OUTPUT_LIMIT
 from images.worker.context import Context
 from images.worker.handlers.command import CommandFailed, run_command
+from tests.support.patience import PATIENCE
 from tests.unit.worker.fleet import until
-
-PATIENCE = 120.0
-"""Seconds that anything may take on a machine that is busy with other tests."""
 
 
 @pytest.fixture

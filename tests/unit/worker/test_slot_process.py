@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from images.worker.context import Context
 from images.worker.ending import Ending
 from images.worker.slot_process import open_slot_process
 from images.worker.worker import Worker
+from tests.support import patience
+from tests.support.patience import PATIENCE
 from tests.unit.worker import slow_handlers
 from tests.unit.worker.fleet import Fleet, until
-from tests.unit.worker.test_exec import PATIENCE, gone
+from tests.unit.worker.test_exec import gone
 
 HANDLERS = {name: getattr(slow_handlers, name) for name in dir(slow_handlers) if callable(getattr(slow_handlers, name))}
 
@@ -258,16 +259,9 @@ if __name__ == "__main__":
     root = Path(slow_handlers.__file__).parents[3]
     worker = subprocess.Popen([sys.executable, program], env={**os.environ, "PYTHONPATH": str(root)})
     try:
-        wait_for(lambda: note.exists() and len(note.read_text().split()) == 2)
+        patience.until(lambda: note.exists() and len(note.read_text().split()) == 2)
     finally:
         worker.kill()
         worker.wait()
     for pid in note.read_text().split():
         trio.run(gone, int(pid))
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
