@@ -29,19 +29,19 @@ class Log:
         """Whether lines of that level are written; asking is cheaper than making one."""
         return LEVELS[level] >= LEVELS[self.level]
 
-    def debug(self, action: str, **facts: Any) -> None:  # noqa: ANN401
+    def debug(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
         """What only a developer wants."""
         self._write("debug", action, facts)
 
-    def info(self, action: str, **facts: Any) -> None:  # noqa: ANN401
+    def info(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
         """What an operator may want to follow."""
         self._write("info", action, facts)
 
-    def warning(self, action: str, **facts: Any) -> None:  # noqa: ANN401
+    def warning(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
         """What went wrong and was handled."""
         self._write("warning", action, facts)
 
-    def error(self, action: str, **facts: Any) -> None:  # noqa: ANN401
+    def error(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
         """What went wrong and needs somebody."""
         self._write("error", action, facts)
 

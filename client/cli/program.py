@@ -128,7 +128,7 @@ def _said_of_files(error: OSError) -> str:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return said
     # Files without a name say nothing of where they lie.
-    places = [os.environ.get("CLOUDKON_STATE_DIR") or ".cloudkon", os.environ.get("TMPDIR") or "/tmp"]  # noqa: S108
+    places = [os.environ.get("CLOUDKON_STATE_DIR") or ".cloudkon", os.environ.get("TMPDIR") or "/tmp"]  # noqa: S108  (the default)
     return f"{said}. Make room here, in {places[0]} or in {places[1]}, and give the same command again"
 
 

@@ -231,7 +231,8 @@ class Model:
             shelf = world.shelves[chunk]
             after = world.with_shelf(chunk, published=shelf.published | {job.record.progress.results})
             stage = "completing" if "publish after complete" in self.dropped and job.claim else "deleting"
-            machine = Completing(job.claim, job.record.progress, self.terms) if stage == "completing" else None  # type: ignore[arg-type]
+            again = job.claim if stage == "completing" else None
+            machine = Completing(again, job.record.progress, self.terms) if again else None
             yield "publishes", after.with_job(worker, chunk, job._replace(stage=stage, machine=machine))
         elif job.stage == "deleting":
             yield "deletes", self._delete(world, worker, chunk, job).with_job(worker, chunk, None)
