@@ -10,10 +10,9 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.support.patience import PATIENCE
 from tests.unit.animoto.corpus import Pixels
 
-PATIENCE = 120.0
-"""Seconds that anything may take on a machine that is busy with other tests."""
 OPTIONS = [
     "--headless=new",
     "--no-sandbox",  # CI runs as root, where there is none; it shows our own pages only
