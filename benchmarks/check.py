@@ -15,10 +15,10 @@ from benchmarks.stub.running import running_stub
 from benchmarks.systems import FLEET, CloudKon, Stand
 from benchmarks.table import Budget, Table
 from cloudkon.aws import connect
+from cloudkon.model import ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Ledger
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.settings import Settings
-from cloudkon.words import ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 
 TASKS: Final = 1_000_000
 CHUNK: Final = 10

@@ -17,10 +17,10 @@ from benchmarks.stub.running import Stub, running_stub
 from benchmarks.table import Table
 from cloudkon.aws import Connection
 from cloudkon.aws.statements import write_statement
+from cloudkon.model import ChunkKey, ChunkState, Record
 from cloudkon.ports import Insert
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.settings import Settings
-from cloudkon.words import ChunkKey, ChunkState, Record
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_dynamodb import DynamoDBClient

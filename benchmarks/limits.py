@@ -15,9 +15,9 @@ import trio
 
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency
 from cloudkon.memory import MemoryLedger, MemoryQueue
+from cloudkon.model import ChunkKey, ChunkState, Delivery, Outgoing, Record
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
 from cloudkon.wire.progress import encode_progress
-from cloudkon.words import ChunkKey, ChunkState, Delivery, Outgoing, Record
 
 PARTITION_UNITS: Final = 1_000.0
 PARTITIONS: Final = 4

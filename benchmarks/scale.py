@@ -27,7 +27,7 @@ from benchmarks.limits import (
 )
 from benchmarks.scale_fleet import LEAST_TASKS, RUN, WARM_UP, Cell, run_cell
 from benchmarks.table import Table
-from cloudkon.words.run import MOST_SHARDS
+from cloudkon.model.run import MOST_SHARDS
 
 WORKERS: Final = (1, 16, 64, 256, 1024)
 MILLISECONDS: Final = (1, 10, 16, 128, 1_000)

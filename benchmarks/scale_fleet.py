@@ -14,12 +14,12 @@ from cloudkon.instructions.sleep import sleep_seconds
 from cloudkon.log import Log
 from cloudkon.memory import MemoryQueue, MemoryStore
 from cloudkon.memory.clock import JumpingClock, VirtualClock
+from cloudkon.model import WORKER, Chunk, Outgoing, Run
+from cloudkon.model.run import MOST_SHARDS
 from cloudkon.ports import BATCH, Services
 from cloudkon.protocol.registrar import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
-from cloudkon.words import WORKER, Chunk, Outgoing, Run
-from cloudkon.words.run import MOST_SHARDS
 from images.worker.context import Context
 from images.worker.worker import Worker
 

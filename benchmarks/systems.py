@@ -15,10 +15,10 @@ from benchmarks.processes import python, run
 from benchmarks.records import FILE, Record, count_records, read_records
 from benchmarks.stub.running import Stub
 from cloudkon.aws import Connection, connect
+from cloudkon.model import WORKER, Chunk, Outgoing, Priority, Run, new_run_id
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
-from cloudkon.words import WORKER, Chunk, Outgoing, Priority, Run, new_run_id
 
 FLEET: Final = "bench"
 ROOT: Final = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from client.selection import Selection
     from client.stranded import RunStranded
     from client.tally import Tally
-    from cloudkon.words import Result, TaskState
+    from cloudkon.model import Result, TaskState
 
 __all__ = [
     "Fleet",
@@ -40,14 +40,14 @@ _HOMES = {
     "Kind": "client.failures",
     "PoolView": "client.overview",
     "Pulled": "client.pull",
-    "Result": "cloudkon.words",
+    "Result": "cloudkon.model",
     "RunStranded": "client.stranded",
     "RunView": "client.overview",
     "Selection": "client.selection",
     "Tally": "client.tally",
     "TaskFailed": "client.futures",
     "TaskFuture": "client.futures",
-    "TaskState": "cloudkon.words",
+    "TaskState": "cloudkon.model",
 }
 """Where each name of the interface is: imported when it is asked for, so that the command line starts quickly."""
 

@@ -16,8 +16,8 @@ import trio
 from client.spool import Spool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, ObjectMissing
+from cloudkon.model import Run
 from cloudkon.ports import Store
-from cloudkon.words import Run
 
 MEDIA_TYPE = "application/gzip"
 _LEVEL = 1

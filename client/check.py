@@ -8,8 +8,8 @@ from client.quiet import Quiet, nothing_left
 from client.stranded import nothing_queued, stranded
 from client.tally import Tally, tally
 from cloudkon.backoff import BRIEF, Backoff, persist
+from cloudkon.model import Run
 from cloudkon.ports import Clock, Services, TrioClock
-from cloudkon.words import Run
 
 RECORDS_PER_SECOND = 2_000
 """Chunk records that waiting reads a second on average: bounds what a long wait for a large run costs."""

@@ -6,8 +6,8 @@ SQS costs up to eight times as much; the ledger's writes, which are most of it, 
 
 from dataclasses import dataclass
 
+from cloudkon.model import Run
 from cloudkon.prices import prices
-from cloudkon.words import Run
 
 _SQS_UNIT = 65_536
 _WRITE_BYTES = 1024

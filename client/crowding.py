@@ -1,8 +1,8 @@
 """Crowding: the embedded emulator's queues get slower the more lies on them, which a push should say beforehand."""
 
+from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import Run
 
 COMFORTABLE = 10_000
 """Messages on a queue up to which the embedded emulator was measured to keep its pace."""

@@ -13,10 +13,10 @@ import trio
 from client.sending import send_messages
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, MalformedMessage
+from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Parcel, Priority, Record
 from cloudkon.ports import BATCH, Queue, Services
 from cloudkon.protocol.registrar import batched
 from cloudkon.wire.parcel import read_message
-from cloudkon.words import Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Parcel, Priority, Record
 
 HIDDEN = 120.0
 """Seconds for which a dead letter is hidden from others while it is looked at."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from cloudkon.words import Result, TaskState
+from cloudkon.model import Result, TaskState
 
 MOST_KINDS = 1000
 """Kinds of errors that are told apart; what comes after that many counts as one of its own."""

@@ -15,8 +15,8 @@ from client.quiet import Quiet, nothing_left
 from client.stranded import RunStranded, missing, nothing_queued, stranded
 from client.survey import Survey
 from cloudkon.backoff import persist
+from cloudkon.model import Result, Run
 from cloudkon.ports import Clock, Services, TrioClock
-from cloudkon.words import Result, Run
 
 LOG = logging.getLogger("cloudkon")
 SHORTEST_WAIT = 0.1

@@ -22,8 +22,8 @@ from client.selection import Selection, selected
 from client.stranded import RunStranded, missing
 from client.submission import submit
 from client.tally import Tally
+from cloudkon.model import Result, Run, TaskId
 from cloudkon.ports import Services
-from cloudkon.words import Result, Run, TaskId
 
 
 class FleetRun:

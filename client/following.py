@@ -7,7 +7,7 @@ import trio
 from client.feed import Feed
 from client.futures import TaskFuture
 from client.portal import FleetClosed
-from cloudkon.words import Result
+from cloudkon.model import Result
 
 
 async def follow(feed: Feed, futures: Sequence[TaskFuture]) -> None:

@@ -4,7 +4,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from cloudkon.errors import CloudKonError
-from cloudkon.words import Result, TaskId, TaskState
+from cloudkon.model import Result, TaskId, TaskState
 
 
 class TaskFailed(CloudKonError):

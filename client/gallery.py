@@ -9,8 +9,8 @@ from client.pull import file_name, object_address, poster_address, poster_name
 from client.pulls import PullRecord
 from client.results import results
 from cloudkon.errors import InvalidInput
+from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Ledger
-from cloudkon.words import Result, Run, TaskState
 
 PAGE_NAME = "index.html"
 _PAGE_ADDRESS = "gallery"

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from client.failures import Failures
-from cloudkon.words import Result, Run
+from cloudkon.model import Result, Run
 
 SLOWEST = 3
 """Tasks that are kept as the slowest."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import trio
 
 from cloudkon.errors import CloudKonError, MalformedMessage
+from cloudkon.model import Delivery, Result, Run
 from cloudkon.ports import BATCH, Queue
 from cloudkon.wire.report import decode_report
-from cloudkon.words import Delivery, Result, Run
 
 LONGEST_POLL = 2.0
 """Seconds of one receive, so that Ctrl-C is soon heard."""

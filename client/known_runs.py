@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cloudkon.model import PoolRange, Priority, Run
 from cloudkon.wire.message import RUN_ID
-from cloudkon.words import PoolRange, Priority, Run
 
 KEPT_SECONDS = 28 * 86400
 """As long as the ledger keeps a run's results."""

@@ -7,8 +7,8 @@ import trio
 
 from client.archive import kept_instructions
 from cloudkon.instructions import parse
+from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Result, Run, TaskState
 
 OBSERVED_TASKS = 1000
 """Results that are looked at."""

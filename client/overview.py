@@ -7,8 +7,8 @@ from functools import partial
 
 from client.survey import Estimate, Survey
 from cloudkon.backoff import BRIEF, persist
+from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Queue, Services, TrioClock
-from cloudkon.words import Depth, Run
 
 PAGES = 8
 """Pages of the ledger, of 256 chunks each, that a run's counts may take: exact up to 2,048 chunks, estimates beyond."""

@@ -14,8 +14,8 @@ from client.pulls import PullRecord
 from client.results import results
 from cloudkon.backoff import PATIENT, persist
 from cloudkon.errors import CloudKonError, InvalidInput, ObjectMissing, ServiceError
+from cloudkon.model import Result, Run
 from cloudkon.ports import Services, Store, StoredObject
-from cloudkon.words import Result, Run
 
 PULLERS = 8
 """Objects on their way at a time."""

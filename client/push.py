@@ -12,9 +12,9 @@ from client.sending import Watermark, send_batches
 from client.spool import Spool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, RunConflict, ServiceError
+from cloudkon.model import Priority, Run, new_run_id
 from cloudkon.ports import Ledger, Services
 from cloudkon.ports.services import no_high_queue
-from cloudkon.words import Priority, Run, new_run_id
 
 
 class PushBroke(ServiceError):

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from client.journal import Journal
 from client.known_runs import KnownRuns, replace_text
 from cloudkon.errors import InvalidInput
+from cloudkon.model import Run
 from cloudkon.settings import Settings
-from cloudkon.words import Run
 
 
 class PushRecord:

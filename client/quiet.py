@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import Unavailable
+from cloudkon.model import Depth, Run
 from cloudkon.ports import Services
-from cloudkon.words import Depth, Run
 
 QUIET_SECONDS = 60.0
 """For so long nothing must be left before a run is taken to be over: SQS's counts may lag a minute behind (SQS API

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 
+from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Ledger
-from cloudkon.words import Result, Run, TaskState
 
 
 async def results(ledger: Ledger, run: Run, *, failed_only: bool = False) -> AsyncIterator[Result]:

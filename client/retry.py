@@ -7,8 +7,8 @@ from client.archive import kept_instructions
 from client.failures import WORKER_LOST
 from client.results import results
 from cloudkon.errors import InvalidInput
+from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Result, Run, TaskState
 
 Choice = Callable[[Result], bool]
 

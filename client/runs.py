@@ -5,9 +5,9 @@ from functools import partial
 from client.pushes import Pushes
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, NewerVersion, UnknownRun
+from cloudkon.model import Run
 from cloudkon.ports import Ledger
 from cloudkon.wire.message import RUN_ID
-from cloudkon.words import Run
 
 
 class LostRun(UnknownRun):

@@ -8,8 +8,8 @@ import trio
 
 from client.archive import Instructions, kept_instructions
 from client.results import results
+from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Result, Run, TaskState
 
 
 @dataclass(frozen=True, slots=True)

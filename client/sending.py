@@ -8,8 +8,8 @@ import trio
 from client.batches import Batch
 from cloudkon.backoff import PATIENT, Backoff, persist
 from cloudkon.errors import CloudKonError, Unavailable
+from cloudkon.model import Outgoing
 from cloudkon.ports import Queue, QueueOutcome, Store
-from cloudkon.words import Outgoing
 
 SENDERS = 16
 """Batches on their way at a time: with boto3 more of them cost a core more than they bring (pipeline notes)."""

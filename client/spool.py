@@ -15,8 +15,8 @@ from client.template import Template
 from client.workload import HOW_TO_GET_ONE
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidWorkload
 from cloudkon.instructions.lines import Line, lines_in
+from cloudkon.model import Priority, Run
 from cloudkon.wire.message import MOST_TASKS
-from cloudkon.words import Priority, Run
 
 TOLD_EVERY = 10_000
 """Instructions after which it is told how many were checked: a tenth of a second."""

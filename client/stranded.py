@@ -8,8 +8,8 @@ from client.quiet import is_quiet
 from client.tally import Tally
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, Unavailable
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 MOST_LETTERS = 10_000
 """Dead letters that are looked at: with more of them in the way, waiting goes on."""

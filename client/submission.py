@@ -17,9 +17,9 @@ from client.pushes import Pushes
 from client.spool import Spool, spool_workload
 from client.waking import wake_for
 from cloudkon.errors import InvalidInput, InvalidInstruction
+from cloudkon.model import Priority, Run
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import Priority, Run
 
 LOG = logging.getLogger("cloudkon")
 _TAKING = Lock()

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from client.tally import Tally
+from cloudkon.model import ChunkState, Outline, Record, Result, Run
 from cloudkon.ports import Ledger
-from cloudkon.words import ChunkState, Outline, Record, Result, Run
 
 FRESH = 45.0
 """Seconds for which what a shard's records said is taken to be true still."""

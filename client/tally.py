@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import trio
 
 from cloudkon.errors import CloudKonError
+from cloudkon.model import ChunkState, Outline, Run
 from cloudkon.ports import Ledger
-from cloudkon.words import ChunkState, Outline, Run
 
 READERS = 8
 """Shards that are read at a time: enough to hide what a page takes on its way, and few pages in memory."""

@@ -1,7 +1,7 @@
 """Waking: has a fleet that stands at zero start workers for a run that is about to be sent."""
 
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 
 async def wake_for(services: Services, run: Run) -> tuple[str, ...]:

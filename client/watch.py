@@ -17,8 +17,8 @@ from client.quiet import Quiet, is_quiet
 from client.survey import Estimate, Survey
 from client.tally import Tally
 from cloudkon.errors import Unavailable
+from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Services, TrioClock
-from cloudkon.words import Depth, Run
 
 EVERY = 10.0
 """Seconds between two looks, unless others are asked for."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cloudkon.errors import InvalidSetting, NoFleet
-from cloudkon.words import Pool
+from cloudkon.model import Pool
 
 PREFIX = "CLOUDKON_"
 LONGEST_LEASE = 36_000

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from cloudkon.errors import InvalidInput
-from cloudkon.words import POOLS, WORKER, Pool, pool_named
+from cloudkon.model import POOLS, WORKER, Pool, pool_named
 from fleet.answers import answer, json_option
 from fleet.running import report, run
 from fleet.target import CloudTarget, Target

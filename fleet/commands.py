@@ -11,8 +11,8 @@ import trio
 
 from cloudkon import __version__
 from cloudkon.errors import InvalidInput
+from cloudkon.model import POOLS, WORKER, Pool, pool_named
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, WORKER, Pool, pool_named
 from fleet.answers import answer, json_option, line_writer
 from fleet.cloud_commands import autoscale, cloud, deploy, publish
 from fleet.running import report, run

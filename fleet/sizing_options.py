@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from cloudkon.words import POOLS
+from cloudkon.model import POOLS
 from fleet.wishes import Sizing
 
 Command = Callable[..., Any]

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cloudkon.words import Depth
+from cloudkon.model import Depth
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from cloudkon.errors import InvalidInput
+from cloudkon.model import Pool
 from cloudkon.settings import TARGETS, Settings
-from cloudkon.words import Pool
 from fleet.status import FleetStatus
 from fleet.wishes import NOTHING_SAID, AutoscaleRange, Sizing
 

@@ -15,8 +15,8 @@ from benchmarks.render.exhibits import ROOMS, Exhibit
 from cloudkon.instructions.animoto import AnimotoJob, parse_animoto
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
+from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
 from demo.pictures import render
 from demo.scene import SCENES
 from images.animoto.film import Film

@@ -12,9 +12,9 @@ from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
+from cloudkon.model import TaskId
 from cloudkon.ports import StoredObject
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
 from images.animoto.video import make_video
 from images.worker.context import Context
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloudkon.errors import InvalidInput
-from cloudkon.words import ANIMOTO, WORKER
+from cloudkon.model import ANIMOTO, WORKER
 
 LOCAL: Final = "local-"
 """How the names begin of experiments in one process, whose width is its slots."""

@@ -16,8 +16,8 @@ from client.overview import pools as pool_views
 from client.purge import purge_pool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
+from cloudkon.model import POOLS
 from cloudkon.ports import Services
-from cloudkon.words import POOLS
 
 POOL_NAMES = [pool.name for pool in POOLS]
 pool_option = click.option(

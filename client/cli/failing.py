@@ -21,8 +21,8 @@ from client.retry import lost as lost_ones
 from client.runs import find_run
 from client.spool import spool_workload
 from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError, InvalidInput
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 Examples = dict[int, str]
 GO_ON = "The same command goes on where it stopped"

@@ -16,8 +16,8 @@ from client.runs import cancel as cancel_run
 from client.runs import find_run
 from client.stranded import missing
 from client.tally import Tally
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 SHOWN_LETTERS = 5
 """Dead letters that waiting names when it gives up."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from client.cli.wording import counted, lasting
 from client.gallery import Exhibit, Gallery
 from client.results import printable
-from cloudkon.words import Result, TaskState
+from cloudkon.model import Result, TaskState
 
 _STYLE = resources.files("client.cli").joinpath("gallery.css").read_text(encoding="utf-8")
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

@@ -15,8 +15,8 @@ from client.pull import pull as pull_objects
 from client.runs import find_run
 from client.tally import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 
 @click.command()

@@ -31,9 +31,9 @@ from client.template import Template
 from client.waking import wake_for
 from client.workload import choose_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
+from cloudkon.model import Priority, Run
 from cloudkon.ports import Services
 from cloudkon.wire.message import MOST_TASKS
-from cloudkon.words import Priority, Run
 
 GZIP = b"\x1f\x8b"
 """How what gzip made begins."""

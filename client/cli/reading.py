@@ -15,8 +15,8 @@ from client.results import as_line
 from client.runs import find_run
 from client.selection import Selection, selected
 from cloudkon.errors import InvalidInput
+from cloudkon.model import Result, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Result, TaskState
 
 STATES = [state.lower() for state in TaskState]
 COLUMNS = ["task", "state", "output", "error", "attempts", "started", "seconds", "worker"]

@@ -10,7 +10,7 @@ from rich.text import Text
 from client.cli.wording import clock_time, counted, lasting
 from client.results import printable
 from client.watch import HEARD_SECONDS, Sight
-from cloudkon.words import Result
+from cloudkon.model import Result
 
 KINDS = 3
 """Kinds of failures that are shown."""

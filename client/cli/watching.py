@@ -18,8 +18,8 @@ from client.runs import find_run
 from client.tally import Tally
 from client.watch import EVERY, Sight, Watch
 from cloudkon.errors import CloudKonError, InvalidInput
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 SHORTEST = 1.0
 """Seconds between two looks at the least."""

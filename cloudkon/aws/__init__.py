@@ -12,9 +12,9 @@ from cloudkon.aws.queue import SqsQueue
 from cloudkon.aws.store import S3Store
 from cloudkon.aws.waker import EcsWaker
 from cloudkon.log import Log
+from cloudkon.model import POOLS, Priority
 from cloudkon.ports import Awake, Services
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, Priority
 
 __all__ = ["Connection", "connect"]
 

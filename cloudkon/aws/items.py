@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudkon.errors import MalformedMessage
+from cloudkon.model import ChunkKey, ChunkState, Outline, PoolRange, Priority, Record, Run, TaskState
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
-from cloudkon.words import ChunkKey, ChunkState, Outline, PoolRange, Priority, Record, Run, TaskState
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef

@@ -10,10 +10,10 @@ from cloudkon.aws.statements import read_statement, write_statement
 from cloudkon.aws.table import NAMES, Table, reason
 from cloudkon.errors import MalformedMessage, Unavailable
 from cloudkon.log import Log
+from cloudkon.model import ChunkKey, ChunkState, Record, Run
+from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports.batch import check_chunks
 from cloudkon.ports.ledger import OutlinePage, Page, Write, WriteOutcome
-from cloudkon.words import ChunkKey, ChunkState, Record, Run
-from cloudkon.words.record import NO_OWNER
 
 REFUSED = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem"})
 """Codes by which DynamoDB says that a condition was false: its batches' name for it, and its single calls'."""

@@ -21,8 +21,8 @@ from cloudkon.aws.statements import read_statement
 from cloudkon.aws.table import NAMES, Table
 from cloudkon.errors import MalformedMessage
 from cloudkon.log import Log
+from cloudkon.model import ChunkKey, Record, Run
 from cloudkon.ports.ledger import STATEMENTS, OutlinePage, Page
-from cloudkon.words import ChunkKey, Record, Run
 
 
 class Listing:

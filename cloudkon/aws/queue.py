@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkon.aws.connection import Connection
 from cloudkon.errors import ServiceError
+from cloudkon.model import Delivery, Depth, Outgoing
 from cloudkon.ports.batch import check_body, check_messages
 from cloudkon.ports.queue import MOST_VISIBILITY, QueueOutcome
 from cloudkon.settings import LONGEST_POLL
 from cloudkon.wire.message import MESSAGE_LIMIT
-from cloudkon.words import Delivery, Depth, Outgoing
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_sqs import SQSClient

@@ -7,8 +7,8 @@ from typing import IO, NamedTuple
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.instructions.grammar import check
+from cloudkon.model import Pool
 from cloudkon.wire.message import INSTRUCTION_LIMIT
-from cloudkon.words import Pool
 
 LONGEST_LINE = INSTRUCTION_LIMIT + 1024
 """Bytes of a line that are looked at: with more it is over the limit whatever follows, and memory stays bounded."""

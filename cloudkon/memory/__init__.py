@@ -3,8 +3,8 @@
 from cloudkon.memory.ledger import MemoryLedger
 from cloudkon.memory.queue import MemoryQueue
 from cloudkon.memory.store import MemoryStore
+from cloudkon.model import POOLS
 from cloudkon.ports import Services
-from cloudkon.words import POOLS
 
 __all__ = ["MemoryLedger", "MemoryQueue", "MemoryStore", "memory_services"]
 

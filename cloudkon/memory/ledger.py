@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import trio
 
+from cloudkon.model import ChunkKey, Outline, Record, Run
 from cloudkon.ports.batch import check_chunks
 from cloudkon.ports.ledger import Insert, OutlinePage, Page, Write, WriteOutcome
-from cloudkon.words import ChunkKey, Outline, Record, Run
 
 _PAGE = 1000
 """Records of one page, and those that a reading gives between two checkpoints."""

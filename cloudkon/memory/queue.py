@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import trio
 
+from cloudkon.model import Delivery, Depth, Outgoing
 from cloudkon.ports.batch import check_body, check_messages
 from cloudkon.ports.queue import MOST_VISIBILITY, QueueOutcome
 from cloudkon.settings import LONGEST_POLL
-from cloudkon.words import Delivery, Depth, Outgoing
 
 _SPARE_EXPIRIES = 1024
 """Overdue notes of expiry that may lie about before they are swept."""

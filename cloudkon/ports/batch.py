@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from cloudkon.model import ChunkKey
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.ports.queue import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT
-from cloudkon.words import ChunkKey
 
 _WIDEST = 4
 """Bytes that a character takes at the most."""

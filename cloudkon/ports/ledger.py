@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from cloudkon.words import ChunkKey, ChunkState, Outline, Record, Run
+from cloudkon.model import ChunkKey, ChunkState, Outline, Record, Run
 
 STATEMENTS = 25
 """Statements in one ``BatchExecuteStatement`` (DynamoDB API reference)."""

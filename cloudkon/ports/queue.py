@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from cloudkon.words import Delivery, Depth, Outgoing
+from cloudkon.model import Delivery, Depth, Outgoing
 
 BATCH = 10
 """Messages that SQS takes or gives in one call."""

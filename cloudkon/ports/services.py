@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cloudkon.errors import InvalidInput, NoFleet
+from cloudkon.model import Depth, Priority
 from cloudkon.ports.ledger import Ledger
 from cloudkon.ports.queue import Queue
 from cloudkon.ports.store import Store
 from cloudkon.ports.waker import Awake, Waker
-from cloudkon.words import Depth, Priority
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import secrets
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from cloudkon.model import ChunkKey, Record
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
-from cloudkon.words import ChunkKey, Record
 
 LEDGER_DAYS = 28
 """An item outlives its message (14 days) by far, so that no late copy of it runs again."""

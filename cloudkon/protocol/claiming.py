@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
+from cloudkon.model import ChunkKey, ChunkState, Progress, Record
 from cloudkon.ports import Ask, Insert, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
 from cloudkon.protocol.machine import Answer, Verdict, record_read
-from cloudkon.words import ChunkKey, ChunkState, Progress, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
+from cloudkon.model import ChunkKey, ChunkState, Record
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
 from cloudkon.protocol.machine import Answer, Lost, OfClaim, Verdict, record_read
-from cloudkon.words import ChunkKey, ChunkState, Record
 
 
 @dataclass(frozen=True, slots=True)

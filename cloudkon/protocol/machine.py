@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from cloudkon.model import ChunkKey, Progress, Record
 from cloudkon.ports import Ask, Read, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.words import ChunkKey, Progress, Record
 
 V_co = TypeVar("V_co", bound="Verdict", covariant=True)
 

@@ -8,11 +8,11 @@ import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
+from cloudkon.model import ChunkKey
 from cloudkon.ports import Ask, Clock, Ledger, Read, Write, WriteOutcome
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.protocol.claim import Instant
 from cloudkon.protocol.machine import Answer, Machine, Verdict
-from cloudkon.words import ChunkKey
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Verdict)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
+from cloudkon.model import ChunkKey
+from cloudkon.model.chunk_record import NO_OWNER, RELEASED_LEASE_END
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
 from cloudkon.protocol.machine import Answer, OfClaim, Verdict
-from cloudkon.words import ChunkKey
-from cloudkon.words.record import NO_OWNER, RELEASED_LEASE_END
 
 
 @dataclass(frozen=True, slots=True)

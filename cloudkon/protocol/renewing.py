@@ -7,10 +7,10 @@ late must not shorten the lease that a later one got, nor put back its progress.
 from dataclasses import dataclass, replace
 from typing import Self
 
+from cloudkon.model import ChunkKey, ChunkState
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant
 from cloudkon.protocol.machine import Answer, Lost, OfClaim, Verdict, record_read
-from cloudkon.words import ChunkKey, ChunkState
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from cloudkon.errors import InvalidInstruction, MalformedMessage
+from cloudkon.model import Chunk, ChunkKey
 from cloudkon.wire.fields import field, number, read_object
-from cloudkon.words import Chunk, ChunkKey
 
 VERSION = 1
 MESSAGE_LIMIT = 1_048_576

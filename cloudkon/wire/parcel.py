@@ -12,9 +12,9 @@ import json
 import re
 
 from cloudkon.errors import MalformedMessage
+from cloudkon.model import Chunk, ChunkKey, Parcel
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.message import MOST_TASKS, RUN_ID, VERSION, decode_message, to_chunk
-from cloudkon.words import Chunk, ChunkKey, Parcel
 
 PARCEL_VERSION = 2
 PAYLOAD_LIMIT = 26_214_400

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import orjson
 
 from cloudkon.errors import MalformedMessage
+from cloudkon.model import Progress
 from cloudkon.wire.fields import field, read_object
 from cloudkon.wire.report import from_row, to_row
-from cloudkon.words import Progress
 
 VERSION = 1
 _LENGTHS, _CHECKSUM = struct.Struct("<HH"), struct.Struct(">I")

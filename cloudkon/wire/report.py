@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from cloudkon.errors import MalformedMessage
+from cloudkon.model import Result, TaskId, TaskState
 from cloudkon.wire.fields import field, read_object
-from cloudkon.words import Result, TaskId, TaskState
 
 VERSION = 1
 MOST_RESULTS = 500

@@ -2,7 +2,7 @@
 
 from own_handlers import LARGEST, primes
 
-from cloudkon.words import TaskState
+from cloudkon.model import TaskState
 from images.worker.rehearsal import rehearse
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import trio
 
 from cloudkon.errors import CloudKonError, ServiceError
-from cloudkon.words import POOLS
+from cloudkon.model import POOLS
 from fleet.aws.alarms import remove_alarms
 from fleet.aws.audit import audit
 from fleet.aws.group import Group, change_group, find_group, find_machines

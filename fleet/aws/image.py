@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloudkon.errors import InvalidInput, ServiceError
-from cloudkon.words import Pool
+from cloudkon.model import Pool
 from fleet.aws.names import repository
 from fleet.aws.site import Site
 

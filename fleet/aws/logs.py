@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import trio
 
 from cloudkon.errors import InvalidInput, NoFleet
-from cloudkon.words import POOLS, Pool
+from cloudkon.model import POOLS, Pool
 from fleet.aws.names import log_group
 from fleet.aws.site import Site
 

@@ -8,7 +8,7 @@ from typing import Final
 from cloudkon.aws.control import ControlPlane
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.errors import InvalidInput, ServiceError
-from cloudkon.words import POOLS, Pool
+from cloudkon.model import POOLS, Pool
 from fleet.aws.names import UNPUBLISHED, parameter
 from fleet.target import Report
 

@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 from cloudkon.errors import InvalidInput
+from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
 
 TAG: Final = "cloudkon:fleet"
 """On everything the fleet owns, with the fleet's name."""

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 
 from cloudkon.errors import InvalidInput, ServiceError
-from cloudkon.words import Pool
+from cloudkon.model import Pool
 from fleet.aws.compute import change, plan_compute, settled_creation
 from fleet.aws.image import content_tag, find_image, newest_image, repository_uri
 from fleet.aws.names import UNPUBLISHED, parameter

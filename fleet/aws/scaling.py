@@ -9,7 +9,7 @@ import trio
 from cloudkon.aws.control import ControlPlane
 from cloudkon.aws.waker import SCALABLE, find_scaling, resource_id
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
-from cloudkon.words import Pool
+from cloudkon.model import Pool
 from fleet.aws.compute import change, plan_compute, settled_creation
 from fleet.aws.diagnosis import diagnose, gather
 from fleet.aws.image import is_published

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from cloudkon.errors import ServiceError
-from cloudkon.words import POOLS
+from cloudkon.model import POOLS
 from fleet.aws.names import UNPUBLISHED
 from fleet.aws.site import Site
 

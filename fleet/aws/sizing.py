@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from cloudkon.errors import InvalidInput
+from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
-from cloudkon.words import POOLS
 from fleet.aws.names import parameter
 from fleet.wishes import WHOLE, Sizing
 

@@ -8,8 +8,8 @@ from cloudkon.aws import connect
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.aws.waker import Scaling, find_scaling
 from cloudkon.errors import CloudKonError, NoFleet
+from cloudkon.model import POOLS, Pool, Priority
 from cloudkon.prices import prices
-from cloudkon.words import POOLS, Pool, Priority
 from fleet.aws.cost import HOUR, Cost, Rate, reckon
 from fleet.aws.diagnosis import diagnose, gather
 from fleet.aws.group import find_group, find_machines

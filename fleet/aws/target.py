@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from cloudkon.aws import Connection
+from cloudkon.model import Pool
 from cloudkon.ports import Clock, TrioClock
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
 from fleet.aws.down import Down
 from fleet.aws.logs import LogReader
 from fleet.aws.rollout import deploy, publish

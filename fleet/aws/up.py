@@ -8,8 +8,8 @@ import trio
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
 from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.model import POOLS
 from cloudkon.prices import prices
-from cloudkon.words import POOLS
 from fleet.aws.compute import change, plan_compute, settled_creation
 from fleet.aws.cost import Rate, reckon
 from fleet.aws.group import Machine, settle_group

@@ -8,7 +8,7 @@ import trio
 
 from cloudkon import __version__
 from cloudkon.errors import InvalidInput
-from cloudkon.words import Pool
+from cloudkon.model import Pool
 from fleet.docker.engine import Engine
 from fleet.docker.worker import built_image
 from fleet.target import Report

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from cloudkon.words import Pool
 from fleet.docker.labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, NUMBER
 
 

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import trio
 
 from cloudkon.errors import NoFleet
+from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, Pool
 from fleet.docker.container import Container
 from fleet.docker.engine import Engine
 from fleet.docker.worker import composed_workers, own_workers

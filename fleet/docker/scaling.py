@@ -6,8 +6,8 @@ import trio
 
 from cloudkon.aws import connect
 from cloudkon.errors import ServiceError
+from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
 from fleet.docker.container import Container
 from fleet.docker.engine import Engine
 from fleet.docker.faults import BUILD, NoImage

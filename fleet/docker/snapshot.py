@@ -6,9 +6,9 @@ from typing import Final
 
 from cloudkon.aws import connect
 from cloudkon.errors import CloudKonError, NoFleet
+from cloudkon.model import POOLS
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS
 from fleet.docker.container import Container
 from fleet.docker.emulator import Emulator
 from fleet.docker.engine import Engine

@@ -7,8 +7,8 @@ from typing import Final
 import trio
 
 from cloudkon.errors import ServiceError
+from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, Pool
 from fleet.data import delete_data as delete_stack_data
 from fleet.docker.answering import is_ready, ready
 from fleet.docker.build import build_images

@@ -4,8 +4,8 @@ import os
 from dataclasses import replace
 from typing import Final
 
+from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from cloudkon.words import Pool
 from fleet.docker.container import Container, Plan
 from fleet.docker.engine import Engine
 from fleet.docker.labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL

@@ -13,7 +13,7 @@ from typing import Final
 import trio
 
 from cloudkon.errors import InvalidSetting
-from cloudkon.words import Pool
+from cloudkon.model import Pool
 from fleet.local.process import MARK, Process, kill_group, marked
 
 WORKER_COMMAND: Final = "CLOUDKON_LOCAL_COMMAND"

@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from cloudkon.words import POOLS, Pool
+from cloudkon.model import POOLS, Pool
 from fleet.local.home import Home
 from fleet.local.journal import Follower, last_lines, merged, parsed
 

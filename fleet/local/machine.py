@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from typing import Final
 
 from cloudkon.log import Log
+from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from cloudkon.words import Pool
 from fleet.local.command import Command, worker_program
 from fleet.local.emulator import GRACE_SECONDS, emulator_command, healthy, url
 from fleet.local.home import Home

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from cloudkon.aws import connect
 from cloudkon.errors import CloudKonError
+from cloudkon.model import POOLS
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS
 from fleet.local.observed import Member, Observed, PoolMembers
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 

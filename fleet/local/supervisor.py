@@ -12,8 +12,8 @@ import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
+from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, Pool
 from fleet.local.home import Home
 from fleet.local.journal import cut_short
 from fleet.local.keeper import Keeper

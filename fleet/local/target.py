@@ -9,8 +9,8 @@ from typing import Final
 import trio
 
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
 from fleet.local.command import worker_program
 from fleet.local.home import Home
 from fleet.local.installation import ensure_installed

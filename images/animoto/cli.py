@@ -7,8 +7,8 @@ import click
 from cloudkon.errors import CloudKonError
 from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto
+from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
-from cloudkon.words import ANIMOTO
 from images.animoto.handler import animoto
 from images.animoto.plan import described
 from images.worker.handlers import Handler

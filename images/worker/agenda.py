@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from cloudkon.words import Task
+from cloudkon.model import Task
 from images.worker.holding import Holding
 
 _WEIGHT = 0.1

@@ -12,9 +12,9 @@ import trio
 from cloudkon.errors import MalformedMessage
 from cloudkon.instructions import parse
 from cloudkon.log import Log
+from cloudkon.model import Task
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
-from cloudkon.words import Task
 from images.worker.context import Context
 from images.worker.ending import Ending
 from images.worker.handlers import Handler

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import trio
 
+from cloudkon.model import TaskState
 from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine
 from cloudkon.protocol.claim import new_token
-from cloudkon.words import TaskState
 from images.worker.batcher import Batcher
 from images.worker.closing import Closing
 from images.worker.holding import Arrival, Holding

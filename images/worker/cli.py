@@ -8,8 +8,8 @@ import click
 
 from cloudkon.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 from cloudkon.log import Log
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from images.worker.handlers import find_handlers
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import trio
 
+from cloudkon.model import ChunkKey, Delivery, Result
 from cloudkon.protocol import Completing, Lost, Machine, Recorded, Released, Releasing
 from cloudkon.protocol.registrar import batched
 from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
-from cloudkon.words import ChunkKey, Delivery, Result
 from images.worker.batcher import Batcher
 from images.worker.holding import Arrival, Holding, Stage
 from images.worker.kit import Kit

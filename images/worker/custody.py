@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from cloudkon.words import ChunkKey
+from cloudkon.model import ChunkKey
 from images.worker.holding import Arrival, Holding
 
 

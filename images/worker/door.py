@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from cloudkon.model import Priority
 from cloudkon.ports import Queue
-from cloudkon.words import Priority
 
 HOPE = 0.1
 """Seconds for which a poll of a queue that flows is counted on: a receive takes 15 ms, and its slowest 50."""

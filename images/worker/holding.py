@@ -8,8 +8,8 @@ from typing import Protocol
 
 import trio
 
+from cloudkon.model import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
 from cloudkon.protocol import Claim
-from cloudkon.words import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
 from images.worker.outputs import fitting
 
 

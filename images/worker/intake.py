@@ -24,9 +24,9 @@ import trio
 
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NewerVersion, NoFleet
 from cloudkon.instructions import word_of
+from cloudkon.model import Chunk, Delivery, Priority
 from cloudkon.ports import BATCH
 from cloudkon.wire.parcel import read_message
-from cloudkon.words import Chunk, Delivery, Priority
 from images.worker.door import Door, Poll
 from images.worker.holding import Arrival, OnArrival
 from images.worker.kit import Kit

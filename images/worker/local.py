@@ -10,12 +10,12 @@ from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.instructions.lines import lines_in
 from cloudkon.log import Log
 from cloudkon.memory import memory_services
+from cloudkon.model import WORKER, Chunk, Outgoing, Result, Run
 from cloudkon.ports import BATCH, Queue, Services
 from cloudkon.protocol.registrar import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
-from cloudkon.words import WORKER, Chunk, Outgoing, Result, Run
 from images.worker.handlers import Handler
 from images.worker.scratch import open_scratch
 from images.worker.summary import Summary

@@ -9,9 +9,9 @@ import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
+from cloudkon.model import Delivery, Outgoing
 from cloudkon.ports import BATCH, Queue, QueueOutcome
 from cloudkon.protocol.registrar import batched
-from cloudkon.words import Delivery, Outgoing
 from images.worker.pool_queues import PoolQueues
 
 T = TypeVar("T")

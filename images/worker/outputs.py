@@ -8,9 +8,9 @@ import trio
 
 from cloudkon.errors import ServiceError
 from cloudkon.log import Log
+from cloudkon.model import Result
+from cloudkon.model.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 from cloudkon.ports import Store
-from cloudkon.words import Result
-from cloudkon.words.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 
 _LONGEST_BACKOFF = 10.0
 _WORTH_MOVING = 256

@@ -6,9 +6,9 @@ from pathlib import Path
 import trio
 
 from cloudkon.errors import MalformedMessage, ObjectMissing
+from cloudkon.model import Chunk, Parcel
 from cloudkon.ports import Store
 from cloudkon.wire.parcel import unpack
-from cloudkon.words import Chunk, Parcel
 
 
 class Payloads:

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from cloudkon.errors import CloudKonError
+from cloudkon.model import Delivery, Depth, Pool, Priority
 from cloudkon.ports import Queue, QueueOutcome, Services
-from cloudkon.words import Delivery, Depth, Pool, Priority
 
 
 class PoolQueues:

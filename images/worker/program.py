@@ -12,9 +12,9 @@ import trio
 from cloudkon.aws import Connection, connect
 from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.log import Log
+from cloudkon.model import ChunkKey, Pool
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import ChunkKey, Pool
 from images.worker.ecs import Agent, AgentFault
 from images.worker.handlers import Handler
 from images.worker.health import beat

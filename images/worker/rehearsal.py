@@ -21,9 +21,9 @@ from cloudkon.errors import InvalidInput, InvalidInstruction
 from cloudkon.instructions import check
 from cloudkon.log import Log
 from cloudkon.memory import memory_services
+from cloudkon.model import WORKER, Result
 from cloudkon.ports import Services, Store
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER, Result
 from images.worker.handlers import Handler, built_in
 from images.worker.local import RUN, run_instructions
 from images.worker.scratch import open_scratch

@@ -18,8 +18,8 @@ from typing import NoReturn
 import orjson
 
 from cloudkon.log import Log
+from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
 from images.worker.context import Context
 from images.worker.ending import Ending
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from cloudkon.words import Result, Task, TaskState
+from cloudkon.model import Result, Task, TaskState
 from images.worker.attempt import Attempts, Outcome
 from images.worker.closing import Closing
 from images.worker.heartbeat import Heartbeat

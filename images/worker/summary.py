@@ -7,7 +7,7 @@ from typing import Self
 from cloudkon.errors import InvalidInstruction
 from cloudkon.instructions import parse
 from cloudkon.instructions.sleep import sleep_seconds
-from cloudkon.words import Result, TaskState
+from cloudkon.model import Result, TaskState
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from pathlib import Path
 import trio
 
 from cloudkon.log import Log
+from cloudkon.model import Pool
 from cloudkon.ports import Clock, Services, TrioClock
 from cloudkon.protocol import Registrar, Terms
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
 from images.worker.agenda import Agenda
 from images.worker.attempt import Attempts
 from images.worker.batcher import Batcher

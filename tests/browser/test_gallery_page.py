@@ -10,7 +10,7 @@ from client.cli.gallery_page import page
 from client.gallery import gather, keep_page
 from client.pull import pull
 from cloudkon.memory import memory_services
-from cloudkon.words import Result, Run, TaskId, TaskState
+from cloudkon.model import Result, Run, TaskId, TaskState
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow
 from tests.support.web import Web

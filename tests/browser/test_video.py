@@ -13,8 +13,8 @@ import trio
 from cloudkon.instructions.animoto import Transition, parse_animoto
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
+from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
 from images.animoto.film import Film
 from images.animoto.video import make_video
 from images.worker.context import Context

@@ -29,8 +29,8 @@ from cloudkon.aws import connect
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.control import ControlPlane
 from cloudkon.aws.stack import Stack
+from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, WORKER
 from fleet.aws.names import compute_stack, log_group
 from fleet.aws.target import AwsTarget
 from fleet.provision import check_data, data_plan, stack_name

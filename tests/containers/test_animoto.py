@@ -8,7 +8,7 @@ import pytest
 import pyvips
 import trio
 
-from cloudkon.words import ANIMOTO
+from cloudkon.model import ANIMOTO
 from tests.containers.docker_cli import SEALED, docker
 from tests.integration.worker.fleet import EmulatedFleet
 from tests.support.emulator import deploy, emulator

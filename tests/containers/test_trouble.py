@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import trio
 
-from cloudkon.words import Result
+from cloudkon.model import Result
 from tests.containers.composed import Composed, until
 from tests.containers.docker_cli import docker
 from tests.integration.worker.fleet import EmulatedFleet

@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from cloudkon.errors import NoFleet
+from cloudkon.model import ChunkKey, ChunkState, Outline, Progress, Record, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Ledger, Services, Update, Write, WriteOutcome
 from cloudkon.ports.ledger import STATEMENTS
-from cloudkon.words import ChunkKey, ChunkState, Outline, Progress, Record, Result, Run, TaskId, TaskState
 
 WRITTEN, REFUSED = WriteOutcome.WRITTEN, WriteOutcome.REFUSED
 SHARDS = 4

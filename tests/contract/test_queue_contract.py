@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from cloudkon.errors import NoFleet
+from cloudkon.model import Delivery, Depth, Outgoing
 from cloudkon.ports import BATCH, Queue, QueueOutcome, Services
-from cloudkon.words import Delivery, Depth, Outgoing
 
 NO_ERROR = {QueueOutcome.DONE, QueueOutcome.GONE}
 LONG = 60.0

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import trio
 
+from cloudkon.model import ChunkKey, ChunkState, Record, Run
 from cloudkon.ports import Insert, Ledger, WriteOutcome
-from cloudkon.words import ChunkKey, ChunkState, Record, Run
 
 
 def run_of(run_id: str, chunks: int = 1000, digest: str = "d" * 64) -> Run:

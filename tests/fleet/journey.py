@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from cloudkon.words import WORKER
+from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
 from tests.fleet.double.ecs_service import EcsService

@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from cloudkon.errors import ServiceError
-from cloudkon.words import WORKER
+from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.wishes import AutoscaleRange
 from tests.fleet.double.account import Account

@@ -2,7 +2,7 @@
 
 import trio.testing
 
-from cloudkon.words import WORKER
+from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
 from tests.fleet.double.standing import NAME, TAG, publish

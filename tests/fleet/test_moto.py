@@ -17,8 +17,8 @@ from cloudkon.aws.connection import Connection
 from cloudkon.aws.control import ControlPlane
 from cloudkon.aws.waker import EcsWaker, Scaling, find_scaling
 from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from fleet.aws.group import Group, change_group, find_group, find_machines, settle_group, unprotect
 from fleet.aws.image import find_image, is_published, newest_image, repository_uri
 from fleet.aws.machine import describe_machines

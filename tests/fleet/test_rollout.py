@@ -6,8 +6,8 @@ import pytest
 import trio.testing
 
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.model import ANIMOTO, POOLS, WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import ANIMOTO, POOLS, WORKER
 from fleet.aws.target import AwsTarget
 from fleet.wishes import Sizing
 from tests.fleet.double.account import Account

@@ -8,8 +8,8 @@ import trio
 import trio.testing
 from botocore.exceptions import ReadTimeoutError
 
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.wishes import AutoscaleRange
 from tests.fleet.double.account import Account, Call

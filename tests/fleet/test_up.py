@@ -4,8 +4,8 @@ import pytest
 import trio.testing
 
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.wishes import Sizing
 from tests.fleet.double.account import Account

@@ -4,8 +4,8 @@ import pytest
 import trio.testing
 
 from cloudkon.aws.waker import EcsWaker
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.wishes import AutoscaleRange
 from tests.fleet.double.account import Account

@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from cloudkon.memory.clock import VirtualClock
+from cloudkon.model import WORKER, Chunk, Delivery, Outgoing, Priority, Result, Run, TaskState
 from cloudkon.wire.message import decode_message
-from cloudkon.words import WORKER, Chunk, Delivery, Outgoing, Priority, Result, Run, TaskState
 from images.worker.progress import ProgressWatch
 from tests.simulation.alarms import AlarmClock
 from tests.simulation.lives import LIFE, Fuses, Life

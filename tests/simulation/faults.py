@@ -13,12 +13,12 @@ import pytest
 import trio
 
 from cloudkon.errors import CloudKonError
+from cloudkon.model import Record
 from cloudkon.ports import BATCH, Ask, Update
 from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Renewing
 from cloudkon.protocol.claiming import _Phase
 from cloudkon.protocol.registrar import batched
 from cloudkon.wire.report import encode_report
-from cloudkon.words import Record
 from images.worker.claiming import Claims
 from images.worker.closing import Closing
 from images.worker.heartbeat import Heartbeat

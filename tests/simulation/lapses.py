@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 
+from cloudkon.model import Progress, Record, TaskState
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol import (
     Claiming,
@@ -19,7 +20,6 @@ from cloudkon.protocol import (
     Terms,
 )
 from cloudkon.protocol.claim import new_token
-from cloudkon.words import Progress, Record, TaskState
 from images.worker import surplus
 from images.worker.attempt import Outcome
 from images.worker.claiming import Claims

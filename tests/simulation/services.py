@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.memory.queue import _Message
+from cloudkon.model import ChunkKey, Delivery, Outgoing, Record
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
-from cloudkon.words import ChunkKey, Delivery, Outgoing, Record
 from tests.simulation.lives import LIFE
 from tests.simulation.storm import Storm
 from tests.simulation.witness import Witness

@@ -8,7 +8,7 @@ import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.instructions.command import check_exec
-from cloudkon.words.result import OUTPUT_LIMIT
+from cloudkon.model.result import OUTPUT_LIMIT
 from images.worker.context import Context
 
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")

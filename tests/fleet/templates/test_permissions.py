@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 import trio
 import trio.testing
 
-from cloudkon.words import WORKER
+from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.wishes import AutoscaleRange, Sizing
 from tests.fleet.double.account import Account

@@ -13,9 +13,9 @@ from client.cli.program import main
 from cloudkon.aws import connect
 from cloudkon.errors import EXIT_OK
 from cloudkon.log import Log
+from cloudkon.model import WORKER
+from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import PREFIX
-from cloudkon.words import WORKER
-from cloudkon.words.result import OUTPUT_LIMIT
 from images.worker.handlers import find_handlers
 from images.worker.worker import Worker
 from tests.fleet.double.template import Template

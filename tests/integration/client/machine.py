@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudkon.aws import connect
+from cloudkon.model import Chunk, ChunkState, Progress, Record, Result, TaskState
 from cloudkon.ports import Insert, Ledger, Queue, Services
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.settings import Settings
 from cloudkon.wire.message import decode_message
-from cloudkon.words import Chunk, ChunkState, Progress, Record, Result, TaskState
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 180

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 import trio
 
+from cloudkon.model import Chunk, ChunkKey, ChunkState, Outgoing, Progress, Record, Result, TaskState
 from cloudkon.ports import Insert
 from cloudkon.wire.message import encode_message
-from cloudkon.words import Chunk, ChunkKey, ChunkState, Outgoing, Progress, Record, Result, TaskState
 from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
 
 

@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from cloudkon.aws import connect
+from cloudkon.model import Outgoing
 from cloudkon.ports import Queue
-from cloudkon.words import Outgoing
 from fleet.local.process import marked
 from tests.integration.fleet.conftest import CommandLine
 from tests.support.patience import PATIENCE, until

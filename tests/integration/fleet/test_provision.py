@@ -11,8 +11,8 @@ import trio
 from cloudkon.aws import Connection, connect
 from cloudkon.aws.stack import Stack
 from cloudkon.errors import ServiceError
+from cloudkon.model import Outgoing
 from cloudkon.settings import Settings
-from cloudkon.words import Outgoing
 from fleet.provision import provision, stack_name
 from tests.support.emulator import emulator
 

@@ -8,12 +8,12 @@ from typing import Any
 import trio
 
 from cloudkon.aws import connect
+from cloudkon.model import WORKER, Chunk, ChunkState, Delivery, Depth, Outgoing, Record, Result, Run, new_run_id
 from cloudkon.ports import BATCH, Services
 from cloudkon.protocol.registrar import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
-from cloudkon.words import WORKER, Chunk, ChunkState, Delivery, Depth, Outgoing, Record, Result, Run, new_run_id
 
 
 class EmulatedFleet:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
-from cloudkon.words import ANIMOTO
 from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import Program
 from tests.support.patience import until

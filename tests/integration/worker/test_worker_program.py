@@ -8,8 +8,8 @@ from pathlib import Path
 
 import trio
 
+from cloudkon.model import Run
 from cloudkon.settings import Settings
-from cloudkon.words import Run
 from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import Programs, lines_in
 from tests.support.patience import until

@@ -6,8 +6,8 @@ import pytest
 
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
+from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
 from images.worker.context import Context
 from tests.support.web import Web
 

@@ -25,7 +25,7 @@ from cloudkon.instructions.animoto import (
     parse_animoto,
     transition_frames,
 )
-from cloudkon.words import ANIMOTO
+from cloudkon.model import ANIMOTO
 
 LINK = "https://example.org/one.jpg"
 

@@ -30,8 +30,8 @@ from cloudkon.aws.statements import write_statement
 from cloudkon.aws.table import PAGE_TRIES
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NoFleet, Throttled, Unavailable
 from cloudkon.log import Log
+from cloudkon.model import ChunkKey, ChunkState, PoolRange, Record, Run
 from cloudkon.ports import Insert, Update, WriteOutcome
-from cloudkon.words import ChunkKey, ChunkState, PoolRange, Record, Run
 
 WRITTEN, REFUSED, FAILED = WriteOutcome.WRITTEN, WriteOutcome.REFUSED, WriteOutcome.FAILED
 SHARDS = 4

@@ -9,9 +9,9 @@ from botocore.stub import Stubber
 from cloudkon.aws import Connection
 from cloudkon.aws.queue import SqsQueue, _entry
 from cloudkon.errors import AccessDenied, CloudKonError, Throttled, Unavailable
+from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing
 from cloudkon.ports import QueueOutcome
 from cloudkon.wire.message import decode_message, encode_message
-from cloudkon.words import Chunk, ChunkKey, Delivery, Outgoing
 
 URL = "http://another-host:4566/000000000000/unit-worker"
 DONE, GONE, FAILED = QueueOutcome.DONE, QueueOutcome.GONE, QueueOutcome.FAILED

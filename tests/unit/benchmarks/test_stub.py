@@ -11,9 +11,9 @@ import trio
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency, Quantiles
 from benchmarks.stub.running import Stub
 from cloudkon.errors import NoFleet, ObjectMissing
+from cloudkon.model import ChunkKey, ChunkState, Outgoing, Record, Run
 from cloudkon.ports import QueueOutcome, Services
 from cloudkon.ports.ledger import Insert, Update, WriteOutcome
-from cloudkon.words import ChunkKey, ChunkState, Outgoing, Record, Run
 
 MINE = Record(ChunkKey("run", 0, 1), ChunkState.CLAIMED, "me", 1, 1000)
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from cloudkon.errors import EXIT_OK
+from cloudkon.model import Run
 from cloudkon.ports import Services
-from cloudkon.words import Run
 
 Client = Callable[..., int]
 """Runs a command on the test's fleet, or on the one given as ``fleet``; gives its exit code."""

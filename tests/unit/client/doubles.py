@@ -11,9 +11,9 @@ from pathlib import Path
 from client.spool import Spool, spool_workload
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
+from cloudkon.model import Chunk, ChunkState, Outgoing, Progress, Record, Result, Run, TaskState
 from cloudkon.ports import Insert, OutlinePage, QueueOutcome, Services
 from cloudkon.wire.message import decode_message
-from cloudkon.words import Chunk, ChunkState, Outgoing, Progress, Record, Result, Run, TaskState
 
 
 class BreakingQueue(MemoryQueue):

@@ -12,10 +12,7 @@ from client.results import as_line, results
 from client.tally import READERS, Tally
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services
-from cloudkon.ports import Insert, OutlinePage, Services
-from cloudkon.wire.message import encode_message
-from cloudkon.wire.report import encode_report
-from cloudkon.words import (
+from cloudkon.model import (
     Chunk,
     ChunkKey,
     ChunkState,
@@ -29,6 +26,9 @@ from cloudkon.words import (
     TaskId,
     TaskState,
 )
+from cloudkon.ports import Insert, OutlinePage, Services
+from cloudkon.wire.message import encode_message
+from cloudkon.wire.report import encode_report
 from tests.unit.client.doubles import record_results, succeeded
 
 

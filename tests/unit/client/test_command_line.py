@@ -13,9 +13,9 @@ from client.cli.session import Session
 from client.crowding import COMFORTABLE
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue, memory_services
+from cloudkon.model import Result, TaskId, TaskState
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import Result, TaskId, TaskState
 from tests.unit.client.commands import Client, push, read_run
 from tests.unit.client.doubles import (
     BreakingQueue,

@@ -3,8 +3,8 @@
 import pytest
 
 from client.costs import estimate_cost, spent_so_far
+from cloudkon.model import WORKER, Run
 from cloudkon.prices import prices
-from cloudkon.words import WORKER, Run
 
 TASKS = 1_000_000
 

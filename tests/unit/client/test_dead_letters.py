@@ -10,9 +10,9 @@ import trio
 from client.dead_letters import HIDDEN
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue
+from cloudkon.model import Chunk, ChunkKey, ChunkState, Outgoing, Record
 from cloudkon.ports import Insert, QueueOutcome, Services
 from cloudkon.wire.message import encode_message
-from cloudkon.words import Chunk, ChunkKey, ChunkState, Outgoing, Record
 from tests.unit.client.commands import Client, push
 from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, with_queue
 

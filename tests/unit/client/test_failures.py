@@ -11,8 +11,8 @@ import trio
 from client.failures import MOST_KINDS, OTHER, Failures, kind_of
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, AccessDenied
 from cloudkon.memory import MemoryStore
+from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services, StoredObject
-from cloudkon.words import Result, Run, TaskId, TaskState
 from tests.unit.client.commands import Client, read_run
 from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
 

@@ -15,11 +15,11 @@ from client.quiet import QUIET_SECONDS
 from client.stranded import RunStranded
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services
+from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing, Result, Run, TaskState
 from cloudkon.ports import Services
 from cloudkon.ports.ledger import Page
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import encode_report
-from cloudkon.words import Chunk, ChunkKey, Delivery, Outgoing, Result, Run, TaskState
 from tests.unit.client.doubles import record_results, succeeded
 
 HOUR = 3600.0

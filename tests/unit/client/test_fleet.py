@@ -18,9 +18,9 @@ import trio
 from client import Fleet, FleetClosed, Selection, TaskFailed, TaskState
 from cloudkon.errors import AccessDenied, InvalidInput, InvalidWorkload, ObjectMissing, PermanentFailure, UnknownRun
 from cloudkon.memory import MemoryLedger, memory_services
+from cloudkon.model import Run
 from cloudkon.ports import Page, Services
 from cloudkon.settings import Settings
-from cloudkon.words import Run
 from images.worker.rehearsal import worker
 from tests.support.patience import PATIENCE
 from tests.unit.client.doubles import BreakingQueue, with_queue

@@ -8,8 +8,8 @@ import trio
 
 from client.gallery import MOST_FAILURES
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
+from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Result, Run, TaskId, TaskState
 from tests.unit.client.commands import Client
 from tests.unit.client.doubles import record_results
 

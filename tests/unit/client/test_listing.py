@@ -11,8 +11,8 @@ import trio
 from client.selection import Selection, selected
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK
 from cloudkon.memory import memory_services
+from cloudkon.model import Outgoing, Result, Run, TaskId, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Outgoing, Result, Run, TaskId, TaskState
 from tests.unit.client.commands import Client, push, read_run
 from tests.unit.client.doubles import json_lines, record_results, succeeded
 

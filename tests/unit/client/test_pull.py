@@ -9,8 +9,8 @@ from client.pull import PullBroke, file_name, object_address, pull
 from client.pulls import JOURNAL_NAME
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryStore, memory_services
+from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services, StoredObject
-from cloudkon.words import Result, Run, TaskId, TaskState
 from tests.unit.client.doubles import record_results
 
 

@@ -13,9 +13,9 @@ from client.pushes import Pushes
 from client.sending import Watermark, send_batches
 from cloudkon.errors import InvalidInput, RunConflict
 from cloudkon.memory import MemoryQueue, MemoryStore, memory_services
+from cloudkon.model import Outgoing, Run
 from cloudkon.ports import QueueOutcome, Services
 from cloudkon.wire.message import MESSAGE_LIMIT
-from cloudkon.words import Outgoing, Run
 from tests.unit.client.doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, spooled, with_queue
 
 HUNDRED = "".join(f"sleep {number}\n" for number in range(100))

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
+from cloudkon.model import Chunk
 from cloudkon.ports import Services
-from cloudkon.words import Chunk
 from tests.unit.client.commands import Client, read_run
 from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
 

@@ -11,10 +11,10 @@ from client.push import push
 from client.pushes import Pushes
 from client.spool import spool_workload
 from cloudkon.errors import EXIT_OK, NewerVersion
+from cloudkon.model import Chunk, Outgoing, Parcel
 from cloudkon.ports import Services
 from cloudkon.wire.message import MESSAGE_LIMIT, decode_message
 from cloudkon.wire.parcel import read_message, unpack
-from cloudkon.words import Chunk, Outgoing, Parcel
 from tests.unit.client.commands import Client
 
 LARGE = "weigh " + "é" * 700_000

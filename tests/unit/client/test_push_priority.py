@@ -9,8 +9,8 @@ import trio
 
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, NoFleet
 from cloudkon.memory import MemoryQueue
+from cloudkon.model import Depth, Outgoing, Priority, Result, TaskId, TaskState
 from cloudkon.ports import Services
-from cloudkon.words import Depth, Outgoing, Priority, Result, TaskId, TaskState
 from tests.unit.client.commands import Client, push, read_run
 from tests.unit.client.doubles import BreakingQueue, chunks_on, record_results
 

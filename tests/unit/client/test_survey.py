@@ -2,8 +2,8 @@ import pytest
 
 from client.survey import FRESH, Survey
 from cloudkon.memory import MemoryLedger
+from cloudkon.model import ChunkKey, ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Page, Services
-from cloudkon.words import ChunkKey, ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 from tests.unit.client.doubles import record_results, succeeded
 
 FAR = 2**60

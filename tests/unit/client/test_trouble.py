@@ -27,9 +27,9 @@ from cloudkon.errors import (
     NoFleet,
 )
 from cloudkon.memory import MemoryLedger
+from cloudkon.model import POOLS, Result, Run, TaskId, TaskState
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, Result, Run, TaskId, TaskState
 from tests.support.unread import ended_unread
 from tests.unit.client.commands import Client, read_run
 from tests.unit.client.commands import push as push_some

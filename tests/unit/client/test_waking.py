@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from cloudkon.errors import EXIT_OK
+from cloudkon.model import WORKER
 from cloudkon.ports import Services
-from cloudkon.words import WORKER
 from tests.unit.client.commands import Client
 from tests.unit.client.doubles import chunks_on
 

@@ -17,8 +17,8 @@ from client.quiet import QUIET_SECONDS
 from client.watch import EVERY, FIRST_PAGES, Sight, Watch
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
+from cloudkon.model import Depth, Outgoing, Result, Run, TaskId, TaskState
 from cloudkon.ports import Page, Services, TrioClock
-from cloudkon.words import Depth, Outgoing, Result, Run, TaskId, TaskState
 from tests.unit.client.doubles import record_results, succeeded
 
 

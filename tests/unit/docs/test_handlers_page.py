@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudkon.words import Result
-from cloudkon.words.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
+from cloudkon.model import Result
+from cloudkon.model.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 from images.worker.context import Context
 from images.worker.handlers import GROUP
 from images.worker.rehearsal import DEFAULTS

@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 
 from client.cli.program import COMMANDS
+from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
-from cloudkon.words import POOLS
 from fleet.commands import fleet
 from fleet.docker.worker import image_variable
 from fleet.local.installation import EXECUTABLE

@@ -9,8 +9,8 @@ import trio.testing
 from cloudkon.aws.account import Account
 from cloudkon.aws.control import ControlPlane
 from cloudkon.errors import InvalidInput, NoFleet
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from fleet.aws.logs import LogReader
 from fleet.aws.site import Site
 

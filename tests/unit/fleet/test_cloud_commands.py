@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from cloudkon.model import Depth, Pool
 from cloudkon.settings import Settings
-from cloudkon.words import Depth, Pool
 from fleet import commands
 from fleet.screen import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus

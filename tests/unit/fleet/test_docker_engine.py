@@ -9,8 +9,8 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from cloudkon.errors import InvalidInput, InvalidSetting, ServiceError
+from cloudkon.model import ANIMOTO, WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import ANIMOTO, WORKER
 from fleet.docker.container import Container, Plan
 from fleet.docker.engine import Engine
 from fleet.docker.faults import EngineRefuses, NoEngine, no_engine

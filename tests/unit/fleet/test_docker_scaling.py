@@ -7,8 +7,8 @@ import trio.testing
 
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.memory import memory_services
+from cloudkon.model import ANIMOTO, WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import ANIMOTO, WORKER
 from fleet.docker import scaling
 from fleet.docker.container import Container
 from fleet.docker.target import DockerTarget

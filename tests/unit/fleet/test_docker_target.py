@@ -11,8 +11,8 @@ import pytest
 import trio.testing
 
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError
+from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, WORKER
 from fleet.docker.build import build_images
 from fleet.docker.engine import Engine
 from fleet.docker.faults import NoEngine, no_engine

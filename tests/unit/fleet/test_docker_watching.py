@@ -6,8 +6,8 @@ import pytest
 import trio.testing
 
 from cloudkon.errors import NoFleet, Unavailable
+from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from cloudkon.words import WORKER
 from fleet.docker import snapshot
 from fleet.docker.target import DockerTarget
 from tests.unit.fleet.docker_fake import FakeEngine, World, composed

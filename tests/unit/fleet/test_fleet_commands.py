@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from cloudkon.errors import CloudKonError, NoFleet, ServiceError
+from cloudkon.model import POOLS, Depth, Pool
 from cloudkon.settings import Settings
-from cloudkon.words import POOLS, Depth, Pool
 from fleet import commands
 from fleet.answers import line_writer
 from fleet.screen import duration, rendered

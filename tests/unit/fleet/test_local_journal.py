@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudkon.words import ANIMOTO
+from cloudkon.model import ANIMOTO
 from fleet.local import journal
 from fleet.local.home import Home
 from fleet.local.journal import Follower, Line, cut_short, last_lines, merged, parsed, rotate

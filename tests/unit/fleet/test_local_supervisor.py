@@ -11,8 +11,8 @@ import trio.testing
 
 from cloudkon.errors import ServiceError
 from cloudkon.log import Log
+from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from cloudkon.words import Pool
 from fleet.local.home import Home
 from fleet.local.keeper import Keeper
 from fleet.local.observed import Observed

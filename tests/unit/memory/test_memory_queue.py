@@ -4,7 +4,7 @@ import trio
 import trio.testing
 
 from cloudkon.memory import MemoryQueue
-from cloudkon.words import Outgoing
+from cloudkon.model import Outgoing
 
 
 async def test_a_delivery_comes_back_exactly_when_its_time_is_over(autojump_clock: trio.testing.MockClock) -> None:

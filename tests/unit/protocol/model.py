@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from cloudkon.model import ChunkKey, ChunkState, Record, Result, TaskId, TaskState
 from cloudkon.ports import Insert, Read, Update, Write, WriteOutcome
 from cloudkon.protocol import (
     Claim,
@@ -25,7 +26,6 @@ from cloudkon.protocol import (
     Renewing,
     Terms,
 )
-from cloudkon.words import ChunkKey, ChunkState, Record, Result, TaskId, TaskState
 
 TICK = 1000
 """Milliseconds; the model's time goes by ticks."""

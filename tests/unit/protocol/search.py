@@ -3,8 +3,8 @@
 from collections import deque
 from dataclasses import dataclass
 
-from cloudkon.words import ChunkState, TaskState
-from cloudkon.words.record import NO_OWNER
+from cloudkon.model import ChunkState, TaskState
+from cloudkon.model.chunk_record import NO_OWNER
 from tests.unit.protocol.model import TICK, Broken, Job, Model, Shelf, World
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cloudkon.model import ChunkKey, ChunkState, Progress, Record, Result, TaskId, TaskState
 from cloudkon.ports import Insert, Read, Update, WriteOutcome
 from cloudkon.protocol import (
     Claim,
@@ -22,7 +23,6 @@ from cloudkon.protocol import (
     Terms,
 )
 from cloudkon.protocol.claim import LEDGER_DAYS
-from cloudkon.words import ChunkKey, ChunkState, Progress, Record, Result, TaskId, TaskState
 
 KEY = ChunkKey("run", 5, 2)
 TERMS = Terms(lease=60_000, margin=5_000)

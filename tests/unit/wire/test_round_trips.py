@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudkon.errors import MalformedMessage
+from cloudkon.model import Chunk, ChunkKey, Progress, Result, TaskId, TaskState
 from cloudkon.wire.message import MOST_TASKS, decode_message, encode_message, message_size
 from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
 from cloudkon.wire.report import decode_report, encode_report
-from cloudkon.words import Chunk, ChunkKey, Progress, Result, TaskId, TaskState
 
 RUN = "3a4f0c1b2c3"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -12,12 +12,7 @@ import trio
 from cloudkon.log import Log
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
 from cloudkon.memory.clock import EPOCH, VirtualClock
-from cloudkon.ports import BATCH, Services
-from cloudkon.protocol.registrar import batched
-from cloudkon.settings import Settings
-from cloudkon.wire.message import encode_message
-from cloudkon.wire.report import decode_report, to_row
-from cloudkon.words import (
+from cloudkon.model import (
     WORKER,
     Chunk,
     ChunkKey,
@@ -30,6 +25,11 @@ from cloudkon.words import (
     Run,
     TaskState,
 )
+from cloudkon.ports import BATCH, Services
+from cloudkon.protocol.registrar import batched
+from cloudkon.settings import Settings
+from cloudkon.wire.message import encode_message
+from cloudkon.wire.report import decode_report, to_row
 from images.worker.context import Context
 from images.worker.handlers import Handler
 from images.worker.worker import Worker

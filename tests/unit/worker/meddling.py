@@ -9,8 +9,8 @@ from typing import Any
 
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
+from cloudkon.model import ChunkKey, Delivery, Depth, Outgoing, Record, Run
 from cloudkon.ports import OutlinePage, Page, QueueOutcome, StoredObject, Write, WriteOutcome
-from cloudkon.words import ChunkKey, Delivery, Depth, Outgoing, Record, Run
 
 Call = Callable[..., Awaitable[Any]]
 Around = Callable[..., Awaitable[Any]]

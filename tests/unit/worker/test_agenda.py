@@ -4,8 +4,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from cloudkon.model import Chunk, ChunkKey, ChunkState, Progress, Record
 from cloudkon.protocol import Claim
-from cloudkon.words import Chunk, ChunkKey, ChunkState, Progress, Record
 from images.worker.agenda import Agenda
 from images.worker.holding import Arrival, Holding
 

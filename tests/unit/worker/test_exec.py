@@ -11,9 +11,9 @@ import trio
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.log import Log
+from cloudkon.model import TaskId
+from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
-from cloudkon.words.result import OUTPUT_LIMIT
 from images.worker.context import Context
 from images.worker.handlers.command import CommandFailed, run_command
 from tests.support.patience import PATIENCE
@@ -145,7 +145,7 @@ import trio
 from pathlib import Path
 from cloudkon.log import Log
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
+from cloudkon.model import TaskId
 from images.worker.context import Context
 from images.worker.handlers.command import run_command
 context = Context(TaskId("run", 1), 1, "token", 0.0, {str(tmp_path / "scratch")!r}, Settings(), Log("error"))

@@ -6,8 +6,8 @@ import pytest
 from trio.testing import MockClock
 
 from cloudkon.errors import InvalidSetting
+from cloudkon.model import TaskState
 from cloudkon.settings import Settings
-from cloudkon.words import TaskState
 from images.worker import handlers
 from images.worker.context import Context
 from images.worker.handlers import find_handlers

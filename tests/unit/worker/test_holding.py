@@ -2,8 +2,8 @@
 
 import trio
 
+from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Progress, Record, Result, TaskId, TaskState
 from cloudkon.protocol import Claim
-from cloudkon.words import Chunk, ChunkKey, ChunkState, Delivery, Progress, Record, Result, TaskId, TaskState
 from images.worker.custody import Custody
 from images.worker.holding import Arrival, Holding, Stage
 

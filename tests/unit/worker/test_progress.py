@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from cloudkon.log import Log
+from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from cloudkon.words import TaskId
 from images.worker.context import Context
 from images.worker.progress import ProgressWatch
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidSetting, PermanentFailure
-from cloudkon.words import TaskState
+from cloudkon.model import TaskState
 from images.worker.context import Context
 from images.worker.rehearsal import rehearse
 from tests.unit.worker import slow_handlers

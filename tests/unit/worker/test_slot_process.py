@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from cloudkon.log import Log
+from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.settings import Settings
-from cloudkon.words import Result, Run, TaskId, TaskState
 from images.worker.context import Context
 from images.worker.ending import Ending
 from images.worker.slot_process import open_slot_process

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudkon.words import Result, TaskId, TaskState
+from cloudkon.model import Result, TaskId, TaskState
 from images.worker.summary import Summary
 
 

@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from cloudkon.words import Run, TaskState
+from cloudkon.model import Run, TaskState
 from tests.unit.worker.fleet import Fleet, until
 
 EVERY = 3.0

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
-from cloudkon.words import Outgoing, TaskState
+from cloudkon.model import Outgoing, TaskState
 from images.worker.context import Context
 from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, POLL, Fleet, until
 from tests.unit.worker.meddling import Call

@@ -7,8 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.memory.clock import EPOCH
+from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing
 from cloudkon.ports import BATCH, QueueOutcome
-from cloudkon.words import Chunk, ChunkKey, Delivery, Outgoing
 from images.worker.holding import Arrival
 from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, Fleet, until
 from tests.unit.worker.meddling import Call

@@ -9,8 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import AccessDenied, MalformedMessage
+from cloudkon.model import ChunkKey, ChunkState, Record, TaskState
 from cloudkon.ports import Insert, QueueOutcome, Update, Write, WriteOutcome
-from cloudkon.words import ChunkKey, ChunkState, Record, TaskState
 from tests.unit.worker.fleet import Fleet, until
 from tests.unit.worker.meddling import Call, Fate, by_chance, in_turn, unheard, unkind
 

@@ -8,8 +8,8 @@ from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
 from cloudkon.memory.clock import VirtualClock
+from cloudkon.model import Run, TaskState
 from cloudkon.ports import QueueOutcome
-from cloudkon.words import Run, TaskState
 from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call
 

@@ -8,8 +8,8 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.memory import MemoryQueue
+from cloudkon.model import Outgoing, Run, TaskState
 from cloudkon.ports import QueueOutcome
-from cloudkon.words import Outgoing, Run, TaskState
 from tests.unit.worker.fleet import LEASE, POLL, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call, Fate, in_turn, unkind
 

@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from cloudkon.words import TaskState
+from cloudkon.model import TaskState
 from images.worker.context import Context
 from images.worker.door import Door
 from tests.unit.worker.fleet import Fleet, Work, until

@@ -8,8 +8,8 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import AccessDenied, NoFleet
+from cloudkon.model import Delivery, Priority, Run
 from cloudkon.ports import QueueOutcome
-from cloudkon.words import Delivery, Priority, Run
 from images.worker.context import Context
 from images.worker.intake import SHARE
 from tests.unit.worker.fleet import Fleet, until

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import CloudKonError, InvalidInstruction, PermanentFailure
-from cloudkon.words import Result, TaskState
+from cloudkon.model import Result, TaskState
 from images.worker.context import Context
 from tests.unit.worker.fleet import Fleet
 

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from cloudkon.words import Delivery
+from cloudkon.model import Delivery
 from images.worker.surplus import PATIENCE
 from tests.unit.worker.fleet import Fleet, until
 from tests.unit.worker.meddling import Call

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from cloudkon.words import Priority
+from cloudkon.model import Priority
 from tests.fleet.templates.invariants.kinds import of_kind
 from tests.fleet.templates.rendering import Resources
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from cloudkon.words.record import ChunkState, Record
-from cloudkon.words.result import TaskState
+from cloudkon.model.chunk_record import ChunkState, Record
+from cloudkon.model.result import TaskState
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cloudkon.words.task import TaskId
+from cloudkon.model.task import TaskId
 
 OUTPUT_LIMIT = 4096
 """Bytes of UTF-8 an output or error may have in the ledger; what is longer goes to the store."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from cloudkon.words.chunk import ChunkKey
-from cloudkon.words.result import Result, TaskState
+from cloudkon.model.chunk import ChunkKey
+from cloudkon.model.result import Result, TaskState
 
 RELEASED_LEASE_END = 0
 """The lease end of a chunk that was given back: over for everyone, and no worker died of it."""

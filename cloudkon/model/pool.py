@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cloudkon.errors import InvalidInput
-from cloudkon.words.priority import Priority
+from cloudkon.model.priority import Priority
 
 
 @dataclass(frozen=True, slots=True)

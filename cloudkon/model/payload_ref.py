@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cloudkon.words.chunk import ChunkKey
+from cloudkon.model.chunk import ChunkKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from cloudkon.words.chunk import ChunkKey
-from cloudkon.words.priority import Priority
+from cloudkon.model.chunk import ChunkKey
+from cloudkon.model.priority import Priority
 
 CHUNKS_PER_SHARD = 256
 """A partition of DynamoDB takes 1,000 writes a second; small runs need no spreading and are cheap to read."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from cloudkon.words.priority import Priority
+from cloudkon.model.priority import Priority
 
 
 @dataclass(frozen=True, slots=True)

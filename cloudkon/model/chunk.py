@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
-from cloudkon.words.task import Task, TaskId
+from cloudkon.model.task import Task, TaskId
 
 
 class ChunkKey(NamedTuple):
