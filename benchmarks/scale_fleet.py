@@ -13,11 +13,11 @@ from benchmarks.limits import LimitedLedger, LimitedQueue
 from cloudkon.instructions.sleep import sleep_seconds
 from cloudkon.log import Log
 from cloudkon.memory import MemoryQueue, MemoryStore
-from cloudkon.memory.clock import JumpingClock, VirtualClock
+from cloudkon.memory.virtual_clock import JumpingClock, VirtualClock
 from cloudkon.model import WORKER, Chunk, Outgoing, Run
 from cloudkon.model.run import MOST_SHARDS
 from cloudkon.ports import BATCH, Services
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from images.worker.context import Context

@@ -8,7 +8,7 @@ from client.spool import Spool
 from cloudkon.model import Chunk, Outgoing, Run
 from cloudkon.ports import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT, encode_message
-from cloudkon.wire.parcel import encode_parcel, pack
+from cloudkon.wire.payload import encode_parcel, pack
 
 PAYLOADS = 4_194_304
 """Bytes of payloads in a batch, unless one has more by itself: as many batches as there are senders are in memory."""

@@ -15,8 +15,8 @@ from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Parcel, Priority, Record
 from cloudkon.ports import BATCH, Queue, Services
-from cloudkon.protocol.registrar import batched
-from cloudkon.wire.parcel import read_message
+from cloudkon.protocol.driver import batched
+from cloudkon.wire.payload import read_message
 
 HIDDEN = 120.0
 """Seconds for which a dead letter is hidden from others while it is looked at."""

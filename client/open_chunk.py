@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.wire.message import MESSAGE_LIMIT, MOST_TASKS, message_size
-from cloudkon.wire.parcel import PAYLOAD_LIMIT
+from cloudkon.wire.payload import PAYLOAD_LIMIT
 
 _WIDEST = 6
 """Bytes that JSON makes of one at the most."""

@@ -7,7 +7,7 @@ from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import NoFleet
 from cloudkon.ports import Services
 from cloudkon.ports.store import DELETED
-from cloudkon.wire.parcel import PREFIX
+from cloudkon.wire.payload import PREFIX
 
 
 async def purge_pool(services: Services, pool: str) -> None:

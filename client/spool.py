@@ -14,7 +14,7 @@ from client.problems import Problems
 from client.template import Template
 from client.workload import HOW_TO_GET_ONE
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidWorkload
-from cloudkon.instructions.lines import Line, lines_in
+from cloudkon.instructions.workload_lines import Line, lines_in
 from cloudkon.model import Priority, Run
 from cloudkon.wire.message import MOST_TASKS
 

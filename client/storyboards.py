@@ -9,7 +9,7 @@ from typing import Any, Self
 from client.pictures import SCHEMES, find_pictures
 from cloudkon.errors import InvalidInput
 from cloudkon.instructions import check
-from cloudkon.instructions.animoto.document import LINK_FIELD, PICTURES, read_document
+from cloudkon.instructions.animoto.json_form import LINK_FIELD, PICTURES, read_document
 
 
 @dataclass(frozen=True, slots=True)

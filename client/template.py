@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from cloudkon.errors import InvalidInput, InvalidInstruction
-from cloudkon.instructions.lines import Line
+from cloudkon.instructions.workload_lines import Line
 
 MOST_INSTRUCTIONS = 10_000_000
 """Instructions that the ranges of one line may make: more are taken for a slip of the keyboard."""

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from cloudkon.aws import Connection
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack import Stack
 from cloudkon.errors import NoFleet, ServiceError
 from cloudkon.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cloudkon.aws import connect
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackPlan
 from cloudkon.backoff import BRIEF, persist

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cloudkon.aws.aws_errors import RAISED, in_our_words
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.faults import RAISED, in_our_words
 from cloudkon.settings import Settings
 
 

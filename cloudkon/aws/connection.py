@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from cloudkon import __version__
-from cloudkon.aws.faults import RAISED, in_our_words
+from cloudkon.aws.aws_errors import RAISED, in_our_words
 from cloudkon.aws.quick_json import quicken
 from cloudkon.errors import InvalidSetting
 from cloudkon.settings import LONGEST_POLL, Settings

@@ -5,7 +5,7 @@ from typing import Any
 
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.items import Item, entry_item, key_values, run_item, run_key, to_record, to_run
-from cloudkon.aws.listing import Listing
+from cloudkon.aws.ledger_pages import Listing
 from cloudkon.aws.statements import read_statement, write_statement
 from cloudkon.aws.table import NAMES, Table, reason
 from cloudkon.errors import MalformedMessage, Unavailable

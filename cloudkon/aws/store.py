@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 from boto3.s3.transfer import TransferConfig
 
+from cloudkon.aws.aws_errors import no_fleet
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.faults import no_fleet
 from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ObjectMissing, ServiceError
 from cloudkon.ports.store import StoredObject, check_facts
 

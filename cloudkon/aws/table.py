@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from cloudkon.aws.aws_errors import DENIED, MISSING_FLEET, named
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.faults import DENIED, MISSING_FLEET, named
 from cloudkon.errors import Unavailable
 
 if TYPE_CHECKING:  # the stubs are there for development only

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.backoff import BRIEF
 from cloudkon.errors import CloudKonError
 

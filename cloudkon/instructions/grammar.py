@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.instructions.animoto import check_animoto
-from cloudkon.instructions.command import check_exec
+from cloudkon.instructions.exec import check_exec
 from cloudkon.instructions.sleep import check_sleep
 from cloudkon.model import ANIMOTO, WORKER, Pool
 from cloudkon.wire.message import check_size

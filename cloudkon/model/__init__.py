@@ -1,15 +1,15 @@
 """The words of CloudKon as types. Each means one thing, here as in the docs, the logs and the help texts."""
 
-from .chunk import Chunk, ChunkKey
-from .chunk_record import ChunkState, Progress, Record
-from .chunk_summary import Outline
-from .delivery import Delivery, Depth, Outgoing
-from .payload_ref import Parcel
-from .pool import ANIMOTO, POOLS, WORKER, Pool, pool_named
-from .priority import Priority
-from .result import Result, TaskState
-from .run import PoolRange, Run, new_run_id
-from .task import Task, TaskId
+from cloudkon.model.chunk import Chunk, ChunkKey
+from cloudkon.model.chunk_record import ChunkState, Progress, Record
+from cloudkon.model.chunk_summary import Outline
+from cloudkon.model.delivery import Delivery, Depth, Outgoing
+from cloudkon.model.payload_ref import Parcel
+from cloudkon.model.pool import ANIMOTO, POOLS, WORKER, Pool, pool_named
+from cloudkon.model.priority import Priority
+from cloudkon.model.result import Result, TaskState
+from cloudkon.model.run import PoolRange, Run, new_run_id
+from cloudkon.model.task import Task, TaskId
 
 __all__ = [
     "ANIMOTO",

@@ -8,10 +8,10 @@ Each is a small state machine without any input or output of its own (``Claiming
 from cloudkon.protocol.claim import Claim, Instant, Terms
 from cloudkon.protocol.claiming import Claimed, Claiming, Done, Held
 from cloudkon.protocol.completing import Completing, Recorded
-from cloudkon.protocol.machine import Lost, Machine
-from cloudkon.protocol.registrar import Registrar
+from cloudkon.protocol.driver import Registrar
 from cloudkon.protocol.releasing import Released, Releasing
 from cloudkon.protocol.renewing import Renewed, Renewing
+from cloudkon.protocol.state_machine import Lost, Machine
 
 __all__ = [
     "Claim",

@@ -16,7 +16,7 @@ from typing import Self
 from cloudkon.model import ChunkKey, ChunkState, Progress, Record
 from cloudkon.ports import Ask, Insert, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.machine import Answer, Verdict, record_read
+from cloudkon.protocol.state_machine import Answer, Verdict, record_read
 
 
 @dataclass(frozen=True, slots=True)

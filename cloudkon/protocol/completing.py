@@ -6,7 +6,7 @@ from typing import Self
 from cloudkon.model import ChunkKey, ChunkState, Record
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
-from cloudkon.protocol.machine import Answer, Lost, OfClaim, Verdict, record_read
+from cloudkon.protocol.state_machine import Answer, Lost, OfClaim, Verdict, record_read
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from cloudkon.model import ChunkKey
 from cloudkon.model.chunk_record import NO_OWNER, RELEASED_LEASE_END
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
-from cloudkon.protocol.machine import Answer, OfClaim, Verdict
+from cloudkon.protocol.state_machine import Answer, OfClaim, Verdict
 
 
 @dataclass(frozen=True, slots=True)

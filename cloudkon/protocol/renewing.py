@@ -10,7 +10,7 @@ from typing import Self
 from cloudkon.model import ChunkKey, ChunkState
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant
-from cloudkon.protocol.machine import Answer, Lost, OfClaim, Verdict, record_read
+from cloudkon.protocol.state_machine import Answer, Lost, OfClaim, Verdict, record_read
 
 
 @dataclass(frozen=True, slots=True)

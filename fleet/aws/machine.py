@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS, Pool

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
 from fleet.aws.machine import MachineType
 from fleet.aws.names import TAG

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.waker import SCALABLE, find_scaling, resource_id
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool

@@ -7,7 +7,7 @@ import trio
 
 from cloudkon.aws import Connection
 from cloudkon.aws.account import Account, find_account, with_store
-from cloudkon.aws.control import Answer, ControlPlane
+from cloudkon.aws.control_plane import Answer, ControlPlane
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.backoff import BRIEF, persist

@@ -7,7 +7,7 @@ import trio
 
 from cloudkon.model import ChunkKey, Delivery, Result
 from cloudkon.protocol import Completing, Lost, Machine, Recorded, Released, Releasing
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
 from images.worker.batcher import Batcher

@@ -26,7 +26,7 @@ from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, Newer
 from cloudkon.instructions import word_of
 from cloudkon.model import Chunk, Delivery, Priority
 from cloudkon.ports import BATCH
-from cloudkon.wire.parcel import read_message
+from cloudkon.wire.payload import read_message
 from images.worker.door import Door, Poll
 from images.worker.holding import Arrival, OnArrival
 from images.worker.kit import Kit

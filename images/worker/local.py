@@ -7,12 +7,12 @@ from pathlib import Path
 import trio
 
 from cloudkon.errors import InvalidInput, InvalidWorkload
-from cloudkon.instructions.lines import lines_in
+from cloudkon.instructions.workload_lines import lines_in
 from cloudkon.log import Log
 from cloudkon.memory import memory_services
 from cloudkon.model import WORKER, Chunk, Outgoing, Result, Run
 from cloudkon.ports import BATCH, Queue, Services
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report

@@ -11,7 +11,7 @@ from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
 from cloudkon.model import Delivery, Outgoing
 from cloudkon.ports import BATCH, Queue, QueueOutcome
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from images.worker.pool_queues import PoolQueues
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import trio
 from cloudkon.errors import MalformedMessage, ObjectMissing
 from cloudkon.model import Chunk, Parcel
 from cloudkon.ports import Store
-from cloudkon.wire.parcel import unpack
+from cloudkon.wire.payload import unpack
 
 
 class Payloads:

@@ -16,7 +16,7 @@ import trio
 
 from cloudkon.aws import Connection
 from cloudkon.aws.account import Account, find_account, with_store
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.settings import Settings
 from fleet.aws.audit import audit
 from fleet.aws.site import Site

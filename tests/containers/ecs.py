@@ -27,7 +27,7 @@ import trio
 
 from cloudkon.aws import connect
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack import Stack
 from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from cloudkon.aws.control import Answer, ControlPlane
+from cloudkon.aws.control_plane import Answer, ControlPlane
 from cloudkon.aws.waker import SCALABLE, resource_id
 from tests.fleet.double.shapes import as_request
 from tests.fleet.double.template import Scope, Template

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from cloudkon.aws.account import find_account
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.waker import EcsWaker, Scaling, find_scaling
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import WORKER

@@ -5,7 +5,7 @@ from itertools import count
 
 import trio
 
-from cloudkon.memory.clock import JumpingClock
+from cloudkon.memory.virtual_clock import JumpingClock
 
 
 class AlarmClock(JumpingClock):

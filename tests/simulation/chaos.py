@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from cloudkon.memory.clock import VirtualClock
+from cloudkon.memory.virtual_clock import VirtualClock
 from cloudkon.model import WORKER, Chunk, Delivery, Outgoing, Priority, Result, Run, TaskState
 from cloudkon.wire.message import decode_message
 from images.worker.progress import ProgressWatch

@@ -17,7 +17,7 @@ from cloudkon.model import Record
 from cloudkon.ports import BATCH, Ask, Update
 from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Renewing
 from cloudkon.protocol.claiming import _Phase
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from cloudkon.wire.report import encode_report
 from images.worker.claiming import Claims
 from images.worker.closing import Closing

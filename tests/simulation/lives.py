@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from cloudkon.memory.clock import VirtualClock
+from cloudkon.memory.virtual_clock import VirtualClock
 
 LIFE: ContextVar["Life | None"] = ContextVar("LIFE", default=None)
 """Whose task this is: set for all that a worker does, and for what its calls still do when it is dead."""

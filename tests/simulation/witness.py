@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from cloudkon.memory.clock import EPOCH
+from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import ChunkKey, ChunkState, Record, TaskId
 from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports import Insert, Write

@@ -3,11 +3,11 @@
 Written as ``animoto --option value … link link …``, or as ``animoto {…}``, a JSON object on one line.
 """
 
-from cloudkon.instructions.animoto.building import EXAMPLE, MOST_LINKS
 from cloudkon.instructions.animoto.choices import Fit, Motion, OnMissing, Quality, Transition
-from cloudkon.instructions.animoto.document import parse_document
 from cloudkon.instructions.animoto.job import MOST_TRANSITION_FRAMES, AnimotoJob, Slide, transition_frames
-from cloudkon.instructions.animoto.line import parse_line
+from cloudkon.instructions.animoto.job_builder import EXAMPLE, MOST_LINKS
+from cloudkon.instructions.animoto.json_form import parse_document
+from cloudkon.instructions.animoto.line_form import parse_line
 from cloudkon.instructions.animoto.options import LONGEST_VIDEO, OPTIONS, Option, Scope
 
 __all__ = [

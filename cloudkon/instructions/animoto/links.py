@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from cloudkon.instructions.animoto.unfit import Unfit
+from cloudkon.instructions.animoto.bad_value import Unfit
 
 REMEDY = "Links are like https://example.org/one.jpg and s3://bucket/two.png"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)

@@ -6,10 +6,10 @@ from enum import Enum
 from fractions import Fraction
 from typing import NamedTuple
 
-from cloudkon.instructions.animoto.letters import composed, unknown
+from cloudkon.instructions.animoto.bad_value import Unfit
+from cloudkon.instructions.animoto.font_characters import composed, unknown
 from cloudkon.instructions.animoto.links import check_link
 from cloudkon.instructions.animoto.sizes import Preset
-from cloudkon.instructions.animoto.unfit import Unfit
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 """Pixels; 4096 is what H.264 decoders of phones and televisions stop at."""

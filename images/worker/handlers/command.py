@@ -7,7 +7,7 @@ import subprocess
 import trio
 
 from cloudkon.errors import CloudKonError
-from cloudkon.instructions.command import check_exec
+from cloudkon.instructions.exec import check_exec
 from cloudkon.model.result import OUTPUT_LIMIT
 from images.worker.context import Context
 

@@ -5,8 +5,8 @@ from typing import Final, TypeVar
 
 import trio
 
+from cloudkon.aws.aws_errors import RAISED, in_our_words
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.faults import RAISED, in_our_words
 from cloudkon.settings import Settings
 from tests.fleet.double.gate import REGION, client
 from tests.fleet.double.timeline import EPOCH

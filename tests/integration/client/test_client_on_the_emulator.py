@@ -11,7 +11,7 @@ import trio
 from cloudkon.errors import ObjectMissing
 from cloudkon.model import Outgoing, Parcel
 from cloudkon.settings import Settings
-from cloudkon.wire.parcel import read_message, unpack
+from cloudkon.wire.payload import read_message, unpack
 from cloudkon.wire.report import encode_report
 from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
 from tests.support.patience import until

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cloudkon.instructions.animoto.letters import SCRIPTS
+from cloudkon.instructions.animoto.font_characters import SCRIPTS
 from cloudkon.instructions.animoto.options import LONGEST_CAPTION, LONGEST_TITLE
 from images.animoto.lettering import FONT, lettered, letterings
 from tests.unit.animoto import corpus

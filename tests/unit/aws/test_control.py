@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from cloudkon.aws import Connection
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.backoff import Backoff
 from cloudkon.errors import NoFleet, ServiceError, Throttled
 

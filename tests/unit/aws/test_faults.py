@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import ProtocolError
 
-from cloudkon.aws.faults import RAISED, in_our_words
+from cloudkon.aws.aws_errors import RAISED, in_our_words
 from cloudkon.errors import (
     AccessDenied,
     CloudKonError,

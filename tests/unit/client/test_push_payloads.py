@@ -14,7 +14,7 @@ from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, Parcel
 from cloudkon.ports import Services
 from cloudkon.wire.message import MESSAGE_LIMIT, decode_message
-from cloudkon.wire.parcel import read_message, unpack
+from cloudkon.wire.payload import read_message, unpack
 from tests.unit.client.commands import Client
 
 LARGE = "weigh " + "é" * 700_000

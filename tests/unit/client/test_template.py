@@ -5,7 +5,7 @@ import pytest
 
 from client.template import MOST_INSTRUCTIONS, Template
 from cloudkon.errors import InvalidInput, InvalidInstruction
-from cloudkon.instructions.lines import Line
+from cloudkon.instructions.workload_lines import Line
 
 
 def expand(text: str, *sets: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from client.workload import choose_workload, repeat_instruction, write_workload
 from cloudkon.errors import InvalidInstruction, InvalidWorkload
-from cloudkon.instructions.lines import LONGEST_LINE, lines_in
+from cloudkon.instructions.workload_lines import LONGEST_LINE, lines_in
 
 
 def lines(data: bytes) -> list[tuple[int, str]]:

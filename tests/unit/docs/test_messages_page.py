@@ -14,10 +14,10 @@ from client.cli.session import Session
 from cloudkon.aws.items import CONTENT, content_values, run_item, to_run
 from cloudkon.aws.table import NAMES
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
-from cloudkon.memory.clock import EPOCH
+from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import POOLS, WORKER, ChunkKey, Outgoing, Priority, Run, TaskState
 from cloudkon.ports import BATCH
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.fields import read_object
 from cloudkon.wire.message import INSTRUCTION_LIMIT, MESSAGE_LIMIT, MOST_TASKS, decode_message, encode_message

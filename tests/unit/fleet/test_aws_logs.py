@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from cloudkon.aws.account import Account
-from cloudkon.aws.control import ControlPlane
+from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings

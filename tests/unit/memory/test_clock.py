@@ -2,7 +2,7 @@
 
 import trio
 
-from cloudkon.memory.clock import EPOCH, JumpingClock, VirtualClock
+from cloudkon.memory.virtual_clock import EPOCH, JumpingClock, VirtualClock
 
 
 def test_sleepers_wake_in_their_order_and_at_their_time() -> None:

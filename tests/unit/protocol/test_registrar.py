@@ -13,7 +13,7 @@ from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, Record
 from cloudkon.ports import Write, WriteOutcome
 from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine, Registrar, Terms
-from cloudkon.protocol.registrar import BELIEVED, LONGEST_BACKOFF
+from cloudkon.protocol.driver import BELIEVED, LONGEST_BACKOFF
 
 TERMS = Terms(lease=60_000, margin=5_000)
 Verdicts = dict[ChunkKey, Claimed | Held | Done]

@@ -11,7 +11,7 @@ import trio
 
 from cloudkon.log import Log
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
-from cloudkon.memory.clock import EPOCH, VirtualClock
+from cloudkon.memory.virtual_clock import EPOCH, VirtualClock
 from cloudkon.model import (
     WORKER,
     Chunk,
@@ -26,7 +26,7 @@ from cloudkon.model import (
     TaskState,
 )
 from cloudkon.ports import BATCH, Services
-from cloudkon.protocol.registrar import batched
+from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report, to_row

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from cloudkon.log import Log
-from cloudkon.memory.clock import EPOCH, VirtualClock
+from cloudkon.memory.virtual_clock import EPOCH, VirtualClock
 from images.worker.metrics import MOST_VALUES, PERIOD_SECONDS, Metrics
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from cloudkon.memory.clock import EPOCH
+from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing
 from cloudkon.ports import BATCH, QueueOutcome
 from images.worker.holding import Arrival

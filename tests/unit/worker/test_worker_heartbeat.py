@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
-from cloudkon.memory.clock import VirtualClock
+from cloudkon.memory.virtual_clock import VirtualClock
 from cloudkon.model import Run, TaskState
 from cloudkon.ports import QueueOutcome
 from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, until

@@ -12,7 +12,7 @@ from cloudkon.model import ChunkKey
 from cloudkon.ports import Ask, Clock, Ledger, Read, Write, WriteOutcome
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.protocol.claim import Instant
-from cloudkon.protocol.machine import Answer, Machine, Verdict
+from cloudkon.protocol.state_machine import Answer, Machine, Verdict
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Verdict)

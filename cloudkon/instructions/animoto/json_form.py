@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from cloudkon.errors import InvalidInstruction
-from cloudkon.instructions.animoto.building import build, check_count
+from cloudkon.instructions.animoto.bad_value import Unfit
+from cloudkon.instructions.animoto.error_wording import Speech
 from cloudkon.instructions.animoto.job import AnimotoJob
+from cloudkon.instructions.animoto.job_builder import build, check_count
 from cloudkon.instructions.animoto.options import LINK, OPTIONS, Option, Scope
-from cloudkon.instructions.animoto.speech import Speech
-from cloudkon.instructions.animoto.unfit import Unfit
 
 EXAMPLE = 'Write it as: {"seconds": 2, "pictures": [{"link": "https://example.org/one.jpg", "caption": "Our garden"}]}'
 PICTURES = "pictures"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudkon.errors import InvalidInstruction
-from cloudkon.instructions.animoto.building import EXAMPLE, build, check_count
+from cloudkon.instructions.animoto.bad_value import Unfit
+from cloudkon.instructions.animoto.error_wording import Speech
 from cloudkon.instructions.animoto.job import AnimotoJob
+from cloudkon.instructions.animoto.job_builder import EXAMPLE, build, check_count
 from cloudkon.instructions.animoto.links import check_link
 from cloudkon.instructions.animoto.options import OPTIONS, Scope
-from cloudkon.instructions.animoto.speech import Speech
-from cloudkon.instructions.animoto.unfit import Unfit
 
 _SPEECH = Speech(in_json=False)
 _OPTIONS = {f"--{option.name}": option for option in OPTIONS.values() if option.scope is not Scope.PICTURE}

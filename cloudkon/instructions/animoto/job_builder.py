@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.instructions.animoto.choices import Transition
+from cloudkon.instructions.animoto.error_wording import Speech
 from cloudkon.instructions.animoto.job import (
     MOST_TRANSITION_FRAMES,
     AnimotoJob,
@@ -15,7 +16,6 @@ from cloudkon.instructions.animoto.job import (
 )
 from cloudkon.instructions.animoto.options import LONGEST_VIDEO, OPTIONS, Scope
 from cloudkon.instructions.animoto.sizes import Aspect, Preset, sides
-from cloudkon.instructions.animoto.speech import Speech
 
 EXAMPLE = "Write it as: animoto --seconds 2 https://example.org/one.jpg s3://bucket/two.png"
 MOST_LINKS = 10_000

@@ -5,8 +5,8 @@ import shlex
 from dataclasses import dataclass
 
 from cloudkon.errors import InvalidInstruction
+from cloudkon.instructions.animoto.bad_value import Unfit
 from cloudkon.instructions.animoto.options import Option
-from cloudkon.instructions.animoto.unfit import Unfit
 
 _SHOWN = 100
 """Characters of a value that an error repeats."""
