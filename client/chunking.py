@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from client.durations import Durations
-from client.observed import observed_durations
-from client.pushes import Pushes
-from client.runs import find_run
+from client.records.observed_durations import observed_durations
+from client.records.pushes import Pushes
+from client.records.runs import find_run
 from client.spool import Spool
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.ports import Services

@@ -15,9 +15,9 @@ from client.following import follow
 from client.futures import TaskFuture
 from client.link import Link
 from client.pull import Pulled, pull
+from client.records.runs import cancel
 from client.results import results
 from client.retry import failed, lost, write_chosen
-from client.runs import cancel
 from client.selection import Selection, selected
 from client.stranded import RunStranded, missing
 from client.submission import submit

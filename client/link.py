@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from client.portal import Portal
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
 

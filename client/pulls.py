@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from client.journal import Journal
+from client.records.journal import Journal
 from cloudkon.ports import StoredObject
 
 JOURNAL_NAME = ".pulled.jsonl"

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from client.archive import keep_instructions
 from client.batches import batches
-from client.pushes import Pushes, PushRecord
+from client.records.archive import keep_instructions
+from client.records.pushes import Pushes, PushRecord
 from client.sending import Watermark, send_batches
 from client.spool import Spool
 from cloudkon.backoff import BRIEF, persist

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import IO
 
-from client.archive import kept_instructions
 from client.failures import WORKER_LOST
+from client.records.archive import kept_instructions
 from client.results import results
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState

@@ -13,7 +13,7 @@ from client.crowding import crowding, on_embedded_emulator
 from client.durations import Durations
 from client.link import Link
 from client.push import PushEvents, push
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from client.spool import Spool, spool_workload
 from client.waking import wake_for
 from cloudkon.errors import InvalidInput, InvalidInstruction

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from client.bench.experiments import Cell
-from client.known_runs import replace_text
+from client.records.known_runs import replace_text
 from cloudkon.errors import InvalidInput
 
 NAME = "findings.json"

@@ -7,7 +7,7 @@ from client.bench.chart import Chart, Line
 from client.bench.experiments import EXPERIMENTS, PICTURES, Cell, Experiment
 from client.bench.findings import Finding, Findings
 from client.bench.published import CLONE_2014 as THEIRS
-from client.known_runs import replace_text
+from client.records.known_runs import replace_text
 
 NAME = "report.md"
 Measured = list[tuple[int, Finding]]

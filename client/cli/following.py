@@ -12,8 +12,8 @@ from client.cli.session import Session, pass_session
 from client.cli.sights import SILENCE
 from client.cli.wording import counted
 from client.dead_letters import DeadLetter
-from client.runs import cancel as cancel_run
-from client.runs import find_run
+from client.records.runs import cancel as cancel_run
+from client.records.runs import find_run
 from client.stranded import missing
 from client.tally import Tally
 from cloudkon.model import Run

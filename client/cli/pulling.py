@@ -12,7 +12,7 @@ from client.cli.wording import counted
 from client.gallery import gather, keep_page
 from client.pull import Pulled
 from client.pull import pull as pull_objects
-from client.runs import find_run
+from client.records.runs import find_run
 from client.tally import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Run

@@ -15,7 +15,6 @@ from typing import IO
 
 import click
 
-from client.archive import fetch_instructions
 from client.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from client.cli.display import Bar, progress_bar, say
 from client.cli.plans import show_plan
@@ -25,7 +24,8 @@ from client.crowding import crowding, on_embedded_emulator
 from client.durations import Durations, parse_duration
 from client.push import Pushed, PushEvents, push_again
 from client.push import push as push_new
-from client.runs import LostRun, find_run
+from client.records.archive import fetch_instructions
+from client.records.runs import LostRun, find_run
 from client.spool import Spool, spool_workload
 from client.template import Template
 from client.waking import wake_for

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 import trio
 
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from cloudkon.errors import EXIT_INTERRUPTED, CloudKonError
 from cloudkon.ports import Services
 from cloudkon.settings import Settings

@@ -6,7 +6,7 @@ import pytest
 
 from client.cli.program import main
 from client.cli.session import Session
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from cloudkon.memory import memory_services
 from cloudkon.ports import Services
 from cloudkon.settings import Settings

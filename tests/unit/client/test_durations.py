@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from client.archive import keep_instructions
 from client.durations import LARGEST_CHUNK, Durations, parse_duration
-from client.observed import observed_durations
+from client.records.archive import keep_instructions
+from client.records.observed_durations import observed_durations
 from client.spool import spool_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.ports import Services

@@ -9,7 +9,7 @@ import trio
 
 from client.batches import batches
 from client.push import PushBroke, Pushed, PushEvents, push, push_again
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from client.sending import Watermark, send_batches
 from cloudkon.errors import InvalidInput, RunConflict
 from cloudkon.memory import MemoryQueue, MemoryStore, memory_services

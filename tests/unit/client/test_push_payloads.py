@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from client.push import push
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from client.spool import spool_workload
 from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, Parcel

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import trio
 
-from client.archive import kept_instructions
+from client.records.archive import kept_instructions
 from cloudkon.instructions import parse
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from client.pushes import Pushes
+from client.records.pushes import Pushes
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, NewerVersion, UnknownRun
 from cloudkon.model import Run
