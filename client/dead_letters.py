@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from client.sending import send_messages
+from client.push.sending import send_messages
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Parcel, Priority, Record

@@ -15,12 +15,12 @@ from client.following import follow
 from client.futures import TaskFuture
 from client.link import Link
 from client.pull import Pulled, pull
+from client.push.submission import submit
 from client.records.runs import cancel
 from client.results import results
 from client.retry import failed, lost, write_chosen
 from client.selection import Selection, selected
 from client.stranded import RunStranded, missing
-from client.submission import submit
 from client.tally import Tally
 from cloudkon.model import Result, Run, TaskId
 from cloudkon.ports import Services

@@ -15,9 +15,9 @@ from client.bench.experiments import PICTURES, Cell, Experiment
 from client.bench.findings import Finding, Findings
 from client.bench.scaling import Scaler, last_line
 from client.fleet import Fleet
+from client.push.workload import write_workload
 from client.slideshows import slideshow_instructions
 from client.tally import Tally
-from client.workload import write_workload
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError, UnknownRun
 
 

@@ -6,8 +6,8 @@ import click
 
 from client.cli.wording import counted, lasting, sized
 from client.costs import estimate_cost
-from client.durations import Durations
-from client.spool import Spool
+from client.push.durations import Durations
+from client.push.staged_workload import Spool
 from cloudkon.prices import prices
 
 

@@ -15,21 +15,21 @@ from typing import IO
 
 import click
 
-from client.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from client.cli.display import Bar, progress_bar, say
 from client.cli.plans import show_plan
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
-from client.crowding import crowding, on_embedded_emulator
-from client.durations import Durations, parse_duration
-from client.push import Pushed, PushEvents, push_again
-from client.push import push as push_new
+from client.push.capacity_check import crowding, on_embedded_emulator
+from client.push.chunking import AUTO, auto_chunk_size, observed_in_last_run
+from client.push.durations import Durations, parse_duration
+from client.push.push import Pushed, PushEvents, push_again
+from client.push.push import push as push_new
+from client.push.staged_workload import Spool, spool_workload
+from client.push.template import Template
+from client.push.waking import wake_for
+from client.push.workload import choose_workload
 from client.records.archive import fetch_instructions
 from client.records.runs import LostRun, find_run
-from client.spool import Spool, spool_workload
-from client.template import Template
-from client.waking import wake_for
-from client.workload import choose_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.model import Priority, Run
 from cloudkon.ports import Services

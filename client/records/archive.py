@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from client.spool import Spool
+from client.push.staged_workload import Spool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, ObjectMissing
 from cloudkon.model import Run

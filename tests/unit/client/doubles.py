@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from client.spool import Spool, spool_workload
+from client.push.staged_workload import Spool, spool_workload
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.model import Chunk, ChunkState, Outgoing, Progress, Record, Result, Run, TaskState

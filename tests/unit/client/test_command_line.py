@@ -10,7 +10,7 @@ import trio
 
 from client.cli.program import main
 from client.cli.session import Session
-from client.crowding import COMFORTABLE
+from client.push.capacity_check import COMFORTABLE
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue, memory_services
 from cloudkon.model import Result, TaskId, TaskState

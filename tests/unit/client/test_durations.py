@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from client.durations import LARGEST_CHUNK, Durations, parse_duration
+from client.push.durations import LARGEST_CHUNK, Durations, parse_duration
+from client.push.staged_workload import spool_workload
 from client.records.archive import keep_instructions
 from client.records.observed_durations import observed_durations
-from client.spool import spool_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.ports import Services
 from tests.unit.client.doubles import record_results, spooled, succeeded

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.batches import batches
-from client.push import PushBroke, Pushed, PushEvents, push, push_again
+from client.push.batches import batches
+from client.push.push import PushBroke, Pushed, PushEvents, push, push_again
+from client.push.sending import Watermark, send_batches
 from client.records.pushes import Pushes
-from client.sending import Watermark, send_batches
 from cloudkon.errors import InvalidInput, RunConflict
 from cloudkon.memory import MemoryQueue, MemoryStore, memory_services
 from cloudkon.model import Outgoing, Run
@@ -235,7 +235,7 @@ async def test_an_id_that_another_run_has_is_not_taken(
         Run.plan(run_id="taken", counts={"worker": 1}, chunk_size=1, digest="theirs", started=1.0)
     )
     ids = iter(["taken", "free"])
-    monkeypatch.setattr("client.push.new_run_id", lambda _now: next(ids))
+    monkeypatch.setattr("client.push.push.new_run_id", lambda _now: next(ids))
     assert (await push_text(services, pushes, tmp_path, HUNDRED)).run.id == "free"
     assert await services.ledger.read_run("taken") == others
 

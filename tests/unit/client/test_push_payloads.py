@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.push import push
+from client.push.push import push
+from client.push.staged_workload import spool_workload
 from client.records.pushes import Pushes
-from client.spool import spool_workload
 from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, Parcel
 from cloudkon.ports import Services

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.spool import spool_workload
+from client.push.staged_workload import spool_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.wire.message import INSTRUCTION_LIMIT
 from tests.unit.client.doubles import spooled

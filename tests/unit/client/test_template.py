@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from client.template import MOST_INSTRUCTIONS, Template
+from client.push.template import MOST_INSTRUCTIONS, Template
 from cloudkon.errors import InvalidInput, InvalidInstruction
 from cloudkon.instructions.workload_lines import Line
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from client.workload import choose_workload, repeat_instruction, write_workload
+from client.push.workload import choose_workload, repeat_instruction, write_workload
 from cloudkon.errors import InvalidInstruction, InvalidWorkload
 from cloudkon.instructions.workload_lines import LONGEST_LINE, lines_in
 

@@ -8,14 +8,14 @@ from threading import Lock
 from typing import IO
 from weakref import WeakValueDictionary
 
-from client.chunking import AUTO, auto_chunk_size, observed_in_last_run
-from client.crowding import crowding, on_embedded_emulator
-from client.durations import Durations
 from client.link import Link
-from client.push import PushEvents, push
+from client.push.capacity_check import crowding, on_embedded_emulator
+from client.push.chunking import AUTO, auto_chunk_size, observed_in_last_run
+from client.push.durations import Durations
+from client.push.push import PushEvents, push
+from client.push.staged_workload import Spool, spool_workload
+from client.push.waking import wake_for
 from client.records.pushes import Pushes
-from client.spool import Spool, spool_workload
-from client.waking import wake_for
 from cloudkon.errors import InvalidInput, InvalidInstruction
 from cloudkon.model import Priority, Run
 from cloudkon.ports import Services

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from client.durations import Durations
-from client.open_chunk import OpenChunk, most_that_fit
-from client.problems import Problems
-from client.template import Template
-from client.workload import HOW_TO_GET_ONE
+from client.push.durations import Durations
+from client.push.open_chunk import OpenChunk, most_that_fit
+from client.push.problems import Problems
+from client.push.template import Template
+from client.push.workload import HOW_TO_GET_ONE
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidWorkload
 from cloudkon.instructions.workload_lines import Line, lines_in
 from cloudkon.model import Priority, Run

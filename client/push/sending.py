@@ -5,7 +5,7 @@ from functools import partial
 
 import trio
 
-from client.batches import Batch
+from client.push.batches import Batch
 from cloudkon.backoff import PATIENT, Backoff, persist
 from cloudkon.errors import CloudKonError, Unavailable
 from cloudkon.model import Outgoing

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from client.batches import batches
+from client.push.batches import batches
+from client.push.sending import Watermark, send_batches
+from client.push.staged_workload import Spool
 from client.records.archive import keep_instructions
 from client.records.pushes import Pushes, PushRecord
-from client.sending import Watermark, send_batches
-from client.spool import Spool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, RunConflict, ServiceError
 from cloudkon.model import Priority, Run, new_run_id

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from client.spool import Spool
+from client.push.staged_workload import Spool
 from cloudkon.model import Chunk, Outgoing, Run
 from cloudkon.ports import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT, encode_message

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from client.durations import Durations
+from client.push.durations import Durations
+from client.push.staged_workload import Spool
 from client.records.observed_durations import observed_durations
 from client.records.pushes import Pushes
 from client.records.runs import find_run
-from client.spool import Spool
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.ports import Services
 

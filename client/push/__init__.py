@@ -1,0 +1,1 @@
+"""From a workload file to messages on the queues."""
