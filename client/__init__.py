@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from client.failures import Kind
     from client.fleet import Fleet
     from client.fleet_run import FleetRun
     from client.futures import TaskFailed, TaskFuture
     from client.overview import PoolView, RunView
     from client.portal import FleetClosed
-    from client.pull import Pulled
-    from client.selection import Selection
+    from client.results.failures import Kind
+    from client.results.pull import Pulled
+    from client.results.selection import Selection
     from client.stranded import RunStranded
     from client.tally import Tally
     from cloudkon.model import Result, TaskState
@@ -37,13 +37,13 @@ _HOMES = {
     "Fleet": "client.fleet",
     "FleetClosed": "client.portal",
     "FleetRun": "client.fleet_run",
-    "Kind": "client.failures",
+    "Kind": "client.results.failures",
     "PoolView": "client.overview",
-    "Pulled": "client.pull",
+    "Pulled": "client.results.pull",
     "Result": "cloudkon.model",
     "RunStranded": "client.stranded",
     "RunView": "client.overview",
-    "Selection": "client.selection",
+    "Selection": "client.results.selection",
     "Tally": "client.tally",
     "TaskFailed": "client.futures",
     "TaskFuture": "client.futures",

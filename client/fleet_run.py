@@ -9,17 +9,17 @@ from pathlib import Path
 
 from client.check import check, wait_for
 from client.dead_letters import DeadLetter
-from client.failures import Failures, Kind
 from client.feed import LOG, Feed
 from client.following import follow
 from client.futures import TaskFuture
 from client.link import Link
-from client.pull import Pulled, pull
 from client.push.submission import submit
 from client.records.runs import cancel
-from client.results import results
-from client.retry import failed, lost, write_chosen
-from client.selection import Selection, selected
+from client.results.failures import Failures, Kind
+from client.results.pull import Pulled, pull
+from client.results.results import results
+from client.results.retry import failed, lost, write_chosen
+from client.results.selection import Selection, selected
 from client.stranded import RunStranded, missing
 from client.tally import Tally
 from cloudkon.model import Result, Run, TaskId

@@ -4,7 +4,7 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 
-from client.failures import Failures
+from client.results.failures import Failures
 from cloudkon.model import Result, Run
 
 SLOWEST = 3

@@ -12,14 +12,14 @@ from client.cli.display import say
 from client.cli.pushing import push_spooled, report_push
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
-from client.failures import Failures, Kind
 from client.push.staged_workload import spool_workload
 from client.records.archive import kept_instructions
 from client.records.runs import find_run
-from client.results import printable, results
-from client.retry import Choice, write_chosen
-from client.retry import failed as failed_ones
-from client.retry import lost as lost_ones
+from client.results.failures import Failures, Kind
+from client.results.results import printable, results
+from client.results.retry import Choice, write_chosen
+from client.results.retry import failed as failed_ones
+from client.results.retry import lost as lost_ones
 from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from client.cli.wording import counted, lasting
-from client.gallery import Exhibit, Gallery
-from client.results import printable
+from client.results.gallery import Exhibit, Gallery
+from client.results.results import printable
 from cloudkon.model import Result, TaskState
 
 _STYLE = resources.files("client.cli").joinpath("gallery.css").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from client.cli.wording import counted
 from client.dead_letters import DeadLetter
-from client.results import printable
+from client.results.results import printable
 
 _SHORT_ID = 8
 

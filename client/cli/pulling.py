@@ -9,10 +9,10 @@ from client.check import check
 from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
-from client.gallery import gather, keep_page
-from client.pull import Pulled
-from client.pull import pull as pull_objects
 from client.records.runs import find_run
+from client.results.gallery import gather, keep_page
+from client.results.pull import Pulled
+from client.results.pull import pull as pull_objects
 from client.tally import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Run

@@ -11,9 +11,9 @@ from client.cli.display import say
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
 from client.records.runs import find_run
-from client.results import as_json as result_as_json
-from client.results import as_line
-from client.selection import Selection, selected
+from client.results.results import as_json as result_as_json
+from client.results.results import as_line
+from client.results.selection import Selection, selected
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, TaskState
 from cloudkon.ports import Services

@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from client.cli.gallery_page import page
-from client.gallery import gather, keep_page
-from client.pull import pull
+from client.results.gallery import gather, keep_page
+from client.results.pull import pull
 from cloudkon.memory import memory_services
 from cloudkon.model import Result, Run, TaskId, TaskState
 from tests.browser.chromium import Chromium

@@ -8,7 +8,7 @@ from client.check import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_
 from client.dead_letters import DeadLetter
 from client.hints import LONGEST_POLL
 from client.quiet import QUIET_SECONDS
-from client.results import as_line, results
+from client.results.results import as_line, results
 from client.tally import READERS, Tally
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services

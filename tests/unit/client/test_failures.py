@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.failures import MOST_KINDS, OTHER, Failures, kind_of
+from client.results.failures import MOST_KINDS, OTHER, Failures, kind_of
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, AccessDenied
 from cloudkon.memory import MemoryStore
 from cloudkon.model import Result, Run, TaskId, TaskState

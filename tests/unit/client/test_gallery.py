@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.gallery import MOST_FAILURES
+from client.results.gallery import MOST_FAILURES
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.selection import Selection, selected
+from client.results.selection import Selection, selected
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK
 from cloudkon.memory import memory_services
 from cloudkon.model import Outgoing, Result, Run, TaskId, TaskState

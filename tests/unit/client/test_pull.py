@@ -5,8 +5,8 @@ import pytest
 import trio
 import trio.testing
 
-from client.pull import PullBroke, file_name, object_address, pull
-from client.pulls import JOURNAL_NAME
+from client.results.pull import PullBroke, file_name, object_address, pull
+from client.results.pull_manifest import JOURNAL_NAME
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryStore, memory_services
 from cloudkon.model import Result, Run, TaskId, TaskState

@@ -256,7 +256,7 @@ def test_a_full_disk(
         case "results":
             monkeypatch.setattr(sys, "stdout", full_text := Path("/dev/full").open("w"))  # noqa: SIM115  (closed below)
         case "pull":
-            monkeypatch.setattr("client.pulls.Journal", no_room)
+            monkeypatch.setattr("client.results.pull_manifest.Journal", no_room)
         case _:
             monkeypatch.setattr("tempfile.TemporaryFile", full)
     code = client(*words)

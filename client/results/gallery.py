@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client.pull import file_name, object_address, poster_address, poster_name
-from client.pulls import PullRecord
-from client.results import results
+from client.results.pull import file_name, object_address, poster_address, poster_name
+from client.results.pull_manifest import PullRecord
+from client.results.results import results
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Ledger

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import IO
 
-from client.failures import WORKER_LOST
 from client.records.archive import kept_instructions
-from client.results import results
+from client.results.failures import WORKER_LOST
+from client.results.results import results
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import trio
 
 from client.records.archive import Instructions, kept_instructions
-from client.results import results
+from client.results.results import results
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
 

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 import trio
 
-from client.pulls import PullRecord
-from client.results import results
+from client.results.pull_manifest import PullRecord
+from client.results.results import results
 from cloudkon.backoff import PATIENT, persist
 from cloudkon.errors import CloudKonError, InvalidInput, ObjectMissing, ServiceError
 from cloudkon.model import Result, Run

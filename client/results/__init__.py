@@ -1,0 +1,1 @@
+"""What became of a run: its results, its failures, its files."""
