@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from client.dead_letters import DeadLetter
+from client.dead_letters.dead_letters import DeadLetter
 from client.hints import Hints
 from client.quiet import Quiet, nothing_left
 from client.stranded import nothing_queued, stranded

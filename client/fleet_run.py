@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from client.check import check, wait_for
-from client.dead_letters import DeadLetter
+from client.dead_letters.dead_letters import DeadLetter
 from client.feed import LOG, Feed
 from client.following import follow
 from client.futures import TaskFuture

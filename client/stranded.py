@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from client.dead_letters import Choice, DeadLetter, listed
+from client.dead_letters.dead_letters import Choice, DeadLetter, listed
 from client.quiet import is_quiet
 from client.tally import Tally
 from cloudkon.backoff import BRIEF, persist

@@ -11,9 +11,9 @@ from client.cli.display import progress_bar, say
 from client.cli.letters import letter_json, letter_line
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
-from client.dead_letters import Choice, Cleared, Listed, drop, listed, redrive
+from client.dead_letters.dead_letters import Choice, Cleared, Listed, drop, listed, redrive
+from client.dead_letters.purge import purge_pool
 from client.overview import pools as pool_views
-from client.purge import purge_pool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS

@@ -11,7 +11,7 @@ from client.cli.letters import letter_line
 from client.cli.session import Session, pass_session
 from client.cli.sights import SILENCE
 from client.cli.wording import counted
-from client.dead_letters import DeadLetter
+from client.dead_letters.dead_letters import DeadLetter
 from client.records.runs import cancel as cancel_run
 from client.records.runs import find_run
 from client.stranded import missing

@@ -1,7 +1,7 @@
 """Letters: how a dead letter is shown, as a line and as JSON."""
 
 from client.cli.wording import counted
-from client.dead_letters import DeadLetter
+from client.dead_letters.dead_letters import DeadLetter
 from client.results.results import printable
 
 _SHORT_ID = 8

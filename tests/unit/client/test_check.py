@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from client.check import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_for
-from client.dead_letters import DeadLetter
+from client.dead_letters.dead_letters import DeadLetter
 from client.hints import LONGEST_POLL
 from client.quiet import QUIET_SECONDS
 from client.results.results import as_line, results

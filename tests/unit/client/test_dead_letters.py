@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.dead_letters import HIDDEN
+from client.dead_letters.dead_letters import HIDDEN
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue
 from cloudkon.model import Chunk, ChunkKey, ChunkState, Outgoing, Record
@@ -20,7 +20,7 @@ from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, with
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue in memory shows all that it has without being waited for."""
-    monkeypatch.setattr("client.dead_letters._WAIT", 0.0)
+    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT", 0.0)
 
 
 def letter(number: int, run: str = "r1") -> Outgoing:

@@ -1,0 +1,1 @@
+"""Dead letters: reading them, sending them again, and emptying queues."""
