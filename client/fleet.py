@@ -20,10 +20,10 @@ from client.fleet_run import FleetRun
 from client.futures import output_of
 from client.link import Link
 from client.overview import PoolView, RunView, latest_runs, pools
-from client.pictures import find_pictures, upload_found
 from client.portal import Portal
 from client.push.submission import submit, write_instructions
 from client.records.runs import find_run
+from client.slideshows.pictures import find_pictures, upload_found
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
 from cloudkon.instructions import pool_of

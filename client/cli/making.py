@@ -10,10 +10,10 @@ import click
 from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
-from client.pictures import Picture, find_pictures, upload_found
 from client.push.workload import DEFAULT_WORKLOAD, repeat_instruction, write_workload
-from client.slideshows import slideshow_instructions
-from client.storyboards import Storyboard
+from client.slideshows.pictures import Picture, find_pictures, upload_found
+from client.slideshows.slideshows import slideshow_instructions
+from client.slideshows.storyboards import Storyboard
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import trio.testing
 
-from client.pictures import find_pictures, upload
-from client.slideshows import rotate, slideshow_instructions
+from client.slideshows.pictures import find_pictures, upload
+from client.slideshows.slideshows import rotate, slideshow_instructions
 from cloudkon.errors import InvalidInput, Throttled
 from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.memory import MemoryStore

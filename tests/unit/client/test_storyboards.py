@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from client.storyboards import Storyboard
+from client.slideshows.storyboards import Storyboard
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK, InvalidInput
 from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto

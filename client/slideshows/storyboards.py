@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from client.pictures import SCHEMES, find_pictures
+from client.slideshows.pictures import SCHEMES, find_pictures
 from cloudkon.errors import InvalidInput
 from cloudkon.instructions import check
 from cloudkon.instructions.animoto.json_form import LINK_FIELD, PICTURES, read_document
