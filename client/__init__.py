@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from client.fleet import Fleet
     from client.fleet_run import FleetRun
+    from client.follow.overview import PoolView, RunView
+    from client.follow.run_counts import Tally
+    from client.follow.stranded import RunStranded
     from client.futures import TaskFailed, TaskFuture
-    from client.overview import PoolView, RunView
     from client.portal import FleetClosed
     from client.results.failures import Kind
     from client.results.pull import Pulled
     from client.results.selection import Selection
-    from client.stranded import RunStranded
-    from client.tally import Tally
     from cloudkon.model import Result, TaskState
 
 __all__ = [
@@ -38,13 +38,13 @@ _HOMES = {
     "FleetClosed": "client.portal",
     "FleetRun": "client.fleet_run",
     "Kind": "client.results.failures",
-    "PoolView": "client.overview",
+    "PoolView": "client.follow.overview",
     "Pulled": "client.results.pull",
     "Result": "cloudkon.model",
-    "RunStranded": "client.stranded",
-    "RunView": "client.overview",
+    "RunStranded": "client.follow.stranded",
+    "RunView": "client.follow.overview",
     "Selection": "client.results.selection",
-    "Tally": "client.tally",
+    "Tally": "client.follow.run_counts",
     "TaskFailed": "client.futures",
     "TaskFuture": "client.futures",
     "TaskState": "cloudkon.model",

@@ -17,9 +17,9 @@ from typing import Protocol, Self
 from weakref import finalize
 
 from client.fleet_run import FleetRun
+from client.follow.overview import PoolView, RunView, latest_runs, pools
 from client.futures import output_of
 from client.link import Link
-from client.overview import PoolView, RunView, latest_runs, pools
 from client.portal import Portal
 from client.push.submission import submit, write_instructions
 from client.records.runs import find_run

@@ -7,9 +7,11 @@ from concurrent.futures import CancelledError
 from functools import cached_property, partial
 from pathlib import Path
 
-from client.check import check, wait_for
 from client.dead_letters.dead_letters import DeadLetter
-from client.feed import LOG, Feed
+from client.follow.result_stream import LOG, Feed
+from client.follow.run_counts import Tally
+from client.follow.stranded import RunStranded, missing
+from client.follow.wait import check, wait_for
 from client.following import follow
 from client.futures import TaskFuture
 from client.link import Link
@@ -20,8 +22,6 @@ from client.results.pull import Pulled, pull
 from client.results.results import results
 from client.results.retry import failed, lost, write_chosen
 from client.results.selection import Selection, selected
-from client.stranded import RunStranded, missing
-from client.tally import Tally
 from cloudkon.model import Result, Run, TaskId
 from cloudkon.ports import Services
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trio
 
-from client.feed import Feed
+from client.follow.result_stream import Feed
 from client.futures import TaskFuture
 from client.portal import FleetClosed
 from cloudkon.model import Result

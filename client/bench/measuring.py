@@ -15,9 +15,9 @@ from client.bench.experiments import PICTURES, Cell, Experiment
 from client.bench.findings import Finding, Findings
 from client.bench.scaling import Scaler, last_line
 from client.fleet import Fleet
+from client.follow.run_counts import Tally
 from client.push.workload import write_workload
 from client.slideshows.slideshows import slideshow_instructions
-from client.tally import Tally
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError, UnknownRun
 
 

@@ -13,7 +13,7 @@ from client.cli.session import Session, pass_session
 from client.cli.wording import counted
 from client.dead_letters.dead_letters import Choice, Cleared, Listed, drop, listed, redrive
 from client.dead_letters.purge import purge_pool
-from client.overview import pools as pool_views
+from client.follow.overview import pools as pool_views
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from client.tally import Tally
+from client.follow.run_counts import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import click
 
-from client.check import check
 from client.cli.display import say
 from client.cli.pushing import push_spooled, report_push
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
+from client.follow.wait import check
 from client.push.staged_workload import spool_workload
 from client.records.archive import kept_instructions
 from client.records.runs import find_run

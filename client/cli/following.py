@@ -4,18 +4,18 @@ import time
 
 import click
 
-from client.check import check as count_once
-from client.check import wait_for
 from client.cli.display import progress_bar, report_tally, say
 from client.cli.letters import letter_line
 from client.cli.session import Session, pass_session
 from client.cli.sights import SILENCE
 from client.cli.wording import counted
 from client.dead_letters.dead_letters import DeadLetter
+from client.follow.run_counts import Tally
+from client.follow.stranded import missing
+from client.follow.wait import check as count_once
+from client.follow.wait import wait_for
 from client.records.runs import cancel as cancel_run
 from client.records.runs import find_run
-from client.stranded import missing
-from client.tally import Tally
 from cloudkon.model import Run
 from cloudkon.ports import Services
 

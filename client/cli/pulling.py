@@ -5,15 +5,15 @@ from pathlib import Path
 import click
 import trio
 
-from client.check import check
 from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
 from client.cli.wording import counted
+from client.follow.run_counts import Tally
+from client.follow.wait import check
 from client.records.runs import find_run
 from client.results.gallery import gather, keep_page
 from client.results.pull import Pulled
 from client.results.pull import pull as pull_objects
-from client.tally import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Run
 from cloudkon.ports import Services

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from client.cli.wording import clock_time, counted, lasting
+from client.follow.watch import HEARD_SECONDS, Sight
 from client.results.results import printable
-from client.watch import HEARD_SECONDS, Sight
 from cloudkon.model import Result
 
 KINDS = 3

@@ -13,10 +13,10 @@ from client.cli.display import report_tally
 from client.cli.session import Session, pass_session
 from client.cli.sights import as_json as sight_as_json
 from client.cli.sights import as_line, as_picture, named_tasks
+from client.follow.run_counts import Tally
+from client.follow.watch import EVERY, Sight, Watch
 from client.records.archive import Instructions, kept_instructions
 from client.records.runs import find_run
-from client.tally import Tally
-from client.watch import EVERY, Sight, Watch
 from cloudkon.errors import CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services

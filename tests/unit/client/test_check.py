@@ -4,12 +4,12 @@ import pytest
 import trio
 import trio.testing
 
-from client.check import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_for
 from client.dead_letters.dead_letters import DeadLetter
-from client.hints import LONGEST_POLL
-from client.quiet import QUIET_SECONDS
+from client.follow.report_listener import LONGEST_POLL
+from client.follow.run_completion import QUIET_SECONDS
+from client.follow.run_counts import READERS, Tally
+from client.follow.wait import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_for
 from client.results.results import as_line, results
-from client.tally import READERS, Tally
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services
 from cloudkon.model import (

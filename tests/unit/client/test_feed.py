@@ -9,10 +9,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from client.check import LONGEST_WAIT
-from client.feed import Feed
-from client.quiet import QUIET_SECONDS
-from client.stranded import RunStranded
+from client.follow.result_stream import Feed
+from client.follow.run_completion import QUIET_SECONDS
+from client.follow.stranded import RunStranded
+from client.follow.wait import LONGEST_WAIT
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services
 from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing, Result, Run, TaskState

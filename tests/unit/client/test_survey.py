@@ -1,6 +1,6 @@
 import pytest
 
-from client.survey import FRESH, Survey
+from client.follow.progress_sampler import FRESH, Survey
 from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Page, Services

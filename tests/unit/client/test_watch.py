@@ -9,12 +9,12 @@ import trio
 import trio.testing
 from rich.console import Console
 
-from client.check import wait_for
 from client.cli.sights import as_line, as_picture
 from client.cli.wording import clock_time
 from client.costs import estimate_cost
-from client.quiet import QUIET_SECONDS
-from client.watch import EVERY, FIRST_PAGES, Sight, Watch
+from client.follow.run_completion import QUIET_SECONDS
+from client.follow.wait import wait_for
+from client.follow.watch import EVERY, FIRST_PAGES, Sight, Watch
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.model import Depth, Outgoing, Result, Run, TaskId, TaskState

@@ -9,11 +9,11 @@ tenth longer. That is some hundred looks in an hour, and no result is known much
 import logging
 from dataclasses import dataclass, field
 
-from client.check import LONGEST_WAIT, PATIENT_WITH_LEDGER, RECORDS_PER_SECOND
-from client.hints import Hints
-from client.quiet import Quiet, nothing_left
-from client.stranded import RunStranded, missing, nothing_queued, stranded
-from client.survey import Survey
+from client.follow.progress_sampler import Survey
+from client.follow.report_listener import Hints
+from client.follow.run_completion import Quiet, nothing_left
+from client.follow.stranded import RunStranded, missing, nothing_queued, stranded
+from client.follow.wait import LONGEST_WAIT, PATIENT_WITH_LEDGER, RECORDS_PER_SECOND
 from cloudkon.backoff import persist
 from cloudkon.model import Result, Run
 from cloudkon.ports import Clock, Services, TrioClock

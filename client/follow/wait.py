@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from client.dead_letters.dead_letters import DeadLetter
-from client.hints import Hints
-from client.quiet import Quiet, nothing_left
-from client.stranded import nothing_queued, stranded
-from client.tally import Tally, tally
+from client.follow.report_listener import Hints
+from client.follow.run_completion import Quiet, nothing_left
+from client.follow.run_counts import Tally, tally
+from client.follow.stranded import nothing_queued, stranded
 from cloudkon.backoff import BRIEF, Backoff, persist
 from cloudkon.model import Run
 from cloudkon.ports import Clock, Services, TrioClock

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from client.survey import Estimate, Survey
+from client.follow.progress_sampler import Estimate, Survey
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Queue, Services, TrioClock

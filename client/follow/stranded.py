@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from client.dead_letters.dead_letters import Choice, DeadLetter, listed
-from client.quiet import is_quiet
-from client.tally import Tally
+from client.follow.run_completion import is_quiet
+from client.follow.run_counts import Tally
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, Unavailable
 from cloudkon.model import Run

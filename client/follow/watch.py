@@ -12,10 +12,10 @@ from itertools import pairwise
 import trio
 
 from client.costs import spent_so_far
-from client.highlights import Highlights
-from client.quiet import Quiet, is_quiet
-from client.survey import Estimate, Survey
-from client.tally import Tally
+from client.follow.highlights import Highlights
+from client.follow.progress_sampler import Estimate, Survey
+from client.follow.run_completion import Quiet, is_quiet
+from client.follow.run_counts import Tally
 from cloudkon.errors import Unavailable
 from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Services, TrioClock

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from client.tally import Tally
+from client.follow.run_counts import Tally
 from cloudkon.model import ChunkState, Outline, Record, Result, Run
 from cloudkon.ports import Ledger
 
