@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from client.fleet import Fleet
-    from client.fleet_run import FleetRun
+    from client.api.fleet import Fleet
+    from client.api.fleet_run import FleetRun
+    from client.api.futures import TaskFailed, TaskFuture
+    from client.api.portal import FleetClosed
     from client.follow.overview import PoolView, RunView
     from client.follow.run_counts import Tally
     from client.follow.stranded import RunStranded
-    from client.futures import TaskFailed, TaskFuture
-    from client.portal import FleetClosed
     from client.results.failures import Kind
     from client.results.pull import Pulled
     from client.results.selection import Selection
@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Fleet": "client.fleet",
-    "FleetClosed": "client.portal",
-    "FleetRun": "client.fleet_run",
+    "Fleet": "client.api.fleet",
+    "FleetClosed": "client.api.portal",
+    "FleetRun": "client.api.fleet_run",
     "Kind": "client.results.failures",
     "PoolView": "client.follow.overview",
     "Pulled": "client.results.pull",
@@ -45,8 +45,8 @@ _HOMES = {
     "RunView": "client.follow.overview",
     "Selection": "client.results.selection",
     "Tally": "client.follow.run_counts",
-    "TaskFailed": "client.futures",
-    "TaskFuture": "client.futures",
+    "TaskFailed": "client.api.futures",
+    "TaskFuture": "client.api.futures",
     "TaskState": "cloudkon.model",
 }
 """Where each name of the interface is: imported when it is asked for, so that the command line starts quickly."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
+from client.api.fleet import Fleet
 from client.bench.experiments import PICTURES, Cell, Experiment
 from client.bench.findings import Finding, Findings
 from client.bench.scaling import Scaler, last_line
-from client.fleet import Fleet
 from client.follow.run_counts import Tally
 from client.push.workload import write_workload
 from client.slideshows.slideshows import slideshow_instructions

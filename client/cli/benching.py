@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from client.api.fleet import Fleet
 from client.bench.experiments import Cell, Experiment, cells, chosen
 from client.bench.findings import Finding, Findings
 from client.bench.forecast import Forecast, forecast
@@ -20,7 +21,6 @@ from client.bench.scaling import FleetCommand, Person
 from client.cli.display import progress_bar, say
 from client.cli.session import Session, pass_session
 from client.cli.wording import lasting
-from client.fleet import Fleet
 from cloudkon.errors import InvalidInput
 from cloudkon.prices import prices
 from cloudkon.wire.message import MOST_TASKS

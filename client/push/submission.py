@@ -8,7 +8,7 @@ from threading import Lock
 from typing import IO
 from weakref import WeakValueDictionary
 
-from client.link import Link
+from client.api.fleet_connection import Link
 from client.push.capacity_check import crowding, on_embedded_emulator
 from client.push.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from client.push.durations import Durations

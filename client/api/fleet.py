@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Protocol, Self
 from weakref import finalize
 
-from client.fleet_run import FleetRun
+from client.api.fleet_connection import Link
+from client.api.fleet_run import FleetRun
+from client.api.futures import output_of
+from client.api.portal import Portal
 from client.follow.overview import PoolView, RunView, latest_runs, pools
-from client.futures import output_of
-from client.link import Link
-from client.portal import Portal
 from client.push.submission import submit, write_instructions
 from client.records.runs import find_run
 from client.slideshows.pictures import find_pictures, upload_found

@@ -7,14 +7,14 @@ from concurrent.futures import CancelledError
 from functools import cached_property, partial
 from pathlib import Path
 
+from client.api.fleet_connection import Link
+from client.api.following import follow
+from client.api.futures import TaskFuture
 from client.dead_letters.dead_letters import DeadLetter
 from client.follow.result_stream import LOG, Feed
 from client.follow.run_counts import Tally
 from client.follow.stranded import RunStranded, missing
 from client.follow.wait import check, wait_for
-from client.following import follow
-from client.futures import TaskFuture
-from client.link import Link
 from client.push.submission import submit
 from client.records.runs import cancel
 from client.results.failures import Failures, Kind

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import trio
 
+from client.api.futures import TaskFuture
+from client.api.portal import FleetClosed
 from client.follow.result_stream import Feed
-from client.futures import TaskFuture
-from client.portal import FleetClosed
 from cloudkon.model import Result
 
 

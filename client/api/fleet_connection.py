@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from client.portal import Portal
+from client.api.portal import Portal
 from client.records.pushes import Pushes
 from cloudkon.ports import Services
 from cloudkon.settings import Settings

@@ -1,0 +1,1 @@
+"""The Python interface (docs/python.md)."""
