@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from client.cli.wording import counted, lasting
+from client.cli.formatting import counted, lasting
 from client.results.gallery import Exhibit, Gallery
 from client.results.results import printable
 from cloudkon.model import Result, TaskState

@@ -9,7 +9,7 @@ import pytest
 import trio
 from botocore.client import BaseClient
 
-from client.cli.program import main
+from client.cli.main import main
 from cloudkon.aws import connect
 from cloudkon.errors import EXIT_OK
 from cloudkon.log import Log

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.cli.program import main
+from client.cli.main import main
 from client.cli.session import Session
 from client.records.pushes import Pushes
 from cloudkon.memory import memory_services

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.cli.program import main
+from client.cli.main import main
 from client.cli.session import Session
 from client.push.capacity_check import COMFORTABLE
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK

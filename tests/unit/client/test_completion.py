@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.cli.completing import SCRIPTS
+from client.cli.shell_completion import SCRIPTS
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK
 from tests.unit.client.commands import Client
 

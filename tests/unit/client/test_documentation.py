@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from client.cli.program import COMMANDS, program
+from client.cli.main import COMMANDS, program
 
 PAGE = (Path(__file__).parents[3] / "docs/client.md").read_text()
 

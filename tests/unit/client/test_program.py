@@ -139,7 +139,7 @@ def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, enviro
 
 
 def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict[str, str]) -> None:
-    code = "import sys; from client.cli.program import main; main(['--help']); print(sorted(sys.modules))"
+    code = "import sys; from client.cli.main import main; main(['--help']); print(sorted(sys.modules))"
     asked = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

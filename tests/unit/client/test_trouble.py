@@ -14,7 +14,7 @@ import pytest
 import trio
 from PIL import Image
 
-from client.cli.program import COMMANDS, main
+from client.cli.main import COMMANDS, main
 from client.cli.session import Session
 from cloudkon.errors import (
     EXIT_BAD_INPUT,

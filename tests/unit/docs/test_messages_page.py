@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from client.cli.program import main
+from client.cli.main import main
 from client.cli.session import Session
 from cloudkon.aws.items import CONTENT, content_values, run_item, to_run
 from cloudkon.aws.table import NAMES

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from client.cli.program import COMMANDS
+from client.cli.main import COMMANDS
 from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
 from fleet.commands import fleet

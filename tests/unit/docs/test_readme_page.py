@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from client.cli.program import COMMANDS
+from client.cli.main import COMMANDS
 from client.costs import estimate_cost
 from cloudkon.settings import Settings
 from fleet.commands import fleet

@@ -10,7 +10,7 @@ import click
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it ships no types
 
-from client.cli.program import program as client
+from client.cli.main import program as client
 from client.costs import estimate_cost
 from cloudkon.prices import prices
 from fleet.aws.compute import TEMPLATE

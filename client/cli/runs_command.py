@@ -6,8 +6,8 @@ from contextlib import aclosing
 import click
 
 from client.cli.display import say
+from client.cli.formatting import counted, lasting
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted, lasting
 from client.follow.overview import PoolView, RunView, latest_runs, pools
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services

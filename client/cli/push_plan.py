@@ -4,7 +4,7 @@ import json
 
 import click
 
-from client.cli.wording import counted, lasting, sized
+from client.cli.formatting import counted, lasting, sized
 from client.costs import estimate_cost
 from client.push.durations import Durations
 from client.push.staged_workload import Spool

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from client.cli.display import progress_bar, say
+from client.cli.formatting import counted
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted
 from client.push.workload import DEFAULT_WORKLOAD, repeat_instruction, write_workload
 from client.slideshows.pictures import Picture, find_pictures, upload_found
 from client.slideshows.slideshows import slideshow_instructions

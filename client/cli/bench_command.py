@@ -19,8 +19,8 @@ from client.bench.measuring import Bench, BenchEvents, Terms
 from client.bench.report import cell_text, write_report
 from client.bench.scaling import FleetCommand, Person
 from client.cli.display import progress_bar, say
+from client.cli.formatting import lasting
 from client.cli.session import Session, pass_session
-from client.cli.wording import lasting
 from cloudkon.errors import InvalidInput
 from cloudkon.prices import prices
 from cloudkon.wire.message import MOST_TASKS

@@ -5,10 +5,10 @@ import time
 import click
 
 from client.cli.display import progress_bar, report_tally, say
-from client.cli.letters import letter_line
+from client.cli.dlq_format import letter_line
+from client.cli.formatting import counted
 from client.cli.session import Session, pass_session
-from client.cli.sights import SILENCE
-from client.cli.wording import counted
+from client.cli.watch_view import SILENCE
 from client.dead_letters.dead_letters import DeadLetter
 from client.follow.run_counts import Tally
 from client.follow.stranded import missing

@@ -6,8 +6,8 @@ import click
 import trio
 
 from client.cli.display import progress_bar, say
+from client.cli.formatting import counted
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted
 from client.follow.run_counts import Tally
 from client.follow.wait import check
 from client.records.runs import find_run

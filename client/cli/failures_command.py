@@ -8,9 +8,9 @@ from dataclasses import replace
 import click
 
 from client.cli.display import say
-from client.cli.pushing import push_spooled, report_push
+from client.cli.formatting import counted
+from client.cli.push_command import push_spooled, report_push
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted
 from client.follow.wait import check
 from client.push.staged_workload import spool_workload
 from client.records.archive import kept_instructions

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import click
 
 from client.cli.display import say
+from client.cli.formatting import counted
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted
 from client.records.runs import find_run
 from client.results.results import as_json as result_as_json
 from client.results.results import as_line

@@ -11,8 +11,8 @@ from rich.live import Live
 
 from client.cli.display import report_tally
 from client.cli.session import Session, pass_session
-from client.cli.sights import as_json as sight_as_json
-from client.cli.sights import as_line, as_picture, named_tasks
+from client.cli.watch_view import as_json as sight_as_json
+from client.cli.watch_view import as_line, as_picture, named_tasks
 from client.follow.run_counts import Tally
 from client.follow.watch import EVERY, Sight, Watch
 from client.records.archive import Instructions, kept_instructions

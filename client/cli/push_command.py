@@ -16,9 +16,9 @@ from typing import IO
 import click
 
 from client.cli.display import Bar, progress_bar, say
-from client.cli.plans import show_plan
+from client.cli.formatting import counted
+from client.cli.push_plan import show_plan
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted
 from client.push.capacity_check import crowding, on_embedded_emulator
 from client.push.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from client.push.durations import Durations, parse_duration

@@ -1,6 +1,6 @@
 """Letters: how a dead letter is shown, as a line and as JSON."""
 
-from client.cli.wording import counted
+from client.cli.formatting import counted
 from client.dead_letters.dead_letters import DeadLetter
 from client.results.results import printable
 

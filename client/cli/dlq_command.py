@@ -8,9 +8,9 @@ from dataclasses import asdict
 import click
 
 from client.cli.display import progress_bar, say
-from client.cli.letters import letter_json, letter_line
+from client.cli.dlq_format import letter_json, letter_line
+from client.cli.formatting import counted
 from client.cli.session import Session, pass_session
-from client.cli.wording import counted
 from client.dead_letters.dead_letters import Choice, Cleared, Listed, drop, listed, redrive
 from client.dead_letters.purge import purge_pool
 from client.follow.overview import pools as pool_views

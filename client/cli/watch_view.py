@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from client.cli.wording import clock_time, counted, lasting
+from client.cli.formatting import clock_time, counted, lasting
 from client.follow.watch import HEARD_SECONDS, Sight
 from client.results.results import printable
 from cloudkon.model import Result
