@@ -14,7 +14,7 @@ from pathlib import Path
 from client.api.fleet import Fleet
 from client.bench.experiments import PICTURES, Cell, Experiment
 from client.bench.findings import Finding, Findings
-from client.bench.scaling import Scaler, last_line
+from client.bench.worker_scaling import Scaler, last_line
 from client.follow.run_counts import Tally
 from client.push.workload import write_workload
 from client.slideshows.slideshows import slideshow_instructions

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from client.api.fleet import Fleet
+from client.bench.bench_report import cell_text, write_report
 from client.bench.experiments import Cell, Experiment, cells, chosen
 from client.bench.findings import Finding, Findings
 from client.bench.forecast import Forecast, forecast
 from client.bench.measuring import Bench, BenchEvents, Terms
-from client.bench.report import cell_text, write_report
-from client.bench.scaling import FleetCommand, Person
+from client.bench.worker_scaling import FleetCommand, Person
 from client.cli.display import progress_bar, say
 from client.cli.formatting import lasting
 from client.cli.session import Session, pass_session

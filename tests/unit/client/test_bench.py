@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from client import Fleet
+from client.bench.bench_report import cell_text, write_report
 from client.bench.experiments import EXPERIMENTS, Cell, cells, chosen
 from client.bench.findings import Finding, Findings
 from client.bench.measuring import Bench, BenchEvents, Terms
-from client.bench.report import cell_text, write_report
-from client.bench.scaling import Person, last_line
+from client.bench.worker_scaling import Person, last_line
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK, InvalidInput
 from cloudkon.memory import memory_services
 from cloudkon.settings import Settings
