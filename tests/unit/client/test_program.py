@@ -207,7 +207,7 @@ def test_an_interrupted_push_says_how_to_go_on(
 
 
 def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:
-    code = "import os, signal, sys; from client.cli import program; sys.exit(program.main(['push', '-']))"
+    code = "import os, signal, sys; from client.cli.main import main; sys.exit(main(['push', '-']))"
     with subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=tmp_path,
