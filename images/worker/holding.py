@@ -10,7 +10,7 @@ import trio
 
 from cloudkon.model import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
 from cloudkon.protocol import Claim
-from images.worker.outputs import fitting
+from images.worker.queues.outputs import fitting
 
 
 class Stage(Enum):

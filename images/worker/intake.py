@@ -30,9 +30,9 @@ from cloudkon.wire.payload import read_message
 from images.worker.door import Door, Poll
 from images.worker.holding import Arrival, OnArrival
 from images.worker.kit import Kit
-from images.worker.mailbox import Rejection
-from images.worker.payloads import Payloads
-from images.worker.pool_queues import PoolQueues
+from images.worker.queues.payloads import Payloads
+from images.worker.queues.pool_queues import PoolQueues
+from images.worker.queues.queue_client import Rejection
 
 LEAD = 0.09
 """Seconds of work under which more is asked for: the time from a receive to the claim's answer, tails included."""

@@ -10,9 +10,9 @@ from cloudkon.settings import Settings
 from images.worker.agenda import Agenda
 from images.worker.custody import Custody
 from images.worker.flags import Flags
-from images.worker.mailbox import Mailbox
 from images.worker.metrics import Metrics
-from images.worker.outputs import Outputs
+from images.worker.queues.outputs import Outputs
+from images.worker.queues.queue_client import Mailbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,12 @@ from images.worker.handlers import Handler
 from images.worker.heartbeat import Heartbeat
 from images.worker.intake import Intake
 from images.worker.kit import Kit
-from images.worker.mailbox import Mailbox, Rejection
 from images.worker.metrics import Metrics
-from images.worker.outputs import Outputs
-from images.worker.payloads import Payloads
-from images.worker.pool_queues import PoolQueues
 from images.worker.progress import ProgressWatch
+from images.worker.queues.outputs import Outputs
+from images.worker.queues.payloads import Payloads
+from images.worker.queues.pool_queues import PoolQueues
+from images.worker.queues.queue_client import Mailbox, Rejection
 from images.worker.slots import Slots
 from images.worker.surplus import Surplus
 

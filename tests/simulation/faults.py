@@ -23,8 +23,8 @@ from images.worker.claiming import Claims
 from images.worker.closing import Closing
 from images.worker.heartbeat import Heartbeat
 from images.worker.holding import Arrival, Holding, Stage
-from images.worker.mailbox import Mailbox
-from images.worker.outputs import Outputs
+from images.worker.queues.outputs import Outputs
+from images.worker.queues.queue_client import Mailbox
 from images.worker.slots import Slots
 from tests.simulation.storm import Storm
 

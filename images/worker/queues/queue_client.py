@@ -12,7 +12,7 @@ from cloudkon.log import Log
 from cloudkon.model import Delivery, Outgoing
 from cloudkon.ports import BATCH, Queue, QueueOutcome
 from cloudkon.protocol.driver import batched
-from images.worker.pool_queues import PoolQueues
+from images.worker.queues.pool_queues import PoolQueues
 
 T = TypeVar("T")
 _FIRST_BACKOFF = 0.1
