@@ -16,8 +16,8 @@ from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
+from images.worker.execution.scratch import open_scratch
 from images.worker.handlers import Handler
-from images.worker.scratch import open_scratch
 from images.worker.summary import Summary
 from images.worker.worker import Worker
 

@@ -16,9 +16,9 @@ from cloudkon.model import ChunkKey, Pool
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
 from images.worker.ecs import Agent, AgentFault
+from images.worker.execution.scratch import open_scratch
 from images.worker.handlers import Handler
 from images.worker.health import beat
-from images.worker.scratch import open_scratch
 from images.worker.worker import Worker
 
 _ALLOCATIONS: Final = 20_000

@@ -21,19 +21,19 @@ from cloudkon.ports import Clock, Services, TrioClock
 from cloudkon.protocol import Registrar, Terms
 from cloudkon.settings import Settings
 from images.worker.agenda import Agenda
-from images.worker.attempt import Attempts
 from images.worker.batcher import Batcher
 from images.worker.claiming import Claims
 from images.worker.closing import Closing
 from images.worker.custody import Custody
 from images.worker.ecs import Agent, Protection
+from images.worker.execution.attempt import Attempts
+from images.worker.execution.progress_log import ProgressWatch
 from images.worker.flags import Flags
 from images.worker.handlers import Handler
 from images.worker.heartbeat import Heartbeat
 from images.worker.intake import Intake
 from images.worker.kit import Kit
 from images.worker.metrics import Metrics
-from images.worker.progress import ProgressWatch
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.payloads import Payloads
 from images.worker.queues.pool_queues import PoolQueues

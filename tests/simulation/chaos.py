@@ -16,7 +16,7 @@ import trio
 from cloudkon.memory.virtual_clock import VirtualClock
 from cloudkon.model import WORKER, Chunk, Delivery, Outgoing, Priority, Result, Run, TaskState
 from cloudkon.wire.message import decode_message
-from images.worker.progress import ProgressWatch
+from images.worker.execution.progress_log import ProgressWatch
 from tests.simulation.alarms import AlarmClock
 from tests.simulation.lives import LIFE, Fuses, Life
 from tests.simulation.services import UnrulyQueue, WitnessedLedger, WitnessedQueue

@@ -21,11 +21,11 @@ from cloudkon.protocol import (
 )
 from cloudkon.protocol.claim import new_token
 from images.worker import surplus
-from images.worker.attempt import Outcome
 from images.worker.claiming import Claims
 from images.worker.closing import Closing, Publication
 from images.worker.custody import Custody
 from images.worker.door import Door
+from images.worker.execution.attempt import Outcome
 from images.worker.holding import Arrival, Holding, Stage
 from images.worker.intake import Intake
 from images.worker.slots import Slots

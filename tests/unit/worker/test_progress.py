@@ -6,7 +6,7 @@ from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.progress import ProgressWatch
+from images.worker.execution.progress_log import ProgressWatch
 
 
 def context(scratch: Path, seq: int = 7) -> Context:

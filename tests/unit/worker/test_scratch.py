@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from images.worker.scratch import open_scratch
+from images.worker.execution.scratch import open_scratch
 
 
 @pytest.fixture

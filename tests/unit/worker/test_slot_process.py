@@ -16,8 +16,8 @@ from cloudkon.log import Log
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.ending import Ending
-from images.worker.slot_process import open_slot_process
+from images.worker.execution.outcome import Ending
+from images.worker.execution.slot_process import open_slot_process
 from images.worker.worker import Worker
 from tests.support import patience
 from tests.support.patience import PATIENCE

@@ -21,7 +21,7 @@ from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.ending import Ending
+from images.worker.execution.outcome import Ending
 
 Handler = Callable[[str, Context], str | None]
 """A synchronous one."""

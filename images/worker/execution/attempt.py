@@ -16,9 +16,9 @@ from cloudkon.model import Task
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.ending import Ending
+from images.worker.execution.outcome import Ending
+from images.worker.execution.slot_process import SlotProcess
 from images.worker.handlers import Handler
-from images.worker.slot_process import SlotProcess
 
 _Sync = Callable[[str, Context], str | None]
 _Async = Callable[[str, Context], Awaitable[str | None]]

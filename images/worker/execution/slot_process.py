@@ -24,8 +24,8 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.log import Log
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.ending import Ending
-from images.worker.slot_child import Handler, Job, serve
+from images.worker.execution.outcome import Ending
+from images.worker.execution.slot_child import Handler, Job, serve
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _HEADER: Final = struct.Struct("!i")
