@@ -21,7 +21,7 @@ from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from images.worker.context import Context
-from images.worker.worker import Worker
+from images.worker.pipeline.worker import Worker
 
 RUN: Final = "scale"
 WARM_UP: Final = 0.8

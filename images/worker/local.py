@@ -18,8 +18,8 @@ from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
 from images.worker.execution.scratch import open_scratch
 from images.worker.handlers import Handler
+from images.worker.pipeline.worker import Worker
 from images.worker.summary import Summary
-from images.worker.worker import Worker
 
 RUN = "local"
 MOST_CHUNK = 50

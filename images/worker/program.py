@@ -19,7 +19,7 @@ from images.worker.ecs import Agent, AgentFault
 from images.worker.execution.scratch import open_scratch
 from images.worker.handlers import Handler
 from images.worker.health import beat
-from images.worker.worker import Worker
+from images.worker.pipeline.worker import Worker
 
 _ALLOCATIONS: Final = 20_000
 """More objects made than freed until Python looks for cycles among the young ones. Its 700 are a chunk or two, whose

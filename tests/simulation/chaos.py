@@ -290,7 +290,7 @@ def run_seed(seed: int, scratch: Path) -> list[object]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trio.sleep", clock.sleep)
         patch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", True)
-        patch.setattr("images.worker.intake.read_message", _decode)
+        patch.setattr("images.worker.pipeline.receiver.read_message", _decode)
         # No handler here leaves a file, and to look for some is a fiftieth of all.
         patch.setattr(ProgressWatch, "look", lambda _: None)
         trio._core._run._r.seed(seed)

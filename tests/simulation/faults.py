@@ -19,13 +19,13 @@ from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Re
 from cloudkon.protocol.claiming import _Phase
 from cloudkon.protocol.driver import batched
 from cloudkon.wire.report import encode_report
-from images.worker.claiming import Claims
-from images.worker.closing import Closing
-from images.worker.heartbeat import Heartbeat
-from images.worker.holding import Arrival, Holding, Stage
+from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
+from images.worker.pipeline.claimer import Claims
+from images.worker.pipeline.executor import Slots
+from images.worker.pipeline.finisher import Closing
+from images.worker.pipeline.heartbeat import Heartbeat
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.queue_client import Mailbox
-from images.worker.slots import Slots
 from tests.simulation.storm import Storm
 
 Patch = pytest.MonkeyPatch

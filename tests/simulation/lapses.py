@@ -20,15 +20,15 @@ from cloudkon.protocol import (
     Terms,
 )
 from cloudkon.protocol.claim import new_token
-from images.worker import surplus
-from images.worker.claiming import Claims
-from images.worker.closing import Closing, Publication
-from images.worker.custody import Custody
-from images.worker.door import Door
 from images.worker.execution.attempt import Outcome
-from images.worker.holding import Arrival, Holding, Stage
-from images.worker.intake import Intake
-from images.worker.slots import Slots
+from images.worker.pipeline import rebalancer as surplus
+from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
+from images.worker.pipeline.claimer import Claims
+from images.worker.pipeline.executor import Slots
+from images.worker.pipeline.finisher import Closing, Publication
+from images.worker.pipeline.inflight import Custody
+from images.worker.pipeline.poller import Door
+from images.worker.pipeline.receiver import Intake
 from tests.simulation.faults import Fault, Patch
 
 

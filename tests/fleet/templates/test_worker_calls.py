@@ -17,7 +17,7 @@ from cloudkon.model import WORKER
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import PREFIX
 from images.worker.handlers import find_handlers
-from images.worker.worker import Worker
+from images.worker.pipeline.worker import Worker
 from tests.fleet.double.template import Template
 from tests.fleet.templates.permissions import Call, actions, allows, call_of, missing
 from tests.fleet.templates.rendering import UPDATED, render, text_of

@@ -7,7 +7,11 @@ from benchmarks.profile import Profile, tables_of
 
 def test_samples_are_shared_out_by_layer_and_by_function() -> None:
     counts = Counter(
-        {"images/worker/slots.py Slots._file": 2, "trio/_core/_run.py unrolled_run": 1, "python/heapq.py push": 1}
+        {
+            "images/worker/pipeline/executor.py Slots._file": 2,
+            "trio/_core/_run.py unrolled_run": 1,
+            "python/heapq.py push": 1,
+        }
     )
     layers, functions = tables_of([Profile("sleep 0", counts, 200.0)])
     rows = {row[0]: row[1] for row in layers.rows}
@@ -15,7 +19,7 @@ def test_samples_are_shared_out_by_layer_and_by_function() -> None:
     assert rows["trio, with its calls of the kernel"] == "50.0"
     assert rows["Python's own library"] == "50.0"
     assert rows["all"] == "200.0"
-    assert functions.rows[0] == ("`Slots._file`", "images/worker/slots.py", "50.0%")
+    assert functions.rows[0] == ("`Slots._file`", "images/worker/pipeline/executor.py", "50.0%")
 
 
 def test_a_trial_too_short_for_a_sample_still_has_its_column() -> None:

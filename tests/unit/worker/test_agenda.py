@@ -6,8 +6,8 @@ from trio.testing import MockClock
 
 from cloudkon.model import Chunk, ChunkKey, ChunkState, Progress, Record
 from cloudkon.protocol import Claim
-from images.worker.agenda import Agenda
-from images.worker.holding import Arrival, Holding
+from images.worker.pipeline.claimed_chunk import Arrival, Holding
+from images.worker.pipeline.ready_queue import Agenda
 
 
 def holding(number: int, tasks: int, losses: int = 0) -> Holding:

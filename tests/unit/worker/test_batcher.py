@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from images.worker.batcher import Batcher
+from images.worker.pipeline.batcher import Batcher
 
 Flushed = list[tuple[float, list[int]]]
 

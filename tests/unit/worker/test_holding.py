@@ -4,8 +4,8 @@ import trio
 
 from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Progress, Record, Result, TaskId, TaskState
 from cloudkon.protocol import Claim
-from images.worker.custody import Custody
-from images.worker.holding import Arrival, Holding, Stage
+from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
+from images.worker.pipeline.inflight import Custody
 
 KEY = ChunkKey("run", 3, 1)
 CHUNK = Chunk(KEY, 30, ("work 1", "work 2", "work 3"))

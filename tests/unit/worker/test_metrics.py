@@ -9,7 +9,7 @@ import trio
 
 from cloudkon.log import Log
 from cloudkon.memory.virtual_clock import EPOCH, VirtualClock
-from images.worker.metrics import MOST_VALUES, PERIOD_SECONDS, Metrics
+from images.worker.pipeline.metrics import MOST_VALUES, PERIOD_SECONDS, Metrics
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

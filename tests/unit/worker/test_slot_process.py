@@ -18,7 +18,7 @@ from cloudkon.settings import Settings
 from images.worker.context import Context
 from images.worker.execution.outcome import Ending
 from images.worker.execution.slot_process import open_slot_process
-from images.worker.worker import Worker
+from images.worker.pipeline.worker import Worker
 from tests.support import patience
 from tests.support.patience import PATIENCE
 from tests.unit.worker import slow_handlers

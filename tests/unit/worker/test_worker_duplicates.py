@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing
 from cloudkon.ports import BATCH, QueueOutcome
-from images.worker.holding import Arrival
+from images.worker.pipeline.claimed_chunk import Arrival
 from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, Fleet, until
 from tests.unit.worker.meddling import Call
 

@@ -5,7 +5,7 @@ from trio.testing import MockClock
 
 from cloudkon.model import TaskState
 from images.worker.context import Context
-from images.worker.door import Door
+from images.worker.pipeline.poller import Door
 from tests.unit.worker.fleet import Fleet, Work, until
 from tests.unit.worker.meddling import Call
 

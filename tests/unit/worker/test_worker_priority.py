@@ -11,7 +11,7 @@ from cloudkon.errors import AccessDenied, NoFleet
 from cloudkon.model import Delivery, Priority, Run
 from cloudkon.ports import QueueOutcome
 from images.worker.context import Context
-from images.worker.intake import SHARE
+from images.worker.pipeline.receiver import SHARE
 from tests.unit.worker.fleet import Fleet, until
 
 Call = Callable[..., Awaitable[Any]]

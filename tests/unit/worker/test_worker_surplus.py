@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.model import Delivery
-from images.worker.surplus import PATIENCE
+from images.worker.pipeline.rebalancer import PATIENCE
 from tests.unit.worker.fleet import Fleet, until
 from tests.unit.worker.meddling import Call
 

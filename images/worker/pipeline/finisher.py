@@ -10,9 +10,9 @@ from cloudkon.protocol import Completing, Lost, Machine, Recorded, Released, Rel
 from cloudkon.protocol.driver import batched
 from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
-from images.worker.batcher import Batcher
-from images.worker.holding import Arrival, Holding, Stage
-from images.worker.kit import Kit
+from images.worker.pipeline.batcher import Batcher
+from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
+from images.worker.pipeline.stage_services import Kit
 
 # Ages and sizes as measured: longer saves no call under load, shorter makes more of them.
 _COMPLETE_AGE, _COMPLETE_SIZE = 0.2, 25

@@ -7,8 +7,8 @@ import trio
 
 from cloudkon.ports import QueueOutcome
 from cloudkon.protocol import Lost, Machine, Renewed, Renewing
-from images.worker.holding import Arrival, Holding, Stage
-from images.worker.kit import Kit
+from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
+from images.worker.pipeline.stage_services import Kit
 
 _DUE = 2 / 3
 """Of a lease or a visibility left when it is renewed."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import trio
 
 from cloudkon.model import ChunkKey
-from images.worker.holding import Arrival, Holding
+from images.worker.pipeline.claimed_chunk import Arrival, Holding
 
 
 class Custody:

@@ -7,12 +7,12 @@ from typing import Final
 import trio
 
 from cloudkon.model import Result, Task, TaskState
-from images.worker.closing import Closing
 from images.worker.execution.attempt import Attempts, Outcome
 from images.worker.execution.slot_process import SlotProcess, open_slot_process
-from images.worker.heartbeat import Heartbeat
-from images.worker.holding import Holding, Stage
-from images.worker.kit import Kit
+from images.worker.pipeline.claimed_chunk import Holding, Stage
+from images.worker.pipeline.finisher import Closing
+from images.worker.pipeline.heartbeat import Heartbeat
+from images.worker.pipeline.stage_services import Kit
 
 _TURN_SECONDS: Final = 0.002
 """For which a slot runs tasks that never wait before it lets the rest of the worker have its turn."""

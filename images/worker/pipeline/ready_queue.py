@@ -8,7 +8,7 @@ from collections.abc import Callable
 import trio
 
 from cloudkon.model import Task
-from images.worker.holding import Holding
+from images.worker.pipeline.claimed_chunk import Holding
 
 _WEIGHT = 0.1
 """Of the newest duration in the moving average."""

@@ -20,26 +20,26 @@ from cloudkon.model import Pool
 from cloudkon.ports import Clock, Services, TrioClock
 from cloudkon.protocol import Registrar, Terms
 from cloudkon.settings import Settings
-from images.worker.agenda import Agenda
-from images.worker.batcher import Batcher
-from images.worker.claiming import Claims
-from images.worker.closing import Closing
-from images.worker.custody import Custody
 from images.worker.ecs import Agent, Protection
 from images.worker.execution.attempt import Attempts
 from images.worker.execution.progress_log import ProgressWatch
-from images.worker.flags import Flags
 from images.worker.handlers import Handler
-from images.worker.heartbeat import Heartbeat
-from images.worker.intake import Intake
-from images.worker.kit import Kit
-from images.worker.metrics import Metrics
+from images.worker.pipeline.batcher import Batcher
+from images.worker.pipeline.cancellations import Flags
+from images.worker.pipeline.claimer import Claims
+from images.worker.pipeline.executor import Slots
+from images.worker.pipeline.finisher import Closing
+from images.worker.pipeline.heartbeat import Heartbeat
+from images.worker.pipeline.inflight import Custody
+from images.worker.pipeline.metrics import Metrics
+from images.worker.pipeline.ready_queue import Agenda
+from images.worker.pipeline.rebalancer import Surplus
+from images.worker.pipeline.receiver import Intake
+from images.worker.pipeline.stage_services import Kit
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.payloads import Payloads
 from images.worker.queues.pool_queues import PoolQueues
 from images.worker.queues.queue_client import Mailbox, Rejection
-from images.worker.slots import Slots
-from images.worker.surplus import Surplus
 
 _KEPT_FOR_FLUSHING = 0.2
 """Of the stop timeout: what runs gets the rest."""

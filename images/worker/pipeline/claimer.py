@@ -7,10 +7,10 @@ import trio
 from cloudkon.model import TaskState
 from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine
 from cloudkon.protocol.claim import new_token
-from images.worker.batcher import Batcher
-from images.worker.closing import Closing
-from images.worker.holding import Arrival, Holding
-from images.worker.kit import Kit
+from images.worker.pipeline.batcher import Batcher
+from images.worker.pipeline.claimed_chunk import Arrival, Holding
+from images.worker.pipeline.finisher import Closing
+from images.worker.pipeline.stage_services import Kit
 
 _AGE = 0.02
 """Seconds that a claim may wait for company: while another is under way, or while more comes and all is a trifle."""

@@ -27,9 +27,9 @@ from cloudkon.instructions import word_of
 from cloudkon.model import Chunk, Delivery, Priority
 from cloudkon.ports import BATCH
 from cloudkon.wire.payload import read_message
-from images.worker.door import Door, Poll
-from images.worker.holding import Arrival, OnArrival
-from images.worker.kit import Kit
+from images.worker.pipeline.claimed_chunk import Arrival, OnArrival
+from images.worker.pipeline.poller import Door, Poll
+from images.worker.pipeline.stage_services import Kit
 from images.worker.queues.payloads import Payloads
 from images.worker.queues.pool_queues import PoolQueues
 from images.worker.queues.queue_client import Rejection

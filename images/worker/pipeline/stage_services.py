@@ -7,10 +7,10 @@ from cloudkon.log import Log
 from cloudkon.ports import Clock
 from cloudkon.protocol import Registrar, Terms
 from cloudkon.settings import Settings
-from images.worker.agenda import Agenda
-from images.worker.custody import Custody
-from images.worker.flags import Flags
-from images.worker.metrics import Metrics
+from images.worker.pipeline.cancellations import Flags
+from images.worker.pipeline.inflight import Custody
+from images.worker.pipeline.metrics import Metrics
+from images.worker.pipeline.ready_queue import Agenda
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.queue_client import Mailbox
 

@@ -8,9 +8,9 @@ from typing import Final
 
 import trio
 
-from images.worker.closing import Closing
-from images.worker.holding import Holding, Stage
-from images.worker.kit import Kit
+from images.worker.pipeline.claimed_chunk import Holding, Stage
+from images.worker.pipeline.finisher import Closing
+from images.worker.pipeline.stage_services import Kit
 
 PATIENCE: Final = 2.0
 """Seconds that a chunk may wait in our hands. What is taken in is work for a tenth of a second, so two are a surprise;

@@ -1,0 +1,1 @@
+"""The stages that a chunk passes: receive, claim, execute, complete, publish, delete."""
