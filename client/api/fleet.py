@@ -33,7 +33,7 @@ from cloudkon.settings import Settings
 
 
 class MemoryWorker(Protocol):
-    """What works on a fleet in memory; ``images.worker.rehearsal.worker`` makes one."""
+    """What works on a fleet in memory; ``images.worker.testing.worker`` makes one."""
 
     @property
     def words(self) -> Collection[str]:

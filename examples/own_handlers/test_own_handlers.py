@@ -3,7 +3,7 @@
 from own_handlers import LARGEST, primes
 
 from cloudkon.model import TaskState
-from images.worker.rehearsal import rehearse
+from images.worker.testing import rehearse
 
 
 def test_primes_are_counted() -> None:

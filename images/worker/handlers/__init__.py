@@ -11,8 +11,8 @@ from importlib.metadata import entry_points
 from cloudkon.errors import InvalidInstruction, InvalidSetting
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.handlers.command import run_command
-from images.worker.handlers.sleep import sleep
+from images.worker.handlers.exec_handler import run_command
+from images.worker.handlers.sleep_handler import sleep
 
 Handler = Callable[[str, Context], str | None] | Callable[[str, Context], Awaitable[str | None]]
 

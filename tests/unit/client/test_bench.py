@@ -16,7 +16,7 @@ from client.bench.worker_scaling import Person, last_line
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK, InvalidInput
 from cloudkon.memory import memory_services
 from cloudkon.settings import Settings
-from images.worker.rehearsal import worker
+from images.worker.testing import worker
 from tests.unit.client.commands import Client
 
 FACTS = {"target": "local", "fleet": "cloudkon", "share": 0.01, "chunk": 2, "slots": 1}

@@ -21,7 +21,7 @@ from cloudkon.memory import MemoryLedger, memory_services
 from cloudkon.model import Run
 from cloudkon.ports import Page, Services
 from cloudkon.settings import Settings
-from images.worker.rehearsal import worker
+from images.worker.testing import worker
 from tests.support.patience import PATIENCE
 from tests.unit.client.doubles import BreakingQueue, with_queue
 

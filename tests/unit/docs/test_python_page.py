@@ -10,7 +10,7 @@ import pytest
 import client
 from client import Fleet, FleetRun, Result
 from cloudkon.errors import PermanentFailure
-from images.worker.rehearsal import worker
+from images.worker.testing import worker
 from tests.unit.docs.pages import blocks, page, rows
 
 TEXT = page("python.md")

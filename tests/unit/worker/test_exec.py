@@ -15,7 +15,7 @@ from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.context import Context
-from images.worker.handlers.command import CommandFailed, run_command
+from images.worker.handlers.exec_handler import CommandFailed, run_command
 from tests.support.patience import PATIENCE
 from tests.unit.worker.fleet import until
 
@@ -147,7 +147,7 @@ from cloudkon.log import Log
 from cloudkon.settings import Settings
 from cloudkon.model import TaskId
 from images.worker.context import Context
-from images.worker.handlers.command import run_command
+from images.worker.handlers.exec_handler import run_command
 context = Context(TaskId("run", 1), 1, "token", 0.0, {str(tmp_path / "scratch")!r}, Settings(), Log("error"))
 trio.run(run_command, "sleep 1000 & echo $! > {tmp_path}/deep; echo $$ > {tmp_path}/shell; wait", context)
 """

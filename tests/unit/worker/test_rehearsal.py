@@ -9,7 +9,7 @@ import trio
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidSetting, PermanentFailure
 from cloudkon.model import TaskState
 from images.worker.context import Context
-from images.worker.rehearsal import rehearse
+from images.worker.testing import rehearse
 from tests.unit.worker import slow_handlers
 
 

@@ -1,6 +1,6 @@
 """Rehearsal: a handler run through the whole pipeline in this process, for its author's tests. It needs no AWS.
 
-from images.worker.rehearsal import rehearse
+from images.worker.testing import rehearse
 
 def test_primes() -> None:
     (result,) = rehearse({"primes": primes}, ["primes 10"])
