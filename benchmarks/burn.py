@@ -2,7 +2,7 @@
 
 import time
 
-from images.worker.context import Context
+from cloudkon.handler import Context
 
 
 def burn(arguments: str, context: Context) -> None:  # noqa: ARG001  (a handler)

@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from benchmarks.limits import LimitedLedger, LimitedQueue
+from cloudkon.handler import Context
 from cloudkon.instructions.sleep import sleep_seconds
 from cloudkon.log import Log
 from cloudkon.memory import MemoryQueue, MemoryStore
@@ -20,7 +21,6 @@ from cloudkon.ports import BATCH, Services
 from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
-from images.worker.context import Context
 from images.worker.pipeline.worker import Worker
 
 RUN: Final = "scale"

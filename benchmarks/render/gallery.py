@@ -12,6 +12,7 @@ import trio
 from PIL import Image
 
 from benchmarks.render.exhibits import ROOMS, Exhibit
+from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, parse_animoto
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
@@ -23,7 +24,6 @@ from images.animoto.film import Film
 from images.animoto.plan import frames_of
 from images.animoto.snapshot import snapshot
 from images.animoto.video import make_video
-from images.worker.context import Context
 
 GALLERY: Final = Path(__file__).parents[2] / "docs" / "gallery"
 _SCENES: Final = {scene.name: scene for scene in SCENES}

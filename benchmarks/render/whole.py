@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import trio
 
+from cloudkon.handler import Context
 from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.log import Log
@@ -16,7 +17,6 @@ from cloudkon.model import TaskId
 from cloudkon.ports import StoredObject
 from cloudkon.settings import Settings
 from images.animoto.video import make_video
-from images.worker.context import Context
 
 _SECONDS = 3600.0
 

@@ -1,7 +1,7 @@
 """Handlers of one's own: ``primes LIMIT`` counts the primes below a limit."""  # noqa: INP001  (one module is the package)
 
 from cloudkon.errors import InvalidInstruction
-from images.worker.context import Context
+from cloudkon.handler import Context
 
 LARGEST = 100_000_000
 """A byte a number: this much is 100 MB of memory."""

@@ -2,8 +2,8 @@
 
 import trio
 
+from cloudkon.handler import Context
 from cloudkon.instructions.animoto import parse_animoto
-from images.worker.context import Context
 
 
 def animoto(arguments: str, context: Context) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import trio
 
 from cloudkon.errors import CloudKonError, Unavailable
+from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Slide
 from cloudkon.ports import Store, StoredObject
 from images.animoto.album import Album
@@ -33,7 +34,6 @@ from images.animoto.render import Renderer
 from images.animoto.snapshot import snapshot
 from images.animoto.verify import BadVideo, verify
 from images.animoto.written import WrittenRenderer, refusal
-from images.worker.context import Context
 
 _FETCHES = 8
 """Pictures that are fetched at a time, or wait on the disk for those before them."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import trio
 
+from cloudkon.handler import Context
 from cloudkon.instructions.animoto import Transition, parse_animoto
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
@@ -17,7 +18,6 @@ from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 from images.animoto.film import Film
 from images.animoto.video import make_video
-from images.worker.context import Context
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow
 from tests.support.web import Request, Web

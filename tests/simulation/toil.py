@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import trio
 
 from cloudkon.errors import PermanentFailure
+from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from images.worker.context import Context
 from tests.simulation.lives import LIFE
 from tests.simulation.witness import Witness
 

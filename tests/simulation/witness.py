@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import trio
 
+from cloudkon.handler import Context
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import ChunkKey, ChunkState, Record, TaskId
 from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports import Insert, Write
 from cloudkon.ports.ledger import Update
 from cloudkon.wire.report import decode_report, to_row
-from images.worker.context import Context
 from tests.simulation.lives import LIFE, Life
 from tests.unit.worker.fleet import JITTER
 

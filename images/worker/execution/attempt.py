@@ -10,12 +10,12 @@ from typing import NamedTuple, cast
 import trio
 
 from cloudkon.errors import MalformedMessage
+from cloudkon.handler import Context
 from cloudkon.instructions import parse
 from cloudkon.log import Log
 from cloudkon.model import Task
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.execution.outcome import Ending
 from images.worker.execution.slot_process import SlotProcess
 from images.worker.handlers import Handler

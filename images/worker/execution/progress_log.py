@@ -5,8 +5,8 @@ from pathlib import Path
 
 import trio
 
+from cloudkon.handler import PROGRESS_FILE
 from cloudkon.log import Log
-from images.worker.context import PROGRESS_FILE
 
 
 class ProgressWatch:

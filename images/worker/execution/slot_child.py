@@ -17,10 +17,10 @@ from typing import NoReturn
 
 import orjson
 
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.execution.outcome import Ending
 
 Handler = Callable[[str, Context], str | None]

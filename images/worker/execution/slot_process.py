@@ -21,9 +21,9 @@ import orjson
 import trio
 
 from cloudkon.errors import CloudKonError, PermanentFailure
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.execution.outcome import Ending
 from images.worker.execution.slot_child import Handler, Job, serve
 

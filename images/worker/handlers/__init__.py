@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
 
 from cloudkon.errors import InvalidInstruction, InvalidSetting
+from cloudkon.handler import Context
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.handlers.exec_handler import run_command
 from images.worker.handlers.sleep_handler import sleep
 

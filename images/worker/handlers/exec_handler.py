@@ -7,9 +7,9 @@ import subprocess
 import trio
 
 from cloudkon.errors import CloudKonError
+from cloudkon.handler import Context
 from cloudkon.instructions.exec import check_exec
 from cloudkon.model.result import OUTPUT_LIMIT
-from images.worker.context import Context
 
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What a command sees of the worker's environment: nothing that leads to credentials."""

@@ -1,7 +1,7 @@
 """``sleep MILLISECONDS``."""
 
+from cloudkon.handler import Context
 from cloudkon.instructions.sleep import sleep_seconds
-from images.worker.context import Context
 from images.worker.handlers.kernel_timer import sleep_exactly
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from tests.support.web import Web
 
 

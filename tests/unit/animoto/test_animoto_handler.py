@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cloudkon.errors import InvalidInstruction
+from cloudkon.handler import Context
 from cloudkon.memory import memory_services
 from images.animoto.handler import animoto
-from images.worker.context import Context
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 

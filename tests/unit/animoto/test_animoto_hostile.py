@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudkon.errors import PermanentFailure
+from cloudkon.handler import Context
 from cloudkon.memory import MemoryStore
 from cloudkon.settings import Settings
 from images.animoto import ffmpeg
@@ -28,7 +29,6 @@ from images.animoto.fetch import Fetcher, Limits
 from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.missing import Outlook
 from images.animoto.video import make_video
-from images.worker.context import Context
 from tests.support.web import Request, Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import RED, encoded, flat

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, Motion, Quality, Slide, Transition
 from cloudkon.memory import MemoryStore
 from images.animoto.film import Canvas, Film
@@ -21,7 +22,6 @@ from images.animoto.motion.planes import Planes
 from images.animoto.plan import Colour, described, frames_of, plan
 from images.animoto.verify import BadVideo, verify
 from images.animoto.video import make_video
-from images.worker.context import Context
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.films import description, processes_at

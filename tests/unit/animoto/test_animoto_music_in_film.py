@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cloudkon.errors import PermanentFailure
+from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
 from images.animoto.music.loudness import measured
@@ -16,7 +17,6 @@ from images.animoto.render import Renderer
 from images.animoto.verify import BadVideo, verify
 from images.animoto.video import make_video
 from images.animoto.written import WrittenRenderer
-from images.worker.context import Context
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.films import description, processes_at

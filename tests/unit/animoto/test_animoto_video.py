@@ -13,6 +13,7 @@ import trio
 from PIL import Image
 
 from cloudkon.errors import AccessDenied, CloudKonError, PermanentFailure, Throttled
+from cloudkon.handler import PROGRESS_FILE, Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
@@ -23,7 +24,6 @@ from images.animoto.order import in_order
 from images.animoto.render import Music
 from images.animoto.video import make_video
 from images.animoto.written import WrittenRenderer
-from images.worker.context import PROGRESS_FILE, Context
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near

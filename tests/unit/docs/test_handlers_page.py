@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cloudkon.handler import Context
 from cloudkon.model import Result
 from cloudkon.model.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
-from images.worker.context import Context
 from images.worker.handlers import GROUP
 from images.worker.testing import DEFAULTS
 from tests.unit.docs.pages import ROOT, blocks, page, section

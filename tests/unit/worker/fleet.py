@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
 from cloudkon.memory.virtual_clock import EPOCH, VirtualClock
@@ -30,7 +31,6 @@ from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report, to_row
-from images.worker.context import Context
 from images.worker.handlers import Handler
 from images.worker.pipeline.worker import Worker
 from tests.unit.worker.meddling import MeddledLedger, MeddledQueue, MeddledStore

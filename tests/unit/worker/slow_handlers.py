@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from cloudkon.errors import PermanentFailure
-from images.worker.context import Context
+from cloudkon.handler import Context
 
 
 class Picky(Exception):

@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from cloudkon.errors import InvalidInstruction
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.handlers.exec_handler import CommandFailed, run_command
 from tests.support.patience import PATIENCE
 from tests.unit.worker.fleet import until
@@ -146,7 +146,7 @@ from pathlib import Path
 from cloudkon.log import Log
 from cloudkon.settings import Settings
 from cloudkon.model import TaskId
-from images.worker.context import Context
+from cloudkon.handler import Context
 from images.worker.handlers.exec_handler import run_command
 context = Context(TaskId("run", 1), 1, "token", 0.0, {str(tmp_path / "scratch")!r}, Settings(), Log("error"))
 trio.run(run_command, "sleep 1000 & echo $! > {tmp_path}/deep; echo $$ > {tmp_path}/shell; wait", context)

@@ -6,10 +6,10 @@ import pytest
 from trio.testing import MockClock
 
 from cloudkon.errors import InvalidSetting
+from cloudkon.handler import Context
 from cloudkon.model import TaskState
 from cloudkon.settings import Settings
 from images.worker import handlers
-from images.worker.context import Context
 from images.worker.handlers import find_handlers
 from tests.unit.worker.fleet import Fleet
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.execution.progress_log import ProgressWatch
 
 

@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidSetting, PermanentFailure
+from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from images.worker.context import Context
 from images.worker.testing import rehearse
 from tests.unit.worker import slow_handlers
 

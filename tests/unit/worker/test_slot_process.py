@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import trio
 
+from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.settings import Settings
-from images.worker.context import Context
 from images.worker.execution.outcome import Ending
 from images.worker.execution.slot_process import open_slot_process
 from images.worker.pipeline.worker import Worker
@@ -101,10 +101,10 @@ async def test_a_handler_may_share_its_work_out_by_multiprocessing(fleet: Fleet)
 
 
 async def test_it_has_what_handlers_need_and_not_the_workers_libraries(fleet: Fleet) -> None:
-    run = await fleet.push("loaded trio boto3 images.worker.context")
+    run = await fleet.push("loaded trio boto3 cloudkon.handler")
     async with serving(fleet):
         results = await finish(fleet, run)
-    assert results[0].output == "images.worker.context"
+    assert results[0].output == "cloudkon.handler"
 
 
 async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
+from cloudkon.handler import Context
 from cloudkon.model import TaskState
 from cloudkon.ports import Update, Write
-from images.worker.context import Context
 from tests.unit.worker.fleet import LEASE, POLL, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call
 

@@ -6,8 +6,8 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
+from cloudkon.handler import Context
 from cloudkon.model import Outgoing, TaskState
-from images.worker.context import Context
 from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, POLL, Fleet, until
 from tests.unit.worker.meddling import Call
 

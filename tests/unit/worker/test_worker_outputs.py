@@ -8,11 +8,11 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
+from cloudkon.handler import Context
 from cloudkon.model import Outgoing, Result, TaskState
 from cloudkon.model.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 from cloudkon.ports import Write
 from cloudkon.wire.message import MESSAGE_LIMIT
-from images.worker.context import Context
 from tests.unit.worker.fleet import LEASE, RECOVERY, Fleet, until
 from tests.unit.worker.meddling import Call
 

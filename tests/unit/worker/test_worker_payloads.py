@@ -9,11 +9,11 @@ from typing import Any
 import trio
 
 from cloudkon.errors import Unavailable
+from cloudkon.handler import Context
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import WORKER, Chunk, ChunkKey, Outgoing, Run, TaskState
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.payload import encode_parcel, pack
-from images.worker.context import Context
 from images.worker.handlers import Handler
 from tests.unit.worker.fleet import Fleet
 

@@ -3,8 +3,8 @@
 import trio
 from trio.testing import MockClock
 
+from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from images.worker.context import Context
 from images.worker.pipeline.poller import Door
 from tests.unit.worker.fleet import Fleet, Work, until
 from tests.unit.worker.meddling import Call

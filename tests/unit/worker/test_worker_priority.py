@@ -8,9 +8,9 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import AccessDenied, NoFleet
+from cloudkon.handler import Context
 from cloudkon.model import Delivery, Priority, Run
 from cloudkon.ports import QueueOutcome
-from images.worker.context import Context
 from images.worker.pipeline.receiver import SHARE
 from tests.unit.worker.fleet import Fleet, until
 

@@ -9,8 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import CloudKonError, InvalidInstruction, PermanentFailure
+from cloudkon.handler import Context
 from cloudkon.model import Result, TaskState
-from images.worker.context import Context
 from tests.unit.worker.fleet import Fleet
 
 
