@@ -13,13 +13,13 @@ import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, parse_animoto
 from images.animoto.allocation import give_back_large_blocks
+from images.animoto.concurrency.in_order import in_order
 from images.animoto.fetch import Fetcher
 from images.animoto.ffmpeg import DEFAULT_BOUNDS
 from images.animoto.film import Canvas, Film, Pixels
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.normalise import normalise
-from images.animoto.order import in_order
 from images.animoto.plan import frames_of
 from images.animoto.stills import CodedStill, encode_stills
 from images.animoto.written import WrittenRenderer

@@ -22,7 +22,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.errors import CloudKonError
 from images.animoto.allocation import LARGE_BLOCK
-from images.animoto.cause import ungrouped
+from images.animoto.concurrency.ungrouped import ungrouped
 from images.animoto.idling import Idling
 
 PROTOCOLS = "file,pipe"

@@ -17,7 +17,8 @@ from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Slide
 from cloudkon.ports import Store, StoredObject
 from images.animoto.album import Album
-from images.animoto.cause import ungrouped
+from images.animoto.concurrency.in_order import in_order
+from images.animoto.concurrency.ungrouped import ungrouped
 from images.animoto.fetch import Fetcher
 from images.animoto.film import Canvas, Film
 from images.animoto.h264.unsupported import Unsupported
@@ -27,7 +28,6 @@ from images.animoto.motion.camera import cameras
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.normalise import normalise, poster
-from images.animoto.order import in_order
 from images.animoto.plain import PlainRenderer
 from images.animoto.plan import frames_of, plan
 from images.animoto.render import Renderer

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import trio
 
 from cloudkon.instructions.animoto import Quality, Transition
-from images.animoto.cause import ungrouped
+from images.animoto.concurrency.in_order import in_order
+from images.animoto.concurrency.ungrouped import ungrouped
 from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, run_ffmpeg
 from images.animoto.film import Canvas, Film
 from images.animoto.motion.camera import Camera
 from images.animoto.motion.inscription import Inscription
 from images.animoto.motion.planes import Planes
 from images.animoto.music.adding import add_music
-from images.animoto.order import in_order
 from images.animoto.plan import Blend, Segment, Shown, Timeline
 from images.animoto.render import Music
 from images.animoto.seam import seam

@@ -1,0 +1,1 @@
+"""Two helpers for work that runs side by side under trio."""
