@@ -12,10 +12,10 @@ import click
 import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, parse_animoto
-from images.animoto.allocation import give_back_large_blocks
 from images.animoto.concurrency.in_order import in_order
 from images.animoto.fetch import Fetcher
-from images.animoto.ffmpeg import DEFAULT_BOUNDS
+from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
+from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks
 from images.animoto.film import Canvas, Film, Pixels
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack

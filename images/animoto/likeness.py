@@ -12,7 +12,7 @@ import ffmpeg
 from PIL import Image
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.ffmpeg import PROTOCOLS, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
 from images.animoto.film import CHANNELS, Film, Pixels
 from images.animoto.lettering import Lettering, together
 from images.animoto.motion.camera import Camera

@@ -10,7 +10,7 @@ from pathlib import Path
 import trio
 
 from images.animoto.blending import blended, flat
-from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
 from images.animoto.film import Canvas, Film, Pixels
 from images.animoto.music.adding import add_music
 from images.animoto.plan import Blend, Segment, Shown, Timeline

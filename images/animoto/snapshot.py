@@ -4,7 +4,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from images.animoto.ffmpeg import PROTOCOLS, FfmpegFailed, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, FfmpegFailed, run_ffmpeg
 from images.animoto.film import Film
 
 

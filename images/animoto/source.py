@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import ffmpeg
 
-from images.animoto.ffmpeg import PROTOCOLS
+from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS
 from images.animoto.film import Film
 
 _COLOURS = {"range": "tv", "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"}

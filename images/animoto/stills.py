@@ -11,7 +11,7 @@ import ffmpeg
 import trio
 
 from cloudkon.instructions.animoto import Quality
-from images.animoto.ffmpeg import Bounds, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import Bounds, run_ffmpeg
 from images.animoto.film import Film, Pixels
 from images.animoto.h264.bits import BitWriter
 from images.animoto.h264.nal import Nal, NalType, StreamSplitter

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from cloudkon.errors import CloudKonError
-from images.animoto.ffmpeg import PROTOCOLS, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
 from images.animoto.film import Film
 from images.animoto.mp4.sound import FRAME, PRIMING, RATE
 

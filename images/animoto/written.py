@@ -15,7 +15,7 @@ from cloudkon.instructions.animoto import Quality, Slide, Transition
 from images.animoto.blending import flat
 from images.animoto.coder import FilmCoder
 from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, FfmpegFailed
+from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
 from images.animoto.film import Canvas, Film, Pixels
 from images.animoto.h264.motion import FARTHEST
 from images.animoto.h264.picture import Picture

@@ -13,7 +13,7 @@ import trio
 from cloudkon.instructions.animoto import Quality, Transition
 from images.animoto.concurrency.in_order import in_order
 from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.ffmpeg import DEFAULT_BOUNDS, Bounds, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
 from images.animoto.film import Canvas, Film
 from images.animoto.motion.camera import Camera
 from images.animoto.motion.inscription import Inscription

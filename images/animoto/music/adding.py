@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from images.animoto.ffmpeg import PROTOCOLS, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
 from images.animoto.mp4.sound import PRIMING, RATE
 from images.animoto.render import Music
 

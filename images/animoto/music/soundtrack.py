@@ -8,7 +8,7 @@ import trio
 
 from cloudkon.errors import CloudKonError, PermanentFailure
 from images.animoto.fetch import Fetcher
-from images.animoto.ffmpeg import FfmpegFailed, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
 from images.animoto.missing import Outlook, Unusable, shown
 from images.animoto.mp4.sound import CHANNELS, RATE
 from images.animoto.music.container import DECODERS, demuxer_of

@@ -24,9 +24,9 @@ from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.memory import MemoryStore
 from cloudkon.settings import Settings
-from images.animoto import ffmpeg
 from images.animoto.fetch import Fetcher, Limits
-from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
+from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.missing import Outlook
 from images.animoto.video import make_video
 from tests.support.web import Request, Web

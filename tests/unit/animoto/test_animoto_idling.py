@@ -7,9 +7,10 @@ import pytest
 import trio
 import trio.testing
 
-from images.animoto import ffmpeg, idling
-from images.animoto.ffmpeg import FfmpegFailed, run_ffmpeg
-from images.animoto.idling import LOOK_SECONDS, MOST_LOOKS, Idling
+from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
+from images.animoto.ffmpeg import stall_guard as idling
+from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
+from images.animoto.ffmpeg.stall_guard import LOOK_SECONDS, MOST_LOOKS, Idling
 from tests.support.patience import PATIENCE
 from tests.unit.animoto.films import processes_at
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import trio
 
-from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.film import Canvas
 from images.animoto.plain import PlainRenderer
 from images.animoto.verify import BadVideo, verify
@@ -215,7 +215,7 @@ ORPHAN = """
 import sys
 from pathlib import Path
 import trio
-from images.animoto.ffmpeg import run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import run_ffmpeg
 
 async def take(_piece):
     print("begun", flush=True)

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from cloudkon.instructions.animoto import Quality
-from images.animoto.ffmpeg import DEFAULT_BOUNDS
+from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
 from images.animoto.stills import CodedStill, encode_stills
 from tests.unit.animoto import corpus
 from tests.unit.animoto.shows import show

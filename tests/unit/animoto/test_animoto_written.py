@@ -13,7 +13,7 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.instructions.animoto import Quality, Transition
-from images.animoto.ffmpeg import Bounds, FfmpegFailed, run_ffmpeg
+from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.film import Canvas
 from images.animoto.likeness import compare, likeness
 from images.animoto.mp4.writer import TooLarge
@@ -269,7 +269,7 @@ async def test_an_ffmpeg_that_is_content_with_fewer_pictures_is_not_believed(
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\nexec cat > /dev/null\n")
     program.chmod(0o700)
-    monkeypatch.setattr("images.animoto.ffmpeg.get_ffmpeg_exe", lambda: str(program))
+    monkeypatch.setattr("images.animoto.ffmpeg.ffmpeg_process.get_ffmpeg_exe", lambda: str(program))
     shape = film(Transition.CUT)
     with pytest.raises(FfmpegFailed, match="ended early and said nothing"):
         await WrittenRenderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")

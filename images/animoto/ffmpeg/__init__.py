@@ -1,0 +1,1 @@
+"""Runs ffmpeg within limits of time and memory."""
