@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide
+from images.animoto.captions.lettering import lettered, letterings
 from images.animoto.film import Canvas, Film, Pixels
-from images.animoto.lettering import lettered, letterings
 from images.animoto.likeness import Veil
 from images.animoto.missing import NAMED_IN_ERROR, Missing, failure
 

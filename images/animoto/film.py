@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple, Self
 
 from cloudkon.instructions.animoto import AnimotoJob, Motion, Slide, Transition, transition_frames
-from images.animoto.lettering import Lettering
+from images.animoto.captions.lettering import Lettering
 from images.animoto.plan import FADES_THROUGH, Colour
 
 CHANNELS = 3

@@ -5,8 +5,8 @@ from typing import NamedTuple, Self
 
 from PIL import Image, ImageChops
 
+from images.animoto.captions.lettering import Lettering, together
 from images.animoto.film import Film
-from images.animoto.lettering import Lettering, together
 from images.animoto.motion.planes import Planes
 
 _BLACK, _GREY = 16, 128

@@ -4,7 +4,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cloudkon.instructions.animoto.font_characters import SCRIPTS
 from cloudkon.instructions.animoto.options import LONGEST_CAPTION, LONGEST_TITLE
-from images.animoto.lettering import FONT, lettered, letterings
+from images.animoto.captions.lettering import FONT, lettered, letterings
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import Pixels
 

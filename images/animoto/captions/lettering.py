@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-FONT = Path(__file__).parent / "fonts" / "DejaVuSansCondensed-Bold.ttf"
+FONT = Path(__file__).parents[1] / "fonts" / "DejaVuSansCondensed-Bold.ttf"
 _SMALLEST = 6
 """Pixels of a letter below which nothing shrinks any more: nobody reads it anyway."""
 _SHRINK = 0.92

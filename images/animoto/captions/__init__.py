@@ -1,0 +1,1 @@
+"""Draws titles and captions."""
