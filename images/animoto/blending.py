@@ -3,9 +3,9 @@
 import pyvips
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.film import CHANNELS, Film, Pixels
-from images.animoto.plan import Blend, Colour
-from images.animoto.seam import seam
+from images.animoto.timeline.film import CHANNELS, Film, Pixels
+from images.animoto.timeline.plan import Blend, Colour
+from images.animoto.timeline.wipe_geometry import seam
 
 
 def flat(colour: Colour, film: Film) -> bytes:

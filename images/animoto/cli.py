@@ -10,7 +10,7 @@ from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
 from images.animoto.handler import animoto
-from images.animoto.plan import described
+from images.animoto.timeline.plan import described
 from images.worker.handlers import Handler
 from images.worker.program import serve
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.film import Film
 from images.animoto.h264.bits import BitWriter
 from images.animoto.h264.levels import level_of
 from images.animoto.h264.motion import AFTER, BEFORE, moved
@@ -16,9 +15,10 @@ from images.animoto.h264.slice_data import moving, skipped
 from images.animoto.h264.slice_header import Deblocking, SliceHeader, SliceKind
 from images.animoto.mp4.track import VideoTrack
 from images.animoto.mp4.writer import Mp4Writer, Place
-from images.animoto.plan import Blend, Hold
-from images.animoto.seam import seam
 from images.animoto.stills import CodedStill, Still
+from images.animoto.timeline.film import Film
+from images.animoto.timeline.plan import Blend, Hold
+from images.animoto.timeline.wipe_geometry import seam
 
 _KEY_SECONDS: Final = 8
 """A picture is put in anew, for players to begin at, where the last such place lies so far back. It costs the picture's

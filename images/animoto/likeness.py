@@ -14,10 +14,10 @@ from PIL import Image
 from cloudkon.instructions.animoto import Transition
 from images.animoto.captions.lettering import Lettering, together
 from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
-from images.animoto.film import CHANNELS, Film, Pixels
 from images.animoto.motion.camera import Camera
 from images.animoto.motion.planes import within
-from images.animoto.plan import Blend, Colour, Hold, Segment, Shown
+from images.animoto.timeline.film import CHANNELS, Film, Pixels
+from images.animoto.timeline.plan import Blend, Colour, Hold, Segment, Shown
 from images.animoto.verify import BadVideo
 
 SIDE: Final = 4

@@ -10,10 +10,10 @@ import pyvips
 from PIL import Image
 
 from cloudkon.instructions.animoto import Fit
-from images.animoto.film import CHANNELS, Film, Pixels
 from images.animoto.missing import Unusable
 from images.animoto.picture import Kind, kind_of
 from images.animoto.room import room_for, room_for_tiles
+from images.animoto.timeline.film import CHANNELS, Film, Pixels
 
 MOST_PIXELS = 100_000_000
 """What one picture may hold. A PNG of 109 KB can hold 900 million, which take 2.7 GB once they are decoded."""

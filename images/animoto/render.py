@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from images.animoto.film import Canvas, Film
+from images.animoto.timeline.film import Canvas, Film
 
 Music = Callable[[Fraction], Awaitable[Path]]
 """Gives a file of AAC for a film of so many seconds, as ``images.animoto.mp4.sound`` takes it."""
@@ -15,7 +15,7 @@ class Renderer(Protocol):
     """Makes a film of pictures.
 
     The video is H.264 in MP4 with its index in front, 8 bit 4:2:0, limited-range BT.709 and tagged so, of constant
-    frame rate; its frames are those of ``images.animoto.plan``. The same pictures make the same bytes. It takes
+    frame rate; its frames are those of ``images.animoto.timeline.plan``. The same pictures make the same bytes. It takes
     pictures one at a time and keeps two at most, so that memory does not grow with their number.
     """
 

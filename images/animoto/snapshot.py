@@ -5,7 +5,7 @@ from pathlib import Path
 import ffmpeg
 
 from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, FfmpegFailed, run_ffmpeg
-from images.animoto.film import Film
+from images.animoto.timeline.film import Film
 
 
 async def snapshot(video: Path, film: Film, frame: int) -> bytes:

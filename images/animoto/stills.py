@@ -12,7 +12,6 @@ import trio
 
 from cloudkon.instructions.animoto import Quality
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, run_ffmpeg
-from images.animoto.film import Film, Pixels
 from images.animoto.h264.bits import BitWriter
 from images.animoto.h264.nal import Nal, NalType, StreamSplitter
 from images.animoto.h264.picture import Picture
@@ -20,6 +19,7 @@ from images.animoto.h264.sequence import Sequence
 from images.animoto.h264.slice_header import Deblocking, SliceKind, read_slice
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.source import Effort, pictures_from_pipe
+from images.animoto.timeline.film import Film, Pixels
 
 EFFORTS = {
     Quality.FAST: Effort("ultrafast", 15, "cabac=0"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cloudkon.errors import CloudKonError
 from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
-from images.animoto.film import Film
 from images.animoto.mp4.sound import FRAME, PRIMING, RATE
+from images.animoto.timeline.film import Film
 
 
 class BadVideo(CloudKonError):

@@ -20,7 +20,6 @@ from images.animoto.album import Album
 from images.animoto.concurrency.in_order import in_order
 from images.animoto.concurrency.ungrouped import ungrouped
 from images.animoto.fetch import Fetcher
-from images.animoto.film import Canvas, Film
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.likeness import LONG_SIDE, SIDE, Sight, compare, likeness
 from images.animoto.missing import Missing, Unusable, note
@@ -29,9 +28,10 @@ from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.normalise import normalise, poster
 from images.animoto.plain import PlainRenderer
-from images.animoto.plan import frames_of, plan
 from images.animoto.render import Renderer
 from images.animoto.snapshot import snapshot
+from images.animoto.timeline.film import Canvas, Film
+from images.animoto.timeline.plan import frames_of, plan
 from images.animoto.verify import BadVideo, verify
 from images.animoto.written import WrittenRenderer, refusal
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from images.animoto.blending import blended, flat
 from images.animoto.normalise import poster
-from images.animoto.plan import Colour, Hold, Shown
+from images.animoto.timeline.plan import Colour, Hold, Shown
 from images.animoto.written import WrittenRenderer
 from tests.unit.animoto import corpus
 from tests.unit.animoto.shows import Show

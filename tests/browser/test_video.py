@@ -16,7 +16,7 @@ from cloudkon.log import Log
 from cloudkon.memory import MemoryStore
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from images.animoto.film import Film
+from images.animoto.timeline.film import Film
 from images.animoto.video import make_video
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.animoto.film import Film
+from images.animoto.timeline.film import Film
 from tests.containers.composed import Composed, until
 from tests.containers.docker_cli import SEALED, docker
 from tests.unit.animoto.films import frames_of

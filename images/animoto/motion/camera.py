@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from cloudkon.instructions.animoto import Slide
-from images.animoto.film import Film
-from images.animoto.motion.move import WHOLE, Move, Window
-from images.animoto.plan import Timeline
+from images.animoto.timeline.film import Film
+from images.animoto.timeline.move import WHOLE, Move, Window
+from images.animoto.timeline.plan import Timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import NamedTuple, Self
 from PIL import Image, ImageChops
 
 from images.animoto.captions.lettering import Lettering, together
-from images.animoto.film import Film
 from images.animoto.motion.planes import Planes
+from images.animoto.timeline.film import Film
 
 _BLACK, _GREY = 16, 128
 """What is no light in Y, and no colour in Cb and Cr."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from images.animoto.film import Film
+from images.animoto.timeline.film import Film
 from tests.unit.animoto.corpus import Pixels
 
 BACK_TO_RGB = [

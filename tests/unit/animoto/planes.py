@@ -10,8 +10,8 @@ import numpy.typing as npt
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.film import Film
-from images.animoto.plan import Blend, Hold, Segment
+from images.animoto.timeline.film import Film
+from images.animoto.timeline.plan import Blend, Hold, Segment
 from tests.unit.animoto.corpus import Pixels
 
 DECODERS = ["h264", "libopenh264"]

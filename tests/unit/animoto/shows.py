@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
-from images.animoto.film import Canvas, Film
-from images.animoto.plan import Segment, frames_of, plan
+from images.animoto.timeline.film import Canvas, Film
+from images.animoto.timeline.plan import Segment, frames_of, plan
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 from cloudkon.instructions.animoto import Fit
-from images.animoto.film import Film
+from images.animoto.timeline.film import Film
 from images.animoto.missing import Unusable
 from images.animoto.normalise import normalise
 

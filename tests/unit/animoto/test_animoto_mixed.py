@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
-from images.animoto.film import Canvas, Film
 from images.animoto.likeness import compare, likeness
 from images.animoto.plain import PlainRenderer
-from images.animoto.plan import frames_of, plan
 from images.animoto.render import Renderer
+from images.animoto.timeline.film import Canvas, Film
+from images.animoto.timeline.plan import frames_of, plan
 from images.animoto.verify import verify
 from images.animoto.written import WrittenRenderer
 from tests.unit.animoto import corpus, films

@@ -13,13 +13,13 @@ import pytest
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, Motion, Quality, Slide, Transition
 from cloudkon.memory import MemoryStore
-from images.animoto.film import Canvas, Film
 from images.animoto.likeness import LONG_SIDE, Sight, Veil, compare, likeness
 from images.animoto.motion.camera import Camera, cameras
-from images.animoto.motion.move import WHOLE, Move
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.motion.planes import Planes
-from images.animoto.plan import Colour, described, frames_of, plan
+from images.animoto.timeline.film import Canvas, Film
+from images.animoto.timeline.move import WHOLE, Move
+from images.animoto.timeline.plan import Colour, described, frames_of, plan
 from images.animoto.verify import BadVideo, verify
 from images.animoto.video import make_video
 from tests.support.web import Web

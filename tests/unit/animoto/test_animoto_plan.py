@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition, transition_frames
 from images.animoto.cli import main
-from images.animoto.film import Film
-from images.animoto.plan import FADES_THROUGH, Blend, Colour, Hold, Segment, described, frames_of, plan
+from images.animoto.timeline.film import Film
+from images.animoto.timeline.plan import FADES_THROUGH, Blend, Colour, Hold, Segment, described, frames_of, plan
 
 LINK = "https://example.org/one.jpg"
 FPS = st.integers(1, 60)

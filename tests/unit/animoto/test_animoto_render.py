@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.film import Canvas
 from images.animoto.plain import PlainRenderer
+from images.animoto.timeline.film import Canvas
 from images.animoto.verify import BadVideo, verify
 from tests.support.patience import until
 from tests.support.web import Web

@@ -6,10 +6,10 @@ import pyvips
 
 from cloudkon.instructions.animoto import Fit
 from images.animoto import room
-from images.animoto.film import Film
 from images.animoto.missing import Unusable
 from images.animoto.normalise import normalise
 from images.animoto.picture import Kind
+from images.animoto.timeline.film import Film
 from tests.unit.animoto.corpus import encoded, saved, scenery
 
 FILM = Film(160, 90, 30)

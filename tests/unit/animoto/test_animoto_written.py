@@ -14,11 +14,11 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.instructions.animoto import Quality, Transition
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.film import Canvas
 from images.animoto.likeness import compare, likeness
 from images.animoto.mp4.writer import TooLarge
 from images.animoto.plain import PlainRenderer
 from images.animoto.render import Renderer
+from images.animoto.timeline.film import Canvas
 from images.animoto.verify import BadVideo, verify
 from images.animoto.written import WrittenRenderer, refusal
 from tests.unit.animoto import corpus
