@@ -18,7 +18,7 @@ from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
 from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
-from images.animoto.normalise import normalise
+from images.animoto.pictures.normalise import normalise
 from images.animoto.stills import CodedStill, encode_stills
 from images.animoto.timeline.film import Canvas, Film, Pixels
 from images.animoto.timeline.plan import frames_of

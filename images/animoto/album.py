@@ -7,7 +7,7 @@ import trio
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide
 from images.animoto.captions.lettering import lettered, letterings
 from images.animoto.likeness import Veil
-from images.animoto.missing import NAMED_IN_ERROR, Missing, failure
+from images.animoto.pictures.missing import NAMED_IN_ERROR, Missing, failure
 from images.animoto.timeline.film import Canvas, Film, Pixels
 
 

@@ -22,7 +22,7 @@ from cloudkon.ports import Store
 from cloudkon.settings import Settings
 from images.animoto.connection import Leash, PinnedAdapter
 from images.animoto.links import Destination, check_bucket, resolve
-from images.animoto.missing import Outlook, Unusable
+from images.animoto.pictures.missing import Outlook, Unusable
 
 _HEADERS = {
     "User-Agent": f"CloudKon-animoto/{cloudkon.__version__}",

@@ -22,11 +22,11 @@ from images.animoto.concurrency.ungrouped import ungrouped
 from images.animoto.fetch import Fetcher
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.likeness import LONG_SIDE, SIDE, Sight, compare, likeness
-from images.animoto.missing import Missing, Unusable, note
 from images.animoto.motion.camera import cameras
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
-from images.animoto.normalise import normalise, poster
+from images.animoto.pictures.missing import Missing, Unusable, note
+from images.animoto.pictures.normalise import normalise, poster
 from images.animoto.plain import PlainRenderer
 from images.animoto.render import Renderer
 from images.animoto.snapshot import snapshot

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.animoto.blending import blended, flat
-from images.animoto.normalise import poster
+from images.animoto.pictures.normalise import poster
 from images.animoto.timeline.plan import Colour, Hold, Shown
 from images.animoto.written import WrittenRenderer
 from tests.unit.animoto import corpus

@@ -9,10 +9,10 @@ import trio
 from cloudkon.errors import CloudKonError, PermanentFailure
 from images.animoto.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
-from images.animoto.missing import Outlook, Unusable, shown
 from images.animoto.mp4.sound import CHANNELS, RATE
 from images.animoto.music.container import DECODERS, demuxer_of
 from images.animoto.music.loudness import TOO_DAMAGED, Level, level_for, measured
+from images.animoto.pictures.missing import Outlook, Unusable, shown
 
 _KILOBITS = 192
 """A second, at which few people hear that AAC was there."""

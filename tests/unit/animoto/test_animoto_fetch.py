@@ -19,7 +19,7 @@ from cloudkon.ports import StoredObject
 from cloudkon.settings import Settings
 from images.animoto import links
 from images.animoto.fetch import Fetcher, Limits
-from images.animoto.missing import Outlook, Unusable
+from images.animoto.pictures.missing import Outlook, Unusable
 from tests.support.web import Request, Web, http_date
 from tests.unit.animoto.test_animoto_links import Resolver
 

@@ -27,7 +27,7 @@ from cloudkon.settings import Settings
 from images.animoto.fetch import Fetcher, Limits
 from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.missing import Outlook
+from images.animoto.pictures.missing import Outlook
 from images.animoto.video import make_video
 from tests.support.web import Request, Web
 from tests.unit.animoto import corpus
@@ -156,8 +156,8 @@ import json, sys
 from pathlib import Path
 from cloudkon.instructions.animoto import Fit
 from images.animoto.timeline.film import Film
-from images.animoto.missing import Unusable
-from images.animoto.normalise import normalise
+from images.animoto.pictures.missing import Unusable
+from images.animoto.pictures.normalise import normalise
 
 found = {}
 for path in map(Path, sys.argv[1:]):

@@ -6,7 +6,7 @@ import trio
 
 from cloudkon.settings import Settings
 from images.animoto.links import check_bucket, is_public, resolve
-from images.animoto.missing import Outlook, Unusable
+from images.animoto.pictures.missing import Outlook, Unusable
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pyvips
 from PIL import Image, ImageOps
 
 from cloudkon.instructions.animoto import Fit
-from images.animoto.missing import Unusable
-from images.animoto.normalise import normalise, poster
+from images.animoto.pictures.missing import Unusable
+from images.animoto.pictures.normalise import normalise, poster
 from images.animoto.timeline.film import Film
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, GREY, RED, SAND, WHITE, as_pixels, encoded, flat, near, saved

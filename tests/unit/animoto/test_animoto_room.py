@@ -5,10 +5,10 @@ import pytest
 import pyvips
 
 from cloudkon.instructions.animoto import Fit
-from images.animoto import room
-from images.animoto.missing import Unusable
-from images.animoto.normalise import normalise
-from images.animoto.picture import Kind
+from images.animoto.pictures import memory_budget as room
+from images.animoto.pictures.file_type import Kind
+from images.animoto.pictures.missing import Unusable
+from images.animoto.pictures.normalise import normalise
 from images.animoto.timeline.film import Film
 from tests.unit.animoto.corpus import encoded, saved, scenery
 

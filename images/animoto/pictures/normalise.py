@@ -10,9 +10,9 @@ import pyvips
 from PIL import Image
 
 from cloudkon.instructions.animoto import Fit
-from images.animoto.missing import Unusable
-from images.animoto.picture import Kind, kind_of
-from images.animoto.room import room_for, room_for_tiles
+from images.animoto.pictures.file_type import Kind, kind_of
+from images.animoto.pictures.memory_budget import room_for, room_for_tiles
+from images.animoto.pictures.missing import Unusable
 from images.animoto.timeline.film import CHANNELS, Film, Pixels
 
 MOST_PIXELS = 100_000_000

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from images.animoto.missing import Unusable
-from images.animoto.picture import Kind
+from images.animoto.pictures.file_type import Kind
+from images.animoto.pictures.missing import Unusable
 
 BYTES_A_PIXEL: Final = {
     Kind.JPEG: 7,
