@@ -13,7 +13,7 @@ import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, parse_animoto
 from images.animoto.concurrency.in_order import in_order
-from images.animoto.fetch import Fetcher
+from images.animoto.fetch.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
 from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks
 from images.animoto.motion.moving import MovingRenderer

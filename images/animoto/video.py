@@ -19,7 +19,7 @@ from cloudkon.ports import Store, StoredObject
 from images.animoto.album import Album
 from images.animoto.concurrency.in_order import in_order
 from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.fetch import Fetcher
+from images.animoto.fetch.fetch import Fetcher
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.likeness import LONG_SIDE, SIDE, Sight, compare, likeness
 from images.animoto.motion.camera import cameras

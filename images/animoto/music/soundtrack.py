@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from cloudkon.errors import CloudKonError, PermanentFailure
-from images.animoto.fetch import Fetcher
+from images.animoto.fetch.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
 from images.animoto.mp4.sound import CHANNELS, RATE
 from images.animoto.music.container import DECODERS, demuxer_of

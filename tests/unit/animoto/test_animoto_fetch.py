@@ -17,8 +17,8 @@ from cloudkon.errors import AccessDenied, CloudKonError, NoFleet, Throttled
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from cloudkon.settings import Settings
-from images.animoto import links
-from images.animoto.fetch import Fetcher, Limits
+from images.animoto.fetch import address_guard as links
+from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.pictures.missing import Outlook, Unusable
 from tests.support.web import Request, Web, http_date
 from tests.unit.animoto.test_animoto_links import Resolver
@@ -110,7 +110,7 @@ async def test_the_wait_is_the_one_that_the_server_asks_for(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("images.animoto.fetch.trio.sleep", sleep)
+    monkeypatch.setattr("images.animoto.fetch.fetch.trio.sleep", sleep)
     web.answers["/one.jpg"] = in_turn(
         lambda request: request.reply(429, headers={"Retry-After": asks()}), lambda request: request.reply(200, BODY)
     )
@@ -127,7 +127,7 @@ async def test_without_its_word_the_waits_double(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("images.animoto.fetch.trio.sleep", sleep)
+    monkeypatch.setattr("images.animoto.fetch.fetch.trio.sleep", sleep)
     web.answers["/one.jpg"] = lambda request: request.reply(503, headers={"Retry-After": "soon"})
     error = await refusal(Fetcher(settings, store, Limits(), jitter=lambda: 0.0), web.link("/one.jpg"), path)
     assert waits == [0.5, 1.0, 2.0]

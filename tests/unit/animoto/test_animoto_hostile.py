@@ -24,7 +24,7 @@ from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.memory import MemoryStore
 from cloudkon.settings import Settings
-from images.animoto.fetch import Fetcher, Limits
+from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.pictures.missing import Outlook

@@ -5,7 +5,7 @@ import pytest
 import trio
 
 from cloudkon.settings import Settings
-from images.animoto.links import check_bucket, is_public, resolve
+from images.animoto.fetch.address_guard import check_bucket, is_public, resolve
 from images.animoto.pictures.missing import Outlook, Unusable
 
 

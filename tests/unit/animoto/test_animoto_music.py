@@ -10,7 +10,7 @@ import pytest
 from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.memory import MemoryStore
 from cloudkon.settings import Settings
-from images.animoto.fetch import Fetcher, Limits
+from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.mp4.sound import Sound
 from images.animoto.music.loudness import measured
 from images.animoto.music.soundtrack import Soundtrack

@@ -18,7 +18,7 @@ from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing, Slide, Tra
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from images.animoto.concurrency.in_order import in_order
-from images.animoto.fetch import Fetcher, Limits
+from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.pictures.missing import Missing, Outlook, failure, note, shown
 from images.animoto.render import Music
 from images.animoto.timeline.film import Canvas, Film

@@ -2,7 +2,7 @@
 
 A worker sits inside a private network, and on ECS 169.254.170.2 hands out its credentials to whoever asks from there.
 So a link's host is resolved here, each address it resolves to must be public, and the connection is then made to
-these very addresses (``images.animoto.connection``): a second resolution could answer otherwise.
+these very addresses (``images.animoto.fetch.http_connection``): a second resolution could answer otherwise.
 """
 
 import ipaddress

@@ -20,8 +20,8 @@ import cloudkon
 from cloudkon.errors import NoFleet, ObjectMissing, ServiceError, Unavailable
 from cloudkon.ports import Store
 from cloudkon.settings import Settings
-from images.animoto.connection import Leash, PinnedAdapter
-from images.animoto.links import Destination, check_bucket, resolve
+from images.animoto.fetch.address_guard import Destination, check_bucket, resolve
+from images.animoto.fetch.http_connection import Leash, PinnedAdapter
 from images.animoto.pictures.missing import Outlook, Unusable
 
 _HEADERS = {

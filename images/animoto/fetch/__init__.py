@@ -1,0 +1,1 @@
+"""Downloads pictures and music from links."""
