@@ -13,16 +13,16 @@ import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, parse_animoto
 from images.animoto.concurrency.in_order import in_order
+from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.stills import CodedStill, encode_stills
 from images.animoto.fetch.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
 from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.pictures.normalise import normalise
-from images.animoto.stills import CodedStill, encode_stills
 from images.animoto.timeline.film import Canvas, Film, Pixels
 from images.animoto.timeline.plan import frames_of
-from images.animoto.written import WrittenRenderer
 
 
 @click.command()

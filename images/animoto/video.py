@@ -19,6 +19,9 @@ from cloudkon.ports import Store, StoredObject
 from images.animoto.album import Album
 from images.animoto.concurrency.in_order import in_order
 from images.animoto.concurrency.ungrouped import ungrouped
+from images.animoto.encode.ffmpeg_renderer import PlainRenderer
+from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
+from images.animoto.encode.renderer import Renderer
 from images.animoto.fetch.fetch import Fetcher
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.likeness import LONG_SIDE, SIDE, Sight, compare, likeness
@@ -27,13 +30,10 @@ from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.pictures.missing import Missing, Unusable, note
 from images.animoto.pictures.normalise import normalise, poster
-from images.animoto.plain import PlainRenderer
-from images.animoto.render import Renderer
 from images.animoto.snapshot import snapshot
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.timeline.plan import frames_of, plan
 from images.animoto.verify import BadVideo, verify
-from images.animoto.written import WrittenRenderer, refusal
 
 _FETCHES = 8
 """Pictures that are fetched at a time, or wait on the disk for those before them."""

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.animoto.blending import blended, flat
+from images.animoto.encode.blending import blended, flat
+from images.animoto.encode.h264_renderer import WrittenRenderer
 from images.animoto.pictures.normalise import poster
 from images.animoto.timeline.plan import Colour, Hold, Shown
-from images.animoto.written import WrittenRenderer
 from tests.unit.animoto import corpus
 from tests.unit.animoto.shows import Show
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
+from images.animoto.encode.ffmpeg_renderer import PlainRenderer
+from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.renderer import Renderer
 from images.animoto.likeness import compare, likeness
-from images.animoto.plain import PlainRenderer
-from images.animoto.render import Renderer
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.timeline.plan import frames_of, plan
 from images.animoto.verify import verify
-from images.animoto.written import WrittenRenderer
 from tests.unit.animoto import corpus, films
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
 

@@ -11,12 +11,12 @@ from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
+from images.animoto.encode.ffmpeg_renderer import PlainRenderer
+from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.renderer import Renderer
 from images.animoto.music.loudness import measured
-from images.animoto.plain import PlainRenderer
-from images.animoto.render import Renderer
 from images.animoto.verify import BadVideo, verify
 from images.animoto.video import make_video
-from images.animoto.written import WrittenRenderer
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.films import description, processes_at

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import trio
 
+from images.animoto.encode.ffmpeg_renderer import PlainRenderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.plain import PlainRenderer
 from images.animoto.timeline.film import Canvas
 from images.animoto.verify import BadVideo, verify
 from tests.support.patience import until

@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from cloudkon.instructions.animoto import Quality
+from images.animoto.encode.stills import CodedStill, encode_stills
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
-from images.animoto.stills import CodedStill, encode_stills
 from tests.unit.animoto import corpus
 from tests.unit.animoto.shows import show
 
@@ -19,7 +19,7 @@ async def test_the_encoder_has_few_pictures_at_a_time_and_needs_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: Quality, size: tuple[int, int]
 ) -> None:
     """Of small pictures too, which fit into buffers on the way by dozens."""
-    monkeypatch.setattr("images.animoto.stills._PATIENCE", math.inf)
+    monkeypatch.setattr("images.animoto.encode.stills._PATIENCE", math.inf)
     film = show(width=size[0], height=size[1]).film
     given, taken, most = 0, 0, 0
 

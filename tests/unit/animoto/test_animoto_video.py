@@ -18,12 +18,12 @@ from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing, Slide, Tra
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from images.animoto.concurrency.in_order import in_order
+from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.renderer import Music
 from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.pictures.missing import Missing, Outlook, failure, note, shown
-from images.animoto.render import Music
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.video import make_video
-from images.animoto.written import WrittenRenderer
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near

@@ -13,14 +13,14 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.instructions.animoto import Quality, Transition
+from images.animoto.encode.ffmpeg_renderer import PlainRenderer
+from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
+from images.animoto.encode.renderer import Renderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.likeness import compare, likeness
 from images.animoto.mp4.writer import TooLarge
-from images.animoto.plain import PlainRenderer
-from images.animoto.render import Renderer
 from images.animoto.timeline.film import Canvas
 from images.animoto.verify import BadVideo, verify
-from images.animoto.written import WrittenRenderer, refusal
 from tests.unit.animoto import corpus
 from tests.unit.animoto.films import description, frames_of, processes_at
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
@@ -198,7 +198,7 @@ async def test_a_picture_that_comes_again_is_coded_once(
         async with aclosing(counted(options.pop("feed"))) as feed:  # type: ignore[arg-type]  # the pictures
             await encode(arguments, feed=feed, **options)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr("images.animoto.stills.run_ffmpeg", counting)
+    monkeypatch.setattr("images.animoto.encode.stills.run_ffmpeg", counting)
     frames = frames_of(await written(tmp_path, shape, pictures), shape.film)
     assert coded == 3 + (transition is Transition.FADE_WHITE)
     for number, picture in enumerate(pictures):

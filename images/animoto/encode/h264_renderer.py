@@ -12,17 +12,17 @@ from pathlib import Path
 import trio
 
 from cloudkon.instructions.animoto import Quality, Slide, Transition
-from images.animoto.blending import flat
-from images.animoto.coder import FilmCoder
 from images.animoto.concurrency.ungrouped import ungrouped
+from images.animoto.encode.blending import flat
+from images.animoto.encode.frame_writer import FilmCoder
+from images.animoto.encode.renderer import Music
+from images.animoto.encode.stills import EFFORTS, CodedStill, Still, encode_stills
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
 from images.animoto.h264.motion import FARTHEST
 from images.animoto.h264.picture import Picture
 from images.animoto.h264.sequence import Sequence
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.mp4.writer import Mp4Writer, Place
-from images.animoto.render import Music
-from images.animoto.stills import EFFORTS, CodedStill, Still, encode_stills
 from images.animoto.timeline.film import Canvas, Film, Pixels
 from images.animoto.timeline.plan import Blend, Hold, Segment, Shown, Timeline
 

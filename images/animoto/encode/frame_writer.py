@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from cloudkon.instructions.animoto import Transition
+from images.animoto.encode.stills import CodedStill, Still
 from images.animoto.h264.bits import BitWriter
 from images.animoto.h264.levels import level_of
 from images.animoto.h264.motion import AFTER, BEFORE, moved
@@ -15,7 +16,6 @@ from images.animoto.h264.slice_data import moving, skipped
 from images.animoto.h264.slice_header import Deblocking, SliceHeader, SliceKind
 from images.animoto.mp4.track import VideoTrack
 from images.animoto.mp4.writer import Mp4Writer, Place
-from images.animoto.stills import CodedStill, Still
 from images.animoto.timeline.film import Film
 from images.animoto.timeline.plan import Blend, Hold
 from images.animoto.timeline.wipe_geometry import seam

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import trio
 
-from images.animoto.blending import blended, flat
+from images.animoto.encode.blending import blended, flat
+from images.animoto.encode.ffmpeg_io import Effort, film_by_x264, pictures_from_pipe
+from images.animoto.encode.renderer import Music
+from images.animoto.encode.sound_muxer import add_music
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
-from images.animoto.music.adding import add_music
-from images.animoto.render import Music
-from images.animoto.source import Effort, film_by_x264, pictures_from_pipe
 from images.animoto.timeline.film import Canvas, Film, Pixels
 from images.animoto.timeline.plan import Blend, Segment, Shown, Timeline
 

@@ -1,0 +1,1 @@
+"""From normalised pictures to a video file."""
