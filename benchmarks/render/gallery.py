@@ -20,9 +20,9 @@ from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 from demo.pictures import render
 from demo.scene import SCENES
-from images.animoto.snapshot import snapshot
 from images.animoto.timeline.film import Film
 from images.animoto.timeline.plan import frames_of
+from images.animoto.verify.frame_grab import snapshot
 from images.animoto.video import make_video
 
 GALLERY: Final = Path(__file__).parents[2] / "docs" / "gallery"

@@ -6,9 +6,9 @@ import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide
 from images.animoto.captions.lettering import lettered, letterings
-from images.animoto.likeness import Veil
 from images.animoto.pictures.missing import NAMED_IN_ERROR, Missing, failure
 from images.animoto.timeline.film import Canvas, Film, Pixels
+from images.animoto.verify.visual_check import Veil
 
 
 class Album:

@@ -24,16 +24,16 @@ from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
 from images.animoto.encode.renderer import Renderer
 from images.animoto.fetch.fetch import Fetcher
 from images.animoto.h264.unsupported import Unsupported
-from images.animoto.likeness import LONG_SIDE, SIDE, Sight, compare, likeness
 from images.animoto.motion.camera import cameras
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.pictures.missing import Missing, Unusable, note
 from images.animoto.pictures.normalise import normalise, poster
-from images.animoto.snapshot import snapshot
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.timeline.plan import frames_of, plan
-from images.animoto.verify import BadVideo, verify
+from images.animoto.verify.frame_grab import snapshot
+from images.animoto.verify.verify import BadVideo, verify
+from images.animoto.verify.visual_check import LONG_SIDE, SIDE, Sight, compare, likeness
 
 _FETCHES = 8
 """Pictures that are fetched at a time, or wait on the disk for those before them."""

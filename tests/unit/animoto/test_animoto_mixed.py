@@ -11,10 +11,10 @@ from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
 from images.animoto.encode.ffmpeg_renderer import PlainRenderer
 from images.animoto.encode.h264_renderer import WrittenRenderer
 from images.animoto.encode.renderer import Renderer
-from images.animoto.likeness import compare, likeness
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.timeline.plan import frames_of, plan
-from images.animoto.verify import verify
+from images.animoto.verify.verify import verify
+from images.animoto.verify.visual_check import compare, likeness
 from tests.unit.animoto import corpus, films
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
 

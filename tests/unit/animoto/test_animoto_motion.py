@@ -13,14 +13,14 @@ import pytest
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, Motion, Quality, Slide, Transition
 from cloudkon.memory import MemoryStore
-from images.animoto.likeness import LONG_SIDE, Sight, Veil, compare, likeness
 from images.animoto.motion.camera import Camera, cameras
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.motion.planes import Planes
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.timeline.move import WHOLE, Move
 from images.animoto.timeline.plan import Colour, described, frames_of, plan
-from images.animoto.verify import BadVideo, verify
+from images.animoto.verify.verify import BadVideo, verify
+from images.animoto.verify.visual_check import LONG_SIDE, Sight, Veil, compare, likeness
 from images.animoto.video import make_video
 from tests.support.web import Web
 from tests.unit.animoto import corpus

@@ -15,7 +15,7 @@ from images.animoto.encode.ffmpeg_renderer import PlainRenderer
 from images.animoto.encode.h264_renderer import WrittenRenderer
 from images.animoto.encode.renderer import Renderer
 from images.animoto.music.loudness import measured
-from images.animoto.verify import BadVideo, verify
+from images.animoto.verify.verify import BadVideo, verify
 from images.animoto.video import make_video
 from tests.support.web import Web
 from tests.unit.animoto import corpus

@@ -16,7 +16,7 @@ import trio
 from images.animoto.encode.ffmpeg_renderer import PlainRenderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.timeline.film import Canvas
-from images.animoto.verify import BadVideo, verify
+from images.animoto.verify.verify import BadVideo, verify
 from tests.support.patience import until
 from tests.support.web import Web
 from tests.unit.animoto import corpus

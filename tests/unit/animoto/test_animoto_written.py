@@ -17,10 +17,10 @@ from images.animoto.encode.ffmpeg_renderer import PlainRenderer
 from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
 from images.animoto.encode.renderer import Renderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.likeness import compare, likeness
 from images.animoto.mp4.writer import TooLarge
 from images.animoto.timeline.film import Canvas
-from images.animoto.verify import BadVideo, verify
+from images.animoto.verify.verify import BadVideo, verify
+from images.animoto.verify.visual_check import compare, likeness
 from tests.unit.animoto import corpus
 from tests.unit.animoto.films import description, frames_of, processes_at
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same

@@ -18,7 +18,7 @@ from images.animoto.motion.camera import Camera
 from images.animoto.motion.planes import within
 from images.animoto.timeline.film import CHANNELS, Film, Pixels
 from images.animoto.timeline.plan import Blend, Colour, Hold, Segment, Shown
-from images.animoto.verify import BadVideo
+from images.animoto.verify.verify import BadVideo
 
 SIDE: Final = 4
 """Few, so that what a small film loses of its colours, which it has for every second pixel, does not matter."""

@@ -1,0 +1,1 @@
+"""Checks a video against its plan before it is stored."""
