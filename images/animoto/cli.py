@@ -9,7 +9,7 @@ from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
-from images.animoto.handler import animoto
+from images.animoto.slideshow_handler import animoto
 from images.animoto.timeline.plan import described
 from images.worker.handlers import Handler
 from images.worker.program import serve

@@ -16,7 +16,6 @@ from cloudkon.errors import CloudKonError, Unavailable
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Slide
 from cloudkon.ports import Store, StoredObject
-from images.animoto.album import Album
 from images.animoto.concurrency.in_order import in_order
 from images.animoto.concurrency.ungrouped import ungrouped
 from images.animoto.encode.ffmpeg_renderer import PlainRenderer
@@ -27,6 +26,7 @@ from images.animoto.h264.unsupported import Unsupported
 from images.animoto.motion.camera import cameras
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
+from images.animoto.picture_stream import Album
 from images.animoto.pictures.missing import Missing, Unusable, note
 from images.animoto.pictures.normalise import normalise, poster
 from images.animoto.timeline.film import Canvas, Film

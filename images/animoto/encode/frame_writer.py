@@ -10,10 +10,10 @@ from images.animoto.h264.bits import BitWriter
 from images.animoto.h264.levels import level_of
 from images.animoto.h264.motion import AFTER, BEFORE, moved
 from images.animoto.h264.nal import Nal
-from images.animoto.h264.picture import Picture
-from images.animoto.h264.sequence import MACROBLOCK, Sequence
+from images.animoto.h264.pps import Picture
 from images.animoto.h264.slice_data import moving, skipped
 from images.animoto.h264.slice_header import Deblocking, SliceHeader, SliceKind
+from images.animoto.h264.sps import MACROBLOCK, Sequence
 from images.animoto.mp4.track import VideoTrack
 from images.animoto.mp4.writer import Mp4Writer, Place
 from images.animoto.timeline.film import Film

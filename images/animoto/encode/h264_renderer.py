@@ -19,8 +19,8 @@ from images.animoto.encode.renderer import Music
 from images.animoto.encode.stills import EFFORTS, CodedStill, Still, encode_stills
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
 from images.animoto.h264.motion import FARTHEST
-from images.animoto.h264.picture import Picture
-from images.animoto.h264.sequence import Sequence
+from images.animoto.h264.pps import Picture
+from images.animoto.h264.sps import Sequence
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.mp4.writer import Mp4Writer, Place
 from images.animoto.timeline.film import Canvas, Film, Pixels

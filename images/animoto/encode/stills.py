@@ -15,9 +15,9 @@ from images.animoto.encode.ffmpeg_io import Effort, pictures_from_pipe
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, run_ffmpeg
 from images.animoto.h264.bits import BitWriter
 from images.animoto.h264.nal import Nal, NalType, StreamSplitter
-from images.animoto.h264.picture import Picture
-from images.animoto.h264.sequence import Sequence
+from images.animoto.h264.pps import Picture
 from images.animoto.h264.slice_header import Deblocking, SliceKind, read_slice
+from images.animoto.h264.sps import Sequence
 from images.animoto.h264.unsupported import Unsupported
 from images.animoto.timeline.film import Film, Pixels
 

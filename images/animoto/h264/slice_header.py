@@ -5,8 +5,8 @@ from enum import IntEnum
 
 from images.animoto.h264.bits import BitReader, BitWriter
 from images.animoto.h264.nal import Nal, NalType
-from images.animoto.h264.picture import Picture
-from images.animoto.h264.sequence import Sequence
+from images.animoto.h264.pps import Picture
+from images.animoto.h264.sps import Sequence
 from images.animoto.h264.unsupported import Unsupported
 
 _KINDS = 5

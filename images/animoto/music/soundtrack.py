@@ -10,8 +10,8 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 from images.animoto.fetch.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
 from images.animoto.mp4.sound import CHANNELS, RATE
-from images.animoto.music.container import DECODERS, demuxer_of
 from images.animoto.music.loudness import TOO_DAMAGED, Level, level_for, measured
+from images.animoto.music.sound_format import DECODERS, demuxer_of
 from images.animoto.pictures.missing import Outlook, Unusable, shown
 
 _KILOBITS = 192

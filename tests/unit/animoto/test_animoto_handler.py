@@ -9,7 +9,7 @@ import pytest
 from cloudkon.errors import InvalidInstruction
 from cloudkon.handler import Context
 from cloudkon.memory import memory_services
-from images.animoto.handler import animoto
+from images.animoto.slideshow_handler import animoto
 from tests.support.web import Web
 from tests.unit.animoto import corpus
 
@@ -46,7 +46,7 @@ def test_a_bad_instruction_is_refused_before_anything_is_asked_of_the_store(
 
 def test_the_worker_s_own_process_stays_small() -> None:
     """It only looks the handler up; slot processes run it."""
-    program = "import sys, images.animoto.handler; print([m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules])"
+    program = "import sys, images.animoto.slideshow_handler; print([m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules])"
     said = subprocess.run(
         [sys.executable, "-c", program], cwd=Path(__file__).parents[3], check=True, capture_output=True, text=True
     )

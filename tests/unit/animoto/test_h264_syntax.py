@@ -8,10 +8,10 @@ from images.animoto.h264.bits import BitReader, BitWriter
 from images.animoto.h264.levels import level_of
 from images.animoto.h264.motion import AFTER, BEFORE, Motion, Neighbours, Vector, moved
 from images.animoto.h264.nal import Nal
-from images.animoto.h264.picture import Picture
-from images.animoto.h264.sequence import Sequence
+from images.animoto.h264.pps import Picture
 from images.animoto.h264.slice_data import moving, skipped
 from images.animoto.h264.slice_header import Deblocking, SliceHeader, SliceKind, read_slice
+from images.animoto.h264.sps import Sequence
 from images.animoto.h264.unsupported import Unsupported
 
 SEQUENCES = st.builds(
