@@ -15,8 +15,8 @@ class Renderer(Protocol):
     """Makes a film of pictures.
 
     The video is H.264 in MP4 with its index in front, 8 bit 4:2:0, limited-range BT.709 and tagged so, of constant
-    frame rate; its frames are those of ``images.animoto.timeline.plan``. The same pictures make the same bytes. It takes
-    pictures one at a time and keeps two at most, so that memory does not grow with their number.
+    frame rate; its frames are those of ``images.animoto.timeline.plan``. The same pictures make the same bytes. It
+    takes pictures one at a time and keeps two at most, so that memory does not grow with their number.
     """
 
     @property

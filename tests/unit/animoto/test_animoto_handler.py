@@ -46,7 +46,8 @@ def test_a_bad_instruction_is_refused_before_anything_is_asked_of_the_store(
 
 def test_the_worker_s_own_process_stays_small() -> None:
     """It only looks the handler up; slot processes run it."""
-    program = "import sys, images.animoto.slideshow_handler; print([m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules])"
+    heavy = "[m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules]"
+    program = f"import sys, images.animoto.slideshow_handler; print({heavy})"
     said = subprocess.run(
         [sys.executable, "-c", program], cwd=Path(__file__).parents[3], check=True, capture_output=True, text=True
     )
