@@ -8,7 +8,7 @@ import pytest
 from client.cli.main import COMMANDS
 from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
-from fleet.commands import fleet
+from fleet.cli.commands import fleet
 from fleet.docker.worker import image_variable
 from fleet.local.installation import EXECUTABLE
 from tests.unit.docs.pages import ROOT, page

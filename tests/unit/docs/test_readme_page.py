@@ -9,7 +9,7 @@ import pytest
 from client.cli.main import COMMANDS
 from client.costs import estimate_cost
 from cloudkon.settings import Settings
-from fleet.commands import fleet
+from fleet.cli.commands import fleet
 from tests.unit.docs.pages import ROOT, rows, section
 
 README = (ROOT / "README.md").read_text()

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from cloudkon.model import Depth, Pool
 from cloudkon.settings import Settings
-from fleet import commands
-from fleet.screen import rendered
+from fleet.cli import commands
+from fleet.cli.status_view import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from fleet.target import CloudTarget, Report, target_for
 from fleet.wishes import NOTHING_SAID, AutoscaleRange, Sizing

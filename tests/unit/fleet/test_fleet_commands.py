@@ -10,9 +10,9 @@ from rich.console import Console
 from cloudkon.errors import CloudKonError, NoFleet, ServiceError
 from cloudkon.model import POOLS, Depth, Pool
 from cloudkon.settings import Settings
-from fleet import commands
-from fleet.answers import line_writer
-from fleet.screen import duration, rendered
+from fleet.cli import commands
+from fleet.cli.output import line_writer
+from fleet.cli.status_view import duration, rendered
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 from fleet.target import Report, target_for
 from tests.support.unread import ended_unread

@@ -17,7 +17,7 @@ from fleet.aws.compute import TEMPLATE
 from fleet.aws.cost import Rate, reckon
 from fleet.aws.group import Machine
 from fleet.aws.machine import MachineType, Size
-from fleet.commands import fleet
+from fleet.cli.commands import fleet
 
 DOCS = Path(__file__).parents[3] / "docs"
 GUIDE = (DOCS / "operations.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ import click
 
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS, WORKER, Pool, pool_named
-from fleet.answers import answer, json_option
-from fleet.running import report, run
+from fleet.cli.output import answer, json_option
+from fleet.cli.runner import report, run
 from fleet.target import CloudTarget, Target
 from fleet.wishes import AutoscaleRange
 
