@@ -7,7 +7,7 @@ from cloudkon.errors import InvalidInput
 from cloudkon.model import Pool
 from cloudkon.settings import TARGETS, Settings
 from fleet.status import FleetStatus
-from fleet.wishes import NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
 
 Report = Callable[[str], None]
 """Takes what is being done, a short line at a time, for a person who waits."""

@@ -28,7 +28,7 @@ from fleet.aws.service import (
 )
 from fleet.aws.service import unprotect as unprotect_tasks
 from fleet.aws.site import Site, look_again
-from fleet.data import delete_data
+from fleet.data_deletion import delete_data
 from fleet.target import Report
 
 STOP_SECONDS: Final = 180.0

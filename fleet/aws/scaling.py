@@ -18,7 +18,7 @@ from fleet.aws.names import parameter
 from fleet.aws.service import PoolService, ecs_tasks, image_of, read_services, set_count
 from fleet.aws.site import Site, look_again
 from fleet.target import Report
-from fleet.wishes import AutoscaleRange
+from fleet.target_options import AutoscaleRange
 
 PATIENCE_SECONDS: Final = 1200.0
 """How long a count may take to be reached: instances boot in three minutes, capacity may be short for longer."""

@@ -9,7 +9,7 @@ from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
 from fleet.aws.names import parameter
-from fleet.wishes import WHOLE, Sizing
+from fleet.target_options import WHOLE, Sizing
 
 MACHINE_IMAGE: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
 """AWS's public parameter that names the newest image (ECS Developer Guide, retrieving ECS-optimized AMI metadata)."""

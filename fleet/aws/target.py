@@ -18,7 +18,7 @@ from fleet.docker.build import build_images
 from fleet.docker.engine import Engine, open_engine
 from fleet.status import FleetStatus
 from fleet.target import Report
-from fleet.wishes import NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
 
 
 class AwsTarget:

@@ -32,7 +32,7 @@ from fleet.aws.sizing import (
 )
 from fleet.provision import check_data, data_plan
 from fleet.target import Report
-from fleet.wishes import WHOLE, Sizing
+from fleet.target_options import WHOLE, Sizing
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
 NEW: Final = NEVER_MADE | {FAILED_CREATION}

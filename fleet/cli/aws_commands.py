@@ -10,7 +10,7 @@ from cloudkon.model import POOLS, WORKER, Pool, pool_named
 from fleet.cli.output import answer, json_option
 from fleet.cli.runner import report, run
 from fleet.target import CloudTarget, Target
-from fleet.wishes import AutoscaleRange
+from fleet.target_options import AutoscaleRange
 
 PER_WORKER: Final = 100
 """Messages for each further worker, where nobody says."""

@@ -19,7 +19,7 @@ from fleet.cli.runner import report, run
 from fleet.cli.sizing_options import sizing_of, sizing_options
 from fleet.status import FleetStatus
 from fleet.target import CloudTarget, Target, target_for
-from fleet.wishes import NOTHING_SAID
+from fleet.target_options import NOTHING_SAID
 
 WATCH_SECONDS: Final = 1.0
 """Between two looks of ``status --watch``."""

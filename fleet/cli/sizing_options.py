@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from cloudkon.model import POOLS
-from fleet.wishes import Sizing
+from fleet.target_options import Sizing
 
 Command = Callable[..., Any]
 

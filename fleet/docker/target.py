@@ -9,7 +9,7 @@ import trio
 from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from fleet.data import delete_data as delete_stack_data
+from fleet.data_deletion import delete_data as delete_stack_data
 from fleet.docker.answering import is_ready, ready
 from fleet.docker.build import build_images
 from fleet.docker.container import Container

@@ -7,7 +7,7 @@ import trio.testing
 from cloudkon.errors import ServiceError
 from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
-from fleet.wishes import AutoscaleRange
+from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
 from tests.fleet.double.gate import client
 from tests.fleet.double.standing import NAME, RESOURCES

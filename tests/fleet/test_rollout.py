@@ -9,7 +9,7 @@ from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import ANIMOTO, POOLS, WORKER
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
-from fleet.wishes import Sizing
+from fleet.target_options import Sizing
 from tests.fleet.double.account import Account
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.double.standing import NAME, publish

@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
-from fleet.wishes import AutoscaleRange
+from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account, Call
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.double.gate import Gate

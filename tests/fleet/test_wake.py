@@ -7,7 +7,7 @@ from cloudkon.aws.waker import EcsWaker
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
-from fleet.wishes import AutoscaleRange
+from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
 from tests.fleet.double.connection import DoubleConnection
 from tests.fleet.double.refusal import Refusal

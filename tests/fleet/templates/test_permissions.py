@@ -7,7 +7,7 @@ import trio.testing
 
 from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
-from fleet.wishes import AutoscaleRange, Sizing
+from fleet.target_options import AutoscaleRange, Sizing
 from tests.fleet.double.account import Account
 from tests.fleet.double.standing import publish
 from tests.fleet.templates.permissions import Call, missing

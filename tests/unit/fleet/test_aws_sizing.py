@@ -23,7 +23,7 @@ from fleet.aws.sizing import (
     machine_parameters,
     worker_parameters,
 )
-from fleet.wishes import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, AutoscaleRange, Sizing
 
 HERE = Account("123456789012", "eu-north-1")
 LARGEST_TEMPLATE = 51_200

@@ -14,7 +14,7 @@ from fleet.cli import commands
 from fleet.cli.status_view import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from fleet.target import CloudTarget, Report, target_for
-from fleet.wishes import NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
 
 STATUS = FleetStatus(
     fleet="some",
