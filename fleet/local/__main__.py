@@ -12,11 +12,11 @@ import trio
 from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError
 from cloudkon.log import Log
 from cloudkon.settings import Settings
-from fleet.local.emulator import choose_port
-from fleet.local.home import Home
-from fleet.local.machine import Machine
+from fleet.local.emulator_process import choose_port
+from fleet.local.fleet_supervisor import Supervisor
+from fleet.local.local_processes import Machine
 from fleet.local.process import Process
-from fleet.local.supervisor import Supervisor
+from fleet.local.state_dir import Home
 from fleet.lock import Lock
 from fleet.polling import until
 

@@ -8,7 +8,7 @@ from cloudkon.errors import CloudKonError
 from cloudkon.model import POOLS
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from fleet.local.observed import Member, Observed, PoolMembers
+from fleet.local.actual_state import Member, Observed, PoolMembers
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 
 

@@ -11,15 +11,15 @@ import trio
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from fleet.local.command import worker_program
-from fleet.local.home import Home
-from fleet.local.installation import ensure_installed
+from fleet.local.actual_state import Observed
+from fleet.local.command_lines import worker_program
+from fleet.local.emulator_installation import ensure_installed
+from fleet.local.local_processes import worker_grace
 from fleet.local.logs import LogReader
-from fleet.local.machine import worker_grace
-from fleet.local.observed import Observed
 from fleet.local.snapshot import snapshot
-from fleet.local.starting import start_supervisor, wait_for_answer
-from fleet.local.stopping import stop_everything, stop_leftovers
+from fleet.local.start_supervisor import start_supervisor, wait_for_answer
+from fleet.local.state_dir import Home
+from fleet.local.stop_supervisor import stop_everything, stop_leftovers
 from fleet.polling import until
 from fleet.status import FleetStatus
 from fleet.target import Report

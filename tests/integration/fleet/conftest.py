@@ -14,10 +14,10 @@ import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.settings import Settings
-from fleet.local.command import WORKER_COMMAND
-from fleet.local.home import Home
-from fleet.local.installation import EXECUTABLE, ensure_installed, program
+from fleet.local.command_lines import WORKER_COMMAND
+from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
 from fleet.local.process import Process, marked
+from fleet.local.state_dir import Home
 from tests.support.emulator import ROOT, missing
 from tests.support.patience import PATIENCE
 

@@ -10,7 +10,7 @@ from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
 from fleet.cli.commands import fleet
 from fleet.docker.worker import image_variable
-from fleet.local.installation import EXECUTABLE
+from fleet.local.emulator_installation import EXECUTABLE
 from tests.unit.docs.pages import ROOT, page
 
 PAGES = ("../README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))

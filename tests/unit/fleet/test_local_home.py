@@ -9,10 +9,10 @@ import pytest
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, CloudKonError, InvalidInput, NoFleet
 from cloudkon.settings import Settings
 from fleet.files import named_faults, read_json, write_json
-from fleet.local.home import Home
-from fleet.local.observed import Member, Observed, PoolMembers
+from fleet.local.actual_state import Member, Observed, PoolMembers
+from fleet.local.desired_state import Wanted
 from fleet.local.process import Process
-from fleet.local.wanted import Wanted
+from fleet.local.state_dir import Home
 
 OBSERVED = Observed(
     "some",

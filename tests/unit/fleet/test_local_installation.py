@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cloudkon.errors import EXIT_FAILED, CloudKonError, InvalidInput
-from fleet.local import installation
-from fleet.local.emulator import choose_port, emulator_command
-from fleet.local.home import Home
-from fleet.local.installation import EXECUTABLE, ensure_installed, program
+from fleet.local import emulator_installation as installation
+from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
+from fleet.local.emulator_process import choose_port, emulator_command
+from fleet.local.state_dir import Home
 
 
 def _make_python(directory: Path) -> None:

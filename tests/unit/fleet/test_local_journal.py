@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cloudkon.model import ANIMOTO
-from fleet.local import journal
-from fleet.local.home import Home
-from fleet.local.journal import Follower, Line, cut_short, last_lines, merged, parsed, rotate
+from fleet.local import log_files as journal
+from fleet.local.log_files import Follower, Line, cut_short, last_lines, merged, parsed, rotate
 from fleet.local.logs import LogReader
+from fleet.local.state_dir import Home
 
 
 @pytest.fixture(autouse=True)

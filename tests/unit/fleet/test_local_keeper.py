@@ -7,9 +7,9 @@ import pytest
 import trio
 import trio.testing
 
-from fleet.local.keeper import EARLY_DEATHS, LONGEST_WAIT, STABLE_SECONDS, Keeper
-from fleet.local.pool import PoolKeepers
+from fleet.local.pool_supervisor import PoolKeepers
 from fleet.local.process import Process
+from fleet.local.process_supervisor import EARLY_DEATHS, LONGEST_WAIT, STABLE_SECONDS, Keeper
 from fleet.polling import until
 
 GRACE = 30.0

@@ -13,11 +13,11 @@ from cloudkon.errors import ServiceError
 from cloudkon.log import Log
 from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from fleet.local.home import Home
-from fleet.local.keeper import Keeper
-from fleet.local.observed import Observed
+from fleet.local.actual_state import Observed
+from fleet.local.fleet_supervisor import HEALTH_SECONDS, RETRY_SECONDS, Supervisor
 from fleet.local.process import Process
-from fleet.local.supervisor import HEALTH_SECONDS, RETRY_SECONDS, Supervisor
+from fleet.local.process_supervisor import Keeper
+from fleet.local.state_dir import Home
 
 SOON = 1.0
 """Virtual seconds in which a supervisor notices whatever there is to notice."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import trio
 
-from fleet.local.keeper import Keeper
-from fleet.local.observed import PoolMembers
+from fleet.local.actual_state import PoolMembers
+from fleet.local.process_supervisor import Keeper
 
 
 class PoolKeepers:

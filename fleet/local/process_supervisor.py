@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import trio
 
-from fleet.local.journal import last_lines, rotate, size_of
-from fleet.local.observed import Member
+from fleet.local.actual_state import Member
+from fleet.local.log_files import last_lines, rotate, size_of
 from fleet.local.process import Process
 
 STABLE_SECONDS: Final = 5.0

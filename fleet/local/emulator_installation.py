@@ -13,7 +13,7 @@ import trio
 
 from cloudkon.errors import CloudKonError, InvalidInput
 from fleet.files import named_faults
-from fleet.local.home import Home
+from fleet.local.state_dir import Home
 
 EXECUTABLE: Final = "CLOUDKON_EMULATOR"
 """Environment variable: a ministack executable to use instead of an installation of our own."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from cloudkon.settings import ENDPOINT_FILE
 from fleet.files import named_faults, read_json, write_json
-from fleet.local.observed import Observed
-from fleet.local.wanted import Wanted
+from fleet.local.actual_state import Observed
+from fleet.local.desired_state import Wanted
 from fleet.lock import Lock
 
 LONGEST_PORT: Final = 65_535

@@ -8,10 +8,10 @@ from typing import Final
 from cloudkon.log import Log
 from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from fleet.local.command import Command, worker_program
-from fleet.local.emulator import GRACE_SECONDS, emulator_command, healthy, url
-from fleet.local.home import Home
-from fleet.local.keeper import Keeper
+from fleet.local.command_lines import Command, worker_program
+from fleet.local.emulator_process import GRACE_SECONDS, emulator_command, healthy, url
+from fleet.local.process_supervisor import Keeper
+from fleet.local.state_dir import Home
 from fleet.provision import provision
 
 POLL_SECONDS: Final = 2.0

@@ -7,9 +7,9 @@ from typing import Final
 import trio
 
 from fleet.files import named_faults
-from fleet.local.emulator import GRACE_SECONDS
-from fleet.local.home import Home
+from fleet.local.emulator_process import GRACE_SECONDS
 from fleet.local.process import gone, kill_group, marked, stop
+from fleet.local.state_dir import Home
 from fleet.target import Report
 
 MARGIN_SECONDS: Final = 5.0

@@ -10,10 +10,10 @@ import trio
 from cloudkon.errors import ServiceError
 from cloudkon.settings import PREFIX, Settings
 from fleet.files import named_faults
-from fleet.local.home import Home
-from fleet.local.journal import last_lines, rotate
-from fleet.local.observed import Observed
+from fleet.local.actual_state import Observed
+from fleet.local.log_files import last_lines, rotate
 from fleet.local.process import MARK
+from fleet.local.state_dir import Home
 from fleet.target import Report
 
 READY_SECONDS: Final = 90.0
