@@ -10,9 +10,9 @@ from fleet.aws.image import content_tag, find_image, newest_image, repository_ur
 from fleet.aws.names import UNPUBLISHED, parameter
 from fleet.aws.site import Site
 from fleet.aws.sizing import check_worker_settings, worker_parameters
+from fleet.docker.docker_errors import NoImage
 from fleet.docker.engine import Engine
-from fleet.docker.faults import NoImage
-from fleet.docker.worker import image_of, image_variable
+from fleet.docker.worker_container import image_of, image_variable
 from fleet.target import Report
 
 ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}

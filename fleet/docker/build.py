@@ -10,7 +10,7 @@ from cloudkon import __version__
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Pool
 from fleet.docker.engine import Engine
-from fleet.docker.worker import built_image
+from fleet.docker.worker_container import built_image
 from fleet.target import Report
 
 CHECKOUT: Final = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from docker.errors import DockerException, NotFound
 
 from cloudkon.errors import ServiceError
 from fleet.docker.container import Container, Plan
-from fleet.docker.faults import RAISED, Gone, NoImage, in_our_words, no_engine
+from fleet.docker.docker_errors import RAISED, Gone, NoImage, in_our_words, no_engine
 from fleet.docker.labels import FLEET
 
 Result = TypeVar("Result")

@@ -9,10 +9,17 @@ from cloudkon.errors import ServiceError
 from cloudkon.model import Pool
 from cloudkon.settings import Settings
 from fleet.docker.container import Container
+from fleet.docker.docker_errors import BUILD, NoImage
 from fleet.docker.engine import Engine
-from fleet.docker.faults import BUILD, NoImage
-from fleet.docker.route import Route, find_route
-from fleet.docker.worker import composed_workers, grace_seconds, image_of, image_variable, own_workers, worker_plan
+from fleet.docker.networking import Route, find_route
+from fleet.docker.worker_container import (
+    composed_workers,
+    grace_seconds,
+    image_of,
+    image_variable,
+    own_workers,
+    worker_plan,
+)
 from fleet.target import Report
 
 START_SECONDS: Final = 60.0

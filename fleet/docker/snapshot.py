@@ -10,9 +10,9 @@ from cloudkon.model import POOLS
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
 from fleet.docker.container import Container
-from fleet.docker.emulator import Emulator
 from fleet.docker.engine import Engine
-from fleet.docker.worker import composed_workers, image_of, own_workers
+from fleet.docker.localstack import Emulator
+from fleet.docker.worker_container import composed_workers, image_of, own_workers
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 
 AGAIN: Final = (

@@ -10,17 +10,17 @@ from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
 from fleet.data_deletion import delete_data as delete_stack_data
-from fleet.docker.answering import is_ready, ready
 from fleet.docker.build import build_images
 from fleet.docker.container import Container
-from fleet.docker.emulator import Emulator
+from fleet.docker.docker_errors import EngineRefuses, NoEngine
 from fleet.docker.engine import Engine, open_engine
-from fleet.docker.faults import EngineRefuses, NoEngine
+from fleet.docker.healthcheck import is_ready, ready
+from fleet.docker.localstack import Emulator
 from fleet.docker.logs import LogReader
-from fleet.docker.route import network_name
+from fleet.docker.networking import network_name
 from fleet.docker.scaling import KEPT_STATES, Scaling, retire
 from fleet.docker.snapshot import snapshot
-from fleet.docker.worker import grace_seconds, own_workers
+from fleet.docker.worker_container import grace_seconds, own_workers
 from fleet.files import named_faults
 from fleet.lock import Lock
 from fleet.provision import provision

@@ -3,7 +3,7 @@
 import re
 
 from cloudkon.settings import PREFIX, Settings
-from fleet.docker.emulator import DEFAULT_IMAGE, ENVIRONMENT
+from fleet.docker.localstack import DEFAULT_IMAGE, ENVIRONMENT
 from tests.unit.docs.pages import ROOT, page
 
 COMPOSE = (ROOT / "compose.localstack.yml").read_text()

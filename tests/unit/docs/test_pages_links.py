@@ -9,7 +9,7 @@ from client.cli.main import COMMANDS
 from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
 from fleet.cli.commands import fleet
-from fleet.docker.worker import image_variable
+from fleet.docker.worker_container import image_variable
 from fleet.local.emulator_installation import EXECUTABLE
 from tests.unit.docs.pages import ROOT, page
 

@@ -9,7 +9,8 @@ import pytest
 from cloudkon.memory import memory_services
 from cloudkon.settings import Settings
 from fleet import __main__ as program
-from fleet.docker import emulator, scaling, snapshot
+from fleet.docker import localstack as emulator
+from fleet.docker import scaling, snapshot
 from fleet.docker import target as target_module
 from fleet.docker.target import DockerTarget
 from tests.unit.fleet.docker_fake import FakeEngine, World
@@ -37,7 +38,7 @@ def world(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.delenv("LOCALSTACK_IMAGE", raising=False)
     monkeypatch.setattr(emulator, "is_ready", made.is_ready)
     monkeypatch.setattr(target_module, "is_ready", made.is_ready)
-    monkeypatch.setattr("fleet.docker.answering.is_ready", made.is_ready)
+    monkeypatch.setattr("fleet.docker.healthcheck.is_ready", made.is_ready)
     monkeypatch.setattr(target_module, "provision", made.provision)
     monkeypatch.setattr(target_module, "delete_stack_data", made.delete_data)
     monkeypatch.setattr(scaling, "connect", lambda _settings: services)

@@ -11,8 +11,8 @@ import trio
 from cloudkon.errors import ServiceError
 from cloudkon.settings import Settings
 from fleet.docker.container import Container, Plan
+from fleet.docker.docker_errors import Gone, NoImage
 from fleet.docker.engine import Engine
-from fleet.docker.faults import Gone, NoImage
 from fleet.docker.labels import COMPOSE_SERVICE
 from fleet.target import Report
 

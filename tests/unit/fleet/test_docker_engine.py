@@ -12,9 +12,9 @@ from cloudkon.errors import InvalidInput, InvalidSetting, ServiceError
 from cloudkon.model import ANIMOTO, WORKER
 from cloudkon.settings import Settings
 from fleet.docker.container import Container, Plan
+from fleet.docker.docker_errors import EngineRefuses, NoEngine, no_engine
 from fleet.docker.engine import Engine
-from fleet.docker.faults import EngineRefuses, NoEngine, no_engine
-from fleet.docker.route import Route, find_route
+from fleet.docker.networking import Route, find_route
 from tests.unit.fleet.docker_fake import FakeEngine
 
 INSPECTED: dict[str, Any] = {

@@ -14,8 +14,8 @@ from cloudkon.errors import CloudKonError, InvalidInput, ServiceError
 from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings
 from fleet.docker.build import build_images
+from fleet.docker.docker_errors import NoEngine, no_engine
 from fleet.docker.engine import Engine
-from fleet.docker.faults import NoEngine, no_engine
 from fleet.docker.target import DockerTarget
 from tests.support.emulator import missing
 from tests.unit.fleet.docker_fake import FakeEngine, World, composed

@@ -9,7 +9,7 @@ from cloudkon.settings import PREFIX, Settings
 from fleet.docker.container import Container, Plan
 from fleet.docker.engine import Engine
 from fleet.docker.labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL
-from fleet.docker.route import Route, loopback_port, publishers
+from fleet.docker.networking import Route, loopback_port, publishers
 
 POLL_SECONDS: Final = 2.0
 """How long a receive waits, unless set: a stopping worker waits for its last one to end."""

@@ -6,12 +6,12 @@ from typing import Final
 import trio
 
 from cloudkon.errors import InvalidInput, ServiceError
-from fleet.docker.answering import is_ready
 from fleet.docker.container import Container, Plan
+from fleet.docker.docker_errors import NoImage
 from fleet.docker.engine import Engine
-from fleet.docker.faults import NoImage
+from fleet.docker.healthcheck import is_ready
 from fleet.docker.labels import EMULATOR, FLEET
-from fleet.docker.route import EMULATOR_ALIAS, loopback_port, network_name, publishers
+from fleet.docker.networking import EMULATOR_ALIAS, loopback_port, network_name, publishers
 from fleet.target import Report
 
 IMAGE_VARIABLE: Final = "LOCALSTACK_IMAGE"
