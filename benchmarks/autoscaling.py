@@ -13,7 +13,7 @@ from benchmarks.scaling.template import MACHINE, Scaling, read_scaling
 from benchmarks.table import Table
 from cloudkon.prices import prices
 from fleet.aws.cost import Rate, reckon
-from fleet.aws.group import Machine
+from fleet.aws.resources.auto_scaling_group import Machine
 
 MINUTE: Final = 60
 FIXED: Final = 16

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
-from fleet.aws.machine import MachineType, Size
-from fleet.aws.sizing import DEFAULT_TYPES
+from fleet.aws.resources.compute_parameters import DEFAULT_TYPES
+from fleet.aws.resources.instance_types import MachineType, Size
 
 TEMPLATE: Final = Path(__file__).parents[2] / "fleet/templates/compute.yaml"
 MACHINE: Final = MachineType(DEFAULT_TYPES["x86_64"], 2, 4096)

@@ -9,11 +9,11 @@ from typing import Final
 
 import trio
 
-from fleet.aws.alarms import scaling_alarms
-from fleet.aws.group import find_group, find_machines
-from fleet.aws.insights import insights_groups
-from fleet.aws.names import TAG
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.alarms import scaling_alarms
+from fleet.aws.resources.auto_scaling_group import find_group, find_machines
+from fleet.aws.resources.insights import insights_groups
+from fleet.aws.resources.names import TAG
 
 PATIENCE_SECONDS: Final = 180.0
 """How long what was deleted may go on being listed, before it counts as left."""

@@ -4,9 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from fleet.aws.group import Group, Machine, failed_launches, find_group, find_machines
-from fleet.aws.service import ContainerInstance, EcsTask, PoolService, container_instances, ecs_tasks, protected_tasks
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.auto_scaling_group import Group, Machine, failed_launches, find_group, find_machines
+from fleet.aws.resources.ecs_service import (
+    ContainerInstance,
+    EcsTask,
+    PoolService,
+    container_instances,
+    ecs_tasks,
+    protected_tasks,
+)
 
 REGISTER_SECONDS: Final = 300.0
 """An instance that has not registered by then won't by itself: one takes about two minutes."""

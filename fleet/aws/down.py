@@ -11,14 +11,13 @@ import trio
 
 from cloudkon.errors import CloudKonError, ServiceError
 from cloudkon.model import POOLS
-from fleet.aws.alarms import remove_alarms
 from fleet.aws.audit import audit
-from fleet.aws.group import Group, change_group, find_group, find_machines
-from fleet.aws.group import unprotect as unprotect_instances
-from fleet.aws.insights import remove_insights, remove_late_insights
-from fleet.aws.record import AccountRecord
-from fleet.aws.scaling import suspend
-from fleet.aws.service import (
+from fleet.aws.resources.account_record import AccountRecord
+from fleet.aws.resources.account_stacks import Site, look_again
+from fleet.aws.resources.alarms import remove_alarms
+from fleet.aws.resources.auto_scaling_group import Group, change_group, find_group, find_machines
+from fleet.aws.resources.auto_scaling_group import unprotect as unprotect_instances
+from fleet.aws.resources.ecs_service import (
     ContainerInstance,
     container_instances,
     ecs_tasks,
@@ -26,8 +25,9 @@ from fleet.aws.service import (
     read_services,
     set_count,
 )
-from fleet.aws.service import unprotect as unprotect_tasks
-from fleet.aws.site import Site, look_again
+from fleet.aws.resources.ecs_service import unprotect as unprotect_tasks
+from fleet.aws.resources.insights import remove_insights, remove_late_insights
+from fleet.aws.scaling import suspend
 from fleet.data_deletion import delete_data
 from fleet.target import Report
 

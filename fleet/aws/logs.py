@@ -8,8 +8,8 @@ import trio
 
 from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import POOLS, Pool
-from fleet.aws.names import log_group
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.names import log_group
 
 LOOK_SECONDS: Final = 3.0
 """Between two looks when following: CloudWatch Logs shows a line after a few seconds, and allows few looks."""

@@ -6,8 +6,8 @@ from typing import Final
 
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
-from fleet.aws.machine import MachineType
-from fleet.aws.names import TAG
+from fleet.aws.resources.instance_types import MachineType
+from fleet.aws.resources.names import TAG
 from fleet.target import Report
 
 SERVICE_ROLES: Final = (

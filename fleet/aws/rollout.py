@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
-from fleet.aws.compute import change, plan_compute, settled_creation
-from fleet.aws.image import content_tag, find_image, newest_image, repository_uri
-from fleet.aws.names import UNPUBLISHED, parameter
-from fleet.aws.site import Site
-from fleet.aws.sizing import check_worker_settings, worker_parameters
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.compute_parameters import check_worker_settings, worker_parameters
+from fleet.aws.resources.compute_stack import change, plan_compute, settled_creation
+from fleet.aws.resources.ecr import content_tag, find_image, newest_image, repository_uri
+from fleet.aws.resources.names import UNPUBLISHED, parameter
 from fleet.docker.docker_errors import NoImage
 from fleet.docker.engine import Engine
 from fleet.docker.worker_container import image_of, image_variable

@@ -10,13 +10,13 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.waker import SCALABLE, find_scaling, resource_id
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
-from fleet.aws.compute import change, plan_compute, settled_creation
 from fleet.aws.diagnosis import diagnose, gather
-from fleet.aws.image import is_published
-from fleet.aws.machine import find_room
-from fleet.aws.names import parameter
-from fleet.aws.service import PoolService, ecs_tasks, image_of, read_services, set_count
-from fleet.aws.site import Site, look_again
+from fleet.aws.resources.account_stacks import Site, look_again
+from fleet.aws.resources.compute_stack import change, plan_compute, settled_creation
+from fleet.aws.resources.ecr import is_published
+from fleet.aws.resources.ecs_service import PoolService, ecs_tasks, image_of, read_services, set_count
+from fleet.aws.resources.instance_types import find_room
+from fleet.aws.resources.names import parameter
 from fleet.target import Report
 from fleet.target_options import AutoscaleRange
 

@@ -12,9 +12,9 @@ from cloudkon.model import POOLS, Pool, Priority
 from cloudkon.prices import prices
 from fleet.aws.cost import HOUR, Cost, Rate, reckon
 from fleet.aws.diagnosis import diagnose, gather
-from fleet.aws.group import find_group, find_machines
-from fleet.aws.service import PoolService, container_instances, read_services
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.auto_scaling_group import find_group, find_machines
+from fleet.aws.resources.ecs_service import PoolService, container_instances, read_services
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 
 WINDOW: Final = timedelta(minutes=15)

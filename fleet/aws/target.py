@@ -9,9 +9,9 @@ from cloudkon.ports import Clock, TrioClock
 from cloudkon.settings import Settings
 from fleet.aws.down import Down
 from fleet.aws.logs import LogReader
+from fleet.aws.resources.account_stacks import Site, find_site
 from fleet.aws.rollout import deploy, publish
 from fleet.aws.scaling import autoscale, scale
-from fleet.aws.site import Site, find_site
 from fleet.aws.snapshot import snapshot
 from fleet.aws.up import Up
 from fleet.docker.build import build_images

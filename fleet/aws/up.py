@@ -10,18 +10,12 @@ from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
-from fleet.aws.compute import change, plan_compute, settled_creation
 from fleet.aws.cost import Rate, reckon
-from fleet.aws.group import Machine, settle_group
-from fleet.aws.insights import remove_insights
-from fleet.aws.machine import MachineType, Room, check_sizes, describe_machines, room_of
-from fleet.aws.names import UNPUBLISHED, check_fleet, parameter
-from fleet.aws.network import find_network
 from fleet.aws.preflight import check_cluster, check_quotas, ensure_service_roles
-from fleet.aws.record import AccountRecord
-from fleet.aws.service import read_services
-from fleet.aws.site import Site
-from fleet.aws.sizing import (
+from fleet.aws.resources.account_record import AccountRecord
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.auto_scaling_group import Machine, settle_group
+from fleet.aws.resources.compute_parameters import (
     DEFAULT_INSTANCES,
     DEFAULT_TYPES,
     DEFAULT_VOLUME,
@@ -30,6 +24,12 @@ from fleet.aws.sizing import (
     machine_parameters,
     worker_parameters,
 )
+from fleet.aws.resources.compute_stack import change, plan_compute, settled_creation
+from fleet.aws.resources.ecs_service import read_services
+from fleet.aws.resources.insights import remove_insights
+from fleet.aws.resources.instance_types import MachineType, Room, check_sizes, describe_machines, room_of
+from fleet.aws.resources.names import UNPUBLISHED, check_fleet, parameter
+from fleet.aws.resources.network import find_network
 from fleet.provision import check_data, data_plan
 from fleet.target import Report
 from fleet.target_options import WHOLE, Sizing

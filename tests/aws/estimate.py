@@ -4,8 +4,8 @@ from typing import Final
 
 from cloudkon.prices import prices
 from fleet.aws.cost import Rate, reckon
-from fleet.aws.group import Machine
-from fleet.aws.sizing import DEFAULT_TYPES
+from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.resources.compute_parameters import DEFAULT_TYPES
 
 INSTANCES: Final = 2
 """``--max-instances`` of the trial."""

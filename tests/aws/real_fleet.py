@@ -19,7 +19,7 @@ from cloudkon.aws.account import Account, find_account, with_store
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.settings import Settings
 from fleet.aws.audit import audit
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
 from tests.aws.estimate import INSTANCES
 
 LOOK_SECONDS: Final = 15.0

@@ -31,7 +31,7 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack import Stack
 from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings
-from fleet.aws.names import compute_stack, log_group
+from fleet.aws.resources.names import compute_stack, log_group
 from fleet.aws.target import AwsTarget
 from fleet.provision import check_data, data_plan, stack_name
 from fleet.status import FleetStatus

@@ -19,13 +19,20 @@ from cloudkon.aws.waker import EcsWaker, Scaling, find_scaling
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from fleet.aws.group import Group, change_group, find_group, find_machines, settle_group, unprotect
-from fleet.aws.image import find_image, is_published, newest_image, repository_uri
-from fleet.aws.machine import describe_machines
-from fleet.aws.network import find_network
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.auto_scaling_group import (
+    Group,
+    change_group,
+    find_group,
+    find_machines,
+    settle_group,
+    unprotect,
+)
+from fleet.aws.resources.compute_parameters import MACHINE_IMAGE
+from fleet.aws.resources.ecr import find_image, is_published, newest_image, repository_uri
+from fleet.aws.resources.instance_types import describe_machines
+from fleet.aws.resources.network import find_network
 from fleet.aws.scaling import suspend
-from fleet.aws.site import Site
-from fleet.aws.sizing import MACHINE_IMAGE
 from tests.fleet.journey import TAKES_NOTHING
 from tests.fleet.moto_account import FLEET, MAX_INSTANCES, REGION, TYPE, WORKER_MAX, WORKER_MIN, MotoAccount
 

@@ -4,8 +4,8 @@ import pytest
 
 from cloudkon.prices import Prices, prices
 from fleet.aws.cost import Rate, machine_hour, reckon
-from fleet.aws.group import Machine
-from fleet.aws.sizing import DEFAULT_TYPES
+from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.resources.compute_parameters import DEFAULT_TYPES
 
 TABLE = Prices(
     region="somewhere",

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from fleet.aws.diagnosis import Evidence, diagnose
-from fleet.aws.group import Group, GroupInstance, Machine
-from fleet.aws.service import ContainerInstance, Deployment, EcsTask, PoolService
+from fleet.aws.resources.auto_scaling_group import Group, GroupInstance, Machine
+from fleet.aws.resources.ecs_service import ContainerInstance, Deployment, EcsTask, PoolService
 
 NOW = 10_000.0
 SERVICE = PoolService("worker", "ACTIVE", desired=4, running=0, pending=0, definition="worker:1")

@@ -12,7 +12,7 @@ from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.aws.logs import LogReader
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
 
 NOW = 1_000_000.0
 """Epoch seconds."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fleet.aws.network import ENDPOINTS, Subnet, judged
+from fleet.aws.resources.network import ENDPOINTS, Subnet, judged
 
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cloudkon.errors import InvalidInput
-from fleet.aws.machine import MachineType, Room, Size
+from fleet.aws.resources.instance_types import MachineType, Room, Size
 
 LARGE = MachineType("c7i.large", 2, 4096).size
 ROOM = Room(4, LARGE, {"worker": Size(512, 900), "animoto": Size(1024, 1800)})

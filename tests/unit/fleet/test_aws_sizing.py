@@ -9,12 +9,8 @@ from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it 
 from cloudkon.aws.account import Account, with_store
 from cloudkon.errors import InvalidInput
 from cloudkon.settings import Settings
-from fleet.aws.compute import TEMPLATE
-from fleet.aws.image import content_tag
-from fleet.aws.machine import DEFAULT_SIZES
-from fleet.aws.names import ALLOWED, FORBIDDEN, check_fleet
-from fleet.aws.record import AccountRecord
-from fleet.aws.sizing import (
+from fleet.aws.resources.account_record import AccountRecord
+from fleet.aws.resources.compute_parameters import (
     DEFAULT_VOLUME,
     MOST_STOP_SECONDS,
     PARAMETERS,
@@ -23,6 +19,10 @@ from fleet.aws.sizing import (
     machine_parameters,
     worker_parameters,
 )
+from fleet.aws.resources.compute_stack import TEMPLATE
+from fleet.aws.resources.ecr import content_tag
+from fleet.aws.resources.instance_types import DEFAULT_SIZES
+from fleet.aws.resources.names import ALLOWED, FORBIDDEN, check_fleet
 from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, AutoscaleRange, Sizing
 
 HERE = Account("123456789012", "eu-north-1")

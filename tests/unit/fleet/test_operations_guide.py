@@ -13,10 +13,10 @@ from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it 
 from client.cli.main import program as client
 from client.costs import estimate_cost
 from cloudkon.prices import prices
-from fleet.aws.compute import TEMPLATE
 from fleet.aws.cost import Rate, reckon
-from fleet.aws.group import Machine
-from fleet.aws.machine import MachineType, Size
+from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.resources.compute_stack import TEMPLATE
+from fleet.aws.resources.instance_types import MachineType, Size
 from fleet.cli.commands import fleet
 
 DOCS = Path(__file__).parents[3] / "docs"

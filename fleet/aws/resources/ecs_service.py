@@ -6,8 +6,8 @@ from typing import Any, Final, Self
 
 from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS
-from fleet.aws.names import UNPUBLISHED
-from fleet.aws.site import Site
+from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.names import UNPUBLISHED
 
 AT_ONCE: Final = 100
 """ECS tasks or container instances that one call describes (ECS API reference)."""

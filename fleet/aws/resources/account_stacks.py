@@ -14,8 +14,8 @@ from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import NoFleet
 from cloudkon.ports import Clock, TrioClock
 from cloudkon.settings import Settings
-from fleet.aws.names import TAG, compute_stack
-from fleet.aws.record import AccountRecord
+from fleet.aws.resources.account_record import AccountRecord
+from fleet.aws.resources.names import TAG, compute_stack
 from fleet.provision import stack_name
 
 LOOK_SECONDS: Final = 5.0

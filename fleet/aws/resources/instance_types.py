@@ -9,7 +9,7 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS, Pool
-from fleet.aws.names import UNPUBLISHED, parameter
+from fleet.aws.resources.names import UNPUBLISHED, parameter
 from fleet.target import Report
 
 CPU_UNITS: Final = 1024

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import ServiceError
-from fleet.aws.names import TAG
+from fleet.aws.resources.names import TAG
 from fleet.target import Report
 
 AT_ONCE: Final = 50

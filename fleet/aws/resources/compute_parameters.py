@@ -8,7 +8,7 @@ from typing import Final
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
-from fleet.aws.names import parameter
+from fleet.aws.resources.names import parameter
 from fleet.target_options import WHOLE, Sizing
 
 MACHINE_IMAGE: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"

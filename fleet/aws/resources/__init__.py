@@ -1,0 +1,1 @@
+"""The AWS resources that a fleet is made of, one file each."""
