@@ -7,7 +7,10 @@ from typing import Final
 
 import click
 
-from benchmarks import (
+from benchmarks.machine import load, shape
+from benchmarks.render import contest, many
+from benchmarks.report import write_report
+from benchmarks.suites import (
     autoscaling,
     budgets,
     check,
@@ -24,9 +27,6 @@ from benchmarks import (
     start,
     stub_limit,
 )
-from benchmarks.machine import load, shape
-from benchmarks.render import contest, many
-from benchmarks.report import write_report
 from benchmarks.table import keep
 
 ALL: Final = {

@@ -2,11 +2,11 @@
 
 import pytest
 
-from benchmarks.autoscaling import by_running, by_wanted, filled
 from benchmarks.scaling.life import Fleet, Life, live
 from benchmarks.scaling.load import HOUR, LOADS, LONG, ONE, SMALL, SPOT, STEADY, STEP, Load
 from benchmarks.scaling.metric_math import Points, evaluate
 from benchmarks.scaling.template import read_scaling
+from benchmarks.suites.autoscaling import by_running, by_wanted, filled
 
 SCALING = read_scaling()
 

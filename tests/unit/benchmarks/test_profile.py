@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from benchmarks.profile import Profile, tables_of
+from benchmarks.suites.profile import Profile, tables_of
 
 
 def test_samples_are_shared_out_by_layer_and_by_function() -> None:
