@@ -7,9 +7,10 @@ from typing import Final
 
 import click
 
-from benchmarks.machine import load, shape
+from benchmarks.harness.machine import load, shape
+from benchmarks.harness.report import write_report
+from benchmarks.harness.table import keep
 from benchmarks.render import contest, many
-from benchmarks.report import write_report
 from benchmarks.suites import (
     autoscaling,
     budgets,
@@ -27,7 +28,6 @@ from benchmarks.suites import (
     start,
     stub_limit,
 )
-from benchmarks.table import keep
 
 ALL: Final = {
     "budgets": budgets.measure,

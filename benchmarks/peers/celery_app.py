@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from celery import Celery  # type: ignore[import-not-found]  # installed in the peers' own environment only
 
+from benchmarks.harness.records import nap
 from benchmarks.peers.pusher import push_by_command_line
-from benchmarks.records import nap
 
 app = Celery("bench", broker=os.environ["BENCH_ENDPOINT"].replace("http://", "sqs://cloudkon:cloudkon@"))
 app.conf.broker_transport_options = {"region": "us-east-1", "is_secure": False}

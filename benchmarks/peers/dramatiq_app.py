@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import dramatiq  # type: ignore[import-not-found]  # installed in the peers' own environment only
 from dramatiq_sqs import SQSBroker  # type: ignore[import-not-found]  # as above
 
+from benchmarks.harness.records import nap
 from benchmarks.peers.pusher import push_by_command_line
-from benchmarks.records import nap
 
 dramatiq.set_broker(SQSBroker(endpoint_url=os.environ["BENCH_ENDPOINT"], region_name="us-east-1"))
 

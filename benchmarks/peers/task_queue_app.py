@@ -6,8 +6,8 @@ from functools import partial
 
 from taskqueue import TaskQueue, queueable  # type: ignore[import-not-found]  # in the peers' own environment only
 
+from benchmarks.harness.records import nap
 from benchmarks.peers.pusher import push_by_command_line
-from benchmarks.records import nap
 
 LEASE_SECONDS = 60
 

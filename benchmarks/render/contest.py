@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import click
 
-from benchmarks.machine import load
+from benchmarks.harness.machine import load
+from benchmarks.harness.table import Budget, Table
 from benchmarks.render.contestants import FEW, FPS, NAIVE, VERYFAST, Contestant, contestants, music_beside
 from benchmarks.render.cost import Cost, cost_of
 from benchmarks.render.likeness import Likeness, likeness
 from benchmarks.render.pictures import make_music, make_pictures
-from benchmarks.table import Budget, Table
 
 _MEBIBYTE = 1024**2
 STANDARD = "cloudkon --quality standard"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from benchmarks.environment import peers_python
+from benchmarks.harness.environment import peers_python
 
 FPS = 30
 COLOURS = (

@@ -8,11 +8,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from benchmarks.machine import load
-from benchmarks.processes import python
+from benchmarks.harness.machine import load
+from benchmarks.harness.processes import python
+from benchmarks.harness.table import Budget, Table
 from benchmarks.render.cost import cost_of
 from benchmarks.render.pictures import make_pictures
-from benchmarks.table import Budget, Table
 
 PICTURES = 1000
 FEW = 50

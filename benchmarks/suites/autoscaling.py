@@ -7,10 +7,10 @@ numbers and the metric math are the template's own.
 from dataclasses import replace
 from typing import Final
 
+from benchmarks.harness.table import Table
 from benchmarks.scaling.life import Fleet, Life, live
 from benchmarks.scaling.load import BURSTS, LOADS, LONG, SMALL, STEADY, STEP, Load
 from benchmarks.scaling.template import MACHINE, Scaling, read_scaling
-from benchmarks.table import Table
 from cloudkon.prices import prices
 from fleet.aws.cost import Rate, reckon
 from fleet.aws.resources.auto_scaling_group import Machine

@@ -6,11 +6,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.bare import bare_loop, bare_process
+from benchmarks.harness.bare import bare_loop, bare_process
+from benchmarks.harness.systems import BURN, CloudKon, Stand
+from benchmarks.harness.table import Budget, Table
+from benchmarks.harness.trial import Trial, low_load, trial
 from benchmarks.stub.running import running_stub
-from benchmarks.systems import BURN, CloudKon, Stand
-from benchmarks.table import Budget, Table
-from benchmarks.trial import Trial, low_load, trial
 from cloudkon.prices import prices
 
 REPETITIONS: Final = 3

@@ -10,10 +10,10 @@ from typing import Final
 
 import trio
 
-from benchmarks.processes import Spent, python, spent
+from benchmarks.harness.processes import Spent, python, spent
+from benchmarks.harness.systems import FLEET, CloudKon, Stand
+from benchmarks.harness.table import Budget, Table
 from benchmarks.stub.running import running_stub
-from benchmarks.systems import FLEET, CloudKon, Stand
-from benchmarks.table import Budget, Table
 from cloudkon.aws import connect
 from cloudkon.model import ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Ledger

@@ -5,11 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from benchmarks.environment import peers_python
+from benchmarks.harness.environment import peers_python
+from benchmarks.harness.systems import CloudKon, NaiveSystem, Peer, Stand, System
+from benchmarks.harness.table import Table
+from benchmarks.harness.trial import Trial, low_load, trial
 from benchmarks.stub.running import running_stub
-from benchmarks.systems import CloudKon, NaiveSystem, Peer, Stand, System
-from benchmarks.table import Table
-from benchmarks.trial import Trial, low_load, trial
 from cloudkon.prices import prices
 
 LENGTHS: Final = (1, 10, 100)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import docker
 
-from benchmarks.container_fleet import ContainerFleet, container_fleet
-from benchmarks.container_images import build_times, layers
-from benchmarks.naive import naive_rate
-from benchmarks.table import Table
+from benchmarks.harness.container_fleet import ContainerFleet, container_fleet
+from benchmarks.harness.container_images import build_times, layers
+from benchmarks.harness.naive import naive_rate
+from benchmarks.harness.table import Table
 
 WORKERS: Final = (1, 4, 16)
 CHUNKS: Final = (1, 10)

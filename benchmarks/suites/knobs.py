@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 
+from benchmarks.harness.table import Table
 from benchmarks.stub.running import Stub, running_stub
-from benchmarks.table import Table
 from cloudkon.aws import Connection
 from cloudkon.aws.statements import write_statement
 from cloudkon.model import ChunkKey, ChunkState, Record

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.bare import bare_loop
-from benchmarks.table import Table
+from benchmarks.harness.bare import bare_loop
+from benchmarks.harness.table import Table
 
 SLOTS: Final = (1, 4, 16)
 SHORT_TASKS: Final = 10_000

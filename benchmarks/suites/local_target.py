@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from benchmarks.bare import bare_loop
-from benchmarks.bench_fleet import BenchFleet, bench_fleet
-from benchmarks.naive import naive_rate
-from benchmarks.table import Table
+from benchmarks.harness.bare import bare_loop
+from benchmarks.harness.bench_fleet import BenchFleet, bench_fleet
+from benchmarks.harness.naive import naive_rate
+from benchmarks.harness.table import Table
 
 WORKERS: Final = (1, 2)
 CHUNKS: Final = (1, 10)

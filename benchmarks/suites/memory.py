@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.processes import KILOBYTES_IN_MEGABYTE, running
+from benchmarks.harness.processes import KILOBYTES_IN_MEGABYTE, running
+from benchmarks.harness.systems import CloudKon, Stand
+from benchmarks.harness.table import Budget, Table
 from benchmarks.stub.running import running_stub
-from benchmarks.systems import CloudKon, Stand
-from benchmarks.table import Budget, Table
 
 TASKS: Final = 1_000_000
 CHUNK: Final = 50

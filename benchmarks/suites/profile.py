@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.processes import python
+from benchmarks.harness.processes import python
+from benchmarks.harness.systems import CloudKon, Stand
+from benchmarks.harness.table import Table
+from benchmarks.harness.trial import trial
 from benchmarks.stub.running import running_stub
-from benchmarks.systems import CloudKon, Stand
-from benchmarks.table import Table
-from benchmarks.trial import trial
 
 # Name, system, tasks, milliseconds of each.
 TRIALS: Final = (
@@ -45,7 +45,9 @@ class Profiled(CloudKon):
     def worker(self, stand: Stand) -> tuple[tuple[str, ...], Mapping[str, str]]:
         """The same as unsampled, by another module."""
         _, environment = super().worker(stand)
-        return python("benchmarks.profiled_worker", str(samples(stand)), "--slots", str(self.slots)), environment
+        return python(
+            "benchmarks.harness.profiled_worker", str(samples(stand)), "--slots", str(self.slots)
+        ), environment
 
 
 @dataclass(frozen=True, slots=True)

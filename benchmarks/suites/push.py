@@ -5,10 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
 
-from benchmarks.processes import Spent, python, spent
+from benchmarks.harness.processes import Spent, python, spent
+from benchmarks.harness.systems import CloudKon, Stand
+from benchmarks.harness.table import Budget, Table
 from benchmarks.stub.running import running_stub
-from benchmarks.systems import CloudKon, Stand
-from benchmarks.table import Budget, Table
 
 TASKS: Final = 1_000_000
 CHUNKS: Final = (10, 50)

@@ -19,14 +19,9 @@ from typing import Final
 
 import click
 
-from benchmarks.limits import (
-    MOST_IN_FLIGHT,
-    PARTITION_UNITS,
-    PARTITIONS,
-    partition_of,
-)
-from benchmarks.scale_fleet import LEAST_TASKS, RUN, WARM_UP, Cell, run_cell
-from benchmarks.table import Table
+from benchmarks.harness.limits import MOST_IN_FLIGHT, PARTITION_UNITS, PARTITIONS, partition_of
+from benchmarks.harness.scale_fleet import LEAST_TASKS, RUN, WARM_UP, Cell, run_cell
+from benchmarks.harness.table import Table
 from cloudkon.model.run import MOST_SHARDS
 
 WORKERS: Final = (1, 16, 64, 256, 1024)

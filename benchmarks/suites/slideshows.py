@@ -9,10 +9,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from benchmarks.bench_fleet import BenchFleet, Rate, bench_fleet
+from benchmarks.harness.bench_fleet import BenchFleet, Rate, bench_fleet
+from benchmarks.harness.scale_fleet import LEAST_TASKS, Cell, run_cell
+from benchmarks.harness.table import Table
 from benchmarks.render.pictures import make_pictures
-from benchmarks.scale_fleet import LEAST_TASKS, Cell, run_cell
-from benchmarks.table import Table
 
 JOBS: Final = 160
 PICTURES: Final = 12

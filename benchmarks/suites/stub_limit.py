@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from benchmarks.harness.table import Table
 from benchmarks.stub.running import Stub, running_stub
-from benchmarks.table import Table
 
 SECONDS: Final = 3.0
 CONNECTIONS: Final = 8

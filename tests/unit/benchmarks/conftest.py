@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness.systems import CloudKon, Stand
 from benchmarks.stub.running import Stub, running_stub
-from benchmarks.systems import CloudKon, Stand
 from cloudkon.aws import connect
 from cloudkon.ports import Services
 from cloudkon.settings import Settings

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from benchmarks.table import Budget, Table, read_tables
+from benchmarks.harness.table import Budget, Table, read_tables
 
 
 def test_a_budget_is_judged_by_its_own_side() -> None:

@@ -1,7 +1,7 @@
 """Scale: what the simulated services let a fleet do, and no more."""
 
-from benchmarks.limits import PARTITION_UNITS, PARTITIONS
-from benchmarks.scale_fleet import Cell, run_cell
+from benchmarks.harness.limits import PARTITION_UNITS, PARTITIONS
+from benchmarks.harness.scale_fleet import Cell, run_cell
 
 
 def test_a_fleet_within_the_limits_wastes_none_of_its_time() -> None:

@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 import trio
 
-from benchmarks.bench_fleet import BenchFleet
-from benchmarks.naive import NAME, Naive
-from benchmarks.processes import python, run
-from benchmarks.records import FILE, Record, count_records, read_records
+from benchmarks.harness.bench_fleet import BenchFleet
+from benchmarks.harness.naive import NAME, Naive
+from benchmarks.harness.processes import python, run
+from benchmarks.harness.records import FILE, Record, count_records, read_records
 from benchmarks.stub.running import Stub
 from cloudkon.aws import Connection, connect
 from cloudkon.model import WORKER, Chunk, Outgoing, Priority, Run, new_run_id
@@ -21,7 +21,7 @@ from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
 
 FLEET: Final = "bench"
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 _RECORDS: Final = "records"
 _HANDLERS: Final = "handlers"
 BURN: Final = "burn"
@@ -195,7 +195,7 @@ class NaiveSystem:
 
     def worker(self, stand: Stand) -> tuple[tuple[str, ...], Mapping[str, str]]:
         """The loop, by itself."""
-        return python("benchmarks.naive"), stand.environment(**_settings(stand).to_environment())
+        return python("benchmarks.harness.naive"), stand.environment(**_settings(stand).to_environment())
 
     def ended(self, stand: Stand) -> int:
         """By the records."""

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-LOCK: Final = Path(__file__).with_name("peers.txt")
-HOME: Final = Path(__file__).parents[1] / ".cloudkon" / "bench"
+LOCK: Final = Path(__file__).parents[1] / "peers.txt"
+HOME: Final = Path(__file__).parents[2] / ".cloudkon" / "bench"
 _COMPLETE: Final = HOME / "cloudkon-complete"
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from benchmarks.limits import LimitedLedger, LimitedQueue
+from benchmarks.harness.limits import LimitedLedger, LimitedQueue
 from cloudkon.handler import Context
 from cloudkon.instructions.sleep import sleep_seconds
 from cloudkon.log import Log

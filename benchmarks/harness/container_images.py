@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import docker
 
-from benchmarks.table import Table
+from benchmarks.harness.table import Table
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 POOLS: Final = ("worker", "animoto")
 MEGABYTE: Final = 1_000_000
 LIGHT: Final = 100_000

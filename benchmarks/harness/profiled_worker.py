@@ -82,7 +82,7 @@ def _short(path: str) -> str:
     """A file by its module path, whichever machine it lies on."""
     if _SITE in path:
         return path.rpartition(_SITE)[2]
-    root = f"{Path(__file__).parents[1]}{os.sep}"
+    root = f"{Path(__file__).parents[2]}{os.sep}"
     return path.removeprefix(root) if path.startswith(root) else f"python/{os.path.basename(path)}"  # noqa: PTH119  (cheap: 1,000 a second)
 
 

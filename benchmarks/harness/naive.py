@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from typing import Any, Final
 
-from benchmarks.bench_fleet import BenchFleet, Rate
-from benchmarks.records import nap
+from benchmarks.harness.bench_fleet import BenchFleet, Rate
+from benchmarks.harness.records import nap
 from cloudkon.aws import Connection
 from cloudkon.settings import Settings
 

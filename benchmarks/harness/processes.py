@@ -94,7 +94,7 @@ def run(command: Sequence[str], directory: Path, environment: Mapping[str, str])
 
 
 def python(*words: str, executable: str = sys.executable) -> tuple[str, ...]:
-    """The command line of a module, as in ``python("benchmarks.naive")``."""
+    """The command line of a module, as in ``python("benchmarks.harness.naive")``."""
     return (executable, "-m", *words)
 
 

@@ -4,7 +4,7 @@ import multiprocessing
 import time
 from multiprocessing.connection import Connection
 
-from benchmarks.bench_fleet import Rate
+from benchmarks.harness.bench_fleet import Rate
 
 
 def bare_loop(tasks: int, seconds: float) -> Rate:

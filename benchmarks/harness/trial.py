@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any, Final
 
-from benchmarks.processes import cpu_seconds, loop_seconds, running
-from benchmarks.records import Record
-from benchmarks.systems import Stand, System
+from benchmarks.harness.processes import cpu_seconds, loop_seconds, running
+from benchmarks.harness.records import Record
+from benchmarks.harness.systems import Stand, System
 from cloudkon.prices import prices
 
 SETTLE_SECONDS: Final = 1.0

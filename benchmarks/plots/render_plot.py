@@ -1,6 +1,6 @@
 """Render plot: CPU and memory of each way to a slideshow. Runs in the peers' environment, as other plots do.
 
-python -m benchmarks.render.plot docs/benchmarks/render.json docs/benchmarks
+python -m benchmarks.plots.render_plot docs/benchmarks/render.json docs/benchmarks
 """
 
 import json

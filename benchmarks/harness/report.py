@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.environment import peers_python
-from benchmarks.table import FOUND, Budget, Table, read_tables
+from benchmarks.harness.environment import peers_python
+from benchmarks.harness.table import FOUND, Budget, Table, read_tables
 
 REPORT: Final = FOUND.with_suffix(".md")
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 PLOTS: Final = {
     "comparison": {
         "throughput.svg": "Tasks a second of sleep 0, one worker each",
@@ -23,10 +23,10 @@ PLOTS: Final = {
 }
 """By benchmark, files that are drawn of its figures, and what they show."""
 DRAWN_BY: Final = {
-    "comparison": "benchmarks.plots",
-    "scale": "benchmarks.scale_plot",
-    "autoscaling": "benchmarks.autoscaling_plot",
-    "render": "benchmarks.render.plot",
+    "comparison": "benchmarks.plots.comparison_plot",
+    "scale": "benchmarks.plots.scale_plot",
+    "autoscaling": "benchmarks.plots.autoscaling_plot",
+    "render": "benchmarks.plots.render_plot",
 }
 HEAD: Final = """\
 # Benchmarks

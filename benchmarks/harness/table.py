@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table as RichTable
 
-FOUND: Final = Path(__file__).parents[1] / "docs" / "benchmarks"
+FOUND: Final = Path(__file__).parents[2] / "docs" / "benchmarks"
 """Where the JSON files go, that the report and its plots are made of."""
 
 

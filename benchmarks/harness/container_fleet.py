@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bench_fleet import BenchFleet
+from benchmarks.harness.bench_fleet import BenchFleet
 
 PREFIX: Final = "bench-"
 """Of the fleets' names."""
@@ -62,7 +62,7 @@ def container_fleet() -> Iterator[ContainerFleet]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory(prefix="cloudkon-bench-") as directory:
         environment = {
             **kept,

@@ -88,7 +88,7 @@ def bench_fleet(**more: str) -> Iterator[BenchFleet]:
     ).stdout.strip()
     ours = ("CLOUDKON_", "AWS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory(prefix="cloudkon-bench-") as directory:
         environment = {**kept, "PYTHONPATH": str(root), EMULATOR: emulator, "CLOUDKON_LOG_LEVEL": "error", **more}
         fleet = BenchFleet(Path(directory), environment)
