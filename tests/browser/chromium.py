@@ -11,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from tests.support.patience import PATIENCE
-from tests.unit.animoto.corpus import Pixels
+from tests.support.picture_corpus import Pixels
 
 OPTIONS = [
     "--headless=new",

@@ -7,8 +7,8 @@ from images.animoto.encode.blending import blended, flat
 from images.animoto.encode.h264_renderer import WrittenRenderer
 from images.animoto.pictures.normalise import poster
 from images.animoto.timeline.plan import Colour, Hold, Shown
-from tests.unit.animoto import corpus
-from tests.unit.animoto.shows import Show
+from tests.support import picture_corpus as corpus
+from tests.support.slideshow_jobs import Show
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from cloudkon.memory import memory_services
 from cloudkon.model import Result, Run, TaskId, TaskState
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow
+from tests.support.client_doubles import record_results
+from tests.support.slideshow_jobs import show
 from tests.support.web import Web
-from tests.unit.animoto.shows import show
-from tests.unit.client.doubles import record_results
 
 EVIL = "<script>document.title = 'taken'</script><img src='http://127.0.0.1:9/spy.png'>"
 

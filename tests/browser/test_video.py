@@ -20,11 +20,11 @@ from images.animoto.timeline.film import Film
 from images.animoto.video import make_video
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow
+from tests.support.films import frames_of
+from tests.support.picture_corpus import Pixels, encoded, scenery
+from tests.support.slideshow_jobs import show
+from tests.support.sounds import sound
 from tests.support.web import Request, Web
-from tests.unit.animoto.corpus import Pixels, encoded, scenery
-from tests.unit.animoto.films import frames_of
-from tests.unit.animoto.shows import show
-from tests.unit.animoto.sounds import sound
 
 SHOWS = {
     transition: Slideshow(show("1", width=640, height=360, transition=transition, frames=15), count=3)

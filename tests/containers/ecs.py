@@ -39,7 +39,7 @@ from tests.containers.composed import PATIENCE
 from tests.containers.docker_cli import ROOT, docker, ended
 from tests.fleet.double.shapes import as_request
 from tests.fleet.double.template import Scope, Template
-from tests.fleet.templates.rendering import text_of
+from tests.support.template_rendering import text_of
 
 ACCOUNT: Final = "000000000000"
 """Ministack's own, which it takes for that of any key that is no account's number."""

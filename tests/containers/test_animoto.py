@@ -10,10 +10,10 @@ import trio
 
 from cloudkon.model import ANIMOTO
 from tests.containers.docker_cli import SEALED, docker
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.support.emulator import deploy, emulator
+from tests.support.emulator_fleet import EmulatedFleet
+from tests.support.picture_corpus import encoded, scenery
 from tests.support.web import Web
-from tests.unit.animoto.corpus import encoded, scenery
 
 pytestmark = pytest.mark.timeout(600)
 MEMORY = "512m"

@@ -13,7 +13,7 @@ from PIL import Image
 from images.animoto.timeline.film import Film
 from tests.containers.composed import Composed, until
 from tests.containers.docker_cli import SEALED, docker
-from tests.unit.animoto.films import frames_of
+from tests.support.films import frames_of
 
 pytestmark = pytest.mark.timeout(900)
 COLOURS = [(200, 30, 40), (20, 180, 60), (10, 40, 220)]

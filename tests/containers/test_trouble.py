@@ -8,7 +8,7 @@ import trio
 from cloudkon.model import Result
 from tests.containers.composed import Composed, until
 from tests.containers.docker_cli import docker
-from tests.integration.worker.fleet import EmulatedFleet
+from tests.support.emulator_fleet import EmulatedFleet
 
 pytestmark = pytest.mark.timeout(900)
 SKEW_SECONDS = 5

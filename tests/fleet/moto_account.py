@@ -6,7 +6,7 @@ from cloudkon.aws.control_plane import Answer, ControlPlane
 from cloudkon.aws.waker import SCALABLE, resource_id
 from tests.fleet.double.shapes import as_request
 from tests.fleet.double.template import Scope, Template
-from tests.fleet.templates.rendering import text_of
+from tests.support.template_rendering import text_of
 
 ACCOUNT: Final = "123456789012"
 """Moto's own."""

@@ -23,8 +23,8 @@ from tests.simulation.services import UnrulyQueue, WitnessedLedger, WitnessedQue
 from tests.simulation.storm import MOST_SKEW, Storm
 from tests.simulation.toil import MAX_ATTEMPTS, RETRY, TIMEOUT, Toil, toiling
 from tests.simulation.witness import PromiseBroken, Terms, Witness
-from tests.unit.worker.fleet import JITTER, Fleet
-from tests.unit.worker.meddling import Around, Call, MeddledQueue
+from tests.support.fault_injection import Around, Call, MeddledQueue
+from tests.support.memory_fleet import JITTER, Fleet
 
 LEASE, MARGIN, POLL, STOP = 12.0, 3.0, 5.0, 5.0
 RECOVERY = LEASE + MARGIN + POLL + JITTER

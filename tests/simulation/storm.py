@@ -11,8 +11,8 @@ import trio
 from cloudkon.errors import CloudKonError, Throttled, Unavailable
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
 from tests.simulation.lives import LIFE, Life
-from tests.unit.worker.fleet import Fleet
-from tests.unit.worker.meddling import Around, Call, by_chance, unheard, unkind
+from tests.support.fault_injection import Around, Call, by_chance, unheard, unkind
+from tests.support.memory_fleet import Fleet
 
 MOST_SKEW = 2.0
 """Seconds by which two workers' clocks differ at the most."""

@@ -14,7 +14,7 @@ from cloudkon.ports import Insert, Write
 from cloudkon.ports.ledger import Update
 from cloudkon.wire.report import decode_report, to_row
 from tests.simulation.lives import LIFE, Life
-from tests.unit.worker.fleet import JITTER
+from tests.support.memory_fleet import JITTER
 
 SHORT = 1000
 """Characters of an output that every checkpoint has room for."""

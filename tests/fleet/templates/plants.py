@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 GONE: Final = object()
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")

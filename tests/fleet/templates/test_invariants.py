@@ -8,7 +8,7 @@ from tests.fleet.double.template import Template
 from tests.fleet.templates.invariants import INVARIANTS
 from tests.fleet.templates.invariants.kinds import of_kind
 from tests.fleet.templates.plants import PLANTS, Plant
-from tests.fleet.templates.rendering import AUTOSCALED, COMPUTE, DATA, UPDATED, Resources, render, text_of
+from tests.support.template_rendering import AUTOSCALED, COMPUTE, DATA, UPDATED, Resources, render, text_of
 
 
 @pytest.fixture(scope="module")

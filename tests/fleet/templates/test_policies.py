@@ -7,7 +7,7 @@ import pytest
 from tests.fleet.double.template import Template
 from tests.fleet.templates.handlers import HANDLERS
 from tests.fleet.templates.permissions import POLICIES, POLICIES_OF, allows, listed, missing, mistakes, policy
-from tests.fleet.templates.rendering import text_of
+from tests.support.template_rendering import text_of
 
 LARGEST = 6144
 """Characters of a managed policy, spaces not counted (IAM User Guide, IAM and AWS STS quotas)."""

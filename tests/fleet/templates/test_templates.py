@@ -12,7 +12,7 @@ import pytest
 from cloudkon.settings import PREFIX, Settings
 from tests.fleet.double.refusal import Refusal
 from tests.fleet.double.template import Template
-from tests.fleet.templates.rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
+from tests.support.template_rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
 
 LARGEST = 51_200
 """Bytes of a template that a change set takes as it is (CloudFormation User Guide, quotas)."""

@@ -20,9 +20,9 @@ from images.worker.handlers import find_handlers
 from images.worker.pipeline.worker import Worker
 from tests.fleet.double.template import Template
 from tests.fleet.templates.permissions import Call, actions, allows, call_of, missing
-from tests.fleet.templates.rendering import UPDATED, render, text_of
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.support.emulator import deploy, emulator
+from tests.support.emulator_fleet import EmulatedFleet
+from tests.support.template_rendering import UPDATED, render, text_of
 
 
 @pytest.fixture(scope="module")

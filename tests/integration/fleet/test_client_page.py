@@ -12,9 +12,9 @@ from PIL import Image
 
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from tests.integration.fleet.conftest import CommandLine
+from tests.support.pages import blocks, page
 from tests.support.patience import until
 from tests.support.transcript import Typed, answer, fixed, transcript
-from tests.unit.docs.pages import blocks, page
 
 TYPED = [typed for block in blocks(page("client.md"), "console") for typed in transcript(block)]
 FIRST = {

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from tests.integration.fleet.conftest import CommandLine
+from tests.support.pages import blocks, page
 from tests.support.patience import PATIENCE
-from tests.unit.docs.pages import blocks, page
 
 WAITING = """
 from client import Fleet

@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests.integration.fleet.conftest import CommandLine
 from tests.support.emulator import ROOT
+from tests.support.pages import blocks, section
 from tests.support.transcript import Typed, answer, fixed, transcript
-from tests.unit.docs.pages import blocks, section
 
 README = (ROOT / "README.md").read_text()
 TYPED = [typed for block in blocks(section(README, "Five commands"), "console") for typed in transcript(block)]

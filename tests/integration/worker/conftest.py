@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cloudkon.settings import Settings
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import Programs, programs
 from tests.support.emulator import deploy, emulator
+from tests.support.emulator_fleet import EmulatedFleet
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from PIL import Image
 
 from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import Program
+from tests.support.emulator_fleet import EmulatedFleet
+from tests.support.films import processes_at
 from tests.support.patience import until
+from tests.support.picture_corpus import encoded
 from tests.support.web import Request, Web
-from tests.unit.animoto.corpus import encoded
-from tests.unit.animoto.films import processes_at
 
 
 class Workers:

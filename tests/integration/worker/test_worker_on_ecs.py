@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cloudkon.settings import Settings
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import Program
+from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.patience import until
 from tests.support.web import Request, Web
 

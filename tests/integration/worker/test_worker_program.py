@@ -10,8 +10,8 @@ import trio
 
 from cloudkon.model import Run
 from cloudkon.settings import Settings
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import Programs, lines_in
+from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.patience import until
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudkon.settings import Settings
-from tests.integration.worker.fleet import EmulatedFleet
 from tests.integration.worker.programs import ROOT, Program, Programs
+from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.patience import until
 
 

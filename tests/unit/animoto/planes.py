@@ -12,7 +12,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from cloudkon.instructions.animoto import Transition
 from images.animoto.timeline.film import Film
 from images.animoto.timeline.plan import Blend, Hold, Segment
-from tests.unit.animoto.corpus import Pixels
+from tests.support.picture_corpus import Pixels
 
 DECODERS = ["h264", "libopenh264"]
 """Two that share no code: libavcodec's own, and Cisco's."""

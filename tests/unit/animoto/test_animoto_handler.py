@@ -10,8 +10,8 @@ from cloudkon.errors import InvalidInstruction
 from cloudkon.handler import Context
 from cloudkon.memory import memory_services
 from images.animoto.slideshow_handler import animoto
+from tests.support import picture_corpus as corpus
 from tests.support.web import Web
-from tests.unit.animoto import corpus
 
 
 def test_an_instruction_becomes_the_address_of_a_video(

@@ -29,10 +29,10 @@ from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.pictures.missing import Outlook
 from images.animoto.video import make_video
+from tests.support import picture_corpus as corpus
+from tests.support.films import processes_at
+from tests.support.picture_corpus import RED, encoded, flat
 from tests.support.web import Request, Web
-from tests.unit.animoto import corpus
-from tests.unit.animoto.corpus import RED, encoded, flat
-from tests.unit.animoto.films import processes_at
 from tests.unit.animoto.test_animoto_fetch import refusal
 from tests.unit.animoto.test_animoto_links import Resolver
 from tests.unit.animoto.test_animoto_video import assert_nothing_left, job

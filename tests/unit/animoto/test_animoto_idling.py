@@ -11,8 +11,8 @@ from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
 from images.animoto.ffmpeg import stall_guard as idling
 from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
 from images.animoto.ffmpeg.stall_guard import LOOK_SECONDS, MOST_LOOKS, Idling
+from tests.support.films import processes_at
 from tests.support.patience import PATIENCE
-from tests.unit.animoto.films import processes_at
 
 
 class Program:

@@ -5,8 +5,8 @@ from PIL import Image, ImageDraw, ImageFont
 from cloudkon.instructions.animoto.font_characters import SCRIPTS
 from cloudkon.instructions.animoto.options import LONGEST_CAPTION, LONGEST_TITLE
 from images.animoto.captions.lettering import FONT, lettered, letterings
-from tests.unit.animoto import corpus
-from tests.unit.animoto.corpus import Pixels
+from tests.support import picture_corpus as corpus
+from tests.support.picture_corpus import Pixels
 
 SNOW = (250, 250, 250)
 NIGHT = (5, 5, 10)

@@ -15,7 +15,8 @@ from images.animoto.timeline.film import Canvas, Film
 from images.animoto.timeline.plan import frames_of, plan
 from images.animoto.verify.verify import verify
 from images.animoto.verify.visual_check import compare, likeness
-from tests.unit.animoto import corpus, films
+from tests.support import films
+from tests.support import picture_corpus as corpus
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
 
 FPS = 25

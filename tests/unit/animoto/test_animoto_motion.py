@@ -22,12 +22,12 @@ from images.animoto.timeline.plan import Colour, described, frames_of, plan
 from images.animoto.verify.verify import BadVideo, verify
 from images.animoto.verify.visual_check import LONG_SIDE, Sight, Veil, compare, likeness
 from images.animoto.video import make_video
+from tests.support import picture_corpus as corpus
+from tests.support.films import description, processes_at
+from tests.support.films import frames_of as decoded
+from tests.support.sounds import heard, sound
 from tests.support.web import Web
-from tests.unit.animoto import corpus
-from tests.unit.animoto.films import description, processes_at
-from tests.unit.animoto.films import frames_of as decoded
 from tests.unit.animoto.planes import decoded as planes_in
-from tests.unit.animoto.sounds import heard, sound
 
 Waves = npt.NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.mp4.sound import Sound
 from images.animoto.music.loudness import measured
 from images.animoto.music.soundtrack import Soundtrack
+from tests.support import picture_corpus as corpus
+from tests.support.films import processes_at
+from tests.support.sounds import CHORD, DRUMS, RATE, heard, run, sound
 from tests.support.web import Web
-from tests.unit.animoto import corpus
-from tests.unit.animoto.films import processes_at
-from tests.unit.animoto.sounds import CHORD, DRUMS, RATE, heard, run, sound
 
 Make = Callable[..., Soundtrack]
 

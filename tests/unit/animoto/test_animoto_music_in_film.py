@@ -17,11 +17,11 @@ from images.animoto.encode.renderer import Renderer
 from images.animoto.music.loudness import measured
 from images.animoto.verify.verify import BadVideo, verify
 from images.animoto.video import make_video
+from tests.support import picture_corpus as corpus
+from tests.support.films import description, processes_at
+from tests.support.slideshow_jobs import Show, show
+from tests.support.sounds import CLICKS, RATE, heard, sound
 from tests.support.web import Web
-from tests.unit.animoto import corpus
-from tests.unit.animoto.films import description, processes_at
-from tests.unit.animoto.shows import Show, show
-from tests.unit.animoto.sounds import CLICKS, RATE, heard, sound
 
 SHOW = show("1.3", 25, transition=Transition.CROSSFADE, frames=7)
 

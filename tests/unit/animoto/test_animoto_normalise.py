@@ -14,8 +14,21 @@ from cloudkon.instructions.animoto import Fit
 from images.animoto.pictures.missing import Unusable
 from images.animoto.pictures.normalise import normalise, poster
 from images.animoto.timeline.film import Film
-from tests.unit.animoto import corpus
-from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, GREY, RED, SAND, WHITE, as_pixels, encoded, flat, near, saved
+from tests.support import picture_corpus as corpus
+from tests.support.picture_corpus import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    SAND,
+    WHITE,
+    as_pixels,
+    encoded,
+    flat,
+    near,
+    saved,
+)
 
 FILM = Film(160, 80, 30)
 Shown = Callable[..., corpus.Pixels]

@@ -17,11 +17,11 @@ from images.animoto.encode.ffmpeg_renderer import PlainRenderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.timeline.film import Canvas
 from images.animoto.verify.verify import BadVideo, verify
+from tests.support import picture_corpus as corpus
+from tests.support.films import description, frames_of, processes_at
 from tests.support.patience import until
+from tests.support.slideshow_jobs import Show, show
 from tests.support.web import Web
-from tests.unit.animoto import corpus
-from tests.unit.animoto.films import description, frames_of, processes_at
-from tests.unit.animoto.shows import Show, show
 
 COLOURS = [corpus.RED, corpus.GREEN, corpus.BLUE, corpus.GREY, corpus.WHITE, corpus.BLACK, corpus.SAND]
 

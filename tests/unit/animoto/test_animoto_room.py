@@ -10,7 +10,7 @@ from images.animoto.pictures.file_type import Kind
 from images.animoto.pictures.missing import Unusable
 from images.animoto.pictures.normalise import normalise
 from images.animoto.timeline.film import Film
-from tests.unit.animoto.corpus import encoded, saved, scenery
+from tests.support.picture_corpus import encoded, saved, scenery
 
 FILM = Film(160, 90, 30)
 MEBIBYTE = 1024**2

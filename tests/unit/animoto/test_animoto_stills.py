@@ -9,8 +9,8 @@ import trio
 from cloudkon.instructions.animoto import Quality
 from images.animoto.encode.stills import CodedStill, encode_stills
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
-from tests.unit.animoto import corpus
-from tests.unit.animoto.shows import show
+from tests.support import picture_corpus as corpus
+from tests.support.slideshow_jobs import show
 
 
 @pytest.mark.parametrize("quality", Quality)

@@ -24,10 +24,10 @@ from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.pictures.missing import Missing, Outlook, failure, note, shown
 from images.animoto.timeline.film import Canvas, Film
 from images.animoto.video import make_video
+from tests.support import picture_corpus as corpus
+from tests.support.films import frames_of, processes_at
+from tests.support.picture_corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near
 from tests.support.web import Web
-from tests.unit.animoto import corpus
-from tests.unit.animoto.corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near
-from tests.unit.animoto.films import frames_of, processes_at
 
 FILM = Film(320, 180, 30)
 SECONDS = Fraction("0.2")

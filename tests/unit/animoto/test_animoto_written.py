@@ -21,10 +21,10 @@ from images.animoto.mp4.writer import TooLarge
 from images.animoto.timeline.film import Canvas
 from images.animoto.verify.verify import BadVideo, verify
 from images.animoto.verify.visual_check import compare, likeness
-from tests.unit.animoto import corpus
-from tests.unit.animoto.films import description, frames_of, processes_at
+from tests.support import picture_corpus as corpus
+from tests.support.films import description, frames_of, processes_at
+from tests.support.slideshow_jobs import Show, show
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
-from tests.unit.animoto.shows import Show, show
 
 BLENDING = [one for one in Transition if one is not Transition.CUT]
 

@@ -10,7 +10,7 @@ from images.animoto.mp4.samples import Samples
 from images.animoto.mp4.sound import Sound
 from images.animoto.mp4.track import VideoTrack
 from images.animoto.mp4.writer import Mp4Writer
-from tests.unit.animoto.sounds import CLICKS, RATE, heard, run, sound
+from tests.support.sounds import CLICKS, RATE, heard, run, sound
 
 GIBIBYTE = 1024**3
 

@@ -29,7 +29,7 @@ from cloudkon.model import (
 from cloudkon.ports import Insert, OutlinePage, Services
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import encode_report
-from tests.unit.client.doubles import record_results, succeeded
+from tests.support.client_doubles import record_results, succeeded
 
 
 def a_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:

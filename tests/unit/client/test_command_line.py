@@ -16,8 +16,7 @@ from cloudkon.memory import MemoryQueue, memory_services
 from cloudkon.model import Result, TaskId, TaskState
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from tests.unit.client.commands import Client, push, read_run
-from tests.unit.client.doubles import (
+from tests.support.client_doubles import (
     BreakingQueue,
     RemadeLedger,
     chunks_on,
@@ -26,6 +25,7 @@ from tests.unit.client.doubles import (
     succeeded,
     with_queue,
 )
+from tests.unit.client.commands import Client, push, read_run
 
 
 def test_push_prints_nothing_but_the_run_on_standard_output(

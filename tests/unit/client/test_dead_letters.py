@@ -13,8 +13,8 @@ from cloudkon.memory import MemoryQueue
 from cloudkon.model import Chunk, ChunkKey, ChunkState, Outgoing, Record
 from cloudkon.ports import Insert, QueueOutcome, Services
 from cloudkon.wire.message import encode_message
+from tests.support.client_doubles import BreakingQueue, chunks_on, json_lines, with_queue
 from tests.unit.client.commands import Client, push
-from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, with_queue
 
 
 @pytest.fixture(autouse=True)

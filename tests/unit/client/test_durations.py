@@ -9,7 +9,7 @@ from client.records.archive import keep_instructions
 from client.records.observed_durations import observed_durations
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.ports import Services
-from tests.unit.client.doubles import record_results, spooled, succeeded
+from tests.support.client_doubles import record_results, spooled, succeeded
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, AccessDenied
 from cloudkon.memory import MemoryStore
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services, StoredObject
+from tests.support.client_doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
 from tests.unit.client.commands import Client, read_run
-from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
 
 WORKLOAD = "animoto https://a.example/1.jpg\n" + "".join(f"sleep {number}\n" for number in range(20))
 

@@ -20,7 +20,7 @@ from cloudkon.ports import Services
 from cloudkon.ports.ledger import Page
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import encode_report
-from tests.unit.client.doubles import record_results, succeeded
+from tests.support.client_doubles import record_results, succeeded
 
 HOUR = 3600.0
 

@@ -22,8 +22,8 @@ from cloudkon.model import Run
 from cloudkon.ports import Page, Services
 from cloudkon.settings import Settings
 from images.worker.testing import worker
+from tests.support.client_doubles import BreakingQueue, with_queue
 from tests.support.patience import PATIENCE
-from tests.unit.client.doubles import BreakingQueue, with_queue
 
 
 async def shout(arguments: str, _context: object) -> str:

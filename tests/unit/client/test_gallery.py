@@ -10,8 +10,8 @@ from client.results.gallery import MOST_FAILURES
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services
+from tests.support.client_doubles import record_results
 from tests.unit.client.commands import Client
-from tests.unit.client.doubles import record_results
 
 FACTS = {"pictures": "60", "missing": "2", "seconds": "60", "fps": "30", "size": "1920x1080"}
 NOTE = "(2 of 62 pictures missing: picture 3, http://example.org/<b>3</b>.jpg: nothing is there)"

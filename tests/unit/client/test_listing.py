@@ -13,8 +13,8 @@ from cloudkon.errors import EXIT_BAD_INPUT, EXIT_OK
 from cloudkon.memory import memory_services
 from cloudkon.model import Outgoing, Result, Run, TaskId, TaskState
 from cloudkon.ports import Services
+from tests.support.client_doubles import json_lines, record_results, succeeded
 from tests.unit.client.commands import Client, push, read_run
-from tests.unit.client.doubles import json_lines, record_results, succeeded
 
 
 def test_runs_are_listed_with_their_counts_the_latest_first(

@@ -11,7 +11,7 @@ from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryStore, memory_services
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.ports import Services, StoredObject
-from tests.unit.client.doubles import record_results
+from tests.support.client_doubles import record_results
 
 
 def a_run(run_id: str = "r1") -> Run:

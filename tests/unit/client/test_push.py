@@ -16,7 +16,7 @@ from cloudkon.memory import MemoryQueue, MemoryStore, memory_services
 from cloudkon.model import Outgoing, Run
 from cloudkon.ports import QueueOutcome, Services
 from cloudkon.wire.message import MESSAGE_LIMIT
-from tests.unit.client.doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, spooled, with_queue
+from tests.support.client_doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, spooled, with_queue
 
 HUNDRED = "".join(f"sleep {number}\n" for number in range(100))
 

@@ -13,8 +13,8 @@ import trio
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.model import Chunk
 from cloudkon.ports import Services
+from tests.support.client_doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
 from tests.unit.client.commands import Client, read_run
-from tests.unit.client.doubles import BreakingQueue, chunks_on, json_lines, record_results, succeeded, with_queue
 
 
 def sent(services: Services, pool: str = "worker") -> list[Chunk]:

@@ -11,8 +11,8 @@ from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, NoFleet
 from cloudkon.memory import MemoryQueue
 from cloudkon.model import Depth, Outgoing, Priority, Result, TaskId, TaskState
 from cloudkon.ports import Services
+from tests.support.client_doubles import BreakingQueue, chunks_on, record_results
 from tests.unit.client.commands import Client, push, read_run
-from tests.unit.client.doubles import BreakingQueue, chunks_on, record_results
 
 
 class MissingQueue(MemoryQueue):

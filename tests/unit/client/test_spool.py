@@ -7,7 +7,7 @@ import pytest
 from client.push.staged_workload import spool_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.wire.message import INSTRUCTION_LIMIT
-from tests.unit.client.doubles import spooled
+from tests.support.client_doubles import spooled
 
 
 def test_instructions_are_divided_by_pool_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from client.follow.progress_sampler import FRESH, Survey
 from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkState, Progress, Record, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Page, Services
-from tests.unit.client.doubles import record_results, succeeded
+from tests.support.client_doubles import record_results, succeeded
 
 FAR = 2**60
 """A lease end that no test outlasts, in epoch milliseconds."""

@@ -30,10 +30,10 @@ from cloudkon.memory import MemoryLedger
 from cloudkon.model import POOLS, Result, Run, TaskId, TaskState
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from tests.support.unread import ended_unread
+from tests.support.client_doubles import record_results, succeeded
+from tests.support.closed_output import ended_unread
 from tests.unit.client.commands import Client, read_run
 from tests.unit.client.commands import push as push_some
-from tests.unit.client.doubles import record_results, succeeded
 
 OF_A_RUN = {
     "watch": ["watch", "RUN"],

@@ -9,8 +9,8 @@ import trio
 from cloudkon.errors import EXIT_OK
 from cloudkon.model import WORKER
 from cloudkon.ports import Services
+from tests.support.client_doubles import chunks_on
 from tests.unit.client.commands import Client
-from tests.unit.client.doubles import chunks_on
 
 
 class Sleeper:

@@ -19,7 +19,7 @@ from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.model import Depth, Outgoing, Result, Run, TaskId, TaskState
 from cloudkon.ports import Page, Services, TrioClock
-from tests.unit.client.doubles import record_results, succeeded
+from tests.support.client_doubles import record_results, succeeded
 
 
 class CountedLedger(MemoryLedger):

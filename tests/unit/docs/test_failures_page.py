@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests.unit.docs.pages import ROOT, page, rows
+from tests.support.pages import ROOT, page, rows
 
 TEXT = page("failures.md")
 ROWS = rows(TEXT, 5)

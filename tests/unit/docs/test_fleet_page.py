@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from cloudkon.errors import InvalidInput
 from cloudkon.settings import TARGETS
 from fleet.cli.commands import fleet
-from tests.unit.docs.pages import page, rows, section
+from tests.support.pages import page, rows, section
 from tests.unit.fleet.test_cloud_commands import STATUS, FakeCloud
 from tests.unit.fleet.test_fleet_commands import FakeTarget
 

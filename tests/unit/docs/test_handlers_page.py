@@ -16,7 +16,7 @@ from cloudkon.model import Result
 from cloudkon.model.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 from images.worker.handlers import GROUP
 from images.worker.testing import DEFAULTS
-from tests.unit.docs.pages import ROOT, blocks, page, section
+from tests.support.pages import ROOT, blocks, page, section
 
 TEXT = page("handlers.md")
 MODULES = {

@@ -4,7 +4,7 @@ import re
 
 from cloudkon.settings import PREFIX, Settings
 from fleet.docker.localstack import DEFAULT_IMAGE, ENVIRONMENT
-from tests.unit.docs.pages import ROOT, page
+from tests.support.pages import ROOT, page
 
 COMPOSE = (ROOT / "compose.localstack.yml").read_text()
 

@@ -23,8 +23,8 @@ from cloudkon.wire.fields import read_object
 from cloudkon.wire.message import INSTRUCTION_LIMIT, MESSAGE_LIMIT, MOST_TASKS, decode_message, encode_message
 from cloudkon.wire.report import MOST_RESULTS, decode_report, encode_report
 from images.worker.handlers import built_in
-from tests.unit.docs.pages import blocks, page, rows, section
-from tests.unit.worker.fleet import Fleet
+from tests.support.memory_fleet import Fleet
+from tests.support.pages import blocks, page, rows, section
 
 TEXT = page("messages.md")
 

@@ -11,7 +11,7 @@ from cloudkon.settings import PREFIX, Settings
 from fleet.cli.commands import fleet
 from fleet.docker.worker_container import image_variable
 from fleet.local.emulator_installation import EXECUTABLE
-from tests.unit.docs.pages import ROOT, page
+from tests.support.pages import ROOT, page
 
 PAGES = ("../README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 SETTINGS = {PREFIX + one.name.upper() for one in fields(Settings)}

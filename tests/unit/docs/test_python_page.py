@@ -11,7 +11,7 @@ import client
 from client import Fleet, FleetRun, Result
 from cloudkon.errors import PermanentFailure
 from images.worker.testing import worker
-from tests.unit.docs.pages import blocks, page, rows
+from tests.support.pages import blocks, page, rows
 
 TEXT = page("python.md")
 EXAMPLES = blocks(TEXT, "python")

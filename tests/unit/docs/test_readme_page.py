@@ -10,7 +10,7 @@ from client.cli.main import COMMANDS
 from client.costs import estimate_cost
 from cloudkon.settings import Settings
 from fleet.cli.commands import fleet
-from tests.unit.docs.pages import ROOT, rows, section
+from tests.support.pages import ROOT, rows, section
 
 README = (ROOT / "README.md").read_text()
 

@@ -3,7 +3,7 @@
 import json
 
 from cloudkon.instructions.animoto import OPTIONS, Scope, parse_animoto
-from tests.unit.docs.pages import blocks, page, rows, section
+from tests.support.pages import blocks, page, rows, section
 
 TEXT = page("render.md")
 SAID_OF = {Scope.JOB: "the whole", Scope.EACH: "each", Scope.PICTURE: "a picture"}

@@ -15,7 +15,7 @@ from fleet.cli.output import line_writer
 from fleet.cli.status_view import duration, rendered
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 from fleet.target import Report, target_for
-from tests.support.unread import ended_unread
+from tests.support.closed_output import ended_unread
 
 STATUS = FleetStatus(
     fleet="some",

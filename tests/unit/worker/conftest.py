@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.worker.fleet import Fleet
+from tests.support.memory_fleet import Fleet
 
 
 @pytest.fixture

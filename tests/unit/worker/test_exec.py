@@ -16,8 +16,8 @@ from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.handlers.exec_handler import CommandFailed, run_command
+from tests.support.memory_fleet import until
 from tests.support.patience import PATIENCE
-from tests.unit.worker.fleet import until
 
 
 @pytest.fixture

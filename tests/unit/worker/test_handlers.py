@@ -11,7 +11,7 @@ from cloudkon.model import TaskState
 from cloudkon.settings import Settings
 from images.worker import handlers
 from images.worker.handlers import find_handlers
-from tests.unit.worker.fleet import Fleet
+from tests.support.memory_fleet import Fleet
 
 
 async def resize(arguments: str, context: Context) -> str:

@@ -20,9 +20,9 @@ from images.worker.execution.outcome import Ending
 from images.worker.execution.slot_process import open_slot_process
 from images.worker.pipeline.worker import Worker
 from tests.support import patience
+from tests.support.memory_fleet import Fleet, until
 from tests.support.patience import PATIENCE
 from tests.unit.worker import slow_handlers
-from tests.unit.worker.fleet import Fleet, until
 from tests.unit.worker.test_exec import gone
 
 HANDLERS = {name: getattr(slow_handlers, name) for name in dir(slow_handlers) if callable(getattr(slow_handlers, name))}
@@ -244,7 +244,7 @@ def test_it_dies_with_its_worker_and_so_does_what_it_started(tmp_path: Path) -> 
 import trio
 from pathlib import Path
 from typing import Any
-from tests.unit.worker.fleet import Fleet
+from tests.support.memory_fleet import Fleet
 from tests.unit.worker.test_slot_process import serving
 
 async def main():

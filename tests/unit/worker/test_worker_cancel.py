@@ -4,7 +4,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.model import Run, TaskState
-from tests.unit.worker.fleet import Fleet, until
+from tests.support.memory_fleet import Fleet, until
 
 EVERY = 3.0
 

@@ -10,8 +10,8 @@ from cloudkon.errors import Unavailable
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
 from cloudkon.ports import Update, Write
-from tests.unit.worker.fleet import LEASE, POLL, RECOVERY, Fleet, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import LEASE, POLL, RECOVERY, Fleet, until
 
 
 async def test_a_dead_workers_task_starts_again_within_lease_margin_and_poll(

@@ -8,8 +8,8 @@ from trio.testing import MockClock
 from cloudkon.errors import Unavailable
 from cloudkon.handler import Context
 from cloudkon.model import Outgoing, TaskState
-from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, POLL, Fleet, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import JITTER, LEASE, MARGIN, POLL, Fleet, until
 
 
 async def test_what_runs_ends_and_the_rest_is_somebody_elses_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:

@@ -10,8 +10,8 @@ from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing
 from cloudkon.ports import BATCH, QueueOutcome
 from images.worker.pipeline.claimed_chunk import Arrival
-from tests.unit.worker.fleet import JITTER, LEASE, MARGIN, Fleet, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import JITTER, LEASE, MARGIN, Fleet, until
 
 
 async def test_copies_run_once_wherever_they_land(fleet: Fleet, autojump_clock: MockClock) -> None:

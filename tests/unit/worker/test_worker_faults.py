@@ -11,8 +11,8 @@ from trio.testing import MockClock
 from cloudkon.errors import AccessDenied, MalformedMessage
 from cloudkon.model import ChunkKey, ChunkState, Record, TaskState
 from cloudkon.ports import Insert, QueueOutcome, Update, Write, WriteOutcome
-from tests.unit.worker.fleet import Fleet, until
-from tests.unit.worker.meddling import Call, Fate, by_chance, in_turn, unheard, unkind
+from tests.support.fault_injection import Call, Fate, by_chance, in_turn, unheard, unkind
+from tests.support.memory_fleet import Fleet, until
 
 AMBIGUOUS = [Fate.LOST, Fate.UNHEARD]
 LOST = WriteOutcome.FAILED

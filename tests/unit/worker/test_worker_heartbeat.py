@@ -10,8 +10,8 @@ from cloudkon.errors import Unavailable
 from cloudkon.memory.virtual_clock import VirtualClock
 from cloudkon.model import Run, TaskState
 from cloudkon.ports import QueueOutcome
-from tests.unit.worker.fleet import LEASE, MARGIN, RECOVERY, Fleet, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import LEASE, MARGIN, RECOVERY, Fleet, until
 
 
 async def fail(call: Call, *arguments: object) -> None:

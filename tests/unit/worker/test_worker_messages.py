@@ -10,8 +10,8 @@ from trio.testing import MockClock
 from cloudkon.memory import MemoryQueue
 from cloudkon.model import Outgoing, Run, TaskState
 from cloudkon.ports import QueueOutcome
-from tests.unit.worker.fleet import LEASE, POLL, RECOVERY, Fleet, until
-from tests.unit.worker.meddling import Call, Fate, in_turn, unkind
+from tests.support.fault_injection import Call, Fate, in_turn, unkind
+from tests.support.memory_fleet import LEASE, POLL, RECOVERY, Fleet, until
 
 
 def message(**changes: object) -> str:

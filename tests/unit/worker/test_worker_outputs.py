@@ -13,8 +13,8 @@ from cloudkon.model import Outgoing, Result, TaskState
 from cloudkon.model.result import CHUNK_OUTPUT_LIMIT, OUTPUT_LIMIT
 from cloudkon.ports import Write
 from cloudkon.wire.message import MESSAGE_LIMIT
-from tests.unit.worker.fleet import LEASE, RECOVERY, Fleet, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import LEASE, RECOVERY, Fleet, until
 
 
 async def say(arguments: str, context: Context) -> str:

@@ -15,7 +15,7 @@ from cloudkon.model import WORKER, Chunk, ChunkKey, Outgoing, Run, TaskState
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.payload import encode_parcel, pack
 from images.worker.handlers import Handler
-from tests.unit.worker.fleet import Fleet
+from tests.support.memory_fleet import Fleet
 
 LARGE = "weigh " + "x" * 1_200_000
 

@@ -6,8 +6,8 @@ from trio.testing import MockClock
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
 from images.worker.pipeline.poller import Door
-from tests.unit.worker.fleet import Fleet, Work, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import Fleet, Work, until
 
 
 async def test_every_task_gets_one_result_and_the_worker_ends_with_its_queue(

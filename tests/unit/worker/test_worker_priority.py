@@ -12,7 +12,7 @@ from cloudkon.handler import Context
 from cloudkon.model import Delivery, Priority, Run
 from cloudkon.ports import QueueOutcome
 from images.worker.pipeline.receiver import SHARE
-from tests.unit.worker.fleet import Fleet, until
+from tests.support.memory_fleet import Fleet, until
 
 Call = Callable[..., Awaitable[Any]]
 

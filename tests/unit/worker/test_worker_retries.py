@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from cloudkon.errors import CloudKonError, InvalidInstruction, PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.model import Result, TaskState
-from tests.unit.worker.fleet import Fleet
+from tests.support.memory_fleet import Fleet
 
 
 class MuteError(Exception):

@@ -8,8 +8,8 @@ from trio.testing import MockClock
 
 from cloudkon.model import Delivery
 from images.worker.pipeline.rebalancer import PATIENCE
-from tests.unit.worker.fleet import Fleet, until
-from tests.unit.worker.meddling import Call
+from tests.support.fault_injection import Call
+from tests.support.memory_fleet import Fleet, until
 
 
 async def test_a_short_task_does_not_wait_behind_a_long_one_while_another_worker_idles(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from tests.fleet.templates.invariants import capacity, containers, keeping, roles, scaling, services
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 Invariant = Callable[[Resources], Iterator[str]]
 

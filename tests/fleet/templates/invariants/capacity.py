@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.fleet.templates.invariants.kinds import depends, of_kind, the
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 NAMES_REFUSED = ("aws", "ecs", "fargate")
 """What no capacity provider's name may begin with (Amazon ECS API Reference, CreateCapacityProvider)."""

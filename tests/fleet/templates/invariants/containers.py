@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.fleet.templates.invariants.kinds import of_kind, the
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY")
 

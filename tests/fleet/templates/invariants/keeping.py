@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from tests.fleet.templates.invariants.kinds import of_kind, the
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 
 def logs_end_some_day(resources: Resources) -> Iterator[str]:

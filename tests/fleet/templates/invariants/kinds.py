@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 
 def of_kind(resources: Resources, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

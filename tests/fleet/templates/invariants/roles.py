@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.fleet.templates.invariants.kinds import of_kind
 from tests.fleet.templates.permissions import Call, actions, allows, listed, mistakes
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 KNOW_NO_RESOURCE = {
     "ecr:GetAuthorizationToken",

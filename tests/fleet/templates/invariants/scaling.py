@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudkon.model import Priority
 from tests.fleet.templates.invariants.kinds import of_kind
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 """CloudWatch refuses other ids (Amazon CloudWatch API Reference, MetricDataQuery)."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.fleet.templates.invariants.kinds import of_kind
-from tests.fleet.templates.rendering import Resources
+from tests.support.template_rendering import Resources
 
 
 def waiting_ecs_tasks_make_the_group_grow(resources: Resources) -> Iterator[str]:

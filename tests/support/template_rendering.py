@@ -1,6 +1,6 @@
 """Rendering: what a template comes to for given options, as stored and compared text.
 
-python -m tests.fleet.templates.rendering      renews the stored ones after a template was changed on purpose
+python -m tests.support.template_rendering      renews the stored ones after a template was changed on purpose
 """
 
 import base64
@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from tests.fleet.double.template import Scope, Template
 
-TEMPLATES: Final = Path(__file__).parents[3] / "fleet/templates"
-STORED: Final = Path(__file__).parent / "renderings"
-RENEW: Final = "python -m tests.fleet.templates.rendering"
+TEMPLATES: Final = Path(__file__).parents[2] / "fleet/templates"
+STORED: Final = Path(__file__).parents[1] / "fleet/templates/renderings"
+RENEW: Final = "python -m tests.support.template_rendering"
 
 PSEUDO: Final = {
     "AWS::AccountId": "123456789012",

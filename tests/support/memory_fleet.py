@@ -33,7 +33,7 @@ from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report, to_row
 from images.worker.handlers import Handler
 from images.worker.pipeline.worker import Worker
-from tests.unit.worker.meddling import MeddledLedger, MeddledQueue, MeddledStore
+from tests.support.fault_injection import MeddledLedger, MeddledQueue, MeddledStore
 
 LEASE, MARGIN, POLL, JITTER = 60.0, 5.0, 20.0, 1.0
 RECOVERY = LEASE + MARGIN + POLL + JITTER

@@ -8,7 +8,7 @@ import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from images.animoto.timeline.film import Film
-from tests.unit.animoto.corpus import Pixels
+from tests.support.picture_corpus import Pixels
 
 BACK_TO_RGB = [
     "-fps_mode",
