@@ -18,11 +18,11 @@ from cloudkon.model import WORKER, Chunk, Delivery, Outgoing, Priority, Result, 
 from cloudkon.wire.message import decode_message
 from images.worker.execution.progress_log import ProgressWatch
 from tests.simulation.alarms import AlarmClock
-from tests.simulation.lives import LIFE, Fuses, Life
+from tests.simulation.invariants import PromiseBroken, Terms, Witness
+from tests.simulation.schedule_params import MOST_SKEW, Storm
 from tests.simulation.services import UnrulyQueue, WitnessedLedger, WitnessedQueue
-from tests.simulation.storm import MOST_SKEW, Storm
-from tests.simulation.toil import MAX_ATTEMPTS, RETRY, TIMEOUT, Toil, toiling
-from tests.simulation.witness import PromiseBroken, Terms, Witness
+from tests.simulation.worker_lifecycle import LIFE, Fuses, Life
+from tests.simulation.workloads import MAX_ATTEMPTS, RETRY, TIMEOUT, Toil, toiling
 from tests.support.fault_injection import Around, Call, MeddledQueue
 from tests.support.memory_fleet import JITTER, Fleet
 

@@ -7,9 +7,9 @@ from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.memory.queue import _Message
 from cloudkon.model import ChunkKey, Delivery, Outgoing, Record
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
-from tests.simulation.lives import LIFE
-from tests.simulation.storm import Storm
-from tests.simulation.witness import Witness
+from tests.simulation.invariants import Witness
+from tests.simulation.schedule_params import Storm
+from tests.simulation.worker_lifecycle import LIFE
 
 
 class UnrulyQueue(MemoryQueue):

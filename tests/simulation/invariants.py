@@ -13,7 +13,7 @@ from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports import Insert, Write
 from cloudkon.ports.ledger import Update
 from cloudkon.wire.report import decode_report, to_row
-from tests.simulation.lives import LIFE, Life
+from tests.simulation.worker_lifecycle import LIFE, Life
 from tests.support.memory_fleet import JITTER
 
 SHORT = 1000

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.chaos import run_seed
-from tests.simulation.faults import (
+from tests.simulation.invariants import PromiseBroken
+from tests.simulation.minor_mutations import LAPSES
+from tests.simulation.planted_faults import (
     FAULTS,
     Fault,
     delete_before_complete,
     release_what_is_being_completed,
     release_without_state,
 )
-from tests.simulation.lapses import LAPSES
+from tests.simulation.schedule_params import KINDS, Storm
 from tests.simulation.schedules import run_all
-from tests.simulation.storm import KINDS, Storm
-from tests.simulation.witness import PromiseBroken
 
 MOST_SEEDS_TO_BITE = 400
 TRACE = (

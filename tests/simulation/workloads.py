@@ -9,8 +9,8 @@ import trio
 from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from tests.simulation.lives import LIFE
-from tests.simulation.witness import Witness
+from tests.simulation.invariants import Witness
+from tests.simulation.worker_lifecycle import LIFE
 
 MAX_ATTEMPTS = 3
 TIMEOUT = 20.0

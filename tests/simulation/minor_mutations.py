@@ -29,7 +29,7 @@ from images.worker.pipeline.finisher import Closing, Publication
 from images.worker.pipeline.inflight import Custody
 from images.worker.pipeline.poller import Door
 from images.worker.pipeline.receiver import Intake
-from tests.simulation.faults import Fault, Patch
+from tests.simulation.planted_faults import Fault, Patch
 
 
 def failed_writes_ignored(patch: Patch) -> None:

@@ -26,7 +26,7 @@ from images.worker.pipeline.finisher import Closing
 from images.worker.pipeline.heartbeat import Heartbeat
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.queue_client import Mailbox
-from tests.simulation.storm import Storm
+from tests.simulation.schedule_params import Storm
 
 Patch = pytest.MonkeyPatch
 

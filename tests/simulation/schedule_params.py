@@ -10,7 +10,7 @@ import trio
 
 from cloudkon.errors import CloudKonError, Throttled, Unavailable
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
-from tests.simulation.lives import LIFE, Life
+from tests.simulation.worker_lifecycle import LIFE, Life
 from tests.support.fault_injection import Around, Call, by_chance, unheard, unkind
 from tests.support.memory_fleet import Fleet
 
