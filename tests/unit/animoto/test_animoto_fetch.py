@@ -21,7 +21,7 @@ from images.animoto.fetch import address_guard as links
 from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.pictures.missing import Outlook, Unusable
 from tests.support.web import Request, Web, http_date
-from tests.unit.animoto.test_animoto_links import Resolver
+from tests.unit.animoto.test_animoto_address_guard import Resolver
 
 BODY = bytes(range(256)) * 1000
 QUICK = Limits(bytes=1_000_000, transfer=20.0, silence=10.0, first_wait=0.01, longest_wait=5.0)

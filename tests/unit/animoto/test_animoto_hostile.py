@@ -33,8 +33,8 @@ from tests.support import picture_corpus as corpus
 from tests.support.films import processes_at
 from tests.support.picture_corpus import RED, encoded, flat
 from tests.support.web import Request, Web
+from tests.unit.animoto.test_animoto_address_guard import Resolver
 from tests.unit.animoto.test_animoto_fetch import refusal
-from tests.unit.animoto.test_animoto_links import Resolver
 from tests.unit.animoto.test_animoto_video import assert_nothing_left, job
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,7 @@ from cloudkon.errors import InvalidInput
 from cloudkon.settings import TARGETS
 from fleet.cli.commands import fleet
 from tests.support.pages import page, rows, section
-from tests.unit.fleet.test_cloud_commands import STATUS, FakeCloud
+from tests.unit.fleet.test_aws_commands import STATUS, FakeCloud
 from tests.unit.fleet.test_fleet_commands import FakeTarget
 
 TEXT = page("fleet.md")

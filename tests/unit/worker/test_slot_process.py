@@ -23,7 +23,7 @@ from tests.support import patience
 from tests.support.memory_fleet import Fleet, until
 from tests.support.patience import PATIENCE
 from tests.unit.worker import slow_handlers
-from tests.unit.worker.test_exec import gone
+from tests.unit.worker.test_exec_handler import gone
 
 HANDLERS = {name: getattr(slow_handlers, name) for name in dir(slow_handlers) if callable(getattr(slow_handlers, name))}
 
