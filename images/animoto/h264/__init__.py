@@ -10,8 +10,9 @@ a few hundred bytes of syntax that this package writes, and every decoder then c
   where they point, so that only those beside the seam are written (``motion``, ``slice_data``).
 
 What an encoder wrote is read (``Still`` in ``images.animoto.encode.stills``), its slices get new headers, and their
-coded macroblocks stay as they are. Written slices are CAVLC, under a picture parameter set of their own, also where x264's
-are CABAC: a run of 8,160 skipped macroblocks is one Exp-Golomb number of 25 bits there, and some 70 bytes in CABAC.
+coded macroblocks stay as they are. Written slices are CAVLC, under a picture parameter set of their own, also where
+x264's are CABAC: a run of 8,160 skipped macroblocks is one Exp-Golomb number of 25 bits there, and some 70 bytes in
+CABAC.
 
 ``bits`` → ``nal`` → ``sequence``, ``picture``, ``slice_header``, ``slice_data`` (over ``motion``). Everything is
 progressive, 8 bit, 4:2:0, one slice a picture; ``Unsupported`` is raised for what is not.
