@@ -1,6 +1,6 @@
 """The naive worker of 2014: one message at a time, get then put to keep duplicates out, then run, answer and delete.
 
-``python -m benchmarks.naive`` is one that works on until it is killed, at the endpoint of the settings.
+``python -m benchmarks.harness.naive`` is one that works on until it is killed, at the endpoint of the settings.
 """
 
 import time

@@ -259,4 +259,6 @@ def _offer_burn(directory: Path) -> None:
     info = directory / "bench_handlers-1.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-handlers\nVersion: 1\n", encoding="ascii")
-    (info / "entry_points.txt").write_text(f"[cloudkon.handlers]\n{BURN} = benchmarks.burn:burn\n", encoding="ascii")
+    (info / "entry_points.txt").write_text(
+        f"[cloudkon.handlers]\n{BURN} = benchmarks.harness.burn:burn\n", encoding="ascii"
+    )

@@ -1,6 +1,6 @@
 """Autoscaling plot: backlog, workers and instances by the minute. Runs in the peers' environment, as other plots do.
 
-python -m benchmarks.autoscaling_plot docs/benchmarks/autoscaling.json docs/benchmarks
+python -m benchmarks.plots.autoscaling_plot docs/benchmarks/autoscaling.json docs/benchmarks
 """
 
 import json

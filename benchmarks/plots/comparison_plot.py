@@ -1,6 +1,6 @@
 """Plots: SVG files from the comparison's figures. Runs in the peers' environment, which has matplotlib.
 
-python -m benchmarks.plots docs/benchmarks/comparison.json docs/benchmarks
+python -m benchmarks.plots.comparison_plot docs/benchmarks/comparison.json docs/benchmarks
 """
 
 import json

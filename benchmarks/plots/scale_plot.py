@@ -1,6 +1,6 @@
 """Scale plot: efficiency and throughput by workers. Runs in the peers' environment, as other plots do.
 
-python -m benchmarks.scale_plot docs/benchmarks/scale.json docs/benchmarks
+python -m benchmarks.plots.scale_plot docs/benchmarks/scale.json docs/benchmarks
 """
 
 import json
