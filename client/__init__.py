@@ -4,17 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from client.api.fleet import Fleet
-    from client.api.fleet_run import FleetRun
-    from client.api.futures import TaskFailed, TaskFuture
-    from client.api.portal import FleetClosed
-    from client.follow.overview import PoolView, RunView
-    from client.follow.run_counts import Tally
-    from client.follow.stranded import RunStranded
-    from client.results.failures import Kind
-    from client.results.pull import Pulled
-    from client.results.selection import Selection
     from cloudkon.model import Result, TaskState
+
+    from .api.fleet import Fleet
+    from .api.fleet_run import FleetRun
+    from .api.futures import TaskFailed, TaskFuture
+    from .api.portal import FleetClosed
+    from .follow.overview import PoolView, RunView
+    from .follow.run_counts import Tally
+    from .follow.stranded import RunStranded
+    from .results.failures import Kind
+    from .results.pull import Pulled
+    from .results.selection import Selection
 
 __all__ = [
     "Fleet",
@@ -34,19 +35,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Fleet": "client.api.fleet",
-    "FleetClosed": "client.api.portal",
-    "FleetRun": "client.api.fleet_run",
-    "Kind": "client.results.failures",
-    "PoolView": "client.follow.overview",
-    "Pulled": "client.results.pull",
+    "Fleet": ".api.fleet",
+    "FleetClosed": ".api.portal",
+    "FleetRun": ".api.fleet_run",
+    "Kind": ".results.failures",
+    "PoolView": ".follow.overview",
+    "Pulled": ".results.pull",
     "Result": "cloudkon.model",
-    "RunStranded": "client.follow.stranded",
-    "RunView": "client.follow.overview",
-    "Selection": "client.results.selection",
-    "Tally": "client.follow.run_counts",
-    "TaskFailed": "client.api.futures",
-    "TaskFuture": "client.api.futures",
+    "RunStranded": ".follow.stranded",
+    "RunView": ".follow.overview",
+    "Selection": ".results.selection",
+    "Tally": ".follow.run_counts",
+    "TaskFailed": ".api.futures",
+    "TaskFuture": ".api.futures",
     "TaskState": "cloudkon.model",
 }
 """Where each name of the interface is: imported when it is asked for, so that the command line starts quickly."""
@@ -56,4 +57,4 @@ def __getattr__(name: str) -> object:
     """Import a name of the interface."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[name], __name__), name)

@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from client.cli.main import main
+        from .cli.main import main
 
         code = main()
     except KeyboardInterrupt:

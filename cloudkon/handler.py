@@ -1,13 +1,16 @@
-"""Context: what a handler is told about its task, and what it may say while it runs."""
+"""What a handler imports: ``Context``, its second argument, and the two errors that say "do not try again"."""
 
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloudkon.errors import InvalidInstruction, PermanentFailure
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
+
+__all__ = ["PROGRESS_FILE", "Context", "InvalidInstruction", "PermanentFailure"]
 
 PROGRESS_FILE = "progress.json"
 

@@ -6,7 +6,8 @@ import sys
 import click
 
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
-from fleet.cli.commands import fleet
+
+from .cli.commands import fleet
 
 
 def main() -> int:

@@ -7,7 +7,8 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack import Stack
 from cloudkon.errors import NoFleet, ServiceError
 from cloudkon.settings import Settings
-from fleet.provision import stack_name
+
+from .provision import stack_name
 
 
 async def delete_data(settings: Settings, connection: Connection | None = None) -> None:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
-from fleet.files import named_faults
-from fleet.polling import until
+from .files import named_faults
+from .polling import until
 
 LOOK_SECONDS: Final = 0.1
 

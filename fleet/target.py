@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from cloudkon.errors import InvalidInput
 from cloudkon.model import Pool
-from cloudkon.settings import TARGETS, Settings
-from fleet.status import FleetStatus
-from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
+
+from .status import FleetStatus
+from .target_options import NOTHING_SAID, AutoscaleRange, Sizing
 
 Report = Callable[[str], None]
 """Takes what is being done, a short line at a time, for a person who waits."""
@@ -85,20 +84,3 @@ class CloudTarget(Target, Protocol):
     async def describe(self) -> str:
         """Which fleet it is, and where, for a question before something is taken away."""
         ...
-
-
-def target_for(settings: Settings) -> Target:
-    """The target that the settings name, or ``InvalidInput`` for one that this version does not have."""
-    if settings.target == "local":
-        from fleet.local.target import LocalTarget  # noqa: PLC0415  (only the target in use is loaded)
-
-        return LocalTarget(settings)
-    if settings.target == "docker":
-        from fleet.docker.target import DockerTarget  # noqa: PLC0415  (only the target in use is loaded)
-
-        return DockerTarget(settings)
-    if settings.target == "aws":
-        from fleet.aws.target import AwsTarget  # noqa: PLC0415  (only the target in use is loaded)
-
-        return AwsTarget(settings)
-    raise InvalidInput(f"target {settings.target!r}", "there is no such target", f"Targets: {', '.join(TARGETS)}")

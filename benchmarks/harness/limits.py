@@ -15,7 +15,7 @@ import trio
 
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency
 from cloudkon.memory import MemoryLedger, MemoryQueue
-from cloudkon.model import ChunkKey, ChunkState, Delivery, Outgoing, Record
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Delivery, Outgoing
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
 from cloudkon.wire.progress import encode_progress
 
@@ -80,7 +80,7 @@ class LimitedLedger(MemoryLedger):
         await trio.sleep(self._latency.draw())
         return await super().write(writes)
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
         """Read, in DynamoDB's time."""
         self.calls += 1
         await trio.sleep(self._latency.draw())
@@ -98,7 +98,7 @@ class LimitedLedger(MemoryLedger):
             self.recorded += record.tasks
         return outcome
 
-    def _cost(self, record: Record) -> int:
+    def _cost(self, record: ChunkRecord) -> int:
         """Units of a write: the item's KiB, rounded up. Chunks of one size and state weigh about the same."""
         known = (len(record.progress.results), record.state)
         if known not in self._units:

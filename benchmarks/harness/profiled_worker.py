@@ -1,4 +1,4 @@
-"""``python -m benchmarks.harness.profiled_worker FILE …``: the worker, which notes where its loop is each millisecond of CPU.
+"""``python -m benchmarks.harness.profiled_worker FILE …``: the worker, sampled each millisecond of CPU of its loop.
 
 The kernel counts the CPU of the first thread, in which the loop runs, and signals; Python then notes the function that
 the loop is in. Unlike ``cProfile`` this makes no function dearer than another. Linux only.

@@ -15,7 +15,7 @@ FILE: Final = "BENCH_RECORDS"
 _LAYOUT: Final = struct.Struct("3d")
 
 
-class Record(NamedTuple):
+class ChunkRecord(NamedTuple):
     """One execution, in epoch seconds. ``sent`` is what the pusher said, 0 where it said nothing."""
 
     sent: float
@@ -31,10 +31,10 @@ def nap(milliseconds: float, sent: float) -> None:
     os.write(_file(), _LAYOUT.pack(sent, started, time.time()))
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: Path) -> list[ChunkRecord]:
     """All records so far; a file that isn't there has none."""
     data = path.read_bytes() if path.exists() else b""
-    return [Record(*fields) for fields in _LAYOUT.iter_unpack(data[: len(data) // _LAYOUT.size * _LAYOUT.size])]
+    return [ChunkRecord(*fields) for fields in _LAYOUT.iter_unpack(data[: len(data) // _LAYOUT.size * _LAYOUT.size])]
 
 
 def count_records(path: Path) -> int:

@@ -12,7 +12,7 @@ import trio
 from benchmarks.harness.bench_fleet import BenchFleet
 from benchmarks.harness.naive import NAME, Naive
 from benchmarks.harness.processes import python, run
-from benchmarks.harness.records import FILE, Record, count_records, read_records
+from benchmarks.harness.records import FILE, ChunkRecord, count_records, read_records
 from benchmarks.stub.running import Stub
 from cloudkon.aws import Connection, connect
 from cloudkon.model import WORKER, Chunk, Outgoing, Priority, Run, new_run_id
@@ -78,7 +78,7 @@ class System(Protocol):
     def ended(self, stand: Stand) -> int:
         """How many tasks have ended, once the queue is empty."""
 
-    def records(self, stand: Stand) -> list[Record]:
+    def records(self, stand: Stand) -> list[ChunkRecord]:
         """All executions; to be asked once."""
 
 
@@ -150,12 +150,13 @@ class CloudKon:
         """Every task whose message was deleted: that is done last of all."""
         return self._pushed
 
-    def records(self, stand: Stand) -> list[Record]:
+    def records(self, stand: Stand) -> list[ChunkRecord]:
         """From the results that were published, each perhaps more than once."""
         bodies = stand.stub.command("drain", queue=f"{FLEET}-results")
         results = {result.task: result for body in bodies for result in decode_report(body)}
         return [
-            Record(self._sent.get(task.seq, 0.0), result.started, result.finished) for task, result in results.items()
+            ChunkRecord(self._sent.get(task.seq, 0.0), result.started, result.finished)
+            for task, result in results.items()
         ]
 
     def _environment(self, stand: Stand) -> dict[str, str]:
@@ -201,7 +202,7 @@ class NaiveSystem:
         """By the records."""
         return count_records(stand.records)
 
-    def records(self, stand: Stand) -> list[Record]:
+    def records(self, stand: Stand) -> list[ChunkRecord]:
         """As noted."""
         return read_records(stand.records)
 
@@ -245,7 +246,7 @@ class Peer:
         """By the records."""
         return count_records(stand.records)
 
-    def records(self, stand: Stand) -> list[Record]:
+    def records(self, stand: Stand) -> list[ChunkRecord]:
         """As noted."""
         return read_records(stand.records)
 

@@ -10,7 +10,7 @@ from statistics import quantiles
 from typing import Any, Final
 
 from benchmarks.harness.processes import cpu_seconds, loop_seconds, running
-from benchmarks.harness.records import Record
+from benchmarks.harness.records import ChunkRecord
 from benchmarks.harness.systems import Stand, System
 from cloudkon.prices import prices
 
@@ -176,7 +176,7 @@ class _Snapshot:
 
 
 def _compare(stand: Stand, system: System, asked: tuple[int, int], before: _Snapshot, after: _Snapshot) -> Trial:
-    records: list[Record] = system.records(stand)
+    records: list[ChunkRecord] = system.records(stand)
     tasks, milliseconds = asked
     if len(records) != tasks:
         raise RuntimeError(f"{system.name}: {tasks} tasks were pushed and {len(records)} executions recorded")

@@ -15,7 +15,7 @@ from benchmarks.harness.systems import FLEET, CloudKon, Stand
 from benchmarks.harness.table import Budget, Table
 from benchmarks.stub.running import running_stub
 from cloudkon.aws import connect
-from cloudkon.model import ChunkState, Progress, Record, Result, Run, TaskId, TaskState
+from cloudkon.model import ChunkRecord, ChunkState, Progress, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Ledger
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.settings import Settings
@@ -101,7 +101,7 @@ async def _write(ledger: Ledger, run: Run) -> None:
             nursery.start_soon(write_some)
 
 
-def _records(run: Run) -> Iterator[Record]:
+def _records(run: Run) -> Iterator[ChunkRecord]:
     for key, first, count in run.chunks("worker"):
         results = tuple(
             Result(
@@ -113,4 +113,6 @@ def _records(run: Run) -> Iterator[Record]:
             )
             for seq in range(first, first + count)
         )
-        yield Record(key, ChunkState.DONE, f"{key.number:032x}", 1, 1, count, Progress(results), int(run.started) + 1)
+        yield ChunkRecord(
+            key, ChunkState.DONE, f"{key.number:032x}", 1, 1, count, Progress(results), int(run.started) + 1
+        )

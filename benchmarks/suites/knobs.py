@@ -17,7 +17,7 @@ from benchmarks.harness.table import Table
 from benchmarks.stub.running import Stub, running_stub
 from cloudkon.aws import Connection
 from cloudkon.aws.statements import write_statement
-from cloudkon.model import ChunkKey, ChunkState, Record
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState
 from cloudkon.ports import Insert
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.settings import Settings
@@ -162,7 +162,7 @@ def _deletions(client: "SQSClient", url: str) -> float:
 def _batches(client: "DynamoDBClient") -> float:
     """CPU seconds of a batch of claims."""
     run = secrets.token_hex(4)
-    records = [Record(ChunkKey(run, n, 4), ChunkState.CLAIMED, "0" * 20, 1, 0) for n in range(STATEMENTS)]
+    records = [ChunkRecord(ChunkKey(run, n, 4), ChunkState.CLAIMED, "0" * 20, 1, 0) for n in range(STATEMENTS)]
     statements: Any = [write_statement(QUEUE, Insert(record)) for record in records]
     begun = time.thread_time()
     for _ in range(CALLS):

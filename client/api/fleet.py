@@ -16,20 +16,21 @@ from types import TracebackType
 from typing import Protocol, Self
 from weakref import finalize
 
-from client.api.fleet_connection import Link
-from client.api.fleet_run import FleetRun
-from client.api.futures import output_of
-from client.api.portal import Portal
-from client.follow.overview import PoolView, RunView, latest_runs, pools
-from client.push.submission import submit, write_instructions
-from client.records.runs import find_run
-from client.slideshows.pictures import find_pictures, upload_found
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
 from cloudkon.instructions import pool_of
 from cloudkon.memory import memory_services
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
+
+from ..follow.overview import PoolView, RunView, latest_runs, pools
+from ..records.runs import find_run
+from ..slideshows.pictures import find_pictures, upload_found
+from .fleet_connection import Link
+from .fleet_run import FleetRun
+from .futures import output_of
+from .portal import Portal
+from .submission import submit, write_instructions
 
 
 class MemoryWorker(Protocol):

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from client.api.portal import Portal
-from client.records.pushes import Pushes
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
+
+from ..records.pushes import Pushes
+from .portal import Portal
 
 T = TypeVar("T")
 

@@ -7,23 +7,24 @@ from concurrent.futures import CancelledError
 from functools import cached_property, partial
 from pathlib import Path
 
-from client.api.fleet_connection import Link
-from client.api.following import follow
-from client.api.futures import TaskFuture
-from client.dead_letters.dead_letters import DeadLetter
-from client.follow.result_stream import LOG, Feed
-from client.follow.run_counts import Tally
-from client.follow.stranded import RunStranded, missing
-from client.follow.wait import check, wait_for
-from client.push.submission import submit
-from client.records.runs import cancel
-from client.results.failures import Failures, Kind
-from client.results.pull import Pulled, pull
-from client.results.results import results
-from client.results.retry import failed, lost, write_chosen
-from client.results.selection import Selection, selected
 from cloudkon.model import Result, Run, TaskId
 from cloudkon.ports import Services
+
+from ..dead_letters.dead_letters import DeadLetter
+from ..follow.result_stream import LOG, Feed
+from ..follow.run_counts import Tally
+from ..follow.stranded import RunStranded, missing
+from ..follow.wait import check, wait_for
+from ..records.runs import cancel
+from ..results.failures import Failures, Kind
+from ..results.pull import Pulled, pull
+from ..results.results import results
+from ..results.retry import failed, lost, write_chosen
+from ..results.selection import Selection, selected
+from .fleet_connection import Link
+from .following import follow
+from .futures import TaskFuture
+from .submission import submit
 
 
 class FleetRun:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import trio
 
-from client.api.futures import TaskFuture
-from client.api.portal import FleetClosed
-from client.follow.result_stream import Feed
 from cloudkon.model import Result
+
+from ..follow.result_stream import Feed
+from .futures import TaskFuture
+from .portal import FleetClosed
 
 
 async def follow(feed: Feed, futures: Sequence[TaskFuture]) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from client.bench.chart import Chart, Line
-from client.bench.experiments import EXPERIMENTS, PICTURES, Cell, Experiment
-from client.bench.findings import Finding, Findings
-from client.bench.published import CLONE_2014 as THEIRS
-from client.records.known_runs import replace_text
+from ..records.known_runs import replace_text
+from .chart import Chart, Line
+from .experiments import EXPERIMENTS, PICTURES, Cell, Experiment
+from .findings import Finding, Findings
+from .published import CLONE_2014 as THEIRS
 
 NAME = "report.md"
 Measured = list[tuple[int, Finding]]

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from client.bench.experiments import Cell
-from client.records.known_runs import replace_text
 from cloudkon.errors import InvalidInput
+
+from ..records.known_runs import replace_text
+from .experiments import Cell
 
 NAME = "findings.json"
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from client.bench.experiments import PICTURES, Cell
-from client.bench.measuring import Terms
-from client.costs import estimate_cost
+from ..costs import estimate_cost
+from .experiments import PICTURES, Cell
+from .measuring import Terms
 
 _ADDRESS_BYTES = 100
 """Of a picture's link, roughly."""

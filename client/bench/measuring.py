@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-from client.api.fleet import Fleet
-from client.bench.experiments import PICTURES, Cell, Experiment
-from client.bench.findings import Finding, Findings
-from client.bench.worker_scaling import Scaler, last_line
-from client.follow.run_counts import Tally
-from client.push.workload import write_workload
-from client.slideshows.slideshows import slideshow_instructions
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError, UnknownRun
+
+from ..api.fleet import Fleet
+from ..follow.run_counts import Tally
+from ..push.workload import write_workload
+from ..slideshows.slideshows import slideshow_instructions
+from .experiments import PICTURES, Cell, Experiment
+from .findings import Finding, Findings
+from .worker_scaling import Scaler, last_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from client.bench.experiments import Experiment
+from .experiments import Experiment
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from client.api.fleet import Fleet
-from client.bench.bench_report import cell_text, write_report
-from client.bench.experiments import Cell, Experiment, cells, chosen
-from client.bench.findings import Finding, Findings
-from client.bench.forecast import Forecast, forecast
-from client.bench.measuring import Bench, BenchEvents, Terms
-from client.bench.worker_scaling import FleetCommand, Person
-from client.cli.display import progress_bar, say
-from client.cli.formatting import lasting
-from client.cli.session import Session, pass_session
 from cloudkon.errors import InvalidInput
 from cloudkon.prices import prices
 from cloudkon.wire.message import MOST_TASKS
+
+from ..api.fleet import Fleet
+from ..bench.bench_report import cell_text, write_report
+from ..bench.experiments import Cell, Experiment, cells, chosen
+from ..bench.findings import Finding, Findings
+from ..bench.forecast import Forecast, forecast
+from ..bench.measuring import Bench, BenchEvents, Terms
+from ..bench.worker_scaling import FleetCommand, Person
+from .display import progress_bar, say
+from .formatting import lasting
+from .session import Session, pass_session
 
 
 class Counts(click.ParamType[tuple[int, ...]]):

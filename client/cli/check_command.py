@@ -4,20 +4,21 @@ import time
 
 import click
 
-from client.cli.display import progress_bar, report_tally, say
-from client.cli.dlq_format import letter_line
-from client.cli.formatting import counted
-from client.cli.session import Session, pass_session
-from client.cli.watch_view import SILENCE
-from client.dead_letters.dead_letters import DeadLetter
-from client.follow.run_counts import Tally
-from client.follow.stranded import missing
-from client.follow.wait import check as count_once
-from client.follow.wait import wait_for
-from client.records.runs import cancel as cancel_run
-from client.records.runs import find_run
 from cloudkon.model import Run
 from cloudkon.ports import Services
+
+from ..dead_letters.dead_letters import DeadLetter
+from ..follow.run_counts import Tally
+from ..follow.stranded import missing
+from ..follow.wait import check as count_once
+from ..follow.wait import wait_for
+from ..records.runs import cancel as cancel_run
+from ..records.runs import find_run
+from .display import progress_bar, report_tally, say
+from .dlq_format import letter_line
+from .formatting import counted
+from .session import Session, pass_session
+from .watch_view import SILENCE
 
 SHOWN_LETTERS = 5
 """Dead letters that waiting names when it gives up."""

@@ -18,8 +18,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from client.follow.run_counts import Tally
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
+
+from ..follow.run_counts import Tally
 
 
 def say(text: str) -> None:

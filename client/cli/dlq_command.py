@@ -7,17 +7,18 @@ from dataclasses import asdict
 
 import click
 
-from client.cli.display import progress_bar, say
-from client.cli.dlq_format import letter_json, letter_line
-from client.cli.formatting import counted
-from client.cli.session import Session, pass_session
-from client.dead_letters.dead_letters import Choice, Cleared, Listed, drop, listed, redrive
-from client.dead_letters.purge import purge_pool
-from client.follow.overview import pools as pool_views
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS
 from cloudkon.ports import Services
+
+from ..dead_letters.dead_letters import Choice, Cleared, Listed, drop, listed, redrive
+from ..dead_letters.purge import purge_pool
+from ..follow.overview import pools as pool_views
+from .display import progress_bar, say
+from .dlq_format import letter_json, letter_line
+from .formatting import counted
+from .session import Session, pass_session
 
 POOL_NAMES = [pool.name for pool in POOLS]
 pool_option = click.option(

@@ -1,8 +1,8 @@
 """Letters: how a dead letter is shown, as a line and as JSON."""
 
-from client.cli.formatting import counted
-from client.dead_letters.dead_letters import DeadLetter
-from client.results.results import printable
+from ..dead_letters.dead_letters import DeadLetter
+from ..results.results import printable
+from .formatting import counted
 
 _SHORT_ID = 8
 

@@ -7,22 +7,23 @@ from dataclasses import replace
 
 import click
 
-from client.cli.display import say
-from client.cli.formatting import counted
-from client.cli.push_command import push_spooled, report_push
-from client.cli.session import Session, pass_session
-from client.follow.wait import check
-from client.push.staged_workload import spool_workload
-from client.records.archive import kept_instructions
-from client.records.runs import find_run
-from client.results.failures import Failures, Kind
-from client.results.results import printable, results
-from client.results.retry import Choice, write_chosen
-from client.results.retry import failed as failed_ones
-from client.results.retry import lost as lost_ones
 from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
+
+from ..follow.wait import check
+from ..push.staged_workload import spool_workload
+from ..records.archive import kept_instructions
+from ..records.runs import find_run
+from ..results.failures import Failures, Kind
+from ..results.results import printable, results
+from ..results.retry import Choice, write_chosen
+from ..results.retry import failed as failed_ones
+from ..results.retry import lost as lost_ones
+from .display import say
+from .formatting import counted
+from .push_command import push_spooled, report_push
+from .session import Session, pass_session
 
 Examples = dict[int, str]
 GO_ON = "The same command goes on where it stopped"

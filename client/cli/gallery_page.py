@@ -9,12 +9,13 @@ from importlib import resources
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from client.cli.formatting import counted, lasting
-from client.results.gallery import Exhibit, Gallery
-from client.results.results import printable
 from cloudkon.model import Result, TaskState
 
-_STYLE = resources.files("client.cli").joinpath("gallery.css").read_text(encoding="utf-8")
+from ..results.gallery import Exhibit, Gallery
+from ..results.results import printable
+from .formatting import counted, lasting
+
+_STYLE = resources.files(__package__).joinpath("gallery.css").read_text(encoding="utf-8")
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src 'self' file:; media-src 'self' file:; "

@@ -14,23 +14,23 @@ from cloudkon import __version__
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 
 COMMANDS = {
-    "generate": ("client.cli.workload_commands", "Write a workload file of the same instruction many times."),
-    "animoto": ("client.cli.workload_commands", "Write a workload file of slideshows; uploads local pictures."),
-    "slideshow": ("client.cli.workload_commands", "Write a workload file of slideshows that JSON files describe."),
-    "push": ("client.cli.push_command", "Push a workload as a run, or go on with a push that broke off."),
-    "watch": ("client.cli.watch_command", "Show how a run goes on until it ends."),
-    "check": ("client.cli.check_command", "Count a run's tasks by state; --wait until all have ended."),
-    "results": ("client.cli.results_command", "Print the results of a run: a table, JSON or CSV."),
-    "failures": ("client.cli.failures_command", "Count a run's failed tasks by their errors."),
-    "retry": ("client.cli.failures_command", "Push a run's failed tasks again, as a run of their own."),
-    "pull": ("client.cli.pull_command", "Fetch a run's videos and other objects from the store."),
-    "cancel": ("client.cli.check_command", "Cancel the tasks of a run that have not ended."),
-    "runs": ("client.cli.runs_command", "List the runs there are."),
-    "status": ("client.cli.runs_command", "Show the fleet's queues and its latest runs."),
-    "dlq": ("client.cli.dlq_command", "Look through dead letters; send them again or drop them."),
-    "purge": ("client.cli.dlq_command", "Empty the fleet's queues."),
-    "completion": ("client.cli.shell_completion", "Print a script by which a shell completes commands."),
-    "bench": ("client.cli.bench_command", "Measure the fleet by the experiments of the CloudKon reports."),
+    "generate": ("workload_commands", "Write a workload file of the same instruction many times."),
+    "animoto": ("workload_commands", "Write a workload file of slideshows; uploads local pictures."),
+    "slideshow": ("workload_commands", "Write a workload file of slideshows that JSON files describe."),
+    "push": ("push_command", "Push a workload as a run, or go on with a push that broke off."),
+    "watch": ("watch_command", "Show how a run goes on until it ends."),
+    "check": ("check_command", "Count a run's tasks by state; --wait until all have ended."),
+    "results": ("results_command", "Print the results of a run: a table, JSON or CSV."),
+    "failures": ("failures_command", "Count a run's failed tasks by their errors."),
+    "retry": ("failures_command", "Push a run's failed tasks again, as a run of their own."),
+    "pull": ("pull_command", "Fetch a run's videos and other objects from the store."),
+    "cancel": ("check_command", "Cancel the tasks of a run that have not ended."),
+    "runs": ("runs_command", "List the runs there are."),
+    "status": ("runs_command", "Show the fleet's queues and its latest runs."),
+    "dlq": ("dlq_command", "Look through dead letters; send them again or drop them."),
+    "purge": ("dlq_command", "Empty the fleet's queues."),
+    "completion": ("shell_completion", "Print a script by which a shell completes commands."),
+    "bench": ("bench_command", "Measure the fleet by the experiments of the CloudKon reports."),
 }
 """Each command's module and its line in the help: modules are imported when used, so that help is quick."""
 
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         """Import the command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

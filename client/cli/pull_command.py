@@ -5,18 +5,19 @@ from pathlib import Path
 import click
 import trio
 
-from client.cli.display import progress_bar, say
-from client.cli.formatting import counted
-from client.cli.session import Session, pass_session
-from client.follow.run_counts import Tally
-from client.follow.wait import check
-from client.records.runs import find_run
-from client.results.gallery import gather, keep_page
-from client.results.pull import Pulled
-from client.results.pull import pull as pull_objects
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Run
 from cloudkon.ports import Services
+
+from ..follow.run_counts import Tally
+from ..follow.wait import check
+from ..records.runs import find_run
+from ..results.gallery import gather, keep_page
+from ..results.pull import Pulled
+from ..results.pull import pull as pull_objects
+from .display import progress_bar, say
+from .formatting import counted
+from .session import Session, pass_session
 
 
 @click.command()
@@ -51,7 +52,7 @@ def pull(session: Session, run: str | None, destination: Path, *, gallery: bool)
 
 
 async def _write_gallery(services: Services, run: Run, destination: Path) -> Path:
-    from client.cli.gallery_page import page  # noqa: PLC0415  (it reads its style sheet, which few pulls need)
+    from .gallery_page import page  # noqa: PLC0415  (it reads its style sheet, which few pulls need)
 
     gathered = await gather(services.ledger, run, destination)
     return await trio.to_thread.run_sync(keep_page, destination, page(gathered))

@@ -15,25 +15,26 @@ from typing import IO
 
 import click
 
-from client.cli.display import Bar, progress_bar, say
-from client.cli.formatting import counted
-from client.cli.push_plan import show_plan
-from client.cli.session import Session, pass_session
-from client.push.capacity_check import crowding, on_embedded_emulator
-from client.push.chunking import AUTO, auto_chunk_size, observed_in_last_run
-from client.push.durations import Durations, parse_duration
-from client.push.push import Pushed, PushEvents, push_again
-from client.push.push import push as push_new
-from client.push.staged_workload import Spool, spool_workload
-from client.push.template import Template
-from client.push.waking import wake_for
-from client.push.workload import choose_workload
-from client.records.archive import fetch_instructions
-from client.records.runs import LostRun, find_run
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.model import Priority, Run
 from cloudkon.ports import Services
 from cloudkon.wire.message import MOST_TASKS
+
+from ..push.capacity_check import crowding, on_embedded_emulator
+from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
+from ..push.durations import Durations, parse_duration
+from ..push.push import Pushed, PushEvents, push_again
+from ..push.push import push as push_new
+from ..push.staged_workload import Spool, spool_workload
+from ..push.template import Template
+from ..push.waking import wake_for
+from ..push.workload import choose_workload
+from ..records.archive import fetch_instructions
+from ..records.runs import LostRun, find_run
+from .display import Bar, progress_bar, say
+from .formatting import counted
+from .push_plan import show_plan
+from .session import Session, pass_session
 
 GZIP = b"\x1f\x8b"
 """How what gzip made begins."""

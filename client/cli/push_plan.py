@@ -4,11 +4,12 @@ import json
 
 import click
 
-from client.cli.formatting import counted, lasting, sized
-from client.costs import estimate_cost
-from client.push.durations import Durations
-from client.push.staged_workload import Spool
 from cloudkon.prices import prices
+
+from ..costs import estimate_cost
+from ..push.durations import Durations
+from ..push.staged_workload import Spool
+from .formatting import counted, lasting, sized
 
 
 def show_plan(spool: Spool, durations: Durations, *, as_json: bool) -> None:

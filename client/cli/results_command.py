@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 import click
 
-from client.cli.display import say
-from client.cli.formatting import counted
-from client.cli.session import Session, pass_session
-from client.records.runs import find_run
-from client.results.results import as_json as result_as_json
-from client.results.results import as_line
-from client.results.selection import Selection, selected
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, TaskState
 from cloudkon.ports import Services
+
+from ..records.runs import find_run
+from ..results.results import as_json as result_as_json
+from ..results.results import as_line
+from ..results.selection import Selection, selected
+from .display import say
+from .formatting import counted
+from .session import Session, pass_session
 
 STATES = [state.lower() for state in TaskState]
 COLUMNS = ["task", "state", "output", "error", "attempts", "started", "seconds", "worker"]

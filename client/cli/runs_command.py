@@ -5,12 +5,13 @@ from contextlib import aclosing
 
 import click
 
-from client.cli.display import say
-from client.cli.formatting import counted, lasting
-from client.cli.session import Session, pass_session
-from client.follow.overview import PoolView, RunView, latest_runs, pools
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services
+
+from ..follow.overview import PoolView, RunView, latest_runs, pools
+from .display import say
+from .formatting import counted, lasting
+from .session import Session, pass_session
 
 SHOWN_RUNS = 5
 """Runs that status shows."""

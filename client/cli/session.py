@@ -9,10 +9,11 @@ from typing import TypeVar
 import click
 import trio
 
-from client.records.pushes import Pushes
 from cloudkon.errors import EXIT_INTERRUPTED, CloudKonError
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
+
+from ..records.pushes import Pushes
 
 T = TypeVar("T")
 

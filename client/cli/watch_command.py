@@ -9,17 +9,18 @@ import trio
 from rich.console import Console
 from rich.live import Live
 
-from client.cli.display import report_tally
-from client.cli.session import Session, pass_session
-from client.cli.watch_view import as_json as sight_as_json
-from client.cli.watch_view import as_line, as_picture, named_tasks
-from client.follow.run_counts import Tally
-from client.follow.watch import EVERY, Sight, Watch
-from client.records.archive import Instructions, kept_instructions
-from client.records.runs import find_run
 from cloudkon.errors import CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
+
+from ..follow.run_counts import Tally
+from ..follow.watch import EVERY, Sight, Watch
+from ..records.archive import Instructions, kept_instructions
+from ..records.runs import find_run
+from .display import report_tally
+from .session import Session, pass_session
+from .watch_view import as_json as sight_as_json
+from .watch_view import as_line, as_picture, named_tasks
 
 SHORTEST = 1.0
 """Seconds between two looks at the least."""

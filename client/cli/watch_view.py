@@ -7,10 +7,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from client.cli.formatting import clock_time, counted, lasting
-from client.follow.watch import HEARD_SECONDS, Sight
-from client.results.results import printable
 from cloudkon.model import Result
+
+from ..follow.watch import HEARD_SECONDS, Sight
+from ..results.results import printable
+from .formatting import clock_time, counted, lasting
 
 KINDS = 3
 """Kinds of failures that are shown."""

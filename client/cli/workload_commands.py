@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from client.cli.display import progress_bar, say
-from client.cli.formatting import counted
-from client.cli.session import Session, pass_session
-from client.push.workload import DEFAULT_WORKLOAD, repeat_instruction, write_workload
-from client.slideshows.pictures import Picture, find_pictures, upload_found
-from client.slideshows.slideshows import slideshow_instructions
-from client.slideshows.storyboards import Storyboard
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services
+
+from ..push.workload import DEFAULT_WORKLOAD, repeat_instruction, write_workload
+from ..slideshows.pictures import Picture, find_pictures, upload_found
+from ..slideshows.slideshows import slideshow_instructions
+from ..slideshows.storyboards import Storyboard
+from .display import progress_bar, say
+from .formatting import counted
+from .session import Session, pass_session
 
 output_option = click.option(
     "-o", "--output", default=str(DEFAULT_WORKLOAD), show_default=True, help="The file to write; - for standard output."

@@ -10,13 +10,14 @@ from functools import partial
 
 import trio
 
-from client.push.sending import send_messages
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, MalformedMessage
-from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Outgoing, Parcel, Priority, Record
+from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Delivery, Outgoing, PayloadRef, Priority
 from cloudkon.ports import BATCH, Queue, Services
 from cloudkon.protocol.driver import batched
 from cloudkon.wire.payload import read_message
+
+from ..push.sending import send_messages
 
 HIDDEN = 120.0
 """Seconds for which a dead letter is hidden from others while it is looked at."""
@@ -33,8 +34,8 @@ class DeadLetter:
 
     pool: str
     delivery: Delivery
-    chunk: Chunk | Parcel | None
-    record: Record | None
+    chunk: Chunk | PayloadRef | None
+    record: ChunkRecord | None
     reason: str
 
     @property
@@ -109,7 +110,7 @@ async def dead_letters(
 async def _look_up(services: Services, pool: str, deliveries: Iterable[Delivery]) -> list[DeadLetter]:
     read = [(delivery, *_decode(delivery)) for delivery in deliveries]
     keys = list(dict.fromkeys(chunk.key for _, chunk, _ in read if chunk))
-    records: Mapping[object, Record | None] = dict(
+    records: Mapping[object, ChunkRecord | None] = dict(
         zip(keys, await persist(partial(services.ledger.read, keys), BRIEF), strict=True)
     )
     return [
@@ -118,7 +119,7 @@ async def _look_up(services: Services, pool: str, deliveries: Iterable[Delivery]
     ]
 
 
-def _decode(delivery: Delivery) -> tuple[Chunk | Parcel | None, str]:
+def _decode(delivery: Delivery) -> tuple[Chunk | PayloadRef | None, str]:
     said = delivery.attributes.get("reason", "")
     try:
         return read_message(delivery.body), said or f"received {delivery.receives} times"

@@ -4,8 +4,9 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 
-from client.results.failures import Failures
 from cloudkon.model import Result, Run
+
+from ..results.failures import Failures
 
 SLOWEST = 3
 """Tasks that are kept as the slowest."""

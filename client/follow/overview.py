@@ -5,10 +5,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from client.follow.progress_sampler import Estimate, Survey
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Queue, Services, TrioClock
+
+from .progress_sampler import Estimate, Survey
 
 PAGES = 8
 """Pages of the ledger, of 256 chunks each, that a run's counts may take: exact up to 2,048 chunks, estimates beyond."""

@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from client.follow.run_counts import Tally
-from cloudkon.model import ChunkState, Outline, Record, Result, Run
+from cloudkon.model import ChunkRecord, ChunkState, ChunkSummary, Result, Run
 from cloudkon.ports import Ledger
+
+from .run_counts import Tally
 
 FRESH = 45.0
 """Seconds for which what a shard's records said is taken to be true still."""
@@ -122,15 +123,15 @@ class Survey:
         shard.reading_done, shard.reading_open = Tally(self.run), Tally(self.run)
         shard.resume, shard.read_at = 0, now
 
-    def _count(self, shard: _Shard, record: Record, wall: float) -> None:
+    def _count(self, shard: _Shard, record: ChunkRecord, wall: float) -> None:
         place = record.key.number // self.run.shards
         if place >= len(shard.seen) or shard.seen[place]:
             return
         if record.state is not ChunkState.DONE:
-            shard.reading_open.add(Outline.of(record), wall)
+            shard.reading_open.add(ChunkSummary.of(record), wall)
             return
         shard.seen[place] = 1
-        shard.reading_done.add(Outline.of(record), wall)
+        shard.reading_done.add(ChunkSummary.of(record), wall)
         for result in record.progress.results:
             self.on_result(result)
 

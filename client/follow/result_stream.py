@@ -9,14 +9,15 @@ tenth longer. That is some hundred looks in an hour, and no result is known much
 import logging
 from dataclasses import dataclass, field
 
-from client.follow.progress_sampler import Survey
-from client.follow.report_listener import Hints
-from client.follow.run_completion import Quiet, nothing_left
-from client.follow.stranded import RunStranded, missing, nothing_queued, stranded
-from client.follow.wait import LONGEST_WAIT, PATIENT_WITH_LEDGER, RECORDS_PER_SECOND
 from cloudkon.backoff import persist
 from cloudkon.model import Result, Run
 from cloudkon.ports import Clock, Services, TrioClock
+
+from .progress_sampler import Survey
+from .report_listener import Hints
+from .run_completion import Quiet, nothing_left
+from .stranded import RunStranded, missing, nothing_queued, stranded
+from .wait import LONGEST_WAIT, PATIENT_WITH_LEDGER, RECORDS_PER_SECOND
 
 LOG = logging.getLogger("cloudkon")
 SHORTEST_WAIT = 0.1

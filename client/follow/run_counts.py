@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import trio
 
 from cloudkon.errors import CloudKonError
-from cloudkon.model import ChunkState, Outline, Run
+from cloudkon.model import ChunkState, ChunkSummary, Run
 from cloudkon.ports import Ledger
 
 READERS = 8
@@ -31,7 +31,7 @@ class Tally:
     last_end: float = 0.0
     busy_seconds: float = 0.0
 
-    def add(self, outline: Outline, now: float) -> None:
+    def add(self, outline: ChunkSummary, now: float) -> None:
         """Count a chunk; ``now`` in epoch seconds tells whether a lease is over."""
         self._add(outline)
         if outline.state is ChunkState.CLAIMED and outline.lease_end > now * 1000:
@@ -42,7 +42,7 @@ class Tally:
         self._add(other)
         self.running += other.running
 
-    def _add(self, other: "Outline | Tally") -> None:
+    def _add(self, other: "ChunkSummary | Tally") -> None:
         if other.first_start:
             self.first_start = min(self.first_start or other.first_start, other.first_start)
         self.last_end = max(self.last_end, other.last_end)
@@ -111,8 +111,8 @@ async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], Non
 async def _read_shard(ledger: Ledger, found: Tally, shard: int, now: float) -> None:
     first, more = 0, True
     while more:
-        page = await ledger.outlines(found.run, shard, first)
-        for outline in page.outlines:
+        page = await ledger.summaries(found.run, shard, first)
+        for outline in page.summaries:
             found.add(outline, now)
             first = outline.number + 1
         more = page.more

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from functools import partial
 
-from client.dead_letters.dead_letters import Choice, DeadLetter, listed
-from client.follow.run_completion import is_quiet
-from client.follow.run_counts import Tally
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, Unavailable
 from cloudkon.model import Run
 from cloudkon.ports import Services
+
+from ..dead_letters.dead_letters import Choice, DeadLetter, listed
+from .run_completion import is_quiet
+from .run_counts import Tally
 
 MOST_LETTERS = 10_000
 """Dead letters that are looked at: with more of them in the way, waiting goes on."""

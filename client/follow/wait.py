@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 
-from client.dead_letters.dead_letters import DeadLetter
-from client.follow.report_listener import Hints
-from client.follow.run_completion import Quiet, nothing_left
-from client.follow.run_counts import Tally, tally
-from client.follow.stranded import nothing_queued, stranded
 from cloudkon.backoff import BRIEF, Backoff, persist
 from cloudkon.model import Run
 from cloudkon.ports import Clock, Services, TrioClock
+
+from ..dead_letters.dead_letters import DeadLetter
+from .report_listener import Hints
+from .run_completion import Quiet, nothing_left
+from .run_counts import Tally, tally
+from .stranded import nothing_queued, stranded
 
 RECORDS_PER_SECOND = 2_000
 """Chunk records that waiting reads a second on average: bounds what a long wait for a large run costs."""

@@ -11,14 +11,15 @@ from itertools import pairwise
 
 import trio
 
-from client.costs import spent_so_far
-from client.follow.highlights import Highlights
-from client.follow.progress_sampler import Estimate, Survey
-from client.follow.run_completion import Quiet, is_quiet
-from client.follow.run_counts import Tally
 from cloudkon.errors import Unavailable
 from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Services, TrioClock
+
+from ..costs import spent_so_far
+from .highlights import Highlights
+from .progress_sampler import Estimate, Survey
+from .run_completion import Quiet, is_quiet
+from .run_counts import Tally
 
 EVERY = 10.0
 """Seconds between two looks, unless others are asked for."""

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from client.push.staged_workload import Spool
 from cloudkon.model import Chunk, Outgoing, Run
 from cloudkon.ports import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT, encode_message
 from cloudkon.wire.payload import encode_parcel, pack
+
+from .staged_workload import Spool
 
 PAYLOADS = 4_194_304
 """Bytes of payloads in a batch, unless one has more by itself: as many batches as there are senders are in memory."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from client.push.durations import Durations
-from client.push.staged_workload import Spool
-from client.records.observed_durations import observed_durations
-from client.records.pushes import Pushes
-from client.records.runs import find_run
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.ports import Services
+
+from ..records.observed_durations import observed_durations
+from ..records.pushes import Pushes
+from ..records.runs import find_run
+from .durations import Durations
+from .staged_workload import Spool
 
 AUTO = "auto"
 """What users say who leave it to us."""

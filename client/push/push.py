@@ -5,16 +5,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from client.push.batches import batches
-from client.push.sending import Watermark, send_batches
-from client.push.staged_workload import Spool
-from client.records.archive import keep_instructions
-from client.records.pushes import Pushes, PushRecord
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, RunConflict, ServiceError
 from cloudkon.model import Priority, Run, new_run_id
 from cloudkon.ports import Ledger, Services
 from cloudkon.ports.services import no_high_queue
+
+from ..records.archive import keep_instructions
+from ..records.pushes import Pushes, PushRecord
+from .batches import batches
+from .sending import Watermark, send_batches
+from .staged_workload import Spool
 
 
 class PushBroke(ServiceError):
@@ -164,6 +165,6 @@ class _Sender:
     async def _keep_instructions(self, run: Run) -> None:
         """Keep them in the store, for whoever asks what failed. No task needs them to run, so failing is borne."""
         try:
-            await keep_instructions(self.services.store, run, self.spool)
+            await keep_instructions(self.services.store, run, self.spool.files)
         except CloudKonError as error:
             self.events.warn(f"the run's instructions are not kept, so it can't be retried: {error}")

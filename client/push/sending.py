@@ -5,11 +5,12 @@ from functools import partial
 
 import trio
 
-from client.push.batches import Batch
 from cloudkon.backoff import PATIENT, Backoff, persist
 from cloudkon.errors import CloudKonError, Unavailable
 from cloudkon.model import Outgoing
 from cloudkon.ports import Queue, QueueOutcome, Store
+
+from .batches import Batch
 
 SENDERS = 16
 """Batches on their way at a time: with boto3 more of them cost a core more than they bring (pipeline notes)."""

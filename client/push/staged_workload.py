@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from client.push.durations import Durations
-from client.push.open_chunk import OpenChunk, most_that_fit
-from client.push.problems import Problems
-from client.push.template import Template
-from client.push.workload import HOW_TO_GET_ONE
 from cloudkon.errors import InvalidInput, InvalidInstruction, InvalidWorkload
 from cloudkon.instructions.workload_lines import Line, lines_in
 from cloudkon.model import Priority, Run
 from cloudkon.wire.message import MOST_TASKS
+
+from .durations import Durations
+from .open_chunk import OpenChunk, most_that_fit
+from .problems import Problems
+from .template import Template
+from .workload import HOW_TO_GET_ONE
 
 TOLD_EVERY = 10_000
 """Instructions after which it is told how many were checked: a tenth of a second."""

@@ -6,14 +6,14 @@ One object a run, ``runs/RUN/instructions.gz``: a line a task, in the order of t
 import gzip
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import trio
 
-from client.push.staged_workload import Spool
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, ObjectMissing
 from cloudkon.model import Run
@@ -53,21 +53,21 @@ def _key(run: Run) -> str:
     return f"runs/{run.id}/instructions.gz"
 
 
-async def keep_instructions(store: Store, run: Run, spool: Spool) -> None:
-    """Store the instructions of a run unless they are there. Raises what the store raises."""
+async def keep_instructions(store: Store, run: Run, files: Mapping[str, IO[bytes]]) -> None:
+    """Store the instructions of a run, ``files`` by pool, unless they are there. Raises what the store raises."""
     try:
         await persist(lambda: store.head(store.address(_key(run))), BRIEF)
     except ObjectMissing:
         with tempfile.TemporaryDirectory(prefix="cloudkon-") as folder:
             path = Path(folder, "instructions.gz")
-            await trio.to_thread.run_sync(_compress, run, spool, path)
+            await trio.to_thread.run_sync(_compress, run, files, path)
             await persist(lambda: store.put(_key(run), path, MEDIA_TYPE, {}), BRIEF)
 
 
-def _compress(run: Run, spool: Spool, path: Path) -> None:
+def _compress(run: Run, files: Mapping[str, IO[bytes]], path: Path) -> None:
     with gzip.open(path, "wb", _LEVEL) as target:
         for part in run.ranges:
-            source = spool.files[part.pool]
+            source = files[part.pool]
             source.seek(0)
             shutil.copyfileobj(source, target)
 

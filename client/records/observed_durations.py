@@ -5,10 +5,11 @@ from contextlib import aclosing
 
 import trio
 
-from client.records.archive import kept_instructions
 from cloudkon.instructions import parse
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
+
+from .archive import kept_instructions
 
 OBSERVED_TASKS = 1000
 """Results that are looked at."""

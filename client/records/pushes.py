@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from client.records.journal import Journal
-from client.records.known_runs import KnownRuns, replace_text
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Run
 from cloudkon.settings import Settings
+
+from .journal import Journal
+from .known_runs import KnownRuns, replace_text
 
 
 class PushRecord:

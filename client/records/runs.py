@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from client.records.pushes import Pushes
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, NewerVersion, UnknownRun
 from cloudkon.model import Run
 from cloudkon.ports import Ledger
 from cloudkon.wire.message import RUN_ID
+
+from .pushes import Pushes
 
 
 class LostRun(UnknownRun):

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client.results.pull import file_name, object_address, poster_address, poster_name
-from client.results.pull_manifest import PullRecord
-from client.results.results import results
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Ledger
+
+from .pull import file_name, object_address, poster_address, poster_name
+from .pull_manifest import PullRecord
+from .results import results
 
 PAGE_NAME = "index.html"
 _PAGE_ADDRESS = "gallery"

@@ -10,12 +10,13 @@ from pathlib import Path, PurePosixPath
 
 import trio
 
-from client.results.pull_manifest import PullRecord
-from client.results.results import results
 from cloudkon.backoff import PATIENT, persist
 from cloudkon.errors import CloudKonError, InvalidInput, ObjectMissing, ServiceError
 from cloudkon.model import Result, Run
 from cloudkon.ports import Services, Store, StoredObject
+
+from .pull_manifest import PullRecord
+from .results import results
 
 PULLERS = 8
 """Objects on their way at a time."""

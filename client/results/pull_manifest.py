@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from client.records.journal import Journal
 from cloudkon.ports import StoredObject
+
+from ..records.journal import Journal
 
 JOURNAL_NAME = ".pulled.jsonl"
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import IO
 
-from client.records.archive import kept_instructions
-from client.results.failures import WORKER_LOST
-from client.results.results import results
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
+
+from ..records.archive import kept_instructions
+from .failures import WORKER_LOST
+from .results import results
 
 Choice = Callable[[Result], bool]
 

@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 
 import trio
 
-from client.records.archive import Instructions, kept_instructions
-from client.results.results import results
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
+
+from ..records.archive import Instructions, kept_instructions
+from .results import results
 
 
 @dataclass(frozen=True, slots=True)

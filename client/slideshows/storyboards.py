@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from client.slideshows.pictures import SCHEMES, find_pictures
 from cloudkon.errors import InvalidInput
 from cloudkon.instructions import check
 from cloudkon.instructions.animoto.json_form import LINK_FIELD, PICTURES, read_document
+
+from .pictures import SCHEMES, find_pictures
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudkon.errors import MalformedMessage
-from cloudkon.model import ChunkKey, ChunkState, Outline, PoolRange, Priority, Record, Run, TaskState
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, PoolRange, Priority, Run, TaskState
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
 
@@ -36,7 +36,7 @@ def key_values(key: ChunkKey) -> list["AttributeValueTypeDef"]:
     return [{"S": key.partition}, {"N": str(key.number)}]
 
 
-def content_values(record: Record) -> list["AttributeValueTypeDef"]:
+def content_values(record: ChunkRecord) -> list["AttributeValueTypeDef"]:
     """What a record says, as parameters in the order of ``CONTENT``."""
     progress = record.progress
     states = [result.state for result in progress.results]
@@ -69,10 +69,10 @@ CONTENT = (
 """The attributes of a record beside its key."""
 
 
-def to_record(key: ChunkKey, item: Item) -> Record:
+def to_record(key: ChunkKey, item: Item) -> ChunkRecord:
     """Read a chunk's item, or raise ``MalformedMessage``."""
     try:
-        return Record(
+        return ChunkRecord(
             key=key,
             state=ChunkState(item["state"]["S"]),
             owner=item["owner"]["S"],
@@ -90,11 +90,11 @@ OUTLINED = ("chunk", "state", "lease_end", "tasks", "progress")
 """The attributes that an outline is made of."""
 
 
-def to_outline(run: str, item: Item) -> Outline:
+def to_outline(run: str, item: Item) -> ChunkSummary:
     """Read the outline of a chunk's item, or raise ``MalformedMessage``."""
     try:
         states, first, last, busy = outline_progress(run, item["progress"]["B"])
-        return Outline(
+        return ChunkSummary(
             number=chunk_number(item),
             state=ChunkState(item["state"]["S"]),
             lease_end=int(item["lease_end"]["N"]),

@@ -10,7 +10,7 @@ from cloudkon.aws.statements import read_statement, write_statement
 from cloudkon.aws.table import NAMES, Table, reason
 from cloudkon.errors import MalformedMessage, Unavailable
 from cloudkon.log import Log
-from cloudkon.model import ChunkKey, ChunkState, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Run
 from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports.batch import check_chunks
 from cloudkon.ports.ledger import OutlinePage, Page, Write, WriteOutcome
@@ -43,7 +43,7 @@ class DynamoLedger:
             outcomes[position] = self._outcome(write, answer)
         return outcomes
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
         """The records of these chunks, or ``None`` where there is none. All are read, or ``Unavailable`` is raised."""
         check_chunks(keys)
         answers = await self._table.read([read_statement(self._table.name, key_values(key)) for key in keys])
@@ -52,13 +52,13 @@ class DynamoLedger:
             for key, answer in zip(keys, answers, strict=True)
         ]
 
-    def _record(self, key: ChunkKey, item: Item) -> Record:
+    def _record(self, key: ChunkKey, item: Item) -> ChunkRecord:
         try:
             return to_record(key, item)
         except MalformedMessage as error:
             # One item that another version wrote must not hold up the 24 others of its batch.
             self._log.warning("item-unreadable", chunk=str(key), error=str(error))
-            return Record(key, ChunkState.CLAIMED, NO_OWNER, 0, 0, readable=False)
+            return ChunkRecord(key, ChunkState.CLAIMED, NO_OWNER, 0, 0, readable=False)
 
     async def create_run(self, run: Run) -> Run:
         """Write the run if its id is free; give the run that the ledger then holds.
@@ -120,7 +120,7 @@ class DynamoLedger:
         """The runs there are, the one that started last first; one that this version can't read is logged."""
         return self._listing.runs()
 
-    def records(self, run: Run) -> AsyncGenerator[Record, None]:
+    def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
         """All records of a run, shard by shard in chunk order, a page (1 MB) at a time; throttling is waited out."""
         return self._listing.records(run)
 
@@ -128,9 +128,9 @@ class DynamoLedger:
         """One page of a shard's records from chunk number ``first`` on; throttling is waited out."""
         return await self._listing.page(run, shard, first)
 
-    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
         """The same page in outline; throttling is waited out."""
-        return await self._listing.outlines(run, shard, first)
+        return await self._listing.summaries(run, shard, first)
 
     def _outcome(self, write: Write, answer: Any) -> WriteOutcome:  # noqa: ANN401  (JSON)
         code = answer.get("Error", {}).get("Code")

@@ -21,7 +21,7 @@ from cloudkon.aws.statements import read_statement
 from cloudkon.aws.table import NAMES, Table
 from cloudkon.errors import MalformedMessage
 from cloudkon.log import Log
-from cloudkon.model import ChunkKey, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, Run
 from cloudkon.ports.ledger import STATEMENTS, OutlinePage, Page
 
 
@@ -39,7 +39,7 @@ class Listing:
         records = tuple(to_record(ChunkKey(run.id, chunk_number(item), run.shards), item) for item in items)
         return Page(records, more)
 
-    async def outlines(self, run: Run, shard: int, first: int) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int) -> OutlinePage:
         """The same page in outline; DynamoDB bills it the same, and sends half of the bytes."""
         wanted = {f"#{name}": name for name in OUTLINED}
         items, more = await self._items(
@@ -63,7 +63,7 @@ class Listing:
         items = answer.get("Items", [])
         return items, bool(items and answer.get("LastEvaluatedKey"))
 
-    async def records(self, run: Run) -> AsyncGenerator[Record, None]:
+    async def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
         """All records of a run, shard by shard in chunk order."""
         for shard in range(run.shards):
             first, more = 0, True

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import trio
 
-from cloudkon.model import ChunkKey, Outline, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkSummary, Run
 from cloudkon.ports.batch import check_chunks
 from cloudkon.ports.ledger import Insert, OutlinePage, Page, Write, WriteOutcome
 
@@ -20,7 +20,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         """Make it empty."""
-        self._partitions: dict[str, dict[int, Record]] = defaultdict(dict)
+        self._partitions: dict[str, dict[int, ChunkRecord]] = defaultdict(dict)
         self._runs: dict[str, Run] = {}
 
     async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
@@ -29,7 +29,7 @@ class MemoryLedger:
         await trio.lowlevel.checkpoint()
         return [self._write(write) for write in writes]
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
         """The records of these chunks, or ``None`` where there is none."""
         check_chunks(keys)
         await trio.lowlevel.checkpoint()
@@ -59,7 +59,7 @@ class MemoryLedger:
         for run in sorted(self._runs.values(), key=lambda run: run.started, reverse=True):
             yield run
 
-    async def records(self, run: Run) -> AsyncGenerator[Record, None]:
+    async def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
         """All records of a run, shard by shard in chunk order."""
         for shard in range(run.shards):
             chunks = self._shard(run, shard)
@@ -76,15 +76,15 @@ class MemoryLedger:
         found = heapq.nsmallest(_PAGE + 1, (number for number in chunks if number >= first))
         return Page(tuple(chunks[number] for number in found[:_PAGE]), more=len(found) > _PAGE)
 
-    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
         """The same page in outline."""
         page = await self.page(run, shard, first)
-        return OutlinePage(tuple(Outline.of(record) for record in page.records), page.more)
+        return OutlinePage(tuple(ChunkSummary.of(record) for record in page.records), page.more)
 
-    def _shard(self, run: Run, shard: int) -> Mapping[int, Record]:
+    def _shard(self, run: Run, shard: int) -> Mapping[int, ChunkRecord]:
         return self._partitions.get(ChunkKey(run.id, shard, run.shards).partition, {})
 
-    def _find(self, key: ChunkKey) -> Record | None:
+    def _find(self, key: ChunkKey) -> ChunkRecord | None:
         return self._partitions.get(key.partition, {}).get(key.number)
 
     def _write(self, write: Write) -> WriteOutcome:

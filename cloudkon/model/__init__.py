@@ -1,10 +1,10 @@
 """The words of CloudKon as types. Each means one thing, here as in the docs, the logs and the help texts."""
 
 from cloudkon.model.chunk import Chunk, ChunkKey
-from cloudkon.model.chunk_record import ChunkState, Progress, Record
-from cloudkon.model.chunk_summary import Outline
+from cloudkon.model.chunk_record import ChunkRecord, ChunkState, Progress
+from cloudkon.model.chunk_summary import ChunkSummary
 from cloudkon.model.delivery import Delivery, Depth, Outgoing
-from cloudkon.model.payload_ref import Parcel
+from cloudkon.model.payload_ref import PayloadRef
 from cloudkon.model.pool import ANIMOTO, POOLS, WORKER, Pool, pool_named
 from cloudkon.model.priority import Priority
 from cloudkon.model.result import Result, TaskState
@@ -17,17 +17,17 @@ __all__ = [
     "WORKER",
     "Chunk",
     "ChunkKey",
+    "ChunkRecord",
     "ChunkState",
+    "ChunkSummary",
     "Delivery",
     "Depth",
     "Outgoing",
-    "Outline",
-    "Parcel",
+    "PayloadRef",
     "Pool",
     "PoolRange",
     "Priority",
     "Progress",
-    "Record",
     "Result",
     "Run",
     "Task",

@@ -54,7 +54,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ChunkRecord:
     """One chunk's item.
 
     ``owner`` is the token of the claim that wrote it, ``attempt`` counts the claims, ``lease_end`` is in epoch

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Self
 
-from cloudkon.model.chunk_record import ChunkState, Record
+from cloudkon.model.chunk_record import ChunkRecord, ChunkState
 from cloudkon.model.result import TaskState
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class ChunkSummary:
     """One chunk's record without its results.
 
     ``number`` is the chunk's, ``lease_end`` in epoch milliseconds, ``tasks`` how many it has; then how many of them
@@ -28,7 +28,7 @@ class Outline:
     busy_seconds: float = 0.0
 
     @classmethod
-    def of(cls, record: Record) -> Self:
+    def of(cls, record: ChunkRecord) -> Self:
         """The outline of a record that was read whole."""
         progress = record.progress
         started = [result for result in progress.results if result.started]

@@ -6,7 +6,7 @@ from cloudkon.model.chunk import ChunkKey
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PayloadRef:
     """What a message says of a chunk of ``count`` tasks from number ``first`` on, whose payload is an object.
 
     ``object_key`` is the object's in the store, ``size`` its bytes, ``digest`` their SHA-256 in hexadecimal.

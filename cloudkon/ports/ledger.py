@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from cloudkon.model import ChunkKey, ChunkState, Outline, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, Run
 
 STATEMENTS = 25
 """Statements in one ``BatchExecuteStatement`` (DynamoDB API reference)."""
@@ -15,7 +15,7 @@ STATEMENTS = 25
 class Insert:
     """Write a record where none is; refused where one is."""
 
-    record: Record
+    record: ChunkRecord
 
     @property
     def key(self) -> ChunkKey:
@@ -31,7 +31,7 @@ class Update:
     as given, and not later than ``lease_not_after``, where these are not ``None``.
     """
 
-    record: Record
+    record: ChunkRecord
     owner: str
     attempt: int
     state: ChunkState | None = ChunkState.CLAIMED
@@ -43,7 +43,7 @@ class Update:
         """Whose item it writes."""
         return self.record.key
 
-    def admits(self, found: Record) -> bool:
+    def admits(self, found: ChunkRecord) -> bool:
         """Whether the record found is the one expected. Adapters in memory use it, the one on AWS says the same."""
         return (
             found.owner == self.owner
@@ -80,7 +80,7 @@ class WriteOutcome(Enum):
 class Page:
     """Some records of one shard in chunk order; ``more`` tells whether any may follow the last of them."""
 
-    records: tuple[Record, ...]
+    records: tuple[ChunkRecord, ...]
     more: bool
 
 
@@ -88,7 +88,7 @@ class Page:
 class OutlinePage:
     """The outlines of some records of one shard in chunk order; ``more`` as for a ``Page``."""
 
-    outlines: tuple[Outline, ...]
+    summaries: tuple[ChunkSummary, ...]
     more: bool
 
 
@@ -103,7 +103,7 @@ class Ledger(Protocol):
         """Carry out conditional writes; not as one transaction."""
         ...
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
         """The records of these chunks, or ``None`` where there is none."""
         ...
 
@@ -126,7 +126,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def records(self, run: Run) -> AsyncGenerator[Record, None]:
+    def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
         """All records of a run, shard by shard in chunk order, a page at a time (eventually consistent)."""
         ...
 
@@ -134,6 +134,6 @@ class Ledger(Protocol):
         """One page of a shard's records from chunk number ``first`` on (eventually consistent): one request."""
         ...
 
-    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
         """The same page in outline, for whoever only counts: a fraction of the bytes and of the reading."""
         ...

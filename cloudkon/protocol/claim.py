@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from cloudkon.model import ChunkKey, Record
+from cloudkon.model import ChunkKey, ChunkRecord
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
 
@@ -57,7 +57,7 @@ class Terms:
 class Claim:
     """What a worker knows of its claim: the record as last written, and until when it may rely on it."""
 
-    record: Record
+    record: ChunkRecord
     trusted_until: float
 
     @property

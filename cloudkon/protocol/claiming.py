@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
-from cloudkon.model import ChunkKey, ChunkState, Progress, Record
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress
 from cloudkon.ports import Ask, Insert, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
 from cloudkon.protocol.state_machine import Answer, Verdict, record_read
@@ -48,7 +48,7 @@ class Done(Verdict):
     """It was completed before: publish the stored results again, delete."""
 
     key: ChunkKey
-    record: Record
+    record: ChunkRecord
 
 
 class _Phase(Enum):
@@ -66,7 +66,7 @@ class Claiming:
     token: str
     terms: Terms
     phase: _Phase = _Phase.INSERT
-    seen: Record | None = None
+    seen: ChunkRecord | None = None
     unanswered: tuple[tuple[int, Instant], ...] = ()
     """The writes whose answers were lost: the lease end that each asked for, and when it was asked."""
 
@@ -86,7 +86,7 @@ class Claiming:
             lease_end=self.seen.lease_end,
         )
 
-    def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
+    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
         """Take the answer; only a refusal may mean that somebody else was there."""
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)
@@ -98,7 +98,7 @@ class Claiming:
             return replace(self, unanswered=(*self.unanswered, (ask.record.lease_end, asked)))
         return self._judge(record_read(ask, answer), asked)
 
-    def _judge(self, found: Record | None, asked: Instant) -> Self | Claimed | Held | Done:
+    def _judge(self, found: ChunkRecord | None, asked: Instant) -> Self | Claimed | Held | Done:
         if found is None:
             return replace(self, phase=_Phase.INSERT)
         if not found.readable:
@@ -113,7 +113,7 @@ class Claiming:
             return Held(self.key, asked.monotonic + left / 1000)
         return replace(self, phase=_Phase.STEAL, seen=found)
 
-    def _recognise(self, found: Record, asked: Instant) -> Self | Claimed:
+    def _recognise(self, found: ChunkRecord, asked: Instant) -> Self | Claimed:
         """Our own write, whose answer was lost: it is claimed, unless its lease is too old to rely on."""
         # Of the asks that may have written this, the earliest: we must not rely on it for longer.
         since = min((at for lease_end, at in self.unanswered if lease_end == found.lease_end), default=None)
@@ -121,11 +121,11 @@ class Claiming:
             return self._claimed(found, since)
         return replace(self, phase=_Phase.STEAL, seen=found)
 
-    def _claimed(self, record: Record, since: Instant) -> Claimed:
+    def _claimed(self, record: ChunkRecord, since: Instant) -> Claimed:
         return Claimed(Claim(record, self.terms.trusted_until(since)))
 
-    def _record(self, now: Instant, attempt: int, progress: Progress) -> Record:
-        return Record(
+    def _record(self, now: Instant, attempt: int, progress: Progress) -> ChunkRecord:
+        return ChunkRecord(
             self.key,
             ChunkState.CLAIMED,
             self.token,

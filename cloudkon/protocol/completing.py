@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from cloudkon.model import ChunkKey, ChunkState, Record
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
 from cloudkon.protocol.state_machine import Answer, Lost, OfClaim, Verdict, record_read
@@ -13,7 +13,7 @@ from cloudkon.protocol.state_machine import Answer, Lost, OfClaim, Verdict, reco
 class Recorded(Verdict):
     """The ledger says DONE under our token: publish, then delete."""
 
-    record: Record
+    record: ChunkRecord
 
     @property
     def key(self) -> ChunkKey:
@@ -35,7 +35,7 @@ class Completing(OfClaim):
         record = replace(held, state=ChunkState.DONE, progress=self.progress, expires=self.terms.expires(now))
         return Update(record, owner=held.owner, attempt=held.attempt)
 
-    def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Recorded | Lost:  # noqa: ARG002  (a Machine)
+    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Recorded | Lost:  # noqa: ARG002  (a Machine)
         """Take the answer; a refusal can be our own write, whose answer was lost."""
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)

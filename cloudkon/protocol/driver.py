@@ -12,7 +12,7 @@ from cloudkon.model import ChunkKey
 from cloudkon.ports import Ask, Clock, Ledger, Read, Write, WriteOutcome
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.protocol.claim import Instant
-from cloudkon.protocol.state_machine import Answer, Machine, Verdict
+from cloudkon.protocol.state_machine import Answer, StateMachine, Verdict
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Verdict)
@@ -24,7 +24,7 @@ BELIEVED = 2.0
 """Seconds for which a failure is taken to last."""
 
 
-class Registrar:
+class LedgerDriver:
     """The one door of a worker to the ledger's chunk records."""
 
     def __init__(self, ledger: Ledger, clock: Clock, rng: random.Random, log: Log) -> None:
@@ -44,7 +44,7 @@ class Registrar:
         return self._clock.monotonic() < self._failed_at + BELIEVED
 
     async def settle(
-        self, machines: Sequence[Machine[V]], each: Callable[[V], None], until: float = float("inf")
+        self, machines: Sequence[StateMachine[V]], each: Callable[[V], None], until: float = float("inf")
     ) -> list[ChunkKey]:
         """Drive machines, each of another chunk, to their verdicts; ``each`` gets every verdict as soon as it is there.
 
@@ -62,7 +62,7 @@ class Registrar:
                 await trio.sleep(self._rng.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**tries)))
         return list(unsettled)
 
-    async def _round(self, unsettled: dict[ChunkKey, Machine[V]], each: Callable[[V], None]) -> int:
+    async def _round(self, unsettled: dict[ChunkKey, StateMachine[V]], each: Callable[[V], None]) -> int:
         """Ask once for every unsettled machine; give how many asks failed."""
         failures = 0
 
@@ -72,7 +72,7 @@ class Registrar:
                 failures += 1
                 if isinstance(ask, Read):
                     return
-            outcome = unsettled[ask.key].told(ask, asked, answer)
+            outcome = unsettled[ask.key].on_response(ask, asked, answer)
             if isinstance(outcome, Verdict):
                 del unsettled[ask.key]
                 each(outcome)

@@ -33,7 +33,7 @@ class Releasing(OfClaim):
         )
         return Update(record, owner=held.owner, attempt=held.attempt)
 
-    def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Released:  # noqa: ARG002  (a Machine)
+    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Released:  # noqa: ARG002  (a Machine)
         """Take the answer; refused means that it is free, somebody else's, or done: no longer ours in any case."""
         if answer is WriteOutcome.FAILED:
             return self

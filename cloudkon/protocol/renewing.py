@@ -41,7 +41,7 @@ class Renewing(OfClaim):
         record = replace(held, lease_end=lease_end, progress=self.progress, expires=self.terms.expires(now))
         return Update(record, owner=held.owner, attempt=held.attempt, lease_not_after=lease_end)
 
-    def told(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Renewed | Lost:
+    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Renewed | Lost:
         """Take the answer."""
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)

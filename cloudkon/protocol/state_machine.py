@@ -1,15 +1,15 @@
-"""Machine: a conversation with the ledger about one chunk, as a value."""
+"""StateMachine: a conversation with the ledger about one chunk, as a value."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from cloudkon.model import ChunkKey, Progress, Record
+from cloudkon.model import ChunkKey, ChunkRecord, Progress
 from cloudkon.ports import Ask, Read, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
 
 V_co = TypeVar("V_co", bound="Verdict", covariant=True)
 
-Answer = WriteOutcome | Record | None
+Answer = WriteOutcome | ChunkRecord | None
 """What the ledger says to an ask: a write's outcome, or what a read found."""
 
 
@@ -24,11 +24,11 @@ class Lost(Verdict):
     """The claim is somebody else's now: write nothing, publish nothing, delete nothing."""
 
     key: ChunkKey
-    seen: Record | None
+    seen: ChunkRecord | None
 
 
-class Machine(Protocol[V_co]):
-    """Ask, be told, ask again, until ``told`` gives a verdict (``V_co``) instead of the machine's next state."""
+class StateMachine(Protocol[V_co]):
+    """Ask, be told, ask again, until ``on_response`` gives a verdict (``V_co``) instead of the machine's next state."""
 
     @property
     def key(self) -> ChunkKey:
@@ -39,7 +39,7 @@ class Machine(Protocol[V_co]):
         """What to ask of the ledger, right before the request. A read that failed is simply asked for again."""
         ...
 
-    def told(self, ask: Ask, asked: Instant, answer: Answer) -> "Machine[V_co] | V_co":
+    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> "StateMachine[V_co] | V_co":
         """Take the answer to ``ask``, which was asked at ``asked``."""
         ...
 
@@ -58,7 +58,7 @@ class OfClaim:
         return self.claim.key
 
 
-def record_read(ask: Ask, answer: Answer) -> Record | None:
+def record_read(ask: Ask, answer: Answer) -> ChunkRecord | None:
     """The record that answers a read."""
     assert isinstance(ask, Read)
     assert not isinstance(answer, WriteOutcome)

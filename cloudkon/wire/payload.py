@@ -12,7 +12,7 @@ import json
 import re
 
 from cloudkon.errors import MalformedMessage
-from cloudkon.model import Chunk, ChunkKey, Parcel
+from cloudkon.model import Chunk, ChunkKey, PayloadRef
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.message import MOST_TASKS, RUN_ID, VERSION, decode_message, to_chunk
 
@@ -30,13 +30,13 @@ def payload_key(pool: str, key: ChunkKey) -> str:
     return f"{PREFIX}{pool}/{key.run}/{key.number}.json"
 
 
-def pack(pool: str, chunk: Chunk, payload: bytes) -> Parcel:
+def pack(pool: str, chunk: Chunk, payload: bytes) -> PayloadRef:
     """The parcel of a chunk, whose message as version 1 is ``payload``."""
     digest = hashlib.sha256(payload).hexdigest()
-    return Parcel(chunk.key, chunk.first, len(chunk), payload_key(pool, chunk.key), len(payload), digest)
+    return PayloadRef(chunk.key, chunk.first, len(chunk), payload_key(pool, chunk.key), len(payload), digest)
 
 
-def encode_parcel(parcel: Parcel) -> str:
+def encode_parcel(parcel: PayloadRef) -> str:
     """The body of the parcel's message."""
     value = {
         "v": PARCEL_VERSION,
@@ -50,7 +50,7 @@ def encode_parcel(parcel: Parcel) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def read_message(body: str) -> Chunk | Parcel:
+def read_message(body: str) -> Chunk | PayloadRef:
     """Read a message of either version, or raise ``MalformedMessage``, ``NewerVersion`` for a later one's."""
     value = read_object(body, "the message", VERSION, PARCEL_VERSION)
     if value["v"] == VERSION:
@@ -63,10 +63,10 @@ def read_message(body: str) -> Chunk | Parcel:
     if count > MOST_TASKS or size > PAYLOAD_LIMIT:
         raise MalformedMessage(f"the payload has {count:,} tasks in {size:,} bytes")
     chunk = ChunkKey(run, number(value, "chunk"), number(value, "shards", 1))
-    return Parcel(chunk, number(value, "first"), count, key, size, digest)
+    return PayloadRef(chunk, number(value, "first"), count, key, size, digest)
 
 
-def unpack(parcel: Parcel, payload: bytes) -> Chunk:
+def unpack(parcel: PayloadRef, payload: bytes) -> Chunk:
     """The chunk that a payload holds, or raise ``MalformedMessage`` for one that is not the parcel's."""
     if len(payload) != parcel.size or hashlib.sha256(payload).hexdigest() != parcel.digest:
         raise MalformedMessage(f"object {parcel.object_key} is not what chunk {parcel.key} was sent with")

@@ -9,11 +9,11 @@ from typing import Final
 
 import trio
 
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.alarms import scaling_alarms
-from fleet.aws.resources.auto_scaling_group import find_group, find_machines
-from fleet.aws.resources.insights import insights_groups
-from fleet.aws.resources.names import TAG
+from .resources.account_stacks import Site
+from .resources.alarms import scaling_alarms
+from .resources.auto_scaling_group import find_group, find_machines
+from .resources.insights import insights_groups
+from .resources.names import TAG
 
 PATIENCE_SECONDS: Final = 180.0
 """How long what was deleted may go on being listed, before it counts as left."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloudkon.prices import Prices
-from fleet.aws.resources.auto_scaling_group import Machine
+
+from .resources.auto_scaling_group import Machine
 
 MONTH_HOURS: Final = 730
 REQUESTS_PER_CHUNK: Final = 0.5

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.auto_scaling_group import Group, Machine, failed_launches, find_group, find_machines
-from fleet.aws.resources.ecs_service import (
+from .resources.account_stacks import Site
+from .resources.auto_scaling_group import Group, Machine, failed_launches, find_group, find_machines
+from .resources.ecs_service import (
     ContainerInstance,
     EcsTask,
     PoolService,

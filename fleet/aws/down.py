@@ -11,13 +11,16 @@ import trio
 
 from cloudkon.errors import CloudKonError, ServiceError
 from cloudkon.model import POOLS
-from fleet.aws.audit import audit
-from fleet.aws.resources.account_record import AccountRecord
-from fleet.aws.resources.account_stacks import Site, look_again
-from fleet.aws.resources.alarms import remove_alarms
-from fleet.aws.resources.auto_scaling_group import Group, change_group, find_group, find_machines
-from fleet.aws.resources.auto_scaling_group import unprotect as unprotect_instances
-from fleet.aws.resources.ecs_service import (
+
+from ..data_deletion import delete_data
+from ..target import Report
+from .audit import audit
+from .resources.account_record import AccountRecord
+from .resources.account_stacks import Site, look_again
+from .resources.alarms import remove_alarms
+from .resources.auto_scaling_group import Group, change_group, find_group, find_machines
+from .resources.auto_scaling_group import unprotect as unprotect_instances
+from .resources.ecs_service import (
     ContainerInstance,
     container_instances,
     ecs_tasks,
@@ -25,11 +28,9 @@ from fleet.aws.resources.ecs_service import (
     read_services,
     set_count,
 )
-from fleet.aws.resources.ecs_service import unprotect as unprotect_tasks
-from fleet.aws.resources.insights import remove_insights, remove_late_insights
-from fleet.aws.scaling import suspend
-from fleet.data_deletion import delete_data
-from fleet.target import Report
+from .resources.ecs_service import unprotect as unprotect_tasks
+from .resources.insights import remove_insights, remove_late_insights
+from .scaling import suspend
 
 STOP_SECONDS: Final = 180.0
 """How long ECS tasks may take to end: their stop timeout is 120 (compute template), and ECS takes a while to begin."""

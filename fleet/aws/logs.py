@@ -8,8 +8,9 @@ import trio
 
 from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import POOLS, Pool
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.names import log_group
+
+from .resources.account_stacks import Site
+from .resources.names import log_group
 
 LOOK_SECONDS: Final = 3.0
 """Between two looks when following: CloudWatch Logs shows a line after a few seconds, and allows few looks."""

@@ -6,9 +6,10 @@ from typing import Final
 
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
-from fleet.aws.resources.instance_types import MachineType
-from fleet.aws.resources.names import TAG
-from fleet.target import Report
+
+from ..target import Report
+from .resources.instance_types import MachineType
+from .resources.names import TAG
 
 SERVICE_ROLES: Final = (
     "ecs.amazonaws.com",

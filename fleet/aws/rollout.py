@@ -5,15 +5,16 @@ from collections.abc import Mapping
 
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.compute_parameters import check_worker_settings, worker_parameters
-from fleet.aws.resources.compute_stack import change, plan_compute, settled_creation
-from fleet.aws.resources.ecr import content_tag, find_image, newest_image, repository_uri
-from fleet.aws.resources.names import UNPUBLISHED, parameter
-from fleet.docker.docker_errors import NoImage
-from fleet.docker.engine import Engine
-from fleet.docker.worker_container import image_of, image_variable
-from fleet.target import Report
+
+from ..docker.docker_errors import NoImage
+from ..docker.engine import Engine
+from ..docker.worker_container import image_of, image_variable
+from ..target import Report
+from .resources.account_stacks import Site
+from .resources.compute_parameters import check_worker_settings, worker_parameters
+from .resources.compute_stack import change, plan_compute, settled_creation
+from .resources.ecr import content_tag, find_image, newest_image, repository_uri
+from .resources.names import UNPUBLISHED, parameter
 
 ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}
 """An architecture in the words of Docker."""

@@ -10,15 +10,16 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.waker import SCALABLE, find_scaling, resource_id
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
-from fleet.aws.diagnosis import diagnose, gather
-from fleet.aws.resources.account_stacks import Site, look_again
-from fleet.aws.resources.compute_stack import change, plan_compute, settled_creation
-from fleet.aws.resources.ecr import is_published
-from fleet.aws.resources.ecs_service import PoolService, ecs_tasks, image_of, read_services, set_count
-from fleet.aws.resources.instance_types import find_room
-from fleet.aws.resources.names import parameter
-from fleet.target import Report
-from fleet.target_options import AutoscaleRange
+
+from ..target import Report
+from ..target_options import AutoscaleRange
+from .diagnosis import diagnose, gather
+from .resources.account_stacks import Site, look_again
+from .resources.compute_stack import change, plan_compute, settled_creation
+from .resources.ecr import is_published
+from .resources.ecs_service import PoolService, ecs_tasks, image_of, read_services, set_count
+from .resources.instance_types import find_room
+from .resources.names import parameter
 
 PATIENCE_SECONDS: Final = 1200.0
 """How long a count may take to be reached: instances boot in three minutes, capacity may be short for longer."""

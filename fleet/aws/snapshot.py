@@ -10,12 +10,13 @@ from cloudkon.aws.waker import Scaling, find_scaling
 from cloudkon.errors import CloudKonError, NoFleet
 from cloudkon.model import POOLS, Pool, Priority
 from cloudkon.prices import prices
-from fleet.aws.cost import HOUR, Cost, Rate, reckon
-from fleet.aws.diagnosis import diagnose, gather
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.auto_scaling_group import find_group, find_machines
-from fleet.aws.resources.ecs_service import PoolService, container_instances, read_services
-from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
+
+from ..status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
+from .cost import HOUR, Cost, Rate, reckon
+from .diagnosis import diagnose, gather
+from .resources.account_stacks import Site
+from .resources.auto_scaling_group import find_group, find_machines
+from .resources.ecs_service import PoolService, container_instances, read_services
 
 WINDOW: Final = timedelta(minutes=15)
 """How far back the metrics are asked for: SQS publishes each minute, and an idle queue's up to 15 minutes late."""

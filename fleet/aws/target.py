@@ -7,18 +7,19 @@ from cloudkon.aws import Connection
 from cloudkon.model import Pool
 from cloudkon.ports import Clock, TrioClock
 from cloudkon.settings import Settings
-from fleet.aws.down import Down
-from fleet.aws.logs import LogReader
-from fleet.aws.resources.account_stacks import Site, find_site
-from fleet.aws.rollout import deploy, publish
-from fleet.aws.scaling import autoscale, scale
-from fleet.aws.snapshot import snapshot
-from fleet.aws.up import Up
-from fleet.docker.build import build_images
-from fleet.docker.engine import Engine, open_engine
-from fleet.status import FleetStatus
-from fleet.target import Report
-from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
+
+from ..docker.build import build_images
+from ..docker.engine import Engine, open_engine
+from ..status import FleetStatus
+from ..target import Report
+from ..target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from .down import Down
+from .logs import LogReader
+from .resources.account_stacks import Site, find_site
+from .rollout import deploy, publish
+from .scaling import autoscale, scale
+from .snapshot import snapshot
+from .up import Up
 
 
 class AwsTarget:

@@ -10,12 +10,16 @@ from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
-from fleet.aws.cost import Rate, reckon
-from fleet.aws.preflight import check_cluster, check_quotas, ensure_service_roles
-from fleet.aws.resources.account_record import AccountRecord
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.auto_scaling_group import Machine, settle_group
-from fleet.aws.resources.compute_parameters import (
+
+from ..provision import check_data, data_plan
+from ..target import Report
+from ..target_options import WHOLE, Sizing
+from .cost import Rate, reckon
+from .preflight import check_cluster, check_quotas, ensure_service_roles
+from .resources.account_record import AccountRecord
+from .resources.account_stacks import Site
+from .resources.auto_scaling_group import Machine, settle_group
+from .resources.compute_parameters import (
     DEFAULT_INSTANCES,
     DEFAULT_TYPES,
     DEFAULT_VOLUME,
@@ -24,15 +28,12 @@ from fleet.aws.resources.compute_parameters import (
     machine_parameters,
     worker_parameters,
 )
-from fleet.aws.resources.compute_stack import change, plan_compute, settled_creation
-from fleet.aws.resources.ecs_service import read_services
-from fleet.aws.resources.insights import remove_insights
-from fleet.aws.resources.instance_types import MachineType, Room, check_sizes, describe_machines, room_of
-from fleet.aws.resources.names import UNPUBLISHED, check_fleet, parameter
-from fleet.aws.resources.network import find_network
-from fleet.provision import check_data, data_plan
-from fleet.target import Report
-from fleet.target_options import WHOLE, Sizing
+from .resources.compute_stack import change, plan_compute, settled_creation
+from .resources.ecs_service import read_services
+from .resources.insights import remove_insights
+from .resources.instance_types import MachineType, Room, check_sizes, describe_machines, room_of
+from .resources.names import UNPUBLISHED, check_fleet, parameter
+from .resources.network import find_network
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
 NEW: Final = NEVER_MADE | {FAILED_CREATION}

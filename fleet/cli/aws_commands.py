@@ -7,10 +7,11 @@ import click
 
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS, WORKER, Pool, pool_named
-from fleet.cli.output import answer, json_option
-from fleet.cli.runner import report, run
-from fleet.target import CloudTarget, Target
-from fleet.target_options import AutoscaleRange
+
+from ..target import CloudTarget, Target
+from ..target_options import AutoscaleRange
+from .output import answer, json_option
+from .runner import report, run
 
 PER_WORKER: Final = 100
 """Messages for each further worker, where nobody says."""

@@ -13,13 +13,15 @@ from cloudkon import __version__
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS, WORKER, Pool, pool_named
 from cloudkon.settings import Settings
-from fleet.cli.aws_commands import autoscale, cloud, deploy, publish
-from fleet.cli.output import answer, json_option, line_writer
-from fleet.cli.runner import report, run
-from fleet.cli.sizing_options import sizing_of, sizing_options
-from fleet.status import FleetStatus
-from fleet.target import CloudTarget, Target, target_for
-from fleet.target_options import NOTHING_SAID
+
+from ..status import FleetStatus
+from ..target import CloudTarget, Target
+from ..target_options import NOTHING_SAID
+from ..targets import target_for
+from .aws_commands import autoscale, cloud, deploy, publish
+from .output import answer, json_option, line_writer
+from .runner import report, run
+from .sizing_options import sizing_of, sizing_options
 
 WATCH_SECONDS: Final = 1.0
 """Between two looks of ``status --watch``."""
@@ -131,7 +133,7 @@ def status(make_target: Callable[[], Target], pool: str | None, *, as_json: bool
         return
     from rich.console import Console  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
 
-    from fleet.cli.status_view import rendered  # noqa: PLC0415  (for the same reason)
+    from .status_view import rendered  # noqa: PLC0415  (for the same reason)
 
     # Unwrapped: a problem's remedy is there to be copied.
     Console().print(rendered(found), soft_wrap=True)
@@ -205,7 +207,7 @@ def _watch(target: Target, pool: str) -> None:
     from rich.console import Console  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
     from rich.live import Live  # noqa: PLC0415  (for the same reason)
 
-    from fleet.cli.status_view import rendered  # noqa: PLC0415  (for the same reason)
+    from .status_view import rendered  # noqa: PLC0415  (for the same reason)
 
     console = Console()
     pause = CLOUD_WATCH_SECONDS if isinstance(target, CloudTarget) else WATCH_SECONDS

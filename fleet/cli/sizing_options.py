@@ -6,7 +6,8 @@ from typing import Any, Final
 import click
 
 from cloudkon.model import POOLS
-from fleet.target_options import Sizing
+
+from ..target_options import Sizing
 
 Command = Callable[..., Any]
 

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fleet.status import FleetStatus, PoolStatus
+from ..status import FleetStatus, PoolStatus
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 

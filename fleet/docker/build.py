@@ -9,9 +9,10 @@ import trio
 from cloudkon import __version__
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Pool
-from fleet.docker.engine import Engine
-from fleet.docker.worker_container import built_image
-from fleet.target import Report
+
+from ..target import Report
+from .engine import Engine
+from .worker_container import built_image
 
 CHECKOUT: Final = Path(__file__).parents[2]
 """Where the Dockerfiles lie, if this is run from a checkout."""

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from fleet.docker.labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, NUMBER
+
+from .labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, NUMBER
 
 
 @dataclass(frozen=True, slots=True)

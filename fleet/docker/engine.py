@@ -12,9 +12,10 @@ import trio
 from docker.errors import DockerException, NotFound
 
 from cloudkon.errors import ServiceError
-from fleet.docker.container import Container, Plan
-from fleet.docker.docker_errors import RAISED, Gone, NoImage, in_our_words, no_engine
-from fleet.docker.labels import FLEET
+
+from .container import Container, Plan
+from .docker_errors import RAISED, Gone, NoImage, in_our_words, no_engine
+from .labels import FLEET
 
 Result = TypeVar("Result")
 

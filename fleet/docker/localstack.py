@@ -6,13 +6,14 @@ from typing import Final
 import trio
 
 from cloudkon.errors import InvalidInput, ServiceError
-from fleet.docker.container import Container, Plan
-from fleet.docker.docker_errors import NoImage
-from fleet.docker.engine import Engine
-from fleet.docker.healthcheck import is_ready
-from fleet.docker.labels import EMULATOR, FLEET
-from fleet.docker.networking import EMULATOR_ALIAS, loopback_port, network_name, publishers
-from fleet.target import Report
+
+from ..target import Report
+from .container import Container, Plan
+from .docker_errors import NoImage
+from .engine import Engine
+from .healthcheck import is_ready
+from .labels import EMULATOR, FLEET
+from .networking import EMULATOR_ALIAS, loopback_port, network_name, publishers
 
 IMAGE_VARIABLE: Final = "LOCALSTACK_IMAGE"
 DEFAULT_IMAGE: Final = "localstack/localstack:4.14.0"

@@ -9,9 +9,10 @@ import trio
 from cloudkon.errors import NoFleet
 from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from fleet.docker.container import Container
-from fleet.docker.engine import Engine
-from fleet.docker.worker_container import composed_workers, own_workers
+
+from .container import Container
+from .engine import Engine
+from .worker_container import composed_workers, own_workers
 
 LOOK_SECONDS: Final = 0.5
 MOST_LINES: Final = 10_000

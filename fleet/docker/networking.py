@@ -5,8 +5,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cloudkon.errors import InvalidSetting
-from fleet.docker.container import Container
-from fleet.docker.engine import Engine
+
+from .container import Container
+from .engine import Engine
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 HOST_NETWORK: Final = "host"

@@ -8,11 +8,13 @@ from cloudkon.aws import connect
 from cloudkon.errors import ServiceError
 from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from fleet.docker.container import Container
-from fleet.docker.docker_errors import BUILD, NoImage
-from fleet.docker.engine import Engine
-from fleet.docker.networking import Route, find_route
-from fleet.docker.worker_container import (
+
+from ..target import Report
+from .container import Container
+from .docker_errors import BUILD, NoImage
+from .engine import Engine
+from .networking import Route, find_route
+from .worker_container import (
     composed_workers,
     grace_seconds,
     image_of,
@@ -20,7 +22,6 @@ from fleet.docker.worker_container import (
     own_workers,
     worker_plan,
 )
-from fleet.target import Report
 
 START_SECONDS: Final = 60.0
 """How long new workers may take to come up."""

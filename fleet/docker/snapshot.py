@@ -9,11 +9,12 @@ from cloudkon.errors import CloudKonError, NoFleet
 from cloudkon.model import POOLS
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from fleet.docker.container import Container
-from fleet.docker.engine import Engine
-from fleet.docker.localstack import Emulator
-from fleet.docker.worker_container import composed_workers, image_of, own_workers
-from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+
+from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+from .container import Container
+from .engine import Engine
+from .localstack import Emulator
+from .worker_container import composed_workers, image_of, own_workers
 
 AGAIN: Final = (
     "Make the queues again with: python -m fleet up, and send a run again with: python -m client push --run ID"

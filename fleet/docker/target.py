@@ -9,23 +9,24 @@ import trio
 from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from fleet.data_deletion import delete_data as delete_stack_data
-from fleet.docker.build import build_images
-from fleet.docker.container import Container
-from fleet.docker.docker_errors import EngineRefuses, NoEngine
-from fleet.docker.engine import Engine, open_engine
-from fleet.docker.healthcheck import is_ready, ready
-from fleet.docker.localstack import Emulator
-from fleet.docker.logs import LogReader
-from fleet.docker.networking import network_name
-from fleet.docker.scaling import KEPT_STATES, Scaling, retire
-from fleet.docker.snapshot import snapshot
-from fleet.docker.worker_container import grace_seconds, own_workers
-from fleet.files import named_faults
-from fleet.lock import Lock
-from fleet.provision import provision
-from fleet.status import FleetStatus
-from fleet.target import Report
+
+from ..data_deletion import delete_data as delete_stack_data
+from ..files import named_faults
+from ..lock import Lock
+from ..provision import provision
+from ..status import FleetStatus
+from ..target import Report
+from .build import build_images
+from .container import Container
+from .docker_errors import EngineRefuses, NoEngine
+from .engine import Engine, open_engine
+from .healthcheck import is_ready, ready
+from .localstack import Emulator
+from .logs import LogReader
+from .networking import network_name
+from .scaling import KEPT_STATES, Scaling, retire
+from .snapshot import snapshot
+from .worker_container import grace_seconds, own_workers
 
 ANSWER_SECONDS: Final = 60.0
 """How long an endpoint that somebody else started may take to answer."""

@@ -6,10 +6,11 @@ from typing import Final
 
 from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from fleet.docker.container import Container, Plan
-from fleet.docker.engine import Engine
-from fleet.docker.labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL
-from fleet.docker.networking import Route, loopback_port, publishers
+
+from .container import Container, Plan
+from .engine import Engine
+from .labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL
+from .networking import Route, loopback_port, publishers
 
 POLL_SECONDS: Final = 2.0
 """How long a receive waits, unless set: a stopping worker waits for its last one to end."""

@@ -12,13 +12,14 @@ import trio
 from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError
 from cloudkon.log import Log
 from cloudkon.settings import Settings
-from fleet.local.emulator_process import choose_port
-from fleet.local.fleet_supervisor import Supervisor
-from fleet.local.local_processes import Machine
-from fleet.local.process import Process
-from fleet.local.state_dir import Home
-from fleet.lock import Lock
-from fleet.polling import until
+
+from ..lock import Lock
+from ..polling import until
+from .emulator_process import choose_port
+from .fleet_supervisor import Supervisor
+from .local_processes import Machine
+from .process import Process
+from .state_dir import Home
 
 LOCK_SECONDS: Final = 2.0
 """How long to ask for the lock: a command that only looks whether it is held has it for an instant."""

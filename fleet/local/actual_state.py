@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from fleet.local.process import Process
+from .process import Process
 
 
 @dataclass(frozen=True, slots=True)

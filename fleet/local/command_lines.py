@@ -14,7 +14,8 @@ import trio
 
 from cloudkon.errors import InvalidSetting
 from cloudkon.model import Pool
-from fleet.local.process import MARK, Process, kill_group, marked
+
+from .process import MARK, Process, kill_group, marked
 
 WORKER_COMMAND: Final = "CLOUDKON_LOCAL_COMMAND"
 """Environment variable: a command line to start instead of each worker, such as a profiler around it.

@@ -12,8 +12,9 @@ from typing import Final
 import trio
 
 from cloudkon.errors import CloudKonError, InvalidInput
-from fleet.files import named_faults
-from fleet.local.state_dir import Home
+
+from ..files import named_faults
+from .state_dir import Home
 
 EXECUTABLE: Final = "CLOUDKON_EMULATOR"
 """Environment variable: a ministack executable to use instead of an installation of our own."""

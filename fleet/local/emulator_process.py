@@ -7,9 +7,9 @@ from typing import Final
 
 import trio
 
-from fleet.local.command_lines import Command
-from fleet.local.emulator_installation import program
-from fleet.local.state_dir import Home
+from .command_lines import Command
+from .emulator_installation import program
+from .state_dir import Home
 
 HOST: Final = "127.0.0.1"
 """Loopback only: it asks for no credentials, so nobody else may reach it."""

@@ -14,12 +14,13 @@ from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
 from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
-from fleet.local.actual_state import Observed
-from fleet.local.log_files import cut_short
-from fleet.local.pool_supervisor import PoolKeepers
-from fleet.local.process import Process
-from fleet.local.process_supervisor import Keeper
-from fleet.local.state_dir import Home
+
+from .actual_state import Observed
+from .log_files import cut_short
+from .pool_supervisor import PoolKeepers
+from .process import Process
+from .process_supervisor import Keeper
+from .state_dir import Home
 
 LOOK_SECONDS: Final = 0.1
 """How often it looks whether something else is wanted. A look is one ``stat``."""

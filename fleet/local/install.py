@@ -12,8 +12,9 @@ import trio
 
 from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.settings import Settings
-from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
-from fleet.local.state_dir import Home
+
+from .emulator_installation import EXECUTABLE, ensure_installed, program
+from .state_dir import Home
 
 
 async def install(home: Home) -> Path:

@@ -8,11 +8,12 @@ from typing import Final
 from cloudkon.log import Log
 from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
-from fleet.local.command_lines import Command, worker_program
-from fleet.local.emulator_process import GRACE_SECONDS, emulator_command, healthy, url
-from fleet.local.process_supervisor import Keeper
-from fleet.local.state_dir import Home
-from fleet.provision import provision
+
+from ..provision import provision
+from .command_lines import Command, worker_program
+from .emulator_process import GRACE_SECONDS, emulator_command, healthy, url
+from .process_supervisor import Keeper
+from .state_dir import Home
 
 POLL_SECONDS: Final = 2.0
 """How long a local worker's receive waits, unless set: a stopping worker waits for its last one to end."""

@@ -8,8 +8,9 @@ from typing import Final
 import trio
 
 from cloudkon.model import POOLS, Pool
-from fleet.local.log_files import Follower, last_lines, merged, parsed
-from fleet.local.state_dir import Home
+
+from .log_files import Follower, last_lines, merged, parsed
+from .state_dir import Home
 
 LOOK_SECONDS: Final = 0.2
 

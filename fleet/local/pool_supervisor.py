@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import trio
 
-from fleet.local.actual_state import PoolMembers
-from fleet.local.process_supervisor import Keeper
+from .actual_state import PoolMembers
+from .process_supervisor import Keeper
 
 
 class PoolKeepers:

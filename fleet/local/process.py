@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import trio
 
-from fleet.polling import until
+from ..polling import until
 
 MARK: Final = "CLOUDKON_LOCAL_PROCESS"
 """Environment variable of all that the local fleet starts, and of what these start: ``NAME@STATE_DIRECTORY``."""

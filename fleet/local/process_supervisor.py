@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import trio
 
-from fleet.local.actual_state import Member
-from fleet.local.log_files import last_lines, rotate, size_of
-from fleet.local.process import Process
+from .actual_state import Member
+from .log_files import last_lines, rotate, size_of
+from .process import Process
 
 STABLE_SECONDS: Final = 5.0
 """A process that lived that long has started well."""

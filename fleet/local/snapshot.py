@@ -8,8 +8,9 @@ from cloudkon.errors import CloudKonError
 from cloudkon.model import POOLS
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from fleet.local.actual_state import Member, Observed, PoolMembers
-from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+
+from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+from .actual_state import Member, Observed, PoolMembers
 
 
 async def snapshot(settings: Settings, observed: Observed) -> FleetStatus:

@@ -9,12 +9,13 @@ import trio
 
 from cloudkon.errors import ServiceError
 from cloudkon.settings import PREFIX, Settings
-from fleet.files import named_faults
-from fleet.local.actual_state import Observed
-from fleet.local.log_files import last_lines, rotate
-from fleet.local.process import MARK
-from fleet.local.state_dir import Home
-from fleet.target import Report
+
+from ..files import named_faults
+from ..target import Report
+from .actual_state import Observed
+from .log_files import last_lines, rotate
+from .process import MARK
+from .state_dir import Home
 
 READY_SECONDS: Final = 90.0
 """From the request to a whole stack; a second or two on an idle machine."""

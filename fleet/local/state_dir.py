@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloudkon.settings import ENDPOINT_FILE
-from fleet.files import named_faults, read_json, write_json
-from fleet.local.actual_state import Observed
-from fleet.local.desired_state import Wanted
-from fleet.lock import Lock
+
+from ..files import named_faults, read_json, write_json
+from ..lock import Lock
+from .actual_state import Observed
+from .desired_state import Wanted
 
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024

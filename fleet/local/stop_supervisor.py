@@ -6,11 +6,11 @@ from typing import Final
 
 import trio
 
-from fleet.files import named_faults
-from fleet.local.emulator_process import GRACE_SECONDS
-from fleet.local.process import gone, kill_group, marked, stop
-from fleet.local.state_dir import Home
-from fleet.target import Report
+from ..files import named_faults
+from ..target import Report
+from .emulator_process import GRACE_SECONDS
+from .process import gone, kill_group, marked, stop
+from .state_dir import Home
 
 MARGIN_SECONDS: Final = 5.0
 """What the supervisor gets beyond the graces of those that it waits for."""

@@ -11,18 +11,19 @@ import trio
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
 from cloudkon.settings import Settings
-from fleet.local.actual_state import Observed
-from fleet.local.command_lines import worker_program
-from fleet.local.emulator_installation import ensure_installed
-from fleet.local.local_processes import worker_grace
-from fleet.local.logs import LogReader
-from fleet.local.snapshot import snapshot
-from fleet.local.start_supervisor import start_supervisor, wait_for_answer
-from fleet.local.state_dir import Home
-from fleet.local.stop_supervisor import stop_everything, stop_leftovers
-from fleet.polling import until
-from fleet.status import FleetStatus
-from fleet.target import Report
+
+from ..polling import until
+from ..status import FleetStatus
+from ..target import Report
+from .actual_state import Observed
+from .command_lines import worker_program
+from .emulator_installation import ensure_installed
+from .local_processes import worker_grace
+from .logs import LogReader
+from .snapshot import snapshot
+from .start_supervisor import start_supervisor, wait_for_answer
+from .state_dir import Home
+from .stop_supervisor import stop_everything, stop_leftovers
 
 SETTLE_SECONDS: Final = 1.0
 """A worker counts as running when it has lived that long: one that can't even start ends sooner."""

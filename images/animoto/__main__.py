@@ -1,6 +1,6 @@
 """``python -m images.animoto``. Slot processes import this module again, so it imports nothing by itself."""
 
 if __name__ == "__main__":
-    from images.animoto.cli import main
+    from .cli import main
 
     main()

@@ -9,10 +9,11 @@ from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
-from images.animoto.slideshow_handler import animoto
-from images.animoto.timeline.plan import described
-from images.worker.handlers import Handler
-from images.worker.program import serve
+
+from ..worker.handlers import Handler
+from ..worker.program import serve
+from .slideshow_handler import animoto
+from .timeline.plan import described
 
 
 @click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")

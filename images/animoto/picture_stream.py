@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide
-from images.animoto.captions.lettering import lettered, letterings
-from images.animoto.pictures.missing import NAMED_IN_ERROR, Missing, failure
-from images.animoto.timeline.film import Canvas, Film, Pixels
-from images.animoto.verify.visual_check import Veil
+
+from .captions.lettering import lettered, letterings
+from .pictures.missing import NAMED_IN_ERROR, Missing, failure
+from .timeline.film import Canvas, Film, Pixels
+from .verify.visual_check import Veil
 
 
 class Album:

@@ -15,8 +15,9 @@ def animoto(arguments: str, context: Context) -> str:
     """
     # Here, because the worker's own process imports this module as well, and idle it should stay below 90 MB.
     from cloudkon.aws import connect  # noqa: PLC0415  (see above)
-    from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks  # noqa: PLC0415  (see above)
-    from images.animoto.video import make_video  # noqa: PLC0415  (see above)
+
+    from .ffmpeg.memory_allocation import give_back_large_blocks  # noqa: PLC0415  (see above)
+    from .video import make_video  # noqa: PLC0415  (see above)
 
     give_back_large_blocks()
     job = parse_animoto(arguments)

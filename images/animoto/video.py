@@ -16,24 +16,25 @@ from cloudkon.errors import CloudKonError, Unavailable
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Slide
 from cloudkon.ports import Store, StoredObject
-from images.animoto.concurrency.in_order import in_order
-from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
-from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
-from images.animoto.encode.renderer import Renderer
-from images.animoto.fetch.fetch import Fetcher
-from images.animoto.h264.unsupported import Unsupported
-from images.animoto.motion.camera import cameras
-from images.animoto.motion.moving import MovingRenderer
-from images.animoto.music.soundtrack import Soundtrack
-from images.animoto.picture_stream import Album
-from images.animoto.pictures.missing import Missing, Unusable, note
-from images.animoto.pictures.normalise import normalise, poster
-from images.animoto.timeline.film import Canvas, Film
-from images.animoto.timeline.plan import frames_of, plan
-from images.animoto.verify.frame_grab import snapshot
-from images.animoto.verify.verify import BadVideo, verify
-from images.animoto.verify.visual_check import LONG_SIDE, SIDE, Sight, compare, likeness
+
+from .concurrency.in_order import in_order
+from .concurrency.ungrouped import ungrouped
+from .encode.ffmpeg_renderer import PlainRenderer
+from .encode.h264_renderer import WrittenRenderer, refusal
+from .encode.renderer import Renderer
+from .fetch.fetch import Fetcher
+from .h264.unsupported import Unsupported
+from .motion.camera import cameras
+from .motion.moving import MovingRenderer
+from .music.soundtrack import Soundtrack
+from .picture_stream import Album
+from .pictures.missing import Missing, Unusable, note
+from .pictures.normalise import normalise, poster
+from .timeline.film import Canvas, Film
+from .timeline.plan import frames_of, plan
+from .verify.frame_grab import snapshot
+from .verify.verify import BadVideo, verify
+from .verify.visual_check import LONG_SIDE, SIDE, Sight, compare, likeness
 
 _FETCHES = 8
 """Pictures that are fetched at a time, or wait on the disk for those before them."""

@@ -1,6 +1,6 @@
 """``python -m images.worker``. Slot processes import this module again, so it imports nothing by itself."""
 
 if __name__ == "__main__":
-    from images.worker.cli import main
+    from .cli import main
 
     main()

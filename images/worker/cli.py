@@ -10,7 +10,8 @@ from cloudkon.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonErro
 from cloudkon.log import Log
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from images.worker.handlers import find_handlers
+
+from .handlers import find_handlers
 
 
 @click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")
@@ -39,13 +40,13 @@ def main(*, until_empty: bool, local: Path | None, slots: int | None, as_json: b
 
 
 def _serve(*, until_empty: bool, slots: int | None) -> int:
-    from images.worker.program import serve  # noqa: PLC0415  (boto3 takes a third of a second to import)
+    from .program import serve  # noqa: PLC0415  (boto3 takes a third of a second to import)
 
     return serve(WORKER, find_handlers, until_empty=until_empty, slots=slots)
 
 
 def _run_locally(workload: Path, slots: int | None, *, as_json: bool) -> int:
-    from images.worker.local import read_workload, run_workload  # noqa: PLC0415  (only this mode needs it)
+    from .local import read_workload, run_workload  # noqa: PLC0415  (only this mode needs it)
 
     settings = Settings.from_environment().with_slots(slots)
     handlers = find_handlers(settings)

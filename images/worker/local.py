@@ -16,10 +16,11 @@ from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report
-from images.worker.execution.scratch import open_scratch
-from images.worker.handlers import Handler
-from images.worker.pipeline.worker import Worker
-from images.worker.summary import Summary
+
+from .execution.scratch import open_scratch
+from .handlers import Handler
+from .pipeline.worker import Worker
+from .summary import Summary
 
 RUN = "local"
 MOST_CHUNK = 50

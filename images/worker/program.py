@@ -15,11 +15,12 @@ from cloudkon.log import Log
 from cloudkon.model import ChunkKey, Pool
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
-from images.worker.ecs import Agent, AgentFault
-from images.worker.execution.scratch import open_scratch
-from images.worker.handlers import Handler
-from images.worker.health import beat
-from images.worker.pipeline.worker import Worker
+
+from .ecs import Agent, AgentFault
+from .execution.scratch import open_scratch
+from .handlers import Handler
+from .health import beat
+from .pipeline.worker import Worker
 
 _ALLOCATIONS: Final = 20_000
 """More objects made than freed until Python looks for cycles among the young ones. Its 700 are a chunk or two, whose

@@ -24,10 +24,11 @@ from cloudkon.memory import memory_services
 from cloudkon.model import WORKER, Result
 from cloudkon.ports import Services, Store
 from cloudkon.settings import Settings
-from images.worker.execution.scratch import open_scratch
-from images.worker.handlers import Handler, built_in
-from images.worker.local import RUN, run_instructions
-from images.worker.pipeline.worker import Worker
+
+from .execution.scratch import open_scratch
+from .handlers import Handler, built_in
+from .local import RUN, run_instructions
+from .pipeline.worker import Worker
 
 DEFAULTS: Final[Mapping[str, Any]] = {"retry_seconds": 0.0, "task_timeout_seconds": 60.0, "log_level": "error"}
 """Where a rehearsal's settings differ from a fleet's: a test wants to know soon. The environment's don't count."""

@@ -10,21 +10,21 @@ import pytest
 import trio
 
 from cloudkon.errors import NoFleet
-from cloudkon.model import ChunkKey, ChunkState, Outline, Progress, Record, Result, Run, TaskId, TaskState
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, Progress, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Ledger, Services, Update, Write, WriteOutcome
 from cloudkon.ports.ledger import STATEMENTS
 
 WRITTEN, REFUSED = WriteOutcome.WRITTEN, WriteOutcome.REFUSED
 SHARDS = 4
 LEASE_END = 1_900_000_000_123
-CLAIMED = Record(ChunkKey("replaced", 0, SHARDS), ChunkState.CLAIMED, "token-a", 2, LEASE_END, tasks=3, expires=77)
+CLAIMED = ChunkRecord(ChunkKey("replaced", 0, SHARDS), ChunkState.CLAIMED, "token-a", 2, LEASE_END, tasks=3, expires=77)
 
 
 def key(run_id: str, number: int) -> ChunkKey:
     return ChunkKey(run_id, number, SHARDS)
 
 
-def claimed(run_id: str, number: int = 0) -> Record:
+def claimed(run_id: str, number: int = 0) -> ChunkRecord:
     return replace(CLAIMED, key=key(run_id, number))
 
 
@@ -112,7 +112,7 @@ async def test_of_two_that_insert_at_once_one_wins(ledger: Ledger, run_id: str) 
 
 async def test_updates_everything(ledger: Ledger, run_id: str) -> None:
     before = claimed(run_id)
-    after = Record(
+    after = ChunkRecord(
         before.key,
         ChunkState.DONE,
         "token-b",
@@ -172,7 +172,7 @@ async def test_admits_exactly_what_update_admits(ledger: Ledger, run_id: str) ->
         (None, 0, 5),
         (None, 4, 5),
     )
-    cases: list[tuple[Record, Update]] = []
+    cases: list[tuple[ChunkRecord, Update]] = []
     for number, (found, owner, attempt, state, lease_end, not_after) in enumerate(shapes):
         record = replace(found, key=key(run_id, number))
         cases.append((record, Update(replace(record, expires=1), owner, attempt, state, lease_end, not_after)))
@@ -262,10 +262,10 @@ async def test_outlines_are_those_of_the_records(ledger: Ledger, run_id: str) ->
     cancelled = Result(TaskId(run_id, 2), TaskState.CANCELLED)
     for number, found in enumerate([(), (done,), (done, failed, cancelled), (cancelled,)]):
         await ledger.write([Insert(replace(claimed(run_id, number * run.shards), progress=Progress(found), tasks=3))])
-    whole, outlined = await ledger.page(run, 0), await ledger.outlines(run, 0)
-    assert outlined.outlines == tuple(Outline.of(record) for record in whole.records)
-    assert (outlined.outlines[2].first_start, outlined.outlines[2].last_end) == (1000.25, 1001.75)
-    assert (await ledger.outlines(run, 0, 3 * run.shards)).outlines == outlined.outlines[3:]
+    whole, outlined = await ledger.page(run, 0), await ledger.summaries(run, 0)
+    assert outlined.summaries == tuple(ChunkSummary.of(record) for record in whole.records)
+    assert (outlined.summaries[2].first_start, outlined.summaries[2].last_end) == (1000.25, 1001.75)
+    assert (await ledger.summaries(run, 0, 3 * run.shards)).summaries == outlined.summaries[3:]
 
 
 async def test_gives_a_large_shard_page_by_page(ledger: Ledger, run_id: str) -> None:

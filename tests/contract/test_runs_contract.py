@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import trio
 
-from cloudkon.model import ChunkKey, ChunkState, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Run
 from cloudkon.ports import Insert, Ledger, WriteOutcome
 
 
@@ -85,6 +85,6 @@ async def test_runs_and_chunks_never_meet(ledger: Ledger, run_id: str) -> None:
     await ledger.create_run(run_of(run_id))
     key = ChunkKey(run_id, 0, 4)
     assert await ledger.read([key, ChunkKey("run", 0, 1)]) == [None, None]
-    record = Record(key, ChunkState.CLAIMED, "token-a", 1, 1)
+    record = ChunkRecord(key, ChunkState.CLAIMED, "token-a", 1, 1)
     assert await ledger.write([Insert(record)]) == [WriteOutcome.WRITTEN]
     assert await ledger.read_run(run_id) == run_of(run_id)

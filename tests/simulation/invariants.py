@@ -8,7 +8,7 @@ import trio
 
 from cloudkon.handler import Context
 from cloudkon.memory.virtual_clock import EPOCH
-from cloudkon.model import ChunkKey, ChunkState, Record, TaskId
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, TaskId
 from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports import Insert, Write
 from cloudkon.ports.ledger import Update
@@ -45,7 +45,7 @@ class Witness:
     broken: list[str] = field(default_factory=list)
     trace: list[object] = field(default_factory=list)
     """All that happened, for comparing two runs of one seed."""
-    peek: Callable[[ChunkKey], Record | None] = lambda _: None
+    peek: Callable[[ChunkKey], ChunkRecord | None] = lambda _: None
     letters: Callable[[], list[str]] = list
     """The bodies of all dead letters."""
     bodies: dict[str, ChunkKey] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class Witness:
 
     # -- ledger ----------------------------------------------------------------------------------------------------
 
-    def wrote(self, found: Record | None, write: Write, life: Life) -> None:
+    def wrote(self, found: ChunkRecord | None, write: Write, life: Life) -> None:
         """A write took effect; ``found`` is what it replaced."""
         record = write.record
         claim = isinstance(write, Insert) or record.attempt != write.attempt
@@ -153,7 +153,7 @@ class Witness:
         if record.state is ChunkState.DONE:
             self.progressed()
 
-    def _check_order(self, found: Record, record: Record, kind: str) -> None:
+    def _check_order(self, found: ChunkRecord, record: ChunkRecord, kind: str) -> None:
         if found.state is ChunkState.DONE:
             self.say("2", f"a {kind} replaced the recorded results of {record.key}")
         kept = {result.task.seq: result for result in record.progress.results}
@@ -161,7 +161,7 @@ class Witness:
             if kept.get(result.task.seq) != result:
                 self.say("2", f"a {kind} changed the result of {result.task}")
 
-    def _check_claiming(self, found: Record | None, record: Record) -> None:
+    def _check_claiming(self, found: ChunkRecord | None, record: ChunkRecord) -> None:
         late = trio.current_time() - self.calm_since - self.terms.recovery
         if late > 0:
             self.say("5", f"{record.key} was claimed {late:.3f} s too late")
@@ -170,7 +170,7 @@ class Witness:
         if record.progress.losses > self.takeovers[record.key.number]:
             self.say("6", f"{record.key} is said to have lost a worker that gave it back")
 
-    def _check_takeover(self, found: Record, record: Record) -> None:
+    def _check_takeover(self, found: ChunkRecord, record: ChunkRecord) -> None:
         left = found.lease_end / 1000 - EPOCH - trio.current_time()
         if left > 0:
             self.say("3", f"{record.key} was claimed with {left:.3f} s left of somebody's lease")
@@ -178,7 +178,7 @@ class Witness:
         if self.spares_the_ledger and not self.claimants[found.owner].ended:
             self.say("6", f"{record.key} was taken from {self.claimants[found.owner].name}, which lives")
 
-    def _check_author(self, found: Record | None, write: Update, kind: str) -> None:
+    def _check_author(self, found: ChunkRecord | None, write: Update, kind: str) -> None:
         record = write.record
         author = write.owner if kind == "release" else record.owner
         if found is None or (found.owner, found.attempt) != (author, record.attempt):
@@ -193,7 +193,7 @@ class Witness:
             if self.spares_the_ledger:
                 self._check_checkpoint(record)
 
-    def _check_checkpoint(self, record: Record) -> None:
+    def _check_checkpoint(self, record: ChunkRecord) -> None:
         asked = record.lease_end / 1000 - self.terms.lease
         kept = {result.task.seq for result in record.progress.results}
         for seq, ended in self.ends.get(record.owner, {}).items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from cloudkon.model import Progress, Record, TaskState
+from cloudkon.model import ChunkRecord, Progress, TaskState
 from cloudkon.ports import Ask, Read, Update, WriteOutcome
 from cloudkon.protocol import (
     Claiming,
@@ -20,15 +20,15 @@ from cloudkon.protocol import (
     Terms,
 )
 from cloudkon.protocol.claim import new_token
-from images.worker.execution.attempt import Outcome
+from images.worker.execution.attempt import AttemptResult
 from images.worker.pipeline import rebalancer as surplus
-from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
-from images.worker.pipeline.claimer import Claims
-from images.worker.pipeline.executor import Slots
-from images.worker.pipeline.finisher import Closing, Publication
-from images.worker.pipeline.inflight import Custody
-from images.worker.pipeline.poller import Door
-from images.worker.pipeline.receiver import Intake
+from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from images.worker.pipeline.claimer import Claimer
+from images.worker.pipeline.executor import Executor
+from images.worker.pipeline.finisher import Finisher, Publication
+from images.worker.pipeline.inflight import InFlight
+from images.worker.pipeline.poller import Poller
+from images.worker.pipeline.receiver import Receiver
 from tests.simulation.planted_faults import Fault, Patch
 
 
@@ -40,8 +40,8 @@ def failed_writes_ignored(patch: Patch) -> None:
 
 
 def _change_answers(patch: Patch, machine: Any, change: Callable[[Any], Any]) -> None:  # noqa: ANN401  (any machine's)
-    told = machine.told
-    patch.setattr(machine, "told", lambda self, ask, asked, answer: told(self, ask, asked, change(answer)))
+    on_response = machine.on_response
+    patch.setattr(machine, "told", lambda self, ask, asked, answer: on_response(self, ask, asked, change(answer)))
 
 
 def no_lease_written(patch: Patch) -> None:
@@ -53,14 +53,14 @@ def results_lost_by_a_steal(patch: Patch) -> None:
 
 
 def release_counted_as_death(patch: Patch) -> None:
-    def charge(claiming: Claiming, record: Record) -> Record:
+    def charge(claiming: Claiming, record: ChunkRecord) -> ChunkRecord:
         released = claiming.seen is not None and claiming.seen.released
         return replace(record, progress=record.progress.after_loss()) if released else record
 
     _change_claims(patch, charge)
 
 
-def _change_claims(patch: Patch, change: Callable[[Claiming, Record], Record]) -> None:
+def _change_claims(patch: Patch, change: Callable[[Claiming, ChunkRecord], ChunkRecord]) -> None:
     ask = Claiming.ask
 
     def changed(self: Claiming, now: Instant) -> Ask:
@@ -71,10 +71,10 @@ def _change_claims(patch: Patch, change: Callable[[Claiming, Record], Record]) -
 
 
 def new_token_for_each_try(patch: Patch) -> None:
-    told = Claiming.told
+    on_response = Claiming.on_response
 
     def forgetful(self: Claiming, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
-        outcome = told(self, ask, asked, answer)
+        outcome = on_response(self, ask, asked, answer)
         if answer is WriteOutcome.FAILED and isinstance(outcome, Claiming):
             return replace(outcome, token=new_token())
         return outcome
@@ -89,7 +89,7 @@ def lease_counted_from_the_answer(patch: Patch) -> None:
 def hold_counted_from_the_answer(patch: Patch) -> None:
     judge = Claiming._judge
 
-    def late(self: Claiming, found: Record | None, asked: Instant) -> object:
+    def late(self: Claiming, found: ChunkRecord | None, asked: Instant) -> object:
         verdict = judge(self, found, asked)
         if isinstance(verdict, Held):
             return Held(verdict.key, verdict.until + trio.current_time() - asked.monotonic)
@@ -125,52 +125,52 @@ def renewal_that_may_shorten(patch: Patch) -> None:
 
 
 def lost_published(patch: Patch) -> None:
-    told = Completing.told
+    on_response = Completing.on_response
 
     def blind(self: Completing, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
-        outcome = told(self, ask, asked, answer)
+        outcome = on_response(self, ask, asked, answer)
         return Recorded(replace(self.claim.record, progress=self.progress)) if isinstance(outcome, Lost) else outcome
 
     patch.setattr(Completing, "told", blind)
 
 
 def cancelled_published_unfenced(patch: Patch) -> None:
-    complete = Closing.complete
+    complete = Finisher.complete
 
-    def hasty(self: Closing, holding: Holding) -> None:
+    def hasty(self: Finisher, holding: ClaimedChunk) -> None:
         results = holding.progress.results
         if any(result.state is TaskState.CANCELLED for result in results):
             self.publish_again(holding.arrival, results)
         else:
             complete(self, holding)
 
-    patch.setattr(Closing, "complete", hasty)
+    patch.setattr(Finisher, "complete", hasty)
 
 
 def done_not_published_again(patch: Patch) -> None:
-    def silent(self: Closing, arrival: Arrival, results: object) -> None:
+    def silent(self: Finisher, arrival: ReceivedChunk, results: object) -> None:
         self._publish.put(Publication(arrival, ()))
 
-    patch.setattr(Closing, "publish_again", silent)
+    patch.setattr(Finisher, "publish_again", silent)
 
 
 def attempt_charged_for_a_stop(patch: Patch) -> None:
-    def charged(*_: object) -> Outcome:
-        return Outcome("", "stopped", permanent=False, started=0.0, seconds=0.0)
+    def charged(*_: object) -> AttemptResult:
+        return AttemptResult("", "stopped", permanent=False, started=0.0, seconds=0.0)
 
-    patch.setattr(Slots, "_broken_off", charged)
+    patch.setattr(Executor, "_broken_off", charged)
 
 
 def failures_not_kept(patch: Patch) -> None:
-    progress = Holding.progress.fget  # type: ignore[attr-defined]  # it is a property
-    patch.setattr(Holding, "progress", property(lambda self: replace(progress(self), failures={})))
+    progress = ClaimedChunk.progress.fget  # type: ignore[attr-defined]  # it is a property
+    patch.setattr(ClaimedChunk, "progress", property(lambda self: replace(progress(self), failures={})))
 
 
 def suspect_not_recorded(patch: Patch) -> None:
     async def bold(*_: object) -> bool:
         return True
 
-    patch.setattr(Slots, "_suspect", bold)
+    patch.setattr(Executor, "_suspect", bold)
 
 
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
@@ -178,31 +178,31 @@ def surplus_given_back_while_it_runs(patch: Patch) -> None:
 
 
 def given_up_claim_kept(patch: Patch) -> None:
-    forget = Custody.forget
+    forget = InFlight.forget
 
-    def keeping(self: Custody, key: Any) -> None:  # noqa: ANN401  (a chunk's)
+    def keeping(self: InFlight, key: Any) -> None:  # noqa: ANN401  (a chunk's)
         if key in self.holdings:
             forget(self, key)
 
-    async def leave(self: Claims, arrival: Arrival, until: float) -> None:
+    async def leave(self: Claimer, arrival: ReceivedChunk, until: float) -> None:
         await leave_one(self, arrival, until)
-        forget(self._kit.custody, arrival.key)
+        forget(self._kit.inflight, arrival.key)
 
-    def publish(self: Closing, arrival: Arrival, results: Any) -> None:  # noqa: ANN401  (as there)
-        forget(self._kit.custody, arrival.key)
+    def publish(self: Finisher, arrival: ReceivedChunk, results: Any) -> None:  # noqa: ANN401  (as there)
+        forget(self._kit.inflight, arrival.key)
         publish_again(self, arrival, results)
 
-    leave_one, publish_again = Claims._leave_one, Closing.publish_again
-    patch.setattr(Custody, "forget", keeping)
-    patch.setattr(Claims, "_leave_one", leave)
-    patch.setattr(Closing, "publish_again", publish)
+    leave_one, publish_again = Claimer._leave_one, Finisher.publish_again
+    patch.setattr(InFlight, "forget", keeping)
+    patch.setattr(Claimer, "_leave_one", leave)
+    patch.setattr(Finisher, "publish_again", publish)
 
 
 def queue_avoided_for_ever_after_a_failure(patch: Patch) -> None:
-    async def offended(self: Intake, door: Door, longest: float = 0.0) -> None:
+    async def offended(self: Receiver, door: Poller, longest: float = 0.0) -> None:
         door.resting += 1
 
-    patch.setattr(Intake, "_rest", offended)
+    patch.setattr(Receiver, "_rest", offended)
 
 
 LAPSES = [

@@ -13,19 +13,19 @@ import pytest
 import trio
 
 from cloudkon.errors import CloudKonError
-from cloudkon.model import Record
+from cloudkon.model import ChunkRecord
 from cloudkon.ports import BATCH, Ask, Update
 from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Renewing
 from cloudkon.protocol.claiming import _Phase
 from cloudkon.protocol.driver import batched
 from cloudkon.wire.report import encode_report
-from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
-from images.worker.pipeline.claimer import Claims
-from images.worker.pipeline.executor import Slots
-from images.worker.pipeline.finisher import Closing
+from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from images.worker.pipeline.claimer import Claimer
+from images.worker.pipeline.executor import Executor
+from images.worker.pipeline.finisher import Finisher
 from images.worker.pipeline.heartbeat import Heartbeat
 from images.worker.queues.outputs import Outputs
-from images.worker.queues.queue_client import Mailbox
+from images.worker.queues.queue_client import QueueClient
 from tests.simulation.schedule_params import Storm
 
 Patch = pytest.MonkeyPatch
@@ -44,31 +44,35 @@ class Fault:
 
 
 def delete_before_complete(patch: Patch) -> None:
-    complete = Closing.complete
+    complete = Finisher.complete
 
-    def hasty(self: Closing, holding: Holding) -> None:
+    def hasty(self: Finisher, holding: ClaimedChunk) -> None:
         for delivery in holding.arrival.deliveries.values():
             self._delete.put(delivery)
         complete(self, holding)
 
-    patch.setattr(Closing, "complete", hasty)
+    patch.setattr(Finisher, "complete", hasty)
 
 
 def publish_before_complete(patch: Patch) -> None:
-    complete = Closing.complete
+    complete = Finisher.complete
 
-    def hasty(self: Closing, holding: Holding) -> None:
+    def hasty(self: Finisher, holding: ClaimedChunk) -> None:
         assert self._nursery
         report = encode_report(holding.key.run, holding.progress.results)
-        self._nursery.start_soon(self._kit.mailbox.publish, [report])
+        self._nursery.start_soon(self._kit.queue_client.publish, [report])
         complete(self, holding)
 
-    patch.setattr(Closing, "complete", hasty)
+    patch.setattr(Finisher, "complete", hasty)
 
 
 def ignored_failures(patch: Patch) -> None:
     async def careless(
-        self: Mailbox, action: str, call: Callable[..., Awaitable[object]], entries: Sequence[object], tries: float = 1
+        self: QueueClient,
+        action: str,
+        call: Callable[..., Awaitable[object]],
+        entries: Sequence[object],
+        tries: float = 1,
     ) -> None:
         for some in batched(entries, BATCH):
             while True:
@@ -79,15 +83,15 @@ def ignored_failures(patch: Patch) -> None:
                 else:
                     break
 
-    patch.setattr(Mailbox, "_insist", careless)
+    patch.setattr(QueueClient, "_insist", careless)
 
 
 def claim_without_lease(patch: Patch) -> None:
-    told = Claiming.told
+    on_response = Claiming.on_response
 
     def greedy(self: Claiming, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
-        verdict = told(self, ask, asked, answer)
-        if isinstance(verdict, Held) and isinstance(answer, Record) and answer.readable:
+        verdict = on_response(self, ask, asked, answer)
+        if isinstance(verdict, Held) and isinstance(answer, ChunkRecord) and answer.readable:
             return replace(self, phase=_Phase.STEAL, seen=answer)
         return verdict
 
@@ -112,7 +116,7 @@ def own_clock_ignored(patch: Patch) -> None:
 
 
 def late_claim_begun(patch: Patch) -> None:
-    patch.setattr(Claims, "_begin", Claims._start)
+    patch.setattr(Claimer, "_begin", Claimer._start)
 
 
 def unfenced_completion(patch: Patch) -> None:
@@ -130,7 +134,7 @@ class _Unfenced(Update):
 
     __slots__ = ()
 
-    def admits(self, found: Record) -> bool:  # noqa: ARG002  (its signature)
+    def admits(self, found: ChunkRecord) -> bool:  # noqa: ARG002  (its signature)
         return True
 
 
@@ -157,25 +161,25 @@ def release_without_state(patch: Patch) -> None:
 
 
 def release_what_is_being_completed(patch: Patch) -> None:
-    kill = Slots.kill
+    kill = Executor.kill
 
-    def hasty(self: Slots) -> None:
+    def hasty(self: Executor) -> None:
         kill(self)
-        for holding in list(self._kit.custody.holdings.values()):
+        for holding in list(self._kit.inflight.holdings.values()):
             if holding.stage is Stage.CLOSING:
                 self._closing.release(holding)
 
-    patch.setattr(Slots, "kill", hasty)
+    patch.setattr(Executor, "kill", hasty)
 
 
 def stop_on_stale_handle(patch: Patch) -> None:
     hide = Heartbeat._hide
 
-    async def stopping(self: Heartbeat, arrivals: list[Arrival]) -> None:
+    async def stopping(self: Heartbeat, arrivals: list[ReceivedChunk]) -> None:
         before = {arrival.key: len(arrival.deliveries) for arrival in arrivals}
         await hide(self, arrivals)
         for arrival in arrivals:
-            holding = self._kit.custody.holdings.get(arrival.key)
+            holding = self._kit.inflight.holdings.get(arrival.key)
             if len(arrival.deliveries) < before[arrival.key] and holding and holding.renewed:
                 self._lose(holding, overdue=False)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.memory.queue import _Message
-from cloudkon.model import ChunkKey, Delivery, Outgoing, Record
+from cloudkon.model import ChunkKey, ChunkRecord, Delivery, Outgoing
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
 from tests.simulation.invariants import Witness
 from tests.simulation.schedule_params import Storm
@@ -85,7 +85,7 @@ class WitnessedLedger(MemoryLedger):
             self._witness.wrote(found, write, life)
         return outcome
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
         records = await super().read(keys)
         life = LIFE.get()
         return [
@@ -95,6 +95,6 @@ class WitnessedLedger(MemoryLedger):
             for record in records
         ]
 
-    def peek(self, key: ChunkKey) -> Record | None:
+    def peek(self, key: ChunkKey) -> ChunkRecord | None:
         """What it holds now."""
         return self._find(key)

@@ -11,7 +11,7 @@ from pathlib import Path
 from client.push.staged_workload import Spool, spool_workload
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
-from cloudkon.model import Chunk, ChunkState, Outgoing, Progress, Record, Result, Run, TaskState
+from cloudkon.model import Chunk, ChunkRecord, ChunkState, Outgoing, Progress, Result, Run, TaskState
 from cloudkon.ports import Insert, OutlinePage, QueueOutcome, Services
 from cloudkon.wire.message import decode_message
 
@@ -68,9 +68,9 @@ class RemadeLedger(MemoryLedger):
         super().__init__()
         self._shown = iter((2, 0))
 
-    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
-        page = await super().outlines(run, shard, first)
-        return replace(page, outlines=page.outlines[: next(self._shown, None)])
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+        page = await super().summaries(run, shard, first)
+        return replace(page, summaries=page.summaries[: next(self._shown, None)])
 
 
 def with_queue(services: Services, pool: str, queue: MemoryQueue) -> Services:
@@ -110,7 +110,7 @@ async def record_results(services: Services, run: Run, results: Sequence[Result]
         if not own:
             continue
         state = ChunkState.DONE if len(own) == len(chunk) else ChunkState.CLAIMED
-        record = Record(chunk.key, state, "owner", 1, 0, tasks=len(chunk), progress=Progress(results=own))
+        record = ChunkRecord(chunk.key, state, "owner", 1, 0, tasks=len(chunk), progress=Progress(results=own))
         await services.ledger.write([Insert(record)])
 
 

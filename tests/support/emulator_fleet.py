@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from cloudkon.aws import connect
-from cloudkon.model import WORKER, Chunk, ChunkState, Delivery, Depth, Outgoing, Record, Result, Run, new_run_id
+from cloudkon.model import WORKER, Chunk, ChunkRecord, ChunkState, Delivery, Depth, Outgoing, Result, Run, new_run_id
 from cloudkon.ports import BATCH, Services
 from cloudkon.protocol.driver import batched
 from cloudkon.settings import Settings
@@ -46,8 +46,8 @@ class EmulatedFleet:
         for some in batched([Outgoing(body) for body in bodies], BATCH):
             trio.run(self.services.queues[pool].send, some)
 
-    def records(self, run: Run) -> list[Record]:
-        async def read() -> list[Record]:
+    def records(self, run: Run) -> list[ChunkRecord]:
+        async def read() -> list[ChunkRecord]:
             return [record async for record in self.services.ledger.records(run)]
 
         return trio.run(read)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
-from cloudkon.model import ChunkKey, Delivery, Depth, Outgoing, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, Delivery, Depth, Outgoing, Run
 from cloudkon.ports import OutlinePage, Page, QueueOutcome, StoredObject, Write, WriteOutcome
 
 Call = Callable[..., Awaitable[Any]]
@@ -72,8 +72,8 @@ class MeddledLedger(Meddled):
         outcomes: list[WriteOutcome] = await self._call("write", writes)
         return outcomes
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
-        records: list[Record | None] = await self._call("read", keys)
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
+        records: list[ChunkRecord | None] = await self._call("read", keys)
         return records
 
     async def create_run(self, run: Run) -> Run:
@@ -92,7 +92,7 @@ class MeddledLedger(Meddled):
         assert isinstance(self.inner, MemoryLedger)
         return self.inner.runs()
 
-    def records(self, run: Run) -> AsyncGenerator[Record, None]:
+    def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
         assert isinstance(self.inner, MemoryLedger)
         return self.inner.records(run)
 
@@ -100,7 +100,7 @@ class MeddledLedger(Meddled):
         page: Page = await self._call("page", run, shard, first)
         return page
 
-    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
         page: OutlinePage = await self._call("outlines", run, shard, first)
         return page
 

@@ -17,11 +17,11 @@ from cloudkon.model import (
     WORKER,
     Chunk,
     ChunkKey,
+    ChunkRecord,
     ChunkState,
     Delivery,
     Outgoing,
     Priority,
-    Record,
     Result,
     Run,
     TaskState,
@@ -160,10 +160,10 @@ class Fleet:
             for result in record.progress.results
         }
 
-    async def records(self, run: Run) -> list[Record]:
+    async def records(self, run: Run) -> list[ChunkRecord]:
         return [record async for record in self._ledger.records(run)]
 
-    async def record(self, run: Run, number: int = 0) -> Record:
+    async def record(self, run: Run, number: int = 0) -> ChunkRecord:
         found = (await self._ledger.read([ChunkKey(run.id, number, run.shards)]))[0]
         assert found is not None
         return found

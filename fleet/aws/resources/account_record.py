@@ -8,7 +8,8 @@ from pathlib import Path
 from cloudkon.aws.account import Account
 from cloudkon.errors import InvalidInput
 from cloudkon.settings import Settings
-from fleet.files import named_faults, read_json, write_json
+
+from ...files import named_faults, read_json, write_json
 
 
 class AccountRecord:

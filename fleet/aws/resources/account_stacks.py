@@ -14,9 +14,10 @@ from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import NoFleet
 from cloudkon.ports import Clock, TrioClock
 from cloudkon.settings import Settings
-from fleet.aws.resources.account_record import AccountRecord
-from fleet.aws.resources.names import TAG, compute_stack
-from fleet.provision import stack_name
+
+from ...provision import stack_name
+from .account_record import AccountRecord
+from .names import TAG, compute_stack
 
 LOOK_SECONDS: Final = 5.0
 """Between two looks at ECS services and instances, which take seconds to minutes for anything they do."""

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Final
 
 from cloudkon.errors import NoFleet
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.names import compute_stack
+
+from .account_stacks import Site
+from .names import compute_stack
 
 AT_ONCE: Final = 100
 """Alarms that one ``DeleteAlarms`` takes (CloudWatch API reference)."""

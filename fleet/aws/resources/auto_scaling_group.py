@@ -6,8 +6,9 @@ from typing import Any, Final, Self
 
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import ServiceError
-from fleet.aws.resources.names import TAG
-from fleet.target import Report
+
+from ...target import Report
+from .names import TAG
 
 AT_ONCE: Final = 50
 """Instances that one ``SetInstanceProtection`` takes (Auto Scaling API reference)."""

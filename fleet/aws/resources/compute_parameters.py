@@ -8,8 +8,9 @@ from typing import Final
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS
 from cloudkon.settings import PREFIX, Settings
-from fleet.aws.resources.names import parameter
-from fleet.target_options import WHOLE, Sizing
+
+from ...target_options import WHOLE, Sizing
+from .names import parameter
 
 MACHINE_IMAGE: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
 """AWS's public parameter that names the newest image (ECS Developer Guide, retrieving ECS-optimized AMI metadata)."""

@@ -7,9 +7,10 @@ from typing import Final
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackPlan
 from cloudkon.errors import ServiceError
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.compute_parameters import PARAMETERS
-from fleet.target import Report
+
+from ...target import Report
+from .account_stacks import Site
+from .compute_parameters import PARAMETERS
 
 TEMPLATE: Final = Path(__file__).parents[2] / "templates" / "compute.yaml"
 """Images, roles, logs, machines, cluster, services, scaling, alarms."""

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.names import repository
+
+from .account_stacks import Site
+from .names import repository
 
 TAG_LENGTH: Final = 16
 """Hexadecimal digits: 64 bits tell the few images of a repository apart."""

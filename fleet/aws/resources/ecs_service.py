@@ -6,8 +6,9 @@ from typing import Any, Final, Self
 
 from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.names import UNPUBLISHED
+
+from .account_stacks import Site
+from .names import UNPUBLISHED
 
 AT_ONCE: Final = 100
 """ECS tasks or container instances that one call describes (ECS API reference)."""

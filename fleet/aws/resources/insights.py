@@ -10,8 +10,9 @@ from typing import Final
 import trio
 
 from cloudkon.errors import NoFleet
-from fleet.aws.resources.account_stacks import Site
-from fleet.aws.resources.names import insights_group
+
+from .account_stacks import Site
+from .names import insights_group
 
 LATE_SECONDS: Final = 90.0
 """How long after a cluster's end something may still be written of it: metrics are made each minute."""

@@ -9,8 +9,9 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS, Pool
-from fleet.aws.resources.names import UNPUBLISHED, parameter
-from fleet.target import Report
+
+from ...target import Report
+from .names import UNPUBLISHED, parameter
 
 CPU_UNITS: Final = 1024
 """A vCPU's."""

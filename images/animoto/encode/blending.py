@@ -3,9 +3,10 @@
 import pyvips
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.timeline.film import CHANNELS, Film, Pixels
-from images.animoto.timeline.plan import Blend, Colour
-from images.animoto.timeline.wipe_geometry import seam
+
+from ..timeline.film import CHANNELS, Film, Pixels
+from ..timeline.plan import Blend, Colour
+from ..timeline.wipe_geometry import seam
 
 
 def flat(colour: Colour, film: Film) -> bytes:

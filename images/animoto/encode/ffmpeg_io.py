@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import ffmpeg
 
-from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS
-from images.animoto.timeline.film import Film
+from ..ffmpeg.ffmpeg_process import PROTOCOLS
+from ..timeline.film import Film
 
 _COLOURS = {"range": "tv", "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"}
 _X264 = "rc-lookahead=10:sync-lookahead=0"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import trio
 
-from images.animoto.encode.blending import blended, flat
-from images.animoto.encode.ffmpeg_io import Effort, film_by_x264, pictures_from_pipe
-from images.animoto.encode.renderer import Music
-from images.animoto.encode.sound_muxer import add_music
-from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
-from images.animoto.timeline.film import Canvas, Film, Pixels
-from images.animoto.timeline.plan import Blend, Segment, Shown, Timeline
+from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
+from ..timeline.film import Canvas, Film, Pixels
+from ..timeline.plan import Blend, Segment, Shown, Timeline
+from .blending import blended, flat
+from .ffmpeg_io import Effort, film_by_x264, pictures_from_pipe
+from .renderer import Music
+from .sound_muxer import add_music
 
 
 @dataclass(frozen=True, slots=True)

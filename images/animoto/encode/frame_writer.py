@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import Final
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.encode.stills import CodedStill, Still
-from images.animoto.h264.bits import BitWriter
-from images.animoto.h264.levels import level_of
-from images.animoto.h264.motion import AFTER, BEFORE, moved
-from images.animoto.h264.nal import Nal
-from images.animoto.h264.pps import Picture
-from images.animoto.h264.slice_data import moving, skipped
-from images.animoto.h264.slice_header import Deblocking, SliceHeader, SliceKind
-from images.animoto.h264.sps import MACROBLOCK, Sequence
-from images.animoto.mp4.track import VideoTrack
-from images.animoto.mp4.writer import Mp4Writer, Place
-from images.animoto.timeline.film import Film
-from images.animoto.timeline.plan import Blend, Hold
-from images.animoto.timeline.wipe_geometry import seam
+
+from ..h264.bits import BitWriter
+from ..h264.levels import level_of
+from ..h264.motion import AFTER, BEFORE, moved
+from ..h264.nal import Nal
+from ..h264.pps import Picture
+from ..h264.slice_data import moving, skipped
+from ..h264.slice_header import Deblocking, SliceHeader, SliceKind
+from ..h264.sps import MACROBLOCK, Sequence
+from ..mp4.track import VideoTrack
+from ..mp4.writer import Mp4Writer, Place
+from ..timeline.film import Film
+from ..timeline.plan import Blend, Hold
+from ..timeline.wipe_geometry import seam
+from .stills import CodedStill, Still
 
 _KEY_SECONDS: Final = 8
 """A picture is put in anew, for players to begin at, where the last such place lies so far back. It costs the picture's

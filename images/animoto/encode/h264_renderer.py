@@ -12,19 +12,20 @@ from pathlib import Path
 import trio
 
 from cloudkon.instructions.animoto import Quality, Slide, Transition
-from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.encode.blending import flat
-from images.animoto.encode.frame_writer import FilmCoder
-from images.animoto.encode.renderer import Music
-from images.animoto.encode.stills import EFFORTS, CodedStill, Still, encode_stills
-from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
-from images.animoto.h264.motion import FARTHEST
-from images.animoto.h264.pps import Picture
-from images.animoto.h264.sps import Sequence
-from images.animoto.h264.unsupported import Unsupported
-from images.animoto.mp4.writer import Mp4Writer, Place
-from images.animoto.timeline.film import Canvas, Film, Pixels
-from images.animoto.timeline.plan import Blend, Hold, Segment, Shown, Timeline
+
+from ..concurrency.ungrouped import ungrouped
+from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
+from ..h264.motion import FARTHEST
+from ..h264.pps import Picture
+from ..h264.sps import Sequence
+from ..h264.unsupported import Unsupported
+from ..mp4.writer import Mp4Writer, Place
+from ..timeline.film import Canvas, Film, Pixels
+from ..timeline.plan import Blend, Hold, Segment, Shown, Timeline
+from .blending import flat
+from .frame_writer import FilmCoder
+from .renderer import Music
+from .stills import EFFORTS, CodedStill, Still, encode_stills
 
 _WAITING = 2
 """Stills that wait to be written."""

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from images.animoto.timeline.film import Canvas, Film
+from ..timeline.film import Canvas, Film
 
 Music = Callable[[Fraction], Awaitable[Path]]
 """Gives a file of AAC for a film of so many seconds, as ``images.animoto.mp4.sound`` takes it."""

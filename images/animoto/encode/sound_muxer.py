@@ -3,9 +3,9 @@
 from fractions import Fraction
 from pathlib import Path
 
-from images.animoto.encode.renderer import Music
-from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
-from images.animoto.mp4.sound import PRIMING, RATE
+from ..ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
+from ..mp4.sound import PRIMING, RATE
+from .renderer import Music
 
 
 async def add_music(music: Music, seconds: Fraction, silent: Path, video: Path) -> None:

@@ -11,15 +11,16 @@ import ffmpeg
 import trio
 
 from cloudkon.instructions.animoto import Quality
-from images.animoto.encode.ffmpeg_io import Effort, pictures_from_pipe
-from images.animoto.ffmpeg.ffmpeg_process import Bounds, run_ffmpeg
-from images.animoto.h264.bits import BitWriter
-from images.animoto.h264.nal import Nal, NalType, StreamSplitter
-from images.animoto.h264.pps import Picture
-from images.animoto.h264.slice_header import Deblocking, SliceKind, read_slice
-from images.animoto.h264.sps import Sequence
-from images.animoto.h264.unsupported import Unsupported
-from images.animoto.timeline.film import Film, Pixels
+
+from ..ffmpeg.ffmpeg_process import Bounds, run_ffmpeg
+from ..h264.bits import BitWriter
+from ..h264.nal import Nal, NalType, StreamSplitter
+from ..h264.pps import Picture
+from ..h264.slice_header import Deblocking, SliceKind, read_slice
+from ..h264.sps import Sequence
+from ..h264.unsupported import Unsupported
+from ..timeline.film import Film, Pixels
+from .ffmpeg_io import Effort, pictures_from_pipe
 
 EFFORTS = {
     Quality.FAST: Effort("ultrafast", 15, "cabac=0"),

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import trio
 
 from cloudkon.settings import Settings
-from images.animoto.pictures.missing import Outlook, Unusable
+
+from ..pictures.missing import Outlook, Unusable
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052: a gateway takes what is sent there to the IPv4 address in the last 32 bits."""

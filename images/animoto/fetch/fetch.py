@@ -20,9 +20,10 @@ import cloudkon
 from cloudkon.errors import NoFleet, ObjectMissing, ServiceError, Unavailable
 from cloudkon.ports import Store
 from cloudkon.settings import Settings
-from images.animoto.fetch.address_guard import Destination, check_bucket, resolve
-from images.animoto.fetch.http_connection import Leash, PinnedAdapter
-from images.animoto.pictures.missing import Outlook, Unusable
+
+from ..pictures.missing import Outlook, Unusable
+from .address_guard import Destination, check_bucket, resolve
+from .http_connection import Leash, PinnedAdapter
 
 _HEADERS = {
     "User-Agent": f"CloudKon-animoto/{cloudkon.__version__}",

@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util.connection import create_connection
 
-from images.animoto.fetch.address_guard import Destination
+from .address_guard import Destination
 
 
 class Leash:

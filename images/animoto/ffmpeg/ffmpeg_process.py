@@ -21,9 +21,10 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.errors import CloudKonError
-from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.ffmpeg.memory_allocation import LARGE_BLOCK
-from images.animoto.ffmpeg.stall_guard import Idling
+
+from ..concurrency.ungrouped import ungrouped
+from .memory_allocation import LARGE_BLOCK
+from .stall_guard import Idling
 
 PROTOCOLS = "file,pipe"
 """What ffmpeg may open: a playlist could otherwise make it reach into the network."""

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from images.animoto.h264.unsupported import Unsupported
+from .unsupported import Unsupported
 
 _LONGEST_PREFIX = 32
 """Leading zeros of an Exp-Golomb number of 32 bits, the largest that the standard has."""

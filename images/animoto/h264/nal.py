@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple, Self
 
-from images.animoto.h264.unsupported import Unsupported
+from .unsupported import Unsupported
 
 _START = b"\0\0\1"
 _ESCAPED = re.compile(rb"\x00\x00\x03(?=[\x00-\x03]|\Z)")

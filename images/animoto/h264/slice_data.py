@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from images.animoto.h264.bits import BitWriter
-from images.animoto.h264.motion import AFTER, BEFORE, Motion, Neighbours, inherited, predicted
+from .bits import BitWriter
+from .motion import AFTER, BEFORE, Motion, Neighbours, inherited, predicted
 
 _MB_TYPE = {BEFORE: 1, AFTER: 2}
 """B_L0_16x16 and B_L1_16x16 (table 7-14)."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from images.animoto.h264.bits import BitReader, BitWriter
-from images.animoto.h264.nal import Nal, NalType
-from images.animoto.h264.pps import Picture
-from images.animoto.h264.sps import Sequence
-from images.animoto.h264.unsupported import Unsupported
+from .bits import BitReader, BitWriter
+from .nal import Nal, NalType
+from .pps import Picture
+from .sps import Sequence
+from .unsupported import Unsupported
 
 _KINDS = 5
 """slice_type 5 to 9 are 0 to 4 again, and say that all slices of the picture are of that kind (table 7-6)."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
-from images.animoto.h264.bits import BitReader, BitWriter
-from images.animoto.h264.nal import Nal, NalType
-from images.animoto.h264.unsupported import Unsupported
+from .bits import BitReader, BitWriter
+from .nal import Nal, NalType
+from .unsupported import Unsupported
 
 HIGH_PROFILE: Final = 100
 MACROBLOCK: Final = 16

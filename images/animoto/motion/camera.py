@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from cloudkon.instructions.animoto import Slide
-from images.animoto.timeline.film import Film
-from images.animoto.timeline.move import WHOLE, Move, Window
-from images.animoto.timeline.plan import Timeline
+
+from ..timeline.film import Film
+from ..timeline.move import WHOLE, Move, Window
+from ..timeline.plan import Timeline
 
 
 @dataclass(frozen=True, slots=True)

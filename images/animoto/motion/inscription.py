@@ -5,9 +5,9 @@ from typing import NamedTuple, Self
 
 from PIL import Image, ImageChops
 
-from images.animoto.captions.lettering import Lettering, together
-from images.animoto.motion.planes import Planes
-from images.animoto.timeline.film import Film
+from ..captions.lettering import Lettering, together
+from ..timeline.film import Film
+from .planes import Planes
 
 _BLACK, _GREY = 16, 128
 """What is no light in Y, and no colour in Cb and Cr."""

@@ -11,18 +11,19 @@ from typing import NamedTuple
 import trio
 
 from cloudkon.instructions.animoto import Quality, Transition
-from images.animoto.concurrency.in_order import in_order
-from images.animoto.concurrency.ungrouped import ungrouped
-from images.animoto.encode.ffmpeg_io import Effort, film_by_x264, frames_from_pipe
-from images.animoto.encode.renderer import Music
-from images.animoto.encode.sound_muxer import add_music
-from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
-from images.animoto.motion.camera import Camera
-from images.animoto.motion.inscription import Inscription
-from images.animoto.motion.planes import Planes
-from images.animoto.timeline.film import Canvas, Film
-from images.animoto.timeline.plan import Blend, Segment, Shown, Timeline
-from images.animoto.timeline.wipe_geometry import seam
+
+from ..concurrency.in_order import in_order
+from ..concurrency.ungrouped import ungrouped
+from ..encode.ffmpeg_io import Effort, film_by_x264, frames_from_pipe
+from ..encode.renderer import Music
+from ..encode.sound_muxer import add_music
+from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
+from ..timeline.film import Canvas, Film
+from ..timeline.plan import Blend, Segment, Shown, Timeline
+from ..timeline.wipe_geometry import seam
+from .camera import Camera
+from .inscription import Inscription
+from .planes import Planes
 
 _EFFORTS = {
     Quality.FAST: Effort("superfast", 20),

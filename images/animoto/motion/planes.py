@@ -8,10 +8,10 @@ from typing import NamedTuple, Self
 
 from PIL import Image
 
-from images.animoto.timeline.film import Film, Pixels
-from images.animoto.timeline.move import Window
-from images.animoto.timeline.plan import Colour
-from images.animoto.timeline.wipe_geometry import Seam
+from ..timeline.film import Film, Pixels
+from ..timeline.move import Window
+from ..timeline.plan import Colour
+from ..timeline.wipe_geometry import Seam
 
 _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
 """Of brightness (ITU-R BT.709, 3.2)."""

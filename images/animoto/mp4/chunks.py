@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from images.animoto.mp4.boxes import counted, full_box, is_large, numbers
+from .boxes import counted, full_box, is_large, numbers
 
 
 class Chunk(NamedTuple):

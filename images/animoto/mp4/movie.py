@@ -2,7 +2,7 @@
 
 import struct
 
-from images.animoto.mp4.boxes import box, full_box
+from .boxes import box, full_box
 
 FILE_TYPE = box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2avc1mp41")
 UPRIGHT = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)

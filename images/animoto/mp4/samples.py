@@ -5,8 +5,8 @@ from array import array
 from collections.abc import Sequence
 from itertools import groupby
 
-from images.animoto.mp4.boxes import box, counted, full_box, numbers
-from images.animoto.mp4.chunks import Chunks
+from .boxes import box, counted, full_box, numbers
+from .chunks import Chunks
 
 TICKS = 512
 """Of the track's clock a frame, so that players which count in milliseconds or so round little."""

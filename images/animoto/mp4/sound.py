@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from images.animoto.mp4.boxes import box, full_box
-from images.animoto.mp4.chunks import Chunks
-from images.animoto.mp4.movie import ENABLED_IN_MOVIE, FULL_VOLUME, NORMAL_SPEED, UNDETERMINED, UPRIGHT, media
-from images.animoto.mp4.samples import sample_table
+from .boxes import box, full_box
+from .chunks import Chunks
+from .movie import ENABLED_IN_MOVIE, FULL_VOLUME, NORMAL_SPEED, UNDETERMINED, UPRIGHT, media
+from .samples import sample_table
 
 RATE: Final = 48_000
 """Samples a second."""

@@ -4,10 +4,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from images.animoto.mp4.boxes import box, full_box
-from images.animoto.mp4.chunks import Chunks
-from images.animoto.mp4.movie import ENABLED_IN_MOVIE, NORMAL_SPEED, UNDETERMINED, UPRIGHT, media
-from images.animoto.mp4.samples import TICKS, Samples
+from .boxes import box, full_box
+from .chunks import Chunks
+from .movie import ENABLED_IN_MOVIE, NORMAL_SPEED, UNDETERMINED, UPRIGHT, media
+from .samples import TICKS, Samples
 
 NUMBER = 1
 """track_ID."""

@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from cloudkon.errors import CloudKonError
-from images.animoto.mp4.boxes import head_of
-from images.animoto.mp4.chunks import Chunks, in_turns
-from images.animoto.mp4.movie import FILE_TYPE, movie
-from images.animoto.mp4.samples import TICKS, Samples
-from images.animoto.mp4.sound import FRAME, RATE, Sound
-from images.animoto.mp4.track import VideoTrack
+
+from .boxes import head_of
+from .chunks import Chunks, in_turns
+from .movie import FILE_TYPE, movie
+from .samples import TICKS, Samples
+from .sound import FRAME, RATE, Sound
+from .track import VideoTrack
 
 _COPIED = 1024 * 1024
 """Bytes at a time."""

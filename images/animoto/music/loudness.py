@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from images.animoto.ffmpeg.ffmpeg_process import run_ffmpeg
+from ..ffmpeg.ffmpeg_process import run_ffmpeg
 
 WANTED = -14.0
 """LUFS: what the large video sites turn louder ones down to, and leave quieter ones below."""

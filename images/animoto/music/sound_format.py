@@ -5,8 +5,8 @@ Left to guess, ffmpeg takes a playlist for what it is, and opens what it lists.
 
 from pathlib import Path
 
-from images.animoto.pictures.file_type import MAGIC, name_of
-from images.animoto.pictures.missing import Unusable
+from ..pictures.file_type import MAGIC, name_of
+from ..pictures.missing import Unusable
 
 _HEAD = 512
 """Bytes that are looked at."""

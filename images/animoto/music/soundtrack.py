@@ -7,12 +7,13 @@ from pathlib import Path
 import trio
 
 from cloudkon.errors import CloudKonError, PermanentFailure
-from images.animoto.fetch.fetch import Fetcher
-from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
-from images.animoto.mp4.sound import CHANNELS, RATE
-from images.animoto.music.loudness import TOO_DAMAGED, Level, level_for, measured
-from images.animoto.music.sound_format import DECODERS, demuxer_of
-from images.animoto.pictures.missing import Outlook, Unusable, shown
+
+from ..fetch.fetch import Fetcher
+from ..ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
+from ..mp4.sound import CHANNELS, RATE
+from ..pictures.missing import Outlook, Unusable, shown
+from .loudness import TOO_DAMAGED, Level, level_for, measured
+from .sound_format import DECODERS, demuxer_of
 
 _KILOBITS = 192
 """A second, at which few people hear that AAC was there."""

@@ -3,7 +3,7 @@
 from enum import Enum
 from pathlib import Path
 
-from images.animoto.pictures.missing import Unusable
+from .missing import Unusable
 
 _HEAD = 512
 """Bytes that are looked at."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from images.animoto.pictures.file_type import Kind
-from images.animoto.pictures.missing import Unusable
+from .file_type import Kind
+from .missing import Unusable
 
 BYTES_A_PIXEL: Final = {
     Kind.JPEG: 7,

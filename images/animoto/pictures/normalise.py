@@ -10,10 +10,11 @@ import pyvips
 from PIL import Image
 
 from cloudkon.instructions.animoto import Fit
-from images.animoto.pictures.file_type import Kind, kind_of
-from images.animoto.pictures.memory_budget import room_for, room_for_tiles
-from images.animoto.pictures.missing import Unusable
-from images.animoto.timeline.film import CHANNELS, Film, Pixels
+
+from ..timeline.film import CHANNELS, Film, Pixels
+from .file_type import Kind, kind_of
+from .memory_budget import room_for, room_for_tiles
+from .missing import Unusable
 
 MOST_PIXELS = 100_000_000
 """What one picture may hold. A PNG of 109 KB can hold 900 million, which take 2.7 GB once they are decoded."""

@@ -6,8 +6,9 @@ from math import ceil
 from typing import NamedTuple, Self
 
 from cloudkon.instructions.animoto import AnimotoJob, Motion, Slide, Transition, transition_frames
-from images.animoto.captions.lettering import Lettering
-from images.animoto.timeline.plan import FADES_THROUGH, Colour
+
+from ..captions.lettering import Lettering
+from .plan import FADES_THROUGH, Colour
 
 CHANNELS = 3
 """Bytes a pixel of a normalised picture: red, green, blue."""

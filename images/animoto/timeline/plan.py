@@ -7,7 +7,8 @@ from fractions import Fraction
 from math import floor
 
 from cloudkon.instructions.animoto import Slide, Transition, transition_frames
-from images.animoto.timeline.move import Move
+
+from .move import Move
 
 _LONG_PAUSE = 7
 """Frames of a fade from which on its colour stands for three of them, and not for one, where their number is odd."""

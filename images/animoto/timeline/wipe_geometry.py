@@ -6,9 +6,10 @@ In films of 1080p that is 16 of 1920 pixels: with half a second of 30 frames it 
 from typing import NamedTuple
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.h264.sps import MACROBLOCK
-from images.animoto.timeline.film import Film
-from images.animoto.timeline.plan import Blend
+
+from ..h264.sps import MACROBLOCK
+from .film import Film
+from .plan import Blend
 
 
 class Seam(NamedTuple):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import ffmpeg
 
-from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, FfmpegFailed, run_ffmpeg
-from images.animoto.timeline.film import Film
+from ..ffmpeg.ffmpeg_process import PROTOCOLS, FfmpegFailed, run_ffmpeg
+from ..timeline.film import Film
 
 
 async def snapshot(video: Path, film: Film, frame: int) -> bytes:

@@ -5,9 +5,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from cloudkon.errors import CloudKonError
-from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
-from images.animoto.mp4.sound import FRAME, PRIMING, RATE
-from images.animoto.timeline.film import Film
+
+from ..ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
+from ..mp4.sound import FRAME, PRIMING, RATE
+from ..timeline.film import Film
 
 
 class BadVideo(CloudKonError):

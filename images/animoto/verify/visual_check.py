@@ -12,13 +12,14 @@ import ffmpeg
 from PIL import Image
 
 from cloudkon.instructions.animoto import Transition
-from images.animoto.captions.lettering import Lettering, together
-from images.animoto.ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
-from images.animoto.motion.camera import Camera
-from images.animoto.motion.planes import within
-from images.animoto.timeline.film import CHANNELS, Film, Pixels
-from images.animoto.timeline.plan import Blend, Colour, Hold, Segment, Shown
-from images.animoto.verify.verify import BadVideo
+
+from ..captions.lettering import Lettering, together
+from ..ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
+from ..motion.camera import Camera
+from ..motion.planes import within
+from ..timeline.film import CHANNELS, Film, Pixels
+from ..timeline.plan import Blend, Colour, Hold, Segment, Shown
+from .verify import BadVideo
 
 SIDE: Final = 4
 """Few, so that what a small film loses of its colours, which it has for every second pixel, does not matter."""

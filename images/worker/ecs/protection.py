@@ -12,7 +12,8 @@ from typing import Final, Protocol
 import trio
 
 from cloudkon.log import Log
-from images.worker.ecs.agent import BLOCKED, AgentFault
+
+from .agent import BLOCKED, AgentFault
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks at whether there is work: as long as that a busy worker may go unprotected."""

@@ -16,15 +16,16 @@ from cloudkon.log import Log
 from cloudkon.model import Task
 from cloudkon.ports import Clock
 from cloudkon.settings import Settings
-from images.worker.execution.outcome import Ending
-from images.worker.execution.slot_process import SlotProcess
-from images.worker.handlers import Handler
+
+from ..handlers import Handler
+from .outcome import HandlerOutcome
+from .slot_process import SlotProcess
 
 _Sync = Callable[[str, Context], str | None]
 _Async = Callable[[str, Context], Awaitable[str | None]]
 
 
-class Outcome(NamedTuple):
+class AttemptResult(NamedTuple):
     """How an attempt ended; ``error`` is empty where it succeeded."""
 
     output: str
@@ -59,7 +60,9 @@ class Attempts:
         if word not in self._handlers:
             raise MalformedMessage(f"no handler here takes {word!r:.40}; known: {', '.join(sorted(self._handlers))}")
 
-    async def run(self, task: Task, token: str, number: int, process: SlotProcess | None, begun: float) -> Outcome:
+    async def run(
+        self, task: Task, token: str, number: int, process: SlotProcess | None, begun: float
+    ) -> AttemptResult:
         """Make attempt ``number`` (from 1) at a task under the claim's ``token``. Cancelling kills the work.
 
         It begins at trio's time ``begun``, which is now. The caller cancels it when its time is up: one cancel scope
@@ -79,23 +82,23 @@ class Attempts:
         try:
             ending = await self._call(task.instruction, context, process)
         except (Exception, SystemExit) as failure:  # noqa: BLE001  (whatever a handler raises fails its task only)
-            ending = Ending.with_failure(failure)
+            ending = HandlerOutcome.with_failure(failure)
         except BaseExceptionGroup as failures:
             cancelled, _ = failures.split(trio.Cancelled)
             if cancelled is not None:
                 # Whatever else a handler's nursery raised when it was told to stop, nobody asks for it any more.
                 raise cancelled from None
-            ending = Ending.with_failure(failures)
+            ending = HandlerOutcome.with_failure(failures)
         finally:
             # Most tasks never make a directory, and asking the kernel costs as much as the rest of an empty task.
             if context.made or (process is not None and os.path.exists(scratch)):  # noqa: ASYNC240, PTH110  (no ``Path``)
                 shutil.rmtree(scratch, ignore_errors=True)
-        return Outcome(*ending, started, trio.current_time() - begun)
+        return AttemptResult(*ending, started, trio.current_time() - begun)
 
-    async def _call(self, instruction: str, context: Context, process: SlotProcess | None) -> Ending:
+    async def _call(self, instruction: str, context: Context, process: SlotProcess | None) -> HandlerOutcome:
         word, arguments = parse(instruction)
         handler = self._handlers[word]
         if self._asynchronous[word]:
-            return Ending.with_answer(await cast(_Async, handler)(arguments, context))
+            return HandlerOutcome.with_answer(await cast(_Async, handler)(arguments, context))
         assert process is not None
         return await process.run(cast(_Sync, handler), arguments, context)

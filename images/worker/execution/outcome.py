@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 from cloudkon.errors import CloudKonError, InvalidInput, PermanentFailure
 
 
-class Ending(NamedTuple):
+class HandlerOutcome(NamedTuple):
     """The output, or the error and whether another attempt would be no use; ``error`` is empty on success."""
 
     output: str

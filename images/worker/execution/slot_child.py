@@ -21,7 +21,8 @@ from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
-from images.worker.execution.outcome import Ending
+
+from .outcome import HandlerOutcome
 
 Handler = Callable[[str, Context], str | None]
 """A synchronous one."""
@@ -54,18 +55,18 @@ def _end_with_worker() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _ending_of(job: bytes, settings: Settings, log: Log) -> Ending:
+def _ending_of(job: bytes, settings: Settings, log: Log) -> HandlerOutcome:
     """Run a handler. Its exceptions stay here: not every one can be sent, or be read again."""
     here = os.getpid()
     try:
         given: Job = pickle.loads(job)  # noqa: S301  (the worker's own words, by a pipe that nobody else has)
         handler, arguments, task, attempt, token, deadline, scratch = given
         context = Context(task, attempt, token, deadline, scratch, settings, log)
-        ending = Ending.with_answer(handler(arguments, context))
+        ending = HandlerOutcome.with_answer(handler(arguments, context))
     except BaseException as failure:  # noqa: BLE001  (``sys.exit`` too ends the attempt and no more)
         if os.getpid() != here:
             _end_copy(failure)
-        ending = Ending.with_failure(failure)
+        ending = HandlerOutcome.with_failure(failure)
     if os.getpid() != here:
         _end_copy(SystemExit(0))
     return ending

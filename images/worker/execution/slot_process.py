@@ -24,8 +24,9 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.settings import Settings
-from images.worker.execution.outcome import Ending
-from images.worker.execution.slot_child import Handler, Job, serve
+
+from .outcome import HandlerOutcome
+from .slot_child import Handler, Job, serve
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _HEADER: Final = struct.Struct("!i")
@@ -171,7 +172,7 @@ class SlotProcess:
         self._nursery.start_soon(child.watch)
         await self._answer(child)
 
-    async def run(self, handler: Handler, arguments: str, context: Context) -> Ending:
+    async def run(self, handler: Handler, arguments: str, context: Context) -> HandlerOutcome:
         """Run a handler in it. Cancelling kills the process and all that it started.
 
         Raises ``SlotDied`` if the process did not live to say how it ended, ``PermanentFailure`` for a handler that
@@ -194,7 +195,7 @@ class SlotProcess:
             ) from None
         await self.warm()
         assert self._child
-        return Ending(*orjson.loads(await self._answer(self._child, message)))
+        return HandlerOutcome(*orjson.loads(await self._answer(self._child, message)))
 
     async def _answer(self, child: _Child, message: bytes = b"") -> bytes:
         try:

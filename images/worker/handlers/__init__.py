@@ -11,8 +11,9 @@ from importlib.metadata import entry_points
 from cloudkon.errors import InvalidInstruction, InvalidSetting
 from cloudkon.handler import Context
 from cloudkon.settings import Settings
-from images.worker.handlers.exec_handler import run_command
-from images.worker.handlers.sleep_handler import sleep
+
+from .exec_handler import run_command
+from .sleep_handler import sleep
 
 Handler = Callable[[str, Context], str | None] | Callable[[str, Context], Awaitable[str | None]]
 

@@ -2,7 +2,8 @@
 
 from cloudkon.handler import Context
 from cloudkon.instructions.sleep import sleep_seconds
-from images.worker.handlers.kernel_timer import sleep_exactly
+
+from .kernel_timer import sleep_exactly
 
 
 async def sleep(arguments: str, context: Context) -> None:  # noqa: ARG001  (a handler)

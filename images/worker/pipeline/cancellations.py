@@ -9,7 +9,7 @@ from cloudkon.log import Log
 from cloudkon.ports import Ledger
 
 
-class Flags:
+class Cancellations:
     """What the ledger says of the runs that this worker has tasks of."""
 
     def __init__(self, ledger: Ledger, every: float, log: Log) -> None:
@@ -45,13 +45,13 @@ class Flags:
 
     async def watch(self, active: Callable[[], set[str]], on_cancel: Callable[[str], None]) -> None:
         """Keep reading the flags of active runs; say once of each that it was cancelled."""
-        told: set[str] = set()
+        on_response: set[str] = set()
         while True:
             await trio.sleep(max(self._every, 0.05))
             runs = active()
             await self.learn(runs)
-            for run in (runs & self.cancelled) - told:
-                told.add(run)
+            for run in (runs & self.cancelled) - on_response:
+                on_response.add(run)
                 self._log.info("run-cancelled", run=run)
                 on_cancel(run)
             for run in set(self._read_at) - runs:

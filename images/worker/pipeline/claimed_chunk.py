@@ -10,7 +10,8 @@ import trio
 
 from cloudkon.model import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
 from cloudkon.protocol import Claim
-from images.worker.queues.outputs import fitting
+
+from ..queues.outputs import fitting
 
 
 class Stage(Enum):
@@ -27,7 +28,7 @@ class Stage(Enum):
 
 
 @dataclass(slots=True)
-class Arrival:
+class ReceivedChunk:
     """A chunk that was received, with every delivery of it since: the newest handle of each message."""
 
     chunk: Chunk
@@ -38,7 +39,7 @@ class Arrival:
     """When the message was sent, in epoch seconds; 0 where the queue does not tell."""
 
     @classmethod
-    def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "Arrival":
+    def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "ReceivedChunk":
         """A first arrival."""
         return cls(chunk, {delivery.message_id: delivery}, hidden_until, delivery.sent)
 
@@ -52,14 +53,14 @@ class Arrival:
         self.deliveries[delivery.message_id] = delivery
 
 
-class OnArrival(Protocol):
+class OnReceived(Protocol):
     """Whoever takes what has arrived."""
 
-    def __call__(self, arrival: Arrival, *, more: bool) -> None:
+    def __call__(self, arrival: ReceivedChunk, *, more: bool) -> None:
         """Take a chunk that is new here; ``more`` tells that the queue gave all that it was asked for."""
 
 
-class Holding:
+class ClaimedChunk:
     """The mutable middle of the pipeline; only its own worker touches it, in one thread."""
 
     __slots__ = (
@@ -81,7 +82,7 @@ class Holding:
         "suspect",
     )
 
-    def __init__(self, arrival: Arrival, claim: Claim) -> None:
+    def __init__(self, arrival: ReceivedChunk, claim: Claim) -> None:
         """Start from what earlier claims of the chunk left in the ledger."""
         inherited = claim.record.progress
         self.arrival = arrival

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import trio
 
 from cloudkon.model import TaskState
-from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine
+from cloudkon.protocol import Claimed, Claiming, Done, Held, StateMachine
 from cloudkon.protocol.claim import new_token
-from images.worker.pipeline.batcher import Batcher
-from images.worker.pipeline.claimed_chunk import Arrival, Holding
-from images.worker.pipeline.finisher import Closing
-from images.worker.pipeline.stage_services import Kit
+
+from .batcher import Batcher
+from .claimed_chunk import ClaimedChunk, ReceivedChunk
+from .finisher import Finisher
+from .stage_services import StageServices
 
 _AGE = 0.02
 """Seconds that a claim may wait for company: while another is under way, or while more comes and all is a trifle."""
@@ -21,10 +22,10 @@ _JITTER = 1.0
 """Seconds, so that the copies of many held chunks don't all come back at once."""
 
 
-class Claims:
+class Claimer:
     """Claims arrivals in batches and starts what it gets."""
 
-    def __init__(self, kit: Kit, closing: Closing, make_token: Callable[[], str] = new_token) -> None:
+    def __init__(self, kit: StageServices, closing: Finisher, make_token: Callable[[], str] = new_token) -> None:
         """Everything passed in."""
         self._kit = kit
         self._closing = closing
@@ -34,7 +35,7 @@ class Claims:
         self._more = False
         self.draining = False
 
-    def put(self, arrival: Arrival, *, more: bool) -> None:
+    def put(self, arrival: ReceivedChunk, *, more: bool) -> None:
         """Claim it as soon as may be; ``more`` tells that the queue gave all that it was asked for."""
         self._more = more
         self._batcher.put(arrival)
@@ -52,11 +53,11 @@ class Claims:
         """
         if self._under_way:
             return False
-        average = self._kit.agenda.average
-        trifle = average is not None and average * self._kit.custody.queued < _TRIFLE
+        average = self._kit.ready_queue.average
+        trifle = average is not None and average * self._kit.inflight.queued < _TRIFLE
         return not (self._more and trifle)
 
-    async def _flush(self, arrivals: list[Arrival]) -> None:
+    async def _flush(self, arrivals: list[ReceivedChunk]) -> None:
         self._under_way += 1
         try:
             if self.draining:
@@ -64,33 +65,33 @@ class Claims:
                 return
             by_key = {arrival.key: arrival for arrival in arrivals}
             terms = self._kit.terms
-            machines: list[Machine[Claimed | Held | Done]] = [
+            machines: list[StateMachine[Claimed | Held | Done]] = [
                 Claiming(one.key, len(one.chunk), self._make_token(), terms) for one in arrivals
             ]
             until = self._kit.clock.monotonic() + terms.lease / 1000
-            held: list[tuple[Arrival, float]] = []
+            held: list[tuple[ReceivedChunk, float]] = []
 
             def each(verdict: Claimed | Held | Done) -> None:
                 arrival = by_key[verdict.key]
                 if isinstance(verdict, Claimed):
-                    self._begin(Holding(arrival, verdict.claim))
+                    self._begin(ClaimedChunk(arrival, verdict.claim))
                 elif isinstance(verdict, Done):
                     self._kit.log.debug("duplicate-done", chunk=str(verdict.key))
                     self._closing.publish_again(arrival, verdict.record.progress.results)
                 else:
                     held.append((arrival, verdict.until))
 
-            await self._kit.flags.learn(key.run for key in by_key)
-            unsettled = await self._kit.registrar.settle(machines, each, until)
+            await self._kit.cancellations.learn(key.run for key in by_key)
+            unsettled = await self._kit.driver.settle(machines, each, until)
             for key in unsettled:
                 # The ledger can't be asked; the message comes again by itself.
                 self._kit.log.warning("claim-given-up", chunk=str(key))
-                self._kit.custody.forget(key)
+                self._kit.inflight.forget(key)
             await self._leave(held)
         finally:
             self._under_way -= 1
 
-    def _begin(self, holding: Holding) -> None:
+    def _begin(self, holding: ClaimedChunk) -> None:
         if holding.claim.trusted_until > self._kit.clock.monotonic():
             self._start(holding)
             return
@@ -98,23 +99,23 @@ class Claims:
         self._kit.log.warning("claim-lost", chunk=str(holding.key), stage="claim", why="answered too late")
         holding.lose(overdue=True)
         self._closing.release_late(holding)
-        self._kit.custody.forget(holding.key)
+        self._kit.inflight.forget(holding.key)
 
-    def _start(self, holding: Holding) -> None:
-        self._kit.custody.claimed(holding)
+    def _start(self, holding: ClaimedChunk) -> None:
+        self._kit.inflight.claimed(holding)
         if holding.careful:
             self._kit.log.warning("worker-lost", chunk=str(holding.key), losses=holding.inherited.losses)
             self._blame(holding)
-        if holding.key.run in self._kit.flags.cancelled:
+        if holding.key.run in self._kit.cancellations.cancelled:
             holding.cancel(self._kit.name)
         if holding.finished:
             self._closing.complete(holding)
         elif self.draining:
             self._closing.release(holding)
         else:
-            self._kit.agenda.add(holding)
+            self._kit.ready_queue.add(holding)
 
-    def _blame(self, holding: Holding) -> None:
+    def _blame(self, holding: ClaimedChunk) -> None:
         """A task that was about to run whenever the worker died, too often, is what killed it."""
         suspicions = holding.inherited.suspicions
         for task in [
@@ -125,23 +126,23 @@ class Claims:
             holding.failures[task.id.seq] = holding.failures.get(task.id.seq, 0) + suspicions[task.id.seq]
             holding.give_up(task, TaskState.FAILED, error, self._kit.name)
 
-    async def _leave(self, held: list[tuple[Arrival, float]]) -> None:
+    async def _leave(self, held: list[tuple[ReceivedChunk, float]]) -> None:
         async with trio.open_nursery() as nursery:
             for arrival, until in held:
                 nursery.start_soon(self._leave_one, arrival, until)
 
-    async def _leave_one(self, arrival: Arrival, until: float) -> None:
+    async def _leave_one(self, arrival: ReceivedChunk, until: float) -> None:
         """Give back what somebody else holds, the copies too that come in meanwhile."""
         given: set[str] = set()
         while left := [one for one in arrival.deliveries.values() if one.handle not in given]:
             given.update(one.handle for one in left)
             seconds = max(0.0, until - self._kit.clock.monotonic())
             self._kit.log.debug("held-elsewhere", chunk=str(arrival.key), seconds=round(seconds, 3))
-            await self._kit.mailbox.give_back(left, seconds + self._kit.rng.uniform(0, _JITTER))
+            await self._kit.queue_client.give_back(left, seconds + self._kit.rng.uniform(0, _JITTER))
         # Only now: a worker that ends with empty hands must have given back what others hold.
-        self._kit.custody.forget(arrival.key)
+        self._kit.inflight.forget(arrival.key)
 
-    async def _return(self, arrivals: list[Arrival]) -> None:
-        await self._kit.mailbox.give_back([one for arrival in arrivals for one in arrival.deliveries.values()])
+    async def _return(self, arrivals: list[ReceivedChunk]) -> None:
+        await self._kit.queue_client.give_back([one for arrival in arrivals for one in arrival.deliveries.values()])
         for arrival in arrivals:
-            self._kit.custody.forget(arrival.key)
+            self._kit.inflight.forget(arrival.key)

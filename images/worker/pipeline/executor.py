@@ -7,21 +7,22 @@ from typing import Final
 import trio
 
 from cloudkon.model import Result, Task, TaskState
-from images.worker.execution.attempt import Attempts, Outcome
-from images.worker.execution.slot_process import SlotProcess, open_slot_process
-from images.worker.pipeline.claimed_chunk import Holding, Stage
-from images.worker.pipeline.finisher import Closing
-from images.worker.pipeline.heartbeat import Heartbeat
-from images.worker.pipeline.stage_services import Kit
+
+from ..execution.attempt import AttemptResult, Attempts
+from ..execution.slot_process import SlotProcess, open_slot_process
+from .claimed_chunk import ClaimedChunk, Stage
+from .finisher import Finisher
+from .heartbeat import Heartbeat
+from .stage_services import StageServices
 
 _TURN_SECONDS: Final = 0.002
 """For which a slot runs tasks that never wait before it lets the rest of the worker have its turn."""
 
 
-class Slots:
+class Executor:
     """Executes tasks, ``settings.slots`` at a time."""
 
-    def __init__(self, kit: Kit, attempts: Attempts, closing: Closing, heartbeat: Heartbeat) -> None:
+    def __init__(self, kit: StageServices, attempts: Attempts, closing: Finisher, heartbeat: Heartbeat) -> None:
         """Everything passed in."""
         self._kit = kit
         self._attempts = attempts
@@ -45,13 +46,13 @@ class Slots:
                 process = await stack.enter_async_context(open_slot_process(self._kit.settings, self._kit.log))
                 await process.warm()
             while True:
-                await self._execute_some(index, process, *await self._kit.agenda.take())
+                await self._execute_some(index, process, *await self._kit.ready_queue.take())
 
-    async def _execute_some(self, index: int, process: SlotProcess | None, holding: Holding, task: Task) -> None:
+    async def _execute_some(self, index: int, process: SlotProcess | None, holding: ClaimedChunk, task: Task) -> None:
         """Execute a task, and those that follow at once, until it is somebody else's turn."""
         now = trio.current_time()
         until = now + _TURN_SECONDS
-        found: tuple[Holding, Task] | None = (holding, task)
+        found: tuple[ClaimedChunk, Task] | None = (holding, task)
         # One scope, and one deadline, for many: to make one, and to let the loop turn, costs more than an empty task.
         # So a task's time may be up later than it should be, by no more than a turn.
         with trio.CancelScope(deadline=until + self._kit.settings.task_timeout_seconds) as scope:
@@ -61,7 +62,7 @@ class Slots:
                 self._ended(index, *found, outcome)
                 now = trio.current_time()
                 over = scope.cancel_called or now >= until
-                found = None if over else self._kit.agenda.take_nowait()
+                found = None if over else self._kit.ready_queue.take_nowait()
         if scope.cancelled_caught:
             assert found
             self._ended(index, *found, self._broken_off(found[0], scope))
@@ -71,11 +72,11 @@ class Slots:
         self,
         index: int,
         process: SlotProcess | None,
-        holding: Holding,
+        holding: ClaimedChunk,
         task: Task,
         scope: trio.CancelScope,
         now: float,
-    ) -> Outcome | None:
+    ) -> AttemptResult | None:
         """Make an attempt within the scope; ``None`` where the claim was lost before it began."""
         holding.running[task.id.seq] = scope
         if holding.careful:
@@ -85,20 +86,20 @@ class Slots:
                 return None
             now = trio.current_time()
             scope.deadline = now + _TURN_SECONDS + self._kit.settings.task_timeout_seconds
-        self._kit.agenda.started(index, now)
+        self._kit.ready_queue.started(index, now)
         return await self._attempts.run(task, holding.claim.token, _number(holding, task), process, now)
 
-    def _broken_off(self, holding: Holding, scope: trio.CancelScope) -> Outcome | None:
+    def _broken_off(self, holding: ClaimedChunk, scope: trio.CancelScope) -> AttemptResult | None:
         """What a cancelled attempt comes to: a failure if its time was up, and nothing if it was told to stop."""
         late = trio.current_time() - scope.deadline
         if late < 0 or self._told_to_stop(holding):
             return None
         timeout = self._kit.settings.task_timeout_seconds
         started = self._kit.clock.wall() - late - timeout
-        return Outcome("", f"timed out after {timeout:g} s", permanent=False, started=started, seconds=timeout)
+        return AttemptResult("", f"timed out after {timeout:g} s", permanent=False, started=started, seconds=timeout)
 
-    def _ended(self, index: int, holding: Holding, task: Task, outcome: Outcome | None) -> None:
-        self._kit.agenda.ended(index, outcome.seconds if outcome else None)
+    def _ended(self, index: int, holding: ClaimedChunk, task: Task, outcome: AttemptResult | None) -> None:
+        self._kit.ready_queue.ended(index, outcome.seconds if outcome else None)
         del holding.running[task.id.seq]
         if holding.stage is not Stage.ACTIVE:
             if holding.overdue and holding.idle:
@@ -109,15 +110,15 @@ class Slots:
             self._file(holding, task, _number(holding, task), outcome)
         self.look_after(holding)
 
-    def _told_to_stop(self, holding: Holding) -> bool:
-        return self._killing or holding.key.run in self._kit.flags.cancelled
+    def _told_to_stop(self, holding: ClaimedChunk) -> bool:
+        return self._killing or holding.key.run in self._kit.cancellations.cancelled
 
-    async def _suspect(self, holding: Holding, seq: int) -> bool:
+    async def _suspect(self, holding: ClaimedChunk, seq: int) -> bool:
         """Record which task is about to start; ``False`` if the claim is lost."""
         holding.suspect = seq
         return await self._heartbeat.record(holding)
 
-    def _file(self, holding: Holding, task: Task, number: int, outcome: Outcome) -> None:
+    def _file(self, holding: ClaimedChunk, task: Task, number: int, outcome: AttemptResult) -> None:
         seq = task.id.seq
         final = not outcome.error or outcome.permanent or number >= self._kit.settings.max_attempts
         if outcome.error or self._kit.log.says("debug"):
@@ -143,36 +144,36 @@ class Slots:
             worker=self._kit.name,
         )
 
-    def _tell(self, task: Task, number: int, outcome: Outcome, *, final: bool) -> None:
+    def _tell(self, task: Task, number: int, outcome: AttemptResult, *, final: bool) -> None:
         log = self._kit.log.bind(run=task.id.run, task=str(task.id), attempt=number)
         if not outcome.error:
             log.debug("task-succeeded", seconds=round(outcome.seconds, 4))
         else:
             log.warning("task-failed" if final else "attempt-failed", error=outcome.error[:500])
 
-    async def _retry(self, holding: Holding, task: Task, number: int) -> None:
+    async def _retry(self, holding: ClaimedChunk, task: Task, number: int) -> None:
         longest = self._kit.settings.retry_seconds * 2 ** (number - 1)
         await trio.sleep(self._kit.rng.uniform(longest / 2, longest))
         if holding.stage is Stage.ACTIVE and task.id.seq not in holding.results:
             holding.pending.append(task)
-            self._kit.agenda.add(holding)
+            self._kit.ready_queue.add(holding)
 
-    def look_after(self, holding: Holding) -> None:
+    def look_after(self, holding: ClaimedChunk) -> None:
         """Send a holding on its way if there is nothing more to run in it."""
         if holding.stage is not Stage.ACTIVE:
             return
-        if holding.key.run in self._kit.flags.cancelled:
+        if holding.key.run in self._kit.cancellations.cancelled:
             holding.cancel(self._kit.name)
         if holding.finished:
             self._closing.complete(holding)
         elif self.draining and holding.idle:
             self._closing.release(holding)
         elif holding.careful:
-            self._kit.agenda.wake()
+            self._kit.ready_queue.wake()
 
     def cancel_run(self, run: str) -> None:
         """Tell the tasks of a run to stop."""
-        for holding in list(self._kit.custody.holdings.values()):
+        for holding in list(self._kit.inflight.holdings.values()):
             if holding.key.run == run and holding.stage is Stage.ACTIVE:
                 holding.cancel(self._kit.name)
                 self.look_after(holding)
@@ -180,17 +181,17 @@ class Slots:
     def drain(self) -> None:
         """Start nothing more; release what does not run."""
         self.draining = True
-        for holding in list(self._kit.custody.holdings.values()):
+        for holding in list(self._kit.inflight.holdings.values()):
             self.look_after(holding)
 
     def kill(self) -> None:
         """Time is up: stop what runs; it is released with the results so far and costs no attempt."""
         self._killing = True
-        for holding in list(self._kit.custody.holdings.values()):
+        for holding in list(self._kit.inflight.holdings.values()):
             for scope in holding.running.values():
                 scope.cancel()
 
 
-def _number(holding: Holding, task: Task) -> int:
+def _number(holding: ClaimedChunk, task: Task) -> int:
     """Which attempt at the task is the next, or the one under way; from 1."""
     return holding.failures.get(task.id.seq, 0) + 1

@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator
 import trio
 
 from cloudkon.model import ChunkKey
-from images.worker.pipeline.claimed_chunk import Arrival, Holding
+
+from .claimed_chunk import ClaimedChunk, ReceivedChunk
 
 
-class Custody:
+class InFlight:
     """Chunks from their receipt until their messages are deleted or given back."""
 
     def __init__(self, on_less: Callable[[], None]) -> None:
         """Start with nothing; ``on_less`` is called whenever something left."""
         self._on_less = on_less
-        self.arrivals: dict[ChunkKey, Arrival] = {}
+        self.arrivals: dict[ChunkKey, ReceivedChunk] = {}
         """Received and not claimed yet."""
-        self.holdings: dict[ChunkKey, Holding] = {}
+        self.holdings: dict[ChunkKey, ClaimedChunk] = {}
         """Claimed, and not yet published and deleted."""
         self.left = 0
         """How many chunks have gone since the start."""
@@ -33,19 +34,19 @@ class Custody:
             len(holding.pending) for holding in self.holdings.values()
         )
 
-    def find(self, key: ChunkKey) -> Arrival | None:
+    def find(self, key: ChunkKey) -> ReceivedChunk | None:
         """The chunk's arrival, if it is here in whatever stage."""
         if key in self.holdings:
             return self.holdings[key].arrival
         return self.arrivals.get(key)
 
-    def hidden(self) -> Iterator[Arrival]:
+    def hidden(self) -> Iterator[ReceivedChunk]:
         """All arrivals whose messages must stay hidden."""
         yield from self.arrivals.values()
         for holding in self.holdings.values():
             yield holding.arrival
 
-    def claimed(self, holding: Holding) -> None:
+    def claimed(self, holding: ClaimedChunk) -> None:
         """An arrival became a holding."""
         self.arrivals.pop(holding.key, None)
         self.holdings[holding.key] = holding

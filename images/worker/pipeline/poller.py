@@ -28,7 +28,7 @@ class Poll:
 
 
 @dataclass(eq=False, slots=True)
-class Door:
+class Poller:
     """One queue of the worker's pool.
 
     ``empty`` counts empty answers in a row, ``fruitless`` polls in a row that failed or brought only what newer workers

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import trio
 
 from cloudkon.model import Task
-from images.worker.pipeline.claimed_chunk import Holding
+
+from .claimed_chunk import ClaimedChunk
 
 _WEIGHT = 0.1
 """Of the newest duration in the moving average."""
@@ -16,18 +17,18 @@ _SHORTEST = 1e-6
 """Seconds that a task counts for at the least."""
 
 
-class Agenda:
+class ReadyQueue:
     """The claimed chunks in the order they came; slots take tasks from the first one that has any."""
 
-    def __init__(self, slots: int, on_hunger: Callable[[], None]) -> None:
-        """For a worker of so many slots; ``on_hunger`` is called whenever one of them finds nothing to run."""
+    def __init__(self, slots: int, on_slot_idle: Callable[[], None]) -> None:
+        """For a worker of so many slots; ``on_slot_idle`` is called whenever one of them finds nothing to run."""
         self.slots = slots
-        self._on_hunger = on_hunger
+        self._on_slot_idle = on_slot_idle
         self.free = 0
         """Slots that wait for a task."""
         self.average: float | None = None
         """Seconds an attempt takes, as a moving average; ``None`` before the first one ended."""
-        self._ready: deque[Holding] = deque()
+        self._ready: deque[ClaimedChunk] = deque()
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
         self._started: dict[int, float] = {}
@@ -37,7 +38,7 @@ class Agenda:
         """Whether a task runs or could run."""
         return bool(self._ready) or self.free < self.slots
 
-    def add(self, holding: Holding) -> None:
+    def add(self, holding: ClaimedChunk) -> None:
         """A holding that has pending tasks."""
         if not self._closed:
             self._ready.append(holding)
@@ -48,23 +49,23 @@ class Agenda:
         self._closed = True
         self._ready.clear()
 
-    async def take(self) -> tuple[Holding, Task]:
+    async def take(self) -> tuple[ClaimedChunk, Task]:
         """Wait for the next task to run."""
         self.free += 1
         try:
             while True:
                 if found := self._first():
                     return found
-                self._on_hunger()
+                self._on_slot_idle()
                 await self._lot.park()
         finally:
             self.free -= 1
 
-    def take_nowait(self) -> tuple[Holding, Task] | None:
+    def take_nowait(self) -> tuple[ClaimedChunk, Task] | None:
         """The next task to run, if there is one now."""
         return self._first()
 
-    def _first(self) -> tuple[Holding, Task] | None:
+    def _first(self) -> tuple[ClaimedChunk, Task] | None:
         for _ in range(len(self._ready)):
             holding = self._ready[0]
             if not holding.pending:

@@ -27,12 +27,13 @@ from cloudkon.instructions import word_of
 from cloudkon.model import Chunk, Delivery, Priority
 from cloudkon.ports import BATCH
 from cloudkon.wire.payload import read_message
-from images.worker.pipeline.claimed_chunk import Arrival, OnArrival
-from images.worker.pipeline.poller import Door, Poll
-from images.worker.pipeline.stage_services import Kit
-from images.worker.queues.payloads import Payloads
-from images.worker.queues.pool_queues import PoolQueues
-from images.worker.queues.queue_client import Rejection
+
+from ..queues.payloads import Payloads
+from ..queues.pool_queues import PoolQueues
+from ..queues.queue_client import Rejection
+from .claimed_chunk import OnReceived, ReceivedChunk
+from .poller import Poll, Poller
+from .stage_services import StageServices
 
 LEAD = 0.09
 """Seconds of work under which more is asked for: the time from a receive to the claim's answer, tails included."""
@@ -60,16 +61,16 @@ MOST_RECEIPTS = 300
 after which the queue itself gives up. Copies of a chunk that newer workers run count receipts too, one a lease."""
 
 
-class Intake:
+class Receiver:
     """The first stage of the pipeline."""
 
     def __init__(
         self,
-        kit: Kit,
+        kit: StageServices,
         queues: PoolQueues,
         payloads: Payloads,
         check: Callable[[str], None],
-        on_arrival: OnArrival,
+        on_arrival: OnReceived,
         on_rejection: Callable[[Rejection], None],
         *,
         until_empty: bool,
@@ -83,7 +84,7 @@ class Intake:
         self._on_rejection = on_rejection
         self._until_empty = until_empty
         self._lot = trio.lowlevel.ParkingLot()
-        self._doors = [Door(queue, priority) for priority, queue in queues.queues.items()]
+        self._doors = [Poller(queue, priority) for priority, queue in queues.queues.items()]
         for door in self._doors[:-1]:
             # Nothing is expected of the high one before it gave something.
             door.empty = 1
@@ -132,14 +133,14 @@ class Intake:
                     with trio.move_on_after(self._pause(doors, now) if doors else self._obstructed()):
                         await self._lot.park()
 
-    def _open_doors(self) -> list[Door]:
+    def _open_doors(self) -> list[Poller]:
         """Those where asking is of use now, should more be wanted, in the order in which they are to be asked."""
-        if self._paused or self._kit.registrar.failing:
+        if self._paused or self._kit.driver.failing:
             return []
         doors = [door for door in self._doors if door.open]
         return doors[::-1] if self._since_normal >= SHARE - 1 else doors
 
-    def _turns_after(self, asked: Door) -> int:
+    def _turns_after(self, asked: Poller) -> int:
         if asked.priority is Priority.NORMAL:
             return 0
         return self._since_normal + (not asked.empty)
@@ -149,46 +150,46 @@ class Intake:
         suffice = self._paused or not any(door.open for door in self._doors)
         return math.inf if suffice else _LONGEST_PAUSE
 
-    def _wanted(self, door: Door, now: float) -> int:
+    def _wanted(self, door: Poller, now: float) -> int:
         """How many messages more would be good to have of a queue."""
         asked = self._asked(door, now)
-        room = MOST_HELD - len(self._kit.custody) - asked
-        agenda, queued = self._kit.agenda, self._queued(asked)
-        if agenda.average is None:
+        room = MOST_HELD - len(self._kit.inflight) - asked
+        ready_queue, queued = self._kit.ready_queue, self._queued(asked)
+        if ready_queue.average is None:
             # Nothing is known of how long tasks take: one chunk for each slot.
-            return min(room, agenda.slots - agenda.running - queued)
-        if agenda.shortage(queued, LEAD) <= 0:
+            return min(room, ready_queue.slots - ready_queue.running - queued)
+        if ready_queue.shortage(queued, LEAD) <= 0:
             return 0
-        return min(room, math.ceil(agenda.shortage(queued, 2 * LEAD) / self._tasks_a_chunk))
+        return min(room, math.ceil(ready_queue.shortage(queued, 2 * LEAD) / self._tasks_a_chunk))
 
-    def _asked(self, door: Door, now: float) -> int:
+    def _asked(self, door: Poller, now: float) -> int:
         """How many messages are on their way, as far as they matter to one more poll at that door."""
         return door.asked + sum(other.promises(now) for other in self._doors if other is not door)
 
     def _queued(self, asked: int) -> int:
         """How many tasks wait for a slot, those included that were asked for."""
-        return round(self._kit.custody.queued + asked * self._tasks_a_chunk)
+        return round(self._kit.inflight.queued + asked * self._tasks_a_chunk)
 
-    def _pause(self, doors: Sequence[Door], now: float) -> float:
+    def _pause(self, doors: Sequence[Poller], now: float) -> float:
         """For how long nothing will be wanted of them, unless somebody nudges."""
         pauses = [end for other in self._doors if (end := other.hope_ends(now)) is not None]
         for door in doors:
-            if self._kit.agenda.average is None:
+            if self._kit.ready_queue.average is None:
                 pauses.append(_LONGEST_SURMISE)
             else:
-                pauses.append(self._kit.agenda.supply(self._queued(self._asked(door, now))) - LEAD)
+                pauses.append(self._kit.ready_queue.supply(self._queued(self._asked(door, now))) - LEAD)
         return min(_LONGEST_SURMISE, max(0.002, min(pauses)))
 
     def _unwanted(self, poll: Poll) -> bool:
         """Whether the other queue gave so much, while a poll listened, that others had better have what it brings."""
         if len(self._doors) == 1 or poll.counted_on(trio.current_time()):
             return False
-        agenda, queued = self._kit.agenda, self._queued(0)
-        if agenda.average is None:
-            return queued + agenda.running >= agenda.slots
-        return agenda.supply(queued) > SATED
+        ready_queue, queued = self._kit.ready_queue, self._queued(0)
+        if ready_queue.average is None:
+            return queued + ready_queue.running >= ready_queue.slots
+        return ready_queue.supply(queued) > SATED
 
-    async def _poll(self, door: Door, poll: Poll) -> None:
+    async def _poll(self, door: Poller, poll: Poll) -> None:
         wait = self._kit.settings.poll_seconds
         if self._until_empty:
             wait = min(wait, _CAREFUL_WAIT)
@@ -206,7 +207,7 @@ class Intake:
                 deliveries = [replace(delivery, priority=door.priority) for delivery in deliveries]
             if self._closed.is_set() or self._unwanted(poll):
                 # At once, and not when all polls are over: what we release may come to our own polls first.
-                await self._kit.mailbox.give_back(deliveries)
+                await self._kit.queue_client.give_back(deliveries)
                 return
             await self._receive(door, deliveries, hidden_until, poll.limit)
             if not deliveries and wait == 0:
@@ -215,7 +216,7 @@ class Intake:
             door.end(poll)
             self._lot.unpark()
 
-    async def _receive(self, door: Door, deliveries: Sequence[Delivery], hidden_until: float, limit: int) -> None:
+    async def _receive(self, door: Poller, deliveries: Sequence[Delivery], hidden_until: float, limit: int) -> None:
         more = len(deliveries) >= limit
         left = [one for one in deliveries if not await self._take_in(one, hidden_until, more=more)]
         await self._leave(left)
@@ -224,11 +225,11 @@ class Intake:
         else:
             door.fruitless = 0
 
-    async def _failed(self, door: Door, error: CloudKonError) -> None:
+    async def _failed(self, door: Poller, error: CloudKonError) -> None:
         self._kit.log.warning("receive-failed", error=str(error))
         await self._rest(door)
 
-    async def _miss(self, door: Door, error: CloudKonError) -> None:
+    async def _miss(self, door: Poller, error: CloudKonError) -> None:
         """Do without a queue of high priority: the fleet, or the worker's role, is of before there were two."""
         if not door.missing:
             self._kit.log.warning("high-queue-missing", error=str(error))
@@ -237,7 +238,7 @@ class Intake:
         with trio.move_on_after(_MISSING_SECONDS):
             await self._closed.wait()
 
-    async def _rest(self, door: Door, longest: float = _LONGEST_BACKOFF) -> None:
+    async def _rest(self, door: Poller, longest: float = _LONGEST_BACKOFF) -> None:
         """Wait before it is asked again, longer each time, and no longer than until the intake closes."""
         door.fruitless += 1
         door.resting += 1
@@ -263,11 +264,11 @@ class Intake:
         # The mean of the first ten, so that a worker does not begin by hoarding long chunks; then a moving average.
         self._chunks_seen = min(10, self._chunks_seen + 1)
         self._tasks_a_chunk += (len(chunk) - self._tasks_a_chunk) / self._chunks_seen
-        if known := self._kit.custody.find(chunk.key):
+        if known := self._kit.inflight.find(chunk.key):
             known.add(delivery)
             return True
-        arrival = Arrival.of(chunk, delivery, hidden_until)
-        self._kit.custody.arrivals[chunk.key] = arrival
+        arrival = ReceivedChunk.of(chunk, delivery, hidden_until)
+        self._kit.inflight.arrivals[chunk.key] = arrival
         self._on_arrival(arrival, more=more)
         return True
 
@@ -278,7 +279,7 @@ class Intake:
         for delivery in deliveries:
             by_wait[min(longest, 2.0 ** min(delivery.receives - 1, 32))].append(delivery)
         for wait, some in by_wait.items():
-            await self._kit.mailbox.give_back(some, self._kit.rng.uniform(wait / 2, wait))
+            await self._kit.queue_client.give_back(some, self._kit.rng.uniform(wait / 2, wait))
 
     def _check_handlers(self, chunk: Chunk) -> None:
         for word in {word_of(instruction) for instruction in chunk.instructions}:
@@ -288,7 +289,7 @@ class Intake:
         """Whether the queues are empty, nothing is in flight elsewhere, and nothing is in our hands."""
         for door in self._doors:
             door.empty = 1
-        if len(self._kit.custody):
+        if len(self._kit.inflight):
             return False
         try:
             return (await self._queues.depth()).empty

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 from cloudkon.log import Log
 from cloudkon.ports import Clock
-from cloudkon.protocol import Registrar, Terms
+from cloudkon.protocol import LedgerDriver, Terms
 from cloudkon.settings import Settings
-from images.worker.pipeline.cancellations import Flags
-from images.worker.pipeline.inflight import Custody
-from images.worker.pipeline.metrics import Metrics
-from images.worker.pipeline.ready_queue import Agenda
-from images.worker.queues.outputs import Outputs
-from images.worker.queues.queue_client import Mailbox
+
+from ..queues.outputs import Outputs
+from ..queues.queue_client import QueueClient
+from .cancellations import Cancellations
+from .inflight import InFlight
+from .metrics import Metrics
+from .ready_queue import ReadyQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class StageServices:
     """One of each, made by the worker; ``name`` is the worker's own."""
 
     name: str
@@ -25,11 +26,11 @@ class Kit:
     clock: Clock
     rng: random.Random
     log: Log
-    registrar: Registrar
-    mailbox: Mailbox
+    driver: LedgerDriver
+    queue_client: QueueClient
     outputs: Outputs
-    custody: Custody
-    agenda: Agenda
-    flags: Flags
+    inflight: InFlight
+    ready_queue: ReadyQueue
+    cancellations: Cancellations
     metrics: Metrics | None
     """Where somebody reads them: on ECS."""

@@ -18,28 +18,29 @@ import trio
 from cloudkon.log import Log
 from cloudkon.model import Pool
 from cloudkon.ports import Clock, Services, TrioClock
-from cloudkon.protocol import Registrar, Terms
+from cloudkon.protocol import LedgerDriver, Terms
 from cloudkon.settings import Settings
-from images.worker.ecs import Agent, Protection
-from images.worker.execution.attempt import Attempts
-from images.worker.execution.progress_log import ProgressWatch
-from images.worker.handlers import Handler
-from images.worker.pipeline.batcher import Batcher
-from images.worker.pipeline.cancellations import Flags
-from images.worker.pipeline.claimer import Claims
-from images.worker.pipeline.executor import Slots
-from images.worker.pipeline.finisher import Closing
-from images.worker.pipeline.heartbeat import Heartbeat
-from images.worker.pipeline.inflight import Custody
-from images.worker.pipeline.metrics import Metrics
-from images.worker.pipeline.ready_queue import Agenda
-from images.worker.pipeline.rebalancer import Surplus
-from images.worker.pipeline.receiver import Intake
-from images.worker.pipeline.stage_services import Kit
-from images.worker.queues.outputs import Outputs
-from images.worker.queues.payloads import Payloads
-from images.worker.queues.pool_queues import PoolQueues
-from images.worker.queues.queue_client import Mailbox, Rejection
+
+from ..ecs import Agent, Protection
+from ..execution.attempt import Attempts
+from ..execution.progress_log import ProgressWatch
+from ..handlers import Handler
+from ..queues.outputs import Outputs
+from ..queues.payloads import Payloads
+from ..queues.pool_queues import PoolQueues
+from ..queues.queue_client import QueueClient, Rejection
+from .batcher import Batcher
+from .cancellations import Cancellations
+from .claimer import Claimer
+from .executor import Executor
+from .finisher import Finisher
+from .heartbeat import Heartbeat
+from .inflight import InFlight
+from .metrics import Metrics
+from .ready_queue import ReadyQueue
+from .rebalancer import Rebalancer
+from .receiver import Receiver
+from .stage_services import StageServices
 
 _KEPT_FOR_FLUSHING = 0.2
 """Of the stop timeout: what runs gets the rest."""
@@ -80,31 +81,31 @@ class Worker:
         clock = clock or TrioClock()
         rng = rng or random.Random()  # noqa: S311  (jitter, not secrets)
         queues = PoolQueues(services, pool)
-        self._kit = kit = Kit(
+        self._kit = kit = StageServices(
             name=self.name,
             settings=settings,
             terms=Terms.of(settings),
             clock=clock,
             rng=rng,
             log=log,
-            registrar=Registrar(services.ledger, clock, rng, log),
-            mailbox=Mailbox(queues, services.dead_letters[pool.name], services.results, rng, log),
+            driver=LedgerDriver(services.ledger, clock, rng, log),
+            queue_client=QueueClient(queues, services.dead_letters[pool.name], services.results, rng, log),
             outputs=Outputs(services.store, rng, log),
-            custody=Custody(self._relief),
-            agenda=Agenda(settings.slots, self._hunger),
-            flags=Flags(services.ledger, settings.cancel_poll_seconds, log),
+            inflight=InFlight(self._relief),
+            ready_queue=ReadyQueue(settings.slots, self._hunger),
+            cancellations=Cancellations(services.ledger, settings.cancel_poll_seconds, log),
             metrics=Metrics(settings.fleet, pool.name, clock, rng) if agent else None,
         )
         attempts = Attempts(handlers, settings, clock, log, scratch)
         self._progress = ProgressWatch(scratch, log)
-        self._closing = Closing(kit)
+        self._closing = Finisher(kit)
         self._heartbeat = Heartbeat(kit)
-        self._claims = Claims(kit, self._closing)
-        self._slots = Slots(kit, attempts, self._closing, self._heartbeat)
-        self._surplus = Surplus(kit, self._closing)
-        self._rejects: Batcher[Rejection] = Batcher(kit.mailbox.reject, size=10, age=0.5, idle=lambda: True)
+        self._claims = Claimer(kit, self._closing)
+        self._slots = Executor(kit, attempts, self._closing, self._heartbeat)
+        self._surplus = Rebalancer(kit, self._closing)
+        self._rejects: Batcher[Rejection] = Batcher(kit.queue_client.reject, size=10, age=0.5, idle=lambda: True)
         self._agent = agent
-        self._intake = Intake(
+        self._intake = Receiver(
             kit,
             queues,
             Payloads(services.store, scratch),
@@ -124,25 +125,25 @@ class Worker:
         async with trio.open_nursery() as stages:
             for stage in (self._claims, self._closing, self._heartbeat, self._slots, self._rejects, self._surplus):
                 stages.start_soon(stage.run)
-            stages.start_soon(self._kit.flags.watch, self._active_runs, self._slots.cancel_run)
+            stages.start_soon(self._kit.cancellations.watch, self._active_runs, self._slots.cancel_run)
             stages.start_soon(self._progress.run, self._kit.settings.lease_seconds / 3)
             stages.start_soon(self._await_stop)
             if self._agent:
                 stages.start_soon(self._protection(self._agent).run)
             if metrics := self._kit.metrics:
                 # CloudWatch wants its metrics however little the log is to say.
-                told = replace(self._kit.log, level="info")
-                stages.start_soon(metrics.run, told, self._busy_share, self._claims_lost)
+                on_response = replace(self._kit.log, level="info")
+                stages.start_soon(metrics.run, on_response, self._busy_share, self._claims_lost)
             with self._patience:
                 await self._intake.run()
                 self._drain()
-                await self._kit.custody.empty()
+                await self._kit.inflight.empty()
                 await self._closing.flushed()
                 await self._rejects.empty()
             stages.cancel_scope.cancel()
         if self._patience.cancelled_caught:
             # Nothing is lost: leases and visibility run out, and others take over.
-            self._kit.log.warning("stopped-unfinished", chunks=len(self._kit.custody))
+            self._kit.log.warning("stopped-unfinished", chunks=len(self._kit.inflight))
         self._kit.log.info("ended", claims_lost=self._claims_lost())
 
     async def _await_stop(self) -> None:
@@ -157,31 +158,31 @@ class Worker:
     def _drain(self) -> None:
         if self._slots.draining:
             return
-        self._kit.log.info("draining", chunks=len(self._kit.custody))
-        self._kit.agenda.close()
+        self._kit.log.info("draining", chunks=len(self._kit.inflight))
+        self._kit.ready_queue.close()
         self._claims.draining = True
         self._closing.draining = True
         self._slots.drain()
         self._closing.nudge()
 
     def _protection(self, agent: Agent) -> Protection:
-        custody, intake = self._kit.custody, self._intake
+        inflight, intake = self._kit.inflight, self._intake
         return Protection(
-            agent, lambda: len(custody) > 0, lambda: custody.left, intake.pause, intake.resume, self._kit.log
+            agent, lambda: len(inflight) > 0, lambda: inflight.left, intake.pause, intake.resume, self._kit.log
         )
 
     def _busy_share(self) -> float:
-        return self._kit.agenda.running / self._kit.agenda.slots
+        return self._kit.ready_queue.running / self._kit.ready_queue.slots
 
     def _claims_lost(self) -> int:
         return self._heartbeat.lost + self._closing.lost
 
     def _active_runs(self) -> set[str]:
-        return {key.run for key in self._kit.custody.holdings}
+        return {key.run for key in self._kit.inflight.holdings}
 
     def _relief(self) -> None:
         """A chunk left our hands, perhaps without any slot having had it (cancelled, done before, held elsewhere)."""
-        if self._kit.agenda.free:
+        if self._kit.ready_queue.free:
             self._intake.nudge()
 
     def _hunger(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import trio
 
 from cloudkon.errors import MalformedMessage, ObjectMissing
-from cloudkon.model import Chunk, Parcel
+from cloudkon.model import Chunk, PayloadRef
 from cloudkon.ports import Store
 from cloudkon.wire.payload import unpack
 
@@ -19,7 +19,7 @@ class Payloads:
         self._store = store
         self._scratch = scratch
 
-    async def fetch(self, parcel: Parcel) -> Chunk:
+    async def fetch(self, parcel: PayloadRef) -> Chunk:
         """The chunk of a parcel.
 
         Raises ``MalformedMessage`` where it is gone or is another one, and what the store raises.

@@ -12,7 +12,8 @@ from cloudkon.log import Log
 from cloudkon.model import Delivery, Outgoing
 from cloudkon.ports import BATCH, Queue, QueueOutcome
 from cloudkon.protocol.driver import batched
-from images.worker.queues.pool_queues import PoolQueues
+
+from .pool_queues import PoolQueues
 
 T = TypeVar("T")
 _FIRST_BACKOFF = 0.1
@@ -29,7 +30,7 @@ class Rejection:
     reason: str
 
 
-class Mailbox:
+class QueueClient:
     """One pool's queues and dead-letter queue, and the fleet's result queue, as one worker uses them."""
 
     def __init__(self, queues: PoolQueues, dead_letters: Queue, results: Queue, rng: random.Random, log: Log) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudkon.aws import connect
-from cloudkon.model import Chunk, ChunkState, Progress, Record, Result, TaskState
+from cloudkon.model import Chunk, ChunkRecord, ChunkState, Progress, Result, TaskState
 from cloudkon.ports import Insert, Ledger, Queue, Services
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.settings import Settings
@@ -73,7 +73,7 @@ async def work_off(ledger: Ledger, chunks: list[Chunk], output: Callable[[int], 
                 for task in chunk.tasks()
             )
             results += own
-            done = Record(chunk.key, ChunkState.DONE, "owner", 1, 0, len(chunk), Progress(results=own), int(2e9))
+            done = ChunkRecord(chunk.key, ChunkState.DONE, "owner", 1, 0, len(chunk), Progress(results=own), int(2e9))
             writes.append(Insert(done))
         await ledger.write(writes)
     return results

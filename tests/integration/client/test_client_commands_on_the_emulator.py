@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 import trio
 
-from cloudkon.model import Chunk, ChunkKey, ChunkState, Outgoing, Progress, Record, Result, TaskState
+from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Outgoing, Progress, Result, TaskState
 from cloudkon.ports import Insert
 from cloudkon.wire.message import encode_message
 from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
@@ -25,7 +25,7 @@ def test_failures_are_found_and_retried(client: Client) -> None:
             Result(task.id, TaskState.FAILED, error=f"no file {task.id.seq}", attempts=3, worker="w-1")
             for task in chunks[-1].tasks()
         )
-        done = Record(chunks[-1].key, ChunkState.DONE, "owner", 1, 0, 4, Progress(results=failed), int(2e9))
+        done = ChunkRecord(chunks[-1].key, ChunkState.DONE, "owner", 1, 0, 4, Progress(results=failed), int(2e9))
         await client.services.ledger.write([Insert(done)])
 
     trio.run(work)
@@ -80,7 +80,7 @@ def test_dead_letters_are_reconciled_with_the_ledger(client: Client) -> None:
             chunk = Chunk(ChunkKey("run-x", number, 1), number, ("resize 1",))
             await queue.send([Outgoing(encode_message(chunk), {"reason": "no handler takes 'resize'"})])
         await queue.send([Outgoing("not json")])
-        done = Record(ChunkKey("run-x", 1, 1), ChunkState.DONE, "owner", 1, 0, expires=int(2e9))
+        done = ChunkRecord(ChunkKey("run-x", 1, 1), ChunkState.DONE, "owner", 1, 0, expires=int(2e9))
         await client.services.ledger.write([Insert(done)])
 
     trio.run(fill)

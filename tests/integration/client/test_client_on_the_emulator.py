@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from cloudkon.errors import ObjectMissing
-from cloudkon.model import Outgoing, Parcel
+from cloudkon.model import Outgoing, PayloadRef
 from cloudkon.settings import Settings
 from cloudkon.wire.payload import read_message, unpack
 from cloudkon.wire.report import encode_report
@@ -77,7 +77,7 @@ def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) 
     run_id = client.run("push", "--priority", "high").strip()
     (delivery,) = trio.run(client.services.high_queues["worker"].receive, 10, 2, 60)
     parcel = read_message(delivery.body)
-    assert isinstance(parcel, Parcel)
+    assert isinstance(parcel, PayloadRef)
     address = client.services.store.address(parcel.object_key)
     trio.run(client.services.store.get, address, tmp_path / "payload")
     assert unpack(parcel, (tmp_path / "payload").read_bytes()).key.run == run_id

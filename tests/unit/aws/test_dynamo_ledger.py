@@ -30,7 +30,7 @@ from cloudkon.aws.statements import write_statement
 from cloudkon.aws.table import PAGE_TRIES
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NoFleet, Throttled, Unavailable
 from cloudkon.log import Log
-from cloudkon.model import ChunkKey, ChunkState, PoolRange, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, PoolRange, Run
 from cloudkon.ports import Insert, Update, WriteOutcome
 
 WRITTEN, REFUSED, FAILED = WriteOutcome.WRITTEN, WriteOutcome.REFUSED, WriteOutcome.FAILED
@@ -38,8 +38,8 @@ SHARDS = 4
 RUN = Run("run-1", 10, SHARDS, "d" * 64, (PoolRange("worker", 0, 9), PoolRange("animoto", 9, 2)), 1_800_000_000.1)
 
 
-def record(number: int = 0) -> Record:
-    return Record(ChunkKey("run-1", number, SHARDS), ChunkState.CLAIMED, "token-a", 2, 1_900_000_000_123, tasks=3)
+def record(number: int = 0) -> ChunkRecord:
+    return ChunkRecord(ChunkKey("run-1", number, SHARDS), ChunkState.CLAIMED, "token-a", 2, 1_900_000_000_123, tasks=3)
 
 
 def item(number: int) -> dict[str, Any]:

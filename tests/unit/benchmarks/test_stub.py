@@ -11,11 +11,11 @@ import trio
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency, Quantiles
 from benchmarks.stub.running import Stub
 from cloudkon.errors import NoFleet, ObjectMissing
-from cloudkon.model import ChunkKey, ChunkState, Outgoing, Record, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Outgoing, Run
 from cloudkon.ports import QueueOutcome, Services
 from cloudkon.ports.ledger import Insert, Update, WriteOutcome
 
-MINE = Record(ChunkKey("run", 0, 1), ChunkState.CLAIMED, "me", 1, 1000)
+MINE = ChunkRecord(ChunkKey("run", 0, 1), ChunkState.CLAIMED, "me", 1, 1000)
 
 
 async def test_a_chunk_is_claimed_once(services: Services) -> None:

@@ -10,7 +10,7 @@ import trio
 from client.dead_letters.dead_letters import HIDDEN
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue
-from cloudkon.model import Chunk, ChunkKey, ChunkState, Outgoing, Record
+from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Outgoing
 from cloudkon.ports import Insert, QueueOutcome, Services
 from cloudkon.wire.message import encode_message
 from tests.support.client_doubles import BreakingQueue, chunks_on, json_lines, with_queue
@@ -38,8 +38,8 @@ def dead(services: Services) -> MemoryQueue:
         for begin in range(2, 25, 10):
             await queue.send([letter(number) for number in range(begin, min(25, begin + 10))])
         records = [
-            Record(ChunkKey("r1", 0, 1), ChunkState.DONE, "o", 1, 0, 2),
-            Record(ChunkKey("r1", 1, 1), ChunkState.CLAIMED, "o", 1, 0, 2),
+            ChunkRecord(ChunkKey("r1", 0, 1), ChunkState.DONE, "o", 1, 0, 2),
+            ChunkRecord(ChunkKey("r1", 1, 1), ChunkState.CLAIMED, "o", 1, 0, 2),
         ]
         await services.ledger.write([Insert(record) for record in records])
 

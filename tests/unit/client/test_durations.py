@@ -67,6 +67,6 @@ async def test_an_earlier_run_tells_what_a_words_tasks_take(services: Services, 
     text = "sleep 7\nexec a\nsleep 7\nexec b\n"
     with spooled(text, tmp_path) as spool:
         run = spool.plan("r1", 0.0)
-        await keep_instructions(services.store, run, spool)
+        await keep_instructions(services.store, run, spool.files)
     await record_results(services, run, succeeded(run, range(3)))
     assert await observed_durations(services, run, {"exec", "animoto"}) == {"exec": 1.0}

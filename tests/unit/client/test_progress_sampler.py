@@ -2,7 +2,7 @@ import pytest
 
 from client.follow.progress_sampler import FRESH, Survey
 from cloudkon.memory import MemoryLedger
-from cloudkon.model import ChunkKey, ChunkState, Progress, Record, Result, Run, TaskId, TaskState
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Page, Services
 from tests.support.client_doubles import record_results, succeeded
 
@@ -35,7 +35,7 @@ async def test_a_small_run_is_known_exactly(services: Services) -> None:
         Result(TaskId("r1", 2), TaskState.CANCELLED),
     ]
     await record_results(services, run, done)
-    await services.ledger.write([Insert(Record(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, FAR, tasks=2))])
+    await services.ledger.write([Insert(ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, FAR, tasks=2))])
     survey = Survey(run)
     await survey.read(services.ledger, 1, wall=0.0, now=0.0)
     found = survey.estimate(0.0)
@@ -50,7 +50,7 @@ async def test_a_few_shards_tell_how_far_a_large_run_is(services: Services) -> N
     assert run.shards == 64
     await record_results(services, run, succeeded(run, range(12_000)))
     for number in range(12_000, 12_640):
-        held = Record(ChunkKey("r1", number, run.shards), ChunkState.CLAIMED, "o", 1, FAR)
+        held = ChunkRecord(ChunkKey("r1", number, run.shards), ChunkState.CLAIMED, "o", 1, FAR)
         await services.ledger.write([Insert(held)])
     survey = Survey(run)
     assert survey.estimate(0.0).waiting == 20_000, "nothing is known yet"
@@ -105,7 +105,7 @@ async def test_a_chunk_that_ends_while_its_shard_is_read_counts_once(services: S
     ledger = SmallPages()
     for number in range(20):
         result = Result(TaskId("r1", 2 * number), TaskState.SUCCEEDED)
-        claimed = Record(ChunkKey("r1", number, 1), ChunkState.CLAIMED, "o", 1, FAR, 2, Progress((result,)))
+        claimed = ChunkRecord(ChunkKey("r1", number, 1), ChunkState.CLAIMED, "o", 1, FAR, 2, Progress((result,)))
         await ledger.write([Insert(claimed)])
     survey = Survey(run)
     await survey.read(ledger, 1, wall=0.0, now=0.0)
@@ -114,7 +114,7 @@ async def test_a_chunk_that_ends_while_its_shard_is_read_counts_once(services: S
     for number in range(10):
         done = tuple(Result(TaskId("r1", 2 * number + more), TaskState.SUCCEEDED) for more in (0, 1))
         key = ChunkKey("r1", number, 1)
-        ledger._partitions[key.partition][number] = Record(key, ChunkState.DONE, "o", 1, 0, 2, Progress(done))
+        ledger._partitions[key.partition][number] = ChunkRecord(key, ChunkState.DONE, "o", 1, 0, 2, Progress(done))
     await survey.read(ledger, 1, wall=0.0, now=2.0)
     assert survey.estimate(2.0).succeeded == 20, "half of the shard is read: what is known is as of the last time"
     await survey.read(ledger, 1, wall=0.0, now=3.0)

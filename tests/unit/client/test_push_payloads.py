@@ -11,7 +11,7 @@ from client.push.push import push
 from client.push.staged_workload import spool_workload
 from client.records.pushes import Pushes
 from cloudkon.errors import EXIT_OK, NewerVersion
-from cloudkon.model import Chunk, Outgoing, Parcel
+from cloudkon.model import Chunk, Outgoing, PayloadRef
 from cloudkon.ports import Services
 from cloudkon.wire.message import MESSAGE_LIMIT, decode_message
 from cloudkon.wire.payload import read_message, unpack
@@ -39,7 +39,7 @@ async def test_only_what_is_too_large_goes_through_the_store(
     small, large, last = map(read_message, bodies)
     assert isinstance(small, Chunk)
     assert isinstance(last, Chunk)
-    assert isinstance(large, Parcel)
+    assert isinstance(large, PayloadRef)
     assert (len(large), large.size > MESSAGE_LIMIT) == (1, True)
     assert await stored(services) == [f"payloads/worker/{run}/1.json"] == [large.object_key]
     await services.store.get(services.store.address(large.object_key), path := tmp_path / "payload")

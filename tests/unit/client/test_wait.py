@@ -15,12 +15,12 @@ from cloudkon.memory import MemoryLedger, MemoryQueue, memory_services
 from cloudkon.model import (
     Chunk,
     ChunkKey,
+    ChunkRecord,
     ChunkState,
+    ChunkSummary,
     Delivery,
     Outgoing,
-    Outline,
     Progress,
-    Record,
     Result,
     Run,
     TaskId,
@@ -54,8 +54,8 @@ async def test_tasks_are_counted_by_state(services: Services) -> None:
     ]
     await record_results(services, run, in_run)
     later = 2_000_000_000_000_000
-    held = Record(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, later, tasks=2)
-    released = Record(ChunkKey("r1", 3, 1), ChunkState.CLAIMED, "", 1, 0, tasks=2)
+    held = ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, later, tasks=2)
+    released = ChunkRecord(ChunkKey("r1", 3, 1), ChunkState.CLAIMED, "", 1, 0, tasks=2)
     await services.ledger.write([Insert(held), Insert(released)])
     tally = await check(services, run)
     assert (tally.succeeded, tally.failed, tally.cancelled, tally.running, tally.waiting) == (1, 1, 1, 2, 5)
@@ -212,20 +212,20 @@ class AwayLedger(MemoryLedger):
         super().__init__()
         self.back_at = back_at
 
-    async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
         if trio.current_time() < self.back_at:
             raise Unavailable("connection refused")
-        return await super().outlines(run, shard, first)
+        return await super().summaries(run, shard, first)
 
 
 async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: trio.testing.MockClock) -> None:
     class SlowLedger(MemoryLedger):
         pages = 0
 
-        async def outlines(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+        async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
             self.pages += 1
             await trio.sleep(1)
-            return await super().outlines(run, shard, first)
+            return await super().summaries(run, shard, first)
 
     services = replace(memory_services(), ledger=(ledger := SlowLedger()))
     run = a_run(200_000, chunk=2)
@@ -277,11 +277,11 @@ def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
     run = a_run(2, chunk=2)
     tally = Tally(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
-    record = Record(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
-    tally.add(Outline.of(record), now=4.0)
+    record = ChunkRecord(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
+    tally.add(ChunkSummary.of(record), now=4.0)
     assert (tally.succeeded, tally.running, tally.waiting) == (1, 1, 0)
     lost = Tally(run)
-    lost.add(Outline.of(record), now=6.0)
+    lost.add(ChunkSummary.of(record), now=6.0)
     assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)
 
 

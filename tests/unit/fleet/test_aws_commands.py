@@ -13,8 +13,9 @@ from cloudkon.settings import Settings
 from fleet.cli import commands
 from fleet.cli.status_view import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
-from fleet.target import CloudTarget, Report, target_for
+from fleet.target import CloudTarget, Report
 from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.targets import target_for
 
 STATUS = FleetStatus(
     fleet="some",

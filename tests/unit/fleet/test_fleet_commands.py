@@ -14,7 +14,8 @@ from fleet.cli import commands
 from fleet.cli.output import line_writer
 from fleet.cli.status_view import duration, rendered
 from fleet.status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
-from fleet.target import Report, target_for
+from fleet.target import Report
+from fleet.targets import target_for
 from tests.support.closed_output import ended_unread
 
 STATUS = FleetStatus(

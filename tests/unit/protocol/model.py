@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from cloudkon.model import ChunkKey, ChunkState, Record, Result, TaskId, TaskState
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Result, TaskId, TaskState
 from cloudkon.ports import Insert, Read, Update, Write, WriteOutcome
 from cloudkon.protocol import (
     Claim,
@@ -55,13 +55,13 @@ class Job(NamedTuple):
     machine: Any = None
     claim: Claim | None = None
     asked: tuple[Any, Instant] | None = None
-    record: Record | None = None
+    record: ChunkRecord | None = None
 
 
 class Shelf(NamedTuple):
     """One chunk as the services see it; ``late`` are writes whose callers gave up, and which may still land."""
 
-    record: Record | None
+    record: ChunkRecord | None
     messages: tuple[Message, ...]
     published: frozenset[tuple[Result, ...]] = frozenset()
     late: tuple[tuple[str, Write], ...] = ()
@@ -303,9 +303,11 @@ class Model:
             given_up = job._replace(stage="releasing", machine=machine, asked=None)
             yield "is told to stop while completing", late.with_job(worker, chunk, given_up).after_fault()
 
-    def _told(self, world: World, worker: int, chunk: int, job: Job, answer: WriteOutcome | Record | None) -> World:
+    def _told(
+        self, world: World, worker: int, chunk: int, job: Job, answer: WriteOutcome | ChunkRecord | None
+    ) -> World:
         assert job.asked
-        verdict = job.machine.told(*job.asked, answer)
+        verdict = job.machine.on_response(*job.asked, answer)
         if job.stage == "claiming" and answer in (WriteOutcome.WRITTEN, WriteOutcome.FAILED):
             claims = tuple(n + (w == worker) for w, n in enumerate(world.claims))
             world = world._replace(claims=claims)
@@ -344,7 +346,7 @@ class Model:
             raise Broken("promise 3: a release gave away somebody else's claim")
         return world.with_shelf(chunk, record=write.record), WriteOutcome.WRITTEN
 
-    def _admits(self, stage: str, write: Write, found: Record | None) -> bool:
+    def _admits(self, stage: str, write: Write, found: ChunkRecord | None) -> bool:
         """Whether a conditional write takes effect; a dropped rule makes its condition laxer."""
         if isinstance(write, Insert):
             return found is None

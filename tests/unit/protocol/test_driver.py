@@ -10,9 +10,9 @@ from trio.testing import MockClock
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.log import Log
 from cloudkon.memory import MemoryLedger
-from cloudkon.model import ChunkKey, Record
+from cloudkon.model import ChunkKey, ChunkRecord
 from cloudkon.ports import Write, WriteOutcome
-from cloudkon.protocol import Claimed, Claiming, Done, Held, Machine, Registrar, Terms
+from cloudkon.protocol import Claimed, Claiming, Done, Held, LedgerDriver, StateMachine, Terms
 from cloudkon.protocol.driver import BELIEVED, LONGEST_BACKOFF
 
 TERMS = Terms(lease=60_000, margin=5_000)
@@ -47,7 +47,7 @@ class WatchedLedger(MemoryLedger):
             outcomes.append(fault or (await super().write([write]))[0])
         return outcomes
 
-    async def read(self, keys: Sequence[ChunkKey]) -> list[Record | None]:
+    async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
         self.reads.append((trio.current_time(), len(keys)))
         if isinstance(fault := self.fault(0), Exception):
             raise fault
@@ -60,16 +60,16 @@ def ledger() -> WatchedLedger:
 
 
 @pytest.fixture
-def registrar(ledger: WatchedLedger) -> Registrar:
-    return Registrar(ledger, Clock(), random.Random(1), Log("error", descriptor=-1))
+def driver(ledger: WatchedLedger) -> LedgerDriver:
+    return LedgerDriver(ledger, Clock(), random.Random(1), Log("error", descriptor=-1))
 
 
-def claims(count: int, token: str = "ours") -> list[Machine[Claimed | Held | Done]]:
+def claims(count: int, token: str = "ours") -> list[StateMachine[Claimed | Held | Done]]:
     return [Claiming(ChunkKey("run", number, 1), 1, token, TERMS) for number in range(count)]
 
 
 async def settle(
-    registrar: Registrar, machines: Sequence[Machine[Claimed | Held | Done]], until: float = float("inf")
+    driver: LedgerDriver, machines: Sequence[StateMachine[Claimed | Held | Done]], until: float = float("inf")
 ) -> tuple[Verdicts, list[ChunkKey]]:
     verdicts: Verdicts = {}
 
@@ -77,14 +77,14 @@ async def settle(
         assert verdict.key not in verdicts
         verdicts[verdict.key] = verdict
 
-    unsettled = await registrar.settle(machines, each, until)
+    unsettled = await driver.settle(machines, each, until)
     return verdicts, unsettled
 
 
 async def test_sixty_claims_go_in_three_calls_side_by_side(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    verdicts, unsettled = await settle(registrar, claims(60))
+    verdicts, unsettled = await settle(driver, claims(60))
     assert not unsettled
     assert len(verdicts) == 60
     assert sorted(ledger.writes) == [(0.0, 10), (0.0, 25), (0.0, 25)]
@@ -92,73 +92,73 @@ async def test_sixty_claims_go_in_three_calls_side_by_side(
 
 
 async def test_only_what_was_refused_is_looked_at(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    await settle(registrar, claims(3, "theirs"))
-    verdicts, _ = await settle(registrar, claims(10))
+    await settle(driver, claims(3, "theirs"))
+    verdicts, _ = await settle(driver, claims(10))
     assert [type(verdicts[ChunkKey("run", number, 1)]) for number in range(4)] == [Held, Held, Held, Claimed]
     assert [count for _, count in ledger.reads] == [3]
 
 
 async def test_a_part_that_fails_is_asked_again_and_the_rest_is_not(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda position: WriteOutcome.FAILED if position < 2 and len(ledger.writes) == 1 else None
-    verdicts, _ = await settle(registrar, claims(10))
+    verdicts, _ = await settle(driver, claims(10))
     assert {type(verdict) for verdict in verdicts.values()} == {Claimed}
     assert [count for _, count in ledger.writes] == [10, 2]
-    assert not registrar.failing
+    assert not driver.failing
 
 
 @pytest.mark.parametrize("fault", [Unavailable("no answer"), AccessDenied("no more")])
 async def test_while_all_fails_it_asks_ever_more_rarely_and_says_so(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock, fault: Exception
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock, fault: Exception
 ) -> None:
     ledger.fault = lambda _: fault
-    verdicts, unsettled = await settle(registrar, claims(3), until=120.0)
+    verdicts, unsettled = await settle(driver, claims(3), until=120.0)
     assert not verdicts
     assert len(unsettled) == 3
-    assert registrar.failing
+    assert driver.failing
     assert 120 / LONGEST_BACKOFF < len(ledger.writes) < 120
     assert trio.current_time() < 120 + LONGEST_BACKOFF + 1
 
 
 async def test_a_failure_is_believed_for_a_while_only(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda _: Unavailable("no answer")
-    await settle(registrar, claims(1), until=1.0)
-    assert registrar.failing
+    await settle(driver, claims(1), until=1.0)
+    assert driver.failing
     await trio.sleep(BELIEVED + 0.1)
-    assert not registrar.failing
+    assert not driver.failing
 
 
 async def test_a_success_ends_it_at_once(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda _: Unavailable("no answer")
-    await settle(registrar, claims(1), until=1.0)
+    await settle(driver, claims(1), until=1.0)
     ledger.fault = lambda _: None
-    await settle(registrar, claims(1))
-    assert not registrar.failing
+    await settle(driver, claims(1))
+    assert not driver.failing
 
 
 async def test_a_read_that_fails_is_asked_again(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    await settle(registrar, claims(2, "theirs"))
+    await settle(driver, claims(2, "theirs"))
     ledger.fault = lambda _: Unavailable("no answer") if len(ledger.reads) in (1, 2) else None
-    verdicts, unsettled = await settle(registrar, claims(2))
+    verdicts, unsettled = await settle(driver, claims(2))
     assert {type(verdict) for verdict in verdicts.values()} == {Held}
     assert not unsettled
     assert len(ledger.reads) == 3
 
 
 async def test_verdicts_come_as_soon_as_they_are_there(
-    registrar: Registrar, ledger: WatchedLedger, autojump_clock: MockClock
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda position: WriteOutcome.FAILED if position == 0 and trio.current_time() < 60 else None
     times: list[float] = []
-    await registrar.settle(claims(5), lambda _: times.append(trio.current_time()))
+    await driver.settle(claims(5), lambda _: times.append(trio.current_time()))
     assert times[:4] == [pytest.approx(0.01)] * 4
     assert times[4] >= 60

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloudkon.model import ChunkKey, ChunkState, Progress, Record, Result, TaskId, TaskState
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress, Result, TaskId, TaskState
 from cloudkon.ports import Insert, Read, Update, WriteOutcome
 from cloudkon.protocol import (
     Claim,
@@ -35,8 +35,8 @@ def later(seconds: float, now: Instant = NOW) -> Instant:
     return Instant(now.wall + int(seconds * 1000), now.monotonic + seconds)
 
 
-def record(**changes: object) -> Record:
-    held = Record(KEY, ChunkState.CLAIMED, "ours", 3, NOW.wall + TERMS.lease, 2)
+def record(**changes: object) -> ChunkRecord:
+    held = ChunkRecord(KEY, ChunkState.CLAIMED, "ours", 3, NOW.wall + TERMS.lease, 2)
     return replace(held, **changes)  # type: ignore[arg-type]  # any of its fields
 
 
@@ -48,19 +48,19 @@ def claiming() -> Claiming:
     return Claiming(KEY, 2, "ours", TERMS)
 
 
-def told_of(found: Record | None, at: Instant = NOW) -> object:
+def told_of(found: ChunkRecord | None, at: Instant = NOW) -> object:
     """What a claim makes of the record that it finds."""
     machine = claiming()
-    looking = machine.told(machine.ask(NOW), NOW, REFUSED)
+    looking = machine.on_response(machine.ask(NOW), NOW, REFUSED)
     assert isinstance(looking, Claiming)
     assert looking.ask(at) == Read(KEY)
-    return looking.told(looking.ask(at), at, found)
+    return looking.on_response(looking.ask(at), at, found)
 
 
 def test_a_claim_inserts_a_fresh_record() -> None:
     ask = claiming().ask(NOW)
     assert isinstance(ask, Insert)
-    assert ask.record == Record(
+    assert ask.record == ChunkRecord(
         KEY, ChunkState.CLAIMED, "ours", 1, NOW.wall + 60_000, 2, Progress(), 1000 + LEDGER_DAYS * 86_400
     )
 
@@ -68,7 +68,7 @@ def test_a_claim_inserts_a_fresh_record() -> None:
 def test_an_inserted_claim_is_ours_for_a_lease_less_the_margin() -> None:
     machine = claiming()
     ask = machine.ask(NOW)
-    verdict = machine.told(ask, NOW, WRITTEN)
+    verdict = machine.on_response(ask, NOW, WRITTEN)
     assert isinstance(verdict, Claimed)
     assert isinstance(ask, Insert)
     assert verdict.claim.record == ask.record
@@ -77,23 +77,23 @@ def test_an_inserted_claim_is_ours_for_a_lease_less_the_margin() -> None:
 
 def test_a_claim_that_failed_is_asked_again_and_counts_from_the_ask_that_wrote_it() -> None:
     machine = claiming()
-    again = machine.told(machine.ask(NOW), NOW, FAILED)
+    again = machine.on_response(machine.ask(NOW), NOW, FAILED)
     assert isinstance(again, Claiming)
     ask = again.ask(later(20))
     assert isinstance(ask, Insert)
     assert ask.record.owner == "ours"
-    verdict = again.told(ask, later(20), WRITTEN)
+    verdict = again.on_response(ask, later(20), WRITTEN)
     assert isinstance(verdict, Claimed)
     assert verdict.claim.trusted_until == NOW.monotonic + 20 + 55
 
 
 def test_our_own_claim_whose_answer_was_lost_is_found() -> None:
     machine = claiming()
-    again = machine.told(machine.ask(NOW), NOW, FAILED)
+    again = machine.on_response(machine.ask(NOW), NOW, FAILED)
     assert isinstance(again, Claiming)
-    looking = again.told(again.ask(later(3)), later(3), REFUSED)
+    looking = again.on_response(again.ask(later(3)), later(3), REFUSED)
     assert isinstance(looking, Claiming)
-    verdict = looking.told(looking.ask(later(4)), later(4), record(attempt=1))
+    verdict = looking.on_response(looking.ask(later(4)), later(4), record(attempt=1))
     assert verdict == Claimed(Claim(record(attempt=1), NOW.monotonic + 55))
 
 
@@ -139,7 +139,7 @@ def test_a_lease_that_is_over_is_stolen_exactly_as_it_was_read() -> None:
     assert ask.record.progress == replace(PROGRESS, losses=1)
     assert not ask.admits(replace(left, lease_end=left.lease_end + 1))
     assert not ask.admits(replace(left, state=ChunkState.DONE))
-    verdict = stealing.told(ask, later(1), WRITTEN)
+    verdict = stealing.on_response(ask, later(1), WRITTEN)
     assert isinstance(verdict, Claimed)
     assert verdict.claim.trusted_until == 156.0
 
@@ -165,10 +165,10 @@ def test_a_released_chunk_is_free_at_once_and_no_loss() -> None:
 def test_a_steal_that_somebody_was_faster_at_looks_again() -> None:
     stealing = told_of(record(owner="theirs", lease_end=1))
     assert isinstance(stealing, Claiming)
-    looking = stealing.told(stealing.ask(NOW), NOW, REFUSED)
+    looking = stealing.on_response(stealing.ask(NOW), NOW, REFUSED)
     assert isinstance(looking, Claiming)
     assert looking.ask(NOW) == Read(KEY)
-    assert isinstance(looking.told(looking.ask(NOW), NOW, record(owner="third", attempt=4)), Held)
+    assert isinstance(looking.on_response(looking.ask(NOW), NOW, record(owner="third", attempt=4)), Held)
 
 
 def our_lost_steal(wrote: float, looked: float) -> object:
@@ -176,12 +176,12 @@ def our_lost_steal(wrote: float, looked: float) -> object:
     stealing = told_of(record(owner="theirs", lease_end=1))
     for seconds in (1, 2):
         assert isinstance(stealing, Claiming)
-        stealing = stealing.told(stealing.ask(later(seconds)), later(seconds), FAILED)
+        stealing = stealing.on_response(stealing.ask(later(seconds)), later(seconds), FAILED)
     assert isinstance(stealing, Claiming)
-    looking = stealing.told(stealing.ask(later(3)), later(3), REFUSED)
+    looking = stealing.on_response(stealing.ask(later(3)), later(3), REFUSED)
     assert isinstance(looking, Claiming)
     found = record(attempt=4, lease_end=later(wrote).wall + TERMS.lease, progress=Progress(losses=1))
-    return looking.told(looking.ask(later(looked)), later(looked), found)
+    return looking.on_response(looking.ask(later(looked)), later(looked), found)
 
 
 @pytest.mark.parametrize("wrote", [1, 2])
@@ -207,7 +207,7 @@ def test_a_renewal_writes_progress_and_a_later_end_fenced_on_owner_and_attempt()
     assert (ask.owner, ask.attempt, ask.state, ask.lease_end) == ("ours", 3, ChunkState.CLAIMED, None)
     assert ask.record.lease_end == ask.lease_not_after == NOW.wall + 80_000
     assert ask.record.progress == PROGRESS
-    assert machine.told(ask, later(20), WRITTEN) == Renewed(Claim(ask.record, 175.0))
+    assert machine.on_response(ask, later(20), WRITTEN) == Renewed(Claim(ask.record, 175.0))
 
 
 def test_a_renewal_after_the_clock_went_back_still_makes_the_lease_longer() -> None:
@@ -220,7 +220,7 @@ def test_a_renewal_that_takes_effect_late_is_refused() -> None:
     first = Renewing(claim(), PROGRESS, TERMS)
     late = first.ask(later(20))
     assert isinstance(late, Update)
-    again = first.told(late, later(20), FAILED)
+    again = first.on_response(late, later(20), FAILED)
     assert isinstance(again, Renewing)
     ask = again.ask(Instant(NOW.wall, 125.0))
     assert isinstance(ask, Update)
@@ -232,7 +232,7 @@ def test_a_renewal_that_takes_effect_late_is_refused() -> None:
 
 def test_a_refused_renewal_looks_who_has_it() -> None:
     machine = Renewing(claim(), PROGRESS, TERMS)
-    looking = machine.told(machine.ask(NOW), NOW, REFUSED)
+    looking = machine.on_response(machine.ask(NOW), NOW, REFUSED)
     assert isinstance(looking, Renewing)
     assert looking.ask(NOW) == Read(KEY)
     for found in (
@@ -242,15 +242,15 @@ def test_a_refused_renewal_looks_who_has_it() -> None:
         record(owner="", lease_end=0),
         record(state=ChunkState.DONE),
     ):
-        assert looking.told(looking.ask(NOW), NOW, found) == Lost(KEY, found)
+        assert looking.on_response(looking.ask(NOW), NOW, found) == Lost(KEY, found)
 
 
 def test_a_renewal_refused_by_our_own_later_one_goes_above_it() -> None:
     machine = Renewing(claim(), PROGRESS, TERMS)
-    looking = machine.told(machine.ask(NOW), NOW, REFUSED)
+    looking = machine.on_response(machine.ask(NOW), NOW, REFUSED)
     assert isinstance(looking, Renewing)
     found = record(lease_end=NOW.wall + 500_000)
-    again = looking.told(looking.ask(NOW), NOW, found)
+    again = looking.on_response(looking.ask(NOW), NOW, found)
     assert isinstance(again, Renewing)
     ask = again.ask(NOW)
     assert isinstance(ask, Update)
@@ -270,28 +270,28 @@ def test_a_completion_writes_done_under_our_token() -> None:
         None,
     )
     assert (ask.record.state, ask.record.owner, ask.record.progress) == (ChunkState.DONE, "ours", PROGRESS)
-    assert machine.told(ask, later(5), WRITTEN) == Recorded(ask.record)
+    assert machine.on_response(ask, later(5), WRITTEN) == Recorded(ask.record)
 
 
 def test_a_completion_that_failed_is_asked_again() -> None:
     machine = Completing(claim(), PROGRESS, TERMS)
-    assert machine.told(machine.ask(NOW), NOW, FAILED) == machine
+    assert machine.on_response(machine.ask(NOW), NOW, FAILED) == machine
 
 
 def test_a_refused_completion_reads_back() -> None:
     machine = Completing(claim(), PROGRESS, TERMS)
-    looking = machine.told(machine.ask(NOW), NOW, REFUSED)
+    looking = machine.on_response(machine.ask(NOW), NOW, REFUSED)
     assert isinstance(looking, Completing)
     assert looking.ask(NOW) == Read(KEY)
     ours = record(state=ChunkState.DONE, progress=PROGRESS)
-    assert looking.told(looking.ask(NOW), NOW, ours) == Recorded(ours)
+    assert looking.on_response(looking.ask(NOW), NOW, ours) == Recorded(ours)
     for found in (
         None,
         record(owner="theirs", attempt=4),
         record(owner="theirs", attempt=4, state=ChunkState.DONE),
         record(owner="", lease_end=0),
     ):
-        assert looking.told(looking.ask(NOW), NOW, found) == Lost(KEY, found)
+        assert looking.on_response(looking.ask(NOW), NOW, found) == Lost(KEY, found)
 
 
 def test_a_release_clears_owner_lease_and_suspect_and_keeps_the_progress() -> None:
@@ -301,13 +301,13 @@ def test_a_release_clears_owner_lease_and_suspect_and_keeps_the_progress() -> No
     assert (ask.owner, ask.attempt, ask.state) == ("ours", 3, ChunkState.CLAIMED)
     assert ask.record.released
     assert (ask.record.owner, ask.record.attempt, ask.record.progress) == ("", 3, PROGRESS)
-    assert machine.told(ask, NOW, WRITTEN) == Released(KEY)
+    assert machine.on_response(ask, NOW, WRITTEN) == Released(KEY)
 
 
 def test_a_refused_release_is_over_too_and_a_failed_one_is_asked_again() -> None:
     machine = Releasing(claim(), PROGRESS, TERMS)
-    assert machine.told(machine.ask(NOW), NOW, REFUSED) == Released(KEY)
-    assert machine.told(machine.ask(NOW), NOW, FAILED) == machine
+    assert machine.on_response(machine.ask(NOW), NOW, REFUSED) == Released(KEY)
+    assert machine.on_response(machine.ask(NOW), NOW, FAILED) == machine
 
 
 def test_after_a_release_a_late_renewal_and_a_late_completion_are_refused() -> None:

@@ -2,18 +2,18 @@
 
 import trio
 
-from cloudkon.model import Chunk, ChunkKey, ChunkState, Delivery, Progress, Record, Result, TaskId, TaskState
+from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Delivery, Progress, Result, TaskId, TaskState
 from cloudkon.protocol import Claim
-from images.worker.pipeline.claimed_chunk import Arrival, Holding, Stage
-from images.worker.pipeline.inflight import Custody
+from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from images.worker.pipeline.inflight import InFlight
 
 KEY = ChunkKey("run", 3, 1)
 CHUNK = Chunk(KEY, 30, ("work 1", "work 2", "work 3"))
 
 
-def holding(progress: Progress | None = None) -> Holding:
-    record = Record(KEY, ChunkState.CLAIMED, "token", 1, 0, 3, progress or Progress())
-    return Holding(Arrival.of(CHUNK, Delivery("a", "a#1", ""), 10.0), Claim(record, 100.0))
+def holding(progress: Progress | None = None) -> ClaimedChunk:
+    record = ChunkRecord(KEY, ChunkState.CLAIMED, "token", 1, 0, 3, progress or Progress())
+    return ClaimedChunk(ReceivedChunk.of(CHUNK, Delivery("a", "a#1", ""), 10.0), Claim(record, 100.0))
 
 
 def result(seq: int, output: str = "done") -> Result:
@@ -66,17 +66,17 @@ def test_cancelling_gives_what_does_not_run_its_result_and_stops_the_rest() -> N
 
 
 async def test_custody_knows_all_that_is_in_hand() -> None:
-    custody = Custody(lambda: None)
+    inflight = InFlight(lambda: None)
     one = holding()
-    custody.arrivals[KEY] = one.arrival
-    assert (len(custody), custody.queued, custody.find(KEY)) == (1, 3, one.arrival)
-    custody.claimed(one)
+    inflight.arrivals[KEY] = one.arrival
+    assert (len(inflight), inflight.queued, inflight.find(KEY)) == (1, 3, one.arrival)
+    inflight.claimed(one)
     one.pending.popleft()
-    assert (len(custody), custody.queued, custody.find(KEY)) == (1, 2, one.arrival)
-    assert list(custody.hidden()) == [one.arrival]
+    assert (len(inflight), inflight.queued, inflight.find(KEY)) == (1, 2, one.arrival)
+    assert list(inflight.hidden()) == [one.arrival]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(custody.empty)
+        nursery.start_soon(inflight.empty)
         await trio.testing.wait_all_tasks_blocked()
-        custody.forget(KEY)
-    assert custody.find(KEY) is None
-    custody.forget(KEY)
+        inflight.forget(KEY)
+    assert inflight.find(KEY) is None
+    inflight.forget(KEY)

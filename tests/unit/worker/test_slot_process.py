@@ -16,7 +16,7 @@ from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.settings import Settings
-from images.worker.execution.outcome import Ending
+from images.worker.execution.outcome import HandlerOutcome
 from images.worker.execution.slot_process import open_slot_process
 from images.worker.pipeline.worker import Worker
 from tests.support import patience
@@ -112,8 +112,8 @@ async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_pa
     context = Context(TaskId("run", 7), 1, "token", 0.0, str(tmp_path), Settings(), Log("error"))
     with trio.fail_after(PATIENCE):
         async with open_slot_process(Settings(), Log("error")) as process:
-            assert await process.run(slow_handlers.echo, text, context) == Ending(text)
-            assert await process.run(slow_handlers.echo, "short", context) == Ending("short")
+            assert await process.run(slow_handlers.echo, text, context) == HandlerOutcome(text)
+            assert await process.run(slow_handlers.echo, "short", context) == HandlerOutcome("short")
 
 
 async def test_a_handler_that_can_not_be_found_in_another_process_is_told_so(fleet: Fleet) -> None:

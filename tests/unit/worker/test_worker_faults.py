@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import AccessDenied, MalformedMessage
-from cloudkon.model import ChunkKey, ChunkState, Record, TaskState
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, TaskState
 from cloudkon.ports import Insert, QueueOutcome, Update, Write, WriteOutcome
 from tests.support.fault_injection import Call, Fate, by_chance, in_turn, unheard, unkind
 from tests.support.memory_fleet import Fleet, until
@@ -170,7 +170,7 @@ async def test_an_item_that_cannot_be_read_holds_up_no_other_chunk(fleet: Fleet,
 
     run = await fleet.push(*["work 1"] * 20)
     fleet.ledger.around["read"] = broken
-    await fleet.ledger.write([Insert(Record(ChunkKey(run.id, 0, 1), ChunkState.CLAIMED, "newer", 1, 2**53))])
+    await fleet.ledger.write([Insert(ChunkRecord(ChunkKey(run.id, 0, 1), ChunkState.CLAIMED, "newer", 1, 2**53))])
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker(slots=20))
         await until(lambda: len(fleet.work.starts) == 19, within=30)

@@ -5,7 +5,7 @@ from trio.testing import MockClock
 
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from images.worker.pipeline.poller import Door
+from images.worker.pipeline.poller import Poller
 from tests.support.fault_injection import Call
 from tests.support.memory_fleet import Fleet, Work, until
 
@@ -170,7 +170,7 @@ async def test_an_idle_worker_sleeps(fleet: Fleet, autojump_clock: MockClock) ->
         looks = 0
         wanted = worker._intake._wanted
 
-        def counted(door: Door, now: float) -> int:
+        def counted(door: Poller, now: float) -> int:
             nonlocal looks
             looks += 1
             return wanted(door, now)

@@ -8,18 +8,19 @@ from threading import Lock
 from typing import IO
 from weakref import WeakValueDictionary
 
-from client.api.fleet_connection import Link
-from client.push.capacity_check import crowding, on_embedded_emulator
-from client.push.chunking import AUTO, auto_chunk_size, observed_in_last_run
-from client.push.durations import Durations
-from client.push.push import PushEvents, push
-from client.push.staged_workload import Spool, spool_workload
-from client.push.waking import wake_for
-from client.records.pushes import Pushes
 from cloudkon.errors import InvalidInput, InvalidInstruction
 from cloudkon.model import Priority, Run
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
+
+from ..push.capacity_check import crowding, on_embedded_emulator
+from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
+from ..push.durations import Durations
+from ..push.push import PushEvents, push
+from ..push.staged_workload import Spool, spool_workload
+from ..push.waking import wake_for
+from ..records.pushes import Pushes
+from .fleet_connection import Link
 
 LOG = logging.getLogger("cloudkon")
 _TAKING = Lock()
