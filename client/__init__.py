@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from .api.futures import TaskFailed, TaskFuture
     from .api.portal import FleetClosed
     from .follow.overview import PoolView, RunView
-    from .follow.run_counts import Tally
+    from .follow.run_counts import RunCounts
+    from .follow.run_counts import RunCounts as Tally
     from .follow.stranded import RunStranded
-    from .results.failures import Kind
+    from .results.failures import FailureKind
+    from .results.failures import FailureKind as Kind
     from .results.pull import Pulled
     from .results.selection import Selection
 
 __all__ = [
+    "FailureKind",
     "Fleet",
     "FleetClosed",
     "FleetRun",
@@ -25,6 +28,7 @@ __all__ = [
     "PoolView",
     "Pulled",
     "Result",
+    "RunCounts",
     "RunStranded",
     "RunView",
     "Selection",
@@ -34,18 +38,21 @@ __all__ = [
     "TaskState",
 ]
 
+_OLD_NAMES = {"Kind": "FailureKind", "Tally": "RunCounts"}
+"""What scripts may still call them."""
+
 _HOMES = {
     "Fleet": ".api.fleet",
     "FleetClosed": ".api.portal",
     "FleetRun": ".api.fleet_run",
-    "Kind": ".results.failures",
+    "FailureKind": ".results.failures",
     "PoolView": ".follow.overview",
     "Pulled": ".results.pull",
     "Result": "cloudkon.model",
     "RunStranded": ".follow.stranded",
     "RunView": ".follow.overview",
     "Selection": ".results.selection",
-    "Tally": ".follow.run_counts",
+    "RunCounts": ".follow.run_counts",
     "TaskFailed": ".api.futures",
     "TaskFuture": ".api.futures",
     "TaskState": "cloudkon.model",
@@ -55,6 +62,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a name of the interface."""
+    name = _OLD_NAMES.get(name, name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name], __name__), name)

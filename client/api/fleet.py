@@ -26,7 +26,7 @@ from cloudkon.settings import Settings
 from ..follow.overview import PoolView, RunView, latest_runs, pools
 from ..records.runs import find_run
 from ..slideshows.pictures import find_pictures, upload_found
-from .fleet_connection import Link
+from .fleet_connection import FleetConnection
 from .fleet_run import FleetRun
 from .futures import output_of
 from .portal import Portal
@@ -64,7 +64,7 @@ class Fleet:
         chosen = settings or Settings.from_environment()
         connected = services or _connect(chosen)
         portal = Portal()
-        self._link = Link(chosen, connected, portal)
+        self._link = FleetConnection(chosen, connected, portal)
         self._files = ExitStack()
         self._close = finalize(self, _close, portal, self._files)
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class FleetConnection:
     """One fleet, callable from any thread."""
 
     settings: Settings

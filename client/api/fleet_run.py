@@ -11,17 +11,17 @@ from cloudkon.model import Result, Run, TaskId
 from cloudkon.ports import Services
 
 from ..dead_letters.dead_letters import DeadLetter
-from ..follow.result_stream import LOG, Feed
-from ..follow.run_counts import Tally
+from ..follow.result_stream import LOG, ResultStream
+from ..follow.run_counts import RunCounts
 from ..follow.stranded import RunStranded, missing
 from ..follow.wait import check, wait_for
 from ..records.runs import cancel
-from ..results.failures import Failures, Kind
+from ..results.failures import FailureKind, Failures
 from ..results.pull import Pulled, pull
 from ..results.results import results
 from ..results.retry import failed, lost, write_chosen
 from ..results.selection import Selection, selected
-from .fleet_connection import Link
+from .fleet_connection import FleetConnection
 from .following import follow
 from .futures import TaskFuture
 from .submission import submit
@@ -34,7 +34,7 @@ class FleetRun:
     by its id, in the order of the tasks' numbers, which is the same as long as one pool runs all of it.
     """
 
-    def __init__(self, link: Link, run: Run, order: Sequence[int] | None = None) -> None:
+    def __init__(self, link: FleetConnection, run: Run, order: Sequence[int] | None = None) -> None:
         """``order`` is each instruction's task number, where these are not simply 0, 1, 2 and so on."""
         self._link = link
         self._run = run
@@ -70,7 +70,7 @@ class FleetRun:
         Raises ``TimeoutError`` after so many seconds, or up to two later, ``RunStranded`` when all that is missing has
         been dead letters for a minute, and what the services raise.
         """
-        feed = Feed(self._link.services, self._run)
+        feed = ResultStream(self._link.services, self._run)
         left = _countdown(timeout)
         while some := self._link.call(lambda _: feed.more(), self._go_on, left()):
             yield from some
@@ -102,16 +102,16 @@ class FleetRun:
         called one after the other, and may use the fleet. Where following fails, all that is left fails with it.
         """
         by_seq = [TaskFuture(TaskId(self.id, seq)) for seq in range(len(self))]
-        self._link.portal.start(lambda: follow(Feed(self._link.services, self._run), by_seq))
+        self._link.portal.start(lambda: follow(ResultStream(self._link.services, self._run), by_seq))
         return [by_seq[seq] for seq in self._order]
 
-    def check(self) -> Tally:
+    def check(self) -> RunCounts:
         """Count the tasks by state."""
         return self._link.call(lambda services: check(services, self._run), self._go_on)
 
     def wait(
-        self, timeout: float | None = None, on_tally: Callable[[Tally, int], None] = lambda _tally, _ended: None
-    ) -> Tally:
+        self, timeout: float | None = None, on_tally: Callable[[RunCounts, int], None] = lambda _tally, _ended: None
+    ) -> RunCounts:
         """Wait until the run has ended, and count its tasks by state. Raises ``TimeoutError`` after so many seconds.
 
         ``on_tally`` is told each count on the way, and how many tasks ended by all that is known. Raises
@@ -124,15 +124,15 @@ class FleetRun:
         def warn(tasks: int) -> None:
             LOG.warning(missing(self._run, tasks))
 
-        async def work(services: Services) -> Tally:
+        async def work(services: Services) -> RunCounts:
             return await wait_for(services, self._run, on_tally, on_stranded=give_up, on_missing=warn)
 
         return self._link.call(work, self._go_on, timeout)
 
-    def failures(self) -> list[Kind]:
+    def failures(self) -> list[FailureKind]:
         """The failed tasks by what their errors say, the most frequent kind first, with an example of each."""
 
-        async def work(services: Services) -> list[Kind]:
+        async def work(services: Services) -> list[FailureKind]:
             found = Failures()
             async for result in results(services.ledger, self._run):
                 found.add(result)

@@ -6,12 +6,12 @@ import trio
 
 from cloudkon.model import Result
 
-from ..follow.result_stream import Feed
+from ..follow.result_stream import ResultStream
 from .futures import TaskFuture
 from .portal import FleetClosed
 
 
-async def follow(feed: Feed, futures: Sequence[TaskFuture]) -> None:
+async def follow(feed: ResultStream, futures: Sequence[TaskFuture]) -> None:
     """Settle each task's future, by number, until the run has ended; never leaves one that will not be settled."""
     reason: BaseException | None = FleetClosed()
     try:

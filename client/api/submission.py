@@ -17,10 +17,10 @@ from ..push.capacity_check import crowding, on_embedded_emulator
 from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from ..push.durations import Durations
 from ..push.push import PushEvents, push
-from ..push.staged_workload import Spool, spool_workload
+from ..push.staged_workload import StagedWorkload, stage_workload
 from ..push.waking import wake_for
 from ..records.pushes import Pushes
-from .fleet_connection import Link
+from .fleet_connection import FleetConnection
 
 LOG = logging.getLogger("cloudkon")
 _TAKING = Lock()
@@ -45,7 +45,7 @@ def write_instructions(instructions: Iterable[str], workload: IO[bytes]) -> None
 
 
 def submit(
-    link: Link,
+    link: FleetConnection,
     workload: IO[bytes],
     name: str,
     *,
@@ -65,7 +65,7 @@ def submit(
     if priority not in list(Priority):
         raise InvalidInput(f"priority {priority!r:.20}", "there is no such one", "Known: " + ", ".join(Priority))
     durations = Durations(duration)
-    with spool_workload(
+    with stage_workload(
         workload,
         name,
         link.settings.state_dir,
@@ -92,7 +92,7 @@ def submit(
             return link.call(work, GO_ON)
 
 
-def _turn(pushes: Pushes, spool: Spool) -> Lock:
+def _turn(pushes: Pushes, spool: StagedWorkload) -> Lock:
     """Held while a workload is sent: threads of this program that push the same one take turns, with a run each."""
     with _TAKING:
         return _TURNS.setdefault((pushes, spool.record_name, spool.chunk_size), Lock())

@@ -14,7 +14,7 @@ from pathlib import Path
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError, UnknownRun
 
 from ..api.fleet import Fleet
-from ..follow.run_counts import Tally
+from ..follow.run_counts import RunCounts
 from ..push.workload import write_workload
 from ..slideshows.slideshows import slideshow_instructions
 from .experiments import PICTURES, Cell, Experiment
@@ -112,7 +112,7 @@ class Bench:
             raise
         return self._found(cell, tally, slots)
 
-    def _found(self, cell: Cell, tally: Tally, slots: int) -> Finding:
+    def _found(self, cell: Cell, tally: RunCounts, slots: int) -> Finding:
         asked = cell.experiment.milliseconds
         busy = tally.busy_seconds if asked is None else tally.succeeded * asked / 1000
         # One task that does nothing may take no measurable time.

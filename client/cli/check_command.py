@@ -8,7 +8,7 @@ from cloudkon.model import Run
 from cloudkon.ports import Services
 
 from ..dead_letters.dead_letters import DeadLetter
-from ..follow.run_counts import Tally
+from ..follow.run_counts import RunCounts
 from ..follow.stranded import missing
 from ..follow.wait import check as count_once
 from ..follow.wait import wait_for
@@ -44,7 +44,7 @@ def check(session: Session, run: str | None, *, wait: bool, as_json: bool) -> in
       python -m client check 3752369e039 --json | jq .failed
     """  # noqa: D301  (click's mark for text that keeps its lines)
 
-    async def work(services: Services) -> Tally:
+    async def work(services: Services) -> RunCounts:
         found = await find_run(services.ledger, run, session.pushes)
         return await (_wait(services, found) if wait else _count(services, found))
 
@@ -52,17 +52,17 @@ def check(session: Session, run: str | None, *, wait: bool, as_json: bool) -> in
     return report_tally(tally, as_json=as_json)
 
 
-async def _count(services: Services, run: Run) -> Tally:
+async def _count(services: Services, run: Run) -> RunCounts:
     with progress_bar("reading the ledger", run.shards) as bar:
         return await count_once(services, run, on_shard=bar.advance)
 
 
-async def _wait(services: Services, run: Run) -> Tally:
+async def _wait(services: Services, run: Run) -> RunCounts:
     with progress_bar("waiting", run.count) as bar:
         quiet_since: float | None = time.monotonic()
         recorded, lost, told = 0, False, False
 
-        def show(tally: Tally, ended: int) -> None:
+        def show(tally: RunCounts, ended: int) -> None:
             nonlocal quiet_since, recorded, lost
             if tally.ended < recorded and not lost:
                 lost = True

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 
-from ..follow.run_counts import Tally
+from ..follow.run_counts import RunCounts
 
 
 def say(text: str) -> None:
@@ -72,7 +72,7 @@ def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
         yield Bar(progress, what, total)
 
 
-def tally_as_json(tally: Tally) -> dict[str, object]:
+def tally_as_json(tally: RunCounts) -> dict[str, object]:
     """A tally as ``check --json`` writes it; times in seconds."""
     rate = tally.tasks_per_second
     return {
@@ -90,7 +90,7 @@ def tally_as_json(tally: Tally) -> dict[str, object]:
     }
 
 
-def show_tally(tally: Tally) -> None:
+def show_tally(tally: RunCounts) -> None:
     """Print a tally as a table."""
     rate = tally.tasks_per_second
     columns = {"tasks": f"{tally.run.count:,}"}
@@ -107,7 +107,7 @@ def show_tally(tally: Tally) -> None:
     console.print(_fitting_table(console, f"run {tally.run.id}", columns))
 
 
-def report_tally(tally: Tally, *, as_json: bool) -> int:
+def report_tally(tally: RunCounts, *, as_json: bool) -> int:
     """Print a tally, say where failures are told, and give the exit code: 0 if every task succeeded."""
     if as_json:
         click.echo(json.dumps(tally_as_json(tally)))

@@ -12,10 +12,10 @@ from cloudkon.model import Run
 from cloudkon.ports import Services
 
 from ..follow.wait import check
-from ..push.staged_workload import spool_workload
+from ..push.staged_workload import stage_workload
 from ..records.archive import kept_instructions
 from ..records.runs import find_run
-from ..results.failures import Failures, Kind
+from ..results.failures import FailureKind, Failures
 from ..results.results import printable, results
 from ..results.retry import Choice, write_chosen
 from ..results.retry import failed as failed_ones
@@ -77,7 +77,7 @@ async def _instructions(services: Services, run: Run, failures: Failures) -> Exa
     return {}
 
 
-def _kind_text(kind: Kind, instruction: str) -> str:
+def _kind_text(kind: FailureKind, instruction: str) -> str:
     example = kind.example
     lines = [
         f"{counted(kind.count, 'task')}: {printable(kind.pattern)}",
@@ -87,7 +87,7 @@ def _kind_text(kind: Kind, instruction: str) -> str:
     return "\n".join([*lines, *([f"  {printable(instruction)}"] if instruction else [])])
 
 
-def _kind_json(kind: Kind, instruction: str) -> dict[str, object]:
+def _kind_json(kind: FailureKind, instruction: str) -> dict[str, object]:
     example = kind.example
     return {
         "count": kind.count,
@@ -133,7 +133,7 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
 
         parent = session.run(choose, GO_ON)
         workload.seek(0)
-        with spool_workload(
+        with stage_workload(
             workload,
             f"failed tasks of run {parent.id}",
             session.settings.state_dir,

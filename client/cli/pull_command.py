@@ -9,7 +9,7 @@ from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Run
 from cloudkon.ports import Services
 
-from ..follow.run_counts import Tally
+from ..follow.run_counts import RunCounts
 from ..follow.wait import check
 from ..records.runs import find_run
 from ..results.gallery import gather, keep_page
@@ -38,7 +38,7 @@ def pull(session: Session, run: str | None, destination: Path, *, gallery: bool)
     """  # noqa: D301  (click's mark for text that keeps its lines)
     with progress_bar("pulling") as bar:
 
-        async def work(services: Services) -> tuple[Pulled, Tally, Path | None]:
+        async def work(services: Services) -> tuple[Pulled, RunCounts, Path | None]:
             found = await find_run(services.ledger, run, session.pushes)
             pulled = await pull_objects(services, found, destination, bar.advance, posters=gallery)
             page = await _write_gallery(services, found, destination) if gallery else None
@@ -58,7 +58,7 @@ async def _write_gallery(services: Services, run: Run, destination: Path) -> Pat
     return await trio.to_thread.run_sync(keep_page, destination, page(gathered))
 
 
-def _report(pulled: Pulled, tally: Tally, destination: Path) -> int:
+def _report(pulled: Pulled, tally: RunCounts, destination: Path) -> int:
     say(f"{destination}: {counted(pulled.fetched, 'new file')}, {pulled.present:,} were there")
     if not tally.complete:
         say(f"{tally.run.count - tally.ended:,} tasks of run {tally.run.id} have not ended: pull again later")

@@ -25,7 +25,7 @@ from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from ..push.durations import Durations, parse_duration
 from ..push.push import Pushed, PushEvents, push_again
 from ..push.push import push as push_new
-from ..push.staged_workload import Spool, spool_workload
+from ..push.staged_workload import StagedWorkload, stage_workload
 from ..push.template import Template
 from ..push.waking import wake_for
 from ..push.workload import choose_workload
@@ -93,7 +93,7 @@ def push(  # noqa: PLR0913  (an argument an option)
         stream, name = stack.enter_context(_open_source(session, workload, held))
         with progress_bar("checking") as bar:
             spooled = stack.enter_context(
-                spool_workload(
+                stage_workload(
                     stream,
                     name,
                     settings.state_dir,
@@ -115,7 +115,7 @@ def push(  # noqa: PLR0913  (an argument an option)
     report_push(pushed, as_json=as_json)
 
 
-def _as_pushed(spool: Spool, held: Run | None, priority: str | None, *, kept: bool) -> Spool:
+def _as_pushed(spool: StagedWorkload, held: Run | None, priority: str | None, *, kept: bool) -> StagedWorkload:
     """The workload with what belongs to its run: the one that is pushed again, or a new one."""
     if held is None:
         return replace(spool, priority=Priority(priority or Priority.NORMAL))
@@ -139,7 +139,7 @@ def _chunk_size(given: str | None) -> int | None:
     return size
 
 
-def _auto_chunk_size(session: Session, spool: Spool, durations: Durations) -> int:
+def _auto_chunk_size(session: Session, spool: StagedWorkload, durations: Durations) -> int:
     def observe() -> dict[str, float]:
         return session.run(lambda services: observed_in_last_run(services, session.pushes, durations), GO_ON)
 
@@ -199,7 +199,7 @@ def _find_held(session: Session, run_id: str | None, chunk: int | None, priority
     return held
 
 
-def push_spooled(session: Session, spool: Spool, held: Run | None = None) -> Pushed:
+def push_spooled(session: Session, spool: StagedWorkload, held: Run | None = None) -> Pushed:
     """Push a checked workload as a new run, or the messages of the run ``held`` again."""
     for other in session.pushes.others(spool.record_name, spool.chunk_size):
         say(f"warning: a push of this workload with another --chunk broke off (run {other}); this is another run")

@@ -8,11 +8,11 @@ from cloudkon.prices import prices
 
 from ..costs import estimate_cost
 from ..push.durations import Durations
-from ..push.staged_workload import Spool
+from ..push.staged_workload import StagedWorkload
 from .formatting import counted, lasting, sized
 
 
-def show_plan(spool: Spool, durations: Durations, *, as_json: bool) -> None:
+def show_plan(spool: StagedWorkload, durations: Durations, *, as_json: bool) -> None:
     """Print it on standard output."""
     run = spool.plan("planned", 0.0)
     cost = estimate_cost(run.count, run.chunk_count, spool.size, durations.work or 0.0)

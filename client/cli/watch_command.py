@@ -13,8 +13,8 @@ from cloudkon.errors import CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
 
-from ..follow.run_counts import Tally
-from ..follow.watch import EVERY, Sight, Watch
+from ..follow.run_counts import RunCounts
+from ..follow.watch import EVERY, RunSnapshot, Watch
 from ..records.archive import Instructions, kept_instructions
 from ..records.runs import find_run
 from .display import report_tally
@@ -24,7 +24,7 @@ from .watch_view import as_line, as_picture, named_tasks
 
 SHORTEST = 1.0
 """Seconds between two looks at the least."""
-Show = Callable[[Sight], Awaitable[None]]
+Show = Callable[[RunSnapshot], Awaitable[None]]
 
 
 @click.command()
@@ -50,7 +50,7 @@ def watch(session: Session, run: str | None, *, every: float, as_json: bool) -> 
     if not every >= SHORTEST:
         raise InvalidInput(f"--every {every:g}", f"it must be at least {SHORTEST:g}")
 
-    async def work(services: Services) -> Tally:
+    async def work(services: Services) -> RunCounts:
         found = await find_run(services.ledger, run, session.pushes)
         async with _shown(services, found, as_json=as_json) as show:
             return await Watch(services, found, priced=session.settings.target == "aws").follow(show, every)
@@ -64,7 +64,7 @@ async def _shown(services: Services, run: Run, *, as_json: bool) -> AsyncIterato
     console = Console(highlight=False)
     if as_json or not console.is_terminal or console.is_dumb_terminal:
 
-        async def print_line(sight: Sight) -> None:
+        async def print_line(sight: RunSnapshot) -> None:
             await trio.lowlevel.checkpoint()
             click.echo(json.dumps(sight_as_json(sight)) if as_json else as_line(sight))
 
@@ -74,7 +74,7 @@ async def _shown(services: Services, run: Run, *, as_json: bool) -> AsyncIterato
         names = _Names(services, run, stack)
         live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
 
-        async def draw(sight: Sight) -> None:
+        async def draw(sight: RunSnapshot) -> None:
             live.update(as_picture(sight, names.known, console.width), refresh=True)
             if await names.learn(sight):
                 live.update(as_picture(sight, names.known, console.width), refresh=True)
@@ -93,7 +93,7 @@ class _Names:
         self._instructions: Instructions | None = None
         self._asked = False
 
-    async def learn(self, sight: Sight) -> bool:
+    async def learn(self, sight: RunSnapshot) -> bool:
         """Look up what is not known yet; tell whether something was learned."""
         shown = named_tasks(sight)
         missing = [number for number in shown if number not in self.known]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cloudkon.model import Result
 
-from ..follow.watch import HEARD_SECONDS, Sight
+from ..follow.watch import HEARD_SECONDS, RunSnapshot
 from ..results.results import printable
 from .formatting import clock_time, counted, lasting
 
@@ -20,7 +20,7 @@ SILENCE = 20.0
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def as_line(sight: Sight) -> str:
+def as_line(sight: RunSnapshot) -> str:
     """A sight as one line, for logs and pipes."""
     parts = [clock_time(sight.at), _progress(sight)]
     parts += [f"{sight.counts.running:,} running"] if sight.counts.running else []
@@ -31,7 +31,7 @@ def as_line(sight: Sight) -> str:
     return "  ".join(parts)
 
 
-def as_json(sight: Sight) -> dict[str, object]:
+def as_json(sight: RunSnapshot) -> dict[str, object]:
     """A sight as ``watch --json`` writes it; times in seconds, ``time`` since the epoch."""
     counts, run = sight.counts, sight.run
     return {
@@ -68,7 +68,7 @@ def as_json(sight: Sight) -> dict[str, object]:
     }
 
 
-def as_picture(sight: Sight, instructions: dict[int, str], width: int) -> Group:
+def as_picture(sight: RunSnapshot, instructions: dict[int, str], width: int) -> Group:
     """A sight as the terminal shows it, each line cut to ``width``; ``instructions`` has those that are known."""
     run = sight.run
     bar = Table.grid()
@@ -84,13 +84,13 @@ def as_picture(sight: Sight, instructions: dict[int, str], width: int) -> Group:
     return Group(texts[0], bar, *texts[1:])
 
 
-def named_tasks(sight: Sight) -> list[int]:
+def named_tasks(sight: RunSnapshot) -> list[int]:
     """The numbers of the tasks that the picture names."""
     kinds = sight.highlights.failures.kinds()[:KINDS]
     return [one.task.seq for one in (*sight.highlights.slowest(), *(kind.example for kind in kinds))]
 
 
-def _progress(sight: Sight) -> str:
+def _progress(sight: RunSnapshot) -> str:
     about = "" if sight.counts.exact else "about "
     ended, count = sight.counts.ended, sight.run.count
     # Never 100 % before the last one.
@@ -98,20 +98,20 @@ def _progress(sight: Sight) -> str:
     return f"{about}{ended:,} of {count:,} ({share:.1f} %)"
 
 
-def _pace(sight: Sight) -> str:
+def _pace(sight: RunSnapshot) -> str:
     if sight.rate is None or sight.complete:
         return ""
     left = "" if sight.seconds_left is None else f", {lasting(sight.seconds_left)} left"
     return f"{sight.rate:,.1f}/s{left}"
 
 
-def _states(sight: Sight) -> Iterator[str]:
+def _states(sight: RunSnapshot) -> Iterator[str]:
     counts = sight.counts
     shown = {name: getattr(counts, name) for name in ("waiting", "running", "succeeded", "failed", "cancelled")}
     yield "  ".join(f"{count:,} {name}" for name, count in shown.items() if count)
 
 
-def _curve(sight: Sight, width: int) -> Iterator[str]:
+def _curve(sight: RunSnapshot, width: int) -> Iterator[str]:
     rates = sight.curve[-max(1, width - 30) :]
     highest = max(rates, default=0.0)
     if highest > 0:
@@ -119,7 +119,7 @@ def _curve(sight: Sight, width: int) -> Iterator[str]:
         yield f"tasks/s {blocks} up to {highest:,.1f}"
 
 
-def _pools(sight: Sight) -> Iterator[str]:
+def _pools(sight: RunSnapshot) -> Iterator[str]:
     for pool, depth in sight.backlog.items():
         heard = sight.workers.get(pool, 0)
         workers = f", {counted(heard, 'worker')} heard in {lasting(HEARD_SECONDS)}" if heard else ""
@@ -127,12 +127,12 @@ def _pools(sight: Sight) -> Iterator[str]:
         yield f"pool {pool}: {queued:,} messages queued, {depth.in_flight:,} in flight{workers}"
 
 
-def _spent(sight: Sight) -> Iterator[str]:
+def _spent(sight: RunSnapshot) -> Iterator[str]:
     if sight.dollars is not None:
         yield f"about ${sight.dollars:.4f} of requests so far; the machines are in: python -m fleet status"
 
 
-def _idle(sight: Sight) -> list[str]:
+def _idle(sight: RunSnapshot) -> list[str]:
     """Which pools have work and nobody who does it; a run that has just been pushed gives them time."""
     if sight.trouble or sight.counts.running or sight.at - sight.run.started < SILENCE:
         return []
@@ -144,13 +144,13 @@ def _idle(sight: Sight) -> list[str]:
     return [f"nobody works on it: python -m fleet scale 1 --pool {pool}" for pool in idle]
 
 
-def _dead(sight: Sight) -> list[str]:
+def _dead(sight: RunSnapshot) -> list[str]:
     if not sight.dead_letters or sight.complete:
         return []
     return [f"{counted(sight.dead_letters, 'dead letter')}: python -m client dlq list"]
 
 
-def _tasks(sight: Sight, instructions: dict[int, str]) -> Iterator[str]:
+def _tasks(sight: RunSnapshot, instructions: dict[int, str]) -> Iterator[str]:
     def named(result: Result) -> str:
         instruction = instructions.get(result.task.seq, "")
         return f"{result.task.seq}" + (f" ({printable(instruction)[:40]})" if instruction else "")
@@ -167,5 +167,5 @@ def lasting_exactly(seconds: float) -> str:
     return f"{seconds:.3f} s" if seconds < 10 else lasting(seconds)  # noqa: PLR2004  (from there on nobody counts them)
 
 
-def _trouble(sight: Sight) -> str:
+def _trouble(sight: RunSnapshot) -> str:
     return f"no news since {clock_time(sight.news_at)}, trying again: {printable(sight.trouble)}"

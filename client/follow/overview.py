@@ -9,7 +9,7 @@ from cloudkon.backoff import BRIEF, persist
 from cloudkon.model import Depth, Run
 from cloudkon.ports import Clock, Queue, Services, TrioClock
 
-from .progress_sampler import Estimate, Survey
+from .progress_sampler import Estimate, ProgressSampler
 
 PAGES = 8
 """Pages of the ledger, of 256 chunks each, that a run's counts may take: exact up to 2,048 chunks, estimates beyond."""
@@ -42,7 +42,7 @@ async def latest_runs(services: Services, most: int, clock: Clock | None = None)
             if left <= 0:
                 return
             left -= 1
-            survey = Survey(run)
+            survey = ProgressSampler(run)
             now = clock.monotonic()
             await survey.read(services.ledger, PAGES, clock.wall(), now)
             yield RunView(run, survey.estimate(now), max(0.0, clock.wall() - run.started))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cloudkon.model import ChunkRecord, ChunkState, ChunkSummary, Result, Run
 from cloudkon.ports import Ledger
 
-from .run_counts import Tally
+from .run_counts import RunCounts
 
 FRESH = 45.0
 """Seconds for which what a shard's records said is taken to be true still."""
@@ -33,10 +33,10 @@ class _Shard:
 
     number: int
     seen: bytearray
-    done: Tally
-    open: Tally
-    reading_done: Tally
-    reading_open: Tally
+    done: RunCounts
+    open: RunCounts
+    reading_done: RunCounts
+    reading_open: RunCounts
     first: int = 0
     resume: int = 0
     read_at: float = -math.inf
@@ -70,7 +70,7 @@ class Estimate:
 
 
 @dataclass(slots=True)
-class Survey:
+class ProgressSampler:
     """What was read of a run so far. ``on_result`` is told each result once, when its chunk is DONE."""
 
     run: Run
@@ -82,7 +82,7 @@ class Survey:
         self._shards = []
         for number in range(self.run.shards):
             chunks = len(range(number, self.run.chunk_count, self.run.shards))
-            done, others, reading_done, reading_open = (Tally(self.run) for _ in range(4))
+            done, others, reading_done, reading_open = (RunCounts(self.run) for _ in range(4))
             self._shards.append(_Shard(number, bytearray(chunks), done, others, reading_done, reading_open))
 
     @property
@@ -120,7 +120,7 @@ class Survey:
         shard.first = unseen if unseen >= 0 else len(shard.seen)
         shard.done.merge(shard.reading_done)
         shard.open = shard.reading_open
-        shard.reading_done, shard.reading_open = Tally(self.run), Tally(self.run)
+        shard.reading_done, shard.reading_open = RunCounts(self.run), RunCounts(self.run)
         shard.resume, shard.read_at = 0, now
 
     def _count(self, shard: _Shard, record: ChunkRecord, wall: float) -> None:
@@ -135,9 +135,9 @@ class Survey:
         for result in record.progress.results:
             self.on_result(result)
 
-    def tally(self) -> Tally:
+    def tally(self) -> RunCounts:
         """Everything that was read, nothing guessed."""
-        total = Tally(self.run)
+        total = RunCounts(self.run)
         for shard in self._shards:
             total.merge(shard.done)
             total.merge(shard.open)
@@ -159,9 +159,9 @@ class Survey:
         guesses["running"] = running - sum(shard.open.running for shard in stale)
         return _estimate(known, guesses, exact=False)
 
-    def _sample(self) -> tuple[Tally, float]:
+    def _sample(self) -> tuple[RunCounts, float]:
         """What the shards say that were read last, and how many tasks they have."""
-        sample, tasks = Tally(self.run), 0.0
+        sample, tasks = RunCounts(self.run), 0.0
         for shard in sorted(self._shards, key=lambda shard: -shard.read_at)[:_SAMPLE]:
             if shard.read_at > -math.inf:
                 sample.merge(shard.done)
@@ -173,7 +173,7 @@ class Survey:
         return len(shard.seen) * self.run.count / self.run.chunk_count
 
 
-def _estimate(known: Tally, more: dict[str, int], *, exact: bool) -> Estimate:
+def _estimate(known: RunCounts, more: dict[str, int], *, exact: bool) -> Estimate:
     counts = {state: getattr(known, state) + more.get(state, 0) for state in (*_ENDS, "running")}
     counts["running"] = max(0, counts["running"])
     waiting = max(0, known.run.count - sum(counts.values()))

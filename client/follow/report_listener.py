@@ -15,7 +15,7 @@ VISIBILITY = 30.0
 """Seconds for which what was received is hidden from other clients, should this one die with it."""
 
 
-class Hints:
+class ReportListener:
     """Which tasks of a run have been reported. Only this run's reports are deleted, all others are put back."""
 
     def __init__(self, results: Queue, run: Run, on_result: Callable[[Result], None] = lambda _result: None) -> None:

@@ -13,8 +13,8 @@ from cloudkon.backoff import persist
 from cloudkon.model import Result, Run
 from cloudkon.ports import Clock, Services, TrioClock
 
-from .progress_sampler import Survey
-from .report_listener import Hints
+from .progress_sampler import ProgressSampler
+from .report_listener import ReportListener
 from .run_completion import Quiet, nothing_left
 from .stranded import RunStranded, missing, nothing_queued, stranded
 from .wait import LONGEST_WAIT, PATIENT_WITH_LEDGER, RECORDS_PER_SECOND
@@ -27,14 +27,14 @@ SHARE = 0.1
 
 
 @dataclass(slots=True)
-class Feed:
+class ResultStream:
     """The results of one run that were not given yet. One reader at a time."""
 
     services: Services
     run: Run
     clock: Clock = field(default_factory=TrioClock)
-    _survey: Survey = field(init=False)
-    _hints: Hints = field(init=False)
+    _survey: ProgressSampler = field(init=False)
+    _hints: ReportListener = field(init=False)
     _given: bytearray = field(init=False)
     _ready: list[Result] = field(default_factory=list)
     _left: int = field(init=False)
@@ -46,8 +46,8 @@ class Feed:
 
     def __post_init__(self) -> None:
         """Nothing was given yet."""
-        self._survey = Survey(self.run, self._take)
-        self._hints = Hints(self.services.results, self.run, self._take)
+        self._survey = ProgressSampler(self.run, self._take)
+        self._hints = ReportListener(self.services.results, self.run, self._take)
         # A byte a task: a run of a million costs a megabyte.
         self._given = bytearray(self.run.count)
         self._left = self.run.count

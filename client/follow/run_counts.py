@@ -14,7 +14,7 @@ READERS = 8
 
 
 @dataclass(slots=True)
-class Tally:
+class RunCounts:
     """How far a run is.
 
     ``waiting`` tasks have no worker, ``running`` ones are in a chunk that a worker holds. ``first_start`` and
@@ -37,12 +37,12 @@ class Tally:
         if outline.state is ChunkState.CLAIMED and outline.lease_end > now * 1000:
             self.running += outline.tasks - outline.ended
 
-    def merge(self, other: "Tally") -> None:
+    def merge(self, other: "RunCounts") -> None:
         """Count what another tally of the same run counted of other chunks."""
         self._add(other)
         self.running += other.running
 
-    def _add(self, other: "ChunkSummary | Tally") -> None:
+    def _add(self, other: "ChunkSummary | RunCounts") -> None:
         if other.first_start:
             self.first_start = min(self.first_start or other.first_start, other.first_start)
         self.last_end = max(self.last_end, other.last_end)
@@ -82,12 +82,12 @@ class Tally:
         return self.ended / self.seconds if self.seconds > 0 else None
 
 
-async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], None] = lambda: None) -> Tally:
+async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], None] = lambda: None) -> RunCounts:
     """Count a run's tasks, some shards side by side; ``on_shard`` is called for each that is read.
 
     Raises what the ledger raises.
     """
-    found = Tally(run)
+    found = RunCounts(run)
     failures: list[CloudKonError] = []
     left = iter(range(run.shards))
 
@@ -108,7 +108,7 @@ async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], Non
     return found
 
 
-async def _read_shard(ledger: Ledger, found: Tally, shard: int, now: float) -> None:
+async def _read_shard(ledger: Ledger, found: RunCounts, shard: int, now: float) -> None:
     first, more = 0, True
     while more:
         page = await ledger.summaries(found.run, shard, first)

@@ -10,7 +10,7 @@ from cloudkon.ports import Services
 
 from ..dead_letters.dead_letters import Choice, DeadLetter, listed
 from .run_completion import is_quiet
-from .run_counts import Tally
+from .run_counts import RunCounts
 
 MOST_LETTERS = 10_000
 """Dead letters that are looked at: with more of them in the way, waiting goes on."""
@@ -54,7 +54,7 @@ async def nothing_queued(services: Services, run: Run, running: int) -> bool:
     return is_quiet(running, depths)
 
 
-async def stranded(services: Services, counted: Tally) -> list[DeadLetter]:
+async def stranded(services: Services, counted: RunCounts) -> list[DeadLetter]:
     """The dead letters that hold all of a run's waiting tasks, or none if some of these are elsewhere."""
     run = counted.run
     depths = [await persist(services.dead_letters[part.pool].depth, BRIEF) for part in run.ranges]

@@ -7,9 +7,9 @@ from cloudkon.model import Run
 from cloudkon.ports import Clock, Services, TrioClock
 
 from ..dead_letters.dead_letters import DeadLetter
-from .report_listener import Hints
+from .report_listener import ReportListener
 from .run_completion import Quiet, nothing_left
-from .run_counts import Tally, tally
+from .run_counts import RunCounts, tally
 from .stranded import nothing_queued, stranded
 
 RECORDS_PER_SECOND = 2_000
@@ -31,7 +31,7 @@ async def check(
     clock: Clock | None = None,
     backoff: Backoff = BRIEF,
     on_shard: Callable[[], None] = lambda: None,
-) -> Tally:
+) -> RunCounts:
     """Count a run's tasks by state; ``on_shard`` is called for each shard that is read."""
     now = (clock or TrioClock()).wall()
     return await persist(lambda: tally(services.ledger, run, now, on_shard), backoff)
@@ -40,11 +40,11 @@ async def check(
 async def wait_for(
     services: Services,
     run: Run,
-    on_tally: Callable[[Tally, int], None],
+    on_tally: Callable[[RunCounts, int], None],
     clock: Clock | None = None,
     on_stranded: Callable[[list[DeadLetter]], None] | None = None,
     on_missing: Callable[[int], None] = lambda _tasks: None,
-) -> Tally:
+) -> RunCounts:
     """Wait until every task of the run has a result in the ledger.
 
     A cancelled run ends as well when nothing of it is left on its queues: what was never sent gets no result. With
@@ -56,7 +56,7 @@ async def wait_for(
     more than the ledger was asked for yet.
     """
     clock = clock or TrioClock()
-    hints, quiet, dead = Hints(services.results, run), Quiet(), Quiet()
+    hints, quiet, dead = ReportListener(services.results, run), Quiet(), Quiet()
     while True:
         counted = await check(services, run, clock, PATIENT_WITH_LEDGER)
         on_tally(counted, counted.ended)

@@ -17,9 +17,9 @@ from cloudkon.ports import Clock, Services, TrioClock
 
 from ..costs import spent_so_far
 from .highlights import Highlights
-from .progress_sampler import Estimate, Survey
+from .progress_sampler import Estimate, ProgressSampler
 from .run_completion import Quiet, is_quiet
-from .run_counts import Tally
+from .run_counts import RunCounts
 
 EVERY = 10.0
 """Seconds between two looks, unless others are asked for."""
@@ -38,7 +38,7 @@ LOOKS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RunSnapshot:
     """A run as one look saw it. Times are epoch seconds, rates tasks a second.
 
     ``backlog`` is each pool's queue of the run's priority, with other runs' messages; ``workers`` are those whose
@@ -78,7 +78,7 @@ class Watch:
     clock: Clock = field(default_factory=TrioClock)
     priced: bool = False
     _highlights: Highlights = field(init=False)
-    _survey: Survey = field(init=False)
+    _survey: ProgressSampler = field(init=False)
     _looks: deque[tuple[float, int]] = field(init=False)
     _backlog: dict[str, Depth] = field(default_factory=dict)
     _dead_letters: int = 0
@@ -89,10 +89,10 @@ class Watch:
     def __post_init__(self) -> None:
         """Nothing was seen yet."""
         self._highlights = Highlights(self.run)
-        self._survey = Survey(self.run, self._highlights.add)
+        self._survey = ProgressSampler(self.run, self._highlights.add)
         self._looks = deque(maxlen=LOOKS + 1)
 
-    async def follow(self, on_sight: Callable[[Sight], Awaitable[None]], every: float = EVERY) -> Tally:
+    async def follow(self, on_sight: Callable[[RunSnapshot], Awaitable[None]], every: float = EVERY) -> RunCounts:
         """Look every so many seconds until every task has its result; services that fail are waited for.
 
         A cancelled run ends as well when nothing of it is left on its queues: what was never sent gets no result.
@@ -107,7 +107,7 @@ class Watch:
                 return self._survey.tally()
             await trio.sleep(every)
 
-    async def look(self) -> Sight:
+    async def look(self) -> RunSnapshot:
         """Look once. Raises what the services raise, but for ``Unavailable``, which becomes the sight's trouble."""
         trouble = ""
         try:
@@ -120,7 +120,7 @@ class Watch:
             self._looks.append((now, counts.ended))
         if not trouble or not self._news_at:
             self._news_at = self.clock.wall()
-        return Sight(
+        return RunSnapshot(
             run=self.run,
             at=self.clock.wall(),
             counts=counts,

@@ -9,7 +9,7 @@ from cloudkon.ports import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT, encode_message
 from cloudkon.wire.payload import encode_parcel, pack
 
-from .staged_workload import Spool
+from .staged_workload import StagedWorkload
 
 PAYLOADS = 4_194_304
 """Bytes of payloads in a batch, unless one has more by itself: as many batches as there are senders are in memory."""
@@ -37,7 +37,7 @@ class Batch:
         return len(self.messages) < BATCH and self.size + size <= MESSAGE_LIMIT and held + payload <= PAYLOADS
 
 
-def batches(run: Run, spool: Spool, sent: int = 0) -> Iterator[Batch]:
+def batches(run: Run, spool: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
     """The messages of a run's chunks from number ``sent`` on, in order."""
     for part in run.ranges:
         instructions = spool.instructions(part.pool)

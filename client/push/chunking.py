@@ -10,13 +10,15 @@ from ..records.observed_durations import observed_durations
 from ..records.pushes import Pushes
 from ..records.runs import find_run
 from .durations import Durations
-from .staged_workload import Spool
+from .staged_workload import StagedWorkload
 
 AUTO = "auto"
 """What users say who leave it to us."""
 
 
-def auto_chunk_size(spool: Spool, durations: Durations, pushes: Pushes, observe: Callable[[], dict[str, float]]) -> int:
+def auto_chunk_size(
+    spool: StagedWorkload, durations: Durations, pushes: Pushes, observe: Callable[[], dict[str, float]]
+) -> int:
     """Tasks that a chunk of the workload should hold; ``durations.unknown`` is left with words that nothing tells of.
 
     ``observe`` gives what tasks took in the run pushed last, in seconds by word; it is asked only where it matters.

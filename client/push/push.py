@@ -15,7 +15,7 @@ from ..records.archive import keep_instructions
 from ..records.pushes import Pushes, PushRecord
 from .batches import batches
 from .sending import Watermark, send_batches
-from .staged_workload import Spool
+from .staged_workload import StagedWorkload
 
 
 class PushBroke(ServiceError):
@@ -52,7 +52,7 @@ class PushEvents:
 SILENT = PushEvents()
 
 
-async def push(services: Services, spool: Spool, pushes: Pushes, events: PushEvents = SILENT) -> Pushed:
+async def push(services: Services, spool: StagedWorkload, pushes: Pushes, events: PushEvents = SILENT) -> Pushed:
     """Push a workload as a new run, or go on with its run whose push broke off.
 
     Raises ``RunConflict`` if the ledger's run differs from the one to go on with, ``PushBroke`` if sending failed.
@@ -66,7 +66,9 @@ async def push(services: Services, spool: Spool, pushes: Pushes, events: PushEve
         return await sender.send(run, resumed=unfinished is not None)
 
 
-async def push_again(services: Services, run: Run, spool: Spool, pushes: Pushes, events: PushEvents = SILENT) -> Pushed:
+async def push_again(
+    services: Services, run: Run, spool: StagedWorkload, pushes: Pushes, events: PushEvents = SILENT
+) -> Pushed:
     """Send all messages of a run anew, for queues that lost them; the ledger keeps out what was done already.
 
     A ledger that lost the run itself is given it again, as it was, and with it every task is to be done again.
@@ -84,7 +86,7 @@ async def push_again(services: Services, run: Run, spool: Spool, pushes: Pushes,
         return await _Sender(services, spool, pushes, record, events).send(run, resumed=False)
 
 
-async def _unfinished_run(ledger: Ledger, spool: Spool, record: PushRecord) -> Run | None:
+async def _unfinished_run(ledger: Ledger, spool: StagedWorkload, record: PushRecord) -> Run | None:
     if not record.run_id:
         return None
     held = await persist(lambda: ledger.read_run(record.run_id), BRIEF)
@@ -96,7 +98,7 @@ async def _unfinished_run(ledger: Ledger, spool: Spool, record: PushRecord) -> R
     return held
 
 
-async def _check_queues(services: Services, spool: Spool) -> None:
+async def _check_queues(services: Services, spool: StagedWorkload) -> None:
     """Refuse a priority that the fleet has no queue for, before there is a run of it."""
     if spool.priority is Priority.NORMAL:
         return
@@ -109,7 +111,7 @@ async def _check_queues(services: Services, spool: Spool) -> None:
             raise no_high_queue(pool) from None
 
 
-async def _new_run(ledger: Ledger, spool: Spool, record: PushRecord) -> Run:
+async def _new_run(ledger: Ledger, spool: StagedWorkload, record: PushRecord) -> Run:
     while True:
         now = time.time()
         # Milliseconds, so that the number is the same after a trip through any ledger.
@@ -120,7 +122,7 @@ async def _new_run(ledger: Ledger, spool: Spool, record: PushRecord) -> Run:
             return held
 
 
-def _refuse_if_different(held: Run, spool: Spool, remedy: str) -> None:
+def _refuse_if_different(held: Run, spool: StagedWorkload, remedy: str) -> None:
     fact = held.differs(spool.plan(held.id, held.started))
     if fact:
         raise RunConflict(
@@ -135,7 +137,7 @@ class _Sender:
     """Sends what a record says is not sent yet."""
 
     services: Services
-    spool: Spool
+    spool: StagedWorkload
     pushes: Pushes
     record: PushRecord
     events: PushEvents

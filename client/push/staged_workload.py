@@ -24,7 +24,7 @@ TOLD_EVERY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Spool:
+class StagedWorkload:
     """A workload whose every line was checked.
 
     ``digest`` is the SHA-256 of its instructions in the file's order, ``counts`` how many each pool gets, in the
@@ -43,7 +43,7 @@ class Spool:
     priority: Priority = Priority.NORMAL
     """Which queue its messages go to."""
 
-    def in_chunks(self, chunk_size: int) -> "Spool":
+    def in_chunks(self, chunk_size: int) -> "StagedWorkload":
         """The same workload in chunks of another size, or of the largest that certainly fits a message."""
         return replace(self, chunk_size=min(chunk_size, most_that_fit(self.longest)))
 
@@ -78,7 +78,7 @@ class Spool:
 
 
 @contextmanager
-def spool_workload(  # noqa: PLR0913  (all that a workload is checked by)
+def stage_workload(  # noqa: PLR0913  (all that a workload is checked by)
     stream: IO[bytes],
     name: str,
     directory: Path,
@@ -89,7 +89,7 @@ def spool_workload(  # noqa: PLR0913  (all that a workload is checked by)
     template: Template | None = None,
     durations: Durations | None = None,
     on_instructions: Callable[[int], None] = lambda _count: None,
-) -> Iterator[Spool]:
+) -> Iterator[StagedWorkload]:
     """Check every line and spool it; the files have no names and vanish at the end, whatever the end.
 
     ``name`` is what errors call the workload, ``handlers`` are the first words that users' own handlers take,
@@ -173,7 +173,7 @@ class _Intake:
         if self._counts[pool.name] % self._chunk_size == 0:
             self._close_chunk(pool.name)
 
-    def finish(self, name: str, parent: str) -> Spool:
+    def finish(self, name: str, parent: str) -> StagedWorkload:
         for pool in list(self._open):
             self._close_chunk(pool)
         if self._problems.count:
@@ -182,7 +182,7 @@ class _Intake:
             raise InvalidWorkload(name, "there is no instruction in it", HOW_TO_GET_ONE)
         for stream in self._files.values():
             stream.flush()
-        return Spool(
+        return StagedWorkload(
             self._digest.hexdigest(), self._chunk_size, self._counts, self._files, self._size, self._longest, parent
         )
 

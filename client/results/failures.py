@@ -22,7 +22,7 @@ _VARYING = (
 
 
 @dataclass(slots=True)
-class Kind:
+class FailureKind:
     """Failed tasks whose errors say the same; ``example`` is the first of them in the run."""
 
     pattern: str
@@ -35,7 +35,7 @@ class Failures:
     """The failed tasks of a run by kind of error."""
 
     count: int = 0
-    _kinds: dict[str, Kind] = field(default_factory=dict)
+    _kinds: dict[str, FailureKind] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
         """Count a result, if it failed."""
@@ -45,12 +45,12 @@ class Failures:
         pattern = kind_of(result.error)
         if pattern not in self._kinds and len(self._kinds) >= MOST_KINDS:
             pattern = OTHER
-        kind = self._kinds.setdefault(pattern, Kind(pattern, result))
+        kind = self._kinds.setdefault(pattern, FailureKind(pattern, result))
         kind.count += 1
         if result.task.seq < kind.example.task.seq:
             kind.example = result
 
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[FailureKind]:
         """The kinds, the most frequent first."""
         return sorted(self._kinds.values(), key=lambda kind: (-kind.count, kind.example.task.seq))
 

@@ -43,7 +43,7 @@ class LedgerDriver:
         """
         return self._clock.monotonic() < self._failed_at + BELIEVED
 
-    async def settle(
+    async def run(
         self, machines: Sequence[StateMachine[V]], each: Callable[[V], None], until: float = float("inf")
     ) -> list[ChunkKey]:
         """Drive machines, each of another chunk, to their verdicts; ``each`` gets every verdict as soon as it is there.

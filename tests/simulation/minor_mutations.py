@@ -41,7 +41,7 @@ def failed_writes_ignored(patch: Patch) -> None:
 
 def _change_answers(patch: Patch, machine: Any, change: Callable[[Any], Any]) -> None:  # noqa: ANN401  (any machine's)
     on_response = machine.on_response
-    patch.setattr(machine, "told", lambda self, ask, asked, answer: on_response(self, ask, asked, change(answer)))
+    patch.setattr(machine, "on_response", lambda self, ask, asked, answer: on_response(self, ask, asked, change(answer)))
 
 
 def no_lease_written(patch: Patch) -> None:
@@ -79,7 +79,7 @@ def new_token_for_each_try(patch: Patch) -> None:
             return replace(outcome, token=new_token())
         return outcome
 
-    patch.setattr(Claiming, "told", forgetful)
+    patch.setattr(Claiming, "on_response", forgetful)
 
 
 def lease_counted_from_the_answer(patch: Patch) -> None:
@@ -131,7 +131,7 @@ def lost_published(patch: Patch) -> None:
         outcome = on_response(self, ask, asked, answer)
         return Recorded(replace(self.claim.record, progress=self.progress)) if isinstance(outcome, Lost) else outcome
 
-    patch.setattr(Completing, "told", blind)
+    patch.setattr(Completing, "on_response", blind)
 
 
 def cancelled_published_unfenced(patch: Patch) -> None:

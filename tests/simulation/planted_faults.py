@@ -95,7 +95,7 @@ def claim_without_lease(patch: Patch) -> None:
             return replace(self, phase=_Phase.STEAL, seen=answer)
         return verdict
 
-    patch.setattr(Claiming, "told", greedy)
+    patch.setattr(Claiming, "on_response", greedy)
 
 
 def heartbeat_off(patch: Patch) -> None:

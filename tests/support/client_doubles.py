@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from client.push.staged_workload import Spool, spool_workload
+from client.push.staged_workload import StagedWorkload, stage_workload
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.model import Chunk, ChunkRecord, ChunkState, Outgoing, Progress, Result, Run, TaskState
@@ -78,8 +78,8 @@ def with_queue(services: Services, pool: str, queue: MemoryQueue) -> Services:
 
 
 @contextmanager
-def spooled(text: str, directory: Path, chunk_size: int = 1) -> Iterator[Spool]:
-    with spool_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as spool:
+def spooled(text: str, directory: Path, chunk_size: int = 1) -> Iterator[StagedWorkload]:
+    with stage_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as spool:
         yield spool
 
 

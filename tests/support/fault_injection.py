@@ -101,7 +101,7 @@ class MeddledLedger(Meddled):
         return page
 
     async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
-        page: OutlinePage = await self._call("outlines", run, shard, first)
+        page: OutlinePage = await self._call("summaries", run, shard, first)
         return page
 
 

@@ -16,6 +16,8 @@ PROGRAMS = ("client", "fleet", "images")
 FILES = sorted(path for program in PROGRAMS for path in (ROOT / program).rglob("*.py"))
 # What handlers' authors and scripts were told to import, and what it is called now.
 OLD_NAMES = {
+    ("client", "Kind"): ("client", "FailureKind"),
+    ("client", "Tally"): ("client", "RunCounts"),
     ("images.worker.context", "Context"): ("cloudkon.handler", "Context"),
     ("images.worker.rehearsal", "rehearse"): ("images.worker.testing", "rehearse"),
     ("images.worker.rehearsal", "worker"): ("images.worker.testing", "worker"),

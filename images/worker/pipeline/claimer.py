@@ -82,7 +82,7 @@ class Claimer:
                     held.append((arrival, verdict.until))
 
             await self._kit.cancellations.learn(key.run for key in by_key)
-            unsettled = await self._kit.driver.settle(machines, each, until)
+            unsettled = await self._kit.driver.run(machines, each, until)
             for key in unsettled:
                 # The ledger can't be asked; the message comes again by itself.
                 self._kit.log.warning("claim-given-up", chunk=str(key))

@@ -138,7 +138,7 @@ class Finisher:
         machines: list[StateMachine[Recorded | Lost]] = [
             Completing(one.claim, one.progress, self._kit.terms) for one in holdings
         ]
-        await self._kit.driver.settle(machines, each)
+        await self._kit.driver.run(machines, each)
 
     async def _flush_publish(self, publications: list[Publication]) -> None:
         by_run: dict[str, list[Result]] = {}
@@ -179,7 +179,7 @@ class Finisher:
         machines: list[StateMachine[Released]] = [
             Releasing(one.claim, one.checkpoint, self._kit.terms) for one in holdings
         ]
-        return await self._kit.driver.settle(machines, each, until)
+        return await self._kit.driver.run(machines, each, until)
 
 
 def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:

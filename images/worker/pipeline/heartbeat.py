@@ -89,7 +89,7 @@ class Heartbeat:
         machines: list[StateMachine[Renewed | Lost]] = [
             Renewing(one.claim, one.checkpoint, self._kit.terms) for one in holdings
         ]
-        await self._kit.driver.settle(machines, each, until=max(one.claim.trusted_until for one in holdings))
+        await self._kit.driver.run(machines, each, until=max(one.claim.trusted_until for one in holdings))
         for holding in by_key.values():
             holding.renewal.release()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from client.push.durations import LARGEST_CHUNK, Durations, parse_duration
-from client.push.staged_workload import spool_workload
+from client.push.staged_workload import stage_workload
 from client.records.archive import keep_instructions
 from client.records.observed_durations import observed_durations
 from cloudkon.errors import InvalidInput, InvalidWorkload
@@ -28,7 +28,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def durations_of(text: str, directory: Path, declared: float | None = None) -> Durations:
     durations = Durations(declared)
     stream = io.BytesIO(text.encode())
-    with spool_workload(stream, "w", directory, handlers=("resize", "crop"), durations=durations):
+    with stage_workload(stream, "w", directory, handlers=("resize", "crop"), durations=durations):
         return durations
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from client.follow.progress_sampler import FRESH, Survey
+from client.follow.progress_sampler import FRESH, ProgressSampler
 from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Page, Services
@@ -36,7 +36,7 @@ async def test_a_small_run_is_known_exactly(services: Services) -> None:
     ]
     await record_results(services, run, done)
     await services.ledger.write([Insert(ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, FAR, tasks=2))])
-    survey = Survey(run)
+    survey = ProgressSampler(run)
     await survey.read(services.ledger, 1, wall=0.0, now=0.0)
     found = survey.estimate(0.0)
     assert found.exact
@@ -52,7 +52,7 @@ async def test_a_few_shards_tell_how_far_a_large_run_is(services: Services) -> N
     for number in range(12_000, 12_640):
         held = ChunkRecord(ChunkKey("r1", number, run.shards), ChunkState.CLAIMED, "o", 1, FAR)
         await services.ledger.write([Insert(held)])
-    survey = Survey(run)
+    survey = ProgressSampler(run)
     assert survey.estimate(0.0).waiting == 20_000, "nothing is known yet"
     await survey.read(services.ledger, 4, wall=0.0, now=0.0)
     found = survey.estimate(0.0)
@@ -69,7 +69,7 @@ async def test_a_few_shards_tell_how_far_a_large_run_is(services: Services) -> N
 
 async def test_what_was_read_before_is_judged_by_what_is_read_now(services: Services) -> None:
     run = a_run(20_000)
-    survey = Survey(run)
+    survey = ProgressSampler(run)
     await record_results(services, run, succeeded(run, range(2_000)))
     await survey.read(services.ledger, 64, wall=0.0, now=0.0)
     await record_results(services, run, succeeded(run, range(2_000, 16_000)))
@@ -80,7 +80,7 @@ async def test_what_was_read_before_is_judged_by_what_is_read_now(services: Serv
 async def test_what_is_done_is_told_once_and_not_read_again(services: Services) -> None:
     run = a_run(64)
     told: list[int] = []
-    survey = Survey(run, lambda result: told.append(result.task.seq))
+    survey = ProgressSampler(run, lambda result: told.append(result.task.seq))
     ledger = SmallPages()
     kept = Services({}, {}, services.results, ledger, services.store)
     await record_results(kept, run, succeeded(run, [*range(25), *range(30, 40)]))
@@ -107,7 +107,7 @@ async def test_a_chunk_that_ends_while_its_shard_is_read_counts_once(services: S
         result = Result(TaskId("r1", 2 * number), TaskState.SUCCEEDED)
         claimed = ChunkRecord(ChunkKey("r1", number, 1), ChunkState.CLAIMED, "o", 1, FAR, 2, Progress((result,)))
         await ledger.write([Insert(claimed)])
-    survey = Survey(run)
+    survey = ProgressSampler(run)
     await survey.read(ledger, 1, wall=0.0, now=0.0)
     await survey.read(ledger, 1, wall=0.0, now=1.0)
     assert survey.estimate(1.0).succeeded == 20

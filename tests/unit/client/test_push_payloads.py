@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from client.push.push import push
-from client.push.staged_workload import spool_workload
+from client.push.staged_workload import stage_workload
 from client.records.pushes import Pushes
 from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, PayloadRef
@@ -26,7 +26,7 @@ async def stored(services: Services) -> list[str]:
 
 async def push_large(services: Services, pushes: Pushes, directory: Path) -> str:
     text = f"weigh 1\n{LARGE}\nweigh 2\n"
-    with spool_workload(io.BytesIO(text.encode()), "w", directory, handlers=("weigh",)) as spool:
+    with stage_workload(io.BytesIO(text.encode()), "w", directory, handlers=("weigh",)) as spool:
         return (await push(services, spool, pushes)).run.id
 
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from client.follow.result_stream import Feed
+from client.follow.result_stream import ResultStream
 from client.follow.run_completion import QUIET_SECONDS
 from client.follow.stranded import RunStranded
 from client.follow.wait import LONGEST_WAIT
@@ -63,7 +63,7 @@ async def report(services: Services, results: Sequence[Result]) -> None:
     await services.results.send([Outgoing(encode_report(results[0].task.run, results))])
 
 
-async def all_of(feed: Feed) -> Counter[int]:
+async def all_of(feed: ResultStream) -> Counter[int]:
     found: Counter[int] = Counter()
     while some := await feed.more():
         found.update(result.task.seq for result in some)
@@ -76,7 +76,7 @@ async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_
     results = succeeded(run, range(600))
     await record_results(services, run, results[:200])
     await report(services, results[100:300])
-    feed = Feed(services, run)
+    feed = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(5)
@@ -91,7 +91,7 @@ async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_
 async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 2)
-    feed = Feed(services, run)
+    feed = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(1000)
@@ -108,7 +108,7 @@ async def test_an_hour_of_waiting_costs_some_hundred_looks(autojump_clock: MockC
     services, ledger, queue = counted()
     run = await pushed(services, 2)
     with trio.move_on_after(HOUR):
-        await Feed(services, run).more()
+        await ResultStream(services, run).more()
     assert 100 < ledger.pages < 250
     assert queue.receives < HOUR / 2 + ledger.pages + 10
 
@@ -127,7 +127,7 @@ async def test_others_reports_in_the_way_cost_nobody_anything(autojump_clock: Mo
     with trio.fail_after(HOUR / 2 + LONGEST_WAIT + 1):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
-            assert await all_of(Feed(services, run)) == Counter([0, 1])
+            assert await all_of(ResultStream(services, run)) == Counter([0, 1])
     assert queue.receives <= ledger.pages + 1 < 250
     assert (await queue.depth()).visible == 12
 
@@ -137,7 +137,7 @@ async def test_a_ledger_that_is_away_for_a_while_is_waited_for(autojump_clock: M
     run = await pushed(services, 1)
     await record_results(services, run, succeeded(run, [0]))
     ledger.failing = 15
-    assert await all_of(Feed(services, run)) == Counter([0])
+    assert await all_of(ResultStream(services, run)) == Counter([0])
 
 
 async def test_a_cancelled_run_ends_without_what_was_never_sent(autojump_clock: MockClock) -> None:
@@ -146,7 +146,7 @@ async def test_a_cancelled_run_ends_without_what_was_never_sent(autojump_clock: 
     await services.ledger.cancel_run(run.id)
     await record_results(services, run, [replace(succeeded(run, [0])[0], state=TaskState.CANCELLED)])
     with trio.fail_after(QUIET_SECONDS + 2 * LONGEST_WAIT):
-        assert await all_of(Feed(services, run)) == Counter([0])
+        assert await all_of(ResultStream(services, run)) == Counter([0])
 
 
 async def test_a_run_of_which_only_dead_letters_are_left_ends_with_the_reason(autojump_clock: MockClock) -> None:
@@ -155,7 +155,7 @@ async def test_a_run_of_which_only_dead_letters_are_left_ends_with_the_reason(au
     await record_results(services, run, succeeded(run, [0, 1]))
     lost = encode_message(Chunk(ChunkKey(run.id, 2, run.shards), 2, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost, {"reason": "no handler here takes 'resize'"})])
-    feed = Feed(services, run)
+    feed = ResultStream(services, run)
     assert len(await feed.more()) == 2
     with trio.fail_after(QUIET_SECONDS + 2 * LONGEST_WAIT), pytest.raises(RunStranded) as stranded:
         await feed.more()
@@ -170,7 +170,7 @@ async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_cloc
     run = await pushed(services, 2)
     lost = encode_message(Chunk(ChunkKey(run.id, 1, run.shards), 1, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost)])
-    feed = Feed(services, run)
+    feed = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(10 * QUIET_SECONDS)
@@ -185,7 +185,7 @@ async def test_a_large_run_that_has_ended_is_given_page_by_page(autojump_clock: 
     services, ledger, _ = counted()
     run = await pushed(services, 5_000)
     await record_results(services, run, succeeded(run, range(5_000)))
-    feed = Feed(services, run)
+    feed = ResultStream(services, run)
     first = await feed.more()
     assert (len(first), ledger.pages) == (len(first), 1)
     assert len(first) < 1000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.push.staged_workload import spool_workload
+from client.push.staged_workload import stage_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.wire.message import INSTRUCTION_LIMIT
 from tests.support.client_doubles import spooled
@@ -83,7 +83,7 @@ def test_one_instruction_fits_a_chunk_whatever_is_in_it(tmp_path: Path) -> None:
 def test_checking_tells_how_far_it_is(tmp_path: Path) -> None:
     told: list[int] = []
     text = io.BytesIO(b"sleep 1\n" * 25_000)
-    with spool_workload(text, "w", tmp_path, on_instructions=told.append) as spool:
+    with stage_workload(text, "w", tmp_path, on_instructions=told.append) as spool:
         assert spool.count == 25_000
     assert told == [10_000, 10_000]
 
@@ -101,7 +101,7 @@ def test_two_hundred_thousand_lines_take_the_memory_of_a_few(tmp_path: Path) -> 
     with path.open("rb") as stream:
         tracemalloc.start()
         try:
-            with spool_workload(stream, "w", tmp_path, chunk_size=10) as spool:
+            with stage_workload(stream, "w", tmp_path, chunk_size=10) as spool:
                 assert sum(1 for _ in spool.instructions("worker")) == spool.count == 200_000
             assert tracemalloc.get_traced_memory()[1] < 1_000_000
         finally:
@@ -109,5 +109,5 @@ def test_two_hundred_thousand_lines_take_the_memory_of_a_few(tmp_path: Path) -> 
 
 
 def test_a_workload_need_not_be_a_file(tmp_path: Path) -> None:
-    with spool_workload(io.BytesIO(b"sleep 1\n"), "standard input", tmp_path / "made" / "for it") as spool:
+    with stage_workload(io.BytesIO(b"sleep 1\n"), "standard input", tmp_path / "made" / "for it") as spool:
         assert spool.count == 1

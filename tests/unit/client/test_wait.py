@@ -7,7 +7,7 @@ import trio.testing
 from client.dead_letters.dead_letters import DeadLetter
 from client.follow.report_listener import LONGEST_POLL
 from client.follow.run_completion import QUIET_SECONDS
-from client.follow.run_counts import READERS, Tally
+from client.follow.run_counts import READERS, RunCounts
 from client.follow.wait import LONGEST_WAIT, SHORTEST_WAIT, check, wait_between, wait_for
 from client.results.results import as_line, results
 from cloudkon.errors import AccessDenied, Unavailable
@@ -36,7 +36,7 @@ def a_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
     return Run.plan(run_id=run_id, counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
 
 
-def ignore(_tally: Tally, _ended: int) -> None:
+def ignore(_tally: RunCounts, _ended: int) -> None:
     return
 
 
@@ -275,12 +275,12 @@ def test_an_output_can_not_write_to_the_terminal_by_itself() -> None:
 
 def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
     run = a_run(2, chunk=2)
-    tally = Tally(run)
+    tally = RunCounts(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
     record = ChunkRecord(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
     tally.add(ChunkSummary.of(record), now=4.0)
     assert (tally.succeeded, tally.running, tally.waiting) == (1, 1, 0)
-    lost = Tally(run)
+    lost = RunCounts(run)
     lost.add(ChunkSummary.of(record), now=6.0)
     assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)
 

@@ -14,7 +14,7 @@ from client.cli.watch_view import as_line, as_picture
 from client.costs import estimate_cost
 from client.follow.run_completion import QUIET_SECONDS
 from client.follow.wait import wait_for
-from client.follow.watch import EVERY, FIRST_PAGES, Sight, Watch
+from client.follow.watch import EVERY, FIRST_PAGES, RunSnapshot, Watch
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.model import Depth, Outgoing, Result, Run, TaskId, TaskState
@@ -65,8 +65,8 @@ def a_run(count: int) -> Run:
     return Run.plan(run_id="r1", counts={"worker": count}, chunk_size=1, digest="d", started=0.0)
 
 
-async def follow(fleet: Services, run: Run, sights: list[Sight]) -> Any:  # noqa: ANN401  (a tally)
-    async def note(sight: Sight) -> None:
+async def follow(fleet: Services, run: Run, sights: list[RunSnapshot]) -> Any:  # noqa: ANN401  (a tally)
+    async def note(sight: RunSnapshot) -> None:
         await trio.lowlevel.checkpoint()
         sights.append(sight)
 
@@ -86,7 +86,7 @@ async def test_watching_costs_the_same_whatever_the_size(
     await fleet.ledger.create_run(run)
     await queue_all(fleet, 20)
     await record_results(fleet, run, succeeded(run, range(count // 2)))
-    sights: list[Sight] = []
+    sights: list[RunSnapshot] = []
     with trio.move_on_after(600):
         await follow(fleet, run, sights)
     assert len(sights) == 600 / EVERY
@@ -107,7 +107,7 @@ async def test_a_run_that_ends_is_seen_to_end_exactly(
             await record_results(fleet, run, succeeded(run, range(begin, begin + 1_000)))
         await fleet.queues["worker"].purge()
 
-    sights: list[Sight] = []
+    sights: list[RunSnapshot] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
         tally = await follow(fleet, run, sights)
@@ -138,7 +138,7 @@ async def test_throttling_and_a_lost_connection_are_outlasted(
         ledger.error = None
         await record_results(fleet, run, succeeded(run, range(50, 100)))
 
-    sights: list[Sight] = []
+    sights: list[RunSnapshot] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(break_down)
         tally = await follow(fleet, run, sights)
@@ -170,7 +170,7 @@ async def test_slow_and_failing_tasks_and_workers_are_told(
     ]
     failed = [Result(TaskId("r1", seq), TaskState.FAILED, error=f"no file {seq}") for seq in (28, 29)]
     await record_results(fleet, run, [*results, *failed])
-    sights: list[Sight] = []
+    sights: list[RunSnapshot] = []
     await follow(fleet, run, sights)
     highlights = sights[-1].highlights
     assert [one.task.seq for one in highlights.slowest()] == [27, 26, 25]

@@ -68,7 +68,7 @@ def claims(count: int, token: str = "ours") -> list[StateMachine[Claimed | Held 
     return [Claiming(ChunkKey("run", number, 1), 1, token, TERMS) for number in range(count)]
 
 
-async def settle(
+async def run(
     driver: LedgerDriver, machines: Sequence[StateMachine[Claimed | Held | Done]], until: float = float("inf")
 ) -> tuple[Verdicts, list[ChunkKey]]:
     verdicts: Verdicts = {}
@@ -77,14 +77,14 @@ async def settle(
         assert verdict.key not in verdicts
         verdicts[verdict.key] = verdict
 
-    unsettled = await driver.settle(machines, each, until)
+    unsettled = await driver.run(machines, each, until)
     return verdicts, unsettled
 
 
 async def test_sixty_claims_go_in_three_calls_side_by_side(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    verdicts, unsettled = await settle(driver, claims(60))
+    verdicts, unsettled = await run(driver, claims(60))
     assert not unsettled
     assert len(verdicts) == 60
     assert sorted(ledger.writes) == [(0.0, 10), (0.0, 25), (0.0, 25)]
@@ -94,8 +94,8 @@ async def test_sixty_claims_go_in_three_calls_side_by_side(
 async def test_only_what_was_refused_is_looked_at(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    await settle(driver, claims(3, "theirs"))
-    verdicts, _ = await settle(driver, claims(10))
+    await run(driver, claims(3, "theirs"))
+    verdicts, _ = await run(driver, claims(10))
     assert [type(verdicts[ChunkKey("run", number, 1)]) for number in range(4)] == [Held, Held, Held, Claimed]
     assert [count for _, count in ledger.reads] == [3]
 
@@ -104,7 +104,7 @@ async def test_a_part_that_fails_is_asked_again_and_the_rest_is_not(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda position: WriteOutcome.FAILED if position < 2 and len(ledger.writes) == 1 else None
-    verdicts, _ = await settle(driver, claims(10))
+    verdicts, _ = await run(driver, claims(10))
     assert {type(verdict) for verdict in verdicts.values()} == {Claimed}
     assert [count for _, count in ledger.writes] == [10, 2]
     assert not driver.failing
@@ -115,7 +115,7 @@ async def test_while_all_fails_it_asks_ever_more_rarely_and_says_so(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock, fault: Exception
 ) -> None:
     ledger.fault = lambda _: fault
-    verdicts, unsettled = await settle(driver, claims(3), until=120.0)
+    verdicts, unsettled = await run(driver, claims(3), until=120.0)
     assert not verdicts
     assert len(unsettled) == 3
     assert driver.failing
@@ -127,7 +127,7 @@ async def test_a_failure_is_believed_for_a_while_only(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda _: Unavailable("no answer")
-    await settle(driver, claims(1), until=1.0)
+    await run(driver, claims(1), until=1.0)
     assert driver.failing
     await trio.sleep(BELIEVED + 0.1)
     assert not driver.failing
@@ -137,18 +137,18 @@ async def test_a_success_ends_it_at_once(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda _: Unavailable("no answer")
-    await settle(driver, claims(1), until=1.0)
+    await run(driver, claims(1), until=1.0)
     ledger.fault = lambda _: None
-    await settle(driver, claims(1))
+    await run(driver, claims(1))
     assert not driver.failing
 
 
 async def test_a_read_that_fails_is_asked_again(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    await settle(driver, claims(2, "theirs"))
+    await run(driver, claims(2, "theirs"))
     ledger.fault = lambda _: Unavailable("no answer") if len(ledger.reads) in (1, 2) else None
-    verdicts, unsettled = await settle(driver, claims(2))
+    verdicts, unsettled = await run(driver, claims(2))
     assert {type(verdict) for verdict in verdicts.values()} == {Held}
     assert not unsettled
     assert len(ledger.reads) == 3
@@ -159,6 +159,6 @@ async def test_verdicts_come_as_soon_as_they_are_there(
 ) -> None:
     ledger.fault = lambda position: WriteOutcome.FAILED if position == 0 and trio.current_time() < 60 else None
     times: list[float] = []
-    await driver.settle(claims(5), lambda _: times.append(trio.current_time()))
+    await driver.run(claims(5), lambda _: times.append(trio.current_time()))
     assert times[:4] == [pytest.approx(0.01)] * 4
     assert times[4] >= 60
