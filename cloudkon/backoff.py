@@ -10,20 +10,34 @@ import trio
 from cloudkon.errors import Unavailable
 
 T = TypeVar("T")
+MOST_DOUBLINGS = 64
+"""A power of two beyond that no float needs."""
+_RNG = random.Random()  # noqa: S311  (jitter is no secret)
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """``tries`` calls at the most; the waits between them, in seconds, double from ``first`` up to ``most``."""
+    """How long to wait before another try.
+
+    Waits are in seconds and double from ``first`` up to ``most``; ``tries`` bounds the calls that ``persist`` makes.
+    ``jitter`` is the part of each wait that is drawn at random, so that callers who failed together don't come back
+    together: 0.0 for none of it, 1.0 for all of it.
+    """
 
     tries: int = 10
     first: float = 0.2
     most: float = 10.0
+    jitter: float = 0.5
 
-    def waits(self) -> Iterator[float]:
-        """The waits, each somewhere in its upper half, so that callers who failed together don't come back together."""
-        for turn in range(self.tries - 1):
-            yield min(self.most, self.first * 2**turn) * random.uniform(0.5, 1.0)  # noqa: S311  (jitter is no secret)
+    def wait(self, failures: int, rng: random.Random | None = None) -> float:
+        """Return the seconds to wait after so many failures in a row (1 for the first one)."""
+        longest = min(self.most, self.first * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
+        return longest * (rng or _RNG).uniform(1.0 - self.jitter, 1.0)
+
+    def waits(self, rng: random.Random | None = None) -> Iterator[float]:
+        """Yield the waits between ``tries`` calls."""
+        for failures in range(1, self.tries):
+            yield self.wait(failures, rng)
 
 
 PATIENT = Backoff()

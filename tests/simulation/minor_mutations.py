@@ -41,7 +41,11 @@ def failed_writes_ignored(patch: Patch) -> None:
 
 def _change_answers(patch: Patch, machine: Any, change: Callable[[Any], Any]) -> None:  # noqa: ANN401  (any machine's)
     on_response = machine.on_response
-    patch.setattr(machine, "on_response", lambda self, ask, asked, answer: on_response(self, ask, asked, change(answer)))
+
+    def changed(self: Any, ask: Any, asked: Any, answer: Any) -> Any:  # noqa: ANN401  (any machine's)
+        return on_response(self, ask, asked, change(answer))
+
+    patch.setattr(machine, "on_response", changed)
 
 
 def no_lease_written(patch: Patch) -> None:
