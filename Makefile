@@ -14,26 +14,33 @@ CONTAINER_PROCESSES := 4
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
 TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
-# Schedules that `make simulate` runs, from the first one on.
+# Schedules that `make simulate` and `make test-long` run, from the first one on.
 SEEDS := 10000
 FIRST := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate containers check bench clean
+.PHONY: help setup demo test test-long test-all simulate containers check bench clean
 .SUFFIXES:
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
 
 setup: $(VENV)/dev-installed ## Install what development needs into .venv
 
 demo: $(VENV)/demo-installed ## Run a fleet on this machine, end to end; PHOTOS=folder for your own pictures
 	@$(PYTHON) -m demo
 
-test: $(VENV)/dev-installed ## Run the tests: unit, contract, simulation, fleet, integration, browser
+test: $(VENV)/dev-installed ## Run the tests, without those marked long and with few simulation seeds (minutes)
 	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
-		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TIERS) $(WITH)
+		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not long' $(TIERS) $(WITH)
+
+test-long: $(VENV)/dev-installed ## Run what `make test` leaves out: the tests marked long, and SEEDS simulation seeds
+	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
+		SIMULATION_FIRST=$(FIRST) SIMULATION_SEEDS=$(SEEDS) \
+		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'long or seeds' $(TIERS) $(WITH)
+
+test-all: test test-long containers ## Run every test; containers need a Docker engine
 
 simulate: $(VENV)/dev-installed ## Search for a schedule that breaks a promise; SEEDS=100000 for a night
 	@SIMULATION_FIRST=$(FIRST) SIMULATION_SEEDS=$(SEEDS) $(PYTHON) -m pytest --quiet --numprocesses $(TEST_PROCESSES) \
