@@ -25,7 +25,7 @@ class Log:
         """Make a log whose lines carry these facts as well."""
         return type(self)(self.level, {**self.facts, **facts}, self.descriptor)
 
-    def says(self, level: str) -> bool:
+    def is_enabled(self, level: str) -> bool:
         """Whether lines of that level are written; asking is cheaper than making one."""
         return LEVELS[level] >= LEVELS[self.level]
 
@@ -46,7 +46,7 @@ class Log:
         self._write("error", action, facts)
 
     def _write(self, level: str, action: str, facts: dict[str, Any]) -> None:
-        if not self.says(level):
+        if not self.is_enabled(level):
             return
         line = {"time": round(time.time(), 3), "level": level, "action": action, **self.facts, **facts}
         data = (json.dumps(line, ensure_ascii=False, default=str) + "\n").encode(errors="replace")

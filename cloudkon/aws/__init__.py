@@ -13,7 +13,7 @@ from cloudkon.aws.store import S3Store
 from cloudkon.aws.waker import EcsWaker
 from cloudkon.log import Log
 from cloudkon.model import POOLS, Priority
-from cloudkon.ports import Awake, Services
+from cloudkon.ports import NullWaker, Services
 from cloudkon.settings import Settings
 
 __all__ = ["Connection", "connect"]
@@ -37,6 +37,6 @@ def connect(settings: Settings, log: Log | None = None, connection: Connection |
         results=queue(settings.result_queue),
         ledger=DynamoLedger(connection, settings.ledger_table, log or Log()),
         store=S3Store(connection, settings.store_bucket),
-        waker=EcsWaker(connection) if on_aws else Awake(),
+        waker=EcsWaker(connection) if on_aws else NullWaker(),
         high_queues={pool.name: queue(pool.queue_name(settings.fleet, Priority.HIGH)) for pool in POOLS},
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloudkon.aws.aws_errors import RAISED, in_our_words
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.aws.connection import Connection
 from cloudkon.settings import Settings
 
@@ -38,8 +38,8 @@ def find_account(connection: Connection) -> Account:
     client: Any = connection.client("sts")
     try:
         answer = client.get_caller_identity()
-    except RAISED as error:
-        raise in_our_words(error, connection.fleet, connection.endpoint) from error
+    except BOTO_ERRORS as error:
+        raise to_cloudkon_error(error, connection.fleet, connection.endpoint) from error
     return Account(str(answer["Account"]), region)
 
 

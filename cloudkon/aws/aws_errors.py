@@ -32,7 +32,7 @@ from cloudkon.errors import (
     Unavailable,
 )
 
-RAISED = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
+BOTO_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 """All that a call through boto3 raises of its own."""
 
 THROTTLED = frozenset(
@@ -138,8 +138,8 @@ _SAID_WIDTH = 300
 """Characters of botocore's own words that are quoted."""
 
 
-def in_our_words(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
-    """Name one of ``RAISED``. ``endpoint`` is where an emulator should answer, or empty on AWS."""
+def to_cloudkon_error(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
+    """Name one of ``BOTO_ERRORS``. ``endpoint`` is where an emulator should answer, or empty on AWS."""
     if isinstance(error, ClientError):
         return _refusal(error, fleet)
     if isinstance(error, _NO_CREDENTIALS):

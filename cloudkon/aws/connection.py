@@ -13,8 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from cloudkon import __version__
-from cloudkon.aws.aws_errors import RAISED, in_our_words
-from cloudkon.aws.quick_json import quicken
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.quick_json import use_quick_json
 from cloudkon.errors import InvalidSetting
 from cloudkon.settings import LONGEST_POLL, Settings
 
@@ -62,7 +62,7 @@ class Connection:
         """The fleet's name, for errors."""
         return self._settings.fleet
 
-    def silence(self) -> float:
+    def seconds_without_answer(self) -> float:
         """For how many seconds calls have been under way without one of them ending, well or badly.
 
         Each has its time-out, so minutes of it mean that no call will ever end: its thread hangs where no time-out
@@ -128,8 +128,8 @@ class Connection:
     async def _run(self, call: Callable[[], R], *, abandon: bool) -> R:
         try:
             return await trio.to_thread.run_sync(call, abandon_on_cancel=abandon, limiter=self._limiter)
-        except RAISED as error:
-            raise in_our_words(error, self.fleet, self.endpoint) from error
+        except BOTO_ERRORS as error:
+            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
         endpoint = self.endpoint or None
@@ -141,7 +141,7 @@ class Connection:
             raise InvalidSetting("region", "none is set", "Set AWS_REGION, or one in AWS's configuration") from error
         except ValueError as error:
             raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Mend AWS_ENDPOINT_URL") from error
-        quicken(client.meta.events)
+        use_quick_json(client.meta.events)
         return client
 
     def _session_of_settings(self) -> boto3.Session:

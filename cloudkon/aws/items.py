@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, PoolRange, Priority, Run, TaskState
 from cloudkon.wire.fields import field, number, read_object
-from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
+from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
 
 if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -86,14 +86,14 @@ def to_record(key: ChunkKey, item: Item) -> ChunkRecord:
         raise MalformedMessage(f"the ledger's item of chunk {key} can't be read: {error!r}") from error
 
 
-OUTLINED = ("chunk", "state", "lease_end", "tasks", "progress")
+SUMMARY_ATTRIBUTES = ("chunk", "state", "lease_end", "tasks", "progress")
 """The attributes that an outline is made of."""
 
 
-def to_outline(run: str, item: Item) -> ChunkSummary:
+def to_summary(run: str, item: Item) -> ChunkSummary:
     """Read the outline of a chunk's item, or raise ``MalformedMessage``."""
     try:
-        states, first, last, busy = outline_progress(run, item["progress"]["B"])
+        states, first, last, busy = summarise_progress(run, item["progress"]["B"])
         return ChunkSummary(
             number=chunk_number(item),
             state=ChunkState(item["state"]["S"]),

@@ -5,7 +5,7 @@ from typing import Any
 
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.items import Item, entry_item, key_values, run_item, run_key, to_record, to_run
-from cloudkon.aws.ledger_pages import Listing
+from cloudkon.aws.ledger_pages import LedgerPages
 from cloudkon.aws.statements import read_statement, write_statement
 from cloudkon.aws.table import NAMES, Table, reason
 from cloudkon.errors import MalformedMessage, Unavailable
@@ -13,7 +13,7 @@ from cloudkon.log import Log
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Run
 from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports.batch import check_chunks
-from cloudkon.ports.ledger import OutlinePage, Page, Write, WriteOutcome
+from cloudkon.ports.ledger import Page, SummaryPage, Write, WriteOutcome
 
 REFUSED = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem"})
 """Codes by which DynamoDB says that a condition was false: its batches' name for it, and its single calls'."""
@@ -27,7 +27,7 @@ class DynamoLedger:
     def __init__(self, connection: Connection, table: str, log: Log) -> None:
         """Name the table; nothing is asked yet."""
         self._table = Table(connection, table)
-        self._listing = Listing(self._table, log)
+        self._listing = LedgerPages(self._table, log)
         self._log = log
 
     async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
@@ -128,7 +128,7 @@ class DynamoLedger:
         """One page of a shard's records from chunk number ``first`` on; throttling is waited out."""
         return await self._listing.page(run, shard, first)
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
         """The same page in outline; throttling is waited out."""
         return await self._listing.summaries(run, shard, first)
 

@@ -6,26 +6,26 @@ from functools import partial
 from typing import Any
 
 from cloudkon.aws.items import (
-    OUTLINED,
+    SUMMARY_ATTRIBUTES,
     Item,
     chunk_number,
     entry_item,
     key_values,
     months,
     run_key,
-    to_outline,
     to_record,
     to_run,
+    to_summary,
 )
 from cloudkon.aws.statements import read_statement
 from cloudkon.aws.table import NAMES, Table
 from cloudkon.errors import MalformedMessage
 from cloudkon.log import Log
 from cloudkon.model import ChunkKey, ChunkRecord, Run
-from cloudkon.ports.ledger import STATEMENTS, OutlinePage, Page
+from cloudkon.ports.ledger import STATEMENTS, Page, SummaryPage
 
 
-class Listing:
+class LedgerPages:
     """Queries of one table; what throttling delays is waited for."""
 
     def __init__(self, table: Table, log: Log) -> None:
@@ -39,19 +39,19 @@ class Listing:
         records = tuple(to_record(ChunkKey(run.id, chunk_number(item), run.shards), item) for item in items)
         return Page(records, more)
 
-    async def summaries(self, run: Run, shard: int, first: int) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int) -> SummaryPage:
         """The same page in outline; DynamoDB bills it the same, and sends half of the bytes."""
-        wanted = {f"#{name}": name for name in OUTLINED}
+        wanted = {f"#{name}": name for name in SUMMARY_ATTRIBUTES}
         items, more = await self._items(
             run, shard, first, ProjectionExpression=", ".join(wanted), ExpressionAttributeNames=NAMES | wanted
         )
-        return OutlinePage(tuple(to_outline(run.id, item) for item in items), more)
+        return SummaryPage(tuple(to_summary(run.id, item) for item in items), more)
 
     async def _items(self, run: Run, shard: int, first: int, **asked: Any) -> tuple[list[Item], bool]:  # noqa: ANN401  (a query's)
         """A page's items, and whether more may follow."""
         dynamodb = await self._table.client()
         partition, number = key_values(ChunkKey(run.id, shard, run.shards))[0], {"N": str(first)}
-        answer: Any = await self._table.patiently(
+        answer: Any = await self._table.call_with_retries(
             partial(
                 dynamodb.query,
                 TableName=self._table.name,
@@ -88,7 +88,7 @@ class Listing:
 
     async def _entries(self, month: str, start: dict[str, Any]) -> Any:  # noqa: ANN401  (JSON)
         dynamodb = await self._table.client()
-        return await self._table.patiently(
+        return await self._table.call_with_retries(
             partial(
                 dynamodb.query,
                 TableName=self._table.name,

@@ -16,7 +16,7 @@ _BODY: Final = "cloudkon_body"
 _EMPTY: Final = b"{}"
 
 
-def quicken(events: BaseEventHooks) -> None:
+def use_quick_json(events: BaseEventHooks) -> None:
     """Register for a client's operations that carry much; the others are not worth it."""
     for operation in _WRITTEN:
         events.register(f"before-parameter-build.{operation}", _write)

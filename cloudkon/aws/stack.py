@@ -63,7 +63,7 @@ class Stack:
         are as in ``parameters``, or else the template's default.
         CloudFormation puts ``tags`` on the stack and on all in it that can carry any.
         """
-        found = await self.settled()
+        found = await self.wait_until_stable()
         if found.state == "ROLLBACK_COMPLETE":
             # Its creation failed and was undone: nothing is in it, and CloudFormation only lets it be deleted.
             await self.delete()
@@ -81,9 +81,9 @@ class Stack:
                 self._client.create_change_set,
                 StackName=self.name,
                 ChangeSetName=name,
-                ChangeSetType="UPDATE" if found.made else "CREATE",
+                ChangeSetType="UPDATE" if found.exists else "CREATE",
                 TemplateBody=template,
-                Parameters=_given(parameters, {key for key in keep if found.made and key in found.parameters}),
+                Parameters=_given(parameters, {key for key in keep if found.exists and key in found.parameters}),
                 Capabilities=["CAPABILITY_NAMED_IAM"],
                 **tagged,
             )
@@ -91,7 +91,7 @@ class Stack:
             # Of that name there can be only our own: its first answer was lost.
             if error.code != "AlreadyExistsException":
                 raise
-        return await self._described(name, creates=not found.made)
+        return await self._described(name, creates=not found.exists)
 
     async def execute(self, plan: StackPlan, report: Callable[[str], None]) -> None:
         """Carry a plan out and wait for its end, reporting each resource's steps as they happen.
@@ -136,7 +136,7 @@ class Stack:
 
         Raises ``ServiceError`` naming what is left.
         """
-        if not (await self.settled()).state:
+        if not (await self.wait_until_stable()).state:
             return
         seen = {event["EventId"] for event in await self._events()}
         await self._call(self._client.delete_stack, StackName=self.name)
@@ -201,12 +201,12 @@ class Stack:
         events: Sequence[Mapping[str, Any]] = answer["StackEvents"]
         return events
 
-    async def settled(self) -> StackFacts:
+    async def wait_until_stable(self) -> StackFacts:
         """Wait until nothing is in progress, and give what there is then."""
         pause = _pauses()
         while True:
             found = await self.facts()
-            if not found.made or not found.state.endswith("_IN_PROGRESS"):
+            if not found.exists or not found.state.endswith("_IN_PROGRESS"):
                 return found
             await trio.sleep(next(pause))
 

@@ -59,7 +59,7 @@ class StackFacts:
     created: float = 0.0
 
     @property
-    def made(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is a stack with something in it, or one that is on its way."""
         return self.state not in NEVER_MADE
 

@@ -42,7 +42,7 @@ class Table:
         """Make a call in a thread; its errors come as ``cloudkon.errors``."""
         return await self._connection.call(call)
 
-    async def patiently(self, call: Callable[[], T]) -> T:
+    async def call_with_retries(self, call: Callable[[], T]) -> T:
         """Make a call that reads; throttling and failures are waited out for a while."""
         wait = _FIRST_WAIT
         for _ in range(PAGE_TRIES - 1):

@@ -9,7 +9,7 @@ import trio
 
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkSummary, Run
 from cloudkon.ports.batch import check_chunks
-from cloudkon.ports.ledger import Insert, OutlinePage, Page, Write, WriteOutcome
+from cloudkon.ports.ledger import Insert, Page, SummaryPage, Write, WriteOutcome
 
 _PAGE = 1000
 """Records of one page, and those that a reading gives between two checkpoints."""
@@ -76,10 +76,10 @@ class MemoryLedger:
         found = heapq.nsmallest(_PAGE + 1, (number for number in chunks if number >= first))
         return Page(tuple(chunks[number] for number in found[:_PAGE]), more=len(found) > _PAGE)
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
         """The same page in outline."""
         page = await self.page(run, shard, first)
-        return OutlinePage(tuple(ChunkSummary.of(record) for record in page.records), page.more)
+        return SummaryPage(tuple(ChunkSummary.of(record) for record in page.records), page.more)
 
     def _shard(self, run: Run, shard: int) -> Mapping[int, ChunkRecord]:
         return self._partitions.get(ChunkKey(run.id, shard, run.shards).partition, {})

@@ -1,12 +1,14 @@
 """What every adapter refuses of a batch, before anything is done: these are its caller's bugs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from cloudkon.model import ChunkKey
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.ports.queue import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT
 
+T = TypeVar("T")
 _WIDEST = 4
 """Bytes that a character takes at the most."""
 
@@ -30,3 +32,9 @@ def check_chunks(keys: Sequence[ChunkKey]) -> None:
     items = {(key.partition, key.number) for key in keys}
     if len(items) < len(keys):
         raise ValueError("a batch names a chunk twice: " + ", ".join(str(key) for key in keys))
+
+
+def batched(entries: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into slices of at most ``size`` entries."""
+    for start in range(0, len(entries), size):
+        yield entries[start : start + size]

@@ -62,7 +62,7 @@ class Read:
 
 
 Write = Insert | Update
-Ask = Write | Read
+Request = Write | Read
 
 
 class WriteOutcome(Enum):
@@ -85,7 +85,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinePage:
+class SummaryPage:
     """The outlines of some records of one shard in chunk order; ``more`` as for a ``Page``."""
 
     summaries: tuple[ChunkSummary, ...]
@@ -134,6 +134,6 @@ class Ledger(Protocol):
         """One page of a shard's records from chunk number ``first`` on (eventually consistent): one request."""
         ...
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
         """The same page in outline, for whoever only counts: a fraction of the bytes and of the reading."""
         ...

@@ -8,7 +8,7 @@ from cloudkon.model import Depth, Priority
 from cloudkon.ports.ledger import Ledger
 from cloudkon.ports.queue import Queue
 from cloudkon.ports.store import Store
-from cloudkon.ports.waker import Awake, Waker
+from cloudkon.ports.waker import NullWaker, Waker
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Services:
     results: Queue
     ledger: Ledger
     store: Store
-    waker: Waker = field(default_factory=Awake)
+    waker: Waker = field(default_factory=NullWaker)
     high_queues: Mapping[str, Queue] = field(default_factory=dict)
 
     def queue(self, pool: str, priority: Priority) -> Queue:

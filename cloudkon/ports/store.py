@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-DELETED = 1000
+DELETE_LIMIT = 1000
 """Objects that S3 deletes in one call (S3 API reference, ``DeleteObjects``)."""
 
 
@@ -44,7 +44,7 @@ class Store(Protocol):
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete the objects of up to ``DELETED`` keys; those that are not there are none to delete."""
+        """Delete the objects of up to ``DELETE_LIMIT`` keys; those that are not there are none to delete."""
         ...
 
 

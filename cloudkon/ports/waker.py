@@ -16,7 +16,7 @@ class Waker(Protocol):
         ...
 
 
-class Awake:
+class NullWaker:
     """The waker of a fleet whose workers never go away by themselves: it has nothing to do."""
 
     async def wake(self, chunks: Mapping[str, int]) -> tuple[str, ...]:  # noqa: ARG002  (the port's)

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Self
 
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress
-from cloudkon.ports import Ask, Insert, Read, Update, WriteOutcome
+from cloudkon.ports import Insert, Read, Request, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
 from cloudkon.protocol.state_machine import Answer, Verdict, record_read
 
@@ -70,7 +70,7 @@ class Claiming:
     unanswered: tuple[tuple[int, Instant], ...] = ()
     """The writes whose answers were lost: the lease end that each asked for, and when it was asked."""
 
-    def ask(self, now: Instant) -> Ask:
+    def ask(self, now: Instant) -> Request:
         """Insert a fresh record, read the one that is there, or replace exactly the one read."""
         if self.phase is _Phase.LOOK:
             return Read(self.key)
@@ -86,7 +86,7 @@ class Claiming:
             lease_end=self.seen.lease_end,
         )
 
-    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
+    def on_response(self, ask: Request, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
         """Take the answer; only a refusal may mean that somebody else was there."""
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState
-from cloudkon.ports import Ask, Read, Update, WriteOutcome
+from cloudkon.ports import Read, Request, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
-from cloudkon.protocol.state_machine import Answer, Lost, OfClaim, Verdict, record_read
+from cloudkon.protocol.state_machine import Answer, ClaimStateMachine, Lost, Verdict, record_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Recorded(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Completing(OfClaim):
+class Completing(ClaimStateMachine):
     """One completion of one claim; ``progress`` holds a result for every task."""
 
     looking: bool = False
 
-    def ask(self, now: Instant) -> Ask:
+    def ask(self, now: Instant) -> Request:
         """Write DONE, fenced on state, owner and attempt; or read back where that was refused."""
         if self.looking:
             return Read(self.key)
@@ -35,7 +35,7 @@ class Completing(OfClaim):
         record = replace(held, state=ChunkState.DONE, progress=self.progress, expires=self.terms.expires(now))
         return Update(record, owner=held.owner, attempt=held.attempt)
 
-    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Recorded | Lost:  # noqa: ARG002  (a Machine)
+    def on_response(self, ask: Request, asked: Instant, answer: Answer) -> Self | Recorded | Lost:  # noqa: ARG002  (a Machine)
         """Take the answer; a refusal can be our own write, whose answer was lost."""
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)

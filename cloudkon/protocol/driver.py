@@ -1,7 +1,7 @@
 """Registrar: drives many machines at once, 25 asks a call, backing off while the ledger fails."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -9,18 +9,18 @@ import trio
 from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
 from cloudkon.model import ChunkKey
-from cloudkon.ports import Ask, Clock, Ledger, Read, Write, WriteOutcome
+from cloudkon.ports import Clock, Ledger, Read, Request, Write, WriteOutcome
+from cloudkon.ports.batch import batched
 from cloudkon.ports.ledger import STATEMENTS
 from cloudkon.protocol.claim import Instant
 from cloudkon.protocol.state_machine import Answer, StateMachine, Verdict
 
-T = TypeVar("T")
 V = TypeVar("V", bound=Verdict)
-_Hear = Callable[[Ask, Instant, Answer], None]
+_Hear = Callable[[Request, Instant, Answer], None]
 FIRST_BACKOFF = 0.05
 """Seconds before the second try at the longest; doubled for each further one, the wait drawn anew each time."""
 LONGEST_BACKOFF = 5.0
-BELIEVED = 2.0
+FAILURE_SECONDS = 2.0
 """Seconds for which a failure is taken to last."""
 
 
@@ -41,7 +41,7 @@ class LedgerDriver:
 
         While it does, nothing new should be received. It lapses, so that somebody tries whether it works again.
         """
-        return self._clock.monotonic() < self._failed_at + BELIEVED
+        return self._clock.monotonic() < self._failed_at + FAILURE_SECONDS
 
     async def run(
         self, machines: Sequence[StateMachine[V]], each: Callable[[V], None], until: float = float("inf")
@@ -66,7 +66,7 @@ class LedgerDriver:
         """Ask once for every unsettled machine; give how many asks failed."""
         failures = 0
 
-        def hear(ask: Ask, asked: Instant, answer: Answer) -> None:
+        def hear(ask: Request, asked: Instant, answer: Answer) -> None:
             nonlocal failures
             if answer is WriteOutcome.FAILED:
                 failures += 1
@@ -117,13 +117,7 @@ class LedgerDriver:
         for ask, answer in zip(asks, answers, strict=True):
             hear(ask, asked, answer)
 
-    def _all_failed(self, asks: Sequence[Ask], error: CloudKonError) -> list[Answer]:
+    def _all_failed(self, asks: Sequence[Request], error: CloudKonError) -> list[Answer]:
         # Whatever the error says, only a refused condition may mean "someone else": this is tried again.
         self._log.warning("ledger-failed", error=str(error), chunks=len(asks))
         return [WriteOutcome.FAILED] * len(asks)
-
-
-def batched(entries: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a sequence into pieces of at most ``size``."""
-    for start in range(0, len(entries), size):
-        yield entries[start : start + size]

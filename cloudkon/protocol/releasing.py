@@ -5,9 +5,9 @@ from typing import Self
 
 from cloudkon.model import ChunkKey
 from cloudkon.model.chunk_record import NO_OWNER, RELEASED_LEASE_END
-from cloudkon.ports import Ask, Read, Update, WriteOutcome
+from cloudkon.ports import Read, Request, Update, WriteOutcome
 from cloudkon.protocol.claim import Instant
-from cloudkon.protocol.state_machine import Answer, OfClaim, Verdict
+from cloudkon.protocol.state_machine import Answer, ClaimStateMachine, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class Released(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Releasing(OfClaim):
+class Releasing(ClaimStateMachine):
     """One release of one claim."""
 
-    def ask(self, now: Instant) -> Ask:
+    def ask(self, now: Instant) -> Request:
         """Clear owner and lease, fenced on state, owner and attempt."""
         held = self.claim.record
         record = replace(
@@ -33,7 +33,7 @@ class Releasing(OfClaim):
         )
         return Update(record, owner=held.owner, attempt=held.attempt)
 
-    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Released:  # noqa: ARG002  (a Machine)
+    def on_response(self, ask: Request, asked: Instant, answer: Answer) -> Self | Released:  # noqa: ARG002  (a Machine)
         """Take the answer; refused means that it is free, somebody else's, or done: no longer ours in any case."""
         if answer is WriteOutcome.FAILED:
             return self

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cloudkon.model import ChunkKey, ChunkState
-from cloudkon.ports import Ask, Read, Update, WriteOutcome
+from cloudkon.ports import Read, Request, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant
-from cloudkon.protocol.state_machine import Answer, Lost, OfClaim, Verdict, record_read
+from cloudkon.protocol.state_machine import Answer, ClaimStateMachine, Lost, Verdict, record_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Renewed(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Renewing(OfClaim):
+class Renewing(ClaimStateMachine):
     """One renewal of one claim. ``after`` is the latest lease end asked for so far, in epoch milliseconds."""
 
     after: int = 0
     looking: bool = False
 
-    def ask(self, now: Instant) -> Ask:
+    def ask(self, now: Instant) -> Request:
         """Write the later lease end and the progress, or see who has it if that was refused."""
         if self.looking:
             return Read(self.key)
@@ -41,7 +41,7 @@ class Renewing(OfClaim):
         record = replace(held, lease_end=lease_end, progress=self.progress, expires=self.terms.expires(now))
         return Update(record, owner=held.owner, attempt=held.attempt, lease_not_after=lease_end)
 
-    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Renewed | Lost:
+    def on_response(self, ask: Request, asked: Instant, answer: Answer) -> Self | Renewed | Lost:
         """Take the answer."""
         if answer is WriteOutcome.WRITTEN:
             assert not isinstance(ask, Read)

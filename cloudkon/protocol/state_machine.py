@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from cloudkon.model import ChunkKey, ChunkRecord, Progress
-from cloudkon.ports import Ask, Read, WriteOutcome
+from cloudkon.ports import Read, Request, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
 
 V_co = TypeVar("V_co", bound="Verdict", covariant=True)
@@ -35,17 +35,17 @@ class StateMachine(Protocol[V_co]):
         """The chunk it is about."""
         ...
 
-    def ask(self, now: Instant) -> Ask:
+    def ask(self, now: Instant) -> Request:
         """What to ask of the ledger, right before the request. A read that failed is simply asked for again."""
         ...
 
-    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> "StateMachine[V_co] | V_co":
+    def on_response(self, ask: Request, asked: Instant, answer: Answer) -> "StateMachine[V_co] | V_co":
         """Take the answer to ``ask``, which was asked at ``asked``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class OfClaim:
+class ClaimStateMachine:
     """What every conversation about a claim of ours begins with."""
 
     claim: Claim
@@ -58,7 +58,7 @@ class OfClaim:
         return self.claim.key
 
 
-def record_read(ask: Ask, answer: Answer) -> ChunkRecord | None:
+def record_read(ask: Request, answer: Answer) -> ChunkRecord | None:
     """The record that answers a read."""
     assert isinstance(ask, Read)
     assert not isinstance(answer, WriteOutcome)

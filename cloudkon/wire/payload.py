@@ -16,7 +16,7 @@ from cloudkon.model import Chunk, ChunkKey, PayloadRef
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.message import MOST_TASKS, RUN_ID, VERSION, decode_message, to_chunk
 
-PARCEL_VERSION = 2
+PAYLOAD_VERSION = 2
 PAYLOAD_LIMIT = 26_214_400
 """Bytes of a payload: the longest instruction fits, were every character of it one that JSON writes as six."""
 PREFIX = "payloads/"
@@ -30,16 +30,16 @@ def payload_key(pool: str, key: ChunkKey) -> str:
     return f"{PREFIX}{pool}/{key.run}/{key.number}.json"
 
 
-def pack(pool: str, chunk: Chunk, payload: bytes) -> PayloadRef:
+def make_payload_ref(pool: str, chunk: Chunk, payload: bytes) -> PayloadRef:
     """The parcel of a chunk, whose message as version 1 is ``payload``."""
     digest = hashlib.sha256(payload).hexdigest()
     return PayloadRef(chunk.key, chunk.first, len(chunk), payload_key(pool, chunk.key), len(payload), digest)
 
 
-def encode_parcel(parcel: PayloadRef) -> str:
+def encode_payload_ref(parcel: PayloadRef) -> str:
     """The body of the parcel's message."""
     value = {
-        "v": PARCEL_VERSION,
+        "v": PAYLOAD_VERSION,
         "run": parcel.key.run,
         "chunk": parcel.key.number,
         "shards": parcel.key.shards,
@@ -52,7 +52,7 @@ def encode_parcel(parcel: PayloadRef) -> str:
 
 def read_message(body: str) -> Chunk | PayloadRef:
     """Read a message of either version, or raise ``MalformedMessage``, ``NewerVersion`` for a later one's."""
-    value = read_object(body, "the message", VERSION, PARCEL_VERSION)
+    value = read_object(body, "the message", VERSION, PAYLOAD_VERSION)
     if value["v"] == VERSION:
         return to_chunk(value)
     run, payload = field(value, "run", str), field(value, "payload", dict)
@@ -66,7 +66,7 @@ def read_message(body: str) -> Chunk | PayloadRef:
     return PayloadRef(chunk, number(value, "first"), count, key, size, digest)
 
 
-def unpack(parcel: PayloadRef, payload: bytes) -> Chunk:
+def decode_payload(parcel: PayloadRef, payload: bytes) -> Chunk:
     """The chunk that a payload holds, or raise ``MalformedMessage`` for one that is not the parcel's."""
     if len(payload) != parcel.size or hashlib.sha256(payload).hexdigest() != parcel.digest:
         raise MalformedMessage(f"object {parcel.object_key} is not what chunk {parcel.key} was sent with")

@@ -74,7 +74,7 @@ def decode_progress(run: str, packed: bytes) -> Progress:
     )
 
 
-def outline_progress(run: str, packed: bytes) -> tuple[Counter[str], float, float, float]:
+def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], float, float, float]:
     """Results by state, the first start, the last end and the seconds of all, as an ``ChunkSummary`` has them.
 
     No ``Result`` is made: a million of them take ten seconds. Raises ``MalformedMessage``.

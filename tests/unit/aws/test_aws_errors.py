@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import ProtocolError
 
-from cloudkon.aws.aws_errors import RAISED, in_our_words
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.errors import (
     AccessDenied,
     CloudKonError,
@@ -71,7 +71,7 @@ def refusal(code: str, status: int = 400) -> ClientError:
     ],
 )
 def test_names_a_refusal(code: str, status: int, expected: type[CloudKonError]) -> None:
-    found = in_our_words(refusal(code, status), "fleet-a", URL)
+    found = to_cloudkon_error(refusal(code, status), "fleet-a", URL)
     assert type(found) is expected
     assert "SendMessageBatch" in str(found)
     assert "the reason" in str(found)
@@ -101,12 +101,12 @@ def test_names_a_refusal(code: str, status: int, expected: type[CloudKonError]) 
 )
 @pytest.mark.parametrize("endpoint", [URL, ""], ids=["emulator", "aws"])
 def test_names_what_botocore_raises(error: Exception, expected: type[CloudKonError], endpoint: str) -> None:
-    assert isinstance(error, RAISED)
-    assert type(in_our_words(error, "fleet-a", endpoint)) is expected
+    assert isinstance(error, BOTO_ERRORS)
+    assert type(to_cloudkon_error(error, "fleet-a", endpoint)) is expected
 
 
 def test_says_how_to_start_a_fleet_that_is_missing() -> None:
-    found = in_our_words(refusal("QueueDoesNotExist"), "fleet-a", URL)
+    found = to_cloudkon_error(refusal("QueueDoesNotExist"), "fleet-a", URL)
     assert isinstance(found, NoFleet)
     assert "fleet-a" in found.subject
     assert "python -m fleet up" in found.remedy
@@ -114,14 +114,14 @@ def test_says_how_to_start_a_fleet_that_is_missing() -> None:
 
 
 def test_says_what_to_do_when_the_emulator_is_down() -> None:
-    text = str(in_our_words(EndpointConnectionError(endpoint_url=URL), "fleet-a", URL))
+    text = str(to_cloudkon_error(EndpointConnectionError(endpoint_url=URL), "fleet-a", URL))
     assert URL in text
     assert "python -m fleet up" in text
-    assert "fleet up" not in str(in_our_words(EndpointConnectionError(endpoint_url=URL), "fleet-a", ""))
+    assert "fleet up" not in str(to_cloudkon_error(EndpointConnectionError(endpoint_url=URL), "fleet-a", ""))
 
 
 def test_says_what_to_do_without_credentials() -> None:
-    assert "AWS_PROFILE" in str(in_our_words(NoCredentialsError(), "fleet-a", ""))
+    assert "AWS_PROFILE" in str(to_cloudkon_error(NoCredentialsError(), "fleet-a", ""))
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_says_what_to_do_without_credentials() -> None:
     ],
 )
 def test_says_what_to_do_about_credentials_that_are_no_good(code: str, words: str) -> None:
-    text = str(in_our_words(refusal(code), "fleet-a", ""))
+    text = str(to_cloudkon_error(refusal(code), "fleet-a", ""))
     assert words in text.partition("the reason. ")[2]
 
 
 def test_says_what_to_do_where_there_is_no_such_region() -> None:
     error = EndpointConnectionError(endpoint_url="https://sts.eu-central-9.amazonaws.com/")
-    text = str(in_our_words(error, "fleet-a", ""))
+    text = str(to_cloudkon_error(error, "fleet-a", ""))
     assert "eu-central-9" in text
     assert "AWS_REGION" in text
 
@@ -148,7 +148,7 @@ def test_says_what_to_do_where_there_is_no_such_region() -> None:
 def test_a_page_of_html_instead_of_an_answer_is_quoted_in_one_short_line() -> None:
     page = "<!DOCTYPE HTML>\n<html>\n" + "<p>Unsupported method</p>\n" * 100
     said = str(
-        in_our_words(ResponseParserError(f"Unable to parse response:\n{page}"), "fleet", "http://127.0.0.1:4601")
+        to_cloudkon_error(ResponseParserError(f"Unable to parse response:\n{page}"), "fleet", "http://127.0.0.1:4601")
     )
     assert said.startswith(
         "http://127.0.0.1:4601: the call failed on its way: Unable to parse response: <!DOCTYPE HTML>"

@@ -198,17 +198,17 @@ async def test_silence_lasts_while_calls_are_under_way_and_none_ends(autojump_cl
         await connection.call(answer.wait)
 
     async with trio.open_nursery() as nursery:
-        assert connection.silence() == 0
+        assert connection.seconds_without_answer() == 0
         nursery.start_soon(hang)
         nursery.start_soon(hang)
         await trio.testing.wait_all_tasks_blocked()
         autojump_clock.jump(200)
         with trio.move_on_after(0):
             await connection.call(answer.wait)
-        assert connection.silence() == 200, "one that we broke off has not ended"
+        assert connection.seconds_without_answer() == 200, "one that we broke off has not ended"
         await connection.call(int)
-        assert connection.silence() == 0
+        assert connection.seconds_without_answer() == 0
         autojump_clock.jump(7)
-        assert connection.silence() == 7
+        assert connection.seconds_without_answer() == 7
         answer.set()
-    assert connection.silence() == 0
+    assert connection.seconds_without_answer() == 0

@@ -13,7 +13,7 @@ from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkRecord
 from cloudkon.ports import Write, WriteOutcome
 from cloudkon.protocol import Claimed, Claiming, Done, Held, LedgerDriver, StateMachine, Terms
-from cloudkon.protocol.driver import BELIEVED, LONGEST_BACKOFF
+from cloudkon.protocol.driver import FAILURE_SECONDS, LONGEST_BACKOFF
 
 TERMS = Terms(lease=60_000, margin=5_000)
 Verdicts = dict[ChunkKey, Claimed | Held | Done]
@@ -129,7 +129,7 @@ async def test_a_failure_is_believed_for_a_while_only(
     ledger.fault = lambda _: Unavailable("no answer")
     await run(driver, claims(1), until=1.0)
     assert driver.failing
-    await trio.sleep(BELIEVED + 0.1)
+    await trio.sleep(FAILURE_SECONDS + 0.1)
     assert not driver.failing
 
 

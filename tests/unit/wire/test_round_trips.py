@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, Progress, Result, TaskId, TaskState
 from cloudkon.wire.message import MOST_TASKS, decode_message, encode_message, message_size
-from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
+from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
 from cloudkon.wire.report import decode_report, encode_report
 
 RUN = "3a4f0c1b2c3"
@@ -62,7 +62,7 @@ def test_packed_progress_is_zlib_whatever_its_size(progress: Progress) -> None:
 
 @given(PROGRESSES)
 def test_the_outline_of_progress_counts_what_is_in_it(progress: Progress) -> None:
-    states, first, last, busy = outline_progress(RUN, encode_progress(progress))
+    states, first, last, busy = summarise_progress(RUN, encode_progress(progress))
     assert all(states[state] == progress.count(state) for state in TaskState)
     started = [result for result in progress.results if result.started]
     assert first == min((one.started for one in started), default=0.0)
