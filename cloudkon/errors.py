@@ -48,7 +48,7 @@ class InvalidInput(CloudKonError):
     exit_code = EXIT_BAD_INPUT
 
     def __init__(self, subject: str, reason: str, remedy: str = "") -> None:
-        """Make the error from the input's name, the reason why it is invalid, and what to type instead (may be empty)."""
+        """Name the input (``subject``), say why it is invalid, and what to type instead."""
         super().__init__(f"{subject}: {reason}" + (f". {remedy}" if remedy else ""))
         self.subject = subject
         self.reason = reason
@@ -84,7 +84,7 @@ class NoFleet(InvalidInput):
 
 
 class MalformedMessage(CloudKonError):
-    """This version can't read the message, which belongs in the dead-letter queue."""
+    """The message can't be read by this version and belongs in the dead-letter queue."""
 
 
 class NewerVersion(MalformedMessage):

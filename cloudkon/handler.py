@@ -91,15 +91,11 @@ class Context:
         return self.scratch
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Report how much of the work is done.
+        """Report that ``fraction`` of the work is done, from 0.0 to 1.0; ``note`` is a few words for people.
 
         Call it as often as you like, for example after each file: a call writes one small file in the scratch
         directory, and the worker logs the newest report at most three times per lease. Raises ``OSError`` if the disk
         refuses it.
-
-        Args:
-            fraction: the share of the work that is done, from 0.0 to 1.0.
-            note: a few words for people, such as ``"picture 3 of 12"``.
         """
         path = self.scratch_directory() / PROGRESS_FILE
         staged = path.with_suffix(".new")

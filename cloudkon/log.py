@@ -56,5 +56,5 @@ class Log:
         try:
             os.write(self.descriptor, data)
         except OSError:
-            # A log that can't be written (full disk, closed pipe) must not stop work, and there is nowhere to report it.
+            # A log that can't be written (full disk, closed pipe) must not stop work, and can't be reported anywhere.
             return

@@ -148,7 +148,7 @@ class Settings:
         return self.lease_seconds + self.skew_seconds
 
     def service_endpoint(self) -> str:
-        """The address of the emulator, or an empty string for AWS itself. Raises ``NoFleet`` if no local fleet is up."""
+        """The address of the emulator, empty for AWS itself. Raises ``NoFleet`` if no local fleet is up."""
         if self.endpoint_url or self.target == "aws":
             return self.endpoint_url
         if self.target == "docker":

@@ -1,7 +1,7 @@
-"""What the pipeline, the client and the fleet need of the world.
+"""Declares the ports: the interfaces to queues, ledger, store, clock and waker that all programs use.
 
-Adapters are in ``cloudkon.aws`` and ``cloudkon.memory``. All ports are asynchronous (trio), because everything that
-waits must be cancellable, and testable under a virtual clock.
+Their adapters are in ``cloudkon.aws`` and ``cloudkon.memory``. All ports are asynchronous (trio): everything that waits
+must be cancellable, and testable under a virtual clock.
 """
 
 from cloudkon.ports.clock import Clock, TrioClock

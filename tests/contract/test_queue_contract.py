@@ -94,7 +94,7 @@ async def test_takes_a_batch_that_is_over_the_limit_of_a_call(queue: Queue) -> N
 
 
 async def test_refuses_a_message_that_no_call_can_carry(queue: Queue) -> None:
-    with pytest.raises(ValueError, match="SQS takes"):
+    with pytest.raises(ValueError, match="SQS accepts up to"):
         await queue.send([Outgoing("1" * 1_048_577)])
 
 

@@ -13,7 +13,7 @@ from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkRecord
 from cloudkon.ports import Write, WriteOutcome
 from cloudkon.protocol import Claimed, Claiming, Done, Held, LedgerDriver, StateMachine, Terms
-from cloudkon.protocol.driver import FAILURE_SECONDS, LONGEST_BACKOFF
+from cloudkon.protocol.driver import BACKOFF, FAILURE_SECONDS
 
 TERMS = Terms(lease=60_000, margin=5_000)
 Verdicts = dict[ChunkKey, Claimed | Held | Done]
@@ -119,8 +119,8 @@ async def test_while_all_fails_it_asks_ever_more_rarely_and_says_so(
     assert not verdicts
     assert len(unsettled) == 3
     assert driver.failing
-    assert 120 / LONGEST_BACKOFF < len(ledger.writes) < 120
-    assert trio.current_time() < 120 + LONGEST_BACKOFF + 1
+    assert 120 / BACKOFF.most < len(ledger.writes) < 120
+    assert trio.current_time() < 120 + BACKOFF.most + 1
 
 
 async def test_a_failure_is_believed_for_a_while_only(
