@@ -42,7 +42,7 @@ class CloudKonError(Exception):
 class InvalidInput(CloudKonError):
     """The user's input is invalid.
 
-    Its text reads ``subject: reason. remedy``, for example ``--chunk 0: it must be at least 1. Use --chunk auto``.
+    The text is ``subject: reason. remedy``: ``pool 'gpu': there is no such pool. Pools: worker, animoto``.
     """
 
     exit_code = EXIT_BAD_INPUT

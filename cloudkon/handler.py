@@ -48,8 +48,8 @@ class Context:
     token: str
     """The claim's owner token, which differs from that of any other worker that runs the same task.
 
-    Put it into the name of everything that the handler stores, and return that name as the output. A worker that lost
-    its claim then can't overwrite the object that the recorded result names.
+    Put it into the name of each object that the handler stores, and return that name as the output. Then a worker that
+    lost its claim can't overwrite the object that the recorded result names.
     """
     deadline: float
     """When the worker stops this attempt, in epoch seconds: a sync handler is killed, an async one is cancelled."""

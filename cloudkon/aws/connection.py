@@ -73,7 +73,7 @@ class Connection:
     @property
     def region(self) -> str:
         """The region that calls go to. Raises ``InvalidSetting`` if none is set."""
-        # Not asked of STS's client, which works without a region, by a global endpoint.
+        # SQS's client fails without a region. STS's would not: it has a global endpoint.
         return self.client("sqs").meta.region_name
 
     @overload

@@ -65,17 +65,7 @@ class Stack:
 
         Raises ``ServiceError`` if the stack is in a state that can't be changed; nothing was changed then.
         """
-        found = await self.wait_until_stable()
-        if found.state == "ROLLBACK_COMPLETE":
-            # Its creation failed and was rolled back: it is empty, and CloudFormation only allows to delete it.
-            await self.delete()
-            found = StackFacts()
-        if found.state not in COMPLETE | NEVER_MADE:
-            remedy = "Take it down first"
-            if found.state == "UPDATE_ROLLBACK_FAILED":
-                # The stack still has all its resources, and its data may be valuable: don't advise deleting it.
-                remedy = f"First: aws cloudformation continue-update-rollback --stack-name {self.name}"
-            raise ServiceError(f"stack {self.name!r} is {found.state} and can't be changed: nothing was done. {remedy}")
+        found = await self._wait_until_changeable()
         name = f"cloudkon-{secrets.token_hex(6)}"
         tagged = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
         try:
@@ -159,6 +149,21 @@ class Stack:
     async def _call(self, function: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401  (botocore's)
         """Make a call. Repeat it if it was throttled or its response was lost: all calls here are idempotent."""
         return await persist(lambda: self._connection.call(function, **arguments), PATIENT)
+
+    async def _wait_until_changeable(self) -> StackFacts:
+        """Wait for a change in progress, and describe the stack. Raises ``ServiceError`` if it can't be changed."""
+        found = await self.wait_until_stable()
+        if found.state == "ROLLBACK_COMPLETE":
+            # Its creation failed and was rolled back: it is empty, and CloudFormation only allows to delete it.
+            await self.delete()
+            found = StackFacts()
+        if found.state not in COMPLETE | NEVER_MADE:
+            remedy = "Take it down first"
+            if found.state == "UPDATE_ROLLBACK_FAILED":
+                # The stack still has all its resources, and its data may be valuable: don't advise deleting it.
+                remedy = f"First: aws cloudformation continue-update-rollback --stack-name {self.name}"
+            raise ServiceError(f"stack {self.name!r} is {found.state} and can't be changed: nothing was done. {remedy}")
+        return found
 
     async def _wait_for_change_set(self, change_set: str, *, creates: bool) -> StackPlan:
         """Wait until CloudFormation has computed a change set."""

@@ -16,7 +16,7 @@ from cloudkon.model import Chunk, ChunkKey, PayloadRef
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.message import MOST_TASKS, RUN_ID, VERSION, decode_message, to_chunk
 
-PAYLOAD_VERSION = 2
+PAYLOAD_REF_VERSION = 2
 PAYLOAD_LIMIT = 26_214_400
 """Bytes of a payload. The longest instruction fits, even if JSON writes each of its characters as six."""
 PREFIX = "payloads/"
@@ -39,7 +39,7 @@ def make_payload_ref(pool: str, chunk: Chunk, payload: bytes) -> PayloadRef:
 def encode_payload_ref(ref: PayloadRef) -> str:
     """Return the body of the message that refers to a payload (version 2)."""
     value = {
-        "v": PAYLOAD_VERSION,
+        "v": PAYLOAD_REF_VERSION,
         "run": ref.key.run,
         "chunk": ref.key.number,
         "shards": ref.key.shards,
@@ -52,7 +52,7 @@ def encode_payload_ref(ref: PayloadRef) -> str:
 
 def read_message(body: str) -> Chunk | PayloadRef:
     """Read a message of version 1 or 2. Raises ``MalformedMessage``, or ``NewerVersion`` for a later version."""
-    value = read_object(body, "the message", VERSION, PAYLOAD_VERSION)
+    value = read_object(body, "the message", VERSION, PAYLOAD_REF_VERSION)
     if value["v"] == VERSION:
         return to_chunk(value)
     run, payload = field(value, "run", str), field(value, "payload", dict)
