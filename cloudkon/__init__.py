@@ -1,7 +1,8 @@
-"""CloudKon: a many-task fleet. What handlers' authors and scripts import is named here.
+"""Names the public interface of CloudKon, a many-task fleet.
 
-Handlers use ``Context``, ``PermanentFailure`` and ``InvalidInstruction``; scripts use ``Fleet`` and catch
-``CloudKonError``. Everything is imported when it is asked for, so that importing the core costs nothing.
+Authors of handlers import ``Context``, ``PermanentFailure`` and ``InvalidInstruction``. Scripts import ``Fleet`` and
+catch ``CloudKonError`` or one of its kinds. Each name is imported at its first use, so that ``import cloudkon`` itself
+costs next to nothing.
 """
 
 from importlib import import_module
@@ -28,10 +29,10 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {
+_MODULES = {
     "CloudKonError": "cloudkon.errors",
     "Context": "cloudkon.handler",
-    # The one place where the core names a program.
+    # The only place where the core names one of the programs.
     "Fleet": module("client"),
     "InvalidInput": "cloudkon.errors",
     "InvalidInstruction": "cloudkon.errors",
@@ -39,11 +40,11 @@ _HOMES = {
     "PermanentFailure": "cloudkon.errors",
     "ServiceError": "cloudkon.errors",
 }
-"""The module that defines each name."""
+"""The module that defines each public name."""
 
 
 def __getattr__(name: str) -> object:
-    """Import a name of the public interface."""
-    if name not in _HOMES:
+    """Import a public name at its first use."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""Backoff: how a call that failed in a way that may pass is made again."""
+"""Repeats calls that failed for a reason that may pass, with growing waits in between."""
 
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,17 +11,17 @@ from cloudkon.errors import Unavailable
 
 T = TypeVar("T")
 MOST_DOUBLINGS = 64
-"""A power of two beyond that no float needs."""
-_RNG = random.Random()  # noqa: S311  (jitter is no secret)
+"""Keeps the power of two inside the range of a float."""
+_RNG = random.Random()  # noqa: S311  (jitter needs no secrecy)
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before another try.
+    """How long to wait before the next try.
 
-    Waits are in seconds and double from ``first`` up to ``most``; ``tries`` bounds the calls that ``persist`` makes.
-    ``jitter`` is the part of each wait that is drawn at random, so that callers who failed together don't come back
-    together: 0.0 for none of it, 1.0 for all of it.
+    Waits are in seconds; they double from ``first`` up to ``most``. ``tries`` is the most calls that ``persist`` makes.
+    ``jitter`` is the random share of each wait, from 0.0 (the whole wait is fixed) to 1.0 (anything from 0 s to the
+    whole wait): callers that failed together should not come back together.
     """
 
     tries: int = 10
@@ -30,7 +30,7 @@ class Backoff:
     jitter: float = 0.5
 
     def wait(self, failures: int, rng: random.Random | None = None) -> float:
-        """Return the seconds to wait after so many failures in a row (1 for the first one)."""
+        """Return the seconds to wait after this number of failures in a row (1 after the first failure)."""
         longest = min(self.most, self.first * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
         return longest * (rng or _RNG).uniform(1.0 - self.jitter, 1.0)
 
@@ -41,13 +41,13 @@ class Backoff:
 
 
 PATIENT = Backoff()
-"""About half a minute: an emulator's restart or a throttled minute's worst part passes within it."""
+"""About half a minute: long enough for an emulator's restart and for the worst of a throttled minute."""
 BRIEF = Backoff(tries=4)
-"""About a second: nothing is under way yet that could be lost, and somebody sits there and waits for an answer."""
+"""About a second: a person waits for the answer, and no work can be lost yet."""
 
 
 async def persist(call: Callable[[], Awaitable[T]], backoff: Backoff) -> T:
-    """Make the call until it succeeds; its last try may raise ``Unavailable``. It must bear being made twice."""
+    """Repeat the call while it raises ``Unavailable``; the last try may raise it too. The call must be idempotent."""
     for wait in backoff.waits():
         try:
             return await call()

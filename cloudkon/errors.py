@@ -1,80 +1,101 @@
-"""One rooted tree of errors.
+"""Defines every error that CloudKon raises on purpose, as one tree.
 
-A program's top catches ``CloudKonError``, prints its text as one line and exits with its ``exit_code``.
+    CloudKonError                  1
+    ├── InvalidInput               2   (subject, reason, remedy)
+    │   ├── InvalidSetting         2
+    │   ├── InvalidInstruction     2
+    │   ├── InvalidWorkload        2
+    │   ├── UnknownRun             2
+    │   ├── RunConflict            2
+    │   └── NoFleet                2
+    ├── MalformedMessage           1
+    │   └── NewerVersion           1
+    ├── ServiceError               1   (code)
+    │   ├── AccessDenied           1
+    │   ├── Unavailable            1   (may pass: try again)
+    │   │   └── Throttled          1
+    │   └── ObjectMissing          1
+    └── PermanentFailure           1   (raised by handlers)
+
+The number is the exit code of a program that ends with the error. Each program catches ``CloudKonError`` at its top,
+prints the error's text as one line and exits with its ``exit_code``.
 """
 
 from typing import ClassVar
 
 EXIT_OK = 0
-"""All was done, and every task that was asked about succeeded."""
+"""Everything was done, and every task in question succeeded."""
 EXIT_FAILED = 1
-"""A service failed, or tasks failed: the text says what was and was not done."""
+"""A service failed, or tasks failed. The text says what was done and what was not."""
 EXIT_BAD_INPUT = 2
-"""The user can mend it: the text names the input, the reason and the remedy."""
+"""The user can fix it. The text names the input, the reason and the remedy."""
 EXIT_INTERRUPTED = 130
-"""Ctrl-C or SIGTERM ended it: the text says how to go on."""
+"""Ctrl-C or SIGTERM ended the program. The text says how to continue."""
 
 
 class CloudKonError(Exception):
-    """Something that CloudKon can name went wrong."""
+    """The base of all errors that CloudKon raises on purpose."""
 
     exit_code: ClassVar[int] = EXIT_FAILED
 
 
 class InvalidInput(CloudKonError):
-    """The user gave something that can't be taken."""
+    """The user's input is invalid.
+
+    The text is ``subject: reason. remedy``: ``pool 'gpu': there is no such pool. Pools: worker, animoto``.
+    """
 
     exit_code = EXIT_BAD_INPUT
 
     def __init__(self, subject: str, reason: str, remedy: str = "") -> None:
-        """Name the input (``subject``), why it can't be taken, and what to do instead."""
+        """Name the input (``subject``), say why it is invalid, and what to type instead."""
         super().__init__(f"{subject}: {reason}" + (f". {remedy}" if remedy else ""))
         self.subject = subject
         self.reason = reason
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[type["InvalidInput"], tuple[str, str, str]]:
-        """Cross from a slot process whole: ``Exception``'s own way would pass the joined text alone."""
+        """Pickle all three parts, for the way out of a slot process: ``Exception`` would keep the joined text only."""
         return type(self), (self.subject, self.reason, self.remedy)
 
 
 class InvalidSetting(InvalidInput):
-    """A setting has a value that can't be used."""
+    """A setting has an invalid value."""
 
 
 class InvalidInstruction(InvalidInput):
-    """An instruction can't be run by any handler."""
+    """No handler can run the instruction."""
 
 
 class InvalidWorkload(InvalidInput):
-    """A workload file can't be pushed."""
+    """The workload file can't be pushed."""
 
 
 class UnknownRun(InvalidInput):
-    """No run of that id is in the ledger."""
+    """The ledger has no run with that id."""
 
 
 class RunConflict(InvalidInput):
-    """A run of that id exists, and differs in something that must not change."""
+    """A run with that id exists already, and differs in something that must not change."""
 
 
 class NoFleet(InvalidInput):
-    """The fleet's queues, table or bucket are not there."""
+    """The fleet's queues, table or bucket don't exist."""
 
 
 class MalformedMessage(CloudKonError):
-    """A message is not one that this version can read; it belongs in the dead-letter queue."""
+    """The message can't be read by this version and belongs in the dead-letter queue."""
 
 
 class NewerVersion(MalformedMessage):
-    """A message of a later version than this program's: a worker of that version can read it."""
+    """The message has a later version than this program reads, so a newer worker can read it."""
 
 
 class ServiceError(CloudKonError):
-    """A service of AWS (or its emulator) refused or failed a call."""
+    """An AWS service, or its emulator, refused or failed a call."""
 
     code: str = ""
-    """The service's own word for it, where it gave one."""
+    """The service's error code; empty if it gave none."""
 
 
 class AccessDenied(ServiceError):
@@ -82,7 +103,7 @@ class AccessDenied(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """A call failed in a way that may pass: it may or may not have taken effect."""
+    """A call failed for a reason that may pass; it may have taken effect all the same."""
 
 
 class Throttled(Unavailable):
@@ -90,8 +111,8 @@ class Throttled(Unavailable):
 
 
 class ObjectMissing(ServiceError):
-    """No object is stored at that address."""
+    """The store has no object at that address."""
 
 
 class PermanentFailure(CloudKonError):
-    """The task failed, and would fail again: it is not retried."""
+    """The task failed and would fail again, so it is not retried."""

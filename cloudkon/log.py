@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on standard error, so that CloudWatch, jq and people can read them.
+"""Writes structured logs: one JSON object a line on standard error, for CloudWatch, jq and people.
 
-Every line has ``time`` (epoch seconds), ``level`` and ``action``; what else is known stands beside it
-(``worker``, ``run``, ``task``, ``attempt``, …).
+Every line has ``time`` (epoch seconds), ``level`` and ``action``, and the facts that the caller added (``worker``,
+``run``, ``task``, ``attempt``, …).
 """
 
 import json
@@ -15,43 +15,46 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Writes lines that share some facts. A line goes out in one write, so that processes can share a stream."""
+    """Writes log lines that share some facts.
+
+    Each line is one system call, so that several processes can share a stream. A write that fails is ignored.
+    """
 
     level: str = "info"
     facts: dict[str, Any] = field(default_factory=dict)
     descriptor: int = 2
 
-    def bind(self, **facts: Any) -> Self:  # noqa: ANN401  (whatever JSON can say)
-        """Make a log whose lines carry these facts as well."""
+    def bind(self, **facts: Any) -> Self:  # noqa: ANN401  (any JSON value)
+        """Return a log whose lines also have these facts."""
         return type(self)(self.level, {**self.facts, **facts}, self.descriptor)
 
-    def says(self, level: str) -> bool:
-        """Whether lines of that level are written; asking is cheaper than making one."""
+    def is_enabled(self, level: str) -> bool:
+        """Whether lines of that level are written. Asking is cheaper than building a line in vain."""
         return LEVELS[level] >= LEVELS[self.level]
 
     def debug(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
-        """What only a developer wants."""
+        """Log a detail that only developers need."""
         self._write("debug", action, facts)
 
     def info(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
-        """What an operator may want to follow."""
+        """Log an event that operators may want to follow."""
         self._write("info", action, facts)
 
     def warning(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
-        """What went wrong and was handled."""
+        """Log a problem that the program handled."""
         self._write("warning", action, facts)
 
     def error(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
-        """What went wrong and needs somebody."""
+        """Log a problem that needs a person."""
         self._write("error", action, facts)
 
     def _write(self, level: str, action: str, facts: dict[str, Any]) -> None:
-        if not self.says(level):
+        if not self.is_enabled(level):
             return
         line = {"time": round(time.time(), 3), "level": level, "action": action, **self.facts, **facts}
         data = (json.dumps(line, ensure_ascii=False, default=str) + "\n").encode(errors="replace")
         try:
             os.write(self.descriptor, data)
         except OSError:
-            # A log that nobody takes (full disk, closed pipe) must not stop work, and there is nowhere to say so.
+            # A log that can't be written (full disk, closed pipe) must not stop work, and can't be reported anywhere.
             return

@@ -1,4 +1,4 @@
-"""Prices: what AWS charges for what a fleet uses, by the list in ``prices.toml``, which has a date."""
+"""Reads AWS's prices for what a fleet uses from the dated list in ``prices.toml``."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,40 +13,44 @@ _MILLION: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars. ``spot_share`` is what a Spot instance costs of an On-Demand one, roughly."""
+    """List prices of one region, in US dollars."""
 
     region: str
     date: str
     sqs_request: float
-    """Of up to 64 KiB."""
+    """One request with up to 64 KiB of payload."""
     write_unit: float
-    """DynamoDB, on demand: 1 KB of an item written."""
+    """DynamoDB, on demand: one write of up to 1 KB of an item."""
     read_unit: float
-    """DynamoDB, on demand: 4 KB of an item read strongly."""
+    """DynamoDB, on demand: one strongly consistent read of up to 4 KB of an item."""
     instance_hour: Mapping[str, float]
+    """One hour of an On-Demand Linux instance, by instance type."""
     spot_share: float
+    """The price of a Spot instance as a share of the On-Demand price, roughly: 0.4 for 40 %."""
     gp3_gib_month: float
+    """One GiB of a gp3 volume for one month."""
     public_address_hour: float
+    """One public IPv4 address for one hour."""
 
     @property
     def origin(self) -> str:
-        """Where they come from, for a person."""
+        """The region and the date of the list, as text for people."""
         return f"list prices of {self.region}, {self.date}"
 
 
 @cache
 def prices() -> Prices:
-    """The list in the package."""
+    """Return the price list that the package contains."""
     listed = tomllib.loads(LIST.read_text(encoding="utf-8"))
-    ledger, machines = listed["dynamodb"], listed["ec2"]
+    dynamodb, ec2 = listed["dynamodb"], listed["ec2"]
     return Prices(
         region=listed["region"],
         date=str(listed["date"]),
         sqs_request=listed["sqs"]["million_requests"] / _MILLION,
-        write_unit=ledger["million_write_units"] / _MILLION,
-        read_unit=ledger["million_read_units"] / _MILLION,
-        instance_hour=machines["instance_hour"],
-        spot_share=machines["spot_share"],
-        gp3_gib_month=machines["gp3_gib_month"],
-        public_address_hour=machines["public_address_hour"],
+        write_unit=dynamodb["million_write_units"] / _MILLION,
+        read_unit=dynamodb["million_read_units"] / _MILLION,
+        instance_hour=ec2["instance_hour"],
+        spot_share=ec2["spot_share"],
+        gp3_gib_month=ec2["gp3_gib_month"],
+        public_address_hour=ec2["public_address_hour"],
     )

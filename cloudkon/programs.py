@@ -1,13 +1,13 @@
-"""The names of the three programs' packages: the one place that knows what a user types to start them.
+"""Knows the names of the three programs' packages, and so what a user types to start them.
 
-Texts that name a command and processes that start a program ask here, so that the packages can be installed under
-another name (``cloudkon.client``) by changing ``PREFIX`` alone.
+Texts that name a command, and code that starts a program, get the name from here. To install the packages under another
+name (``cloudkon.client``), change ``PREFIX`` alone.
 """
 
 from typing import Final
 
 PREFIX: Final = ""
-"""Goes before ``client``, ``fleet`` and ``images``: empty as long as these are top-level packages."""
+"""Stands before ``client``, ``fleet`` and ``images``; empty while these are top-level packages."""
 
 
 def module(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Settings: all that can be set, in one frozen value; read from ``CLOUDKON_*`` and written back for containers."""
+"""Holds every setting in one frozen value, read from ``CLOUDKON_*`` variables and written back for containers."""
 
 import json
 import os
@@ -9,19 +9,20 @@ from typing import Any, Self
 
 from cloudkon.errors import InvalidSetting, NoFleet
 from cloudkon.model import Pool
+from cloudkon.programs import command
 
 PREFIX = "CLOUDKON_"
 LONGEST_LEASE = 36_000
-"""Seconds; well inside the 12 h for which SQS hides a delivery."""
+"""Seconds; far below the 12 h for which SQS can hide a delivery."""
 LONGEST_POLL = 20
-"""Seconds that SQS lets one receive wait."""
+"""Seconds that one receive may wait (SQS's limit)."""
 TARGETS = ("local", "docker", "aws")
 DOCKER_ENDPOINT = "http://127.0.0.1:4566"
-"""Where the docker target's LocalStack answers, unless an endpoint is set."""
+"""The address of the docker target's LocalStack, unless an endpoint is set."""
 ENDPOINT_FILE = "local.json"
-"""In the state directory: where the local fleet's emulator listens, as ``{"endpoint_url": …}``."""
+"""In the state directory: the address of the local fleet's emulator, as ``{"endpoint_url": …}``."""
 
-# AWS's own names are honoured where ours are not set, in this order.
+# AWS's own variables count where ours are not set, in this order.
 _AWS_NAMES = {
     "endpoint_url": ("AWS_ENDPOINT_URL",),
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -31,70 +32,77 @@ _AWS_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting with its default. Times are in seconds. The environment's name is ``CLOUDKON_`` and the field's."""
+    """Every setting with its default. All times are in seconds.
+
+    The variable of a setting is ``CLOUDKON_`` and its name in capitals: ``CLOUDKON_LEASE_SECONDS=120``. Yes-or-no
+    settings accept ``yes``, ``true`` and ``1``, or ``no``, ``false`` and ``0``; lists are comma-separated.
+    """
 
     fleet: str = "cloudkon"
-    """The fleet's name; every queue, table and bucket begins with it."""
+    """The fleet's name. The names of its queues, its table and its bucket begin with it."""
     target: str = "local"
-    """Where it runs: local, docker or aws."""
+    """Where the fleet runs: local, docker or aws."""
     endpoint_url: str = ""
-    """Where AWS's services answer, for an emulator; empty on AWS, and where the local or docker target's own do."""
+    """The address of an emulator of AWS; empty for AWS itself, and for the local or docker target's own emulator."""
     region: str = ""
-    """AWS region; by default the profile's, and ``us-east-1`` on emulators."""
+    """The AWS region; by default that of the profile, or ``us-east-1`` on emulators."""
     profile: str = ""
-    """Profile of AWS's shared configuration."""
+    """The profile in AWS's shared configuration files."""
     bucket: str = ""
-    """The store; by default the fleet's name and ``-store``, on the target aws followed by account and region."""
+    """The store's bucket; by default ``FLEET-store``, on target aws ``FLEET-store-ACCOUNT-REGION``."""
     state_dir: Path = Path(".cloudkon")
-    """Where this machine keeps what it knows: the local fleet, recorded pushes."""
+    """The directory for this machine's records: the local fleet's state and the recorded pushes."""
 
     slots: int = 1
-    """Tasks that one worker process runs at a time."""
+    """How many tasks one worker process runs at the same time."""
     lease_seconds: float = 60.0
-    """How long a claim lasts without a renewal: after a worker's death its work waits that long."""
+    """How long a claim lasts without a renewal. After a worker's death, its tasks wait that long."""
     skew_seconds: float = 5.0
-    """By how much workers' clocks may differ."""
+    """How far the clocks of workers may differ."""
     poll_seconds: float = 20.0
-    """How long one receive waits for a message; SQS allows 20."""
+    """How long one receive waits for a message, 0 to 20."""
     stop_seconds: float = 30.0
-    """From SIGTERM to the end: what has not ended by then is released."""
+    """How long a worker may take to stop after SIGTERM. Tasks that still run then are released."""
     max_attempts: int = 3
-    """Attempts a task gets before it is FAILED."""
+    """How many attempts a task gets before it is FAILED."""
     retry_seconds: float = 1.0
-    """Wait before a task's second attempt; doubled for each further one."""
+    """The wait before a task's second attempt; it doubles before each further one."""
     task_timeout_seconds: float = 3600.0
-    """How long one attempt may take."""
+    """How long one attempt at a task may take."""
     cancel_poll_seconds: float = 3.0
-    """How often a run's cancelled flag is read, at the most."""
+    """The shortest time between two reads of a run's cancelled flag."""
     log_level: str = "info"
-    """debug, info, warning or error."""
+    """Which lines are logged: those of this level and above. debug, info, warning or error."""
 
     allow_exec: bool = False
-    """Whether ``exec`` may run command lines."""
+    """Whether ``exec`` instructions may run command lines."""
     handlers: tuple[str, ...] = ()
-    """First words that handlers of your own image take, comma-separated, so that ``push`` lets them through."""
+    """The first words of your own handlers' instructions, comma-separated, so that ``push`` accepts them."""
     allow_private_links: bool = False
-    """Whether links may lead to private, loopback or link-local addresses."""
+    """Whether links in instructions may lead to private, loopback or link-local addresses."""
     link_buckets: tuple[str, ...] = ()
-    """Buckets beside the store that ``s3://`` links may name, comma-separated."""
+    """Buckets that ``s3://`` links may name besides the store, comma-separated."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read them, or raise ``InvalidSetting`` that names the variable. Empty variables count as unset."""
+        """Read the settings from variables, by default this process's. An empty variable counts as unset.
+
+        Raises ``InvalidSetting``, which names the variable.
+        """
         environment = os.environ if environment is None else environment
         values: dict[str, Any] = {}
-        for one in fields(cls):
-            for name in (PREFIX + one.name.upper(), *_AWS_NAMES.get(one.name, ())):
+        for setting in fields(cls):
+            for name in (PREFIX + setting.name.upper(), *_AWS_NAMES.get(setting.name, ())):
                 if text := environment.get(name, ""):
-                    values[one.name] = _parse(name, text, one)
+                    values[setting.name] = _parse(name, text, setting)
                     break
         found = cls(**values)
         found.check()
         return found
 
     def check(self) -> None:
-        """Raise ``InvalidSetting`` for values that can't work."""
-        _require(self.target in TARGETS, "target", f"{self.target!r} is none of " + ", ".join(TARGETS))
+        """Raise ``InvalidSetting`` for the first value that is out of its range."""
+        _require(self.target in TARGETS, "target", f"{self.target!r} is not one of " + ", ".join(TARGETS))
         _require(self.slots >= 1, "slots", "must be at least 1")
         _require(self.max_attempts >= 1, "max_attempts", "must be at least 1")
         _require(1 <= self.lease_seconds <= LONGEST_LEASE, "lease_seconds", f"must be 1 to {LONGEST_LEASE}")
@@ -104,43 +112,43 @@ class Settings:
             _require(getattr(self, name) >= 0, name, "must not be negative")
 
     def with_slots(self, slots: int | None) -> Self:
-        """The same with another number of slots, if one is given."""
+        """The same settings with this number of slots; unchanged for ``None``."""
         return self if slots is None else replace(self, slots=slots)
 
     def to_environment(self) -> dict[str, str]:
-        """The variables that make these settings again, without those at their default."""
+        """The variables from which ``from_environment`` makes equal settings; defaults are left out."""
         return {
-            PREFIX + one.name.upper(): _format(getattr(self, one.name))
-            for one in fields(self)
-            if getattr(self, one.name) != one.default
+            PREFIX + setting.name.upper(): _format(getattr(self, setting.name))
+            for setting in fields(self)
+            if getattr(self, setting.name) != setting.default
         }
 
     @property
     def store_bucket(self) -> str:
-        """The bucket's name."""
+        """The name of the store's bucket."""
         return self.bucket or f"{self.fleet}-store"
 
     @property
     def ledger_table(self) -> str:
-        """The ledger's table."""
+        """The name of the ledger's table."""
         return f"{self.fleet}-ledger"
 
     @property
     def result_queue(self) -> str:
-        """The result queue's name."""
+        """The name of the result queue."""
         return f"{self.fleet}-results"
 
     def queue_name(self, pool: Pool) -> str:
-        """A pool's queue."""
+        """The name of a pool's queue of normal priority."""
         return pool.queue_name(self.fleet)
 
     @property
     def visibility_seconds(self) -> float:
-        """How long a delivery stays invisible: a dead worker's comes back when its lease can be taken over."""
+        """How long a delivery stays invisible: a dead worker's message returns when its lease can be taken over."""
         return self.lease_seconds + self.skew_seconds
 
     def service_endpoint(self) -> str:
-        """Where AWS's services answer, or nothing for AWS itself. Raises ``NoFleet`` if the local fleet is not up."""
+        """The address of the emulator, empty for AWS itself. Raises ``NoFleet`` if no local fleet is up."""
         if self.endpoint_url or self.target == "aws":
             return self.endpoint_url
         if self.target == "docker":
@@ -152,22 +160,22 @@ class Settings:
             raise NoFleet(
                 f"fleet {self.fleet!r}",
                 "no local fleet is up here",
-                "Start one with: python -m fleet up (or set AWS_ENDPOINT_URL, or CLOUDKON_TARGET=aws)",
+                f"Start one with: {command('fleet up')} (or set AWS_ENDPOINT_URL, or CLOUDKON_TARGET=aws)",
             ) from None
 
 
-def _parse(name: str, text: str, one: "Field[Any]") -> object:
+def _parse(name: str, text: str, setting: "Field[Any]") -> object:
     try:
-        if one.type is bool:
+        if setting.type is bool:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
-        if one.type in (int, float, Path):
-            return one.type(text)
+        if setting.type in (int, float, Path):
+            return setting.type(text)
     except (KeyError, ValueError):
         kind = {"bool": "yes or no", "int": "a whole number", "float": "a number"}.get(
-            getattr(one.type, "__name__", ""), "a path"
+            getattr(setting.type, "__name__", ""), "a path"
         )
         raise InvalidSetting(f"setting {name}={text!r}", f"it is not {kind}") from None
-    if one.type is str:
+    if setting.type is str:
         return text
     return tuple(part.strip() for part in text.split(",") if part.strip())
 

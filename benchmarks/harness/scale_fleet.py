@@ -18,7 +18,7 @@ from cloudkon.memory.virtual_clock import JumpingClock, VirtualClock
 from cloudkon.model import WORKER, Chunk, Outgoing, Run
 from cloudkon.model.run import MOST_SHARDS
 from cloudkon.ports import BATCH, Services
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from images.worker.pipeline.worker import Worker

@@ -14,7 +14,7 @@ from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import CloudKonError, MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Delivery, Outgoing, PayloadRef, Priority
 from cloudkon.ports import BATCH, Queue, Services
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 from cloudkon.wire.payload import read_message
 
 from ..push.sending import send_messages

@@ -6,7 +6,7 @@ from functools import partial
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import NoFleet
 from cloudkon.ports import Services
-from cloudkon.ports.store import DELETED
+from cloudkon.ports.store import DELETE_LIMIT
 from cloudkon.wire.payload import PREFIX
 
 
@@ -25,7 +25,7 @@ async def _delete_payloads(services: Services, pool: str) -> None:
     keys: list[str] = []
     async for found in services.store.list(f"{PREFIX}{pool}/"):
         keys.append(found.address.removeprefix(root))
-        if len(keys) == DELETED:
+        if len(keys) == DELETE_LIMIT:
             await persist(partial(services.store.delete, keys), BRIEF)
             keys = []
     if keys:

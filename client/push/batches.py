@@ -7,7 +7,7 @@ from itertools import islice
 from cloudkon.model import Chunk, Outgoing, Run
 from cloudkon.ports import BATCH
 from cloudkon.wire.message import MESSAGE_LIMIT, encode_message
-from cloudkon.wire.payload import encode_parcel, pack
+from cloudkon.wire.payload import encode_payload_ref, make_payload_ref
 
 from .staged_workload import StagedWorkload
 
@@ -51,8 +51,8 @@ def batches(run: Run, spool: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
             payload = b""
             if size > MESSAGE_LIMIT:
                 payload = body.encode()
-                parcel = pack(part.pool, chunk, payload)
-                body = encode_parcel(parcel)
+                parcel = make_payload_ref(part.pool, chunk, payload)
+                body = encode_payload_ref(parcel)
                 size = len(body)
             if batch is None or not batch.takes(size, len(payload)):
                 if batch is not None:

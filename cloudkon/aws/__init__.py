@@ -1,6 +1,6 @@
-"""Adapters on AWS, or on what speaks its protocols. Only modules in here import boto3.
+"""Implements the ports on AWS, or on an emulator of it. Only modules in this package import boto3.
 
-Importing this takes a third of a second, so programs do it when they need a service and not for ``--help``.
+Importing it takes a third of a second, so programs import it when they need a service, and not for ``--help``.
 """
 
 from functools import partial
@@ -13,18 +13,20 @@ from cloudkon.aws.store import S3Store
 from cloudkon.aws.waker import EcsWaker
 from cloudkon.log import Log
 from cloudkon.model import POOLS, Priority
-from cloudkon.ports import Awake, Services
+from cloudkon.ports import NullWaker, Services
 from cloudkon.settings import Settings
 
 __all__ = ["Connection", "connect"]
 
 
 def connect(settings: Settings, log: Log | None = None, connection: Connection | None = None) -> Services:
-    """Give the fleet that the settings name. Nothing is asked of it yet, so a missing fleet shows at first use.
+    """Return the services of the fleet that the settings name.
 
-    On the target aws the store's name depends on the account: unless a bucket is set, STS is asked once, blocking.
-    Raises ``NoFleet`` if the target is local and no fleet is up here, ``InvalidSetting`` for an endpoint or a profile
-    that can't be used, ``AccessDenied`` where STS is asked and the credentials are no good.
+    No call is made to the fleet yet, so a missing fleet raises ``NoFleet`` at the first use. On target aws the store's
+    name depends on the account, so unless a bucket is set, this makes one blocking call to STS.
+
+    Raises ``NoFleet`` if the target is local and no local fleet is up, ``InvalidSetting`` for an invalid endpoint or
+    profile, and ``AccessDenied`` if STS refuses the credentials.
     """
     connection = connection or Connection(settings)
     on_aws = settings.target == "aws"
@@ -37,6 +39,6 @@ def connect(settings: Settings, log: Log | None = None, connection: Connection |
         results=queue(settings.result_queue),
         ledger=DynamoLedger(connection, settings.ledger_table, log or Log()),
         store=S3Store(connection, settings.store_bucket),
-        waker=EcsWaker(connection) if on_aws else Awake(),
+        waker=EcsWaker(connection) if on_aws else NullWaker(),
         high_queues={pool.name: queue(pool.queue_name(settings.fleet, Priority.HIGH)) for pool in POOLS},
     )

@@ -1,4 +1,4 @@
-"""What went wrong at AWS, in our words: botocore's errors as the tree of ``cloudkon.errors``."""
+"""Translates botocore's errors to those of ``cloudkon.errors``."""
 
 from textwrap import shorten
 
@@ -31,9 +31,10 @@ from cloudkon.errors import (
     Throttled,
     Unavailable,
 )
+from cloudkon.programs import command
 
-RAISED = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
-"""All that a call through boto3 raises of its own."""
+BOTO_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
+"""All errors that a call through boto3 can raise."""
 
 THROTTLED = frozenset(
     {
@@ -96,21 +97,21 @@ DENIED = frozenset(
 REMEDIES = {
     frozenset(
         {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-    ): "Log in again, then go on by the same command",
+    ): "Log in again, then repeat the command",
     frozenset(
         {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
-    ): "Mend AWS_PROFILE or the keys; a region that is not enabled for the account answers the same",
-    frozenset({"RequestTimeTooSkewed"}): "Set this machine's clock",
-    frozenset({"OptInRequired"}): "Sign the account up for this service, or take another region by AWS_REGION",
+    ): "Fix AWS_PROFILE or the keys; a region that is not enabled for the account causes the same error",
+    frozenset({"RequestTimeTooSkewed"}): "Set the clock of this computer",
+    frozenset({"OptInRequired"}): "Sign up the account for this service, or set AWS_REGION to another region",
 }
-"""What mends some of those."""
-PASSING = frozenset(
+"""What the user can do about some of those."""
+TRANSIENT = frozenset(
     {
-        "ConcurrentUpdateException",  # Application Auto Scaling: another change of the same target is under way
+        "ConcurrentUpdateException",  # Application Auto Scaling: another change of the same target is in progress
         "InternalError",
         "InternalServerError",
         "RequestTimeout",
-        "ResourceContention",  # Auto Scaling: the same of a group
+        "ResourceContention",  # Auto Scaling: another change of the same group is in progress
         "ServiceUnavailable",
     }
 )
@@ -123,7 +124,7 @@ _NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
-_LOST_ON_ITS_WAY = (
+_CONNECTION_FAILURES = (
     BotoConnectionError,
     ChecksumError,
     FlexibleChecksumError,
@@ -134,12 +135,12 @@ _LOST_ON_ITS_WAY = (
 )
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
-_SAID_WIDTH = 300
-"""Characters of botocore's own words that are quoted."""
+_MOST_QUOTED = 300
+"""Characters of botocore's message that are quoted at most."""
 
 
-def in_our_words(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
-    """Name one of ``RAISED``. ``endpoint`` is where an emulator should answer, or empty on AWS."""
+def to_cloudkon_error(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
+    """Translate one of ``BOTO_ERRORS``. ``endpoint`` is the emulator's address, empty on AWS."""
     if isinstance(error, ClientError):
         return _refusal(error, fleet)
     if isinstance(error, _NO_CREDENTIALS):
@@ -148,39 +149,39 @@ def in_our_words(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
         )
     if isinstance(error, EndpointConnectionError) and endpoint:
         return Unavailable(
-            f"endpoint {endpoint}: nothing answers there. Start the fleet again with: python -m fleet up"
-            " (or mend AWS_ENDPOINT_URL)"
+            f"endpoint {endpoint}: nothing answers there. Start the fleet again with: {command('fleet up')}"
+            " (or fix AWS_ENDPOINT_URL)"
         )
     if isinstance(error, EndpointConnectionError):
-        return Unavailable(f"AWS: {str(error).rstrip('.')}. Mend AWS_REGION if there is no such region, or the network")
-    if isinstance(error, _LOST_ON_ITS_WAY):
-        # botocore quotes an answer that it can't read, a whole page of HTML it may be.
-        said = shorten(str(error), _SAID_WIDTH, placeholder=" …")
-        return Unavailable(f"{endpoint or 'AWS'}: the call failed on its way: {said}")
+        return Unavailable(f"AWS: {str(error).rstrip('.')}. Fix AWS_REGION if there is no such region, or the network")
+    if isinstance(error, _CONNECTION_FAILURES):
+        # botocore quotes a response that it can't read, which may be a whole page of HTML.
+        quoted = shorten(str(error), _MOST_QUOTED, placeholder=" …")
+        return Unavailable(f"{endpoint or 'AWS'}: the connection failed: {quoted}")
     return ServiceError(f"AWS: {error}")
 
 
 def code_of(error: ClientError) -> str:
-    """The service's own word for it; SQS prefixes some with a name space."""
+    """Return the service's error code, without the name space that SQS adds to some."""
     return str(error.response.get("Error", {}).get("Code", "")).rpartition("#")[2]
 
 
-def named(code: str, what: str, fleet: str) -> CloudKonError:
-    """Name a code that a service gave, for a whole call or for one entry of a batch. ``what`` says who and why."""
+def error_for_code(code: str, text: str, fleet: str) -> CloudKonError:
+    """Return the error for a service's error code, of a whole call or of one entry of a batch. ``text`` is its text."""
     if code in THROTTLED:
-        return Throttled(what)
+        return Throttled(text)
     if code in MISSING_FLEET:
-        return no_fleet(fleet, what)
+        return no_fleet(fleet, text)
     if code in MISSING_OBJECT:
-        return ObjectMissing(what)
+        return ObjectMissing(text)
     if code in DENIED:
-        return AccessDenied(what)
-    return Unavailable(what) if code in PASSING else ServiceError(what)
+        return AccessDenied(text)
+    return Unavailable(text) if code in TRANSIENT else ServiceError(text)
 
 
 def no_fleet(fleet: str, reason: str) -> NoFleet:
-    """Say that a queue, table or bucket of the fleet doesn't exist."""
-    return NoFleet(f"fleet {fleet!r}", f"it is not up ({reason.rstrip('.')})", "Start it with: python -m fleet up")
+    """Return the error for a queue, table or bucket of the fleet that doesn't exist."""
+    return NoFleet(f"fleet {fleet!r}", f"it is not up ({reason.rstrip('.')})", f"Start it with: {command('fleet up')}")
 
 
 def _refusal(error: ClientError, fleet: str) -> CloudKonError:
@@ -189,7 +190,7 @@ def _refusal(error: ClientError, fleet: str) -> CloudKonError:
     code = code_of(error)
     what = f"AWS refused {error.operation_name} with {code}: {message or 'no reason given'}"
     remedy = next((text for codes, text in REMEDIES.items() if code in codes), "")
-    found = named(code, f"{what.rstrip('.')}. {remedy}" if remedy else what, fleet)
+    found = error_for_code(code, f"{what.rstrip('.')}. {remedy}" if remedy else what, fleet)
     if type(found) is ServiceError and status == _TOO_MANY_REQUESTS:
         found = Throttled(str(found))
     elif type(found) is ServiceError and status >= _SERVER_ERROR:

@@ -1,4 +1,4 @@
-"""Connection: boto3's clients for one fleet's services, called from trio."""
+"""Calls boto3's clients for one fleet's services from trio, in threads."""
 
 import os
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from cloudkon import __version__
-from cloudkon.aws.aws_errors import RAISED, in_our_words
-from cloudkon.aws.quick_json import quicken
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.quick_json import use_quick_json
 from cloudkon.errors import InvalidSetting
 from cloudkon.settings import LONGEST_POLL, Settings
 
-if TYPE_CHECKING:  # the stubs are there for development only
+if TYPE_CHECKING:  # the stubs are for development only
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -27,53 +27,53 @@ if TYPE_CHECKING:  # the stubs are there for development only
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CALLS = 64
-"""Calls that are under way at a time: threads, and connections a service."""
-_PATIENCE = {"sqs": LONGEST_POLL + 10.0, "dynamodb": 10.0, "s3": 20.0}
-"""Seconds a service may stay silent: SQS a long poll and more, the ledger far less than a lease; a cancelled transfer
-waits for its next bytes that long."""
-_DEFAULT_PATIENCE = 60.0
+MOST_CALLS = 64
+"""Calls at the same time: threads of the process, and connections to each service."""
+_READ_TIMEOUT_SECONDS = {"sqs": LONGEST_POLL + 10.0, "dynamodb": 10.0, "s3": 20.0}
+"""How long a call waits for data: for SQS longer than a long poll, for the ledger far shorter than a lease. A cancelled
+transfer also waits that long for its next bytes."""
+_DEFAULT_READ_TIMEOUT_SECONDS = 60.0
 _EMULATOR_REGION = "us-east-1"
 _OWN_BACKOFF = ("sqs", "dynamodb")
-"""Services whose callers back off by themselves."""
+"""Services whose callers retry by themselves."""
 
 
 class Connection:
-    """Makes each client once, and runs its calls in threads. May be shared by all tasks of a process."""
+    """Makes one client per service and runs its calls in threads. All tasks of a process can share one connection."""
 
     def __init__(self, settings: Settings, session: Callable[[], boto3.Session] | None = None) -> None:
-        """Find the endpoint; raises ``NoFleet`` if the target is local and no fleet is up here.
+        """Find the endpoint. Raises ``NoFleet`` if the target is local and no local fleet is up.
 
-        ``session`` makes boto3's session where it is not to be the one of the settings.
+        ``session`` makes boto3's session, instead of the settings.
         """
         self._settings = settings
         self._session = session or self._session_of_settings
         self.endpoint = settings.service_endpoint()
-        """Where an emulator answers; empty on AWS."""
+        """The emulator's address; empty on AWS."""
         self._clients: dict[str, Any] = {}
         self._lock = Lock()
-        self._limiter = trio.CapacityLimiter(CALLS)
-        self._under_way = 0
-        self._answered = 0.0
-        """When a call ended last, or the first of those under way began, by trio's clock."""
+        self._limiter = trio.CapacityLimiter(MOST_CALLS)
+        self._running = 0
+        self._last_end = 0.0
+        """When the last call ended, or when a call began while no other was running; by trio's clock."""
 
     @property
     def fleet(self) -> str:
         """The fleet's name, for errors."""
         return self._settings.fleet
 
-    def silence(self) -> float:
-        """For how many seconds calls have been under way without one of them ending, well or badly.
+    def seconds_without_answer(self) -> float:
+        """Seconds for which calls have been running and none of them has ended, well or badly; 0.0 if none runs.
 
-        Each has its time-out, so minutes of it mean that no call will ever end: its thread hangs where no time-out
-        reaches, as in looking up a name. Transfers don't count, since they take as long as their files are large.
+        Each call has a time-out. So some minutes mean that no call will ever end: the threads hang where time-outs
+        don't work, for example in a DNS lookup. Transfers don't count, because they take longer for larger files.
         """
-        return trio.current_time() - self._answered if self._under_way else 0.0
+        return trio.current_time() - self._last_end if self._running else 0.0
 
     @property
     def region(self) -> str:
-        """The region that calls go to. Raises ``InvalidSetting`` where none is set."""
-        # Not STS: without a region it has a client all the same, for a global endpoint in no region.
+        """The region that calls go to. Raises ``InvalidSetting`` if none is set."""
+        # SQS's client fails without a region. STS's would not: it has a global endpoint.
         return self.client("sqs").meta.region_name
 
     @overload
@@ -87,61 +87,63 @@ class Connection:
     @overload
     def client(self, service: str) -> object: ...
     def client(self, service: str) -> object:
-        """Make a service's client, or give the one there is. The first one takes 0.2 s: call it in a thread.
+        """Return a service's client, and make it first if need be. The first one takes 0.2 s: call it in a thread.
 
-        Raises ``InvalidSetting`` for an endpoint or a profile that can't be used.
+        Raises ``InvalidSetting`` for an invalid endpoint or profile.
         """
-        # boto3's sessions are not thread-safe, its clients are.
+        # boto3's sessions are not thread-safe; its clients are.
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._make_client(service)
             return self._clients[service]
 
     async def call(self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Run a blocking call in a thread; its errors come as those of ``cloudkon.errors``.
+        """Run a blocking call in a thread, and translate its errors to those of ``cloudkon.errors``.
 
-        Cancelled, it returns at once and leaves the thread to its call: a long poll must not hold up a shutdown.
-        What the call does then still takes effect, as if its answer had been lost.
+        When cancelled, it returns at once and leaves the thread to its call, so that a long poll can't delay a
+        shutdown. The call still takes effect then, as if its response had been lost.
         """
-        if not self._under_way:
-            self._answered = trio.current_time()
-        self._under_way += 1
-        ended = True
+        if not self._running:
+            self._last_end = trio.current_time()
+        self._running += 1
+        call_ended = True
         try:
             return await self._run(partial(function, *arguments, **named), abandon=True)
         except trio.Cancelled:
-            # By us, which is no sign of life.
-            ended = False
+            # We ended it, so it does not show that calls still end.
+            call_ended = False
             raise
         finally:
-            self._under_way -= 1
-            if ended:
-                self._answered = trio.current_time()
+            self._running -= 1
+            if call_ended:
+                self._last_end = trio.current_time()
 
     async def transfer(self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Run a blocking call that touches files in a thread, and never leave it behind: its files may be gone.
+        """Run a blocking call that uses files in a thread, and always wait for its end: its files may be removed then.
 
-        The call is to ask ``trio.from_thread.check_cancelled()`` often.
+        The call must check ``trio.from_thread.check_cancelled()`` often.
         """
         return await self._run(partial(function, *arguments, **named), abandon=False)
 
     async def _run(self, call: Callable[[], R], *, abandon: bool) -> R:
         try:
             return await trio.to_thread.run_sync(call, abandon_on_cancel=abandon, limiter=self._limiter)
-        except RAISED as error:
-            raise in_our_words(error, self.fleet, self.endpoint) from error
+        except BOTO_ERRORS as error:
+            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
         endpoint = self.endpoint or None
         try:
             client = self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
         except ProfileNotFound as error:
-            raise InvalidSetting(f"profile {self._settings.profile!r}", str(error), "Mend AWS_PROFILE") from error
+            raise InvalidSetting(f"profile {self._settings.profile!r}", str(error), "Fix AWS_PROFILE") from error
         except NoRegionError as error:
-            raise InvalidSetting("region", "none is set", "Set AWS_REGION, or one in AWS's configuration") from error
+            raise InvalidSetting(
+                "region", "none is set", "Set AWS_REGION, or a region in AWS's configuration files"
+            ) from error
         except ValueError as error:
-            raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Mend AWS_ENDPOINT_URL") from error
-        quicken(client.meta.events)
+            raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Fix AWS_ENDPOINT_URL") from error
+        use_quick_json(client.meta.events)
         return client
 
     def _session_of_settings(self) -> boto3.Session:
@@ -155,36 +157,37 @@ class Connection:
 
     def _config(self, service: str) -> Config:
         emulated: dict[str, Any] = {
-            # A bucket's name as part of the host name needs DNS that an emulator doesn't have.
+            # A bucket's name in the host name would need DNS entries, which an emulator doesn't have.
             "s3": {"addressing_style": "path"},
-            # A proxy of the environment can't reach loopback or a container's network.
+            # A proxy from the environment can't reach loopback or a container's network.
             "proxies": {},
-            # Sums in a trailer make a body that some emulators store as it is framed.
+            # With checksums in a trailer, some emulators store the body together with its framing.
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
         }
         return Config(
-            # Saves 15-20 % of a call's CPU; the types are checked before, by mypy.
+            # Saves 15-20 % of a call's CPU time; mypy has checked the types before.
             parameter_validation=False,
-            # A user agent made anew for each request costs as much again.
+            # Building a user agent for each request would cost as much again.
             user_agent=f"cloudkon/{__version__}",
-            # The pipeline's own backoff knows its leases; a retry hidden in a client would outlast them.
+            # The pipeline's own backoff considers leases; a retry hidden in a client would outlast them.
             retries={"total_max_attempts": 1 if service in _OWN_BACKOFF else 5, "mode": "standard"},
             connect_timeout=5,
-            read_timeout=_PATIENCE.get(service, _DEFAULT_PATIENCE),
-            # A call more than there are connections would open one and throw it away after use: a TLS handshake each.
-            max_pool_connections=CALLS,
-            # NAT gateways forget a silent connection after 350 s, and the next call would wait for its time-out.
+            read_timeout=_READ_TIMEOUT_SECONDS.get(service, _DEFAULT_READ_TIMEOUT_SECONDS),
+            # More calls than connections would each open a connection and drop it after use, with a TLS handshake each.
+            max_pool_connections=MOST_CALLS,
+            # NAT gateways drop an idle connection after 350 s, and the next call would wait for its time-out.
             tcp_keepalive=True,
             **(emulated if self.endpoint else {}),
         )
 
 
 def _emulator_session(region: str) -> boto3.Session:
-    """Sign with credentials that mean nothing, whatever the user's environment and files hold.
+    """Make a session with fixed dummy credentials, whatever the user's environment and files contain.
 
-    An emulator checks none; the user's real ones must not travel to it, nor an expired login or a missing profile
-    stop a fleet that needs neither; and emulators read the account from the key, so all programs must use the same.
+    An emulator checks no credentials. The user's real ones must not be sent to it, and an expired login or a missing
+    profile must not stop a fleet that needs neither. Emulators derive the account from the key, so all programs must
+    use the same one.
     """
     nowhere = (None, None, os.devnull, None)
     core = botocore.session.Session(
@@ -196,7 +199,7 @@ def _emulator_session(region: str) -> boto3.Session:
     )
     return boto3.Session(
         aws_access_key_id="cloudkon",
-        aws_secret_access_key="cloudkon",  # noqa: S106  (no secret: see above)
+        aws_secret_access_key="cloudkon",  # noqa: S106  (not a secret: see above)
         region_name=region,
         botocore_session=core,
     )

@@ -1,6 +1,6 @@
-"""Control plane: calls that describe and change what the fleet runs on, made again where that may help.
+"""Makes the calls that describe and change a fleet's infrastructure, and repeats them if a failure may pass.
 
-Unlike the ledger's and the queues', these calls are few and slow, and a person waits for their end.
+Unlike calls to the ledger and the queues, these calls are few and slow, and a person waits for them.
 """
 
 from typing import Any
@@ -9,36 +9,36 @@ from cloudkon.aws.connection import Connection
 from cloudkon.backoff import PATIENT, Backoff, persist
 
 Answer = dict[str, Any]
-"""What botocore makes of a service's answer."""
+"""A service's response, as botocore parses it."""
 
 
 class ControlPlane:
-    """Calls by service and operation, in botocore's spelling (``ecs``, ``describe_services``).
+    """Makes calls by service and operation, in botocore's spelling (``ecs``, ``describe_services``).
 
-    A throttled call, or one whose answer was lost, is made again for half a minute: only calls that bear being made
-    twice go through here. Raises ``ServiceError`` (its ``code`` is the service's), ``NoFleet`` or ``InvalidSetting``.
+    A call that was throttled, or whose response was lost, is repeated for about half a minute by default. So every call
+    must be idempotent. Raises ``ServiceError`` (its ``code`` is the service's), ``NoFleet`` or ``InvalidSetting``.
     """
 
     def __init__(self, connection: Connection, backoff: Backoff = PATIENT) -> None:
-        """Nothing is asked yet."""
+        """Make no call yet."""
         self.connection = connection
         self._backoff = backoff
 
     async def call(self, service: str, operation: str, /, **arguments: object) -> Answer:
-        """One call."""
+        """Make one call and return its response."""
 
-        def ask() -> Answer:
+        def request() -> Answer:
             client: Any = self.connection.client(service)
             answer: Answer = getattr(client, operation)(**arguments)
             return answer
 
-        return await persist(lambda: self.connection.call(ask), self._backoff)
+        return await persist(lambda: self.connection.call(request), self._backoff)
 
     async def pages(self, service: str, operation: str, rows: str, /, **arguments: object) -> list[Any]:
-        """All rows of all pages of a call; ``rows`` names them in its answer."""
+        """Make a paginated call and return all rows of all pages. ``rows`` is their key in the response."""
 
-        def ask() -> list[Any]:
+        def request() -> list[Any]:
             client: Any = self.connection.client(service)
             return [row for page in client.get_paginator(operation).paginate(**arguments) for row in page.get(rows, ())]
 
-        return await persist(lambda: self.connection.call(ask), self._backoff)
+        return await persist(lambda: self.connection.call(request), self._backoff)

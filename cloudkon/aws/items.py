@@ -1,12 +1,12 @@
-"""Items: how records and runs lie in the ledger's table.
+"""Converts records and runs to items of the ledger's table, and back.
 
     shard           chunk   state owner attempt lease_end tasks progress succeeded failed cancelled expires
     RUN#SHARD       NUMBER  one chunk's record
     run:RUN         0       one run: facts (JSON), cancelled, expires
     runs:YYYY-MM    MOMENT  names a run that started in that month: run, expires
 
-A run's id has no colon, so the kinds of keys never meet. The counts repeat what the packed progress says, for
-people and queries that can't unpack it. ``expires`` is the table's TTL attribute.
+A run's id has no colon, so keys of different kinds are never equal. The counts repeat what is in the packed progress,
+for people and queries that can't unpack it. ``expires`` is the table's TTL attribute.
 """
 
 import json
@@ -18,26 +18,27 @@ from typing import TYPE_CHECKING, Any
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, PoolRange, Priority, Run, TaskState
 from cloudkon.wire.fields import field, number, read_object
-from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
+from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
 
-if TYPE_CHECKING:  # the stubs are there for development only
+if TYPE_CHECKING:  # the stubs are for development only
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 Item = Mapping[str, Any]
 
 RUN_VERSION = 1
 RUN_SECONDS = 90 * 86_400
-"""Seconds a run outlives its start. It must outlive its chunks' items: a message may wait 14 days on a queue and
-14 on the dead-letter queue, and an item's last write is kept for 28; the rest is room for a run pushed again."""
+"""Seconds from a run's start until its item expires. It must outlive the items of its chunks: a message may wait 14
+days on a queue and 14 days on the dead-letter queue, and a chunk's item is kept for 28 days after its last write. The
+rest is a reserve for a run that is pushed again."""
 
 
 def key_values(key: ChunkKey) -> list["AttributeValueTypeDef"]:
-    """A chunk's key as the parameters ``shard`` and ``chunk``."""
+    """Return a chunk's key as the parameters ``shard`` and ``chunk``."""
     return [{"S": key.partition}, {"N": str(key.number)}]
 
 
 def content_values(record: ChunkRecord) -> list["AttributeValueTypeDef"]:
-    """What a record says, as parameters in the order of ``CONTENT``."""
+    """Return a record's attributes as parameters, in the order of ``CONTENT``."""
     progress = record.progress
     states = [result.state for result in progress.results]
     return [
@@ -66,7 +67,7 @@ CONTENT = (
     "cancelled",
     "expires",
 )
-"""The attributes of a record beside its key."""
+"""The attributes of a record besides its key."""
 
 
 def to_record(key: ChunkKey, item: Item) -> ChunkRecord:
@@ -86,14 +87,14 @@ def to_record(key: ChunkKey, item: Item) -> ChunkRecord:
         raise MalformedMessage(f"the ledger's item of chunk {key} can't be read: {error!r}") from error
 
 
-OUTLINED = ("chunk", "state", "lease_end", "tasks", "progress")
-"""The attributes that an outline is made of."""
+SUMMARY_ATTRIBUTES = ("chunk", "state", "lease_end", "tasks", "progress")
+"""The attributes that a summary needs."""
 
 
-def to_outline(run: str, item: Item) -> ChunkSummary:
-    """Read the outline of a chunk's item, or raise ``MalformedMessage``."""
+def to_summary(run: str, item: Item) -> ChunkSummary:
+    """Summarise a chunk's item, or raise ``MalformedMessage``."""
     try:
-        states, first, last, busy = outline_progress(run, item["progress"]["B"])
+        states, first, last, busy = summarise_progress(run, item["progress"]["B"])
         return ChunkSummary(
             number=chunk_number(item),
             state=ChunkState(item["state"]["S"]),
@@ -111,18 +112,18 @@ def to_outline(run: str, item: Item) -> ChunkSummary:
 
 
 def chunk_number(item: Item) -> int:
-    """The number of the chunk whose item it is."""
+    """Return the number of an item's chunk."""
     return int(item["chunk"]["N"])
 
 
 def run_key(run_id: str) -> dict[str, "AttributeValueTypeDef"]:
-    """The key of a run's item."""
+    """Return the key of a run's item."""
     return {"shard": {"S": f"run:{run_id}"}, "chunk": {"N": "0"}}
 
 
 def months(now: float) -> Iterator[str]:
-    """The partitions that name the runs there may be at ``now`` (epoch seconds), the latest month first."""
-    # A clock may be ahead of ours, and a run is named before anybody can ask for it.
+    """Iterate over the partitions that may list runs at ``now`` (epoch seconds), the latest month first."""
+    # The clock of the program that pushed a run may be ahead of ours, so start a day later.
     moment = datetime.fromtimestamp(now + 86_400, UTC)
     oldest = datetime.fromtimestamp(now - RUN_SECONDS, UTC)
     while (moment.year, moment.month) >= (oldest.year, oldest.month):
@@ -131,9 +132,9 @@ def months(now: float) -> Iterator[str]:
 
 
 def entry_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
-    """A run's entry in its month's list. It is the same however often it is made, and no two runs' keys are equal.
+    """Return a run's entry in the list of its month. It is always the same for a run, and its key is unique.
 
-    Its number is the start in milliseconds, then 32 bits of the id, so that runs of one millisecond stand apart.
+    Its number is the start in milliseconds and 32 bits of the id, so that runs of the same millisecond differ.
     """
     moment = datetime.fromtimestamp(run.started, UTC)
     number = (int(run.started * 1000) << 32) + zlib.crc32(run.id.encode())
@@ -150,7 +151,7 @@ def _month(moment: datetime) -> str:
 
 
 def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
-    """A run's item, whole."""
+    """Return a run's item."""
     facts = {
         "v": RUN_VERSION,
         "chunk_size": run.chunk_size,
@@ -182,7 +183,7 @@ def to_run(run_id: str, item: Item) -> Run:
             started=float(str(facts["started"])),
             parent=field(facts, "parent", str),
             cancelled=item["cancelled"]["BOOL"],
-            # Runs of before there were two have none.
+            # Runs from before priorities existed have none.
             priority=Priority(str(facts.get("priority", Priority.NORMAL))),
         )
     except (KeyError, TypeError, ValueError) as error:

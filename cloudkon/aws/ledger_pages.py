@@ -1,4 +1,4 @@
-"""Listing: the ledger read page by page, a run's records and the runs themselves."""
+"""Reads the ledger page by page: the records of a run, and the list of runs."""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -6,65 +6,65 @@ from functools import partial
 from typing import Any
 
 from cloudkon.aws.items import (
-    OUTLINED,
+    SUMMARY_ATTRIBUTES,
     Item,
     chunk_number,
     entry_item,
     key_values,
     months,
     run_key,
-    to_outline,
     to_record,
     to_run,
+    to_summary,
 )
 from cloudkon.aws.statements import read_statement
 from cloudkon.aws.table import NAMES, Table
 from cloudkon.errors import MalformedMessage
 from cloudkon.log import Log
 from cloudkon.model import ChunkKey, ChunkRecord, Run
-from cloudkon.ports.ledger import STATEMENTS, OutlinePage, Page
+from cloudkon.ports.ledger import STATEMENTS, Page, SummaryPage
 
 
-class Listing:
-    """Queries of one table; what throttling delays is waited for."""
+class LedgerPages:
+    """Queries one table and retries throttled calls."""
 
     def __init__(self, table: Table, log: Log) -> None:
-        """Name the table; nothing is asked yet."""
+        """Name the table. No call is made yet."""
         self._table = table
         self._log = log
 
     async def page(self, run: Run, shard: int, first: int) -> Page:
-        """The records of a shard from chunk number ``first`` on, as many as DynamoDB gives at once (1 MB)."""
+        """Read the records of a shard from chunk number ``first`` on, as many as one call returns (1 MB)."""
         items, more = await self._items(run, shard, first)
         records = tuple(to_record(ChunkKey(run.id, chunk_number(item), run.shards), item) for item in items)
         return Page(records, more)
 
-    async def summaries(self, run: Run, shard: int, first: int) -> OutlinePage:
-        """The same page in outline; DynamoDB bills it the same, and sends half of the bytes."""
-        wanted = {f"#{name}": name for name in OUTLINED}
+    async def summaries(self, run: Run, shard: int, first: int) -> SummaryPage:
+        """Read the same page as summaries. DynamoDB bills the same for it, and sends half of the bytes."""
+        names = {f"#{name}": name for name in SUMMARY_ATTRIBUTES}
         items, more = await self._items(
-            run, shard, first, ProjectionExpression=", ".join(wanted), ExpressionAttributeNames=NAMES | wanted
+            run, shard, first, ProjectionExpression=", ".join(names), ExpressionAttributeNames=NAMES | names
         )
-        return OutlinePage(tuple(to_outline(run.id, item) for item in items), more)
+        return SummaryPage(tuple(to_summary(run.id, item) for item in items), more)
 
-    async def _items(self, run: Run, shard: int, first: int, **asked: Any) -> tuple[list[Item], bool]:  # noqa: ANN401  (a query's)
-        """A page's items, and whether more may follow."""
+    async def _items(self, run: Run, shard: int, first: int, **options: Any) -> tuple[list[Item], bool]:  # noqa: ANN401  (a query's)
+        """Query one page: its items, and whether more may follow. ``options`` are arguments of the query."""
         dynamodb = await self._table.client()
         partition, number = key_values(ChunkKey(run.id, shard, run.shards))[0], {"N": str(first)}
-        answer: Any = await self._table.patiently(
+        answer: Any = await self._table.call_with_retries(
             partial(
                 dynamodb.query,
                 TableName=self._table.name,
                 KeyConditionExpression="#shard = :shard AND chunk >= :first",
                 ExpressionAttributeValues={":shard": partition, ":first": number},
-                **{"ExpressionAttributeNames": NAMES, **asked},
+                **{"ExpressionAttributeNames": NAMES, **options},
             )
         )
         items = answer.get("Items", [])
         return items, bool(items and answer.get("LastEvaluatedKey"))
 
     async def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
-        """All records of a run, shard by shard in chunk order."""
+        """Iterate over all records of a run, shard by shard in chunk order."""
         for shard in range(run.shards):
             first, more = 0, True
             while more:
@@ -75,7 +75,7 @@ class Listing:
                 more = page.more
 
     async def runs(self) -> AsyncGenerator[Run, None]:
-        """The runs there are, the one that started last first; one that this version can't read is logged."""
+        """Iterate over all runs, newest first. A run that this version can't read is logged and skipped."""
         for month in months(time.time()):
             start: dict[str, Any] = {}
             while True:
@@ -88,7 +88,7 @@ class Listing:
 
     async def _entries(self, month: str, start: dict[str, Any]) -> Any:  # noqa: ANN401  (JSON)
         dynamodb = await self._table.client()
-        return await self._table.patiently(
+        return await self._table.call_with_retries(
             partial(
                 dynamodb.query,
                 TableName=self._table.name,
@@ -102,9 +102,9 @@ class Listing:
         )
 
     async def _runs(self, entries: Sequence[Item]) -> list[Run]:
-        """Those of the runs that there are: an entry is written before its run, which may never have been."""
-        # Whoever was refused a run because its id was taken has left an entry too: another moment's. One batch must not
-        # name a key twice.
+        """Read the runs of these entries. Some may not exist, because an entry is written before its run."""
+        # A push that was refused because its run's id was taken has left an entry too, with another start time. A batch
+        # must not name a key twice.
         run_ids = list(dict.fromkeys(entry["run"]["S"] for entry in entries))
         statements = [read_statement(self._table.name, list(run_key(run_id).values())) for run_id in run_ids]
         found: dict[Any, Run] = {}

@@ -1,4 +1,4 @@
-"""A queue on SQS."""
+"""Implements the queue on SQS."""
 
 import math
 import re
@@ -13,7 +13,7 @@ from cloudkon.ports.queue import MOST_VISIBILITY, QueueOutcome
 from cloudkon.settings import LONGEST_POLL
 from cloudkon.wire.message import MESSAGE_LIMIT
 
-if TYPE_CHECKING:  # the stubs are there for development only
+if TYPE_CHECKING:  # the stubs are for development only
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
 
@@ -24,34 +24,34 @@ STALE = frozenset(
         "ReceiptHandleIsInvalid",
     }
 )
-"""Codes by which SQS says of a handle that it no longer counts, as ``_plain`` gives them."""
+"""SQS's error codes for a handle that is no longer valid, in the form that ``_plain_code`` returns."""
 _REFUSED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that SQS takes in no message (SQS API reference, ``SendMessage``)."""
+"""Characters that SQS refuses in messages (SQS API reference, ``SendMessage``)."""
 
 
 class SqsQueue:
     """One queue, found by its name at the first call. Waits and visibilities are rounded up to whole seconds.
 
-    Bodies are JSON: a character in them that SQS refuses travels as its JSON escape. What SQS does with a stale
-    handle it leaves open: it may delete the message, refuse (GONE here), or say DONE and do nothing.
+    Bodies are JSON. A character that SQS refuses is sent as its JSON escape. The effect of a stale handle is undefined
+    on SQS: it may delete the message, refuse (GONE here), or report success and do nothing.
     """
 
     def __init__(self, connection: Connection, name: str) -> None:
-        """Name it; nothing is asked yet."""
+        """Name the queue. No call is made yet."""
         self._connection = connection
         self._name = name
         self._found: tuple[SQSClient, str] | None = None
 
     async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
-        """Put messages on the queue. Raises ``ValueError`` for one that is over the limit by itself."""
+        """Put messages on the queue. Raises ``ValueError`` for a message that alone is over the limit."""
         check_messages(len(messages))
         sqs, url = await self._find()
         outcomes: list[QueueOutcome] = []
-        for entries in _shares([_entry(message) for message in messages]):
+        for entries in _split_by_size([_entry(message) for message in messages]):
             try:
                 answer = await self._connection.call(sqs.send_message_batch, QueueUrl=url, Entries=_numbered(entries))
             except ServiceError:
-                # An earlier share is on the queue: its senders must not be told that all of it failed.
+                # An earlier part of the batch is on the queue, so don't report that the whole batch failed.
                 if not outcomes:
                     raise
                 outcomes += [QueueOutcome.FAILED] * len(entries)
@@ -60,7 +60,7 @@ class SqsQueue:
         return outcomes
 
     async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
-        """Take up to ``limit`` messages, waiting up to ``wait`` seconds for the first."""
+        """Receive up to ``limit`` messages. Wait up to ``wait`` seconds for the first one."""
         check_messages(limit)
         sqs, url = await self._find()
         answer = await self._connection.call(
@@ -87,7 +87,7 @@ class SqsQueue:
         ]
 
     async def delete(self, deliveries: Sequence[Delivery]) -> list[QueueOutcome]:
-        """Take messages off for good."""
+        """Delete the messages of these deliveries."""
         check_messages(len(deliveries))
         if not deliveries:
             return []
@@ -97,7 +97,7 @@ class SqsQueue:
         return _outcomes(len(entries), answer)
 
     async def set_visibility(self, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> list[QueueOutcome]:
-        """Let each stay invisible for so many seconds from now; 0 gives it back at once."""
+        """Keep each delivery invisible for the given seconds from now. 0 makes it visible at once."""
         check_messages(len(deliveries))
         if not deliveries:
             return []
@@ -112,7 +112,7 @@ class SqsQueue:
         return _outcomes(len(entries), answer)
 
     async def depth(self) -> Depth:
-        """The approximate counts."""
+        """Return the approximate number of messages."""
         sqs, url = await self._find()
         answer = await self._connection.call(
             sqs.get_queue_attributes,
@@ -131,14 +131,14 @@ class SqsQueue:
         )
 
     async def purge(self) -> None:
-        """Take everything off for good."""
+        """Delete all messages."""
         sqs, url = await self._find()
         await self._connection.call(sqs.purge_queue, QueueUrl=url)
 
     async def _find(self) -> "tuple[SQSClient, str]":
         if self._found is None:
-            # The address is used as it was given: botocore sends it along and calls the endpoint it knows, so it
-            # doesn't matter that an emulator in a container names itself by a host that is no host here.
+            # Use the URL as it is. botocore only sends it along and calls the endpoint that it knows. So it doesn't
+            # matter that an emulator in a container returns a host name that is unknown here.
             sqs = await self._connection.call(lambda: self._connection.client("sqs"))
             answer = await self._connection.call(sqs.get_queue_url, QueueName=self._name)
             self._found = sqs, answer["QueueUrl"]
@@ -154,17 +154,17 @@ def _numbered(entries: Sequence[Any]) -> Any:  # noqa: ANN401  (each operation h
 
 
 def _outcomes(count: int, answer: Any, stale: frozenset[str] = STALE) -> list[QueueOutcome]:  # noqa: ANN401  (as above)
-    """Read both lists of an answer. An entry that is in neither may or may not have been taken."""
+    """Read both lists of a response. An entry in neither list is FAILED: it may or may not have taken effect."""
     outcomes = [QueueOutcome.FAILED] * count
     for entry in answer.get("Successful", []):
         outcomes[int(entry["Id"])] = QueueOutcome.DONE
     for entry in answer.get("Failed", []):
-        outcomes[int(entry["Id"])] = QueueOutcome.GONE if _plain(entry) in stale else QueueOutcome.FAILED
+        outcomes[int(entry["Id"])] = QueueOutcome.GONE if _plain_code(entry) in stale else QueueOutcome.FAILED
     return outcomes
 
 
-def _plain(entry: Any) -> str:  # noqa: ANN401  (as above)
-    """An entry's code, without what some of SQS's protocols and LocalStack put around it."""
+def _plain_code(entry: Any) -> str:  # noqa: ANN401  (as above)
+    """Return an entry's error code, without what some of SQS's protocols and LocalStack add to it."""
     return str(entry.get("Code", "")).rpartition(".")[2].removesuffix("Exception")
 
 
@@ -176,31 +176,31 @@ def _entry(message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":
     for name, text in message.attributes.items():
         value = _REFUSED.sub("\ufffd", text)
         room -= len(name.encode()) + len("String") + len(value.encode())
-        # SQS refuses an empty one, and the body counts for more than what is said about it.
+        # SQS refuses an empty attribute. If the attributes don't fit, drop them: the body is more important.
         if value and room >= 0:
             attributes[name] = {"DataType": "String", "StringValue": value}
-    # Numbered when it is known which share it goes with.
+    # ``_numbered`` sets the id within the entry's call.
     return {"Id": "", "MessageBody": body, "MessageAttributes": attributes}
 
 
 def _size(entry: "SendMessageBatchRequestEntryTypeDef") -> int:
     attributes = entry.get("MessageAttributes", {}).items()
-    about = sum(len(name.encode()) + len("String") + len(value["StringValue"].encode()) for name, value in attributes)
-    return len(entry["MessageBody"].encode()) + about
+    sizes = (len(name.encode()) + len("String") + len(value["StringValue"].encode()) for name, value in attributes)
+    return len(entry["MessageBody"].encode()) + sum(sizes)
 
 
-def _shares(
+def _split_by_size(
     entries: Iterable["SendMessageBatchRequestEntryTypeDef"],
 ) -> Iterator[list["SendMessageBatchRequestEntryTypeDef"]]:
-    """Divide a batch so that each call stays within the limit, which holds for a whole call too."""
-    share: list[SendMessageBatchRequestEntryTypeDef] = []
+    """Divide a batch so that each call stays within SQS's limit of bytes, which also applies to whole calls."""
+    part: list[SendMessageBatchRequestEntryTypeDef] = []
     used = 0
     for entry in entries:
         size = _size(entry)
-        if share and used + size > MESSAGE_LIMIT:
-            yield share
-            share, used = [], 0
-        share.append(entry)
+        if part and used + size > MESSAGE_LIMIT:
+            yield part
+            part, used = [], 0
+        part.append(entry)
         used += size
-    if share:
-        yield share
+    if part:
+        yield part

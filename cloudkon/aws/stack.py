@@ -1,4 +1,4 @@
-"""Stack: one CloudFormation stack, changed by change sets only, so that what will happen is known before it does."""
+"""Changes one CloudFormation stack, by change sets only, so that every change is known before it is made."""
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,31 +16,31 @@ COMPLETE: Final = frozenset(
 )
 """States from which a stack can be updated."""
 UNCHANGED: Final = ("didn't contain changes", "No updates are to be performed")
-"""How CloudFormation says that a change set would change nothing: it has no other way to say so."""
+"""Texts by which CloudFormation reports that a change set would change nothing. It has no error code for it."""
 NO_STACK: Final = "does not exist"
-"""A ValidationError like any other; only its text tells a missing stack from a wrong question."""
+"""Part of the text of the ValidationError for a missing stack. Only the text differs from other ValidationErrors."""
 LONGEST_WAIT: Final = 3.0
-"""Seconds between two looks at a stack; the first look comes at once, for emulators that take milliseconds."""
+"""Seconds between two looks at a stack at most. The first looks come sooner, for emulators that take milliseconds."""
 STALE_LOOKS: Final = 10
-"""Looks (some 20 s) during which CloudFormation may go on answering with what was before a change."""
+"""Looks (about 20 s in all) during which CloudFormation may still return the state from before a change."""
 
 
 class Stack:
-    """One stack by its name. Every call raises ``ServiceError`` (or a kind of it) in CloudFormation's own words."""
+    """One stack, by its name. Every call can raise ``ServiceError`` or a kind of it, with CloudFormation's own text."""
 
     def __init__(self, connection: Connection, name: str) -> None:
-        """Nothing is asked of CloudFormation yet."""
+        """Name the stack. No call is made yet."""
         self.name = name
         self._connection = connection
-        # As Any: botocore makes a client's methods at run time.
+        # It is Any because botocore makes a client's methods at run time.
         self._client: Any = connection.client("cloudformation")
 
     async def state(self) -> str:
-        """The state in CloudFormation's words, such as ``CREATE_COMPLETE``; empty where there is no such stack."""
+        """Return CloudFormation's status, such as ``CREATE_COMPLETE``; empty if there is no such stack."""
         return (await self.facts()).state
 
     async def facts(self) -> StackFacts:
-        """What there is to know of it in one call."""
+        """Describe the stack by one call."""
         try:
             answer: Any = await self._call(self._client.describe_stacks, StackName=self.name)
         except ServiceError as error:
@@ -57,23 +57,15 @@ class Stack:
         keep: Collection[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> StackPlan:
-        """Make a change set towards this template, waiting first for a change that somebody else has begun.
+        """Make a change set from the stack as it is to ``template``. Waits for a change in progress first.
 
-        Parameters named in ``keep`` stay as they are where the stack has a value for them; where it has none, they
-        are as in ``parameters``, or else the template's default.
-        CloudFormation puts ``tags`` on the stack and on all in it that can carry any.
+        Parameters named in ``keep`` keep the stack's values. If the stack has no value for one, it is taken from
+        ``parameters``, or else from the template's default. CloudFormation puts ``tags`` on the stack and on all of its
+        resources that can have tags.
+
+        Raises ``ServiceError`` if the stack is in a state that can't be changed; nothing was changed then.
         """
-        found = await self.settled()
-        if found.state == "ROLLBACK_COMPLETE":
-            # Its creation failed and was undone: nothing is in it, and CloudFormation only lets it be deleted.
-            await self.delete()
-            found = StackFacts()
-        if found.state not in COMPLETE | NEVER_MADE:
-            remedy = "Take it down first"
-            if found.state == "UPDATE_ROLLBACK_FAILED":
-                # Nothing of it is lost, and what is in it may be dear.
-                remedy = f"First: aws cloudformation continue-update-rollback --stack-name {self.name}"
-            raise ServiceError(f"stack {self.name!r} is {found.state} and can't be changed: nothing was done. {remedy}")
+        found = await self._wait_until_changeable()
         name = f"cloudkon-{secrets.token_hex(6)}"
         tagged = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
         try:
@@ -81,22 +73,24 @@ class Stack:
                 self._client.create_change_set,
                 StackName=self.name,
                 ChangeSetName=name,
-                ChangeSetType="UPDATE" if found.made else "CREATE",
+                ChangeSetType="UPDATE" if found.exists else "CREATE",
                 TemplateBody=template,
-                Parameters=_given(parameters, {key for key in keep if found.made and key in found.parameters}),
+                Parameters=_as_parameters(
+                    parameters, {key for key in keep if found.exists and key in found.parameters}
+                ),
                 Capabilities=["CAPABILITY_NAMED_IAM"],
                 **tagged,
             )
         except ServiceError as error:
-            # Of that name there can be only our own: its first answer was lost.
+            # Only our own change set can have that name: the response to an earlier call was lost.
             if error.code != "AlreadyExistsException":
                 raise
-        return await self._described(name, creates=not found.made)
+        return await self._wait_for_change_set(name, creates=not found.exists)
 
     async def execute(self, plan: StackPlan, report: Callable[[str], None]) -> None:
-        """Carry a plan out and wait for its end, reporting each resource's steps as they happen.
+        """Execute a plan and wait for its end. Calls ``report`` with each step of each resource.
 
-        Raises ``ServiceError`` that names the first resource that failed, and why.
+        Raises ``ServiceError``, which names the first resource that failed, and why.
         """
         if plan.empty:
             return
@@ -107,10 +101,10 @@ class Stack:
             StackName=self.name,
             ClientRequestToken=plan.change_set,
         )
-        failed, state, pause, stale = "", "REVIEW_IN_PROGRESS", _pauses(), STALE_LOOKS
-        # Between the call and the first event, a new stack still is REVIEW_IN_PROGRESS, and an old one complete.
+        failed, state, waits, stale = "", "REVIEW_IN_PROGRESS", _waits(), STALE_LOOKS
+        # Between the call and the first event, a new stack is still REVIEW_IN_PROGRESS, and an old one complete.
         while state.endswith("_IN_PROGRESS") or (stale and state):
-            await trio.sleep(next(pause))
+            await trio.sleep(next(waits))
             stale = max(0, stale - 1)
             state = await self.state()
             for event in reversed(await self._events()):
@@ -125,22 +119,22 @@ class Stack:
             )
 
     async def discard(self, plan: StackPlan) -> None:
-        """Delete a plan that is not to be executed, and the shell of a stack that was made for it."""
+        """Delete a plan without executing it, and the empty stack that was made for it, if any."""
         if plan.creates:
             await self.delete()
         elif not plan.empty:
             await self._call(self._client.delete_change_set, ChangeSetName=plan.change_set, StackName=self.name)
 
     async def delete(self) -> None:
-        """Delete the stack with what it owns and wait for its end; nothing where there is none.
+        """Delete the stack with its resources, and wait for the end. Does nothing if there is no such stack.
 
-        Raises ``ServiceError`` naming what is left.
+        Raises ``ServiceError``, which names the resources that are left.
         """
-        if not (await self.settled()).state:
+        if not (await self.wait_until_stable()).state:
             return
         seen = {event["EventId"] for event in await self._events()}
         await self._call(self._client.delete_stack, StackName=self.name)
-        pause, begun, stale, events = _pauses(), False, STALE_LOOKS, list[Mapping[str, Any]]()
+        waits, begun, stale, events = _waits(), False, STALE_LOOKS, list[Mapping[str, Any]]()
         while state := await self.state():
             events = [event for event in await self._events() if event["EventId"] not in seen]
             begun = begun or state == "DELETE_IN_PROGRESS" or bool(events)
@@ -150,26 +144,41 @@ class Stack:
                 raise ServiceError(
                     f"stack {self.name!r} is {state} and was not deleted: {left or 'no reason was given'}"
                 )
-            await trio.sleep(next(pause))
+            await trio.sleep(next(waits))
 
     async def _call(self, function: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401  (botocore's)
-        """Call once or, throttled or with its answer lost, several times: each call here bears that."""
+        """Make a call. Repeat it if it was throttled or its response was lost: all calls here are idempotent."""
         return await persist(lambda: self._connection.call(function, **arguments), PATIENT)
 
-    async def _described(self, change_set: str, *, creates: bool) -> StackPlan:
-        """Wait until a change set is worked out."""
-        pause, stale = _pauses(), STALE_LOOKS
+    async def _wait_until_changeable(self) -> StackFacts:
+        """Wait for a change in progress, and describe the stack. Raises ``ServiceError`` if it can't be changed."""
+        found = await self.wait_until_stable()
+        if found.state == "ROLLBACK_COMPLETE":
+            # Its creation failed and was rolled back: it is empty, and CloudFormation only allows to delete it.
+            await self.delete()
+            found = StackFacts()
+        if found.state not in COMPLETE | NEVER_MADE:
+            remedy = "Take it down first"
+            if found.state == "UPDATE_ROLLBACK_FAILED":
+                # The stack still has all its resources, and its data may be valuable: don't advise deleting it.
+                remedy = f"First: aws cloudformation continue-update-rollback --stack-name {self.name}"
+            raise ServiceError(f"stack {self.name!r} is {found.state} and can't be changed: nothing was done. {remedy}")
+        return found
+
+    async def _wait_for_change_set(self, change_set: str, *, creates: bool) -> StackPlan:
+        """Wait until CloudFormation has computed a change set."""
+        waits, stale = _waits(), STALE_LOOKS
         while True:
             try:
                 answer = await self._call(
                     self._client.describe_change_set, ChangeSetName=change_set, StackName=self.name
                 )
             except ServiceError as error:
-                # What was made a moment ago may not be seen yet.
+                # A new change set may not be visible yet.
                 stale -= 1
                 if error.code not in ("ChangeSetNotFound", "ChangeSetNotFoundException") or stale < 0:
                     raise
-                await trio.sleep(next(pause))
+                await trio.sleep(next(waits))
                 continue
             if answer["Status"] == "CREATE_COMPLETE":
                 return StackPlan(change_set, await self._changes(change_set, answer), creates)
@@ -179,7 +188,7 @@ class Stack:
                 if any(words in reason for words in UNCHANGED):
                     return StackPlan()
                 raise ServiceError(f"stack {self.name!r} can't be changed as asked, and was not: {reason}")
-            await trio.sleep(next(pause))
+            await trio.sleep(next(waits))
 
     async def _changes(self, change_set: str, page: Any) -> tuple[Change, ...]:  # noqa: ANN401  (botocore's answer)
         changes = [Change.described(entry["ResourceChange"]) for entry in page["Changes"]]
@@ -191,7 +200,7 @@ class Stack:
         return tuple(changes)
 
     async def _events(self) -> Sequence[Mapping[str, Any]]:
-        """The newest events first: one page (100) covers every look, since a stack here has few resources."""
+        """Return the newest events, newest first. One page (100) is enough, because our stacks have few resources."""
         try:
             answer: Any = await self._call(self._client.describe_stack_events, StackName=self.name)
         except ServiceError as error:
@@ -201,32 +210,32 @@ class Stack:
         events: Sequence[Mapping[str, Any]] = answer["StackEvents"]
         return events
 
-    async def settled(self) -> StackFacts:
-        """Wait until nothing is in progress, and give what there is then."""
-        pause = _pauses()
+    async def wait_until_stable(self) -> StackFacts:
+        """Wait until no change is in progress, and describe the stack then."""
+        waits = _waits()
         while True:
             found = await self.facts()
-            if not found.made or not found.state.endswith("_IN_PROGRESS"):
+            if not found.exists or not found.state.endswith("_IN_PROGRESS"):
                 return found
-            await trio.sleep(next(pause))
+            await trio.sleep(next(waits))
 
 
-def _given(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
+def _as_parameters(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key not in kept]
     return [*given, *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept))]
 
 
 def _failure(event: Mapping[str, Any]) -> str:
-    """Name the resource and the reason if the event is a failure of its own, not one that another one caused."""
+    """Name the resource and the reason, if the event is a failure that no other failure caused; else empty."""
     reason = event.get("ResourceStatusReason", "")
     if not event["ResourceStatus"].endswith("_FAILED") or "cancelled" in reason:
         return ""
     return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
 
 
-def _pauses() -> Iterator[float]:
-    """Seconds before each look: short ones first, since emulators are done at once, then up to ``LONGEST_WAIT``."""
-    pause = 0.05
+def _waits() -> Iterator[float]:
+    """Yield the seconds before each look: short at first, for emulators, then up to ``LONGEST_WAIT``."""
+    wait = 0.05
     while True:
-        yield pause
-        pause = min(pause * 1.6, LONGEST_WAIT)
+        yield wait
+        wait = min(wait * 1.6, LONGEST_WAIT)

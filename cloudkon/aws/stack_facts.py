@@ -1,4 +1,4 @@
-"""What CloudFormation says of a stack: how it is, and what a change set would do to it."""
+"""Describes a CloudFormation stack: its present state, and what a change set would change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 NEVER_MADE: Final = frozenset({"", "REVIEW_IN_PROGRESS"})
-"""No stack, or one that has only a change set that nobody executed: to be created."""
+"""States of a stack that is to be created: empty, or with nothing but a change set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a change set would do to one resource: ``Add``, ``Modify``, ``Remove``; ``replaces`` when data goes."""
+    """What a change set would do to one resource.
+
+    ``action`` is ``Add``, ``Modify`` or ``Remove``. ``replaces`` is whether the resource and its data may be replaced.
+    """
 
     action: str
     resource: str
@@ -20,20 +23,21 @@ class Change:
 
     @classmethod
     def described(cls, entry: Mapping[str, Any]) -> Self:
-        """Read CloudFormation's answer: any replacement that can't be ruled out counts as one."""
+        """Read CloudFormation's response. A replacement that is only possible counts as one."""
         replaces = entry.get("Replacement", "False") != "False"
         return cls(entry["Action"], entry["LogicalResourceId"], entry["ResourceType"], replaces)
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """Format it for people."""
         return f"{self.action.lower()} {self.resource} ({self.kind})" + (", replacing it" if self.replaces else "")
 
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """A change set that waits to be executed; ``change_set`` is its name, empty where nothing would change.
+    """A change set that can be executed. ``change_set`` is its name, empty if nothing would change.
 
-    ``creates`` tells that there is no stack yet but the shell that CloudFormation makes to hang a change set on.
+    ``creates`` is whether the stack is new, so that only the empty stack exists that CloudFormation makes for a change
+    set.
     """
 
     change_set: str = ""
@@ -42,15 +46,15 @@ class StackPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether the stack already is as asked."""
+        """Whether nothing would change."""
         return not self.change_set
 
 
 @dataclass(frozen=True, slots=True)
 class StackFacts:
-    """A stack as it is: its state in CloudFormation's words (empty where there is none), what it was given and gives.
+    """The present state of a stack: CloudFormation's status (empty if it does not exist), parameters and outputs.
 
-    ``created`` is in epoch seconds, 0.0 where there is no stack.
+    ``created`` is in epoch seconds, 0.0 if the stack does not exist.
     """
 
     state: str = ""
@@ -59,19 +63,19 @@ class StackFacts:
     created: float = 0.0
 
     @property
-    def made(self) -> bool:
-        """Whether there is a stack with something in it, or one that is on its way."""
+    def exists(self) -> bool:
+        """Whether the stack exists with resources, or is being created."""
         return self.state not in NEVER_MADE
 
     @classmethod
     def described(cls, answer: Mapping[str, Any]) -> Self:
-        """Read CloudFormation's answer."""
+        """Read CloudFormation's response."""
         state, created = str(answer["StackStatus"]), answer.get("CreationTime")
         if state == "DELETE_COMPLETE":
             return cls()
         return cls(
             state=state,
-            # A parameter that names a secret or an SSM parameter comes with its name as the value.
+            # If a parameter refers to a secret or an SSM parameter, its value here is that name.
             parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in answer.get("Parameters", ())},
             outputs={one["OutputKey"]: one["OutputValue"] for one in answer.get("Outputs", ())},
             created=created.timestamp() if isinstance(created, datetime) else 0.0,

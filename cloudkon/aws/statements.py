@@ -1,7 +1,7 @@
-"""Statements: conditional writes and reads as PartiQL. A text says which shape, parameters carry every value.
+"""Builds PartiQL statements for conditional writes and reads.
 
-Texts are few and fixed, so that nothing a user wrote ever becomes part of one. Names are quoted: ``state`` and
-``owner`` are reserved words of PartiQL.
+Every value is a parameter. The texts are few and fixed, so that no user's input ever becomes part of a text. Names are
+quoted, because ``state`` and ``owner`` are reserved words of PartiQL.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from cloudkon.aws.items import CONTENT, content_values, key_values
 from cloudkon.ports.ledger import Insert, Update, Write
 
-if TYPE_CHECKING:  # the stubs are there for development only
+if TYPE_CHECKING:  # the stubs are for development only
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, BatchStatementRequestTypeDef
 
 _Condition = tuple[str, "AttributeValueTypeDef"]
 
 
 def write_statement(table: str, write: Write) -> "BatchStatementRequestTypeDef":
-    """One conditional write."""
+    """Return the statement of a conditional write."""
     return _insert(table, write) if isinstance(write, Insert) else _update(table, write)
 
 
 def read_statement(table: str, key: "Sequence[AttributeValueTypeDef]") -> "BatchStatementRequestTypeDef":
-    """One strongly consistent read of the item with that key."""
+    """Return the statement of a strongly consistent read of the item with that key."""
     return {
         "Statement": f'SELECT * FROM "{table}" WHERE "shard" = ? AND "chunk" = ?',  # noqa: S608  (the table's name is ours)
         "Parameters": key,
@@ -60,7 +60,7 @@ def _update_text(table: str, conditions: tuple[str, ...]) -> str:
 
 
 def _conditions(update: Update) -> Iterator[_Condition]:
-    """The same as ``Update.admits``. Without its item an update is refused: none of these holds there."""
+    """The same conditions as ``Update.admits``. Without an item none of them is true, so the update is refused."""
     yield '"owner" = ?', {"S": update.owner}
     yield '"attempt" = ?', {"N": str(update.attempt)}
     if update.state is not None:

@@ -1,4 +1,4 @@
-"""A store on S3."""
+"""Implements the store on S3."""
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,30 +14,30 @@ from cloudkon.aws.connection import Connection
 from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ObjectMissing, ServiceError
 from cloudkon.ports.store import StoredObject, check_facts
 
-if TYPE_CHECKING:  # the stubs are there for development only
+if TYPE_CHECKING:  # the stubs are for development only
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
-_PIECE = 1024 * 1024
-"""Bytes read between two looks at whether the caller still wants the object."""
+_PIECE_BYTES = 1024 * 1024
+"""Bytes read between two checks for cancellation."""
 _SCHEME = "s3://"
 
 
 class S3Store:
-    """One bucket to write to; ``get`` and ``head`` also read others, where the credentials allow it."""
+    """One bucket. ``get`` and ``head`` also read other buckets, if the credentials allow it."""
 
     def __init__(self, connection: Connection, bucket: str) -> None:
-        """Name the bucket; nothing is asked yet."""
+        """Name the bucket. No call is made yet."""
         self._connection = connection
         self._bucket = bucket
         self._client: S3Client | None = None
 
     def address(self, key: str) -> str:
-        """The ``s3://BUCKET/KEY`` of a key."""
+        """Return the address ``s3://BUCKET/KEY`` of a key."""
         return f"{_SCHEME}{self._bucket}/{key}"
 
     async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:
-        """Store a file or bytes. Raises ``ValueError`` for facts that no header can carry; a file's own ``OSError``."""
+        """Store a file or bytes. Raises ``ValueError`` for facts that are not ASCII, ``OSError`` for the file."""
         check_facts(facts)
         s3 = await self._open()
         if isinstance(source, bytes):
@@ -51,14 +51,14 @@ class S3Store:
             )
             return StoredObject(self.address(key), len(source), _tag(answer["ETag"]), dict(facts))
         extra = {"ContentType": media_type, "Metadata": dict(facts)}
-        # Left to itself when cancelled: it only reads, and its key is no one else's.
+        # When cancelled, the upload goes on in its thread: it only reads the file, and only we use its key.
         await self._connection.call(_upload, s3, self._bucket, key, source, extra)
         return await self.head(self.address(key))
 
     async def get(self, address: str, destination: Path) -> StoredObject:
-        """Write the object at the address to a file: under another name first, so it is there whole or not at all.
+        """Write the object at the address to a file, completely or not at all: it is written under another name first.
 
-        That holds when this process dies, not when the machine loses power: nothing is forced to disk.
+        This also holds if the process dies, but not if the computer loses power, because nothing is synced to disk.
         """
         bucket, key = _parse(address)
         s3 = await self._open()
@@ -71,7 +71,7 @@ class S3Store:
         return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
 
     async def head(self, address: str) -> StoredObject:
-        """What is known of the object, without reading it."""
+        """Describe the object without reading its content."""
         bucket, key = _parse(address)
         s3 = await self._open()
         try:
@@ -81,7 +81,7 @@ class S3Store:
         return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects whose key begins with ``prefix``, in the order of their keys, a page (1,000) at a time."""
+        """Iterate over all objects whose key begins with ``prefix``, in the order of their keys, 1,000 a call."""
         s3 = await self._open()
         pages = iter(s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix))
         while page := await self._connection.call(next, pages, None):
@@ -89,10 +89,10 @@ class S3Store:
                 yield StoredObject(self.address(one["Key"]), one["Size"], _tag(one["ETag"]))
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects. Raises ``ServiceError`` that names the first one that stays."""
+        """Delete the objects with these keys. Raises ``ServiceError``, which names the first one that is left."""
         s3 = await self._open()
-        asked = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        answer: Any = await self._connection.call(s3.delete_objects, Bucket=self._bucket, Delete=asked)  # type: ignore[arg-type]  # the same, as a literal would be
+        request = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        answer: Any = await self._connection.call(s3.delete_objects, Bucket=self._bucket, Delete=request)  # type: ignore[arg-type]  # a dict where the stubs want a TypedDict
         for error in answer.get("Errors", []):
             raise ServiceError(f"{self.address(error['Key'])} was not deleted: {error.get('Message', '')}")
 
@@ -102,7 +102,7 @@ class S3Store:
         return self._client
 
     async def _missing(self, s3: "S3Client", bucket: str, address: str) -> CloudKonError:
-        """Say what is missing. Answers to HEAD have no body to tell, so the bucket is asked for too."""
+        """Find out whether the object or the bucket is missing: the response to HEAD has no body that tells."""
         try:
             await self._connection.call(s3.head_bucket, Bucket=bucket)
         except (ObjectMissing, NoFleet):
@@ -110,13 +110,13 @@ class S3Store:
                 return no_fleet(self._connection.fleet, f"bucket {bucket} doesn't exist")
             return ObjectMissing(f"{address}: there is no bucket {bucket}")
         except ServiceError:
-            # Whoever may not ask for the bucket still learns that the object isn't there.
+            # Without permission for the bucket, the object is still known to be missing.
             pass
         return ObjectMissing(f"{address}: no object is stored there")
 
 
 def _upload(s3: "S3Client", bucket: str, key: str, source: Path, extra: dict[str, Any]) -> None:
-    # In one thread, trio's own: those of boto3 would keep a stopped program from ending until the upload is done.
+    # Use one thread, which is trio's. boto3's own threads would keep a stopped program alive until the upload ends.
     config = TransferConfig(use_threads=False)
     with source.open("rb") as file:
         s3.upload_fileobj(file, bucket, key, ExtraArgs=extra, Config=config)
@@ -125,7 +125,7 @@ def _upload(s3: "S3Client", bucket: str, key: str, source: Path, extra: dict[str
 def _save(body: "StreamingBody", staged: Path, destination: Path) -> None:
     try:
         with closing(body), staged.open("wb") as file:
-            for piece in body.iter_chunks(_PIECE):
+            for piece in body.iter_chunks(_PIECE_BYTES):
                 trio.from_thread.check_cancelled()
                 file.write(piece)
         staged.replace(destination)

@@ -1,7 +1,7 @@
-"""A waker on ECS: gives services that stand at zero the workers that their own scaling would give them later.
+"""Implements the waker on ECS: starts the workers that automatic scaling would start later.
 
-A queue that was idle for some hours publishes its metrics up to 15 minutes late (Amazon SQS Developer Guide,
-CloudWatch metrics), and the alarm that wakes a service from zero sees nothing before.
+After some idle hours, a queue publishes its metrics up to 15 minutes late (Amazon SQS Developer Guide, CloudWatch
+metrics). The alarm that scales a service up from zero can't react before.
 """
 
 import math
@@ -13,19 +13,20 @@ from cloudkon.aws.connection import Connection
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.backoff import BRIEF
 from cloudkon.errors import CloudKonError
+from cloudkon.programs import command
 
 SCALABLE: Final = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
-"""How Application Auto Scaling is asked about a service's count."""
+"""The arguments by which Application Auto Scaling knows an ECS service's desired count."""
 
 
 def resource_id(fleet: str, pool: str) -> str:
-    """A pool's service in Application Auto Scaling's words."""
+    """Return the id of a pool's service in Application Auto Scaling."""
     return f"service/{fleet}/{pool}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """A service's scaling by backlog; ``suspended`` while its count is set by hand."""
+    """A service's automatic scaling, from ``least`` to ``most`` workers; ``suspended`` if the count is set by hand."""
 
     least: int
     most: int
@@ -33,7 +34,7 @@ class Scaling:
 
 
 async def find_scaling(control: ControlPlane, fleet: str, pool: str) -> Scaling | None:
-    """How a pool scales by itself; ``None`` where it does not."""
+    """Return a pool's automatic scaling, or ``None`` if it has none."""
     rows = await control.pages(
         "application-autoscaling",
         "describe_scalable_targets",
@@ -49,40 +50,40 @@ async def find_scaling(control: ControlPlane, fleet: str, pool: str) -> Scaling 
 
 
 class EcsWaker:
-    """The waker of one fleet."""
+    """Starts workers in the pools of one fleet."""
 
     def __init__(self, connection: Connection) -> None:
-        """Nothing is asked yet."""
+        """Make no call yet."""
         self._control = ControlPlane(connection, BRIEF)
         self._fleet = connection.fleet
 
     async def wake(self, chunks: Mapping[str, int]) -> tuple[str, ...]:
-        """As ``Waker`` says."""
-        said = []
+        """Start workers, as ``Waker.wake`` describes."""
+        sentences = []
         for pool, count in chunks.items():
             if count:
                 try:
-                    said.append(await self._wake(pool, count))
+                    sentences.append(await self._wake(pool, count))
                 except CloudKonError as error:
-                    said.append(f"pool {pool}: whether it has workers could not be seen to: {error}")
-        return tuple(filter(None, said))
+                    sentences.append(f"pool {pool}: could not check its workers: {error}")
+        return tuple(filter(None, sentences))
 
     async def _wake(self, pool: str, count: int) -> str:
         answer = await self._control.call("ecs", "describe_services", cluster=self._fleet, services=[pool])
         service: Any = next(iter(answer["services"]), None)
         if service is None or service["status"] != "ACTIVE":
-            return f"pool {pool} has no service: bring the fleet up with: python -m fleet up"
+            return f"pool {pool} has no service: bring the fleet up with: {command('fleet up')}"
         if service["desiredCount"]:
             return ""
         scaling = await find_scaling(self._control, self._fleet, pool)
         if scaling is None or scaling.suspended:
-            return f"pool {pool} has no workers: set their count with: python -m fleet scale 1 --pool {pool}"
-        wanted = max(1, scaling.least, min(scaling.most, math.ceil(count / await self._share(pool))))
+            return f"pool {pool} has no workers: set their count with: {command(f'fleet scale 1 --pool {pool}')}"
+        wanted = max(1, scaling.least, min(scaling.most, math.ceil(count / await self._chunks_per_worker(pool))))
         await self._control.call("ecs", "update_service", cluster=self._fleet, service=pool, desiredCount=wanted)
         return f"pool {pool} was at zero: {wanted} workers are being started"
 
-    async def _share(self, pool: str) -> float:
-        """Chunks a worker, by the pool's target-tracking policy; infinite without one, so that one worker starts."""
+    async def _chunks_per_worker(self, pool: str) -> float:
+        """Return the target number of chunks per worker, from the pool's scaling policy; infinite if it has none."""
         rows = await self._control.pages(
             "application-autoscaling",
             "describe_scaling_policies",

@@ -1,4 +1,4 @@
-"""What users may write on a line: the grammar of each instruction, checked at push and again by the worker."""
+"""Defines the grammar of each instruction, which ``push`` checks, and the worker checks again."""
 
 from cloudkon.instructions.grammar import Grammar, Instruction, check, grammar_of, parse, pool_of, word_of
 

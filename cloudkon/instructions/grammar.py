@@ -1,4 +1,7 @@
-"""Instruction: a first word that names the handler, and arguments that are the handler's own business."""
+"""Splits instructions into word and arguments, and finds the pool and the check of each word.
+
+The first word names the handler. Only the handler knows what its arguments mean.
+"""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from cloudkon.wire.message import check_size
 
 
 class Instruction(NamedTuple):
-    """One line, cut behind its first word."""
+    """One instruction: its first word, and the rest without white space at its ends."""
 
     word: str
     arguments: str
@@ -21,7 +24,7 @@ class Instruction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Which pool runs an instruction, and how its arguments are checked before anything is sent."""
+    """The pool that runs an instruction, and the check of its arguments, which raises ``InvalidInstruction``."""
 
     pool: Pool
     check: Callable[[str], None]
@@ -35,20 +38,20 @@ BUILT_IN = {
 
 
 def parse(line: str) -> Instruction:
-    """Cut an instruction behind its first word."""
+    """Split an instruction after its first word."""
     word, _, arguments = line.strip().partition(" ")
     return Instruction(word, arguments.strip())
 
 
 def word_of(line: str) -> str:
-    """An instruction's first word, as ``parse`` finds it."""
+    """Return the first word of an instruction, as ``parse`` finds it."""
     return line.strip().partition(" ")[0]
 
 
 def grammar_of(word: str, others: Collection[str] = ()) -> Grammar:
-    """The grammar of an instruction's first word; ``others`` are words that users' own handlers take.
+    """Return the grammar of an instruction's first word. ``others`` are the words of users' own handlers.
 
-    Raises ``InvalidInstruction`` for a word that nobody takes.
+    Raises ``InvalidInstruction`` for an unknown word.
     """
     if word in BUILT_IN:
         return BUILT_IN[word]
@@ -56,13 +59,13 @@ def grammar_of(word: str, others: Collection[str] = ()) -> Grammar:
         return Grammar(WORKER, lambda _arguments: None)
     raise InvalidInstruction(
         f"instruction {word!r:.40}",
-        "no handler takes it",
+        "no handler accepts it",
         "Known: " + ", ".join([*BUILT_IN, *sorted(others)]) + ". Name handlers of your own image in CLOUDKON_HANDLERS",
     )
 
 
 def check(line: str, others: Collection[str] = ()) -> Pool:
-    """Check a whole line; give the pool that runs it, or raise ``InvalidInstruction``."""
+    """Check a whole line. Returns the pool that runs it, or raises ``InvalidInstruction``."""
     check_size(line)
     word, arguments = parse(line)
     grammar = grammar_of(word, others)
@@ -71,5 +74,5 @@ def check(line: str, others: Collection[str] = ()) -> Pool:
 
 
 def pool_of(line: str, others: Collection[str] = ()) -> Pool:
-    """The pool of a line that was checked before."""
+    """Return the pool of a line that was checked before."""
     return grammar_of(parse(line).word, others).pool

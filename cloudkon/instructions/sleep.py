@@ -1,13 +1,13 @@
-"""``sleep MILLISECONDS``: does nothing for that long. What fleets are measured with."""
+"""Checks ``sleep MILLISECONDS``, which does nothing for that time. Benchmarks use it."""
 
 from cloudkon.errors import InvalidInstruction
 
 LONGEST_MS = 12 * 3600 * 1000
-"""12 h: as long as SQS lets one delivery last."""
+"""12 h: the longest time that SQS hides one delivery."""
 
 
 def sleep_seconds(arguments: str) -> float:
-    """How long to sleep, in seconds, or raise ``InvalidInstruction``."""
+    """Return how long to sleep, in seconds, or raise ``InvalidInstruction``."""
     remedy = "Write it as: sleep 10"
     try:
         milliseconds = float(arguments)
@@ -21,5 +21,5 @@ def sleep_seconds(arguments: str) -> float:
 
 
 def check_sleep(arguments: str) -> None:
-    """Raise ``InvalidInstruction`` if these are not its arguments."""
+    """Raise ``InvalidInstruction`` for invalid arguments."""
     sleep_seconds(arguments)

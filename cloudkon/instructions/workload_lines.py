@@ -1,4 +1,4 @@
-"""Lines: a workload's text, one instruction a line. Blank lines and lines that begin with ``#`` say nothing."""
+"""Reads the lines of a workload: one instruction a line. Empty lines and lines that begin with ``#`` are ignored."""
 
 import codecs
 import itertools
@@ -11,18 +11,18 @@ from cloudkon.model import Pool
 from cloudkon.wire.message import INSTRUCTION_LIMIT
 
 LONGEST_LINE = INSTRUCTION_LIMIT + 1024
-"""Bytes of a line that are looked at: with more it is over the limit whatever follows, and memory stays bounded."""
+"""Bytes of a line that are kept. A longer line is over the limit anyway, and memory stays bounded."""
 
 
 class Line(NamedTuple):
-    """One line with something on it; ``number`` counts from 1."""
+    """One line that is not empty. ``number`` counts from 1; ``data`` has no white space at its ends."""
 
     number: int
     data: bytes
 
     def instruction(self) -> str:
-        """Its text, or raise ``InvalidInstruction`` if it is not UTF-8."""
-        # A line over the limit may be cut within a character: let the size be what is said about it.
+        """Return its text, or raise ``InvalidInstruction`` if it is not UTF-8."""
+        # A line over the limit may be cut inside a character. Its size is the error to report then.
         errors = "replace" if len(self.data) > INSTRUCTION_LIMIT else "strict"
         try:
             return self.data.decode(errors=errors).strip()
@@ -30,17 +30,20 @@ class Line(NamedTuple):
             raise InvalidInstruction("text", f"byte {error.start + 1} is not UTF-8", "Save the file as UTF-8") from None
 
     def check(self, handlers: tuple[str, ...]) -> tuple[str, Pool]:
-        """Its instruction and the pool that runs it, or raise ``InvalidInstruction``."""
+        """Return its instruction and the pool that runs it, or raise ``InvalidInstruction``.
+
+        ``handlers`` are the words of users' own handlers.
+        """
         instruction = self.instruction()
         return instruction, check(instruction, handlers)
 
 
-def _unheard(_line: "Line") -> None:
+def _ignore(_line: "Line") -> None:
     return
 
 
-def lines_in(stream: IO[bytes], on_comment: Callable[[Line], None] = _unheard) -> Iterator[Line]:
-    """The lines of a workload that say something; ``on_comment`` is told of those that begin with ``#``."""
+def lines_in(stream: IO[bytes], on_comment: Callable[[Line], None] = _ignore) -> Iterator[Line]:
+    """Iterate over the lines that have an instruction; call ``on_comment`` with each line that begins with ``#``."""
     for number in itertools.count(1):
         data = stream.readline(LONGEST_LINE)
         if not data:

@@ -1,4 +1,7 @@
-"""Adapters in memory: one process's own fleet, for the local back end and for tests. They pass the contract suite."""
+"""Implements the ports in memory, for ``python -m images.worker --local`` and for tests.
+
+These adapters pass the same contract suite as those on AWS.
+"""
 
 from cloudkon.memory.ledger import MemoryLedger
 from cloudkon.memory.queue import MemoryQueue
@@ -10,7 +13,7 @@ __all__ = ["MemoryLedger", "MemoryQueue", "MemoryStore", "memory_services"]
 
 
 def memory_services() -> Services:
-    """A fleet that is empty, lives in this process and ends with it."""
+    """Make an empty fleet, which exists in this process only."""
     return Services(
         queues={pool.name: MemoryQueue() for pool in POOLS},
         dead_letters={pool.name: MemoryQueue() for pool in POOLS},

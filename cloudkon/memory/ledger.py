@@ -1,4 +1,4 @@
-"""A ledger in memory: the same conditions as on DynamoDB, by ``Update.admits`` itself."""
+"""Implements the ledger in memory, with the conditions of DynamoDB's (``Update.admits``)."""
 
 import heapq
 from collections import defaultdict
@@ -9,17 +9,17 @@ import trio
 
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkSummary, Run
 from cloudkon.ports.batch import check_chunks
-from cloudkon.ports.ledger import Insert, OutlinePage, Page, Write, WriteOutcome
+from cloudkon.ports.ledger import Insert, Page, SummaryPage, Write, WriteOutcome
 
 _PAGE = 1000
-"""Records of one page, and those that a reading gives between two checkpoints."""
+"""Records in one page, and between two checkpoints of ``records``."""
 
 
 class MemoryLedger:
-    """Records by partition and chunk number, as in the table; runs by id. Nothing expires."""
+    """Holds records by partition and chunk number, as in the table, and runs by id. Nothing expires."""
 
     def __init__(self) -> None:
-        """Make it empty."""
+        """Make an empty ledger."""
         self._partitions: dict[str, dict[int, ChunkRecord]] = defaultdict(dict)
         self._runs: dict[str, Run] = {}
 
@@ -30,23 +30,23 @@ class MemoryLedger:
         return [self._write(write) for write in writes]
 
     async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
-        """The records of these chunks, or ``None`` where there is none."""
+        """Return the records of these chunks, with ``None`` for a chunk without a record."""
         check_chunks(keys)
         await trio.lowlevel.checkpoint()
         return [self._find(key) for key in keys]
 
     async def create_run(self, run: Run) -> Run:
-        """Write the run if its id is free; give the run that the ledger then holds."""
+        """Write the run if its id is free. Returns the run that the ledger then has under that id."""
         await trio.lowlevel.checkpoint()
         return self._runs.setdefault(run.id, run)
 
     async def read_run(self, run_id: str) -> Run | None:
-        """The run of that id, or ``None``."""
+        """Return the run with that id, or ``None``."""
         await trio.lowlevel.checkpoint()
         return self._runs.get(run_id)
 
     async def cancel_run(self, run_id: str) -> bool:
-        """Set the run's cancelled flag; ``False`` where there is no such run."""
+        """Set the run's cancelled flag. Returns ``False`` if there is no such run."""
         await trio.lowlevel.checkpoint()
         if run_id not in self._runs:
             return False
@@ -54,13 +54,13 @@ class MemoryLedger:
         return True
 
     async def runs(self) -> AsyncGenerator[Run, None]:
-        """The runs there are, the one that started last first."""
+        """Iterate over all runs, newest first."""
         await trio.lowlevel.checkpoint()
         for run in sorted(self._runs.values(), key=lambda run: run.started, reverse=True):
             yield run
 
     async def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
-        """All records of a run, shard by shard in chunk order."""
+        """Iterate over all records of a run, shard by shard in chunk order."""
         for shard in range(run.shards):
             chunks = self._shard(run, shard)
             for position, number in enumerate(sorted(chunks)):
@@ -70,16 +70,16 @@ class MemoryLedger:
             await trio.lowlevel.checkpoint()
 
     async def page(self, run: Run, shard: int, first: int = 0) -> Page:
-        """One page of a shard's records from chunk number ``first`` on."""
+        """Read one page of a shard's records, from chunk number ``first`` on."""
         await trio.lowlevel.checkpoint()
         chunks = self._shard(run, shard)
         found = heapq.nsmallest(_PAGE + 1, (number for number in chunks if number >= first))
         return Page(tuple(chunks[number] for number in found[:_PAGE]), more=len(found) > _PAGE)
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
-        """The same page in outline."""
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
+        """Read the same page as summaries."""
         page = await self.page(run, shard, first)
-        return OutlinePage(tuple(ChunkSummary.of(record) for record in page.records), page.more)
+        return SummaryPage(tuple(ChunkSummary.of(record) for record in page.records), page.more)
 
     def _shard(self, run: Run, shard: int) -> Mapping[int, ChunkRecord]:
         return self._partitions.get(ChunkKey(run.id, shard, run.shards).partition, {})

@@ -1,6 +1,7 @@
-"""A queue in memory, with SQS's delivery: messages that are not deleted in time come back, under a new handle.
+"""Implements the queue in memory, with SQS's delivery: a message that is not deleted in time comes back.
 
-It is also the local back end's queue, so every operation takes constant time, or that of a heap.
+A message that comes back has a new handle. Every operation takes constant or logarithmic time, because
+``python -m images.worker --local`` also uses this queue.
 """
 
 import heapq
@@ -18,12 +19,12 @@ from cloudkon.ports.queue import MOST_VISIBILITY, QueueOutcome
 from cloudkon.settings import LONGEST_POLL
 
 _SPARE_EXPIRIES = 1024
-"""Overdue notes of expiry that may lie about before they are swept."""
+"""Outdated expiries that may be kept before they are removed."""
 
 
 @dataclass(slots=True)
 class _Message:
-    """A message on the queue. ``visible_at`` is in trio's time, ``None`` while it is visible; so is ``received_at``."""
+    """A message on the queue. Times are trio's, in seconds; ``visible_at`` is ``None`` while the message is visible."""
 
     message_id: str
     content: Outgoing
@@ -37,7 +38,7 @@ class _Message:
 
 
 class _Expiry(NamedTuple):
-    """A note that a delivery's invisibility may end; the message itself says whether that still holds."""
+    """When a delivery's invisibility may end. Outdated if the message has another ``visible_at`` by then."""
 
     at: float
     order: int
@@ -45,15 +46,15 @@ class _Expiry(NamedTuple):
 
 
 class MemoryQueue:
-    """One queue. Time is trio's, so that a virtual clock rules it.
+    """One queue. Its clock is trio's, so a virtual clock works too.
 
-    It gives messages in the order of their arrival, and those that came back after the ones that waited. A stale
-    handle deletes nothing and is GONE; SQS leaves open what it does. To hide a delivery beyond 12 h from its receipt is
-    GONE too, as ``SqsQueue`` takes SQS's refusal.
+    Messages are delivered in the order of their arrival; a message that came back goes to the end. A stale handle
+    deletes nothing and is GONE; on SQS its effect is undefined. Hiding a delivery for more than 12 h from its receipt
+    is GONE too, as ``SqsQueue`` translates SQS's refusal.
     """
 
     def __init__(self) -> None:
-        """Make it empty."""
+        """Make an empty queue."""
         self._messages: dict[str, _Message] = {}
         self._visible: OrderedDict[str, _Message] = OrderedDict()
         self._expiries: list[_Expiry] = []
@@ -73,7 +74,7 @@ class MemoryQueue:
         return [QueueOutcome.DONE] * len(messages)
 
     async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
-        """Take up to ``limit`` messages, waiting up to ``wait`` seconds for the first."""
+        """Receive up to ``limit`` messages. Wait up to ``wait`` seconds for the first one."""
         check_messages(limit)
         await trio.lowlevel.checkpoint()
         give_up_at = trio.current_time() + min(wait, LONGEST_POLL)
@@ -88,26 +89,26 @@ class MemoryQueue:
                 await self._waiting.park()
 
     async def delete(self, deliveries: Sequence[Delivery]) -> list[QueueOutcome]:
-        """Take messages off for good."""
+        """Delete the messages of these deliveries."""
         check_messages(len(deliveries))
         await trio.lowlevel.checkpoint()
         return [self._delete(delivery) for delivery in deliveries]
 
     async def set_visibility(self, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> list[QueueOutcome]:
-        """Let each stay invisible for so many seconds from now; 0 gives it back at once."""
+        """Keep each delivery invisible for the given seconds from now. 0 makes it visible at once."""
         check_messages(len(deliveries))
         await trio.lowlevel.checkpoint()
         self._show_expired()
         return [self._set_visibility(one, wait) for one, wait in zip(deliveries, seconds, strict=True)]
 
     async def depth(self) -> Depth:
-        """The counts, which are exact here."""
+        """Return the number of messages, which is exact here."""
         await trio.lowlevel.checkpoint()
         self._show_expired()
         return Depth(visible=len(self._visible), in_flight=len(self._messages) - len(self._visible), delayed=0)
 
     async def purge(self) -> None:
-        """Take everything off for good."""
+        """Delete all messages."""
         await trio.lowlevel.checkpoint()
         self._messages.clear()
         self._visible.clear()
@@ -131,19 +132,19 @@ class MemoryQueue:
         message.visible_at = trio.current_time() + min(seconds, MOST_VISIBILITY)
         heapq.heappush(self._expiries, _Expiry(message.visible_at, next(self._numbers), message))
         if len(self._expiries) > 2 * len(self._messages) + _SPARE_EXPIRIES:
-            # Deleted and prolonged deliveries leave their notes behind; swept here, they cost no memory that grows.
-            self._expiries = [note for note in self._expiries if self._holds(note)]
+            # Deliveries that were deleted or hidden for longer leave outdated expiries: remove them, to bound memory.
+            self._expiries = [expiry for expiry in self._expiries if self._is_current(expiry)]
             heapq.heapify(self._expiries)
 
-    def _holds(self, note: _Expiry) -> bool:
-        return note.message.visible_at == note.at and note.message.message_id in self._messages
+    def _is_current(self, expiry: _Expiry) -> bool:
+        return expiry.message.visible_at == expiry.at and expiry.message.message_id in self._messages
 
     def _show_expired(self) -> None:
         now = trio.current_time()
-        while self._expiries and (self._expiries[0].at <= now or not self._holds(self._expiries[0])):
-            note = heapq.heappop(self._expiries)
-            if self._holds(note):
-                self._show(note.message)
+        while self._expiries and (self._expiries[0].at <= now or not self._is_current(self._expiries[0])):
+            expiry = heapq.heappop(self._expiries)
+            if self._is_current(expiry):
+                self._show(expiry.message)
 
     def _owned(self, delivery: Delivery) -> _Message | None:
         message = self._messages.get(delivery.message_id)
@@ -162,12 +163,12 @@ class MemoryQueue:
         if message is None or message.visible_at is None:
             return QueueOutcome.GONE
         if trio.current_time() + seconds > message.received_at + MOST_VISIBILITY:
-            # It stays hidden as long as it would have.
+            # It stays hidden for as long as before.
             return QueueOutcome.GONE
         if seconds <= 0:
             self._show(message)
         else:
             self._hide(message, seconds)
-            # A poll that waits for the next expiry must look again: this one may now be the next.
+            # Polls wait for the next expiry, and this one may be earlier: wake them all.
             self._waiting.unpark_all()
         return QueueOutcome.DONE

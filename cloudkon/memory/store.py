@@ -1,4 +1,4 @@
-"""A store in memory, for tests and the local back end."""
+"""Implements the store in memory."""
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,19 +13,19 @@ _PREFIX = "s3://memory/"
 
 
 class MemoryStore:
-    """Objects as bytes, under ``s3://memory/``."""
+    """Holds objects as bytes, at addresses that begin with ``s3://memory/``."""
 
     def __init__(self) -> None:
-        """Make it empty."""
+        """Make an empty store."""
         self._objects: dict[str, bytes] = {}
         self._facts: dict[str, dict[str, str]] = {}
 
     def address(self, key: str) -> str:
-        """The address of a key."""
+        """Return the address of a key."""
         return _PREFIX + key
 
-    async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:  # noqa: ARG002  (the port's)
-        """Store a file or bytes. The media type is dropped: the port gives nobody a way to read it."""
+    async def put(self, key: str, source: Path | bytes, media_type: str, facts: Mapping[str, str]) -> StoredObject:  # noqa: ARG002  (part of the port)
+        """Store a file or bytes. The media type is dropped, because the port has no way to read it."""
         check_facts(facts)
         content = source if isinstance(source, bytes) else await trio.Path(source).read_bytes()
         await trio.lowlevel.checkpoint()
@@ -35,7 +35,7 @@ class MemoryStore:
         return self._describe(address)
 
     async def get(self, address: str, destination: Path) -> StoredObject:
-        """Write the object at the address to a file, whole or not at all."""
+        """Write the object at the address to a file, completely or not at all."""
         described = await self.head(address)
         staged = trio.Path(destination.with_name(f".{destination.name}.part"))
         try:
@@ -48,21 +48,21 @@ class MemoryStore:
         return described
 
     async def head(self, address: str) -> StoredObject:
-        """What is known of the object, without reading it."""
+        """Describe the object without reading its content."""
         await trio.lowlevel.checkpoint()
         if address not in self._objects:
             raise ObjectMissing(f"{address}: no object is stored there")
         return self._describe(address)
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """All objects whose key begins with ``prefix``, in the order of their keys."""
+        """Iterate over all objects whose key begins with ``prefix``, in the order of their keys."""
         await trio.lowlevel.checkpoint()
         for address in sorted(self._objects):
             if address.startswith(_PREFIX + prefix):
                 yield self._describe(address)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects."""
+        """Delete the objects with these keys. Missing objects are ignored."""
         await trio.lowlevel.checkpoint()
         for address in map(self.address, keys):
             self._objects.pop(address, None)

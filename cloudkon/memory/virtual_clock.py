@@ -1,4 +1,4 @@
-"""Virtual time: a clock for trio's loop that jumps to what is waited for, and a worker's two clocks that read it."""
+"""Runs trio in virtual time: a clock that jumps to the next deadline, and a worker's clock on that time."""
 
 import math
 from typing import Final
@@ -6,29 +6,32 @@ from typing import Final
 import trio
 
 EPOCH: Final = 1_800_000_000.0
-"""Epoch seconds at which virtual time begins."""
+"""Epoch seconds at which virtual time begins (15 January 2027)."""
 
 
 class JumpingClock(trio.abc.Clock):
-    """For ``trio.run``: jumps to the next deadline whenever all tasks wait.
+    """A clock for ``trio.run(…, clock=JumpingClock())`` that jumps to the next deadline when all tasks wait.
 
-    So does ``trio.testing.MockClock(autojump_threshold=0)``, which lets the loop turn twice for each jump and reads the
-    machine's clock each time it is asked: a tenth of a simulation's CPU. Threads and sockets are not waited for.
+    It does not wait for threads or sockets. ``trio.testing.MockClock(autojump_threshold=0)`` does the same, but needs
+    two turns of the loop for each jump and reads the system's clock at each call: a tenth of a simulation's CPU time.
     """
 
     def __init__(self) -> None:
-        """Begin at 0 s."""
+        """Start at 0 s."""
         self._now = 0.0
 
     def start_clock(self) -> None:
-        """Nothing is to be started."""
+        """Do nothing: trio calls this when the loop starts."""
 
     def current_time(self) -> float:
-        """Virtual seconds."""
+        """Return the virtual time in seconds."""
         return self._now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Trio asks this when no task can run: go there, and sleep for no time."""
+        """Jump to ``deadline`` and return 0 s to sleep. Trio calls this when no task can run.
+
+        Returns infinity if there is no deadline: only another thread could wake the loop then.
+        """
         if deadline == math.inf:
             return math.inf
         self._now = max(self._now, deadline)
@@ -36,10 +39,10 @@ class JumpingClock(trio.abc.Clock):
 
 
 class VirtualClock:
-    """Trio's time as both clocks; ``skew`` seconds off on the wall."""
+    """The two clocks of one worker, both on trio's time. Its wall clock is ``skew`` seconds ahead."""
 
     def __init__(self, skew: float = 0.0) -> None:
-        """For one worker."""
+        """Set how many seconds the wall clock is ahead; negative if it is behind."""
         self.skew = skew
 
     def wall(self) -> float:
@@ -47,5 +50,5 @@ class VirtualClock:
         return EPOCH + trio.current_time() + self.skew
 
     def monotonic(self) -> float:
-        """Trio's time in seconds."""
+        """Trio's time, in seconds."""
         return trio.current_time()

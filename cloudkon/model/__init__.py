@@ -1,4 +1,4 @@
-"""The words of CloudKon as types. Each means one thing, here as in the docs, the logs and the help texts."""
+"""Defines the terms of CloudKon as types. Each term has one meaning, in code, docs, logs and help texts."""
 
 from cloudkon.model.chunk import Chunk, ChunkKey
 from cloudkon.model.chunk_record import ChunkRecord, ChunkState, Progress

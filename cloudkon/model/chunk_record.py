@@ -1,4 +1,4 @@
-"""Record: one chunk's item in the ledger, the truth about it."""
+"""Defines a chunk's record: its item in the ledger, which decides all questions about the chunk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,71 +8,76 @@ from cloudkon.model.chunk import ChunkKey
 from cloudkon.model.result import Result, TaskState
 
 RELEASED_LEASE_END = 0
-"""The lease end of a chunk that was given back: over for everyone, and no worker died of it."""
+"""The lease end of a released chunk, in epoch milliseconds: any worker may claim it, and its last one did not die."""
 NO_OWNER = ""
-"""The owner of a released chunk: a late renewal of the one who released it finds its fence broken."""
+"""The owner of a released chunk, so that a late renewal by the worker that released it is refused."""
 
 
 class ChunkState(StrEnum):
-    """Where a chunk is. One without an item was never claimed."""
+    """The state of a chunk. A chunk without an item was never claimed."""
 
     CLAIMED = "CLAIMED"
-    """A worker has it, or had it and died or released it: the lease end tells."""
+    """A worker holds it, or held it and died or released it. The lease end shows which."""
     DONE = "DONE"
-    """Every task has its result; nothing changes it any more."""
+    """Every task has its result. The record never changes again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is known of a chunk's tasks so far, carried from claim to claim.
+    """What is known about a chunk's tasks so far. Each claim passes it on to the next one.
 
-    ``failures`` counts failed attempts by task number. ``losses`` counts the workers that died on the chunk;
-    from the first on, its tasks run one at a time and ``suspect`` names the one that is about to start, so that
-    a death can be blamed: ``suspicions`` counts these by task number.
+    After the first worker died on the chunk, its tasks run one at a time, and the number of the next task is recorded
+    before the task starts. So the death of a worker can be blamed on one task.
     """
 
     results: tuple[Result, ...] = ()
+    """The results of the tasks that ended."""
     failures: Mapping[int, int] = field(default_factory=dict)
+    """Failed attempts, by task number."""
     losses: int = 0
+    """How many workers died while they held the chunk."""
     suspect: int | None = None
+    """The number of the task that is about to start or runs, while tasks run one at a time."""
     suspicions: Mapping[int, int] = field(default_factory=dict)
+    """How many workers died while the task was the suspect, by task number."""
 
     def after_loss(self) -> "Progress":
-        """The progress that the next claim inherits from a worker that died."""
+        """The progress for the claim that follows a worker's death."""
         suspicions = dict(self.suspicions)
         if self.suspect is not None:
             suspicions[self.suspect] = suspicions.get(self.suspect, 0) + 1
         return replace(self, losses=self.losses + 1, suspect=None, suspicions=suspicions)
 
     def __hash__(self) -> int:
-        """Hash by what identifies it well enough: dictionaries have no hash, and equal values agree on this."""
+        """Hash without the dictionaries, which have no hash. Equal values still have equal hashes."""
         return hash((self.results, self.losses, self.suspect))
 
     def count(self, state: TaskState) -> int:
-        """How many tasks have a result of that state."""
+        """The number of results with that state."""
         return sum(1 for result in self.results if result.state is state)
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
-    """One chunk's item.
-
-    ``owner`` is the token of the claim that wrote it, ``attempt`` counts the claims, ``lease_end`` is in epoch
-    milliseconds, ``tasks`` how many tasks the chunk has, ``expires`` the TTL in epoch seconds.
-    """
+    """One chunk's item in the ledger."""
 
     key: ChunkKey
     state: ChunkState
     owner: str
+    """The token of the claim that wrote it; ``NO_OWNER`` if that claim was released."""
     attempt: int
+    """The number of claims so far."""
     lease_end: int
+    """When the lease ends, in epoch milliseconds; ``RELEASED_LEASE_END`` if the claim was released."""
     tasks: int = 1
+    """How many tasks the chunk has."""
     progress: Progress = field(default_factory=Progress)
     expires: int = 0
+    """When DynamoDB may delete the item, in epoch seconds (the table's TTL attribute)."""
     readable: bool = True
-    """Whether this version can read the item; else another one wrote it, and only that it is there is known."""
+    """Whether this version can read the item. If not, another version wrote it, and all other fields mean nothing."""
 
     @property
     def released(self) -> bool:
-        """Whether its last holder gave it back rather than died."""
+        """Whether the last worker released the chunk."""
         return self.lease_end == RELEASED_LEASE_END

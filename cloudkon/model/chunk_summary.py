@@ -1,4 +1,4 @@
-"""Outline: what counting needs of a chunk's record, so that a hundred thousand are counted in seconds."""
+"""Defines a chunk's summary: what counting needs of its record, so that 100,000 chunks are counted in seconds."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,27 +9,28 @@ from cloudkon.model.result import TaskState
 
 @dataclass(frozen=True, slots=True)
 class ChunkSummary:
-    """One chunk's record without its results.
-
-    ``number`` is the chunk's, ``lease_end`` in epoch milliseconds, ``tasks`` how many it has; then how many of them
-    ended how. ``first_start`` and ``last_end`` are epoch seconds by the worker's clock (0.0 where none started),
-    ``busy_seconds`` is what the attempts that counted took together.
-    """
+    """One chunk's record, with counts instead of results."""
 
     number: int
+    """The chunk's number in its run, from 0."""
     state: ChunkState
     lease_end: int
+    """In epoch milliseconds."""
     tasks: int
+    """How many tasks the chunk has."""
     succeeded: int = 0
     failed: int = 0
     cancelled: int = 0
     first_start: float = 0.0
+    """When its first task started, in epoch seconds by the worker's clock; 0.0 if no task started."""
     last_end: float = 0.0
+    """When its last task ended, in epoch seconds by the worker's clock; 0.0 if no task started."""
     busy_seconds: float = 0.0
+    """The seconds of all recorded attempts together."""
 
     @classmethod
     def of(cls, record: ChunkRecord) -> Self:
-        """The outline of a record that was read whole."""
+        """Summarise a whole record."""
         progress = record.progress
         started = [result for result in progress.results if result.started]
         return cls(
@@ -47,5 +48,5 @@ class ChunkSummary:
 
     @property
     def ended(self) -> int:
-        """Tasks that have a result."""
+        """The number of tasks that have a result."""
         return self.succeeded + self.failed + self.cancelled

@@ -1,4 +1,4 @@
-"""Delivery: one receipt of a message, and what surrounds it on a queue."""
+"""Defines what a queue gives and accepts: deliveries, messages to send, and its depth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,21 +9,21 @@ from cloudkon.model.priority import Priority
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One receipt of a message.
-
-    ``message_id`` names the message, ``handle`` this receipt of it: after another delivery of the same message
-    only the newest handle counts. ``receives`` is how often the message was received so far, this one included,
-    ``attributes`` what its sender said about it, ``sent`` when that was, in epoch seconds (0: the queue does not tell),
-    ``priority`` which of the pool's queues it came from: its handle means nothing to the other.
-    """
+    """One receipt of a message."""
 
     message_id: str
+    """The message's id, the same in all its deliveries."""
     handle: str
+    """This delivery's receipt handle. Only the handle of a message's newest delivery counts."""
     body: str
     receives: int = 1
+    """How many times the message was received so far, this time included."""
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The message's string attributes, as its sender set them."""
     sent: float = 0.0
+    """When the message was sent, in epoch seconds; 0.0 if the queue does not report it."""
     priority: Priority = Priority.NORMAL
+    """Which of the pool's two queues it came from. The handle is valid on that queue only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,20 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages a queue holds, by SQS's approximate counts."""
+    """The approximate number of messages on a queue, as SQS counts them."""
 
     visible: int
+    """Messages that can be received now."""
     in_flight: int
+    """Messages that were received and are invisible until they are deleted or come back."""
     delayed: int
+    """Messages that were sent and can't be received yet."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is on the queue, in whatever state."""
+        """Whether the queue has no messages at all."""
         return not (self.visible or self.in_flight or self.delayed)
 
     def __add__(self, other: Self) -> Self:
-        """What two queues hold together."""
+        """Add up the depths of two queues."""
         return type(self)(self.visible + other.visible, self.in_flight + other.in_flight, self.delayed + other.delayed)

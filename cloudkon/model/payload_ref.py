@@ -1,4 +1,4 @@
-"""Parcel: a chunk too large for a message. Its instructions lie in the store, and the message says where."""
+"""Defines a payload reference: what the message of a large chunk carries instead of its instructions."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,20 @@ from cloudkon.model.chunk import ChunkKey
 
 @dataclass(frozen=True, slots=True)
 class PayloadRef:
-    """What a message says of a chunk of ``count`` tasks from number ``first`` on, whose payload is an object.
-
-    ``object_key`` is the object's in the store, ``size`` its bytes, ``digest`` their SHA-256 in hexadecimal.
-    """
+    """A chunk that is too large for a message, and the object in the store that holds its instructions."""
 
     key: ChunkKey
     first: int
+    """The number of its first task in the run, from 0."""
     count: int
+    """How many tasks it has."""
     object_key: str
+    """The object's key in the store."""
     size: int
+    """The object's size in bytes."""
     digest: str
+    """The object's SHA-256, in hexadecimal."""
 
     def __len__(self) -> int:
-        """How many tasks it holds."""
+        """The number of tasks."""
         return self.count

@@ -1,4 +1,4 @@
-"""Pool: an image with its two queues, its dead-letter queue and its service."""
+"""Defines the pools: each is an image with two queues, a dead-letter queue and an ECS service."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from cloudkon.model.priority import Priority
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A kind of worker. ``name`` is also its image's and its queue's."""
+    """A kind of worker. Its ``name`` is also part of the names of its image, queues and service."""
 
     name: str
 
     def queue_name(self, fleet: str, priority: Priority = Priority.NORMAL) -> str:
-        """Its SQS queue of that priority in that fleet."""
+        """The name of its SQS queue of that priority, in that fleet."""
         return f"{fleet}-{self.name}" if priority is Priority.NORMAL else f"{fleet}-{self.name}-{priority}"
 
     def dead_letter_name(self, fleet: str) -> str:
-        """Its dead-letter queue in that fleet, of both its queues."""
+        """The name of its dead-letter queue in that fleet, which serves both its queues."""
         return f"{fleet}-{self.name}-dead"
 
 
@@ -29,7 +29,7 @@ POOLS = (WORKER, ANIMOTO)
 
 
 def pool_named(name: str) -> Pool:
-    """Find a pool by its name, or raise ``InvalidInput`` with the names there are."""
+    """Return the pool of that name, or raise ``InvalidInput`` that lists the names."""
     for pool in POOLS:
         if pool.name == name:
             return pool

@@ -1,10 +1,10 @@
-"""Priority: which of a pool's two queues a run's messages go to."""
+"""Defines the priorities of runs: each goes to its own queue of a pool."""
 
 from enum import StrEnum
 
 
 class Priority(StrEnum):
-    """What a push asks for. High overtakes normal, and normal still gets a share."""
+    """The priority of a run. High overtakes normal; normal still gets one receive in five."""
 
     NORMAL = "normal"
     HIGH = "high"

@@ -1,4 +1,4 @@
-"""Result: what became of one task."""
+"""Defines a result: the outcome of one task."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,41 +6,42 @@ from enum import StrEnum
 from cloudkon.model.task import TaskId
 
 OUTPUT_LIMIT = 4096
-"""Bytes of UTF-8 an output or error may have in the ledger; what is longer goes to the store."""
+"""Bytes of UTF-8 that one output or error may have in the ledger. A longer one goes to the store."""
 CHUNK_OUTPUT_LIMIT = 65536
-"""Bytes that the outputs of one chunk may have together in its item (DynamoDB's item limit is 400 KB)."""
+"""Bytes of UTF-8 that all outputs of one chunk may have in its item (DynamoDB's limit is 400 KB an item)."""
 
 
 class TaskState(StrEnum):
-    """How a task ended. A task without a result is waiting or running."""
+    """How a task ended. A task without a result waits or runs."""
 
     SUCCEEDED = "SUCCEEDED"
     """Its handler returned."""
     FAILED = "FAILED"
-    """Its handler raised, timed out or lost its worker as often as ``max_attempts`` allows."""
+    """Its attempts failed, timed out or lost their worker ``max_attempts`` times, or it failed permanently."""
     CANCELLED = "CANCELLED"
     """Its run was cancelled before it ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """State, output or error, and timings of one task.
-
-    ``started`` is in epoch seconds by the worker's clock (0.0 where it never started), ``seconds`` how long the
-    last attempt ran, ``attempts`` how many attempts it took, ``worker`` who says so. ``output`` is empty unless
-    it succeeded, ``error`` unless it did not.
-    """
+    """State, output or error, and timings of one task."""
 
     task: TaskId
     state: TaskState
     output: str = ""
+    """What the handler returned, or the ``s3://`` address of a long output; empty unless the task succeeded."""
     error: str = ""
+    """Why the task did not succeed; empty if it did."""
     attempts: int = 1
+    """How many attempts were made."""
     started: float = 0.0
+    """When the last attempt started, in epoch seconds by the worker's clock; 0.0 if none started."""
     seconds: float = 0.0
+    """How long the last attempt ran."""
     worker: str = ""
+    """The name of the worker that recorded the result."""
 
     @property
     def finished(self) -> float:
-        """When it ended, in epoch seconds."""
+        """When the last attempt ended, in epoch seconds."""
         return self.started + self.seconds

@@ -1,4 +1,4 @@
-"""Run: all that one push put in."""
+"""Defines a run: all tasks of one push."""
 
 import secrets
 import time
@@ -10,19 +10,24 @@ from cloudkon.model.chunk import ChunkKey
 from cloudkon.model.priority import Priority
 
 CHUNKS_PER_SHARD = 256
-"""A partition of DynamoDB takes 1,000 writes a second; small runs need no spreading and are cheap to read."""
+"""Chunks per ledger partition. One partition of DynamoDB accepts 1,000 writes a second; a run with few shards is cheap
+to read."""
 MOST_SHARDS = 64
+"""Partitions that one run is spread over at most."""
 
 
 def new_run_id(started: float | None = None) -> str:
-    """A short id that sorts by time: minutes since 2020 in hexadecimal, and 20 random bits."""
+    """Make a short id that sorts by time: the minutes since 2020 and 20 random bits, both in hexadecimal.
+
+    ``started`` is in epoch seconds, by default now.
+    """
     minutes = int((started if started is not None else time.time()) - 1_577_836_800) // 60
     return f"{minutes:06x}{secrets.randbits(20):05x}"
 
 
 @dataclass(frozen=True, slots=True)
 class PoolRange:
-    """The tasks ``first`` … ``first + count - 1`` of a run, which all go to one pool."""
+    """The tasks ``first`` … ``first + count - 1`` of a run, all for the same pool."""
 
     pool: str
     first: int
@@ -31,19 +36,21 @@ class PoolRange:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What must not change once a run's first message is sent, and whether it was cancelled.
-
-    ``digest`` is the SHA-256 of its instructions in order, ``started`` epoch seconds, ``parent`` the run whose
-    failures it retries, ``priority`` which of its pools' queues its messages go to.
-    """
+    """The facts of a run that must not change after its first message is sent, and whether it was cancelled."""
 
     id: str
     chunk_size: int
+    """Tasks per chunk; the last chunk of a pool may have fewer."""
     shards: int
+    """Partitions of the ledger that its chunks are spread over."""
     digest: str
+    """The SHA-256 of its instructions in order, in hexadecimal."""
     ranges: tuple[PoolRange, ...]
+    """Which tasks go to which pool."""
     started: float
+    """When it was pushed, in epoch seconds."""
     parent: str = ""
+    """The id of the run whose failures it retries; empty for any other run."""
     cancelled: bool = False
     priority: Priority = Priority.NORMAL
 
@@ -59,7 +66,7 @@ class Run:
         parent: str = "",
         priority: Priority = Priority.NORMAL,
     ) -> Self:
-        """Number the tasks, pool by pool in the order of ``counts``, and choose the shard count."""
+        """Plan a run with ``counts`` tasks by pool name: number the tasks pool by pool, and choose the shard count."""
         ranges, first = [], 0
         for pool, count in counts.items():
             ranges.append(PoolRange(pool, first, count))
@@ -70,16 +77,16 @@ class Run:
 
     @property
     def count(self) -> int:
-        """How many tasks it has."""
+        """The number of tasks."""
         return sum(part.count for part in self.ranges)
 
     @property
     def chunk_count(self) -> int:
-        """How many chunks it has: no chunk crosses from one pool to another."""
+        """The number of chunks. The tasks of a chunk are all for the same pool."""
         return sum(-(-part.count // self.chunk_size) for part in self.ranges)
 
     def chunks(self, pool: str) -> Iterator[tuple[ChunkKey, int, int]]:
-        """A pool's chunks in order, each as its key, its first task's number and its count of tasks."""
+        """Iterate over a pool's chunks in order: each chunk's key, the number of its first task, and its task count."""
         number = 0
         for part in self.ranges:
             for offset in range(0, part.count, self.chunk_size):
@@ -89,7 +96,7 @@ class Run:
                 number += 1
 
     def differs(self, other: Self) -> str:
-        """Name the first fact in which another plan for the same id differs, or nothing."""
+        """Name the first fact that differs in another plan with the same id; empty if none does."""
         for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "priority"):
             if getattr(self, fact) != getattr(other, fact):
                 return fact.replace("_", " ")

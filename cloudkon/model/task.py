@@ -1,21 +1,21 @@
-"""Task: one instruction with its id."""
+"""Defines a task: one instruction with its id."""
 
 from typing import NamedTuple
 
 
 class TaskId(NamedTuple):
-    """``RUN/SEQ``: the run, and the task's number in it, from 0."""
+    """The id of a task: the run's id, and the task's number in the run, from 0."""
 
     run: str
     seq: int
 
     def __str__(self) -> str:
-        """Write it as people do: ``RUN/SEQ``."""
+        """Format it as people write it: ``RUN/SEQ``."""
         return f"{self.run}/{self.seq}"
 
 
 class Task(NamedTuple):
-    """One instruction, as its user wrote it, with its id."""
+    """One instruction, as the user wrote it, with its id."""
 
     id: TaskId
     instruction: str

@@ -1,4 +1,4 @@
-"""Clock: the two times a worker needs."""
+"""Declares the clock: wall time and monotonic time."""
 
 import time
 from typing import Protocol
@@ -7,19 +7,19 @@ import trio
 
 
 class Clock(Protocol):
-    """Passed in everywhere, so that a simulation can skew it."""
+    """The two clocks of a worker, passed in everywhere so that a simulation can skew them."""
 
     def wall(self) -> float:
-        """Epoch seconds: what workers compare with one another, up to the skew margin."""
+        """Epoch seconds. Workers compare these with each other, up to the skew margin."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never jump: what a worker holds its own lease against."""
+        """Seconds that never jump. A worker measures its own leases with them."""
         ...
 
 
 class TrioClock:
-    """The machine's wall clock, and trio's clock, which a test can replace by ``MockClock``."""
+    """The system's wall clock, and trio's clock, which a test can replace with ``MockClock``."""
 
     def wall(self) -> float:
         """Epoch seconds."""

@@ -1,4 +1,7 @@
-"""Ledger: the table that keeps duplicates out. It stores and compares; what to write is ``cloudkon.protocol``'s."""
+"""Declares the ledger: the table of runs and chunk records, which prevents duplicate results.
+
+The ledger compares and stores; ``cloudkon.protocol`` decides what to write.
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -13,22 +16,22 @@ STATEMENTS = 25
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Write a record where none is; refused where one is."""
+    """Write a new record. The ledger refuses it if the chunk already has one."""
 
     record: ChunkRecord
 
     @property
     def key(self) -> ChunkKey:
-        """Whose item it writes."""
+        """The chunk's key."""
         return self.record.key
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace a record that is as expected; refused where it is not, or where none is.
+    """Replace a record. The ledger refuses it if the existing record is not as expected, or if there is none.
 
-    ``owner`` and ``attempt`` must be as given, ``state`` too unless it is ``None``. ``lease_end`` must be exactly
-    as given, and not later than ``lease_not_after``, where these are not ``None``.
+    The existing record must have this ``owner`` and ``attempt``, and this ``state`` and ``lease_end`` unless they are
+    ``None``. Its lease must not end after ``lease_not_after`` unless that is ``None``. Both are epoch milliseconds.
     """
 
     record: ChunkRecord
@@ -40,11 +43,11 @@ class Update:
 
     @property
     def key(self) -> ChunkKey:
-        """Whose item it writes."""
+        """The chunk's key."""
         return self.record.key
 
     def admits(self, found: ChunkRecord) -> bool:
-        """Whether the record found is the one expected. Adapters in memory use it, the one on AWS says the same."""
+        """Whether the existing record is as expected. The adapter on AWS has the same conditions as a statement."""
         return (
             found.owner == self.owner
             and found.attempt == self.attempt
@@ -56,37 +59,37 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a record, strongly consistent."""
+    """Read a record with strong consistency."""
 
     key: ChunkKey
 
 
 Write = Insert | Update
-Ask = Write | Read
+Request = Write | Read
 
 
 class WriteOutcome(Enum):
-    """What became of one write of a batch."""
+    """The outcome of one write of a batch."""
 
     WRITTEN = "written"
-    """The item is as asked."""
+    """The record is written."""
     REFUSED = "refused"
-    """The condition was false: only this may mean "someone else"."""
+    """The condition was false. Only this outcome may mean that another worker has the chunk."""
     FAILED = "failed"
-    """Throttled or broken, or the answer was lost: it may or may not have taken effect."""
+    """The write was throttled or failed, or its response was lost. It may have taken effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records of one shard in chunk order; ``more`` tells whether any may follow the last of them."""
+    """Some records of one shard in chunk order. ``more`` is whether others may follow the last of them."""
 
     records: tuple[ChunkRecord, ...]
     more: bool
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinePage:
-    """The outlines of some records of one shard in chunk order; ``more`` as for a ``Page``."""
+class SummaryPage:
+    """The summaries of some records of one shard in chunk order. ``more`` is the same as for a ``Page``."""
 
     summaries: tuple[ChunkSummary, ...]
     more: bool
@@ -95,45 +98,46 @@ class OutlinePage:
 class Ledger(Protocol):
     """Chunk records and runs.
 
-    ``write`` and ``read`` take up to ``STATEMENTS`` entries, each of another chunk, and give each its own outcome.
-    A whole call that fails raises ``Unavailable`` (it may have taken effect), ``AccessDenied`` or ``NoFleet``.
+    ``write`` and ``read`` accept up to ``STATEMENTS`` entries, each of another chunk, and return one outcome for each
+    entry, in the same order. More entries, or a chunk twice, raise ``ValueError``. A call that fails as a whole raises
+    ``Unavailable`` (it may have taken effect), ``AccessDenied`` or ``NoFleet``.
     """
 
     async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
-        """Carry out conditional writes; not as one transaction."""
+        """Carry out conditional writes. They are not one transaction: some may succeed and others not."""
         ...
 
     async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
-        """The records of these chunks, or ``None`` where there is none."""
+        """Return the records of these chunks, with ``None`` for a chunk without a record."""
         ...
 
     async def create_run(self, run: Run) -> Run:
-        """Write the run if its id is free; give the run that the ledger then holds."""
+        """Write the run if its id is free. Returns the run that the ledger then has under that id."""
         ...
 
     async def read_run(self, run_id: str) -> Run | None:
-        """The run of that id, or ``None``."""
+        """Return the run with that id, or ``None``."""
         ...
 
     async def cancel_run(self, run_id: str) -> bool:
-        """Set the run's cancelled flag; ``False`` where there is no such run."""
+        """Set the run's cancelled flag. Returns ``False`` if there is no such run."""
         ...
 
     def runs(self) -> AsyncGenerator[Run, None]:
-        """The runs there are, the one that started last first (eventually consistent).
+        """Iterate over all runs, newest first (eventually consistent).
 
-        Whoever stops early closes it, by ``contextlib.aclosing``.
+        A caller that stops early must close the iterator, for example with ``contextlib.aclosing``.
         """
         ...
 
     def records(self, run: Run) -> AsyncGenerator[ChunkRecord, None]:
-        """All records of a run, shard by shard in chunk order, a page at a time (eventually consistent)."""
+        """Iterate over all records of a run, shard by shard in chunk order, page by page (eventually consistent)."""
         ...
 
     async def page(self, run: Run, shard: int, first: int = 0) -> Page:
-        """One page of a shard's records from chunk number ``first`` on (eventually consistent): one request."""
+        """Read one page of a shard's records, from chunk number ``first`` on (one request, eventually consistent)."""
         ...
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
-        """The same page in outline, for whoever only counts: a fraction of the bytes and of the reading."""
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
+        """Read the same page as summaries, for callers that only count: it costs a fraction of the time and bytes."""
         ...

@@ -1,4 +1,4 @@
-"""Queue: at-least-once delivery in any order, as SQS promises it and no better."""
+"""Declares the queue: at-least-once delivery in any order, with exactly the promises of SQS."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -7,26 +7,27 @@ from typing import Protocol
 from cloudkon.model import Delivery, Depth, Outgoing
 
 BATCH = 10
-"""Messages that SQS takes or gives in one call."""
+"""Messages that SQS accepts or returns in one call."""
 MOST_VISIBILITY = 43_200
-"""Seconds a delivery may stay invisible, from its receipt (12 h)."""
+"""Seconds that a delivery may stay invisible, counted from its receipt (12 h)."""
 
 
 class QueueOutcome(Enum):
-    """What became of one entry of a batch."""
+    """The outcome of one entry of a batch."""
 
     DONE = "done"
-    """It took effect."""
+    """The entry took effect."""
     GONE = "gone"
-    """The handle is stale or the message no longer there: no longer ours, and no error."""
+    """The handle is stale, or the message is deleted. It is no longer ours, which is not an error."""
     FAILED = "failed"
-    """It did not take effect, or nobody knows: try again."""
+    """The entry did not take effect, or the outcome is unknown: try again."""
 
 
 class Queue(Protocol):
-    """One queue. Batches hold up to ``BATCH`` entries; each outcome stands where its entry stood.
+    """One queue.
 
-    A whole call that fails raises ``Unavailable`` (it may have taken effect), ``AccessDenied`` or ``NoFleet``.
+    Batches have up to ``BATCH`` entries; more raise ``ValueError``. Outcomes are in the order of their entries. A call
+    that fails as a whole raises ``Unavailable`` (it may have taken effect), ``AccessDenied`` or ``NoFleet``.
     """
 
     async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
@@ -34,27 +35,27 @@ class Queue(Protocol):
         ...
 
     async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
-        """Take up to ``limit`` messages, waiting up to ``wait`` seconds (20 at most) for the first.
+        """Receive up to ``limit`` messages. Wait up to ``wait`` seconds (at most 20) for the first one.
 
-        Each stays invisible to others for ``visibility`` seconds.
+        Each message stays invisible to other receivers for ``visibility`` seconds.
         """
         ...
 
     async def delete(self, deliveries: Sequence[Delivery]) -> list[QueueOutcome]:
-        """Take messages off for good."""
+        """Delete the messages of these deliveries."""
         ...
 
     async def set_visibility(self, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> list[QueueOutcome]:
-        """Let each stay invisible for so many seconds from now; 0 gives it back at once."""
+        """Keep each delivery invisible for the given seconds from now. 0 makes it visible at once."""
         ...
 
     async def depth(self) -> Depth:
-        """The approximate counts."""
+        """Return the approximate number of messages."""
         ...
 
     async def purge(self) -> None:
-        """Take everything off for good, what others have received included; SQS may take a minute over it.
+        """Delete all messages, also those that others have received. SQS may take a minute for it.
 
-        Raises ``Throttled`` where one was begun less than a minute ago.
+        Raises ``Throttled`` if another purge began less than a minute ago.
         """
         ...

@@ -1,4 +1,4 @@
-"""Services: everything a program needs of one fleet, whichever adapters stand behind it."""
+"""Bundles the ports of one fleet, whatever adapters implement them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,15 +8,16 @@ from cloudkon.model import Depth, Priority
 from cloudkon.ports.ledger import Ledger
 from cloudkon.ports.queue import Queue
 from cloudkon.ports.store import Store
-from cloudkon.ports.waker import Awake, Waker
+from cloudkon.ports.waker import NullWaker, Waker
+from cloudkon.programs import command
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One fleet's queues (by pool name), result queue, ledger and store, and what wakes it.
+    """One fleet's queues, ledger and store, and its waker. Queues of pools are by pool name.
 
-    ``queues`` are those of normal priority. A fleet that was made before there were two has no ``high_queues``, or
-    names that no queue answers to (``NoFleet``).
+    ``queues`` are those of normal priority. In a fleet that was created before priorities existed, ``high_queues`` is
+    empty, or its queues raise ``NoFleet``.
     """
 
     queues: Mapping[str, Queue]
@@ -24,29 +25,29 @@ class Services:
     results: Queue
     ledger: Ledger
     store: Store
-    waker: Waker = field(default_factory=Awake)
+    waker: Waker = field(default_factory=NullWaker)
     high_queues: Mapping[str, Queue] = field(default_factory=dict)
 
     def queue(self, pool: str, priority: Priority) -> Queue:
-        """A pool's queue of that priority. Raises ``InvalidInput`` where there is none."""
+        """Return a pool's queue of that priority. Raises ``InvalidInput`` if the fleet has none."""
         found = (self.queues if priority is Priority.NORMAL else self.high_queues).get(pool)
         if found is None:
             raise no_high_queue(pool)
         return found
 
     async def high_backlog(self, pool: str) -> Depth:
-        """What lies on a pool's queue of high priority; nothing where it has none. Raises what the queue raises."""
+        """Return the depth of a pool's queue of high priority, zero if it has none. Raises as ``Queue.depth`` does."""
         try:
             return await self.high_queues[pool].depth()
         except (KeyError, NoFleet):
             return Depth(0, 0, 0)
 
     async def backlog(self, pool: str) -> Depth:
-        """What lies on both of a pool's queues. Raises what they raise, ``NoFleet`` only where there is neither."""
+        """Return the depth of both queues of a pool together. Raises as ``Queue.depth`` does."""
         return await self.queues[pool].depth() + await self.high_backlog(pool)
 
 
 def no_high_queue(pool: str) -> InvalidInput:
-    """For a fleet that was made before pools had two queues."""
-    remedy = "Bring the fleet up to date with: python -m fleet up, or push without --priority"
+    """Make the error for a fleet that was created before pools had two queues."""
+    remedy = f"Bring the fleet up to date with: {command('fleet up')}, or push without --priority"
     return InvalidInput("--priority high", f"the fleet's pool {pool} has no queue for it", remedy)

@@ -1,24 +1,24 @@
-"""Waker: has a fleet that stands at zero workers begin, so that a push need not wait for an alarm to notice it."""
+"""Declares the waker, which starts workers in a fleet without any, so that a push need not wait for an alarm."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 
 class Waker(Protocol):
-    """Starts workers where the fleet is allowed to start them by itself."""
+    """Starts workers in pools that scale automatically."""
 
     async def wake(self, chunks: Mapping[str, int]) -> tuple[str, ...]:
-        """Have workers come up in each pool that has none and is about to get ``chunks`` (by pool name) of work.
+        """Start workers in each pool that has none and is about to get work. ``chunks`` counts chunks by pool name.
 
-        Gives sentences for a person: what was started, and why a pool that stays at zero does. Never raises a
-        ``CloudKonError``: work that is pushed is safe without workers, and a push must not fail for want of them.
+        Returns sentences for people: what was started, and why a pool stays without workers. Never raises a
+        ``CloudKonError``: pushed work is safe without workers, so the push must not fail for lack of them.
         """
         ...
 
 
-class Awake:
-    """The waker of a fleet whose workers never go away by themselves: it has nothing to do."""
+class NullWaker:
+    """Does nothing: the waker of a fleet whose workers never stop by themselves."""
 
     async def wake(self, chunks: Mapping[str, int]) -> tuple[str, ...]:  # noqa: ARG002  (the port's)
-        """Nothing, and nothing to say."""
+        """Return no sentences."""
         return ()

@@ -1,8 +1,8 @@
-"""The rules that keep every task's result single: claim, renew, complete, release.
+"""Implements the rules that give every task exactly one result: claim, renew, complete, release.
 
-Each is a small state machine without any input or output of its own (``Claiming``, ``Renewing``, ``Completing``,
-``Releasing``): it says what to ask of the ledger and takes the answer, whatever became of the call. The
-``LedgerDriver`` drives many of them in batches; the tests search all their interleavings.
+Each rule is a small state machine without I/O (``Claiming``, ``Renewing``, ``Completing``, ``Releasing``). It returns
+the next request to the ledger, and gets the response or the failure. ``LedgerDriver`` runs many state machines at once,
+in batches. The tests search all interleavings of their steps.
 """
 
 from cloudkon.protocol.claim import Claim, Instant, Terms

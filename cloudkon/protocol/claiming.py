@@ -1,12 +1,12 @@
-"""Claiming: insert; if somebody was there before, look; if its lease is over, steal.
+"""Claims a chunk: insert its record; if one exists, read it; if its lease is over, steal the chunk.
 
-    insert ──refused──▶ look ──free──▶ steal ──refused──▶ look …
+    insert ──refused──▶ read ──free──▶ steal ──refused──▶ read …
       │                  │ │ │           │
       ▼                  ▼ ▼ ▼           ▼
     Claimed        Claimed Held Done   Claimed
 
-A call that failed may have taken effect all the same: it is made again with the same token, and the look that
-follows a refusal finds our own token there.
+A call that failed may have taken effect all the same. It is repeated with the same token, and the read that follows a
+refusal then finds our own token.
 """
 
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from enum import Enum
 from typing import Self
 
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress
-from cloudkon.ports import Ask, Insert, Read, Update, WriteOutcome
+from cloudkon.ports import Insert, Read, Request, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.state_machine import Answer, Verdict, record_read
+from cloudkon.protocol.state_machine import Response, Verdict, record_read
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed(Verdict):
-    """It is ours: run it."""
+    """The chunk is ours: run it."""
 
     claim: Claim
 
@@ -33,10 +33,10 @@ class Claimed(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Held(Verdict):
-    """Somebody else's lease is live: come back when it is over, never delete.
+    """Another worker's lease is live: hide the message until it is over, and never delete it.
 
-    ``until`` is when it is over, the margin included, in monotonic seconds: an instant, for the answer may have been
-    long on its way.
+    ``until`` is when the lease is over, margin included, in monotonic seconds. It is a point in time, not a duration,
+    because the response may have taken long to arrive.
     """
 
     key: ChunkKey
@@ -45,7 +45,7 @@ class Held(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Done(Verdict):
-    """It was completed before: publish the stored results again, delete."""
+    """The chunk was completed before: publish the stored results again, then delete the message."""
 
     key: ChunkKey
     record: ChunkRecord
@@ -53,7 +53,7 @@ class Done(Verdict):
 
 class _Phase(Enum):
     INSERT = "insert"
-    LOOK = "look"
+    READ = "read"
     STEAL = "steal"
 
 
@@ -67,18 +67,19 @@ class Claiming:
     terms: Terms
     phase: _Phase = _Phase.INSERT
     seen: ChunkRecord | None = None
+    """The record to steal from, exactly as it was read."""
     unanswered: tuple[tuple[int, Instant], ...] = ()
-    """The writes whose answers were lost: the lease end that each asked for, and when it was asked."""
+    """Our writes that got no response: the lease end in each (epoch milliseconds), and when it was requested."""
 
-    def ask(self, now: Instant) -> Ask:
-        """Insert a fresh record, read the one that is there, or replace exactly the one read."""
-        if self.phase is _Phase.LOOK:
+    def ask(self, now: Instant) -> Request:
+        """Return an insert of a new record, a read of the existing one, or an update of exactly the record as read."""
+        if self.phase is _Phase.READ:
             return Read(self.key)
         if self.phase is _Phase.INSERT:
             return Insert(self._record(now, 1, Progress()))
         assert self.seen is not None
-        given_back = self.seen.released or self.seen.owner == self.token
-        progress = self.seen.progress if given_back else self.seen.progress.after_loss()
+        no_loss = self.seen.released or self.seen.owner == self.token
+        progress = self.seen.progress if no_loss else self.seen.progress.after_loss()
         return Update(
             self._record(now, self.seen.attempt + 1, progress),
             owner=self.seen.owner,
@@ -86,38 +87,38 @@ class Claiming:
             lease_end=self.seen.lease_end,
         )
 
-    def on_response(self, ask: Ask, asked: Instant, answer: Answer) -> Self | Claimed | Held | Done:
-        """Take the answer; only a refusal may mean that somebody else was there."""
-        if answer is WriteOutcome.WRITTEN:
-            assert not isinstance(ask, Read)
-            return self._claimed(ask.record, asked)
-        if answer is WriteOutcome.REFUSED:
-            return replace(self, phase=_Phase.LOOK)
-        if answer is WriteOutcome.FAILED:
-            assert not isinstance(ask, Read)
-            return replace(self, unanswered=(*self.unanswered, (ask.record.lease_end, asked)))
-        return self._judge(record_read(ask, answer), asked)
+    def on_response(self, request: Request, sent: Instant, response: Response) -> Self | Claimed | Held | Done:
+        """Handle the response. Only a refusal may mean that another worker has the chunk."""
+        if response is WriteOutcome.WRITTEN:
+            assert not isinstance(request, Read)
+            return self._claimed(request.record, sent)
+        if response is WriteOutcome.REFUSED:
+            return replace(self, phase=_Phase.READ)
+        if response is WriteOutcome.FAILED:
+            assert not isinstance(request, Read)
+            return replace(self, unanswered=(*self.unanswered, (request.record.lease_end, sent)))
+        return self._judge(record_read(request, response), sent)
 
-    def _judge(self, found: ChunkRecord | None, asked: Instant) -> Self | Claimed | Held | Done:
+    def _judge(self, found: ChunkRecord | None, sent: Instant) -> Self | Claimed | Held | Done:
         if found is None:
             return replace(self, phase=_Phase.INSERT)
         if not found.readable:
-            # A newer version's, in a rolling deploy: its workers will see to it, and it must not be touched.
-            return Held(self.key, asked.monotonic + self.terms.lease / 1000)
+            # A newer version wrote it, in a rolling deploy: leave the chunk to the workers of that version.
+            return Held(self.key, sent.monotonic + self.terms.lease / 1000)
         if found.state is ChunkState.DONE:
             return Done(self.key, found)
         if found.owner == self.token:
-            return self._recognise(found, asked)
-        left = found.lease_end + self.terms.margin - asked.wall
+            return self._recognise(found, sent)
+        left = found.lease_end + self.terms.margin - sent.wall
         if left >= 0 and not found.released:
-            return Held(self.key, asked.monotonic + left / 1000)
+            return Held(self.key, sent.monotonic + left / 1000)
         return replace(self, phase=_Phase.STEAL, seen=found)
 
-    def _recognise(self, found: ChunkRecord, asked: Instant) -> Self | Claimed:
-        """Our own write, whose answer was lost: it is claimed, unless its lease is too old to rely on."""
-        # Of the asks that may have written this, the earliest: we must not rely on it for longer.
+    def _recognise(self, found: ChunkRecord, sent: Instant) -> Self | Claimed:
+        """Handle our own write, whose response was lost: it is a claim, unless its lease is too old to rely on."""
+        # Count from the earliest request that may have written this record, so that we don't rely on it for too long.
         since = min((at for lease_end, at in self.unanswered if lease_end == found.lease_end), default=None)
-        if since and self.terms.trusted_until(since) > asked.monotonic:
+        if since and self.terms.trusted_until(since) > sent.monotonic:
             return self._claimed(found, since)
         return replace(self, phase=_Phase.STEAL, seen=found)
 

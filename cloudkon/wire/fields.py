@@ -1,4 +1,4 @@
-"""Reading fields out of JSON that somebody else may have written."""
+"""Reads fields of JSON objects that other programs may have written."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 def read_object(body: str, what: str, *versions: int) -> Mapping[str, object]:
-    """Parse a JSON object of one of these versions, or raise ``MalformedMessage``; ``what`` names it in the error.
+    """Parse a JSON object whose field ``v`` is one of ``versions``; ``what`` names the object in errors.
 
-    ``NewerVersion`` is raised for one whose version is a number above all of them, whatever else stands in it.
+    Raises ``NewerVersion`` if ``v`` is a whole number above all of them, ``MalformedMessage`` for anything else.
     """
     try:
         value = orjson.loads(body)
@@ -30,7 +30,7 @@ def read_object(body: str, what: str, *versions: int) -> Mapping[str, object]:
 
 
 def field(value: Mapping[str, object], name: str, kind: type[T]) -> T:
-    """One field of exactly that type (a bool is no int), or raise ``MalformedMessage``."""
+    """Return a field of exactly that type (a bool is not an int), or raise ``MalformedMessage``."""
     found = value.get(name)
     if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         raise MalformedMessage(f"field {name!r} is {found!r:.60}, not {kind.__name__}")
@@ -38,7 +38,7 @@ def field(value: Mapping[str, object], name: str, kind: type[T]) -> T:
 
 
 def number(value: Mapping[str, object], name: str, least: int = 0) -> int:
-    """A whole number of at least ``least``, or raise ``MalformedMessage``."""
+    """Return a field that is a whole number of at least ``least``, or raise ``MalformedMessage``."""
     found = field(value, name, int)
     if found < least:
         raise MalformedMessage(f"field {name!r} is {found}, less than {least}")

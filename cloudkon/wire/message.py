@@ -1,9 +1,9 @@
-"""The message format: one chunk of tasks as the body of an SQS message.
+"""Encodes and decodes a chunk of tasks as the body of an SQS message.
 
     {"v": 1, "run": "3a4f0c1b2c3", "chunk": 7, "shards": 4, "first": 70, "tasks": ["sleep 10", …]}
 
-``first`` is the number of the first task in the run. Fields that this version doesn't know are ignored, so that
-a later one can add some; a change that an older worker must not misread gets a new ``v``.
+``first`` is the number of the first task in the run. Unknown fields are ignored, so that a later version can add some.
+A change that an older worker must not misread gets a new ``v``.
 """
 
 import re
@@ -17,19 +17,19 @@ from cloudkon.wire.fields import field, number, read_object
 
 VERSION = 1
 MESSAGE_LIMIT = 1_048_576
-"""Bytes of one SQS message, and of one batch of them (SQS developer guide, "Amazon SQS message quotas")."""
+"""Bytes of one SQS message, and of all messages of one batch (SQS developer guide, "Amazon SQS message quotas")."""
 MOST_TASKS = 1000
-"""Tasks a chunk may hold: its results must fit its item (400 KB)."""
+"""Tasks that one chunk may have: their results must fit its item (400 KB)."""
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-"""What a run may be called; it becomes part of keys, file names and addresses."""
+"""The form of a run's id, which becomes part of keys, file names and addresses."""
 _OVERHEAD = 200
-"""Bytes that everything but the instructions takes at the most."""
+"""The most bytes that everything but the instructions can take."""
 INSTRUCTION_LIMIT = 4_194_304
-"""Bytes of UTF-8 of one instruction: what is more belongs in the store, and its address in the instruction."""
+"""Bytes of UTF-8 of one instruction. Longer data belongs in the store, and its address in the instruction."""
 
 
 def encode_message(chunk: Chunk) -> str:
-    """The body of the chunk's message."""
+    """Return the body of a chunk's message."""
     body = orjson.dumps(
         {
             "v": VERSION,
@@ -40,17 +40,17 @@ def encode_message(chunk: Chunk) -> str:
             "tasks": chunk.instructions,
         }
     ).decode()
-    # SQS takes no message with these two; as escapes they count for what the queue would make of them.
+    # SQS refuses these two characters, so the queue sends them as escapes. Escaped here, they count with that length.
     return body.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def decode_message(body: str) -> Chunk:
-    """Read a message's body, or raise ``MalformedMessage`` with the reason, ``NewerVersion`` for a later one's."""
+    """Read the body of a version 1 message. Raises ``MalformedMessage``, or ``NewerVersion`` for a later version."""
     return to_chunk(read_object(body, "the message", VERSION))
 
 
 def to_chunk(value: Mapping[str, object]) -> Chunk:
-    """Read the fields of a message of this version, or raise ``MalformedMessage``."""
+    """Read the fields of a parsed version 1 message, or raise ``MalformedMessage``."""
     run = field(value, "run", str)
     if not RUN_ID.fullmatch(run):
         raise MalformedMessage(f"field 'run' is {run!r:.60}, not a run's id")
@@ -65,16 +65,16 @@ def to_chunk(value: Mapping[str, object]) -> Chunk:
 
 
 def check_size(instruction: str) -> None:
-    """Raise ``InvalidInstruction`` if the instruction can't travel."""
+    """Raise ``InvalidInstruction`` if the instruction is too long for any message or payload."""
     size = len(instruction.encode())
     if size > INSTRUCTION_LIMIT:
         raise InvalidInstruction(
             f"instruction {instruction[:40]!r}…",
             f"it has {size:,} bytes, and an instruction may have {INSTRUCTION_LIMIT:,}",
-            "Put what is long into the store and pass its address",
+            "Put long data into the store and pass its address",
         )
 
 
 def message_size(instructions: Iterable[str]) -> int:
-    """Bytes that the message of a chunk of these has at the most."""
+    """The most bytes that the message of a chunk with these instructions can have."""
     return _OVERHEAD + sum(len(orjson.dumps(one)) + 1 for one in instructions)

@@ -1,10 +1,10 @@
-"""The format of what a message can't carry: its payload as an object of the store, and version 2 of the message.
+"""Encodes and decodes chunks that are too large for a message: a payload in the store, and a message that refers to it.
 
     {"v": 2, "run": "3a4f0c1b2c3", "chunk": 7, "shards": 4, "first": 70, "count": 10,
      "payload": {"key": "payloads/worker/3a4f0c1b2c3/7.json", "size": 2097152, "sha256": "…"}}
 
-The object is the message of version 1 that the chunk would have had. Only such chunks have version 2, so that workers
-of before there was one run all others.
+This message has version 2. The payload is the version 1 message that the chunk would have had. Only large chunks use
+version 2, so that older workers can still run all other chunks.
 """
 
 import hashlib
@@ -16,43 +16,43 @@ from cloudkon.model import Chunk, ChunkKey, PayloadRef
 from cloudkon.wire.fields import field, number, read_object
 from cloudkon.wire.message import MOST_TASKS, RUN_ID, VERSION, decode_message, to_chunk
 
-PARCEL_VERSION = 2
+PAYLOAD_REF_VERSION = 2
 PAYLOAD_LIMIT = 26_214_400
-"""Bytes of a payload: the longest instruction fits, were every character of it one that JSON writes as six."""
+"""Bytes of a payload. The longest instruction fits, even if JSON writes each of its characters as six."""
 PREFIX = "payloads/"
-"""How every payload's key begins: all that workers may read of the store."""
+"""The beginning of every payload's key. Workers may read nothing else of the store."""
 _KEY = re.compile(r"payloads/[a-z]+/[a-z0-9-]+/[0-9]+\.json")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def payload_key(pool: str, key: ChunkKey) -> str:
-    """Where a chunk's payload lies in the store."""
+    """Return the key of a chunk's payload in the store."""
     return f"{PREFIX}{pool}/{key.run}/{key.number}.json"
 
 
-def pack(pool: str, chunk: Chunk, payload: bytes) -> PayloadRef:
-    """The parcel of a chunk, whose message as version 1 is ``payload``."""
+def make_payload_ref(pool: str, chunk: Chunk, payload: bytes) -> PayloadRef:
+    """Make the reference to a chunk's payload. ``payload`` is the chunk's version 1 message in UTF-8."""
     digest = hashlib.sha256(payload).hexdigest()
     return PayloadRef(chunk.key, chunk.first, len(chunk), payload_key(pool, chunk.key), len(payload), digest)
 
 
-def encode_parcel(parcel: PayloadRef) -> str:
-    """The body of the parcel's message."""
+def encode_payload_ref(ref: PayloadRef) -> str:
+    """Return the body of the message that refers to a payload (version 2)."""
     value = {
-        "v": PARCEL_VERSION,
-        "run": parcel.key.run,
-        "chunk": parcel.key.number,
-        "shards": parcel.key.shards,
-        "first": parcel.first,
-        "count": parcel.count,
-        "payload": {"key": parcel.object_key, "size": parcel.size, "sha256": parcel.digest},
+        "v": PAYLOAD_REF_VERSION,
+        "run": ref.key.run,
+        "chunk": ref.key.number,
+        "shards": ref.key.shards,
+        "first": ref.first,
+        "count": ref.count,
+        "payload": {"key": ref.object_key, "size": ref.size, "sha256": ref.digest},
     }
     return json.dumps(value, separators=(",", ":"))
 
 
 def read_message(body: str) -> Chunk | PayloadRef:
-    """Read a message of either version, or raise ``MalformedMessage``, ``NewerVersion`` for a later one's."""
-    value = read_object(body, "the message", VERSION, PARCEL_VERSION)
+    """Read a message of version 1 or 2. Raises ``MalformedMessage``, or ``NewerVersion`` for a later version."""
+    value = read_object(body, "the message", VERSION, PAYLOAD_REF_VERSION)
     if value["v"] == VERSION:
         return to_chunk(value)
     run, payload = field(value, "run", str), field(value, "payload", dict)
@@ -66,14 +66,14 @@ def read_message(body: str) -> Chunk | PayloadRef:
     return PayloadRef(chunk, number(value, "first"), count, key, size, digest)
 
 
-def unpack(parcel: PayloadRef, payload: bytes) -> Chunk:
-    """The chunk that a payload holds, or raise ``MalformedMessage`` for one that is not the parcel's."""
-    if len(payload) != parcel.size or hashlib.sha256(payload).hexdigest() != parcel.digest:
-        raise MalformedMessage(f"object {parcel.object_key} is not what chunk {parcel.key} was sent with")
+def decode_payload(ref: PayloadRef, payload: bytes) -> Chunk:
+    """Return the chunk in a payload. Raises ``MalformedMessage`` if the payload is not the one that ``ref`` names."""
+    if len(payload) != ref.size or hashlib.sha256(payload).hexdigest() != ref.digest:
+        raise MalformedMessage(f"object {ref.object_key} is not what chunk {ref.key} was sent with")
     try:
         chunk = decode_message(payload.decode())
     except UnicodeDecodeError as error:
-        raise MalformedMessage(f"object {parcel.object_key} is no text: {error}") from None
-    if (chunk.key, chunk.first, len(chunk)) != (parcel.key, parcel.first, parcel.count):
-        raise MalformedMessage(f"object {parcel.object_key} has other tasks than chunk {parcel.key}")
+        raise MalformedMessage(f"object {ref.object_key} is not UTF-8: {error}") from None
+    if (chunk.key, chunk.first, len(chunk)) != (ref.key, ref.first, ref.count):
+        raise MalformedMessage(f"object {ref.object_key} has other tasks than chunk {ref.key}")
     return chunk

@@ -1,6 +1,7 @@
-"""A chunk's progress as one binary attribute of its ledger item.
+"""Packs a chunk's progress into one binary attribute of its ledger item.
 
-zlib over JSON: 50 results of short tasks take about 0.4 KB instead of 3, and DynamoDB bills writes by the kilobyte.
+The format is zlib over JSON. 50 results of short tasks take about 0.4 KB instead of 3 KB, and DynamoDB bills writes by
+the kilobyte.
 """
 
 import struct
@@ -18,19 +19,19 @@ from cloudkon.wire.report import from_row, to_row
 VERSION = 1
 _LENGTHS, _CHECKSUM = struct.Struct("<HH"), struct.Struct(">I")
 _WINDOW, _MEMORY = 12, 5
-"""zlib's logarithm of the window, and its memory level. With its defaults it clears 256 KB for each call, which takes
-0.1 ms, ten times as long as 50 results do; a window of 4 KB packs them as small."""
+"""zlib's window (as a power of two) and memory level. With its defaults, zlib clears 256 KB for each call. That takes
+0.1 ms, ten times as long as packing 50 results; a window of 4 KB packs them equally small."""
 _WORTH_PACKING = 512
-"""Bytes of JSON below which an item is far under a kilobyte anyway: to set zlib up takes ten times as long as the
-rest."""
+"""Bytes of JSON. Below that, an item is far under a kilobyte without compression, and setting up zlib would take ten
+times as long as the rest."""
 _STORED = b"\x78\x01\x01"
-"""How a zlib stream begins whose only block is stored as it is (RFC 1950 and 1951)."""
+"""The beginning of a zlib stream with a single block that is not compressed (RFC 1950 and 1951)."""
 _LARGEST = 16 * 1024 * 1024
-"""Bytes that an item's progress may unpack to: far above what fits 400 KB of sensible results."""
+"""Bytes that an item's progress may unpack to: far more than the results in any real item of 400 KB."""
 
 
 def encode_progress(progress: Progress) -> bytes:
-    """Pack it for the ledger."""
+    """Pack a chunk's progress for the ledger."""
     if progress == _NOTHING:
         return _PACKED_NOTHING
     return _pack(_to_json(progress))
@@ -58,11 +59,11 @@ def _pack(text: bytes) -> bytes:
 
 _NOTHING = Progress()
 _PACKED_NOTHING = _pack(_to_json(_NOTHING))
-"""What every first claim of a chunk writes."""
+"""The progress that every first claim of a chunk writes."""
 
 
 def decode_progress(run: str, packed: bytes) -> Progress:
-    """Unpack it, or raise ``MalformedMessage``."""
+    """Unpack the progress of a chunk of ``run``, or raise ``MalformedMessage``."""
     value = _unpack(run, packed)
     suspect = value.get("suspect")
     return Progress(
@@ -74,10 +75,10 @@ def decode_progress(run: str, packed: bytes) -> Progress:
     )
 
 
-def outline_progress(run: str, packed: bytes) -> tuple[Counter[str], float, float, float]:
-    """Results by state, the first start, the last end and the seconds of all, as an ``ChunkSummary`` has them.
+def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], float, float, float]:
+    """Count results by state, and find the first start, the last end and the total seconds, as in ``ChunkSummary``.
 
-    No ``Result`` is made: a million of them take ten seconds. Raises ``MalformedMessage``.
+    It makes no ``Result`` objects, because a million of them take ten seconds. Raises ``MalformedMessage``.
     """
     states: Counter[str] = Counter()
     first = last = busy = 0.0

@@ -1,9 +1,9 @@
-"""The report format: results of one run as the body of a message on the result queue.
+"""Encodes and decodes a report: results of one run as the body of a message on the result queue.
 
     {"v": 1, "run": "3a4f0c1b2c3", "results": [[SEQ, STATE, TEXT, ATTEMPTS, STARTED, SECONDS, WORKER], …]}
 
-``TEXT`` is the output of a task that succeeded and the error of one that did not. A result is a row rather than
-an object because the same form stands in the ledger, where a kilobyte is a write unit.
+``TEXT`` is the output of a task that succeeded, or the error of any other. A result is a row and not an object, because
+the ledger uses the same form, and bills writes by the kilobyte.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,21 +16,21 @@ from cloudkon.wire.fields import field, read_object
 
 VERSION = 1
 MOST_RESULTS = 500
-"""Results packed into one report: without texts some 40 KB, and 64 KB are billed as one request."""
+"""Results in one report. Without texts they take about 40 KB, and SQS bills 64 KB as one request."""
 
 Row = list[object]
 _COLUMNS = 7
 
 
 def to_row(result: Result) -> Row:
-    """A result as a row; times are cut to 0.1 ms, which is below what a wall clock is worth."""
+    """Return a result as a row. Times are rounded to 0.1 ms, which is finer than wall clocks are accurate."""
     text = result.output if result.state is TaskState.SUCCEEDED else result.error
     started, seconds = round(result.started, 4), round(result.seconds, 4)
     return [result.task.seq, result.state, text, result.attempts, started, seconds, result.worker]
 
 
 def from_row(run: str, row: object) -> Result:
-    """Read a row, or raise ``MalformedMessage``."""
+    """Read a row of a result of ``run``, or raise ``MalformedMessage``."""
     if not isinstance(row, list) or len(row) != _COLUMNS:
         raise MalformedMessage(f"a result is {row!r:.60}, not a row of {_COLUMNS}")
     try:
@@ -51,7 +51,7 @@ def from_row(run: str, row: object) -> Result:
 
 
 def encode_report(run: str, results: Iterable[Result]) -> str:
-    """The body of a report; all results are of ``run``."""
+    """Return the body of a report. All results must be of ``run``."""
     value = {"v": VERSION, "run": run, "results": [to_row(result) for result in results]}
     return orjson.dumps(value).decode()
 

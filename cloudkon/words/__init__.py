@@ -1,6 +1,6 @@
-"""The old path of ``cloudkon.model``, for handlers and scripts that import it from here."""
+"""Keeps the old path of ``cloudkon.model`` working, with the old names of its types."""
 
-from cloudkon.model import *  # noqa: F403  (whatever the model exports)
+from cloudkon.model import *  # noqa: F403  (all that the model exports)
 from cloudkon.model import ChunkRecord as Record
 from cloudkon.model import ChunkSummary as Outline
 from cloudkon.model import PayloadRef as Parcel

@@ -55,7 +55,7 @@ class Down:
         """Do it. Raises ``ServiceError`` at the end, naming what failed and what is left."""
         site = self._site
         compute, data = site.compute(), site.data()
-        await self._step("waiting for the stack", compute.settled)
+        await self._step("waiting for the stack", compute.wait_until_stable)
         for pool in POOLS:
             halt = partial(suspend, site.control, site.fleet, pool.name, suspended=True)
             await self._step(f"suspending the autoscaling of pool {pool.name}", halt)
@@ -96,7 +96,7 @@ class Down:
 
     async def _delete_compute(self) -> None:
         compute = self._site.compute()
-        if not (await compute.facts()).made:
+        if not (await compute.facts()).exists:
             # Also where a run that broke off had deleted it, and had not waited for what is written late.
             await compute.delete()
             await remove_insights(self._site)
@@ -113,7 +113,7 @@ class Down:
 
     async def _remove_alarms(self) -> None:
         """Once the stack is gone, nothing looks at the alarms of its scaling any more."""
-        if (await self._site.compute().facts()).made:
+        if (await self._site.compute().facts()).exists:
             return
         if removed := await remove_alarms(self._site):
             self._report(f"removed {len(removed)} alarms that the scaling had left behind")

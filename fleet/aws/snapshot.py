@@ -60,9 +60,9 @@ async def snapshot(site: Site) -> FleetStatus:
 async def _facts(site: Site) -> StackFacts:
     """The compute stack, or, where only the data stack is there, that nothing runs."""
     facts = await site.compute().facts()
-    if facts.made:
+    if facts.exists:
         return facts
-    if not (await site.data().facts()).made:
+    if not (await site.data().facts()).exists:
         return await site.compute_facts()
     raise NoFleet(
         f"fleet {site.fleet!r}",

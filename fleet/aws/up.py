@@ -61,7 +61,7 @@ class Up:
         site, report = self._site, self._report
         self._check()
         compute = site.compute()
-        facts = await compute.settled()
+        facts = await compute.wait_until_stable()
         given = await self._parameters(facts)
         AccountRecord(site.settings).write(site.account)
         report(f"bringing up fleet {site.fleet} on {site.account}")
@@ -79,7 +79,7 @@ class Up:
         self._check()
         lines: list[str] = []
         for stack in (self._site.data(), self._site.compute()):
-            facts = await stack.settled()
+            facts = await stack.wait_until_stable()
             if facts.state == FAILED_CREATION:
                 lines.append(f"{stack.name}: would be deleted, since its creation had failed, and made again")
                 continue

@@ -12,7 +12,7 @@ from cloudkon.log import Log
 from cloudkon.memory import memory_services
 from cloudkon.model import WORKER, Chunk, Outgoing, Result, Run
 from cloudkon.ports import BATCH, Queue, Services
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report

@@ -51,7 +51,7 @@ def serve(
         gc.set_threshold(_ALLOCATIONS)
         with open_scratch() as scratch:
             make = partial(Worker, settings, pool, services, handlers, scratch=scratch, until_empty=until_empty)
-            trio.run(_run, make, services, pool, log, partial(beat, scratch, connection.silence))
+            trio.run(_run, make, services, pool, log, partial(beat, scratch, connection.seconds_without_answer))
     except CloudKonError as error:
         log.error("failed", error=str(error))  # noqa: TRY400  (our log, and the text is the user's)
         return error.exit_code

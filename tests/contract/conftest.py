@@ -1,4 +1,4 @@
-"""The adapters under one suite: in memory, on the embedded emulator, and on LocalStack where its address is given.
+"""Runs one suite on all adapters: in memory, on the embedded emulator, and on LocalStack if its address is set.
 
 ``CLOUDKON_TEST_LOCALSTACK`` is LocalStack's address, such as ``http://localhost:4566``.
 """
@@ -30,19 +30,19 @@ def ministack() -> Iterator[str]:
 
 @pytest.fixture(scope="session", params=SERVERS)
 def fleet(request: pytest.FixtureRequest) -> Settings:
-    """A fleet's data on each server there is, under a name of its own."""
+    """A fleet's queues, table and bucket on each server, under a unique name."""
     return _fleet(request, request.param)
 
 
 @pytest.fixture(scope="session", params=["memory", *SERVERS])
 def backend(request: pytest.FixtureRequest) -> Settings | None:
-    """The fleet on each server, and nothing for the adapters in memory."""
+    """The fleet on each server, or ``None`` for the adapters in memory."""
     return None if request.param == "memory" else _fleet(request, request.param)
 
 
 @pytest.fixture(autouse=True)
 def clock(request: pytest.FixtureRequest) -> trio.testing.MockClock | None:
-    """Memory keeps virtual time, which must do just as well; servers keep their own."""
+    """Adapters in memory run in virtual time; servers run in real time."""
     in_memory = "backend" in request.fixturenames and request.getfixturevalue("backend") is None
     return trio.testing.MockClock(autojump_threshold=0) if in_memory else None
 
@@ -64,7 +64,7 @@ def store(services: Services) -> Store:
 
 @pytest.fixture
 def queue(backend: Settings | None) -> Queue:
-    """A queue of the test's own, empty."""
+    """An empty queue for this test alone."""
     if backend is None:
         return MemoryQueue()
     connection = Connection(backend)
@@ -75,13 +75,13 @@ def queue(backend: Settings | None) -> Queue:
 
 @pytest.fixture
 def no_fleet(fleet: Settings) -> Services:
-    """What is left when nobody started the fleet: a server, without its queues, table and bucket."""
-    return connect(replace(fleet, fleet="nobody-started-it"))
+    """A server without the fleet's queues, table and bucket."""
+    return connect(replace(fleet, fleet="never-started"))
 
 
 @pytest.fixture
 def run_id() -> str:
-    """A run of the test's own: the ledger is shared."""
+    """A unique run id, because the tests share the ledger."""
     return f"r-{secrets.token_hex(6)}"
 
 

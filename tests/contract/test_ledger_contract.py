@@ -1,4 +1,4 @@
-"""What every ledger promises, and that DynamoDB's conditions say what ``Update.admits`` says."""
+"""The contract of every ledger, and the equality of DynamoDB's conditions and ``Update.admits``."""
 
 import base64
 import random
@@ -56,20 +56,20 @@ def results(run_id: str, count: int) -> tuple[Result, ...]:
     )
 
 
-async def test_keeps_a_record_with_all_its_progress(ledger: Ledger, run_id: str) -> None:
+async def test_record_is_kept_with_all_its_progress(ledger: Ledger, run_id: str) -> None:
     progress = Progress(results(run_id, 7), failures={7: 2, 8: 1}, losses=1, suspect=9, suspicions={9: 2})
     record = replace(claimed(run_id), progress=progress)
     assert await ledger.write([Insert(record)]) == [WRITTEN]
     assert await ledger.read([record.key]) == [record]
 
 
-async def test_keeps_a_thousand_results(ledger: Ledger, run_id: str) -> None:
+async def test_record_holds_a_thousand_results(ledger: Ledger, run_id: str) -> None:
     record = replace(claimed(run_id), tasks=1000, progress=Progress(results(run_id, 1000)))
     assert await ledger.write([Insert(record)]) == [WRITTEN]
     assert await ledger.read([record.key]) == [record]
 
 
-async def test_reads_in_the_order_asked_with_nothing_where_nothing_is(ledger: Ledger, run_id: str) -> None:
+async def test_records_are_read_in_the_given_order_with_none_for_missing_ones(ledger: Ledger, run_id: str) -> None:
     await ledger.write([Insert(claimed(run_id, 1)), Insert(claimed(run_id, 5))])
     assert await ledger.read([key(run_id, 5), key(run_id, 2), key(run_id, 1)]) == [
         claimed(run_id, 5),
@@ -78,15 +78,15 @@ async def test_reads_in_the_order_asked_with_nothing_where_nothing_is(ledger: Le
     ]
 
 
-async def test_inserts_once(ledger: Ledger, run_id: str) -> None:
+async def test_second_insert_of_a_chunk_is_refused(ledger: Ledger, run_id: str) -> None:
     first, second = claimed(run_id), replace(claimed(run_id), owner="token-b")
     assert await ledger.write([Insert(first)]) == [WRITTEN]
     assert await ledger.write([Insert(second)]) == [REFUSED]
     assert await ledger.read([first.key]) == [first]
 
 
-async def test_a_repeated_insert_is_refused_and_reads_as_ours(ledger: Ledger, run_id: str) -> None:
-    """A claim whose answer was lost: the caller knows it again by its own token."""
+async def test_repeated_insert_is_refused_and_has_our_token(ledger: Ledger, run_id: str) -> None:
+    """A claim whose response was lost: the caller recognises it by its own token."""
     record = claimed(run_id)
     await ledger.write([Insert(record)])
     assert await ledger.write([Insert(record)]) == [REFUSED]
@@ -95,7 +95,7 @@ async def test_a_repeated_insert_is_refused_and_reads_as_ours(ledger: Ledger, ru
     assert found.owner == record.owner
 
 
-async def test_of_two_that_insert_at_once_one_wins(ledger: Ledger, run_id: str) -> None:
+async def test_one_of_several_concurrent_inserts_wins(ledger: Ledger, run_id: str) -> None:
     outcomes: dict[str, WriteOutcome] = {}
 
     async def claim(owner: str) -> None:
@@ -110,7 +110,7 @@ async def test_of_two_that_insert_at_once_one_wins(ledger: Ledger, run_id: str) 
     assert outcomes[found.owner] is WRITTEN
 
 
-async def test_updates_everything(ledger: Ledger, run_id: str) -> None:
+async def test_update_replaces_every_attribute(ledger: Ledger, run_id: str) -> None:
     before = claimed(run_id)
     after = ChunkRecord(
         before.key,
@@ -127,7 +127,7 @@ async def test_updates_everything(ledger: Ledger, run_id: str) -> None:
     assert await ledger.read([before.key]) == [after]
 
 
-async def test_never_makes_a_record_by_updating(ledger: Ledger, run_id: str) -> None:
+async def test_update_never_creates_a_record(ledger: Ledger, run_id: str) -> None:
     record = claimed(run_id)
     assert await ledger.write([Update(record, record.owner, record.attempt)]) == [REFUSED]
     assert await ledger.write([Update(record, record.owner, record.attempt, state=None)]) == [REFUSED]
@@ -158,7 +158,7 @@ async def test_each_fence_alone_refuses(ledger: Ledger, run_id: str, break_one: 
     assert await ledger.write([fitting]) == [WRITTEN]
 
 
-async def test_admits_exactly_what_update_admits(ledger: Ledger, run_id: str) -> None:
+async def test_update_is_written_exactly_if_admits_is_true(ledger: Ledger, run_id: str) -> None:
     founds = [
         replace(CLAIMED, lease_end=5),
         replace(CLAIMED, lease_end=5, state=ChunkState.DONE),
@@ -184,7 +184,7 @@ async def test_admits_exactly_what_update_admits(ledger: Ledger, run_id: str) ->
         assert await ledger.write([update for _, update in batch]) == expected
 
 
-async def test_each_write_of_a_mixed_batch_has_its_own_outcome(ledger: Ledger, run_id: str) -> None:
+async def test_writes_of_a_mixed_batch_have_their_own_outcomes(ledger: Ledger, run_id: str) -> None:
     await ledger.write([Insert(claimed(run_id, number)) for number in range(0, STATEMENTS, 2)])
     writes: list[Write] = []
     expected: list[WriteOutcome] = []
@@ -199,7 +199,7 @@ async def test_each_write_of_a_mixed_batch_has_its_own_outcome(ledger: Ledger, r
     assert [one is not None and one.owner == "token-b" for one in found] == [one is WRITTEN for one in expected]
 
 
-async def test_refuses_a_batch_that_names_a_chunk_twice(ledger: Ledger, run_id: str) -> None:
+async def test_batch_with_a_chunk_twice_is_refused(ledger: Ledger, run_id: str) -> None:
     record = claimed(run_id)
     with pytest.raises(ValueError, match="twice"):
         await ledger.write([Insert(record), Update(record, record.owner, record.attempt)])
@@ -208,19 +208,19 @@ async def test_refuses_a_batch_that_names_a_chunk_twice(ledger: Ledger, run_id: 
     assert await ledger.read([record.key]) == [None]
 
 
-async def test_refuses_more_than_a_batch(ledger: Ledger, run_id: str) -> None:
+async def test_batch_over_the_limit_is_refused(ledger: Ledger, run_id: str) -> None:
     with pytest.raises(ValueError, match="26"):
         await ledger.write([Insert(claimed(run_id, number)) for number in range(26)])
     with pytest.raises(ValueError, match="26"):
         await ledger.read([key(run_id, number) for number in range(26)])
 
 
-async def test_an_empty_batch_is_done(ledger: Ledger) -> None:
+async def test_empty_batch_succeeds(ledger: Ledger) -> None:
     assert await ledger.write([]) == []
     assert await ledger.read([]) == []
 
 
-async def test_lists_a_runs_records_shard_by_shard(ledger: Ledger, run_id: str) -> None:
+async def test_records_of_a_run_are_listed_shard_by_shard(ledger: Ledger, run_id: str) -> None:
     run = run_of(run_id)
     assert run.shards == SHARDS
     numbers = [0, 1, 2, 3, 4, 7, 9, 10, 11, 100, 999]
@@ -231,8 +231,8 @@ async def test_lists_a_runs_records_shard_by_shard(ledger: Ledger, run_id: str) 
     assert found == [claimed(run_id, number) for number in sorted(numbers, key=lambda one: (one % SHARDS, one))]
 
 
-async def test_lists_more_records_than_a_page_holds(ledger: Ledger, run_id: str) -> None:
-    """DynamoDB ends a page at 1 MB; these take more in one shard, as noise doesn't compress."""
+async def test_listing_continues_after_a_full_page(ledger: Ledger, run_id: str) -> None:
+    """DynamoDB ends a page at 1 MB. These records exceed it in one shard, because noise can't be compressed."""
     noise = random.Random(1)
     numbers = range(0, 45 * SHARDS, SHARDS)
     for number in numbers:
@@ -243,7 +243,7 @@ async def test_lists_more_records_than_a_page_holds(ledger: Ledger, run_id: str)
     assert [record.key.number for record in found] == list(numbers)
 
 
-async def test_gives_a_shard_from_any_chunk_on(ledger: Ledger, run_id: str) -> None:
+async def test_page_starts_at_any_chunk_of_a_shard(ledger: Ledger, run_id: str) -> None:
     run = run_of(run_id)
     for number in range(0, run.shards * 5, run.shards):
         await ledger.write([Insert(claimed(run_id, number)), Insert(claimed(run_id, number + 1))])
@@ -255,22 +255,22 @@ async def test_gives_a_shard_from_any_chunk_on(ledger: Ledger, run_id: str) -> N
     assert (await ledger.page(run, 0, 5 * run.shards)).records == ()
 
 
-async def test_outlines_are_those_of_the_records(ledger: Ledger, run_id: str) -> None:
+async def test_summaries_equal_those_of_the_records(ledger: Ledger, run_id: str) -> None:
     run = run_of(run_id)
     done = Result(TaskId(run_id, 0), TaskState.SUCCEEDED, output="é", started=1000.25, seconds=1.5, worker="w")
     failed = Result(TaskId(run_id, 1), TaskState.FAILED, error="no", started=1001.5, seconds=0.25)
     cancelled = Result(TaskId(run_id, 2), TaskState.CANCELLED)
     for number, found in enumerate([(), (done,), (done, failed, cancelled), (cancelled,)]):
         await ledger.write([Insert(replace(claimed(run_id, number * run.shards), progress=Progress(found), tasks=3))])
-    whole, outlined = await ledger.page(run, 0), await ledger.summaries(run, 0)
-    assert outlined.summaries == tuple(ChunkSummary.of(record) for record in whole.records)
-    assert (outlined.summaries[2].first_start, outlined.summaries[2].last_end) == (1000.25, 1001.75)
-    assert (await ledger.summaries(run, 0, 3 * run.shards)).summaries == outlined.summaries[3:]
+    page, summaries = await ledger.page(run, 0), await ledger.summaries(run, 0)
+    assert summaries.summaries == tuple(ChunkSummary.of(record) for record in page.records)
+    assert (summaries.summaries[2].first_start, summaries.summaries[2].last_end) == (1000.25, 1001.75)
+    assert (await ledger.summaries(run, 0, 3 * run.shards)).summaries == summaries.summaries[3:]
 
 
-async def test_gives_a_large_shard_page_by_page(ledger: Ledger, run_id: str) -> None:
+async def test_large_shard_is_read_page_by_page(ledger: Ledger, run_id: str) -> None:
     run = replace(run_of(run_id), shards=1)
-    # 100 results are some 3 KB of an item, so that 1,100 items are more than a page in memory and on DynamoDB.
+    # 100 results take about 3 KB of an item, so 1,100 items exceed a page in memory and on DynamoDB.
     records = [replace(claimed(run_id, number), key=ChunkKey(run_id, number, 1)) for number in range(1100)]
     records = [replace(record, progress=Progress(results=results(run_id, 100))) for record in records]
     for begin in range(0, len(records), STATEMENTS):
@@ -285,11 +285,11 @@ async def test_gives_a_large_shard_page_by_page(ledger: Ledger, run_id: str) -> 
     assert pages > 1
 
 
-async def test_lists_nothing_of_a_run_that_nobody_began(ledger: Ledger, run_id: str) -> None:
+async def test_run_without_claims_has_no_records(ledger: Ledger, run_id: str) -> None:
     assert [record async for record in ledger.records(run_of(run_id))] == []
 
 
-async def test_says_that_there_is_no_fleet(no_fleet: Services, run_id: str) -> None:
+async def test_ledger_without_a_fleet_raises_no_fleet(no_fleet: Services, run_id: str) -> None:
     ledger = no_fleet.ledger
 
     async def list_records() -> None:

@@ -1,4 +1,4 @@
-"""What every ledger promises of runs."""
+"""The contract of every ledger for runs."""
 
 import time
 from dataclasses import replace
@@ -20,20 +20,20 @@ def run_of(run_id: str, chunks: int = 1000, digest: str = "d" * 64) -> Run:
     )
 
 
-async def test_creates_a_run_and_reads_it_back(ledger: Ledger, run_id: str) -> None:
+async def test_created_run_is_read_back(ledger: Ledger, run_id: str) -> None:
     run = run_of(run_id)
     assert await ledger.create_run(run) == run
     assert await ledger.read_run(run_id) == run
 
 
-async def test_creating_the_same_run_again_gives_it(ledger: Ledger, run_id: str) -> None:
-    """A push whose first call's answer was lost, or that is resumed."""
+async def test_creating_the_same_run_again_returns_it(ledger: Ledger, run_id: str) -> None:
+    """A push does it after a lost response, or when it is resumed."""
     run = run_of(run_id)
     await ledger.create_run(run)
     assert await ledger.create_run(run) == run
 
 
-async def test_a_run_that_is_there_stays_as_it_is(ledger: Ledger, run_id: str) -> None:
+async def test_existing_run_is_never_replaced(ledger: Ledger, run_id: str) -> None:
     run = run_of(run_id)
     await ledger.create_run(run)
     found = await ledger.create_run(run_of(run_id, chunks=5, digest="e" * 64))
@@ -41,7 +41,7 @@ async def test_a_run_that_is_there_stays_as_it_is(ledger: Ledger, run_id: str) -
     assert await ledger.read_run(run_id) == run
 
 
-async def test_of_two_that_create_a_run_at_once_both_get_the_same(ledger: Ledger, run_id: str) -> None:
+async def test_concurrent_creations_of_a_run_return_the_same_run(ledger: Ledger, run_id: str) -> None:
     found: list[Run] = []
 
     async def create(digest: str) -> None:
@@ -62,14 +62,14 @@ async def test_cancelling_sets_the_flag_and_nothing_else(ledger: Ledger, run_id:
     assert await ledger.create_run(run) == replace(run, cancelled=True)
 
 
-async def test_a_run_that_is_not_there_is_neither_read_nor_cancelled(ledger: Ledger, run_id: str) -> None:
+async def test_missing_run_is_neither_read_nor_cancelled(ledger: Ledger, run_id: str) -> None:
     assert await ledger.read_run(run_id) is None
     assert not await ledger.cancel_run(run_id)
     assert await ledger.read_run(run_id) is None
 
 
-async def test_runs_are_listed_once_each_the_last_to_start_first(ledger: Ledger, run_id: str) -> None:
-    """More than a page of them, over months; one pushed again and one refused stand in the list once."""
+async def test_runs_are_listed_once_each_newest_first(ledger: Ledger, run_id: str) -> None:
+    """The runs fill more than a page and several months. One was pushed again, and one was refused."""
     now = time.time()
     days = [0.5 * number for number in range(30)] + [40.0, 75.0]
     runs = [replace(run_of(f"{run_id}-{at}"), started=round(now - days[at] * 86_400, 3)) for at in range(len(days))]
@@ -81,7 +81,7 @@ async def test_runs_are_listed_once_each_the_last_to_start_first(ledger: Ledger,
     assert [run async for run in ledger.runs() if run.id.startswith(run_id)] == runs
 
 
-async def test_runs_and_chunks_never_meet(ledger: Ledger, run_id: str) -> None:
+async def test_keys_of_runs_and_chunks_are_never_equal(ledger: Ledger, run_id: str) -> None:
     await ledger.create_run(run_of(run_id))
     key = ChunkKey(run_id, 0, 4)
     assert await ledger.read([key, ChunkKey("run", 0, 1)]) == [None, None]

@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from cloudkon.model import ChunkRecord, Progress, TaskState
-from cloudkon.ports import Ask, Read, Update, WriteOutcome
+from cloudkon.ports import Read, Request, Update, WriteOutcome
 from cloudkon.protocol import (
     Claiming,
     Completing,
@@ -67,7 +67,7 @@ def release_counted_as_death(patch: Patch) -> None:
 def _change_claims(patch: Patch, change: Callable[[Claiming, ChunkRecord], ChunkRecord]) -> None:
     ask = Claiming.ask
 
-    def changed(self: Claiming, now: Instant) -> Ask:
+    def changed(self: Claiming, now: Instant) -> Request:
         asked = ask(self, now)
         return asked if isinstance(asked, Read) else replace(asked, record=change(self, asked.record))
 
@@ -77,7 +77,7 @@ def _change_claims(patch: Patch, change: Callable[[Claiming, ChunkRecord], Chunk
 def new_token_for_each_try(patch: Patch) -> None:
     on_response = Claiming.on_response
 
-    def forgetful(self: Claiming, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
+    def forgetful(self: Claiming, ask: Request, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
         outcome = on_response(self, ask, asked, answer)
         if answer is WriteOutcome.FAILED and isinstance(outcome, Claiming):
             return replace(outcome, token=new_token())
@@ -121,7 +121,7 @@ def what_cannot_be_read_taken(patch: Patch) -> None:
 def renewal_that_may_shorten(patch: Patch) -> None:
     ask = Renewing.ask
 
-    def loose(self: Renewing, now: Instant) -> Ask:
+    def loose(self: Renewing, now: Instant) -> Request:
         asked = ask(self, now)
         return replace(asked, lease_not_after=None) if isinstance(asked, Update) else asked
 
@@ -131,7 +131,7 @@ def renewal_that_may_shorten(patch: Patch) -> None:
 def lost_published(patch: Patch) -> None:
     on_response = Completing.on_response
 
-    def blind(self: Completing, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
+    def blind(self: Completing, ask: Request, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
         outcome = on_response(self, ask, asked, answer)
         return Recorded(replace(self.claim.record, progress=self.progress)) if isinstance(outcome, Lost) else outcome
 

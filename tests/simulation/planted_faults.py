@@ -14,10 +14,10 @@ import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.model import ChunkRecord
-from cloudkon.ports import BATCH, Ask, Update
+from cloudkon.ports import BATCH, Request, Update
+from cloudkon.ports.batch import batched
 from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Renewing
 from cloudkon.protocol.claiming import _Phase
-from cloudkon.protocol.driver import batched
 from cloudkon.wire.report import encode_report
 from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
 from images.worker.pipeline.claimer import Claimer
@@ -89,7 +89,7 @@ def ignored_failures(patch: Patch) -> None:
 def claim_without_lease(patch: Patch) -> None:
     on_response = Claiming.on_response
 
-    def greedy(self: Claiming, ask: Ask, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
+    def greedy(self: Claiming, ask: Request, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
         verdict = on_response(self, ask, asked, answer)
         if isinstance(verdict, Held) and isinstance(answer, ChunkRecord) and answer.readable:
             return replace(self, phase=_Phase.STEAL, seen=answer)
@@ -105,7 +105,7 @@ def heartbeat_off(patch: Patch) -> None:
 def heartbeat_without_checkpoint(patch: Patch) -> None:
     ask = Renewing.ask
 
-    def forgetful(self: Renewing, now: Instant) -> Ask:
+    def forgetful(self: Renewing, now: Instant) -> Request:
         return ask(replace(self, progress=self.claim.record.progress), now)
 
     patch.setattr(Renewing, "ask", forgetful)
@@ -122,7 +122,7 @@ def late_claim_begun(patch: Patch) -> None:
 def unfenced_completion(patch: Patch) -> None:
     ask = Completing.ask
 
-    def loose(self: Completing, now: Instant) -> Ask:
+    def loose(self: Completing, now: Instant) -> Request:
         asked = ask(self, now)
         return _Unfenced(asked.record, asked.owner, asked.attempt) if isinstance(asked, Update) else asked
 
@@ -141,7 +141,7 @@ class _Unfenced(Update):
 def steal_without_state_and_lease_end(patch: Patch) -> None:
     ask = Claiming.ask
 
-    def loose(self: Claiming, now: Instant) -> Ask:
+    def loose(self: Claiming, now: Instant) -> Request:
         asked = ask(self, now)
         return replace(asked, state=None, lease_end=None) if isinstance(asked, Update) else asked
 
@@ -151,7 +151,7 @@ def steal_without_state_and_lease_end(patch: Patch) -> None:
 def release_without_state(patch: Patch) -> None:
     ask = Releasing.ask
 
-    def loose(self: Releasing, now: Instant) -> Ask:
+    def loose(self: Releasing, now: Instant) -> Request:
         asked = ask(self, now)
         assert isinstance(asked, Update)
         return replace(asked, state=None)

@@ -12,7 +12,7 @@ from client.push.staged_workload import StagedWorkload, stage_workload
 from cloudkon.errors import AccessDenied, Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue
 from cloudkon.model import Chunk, ChunkRecord, ChunkState, Outgoing, Progress, Result, Run, TaskState
-from cloudkon.ports import Insert, OutlinePage, QueueOutcome, Services
+from cloudkon.ports import Insert, QueueOutcome, Services, SummaryPage
 from cloudkon.wire.message import decode_message
 
 
@@ -68,7 +68,7 @@ class RemadeLedger(MemoryLedger):
         super().__init__()
         self._shown = iter((2, 0))
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
         page = await super().summaries(run, shard, first)
         return replace(page, summaries=page.summaries[: next(self._shown, None)])
 

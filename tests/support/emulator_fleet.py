@@ -10,7 +10,7 @@ import trio
 from cloudkon.aws import connect
 from cloudkon.model import WORKER, Chunk, ChunkRecord, ChunkState, Delivery, Depth, Outgoing, Result, Run, new_run_id
 from cloudkon.ports import BATCH, Services
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report

@@ -10,7 +10,7 @@ from typing import Any
 from cloudkon.errors import Unavailable
 from cloudkon.memory import MemoryLedger, MemoryQueue, MemoryStore
 from cloudkon.model import ChunkKey, ChunkRecord, Delivery, Depth, Outgoing, Run
-from cloudkon.ports import OutlinePage, Page, QueueOutcome, StoredObject, Write, WriteOutcome
+from cloudkon.ports import Page, QueueOutcome, StoredObject, SummaryPage, Write, WriteOutcome
 
 Call = Callable[..., Awaitable[Any]]
 Around = Callable[..., Awaitable[Any]]
@@ -100,8 +100,8 @@ class MeddledLedger(Meddled):
         page: Page = await self._call("page", run, shard, first)
         return page
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
-        page: OutlinePage = await self._call("summaries", run, shard, first)
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
+        page: SummaryPage = await self._call("summaries", run, shard, first)
         return page
 
 

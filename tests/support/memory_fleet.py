@@ -27,7 +27,7 @@ from cloudkon.model import (
     TaskState,
 )
 from cloudkon.ports import BATCH, Services
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report, to_row

@@ -1,4 +1,4 @@
-"""Imports: the three programs can be installed under another name, and the core's public names are where they were."""
+"""Imports: the three programs can be installed under another name, and public names stay importable."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ import cloudkon
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("client", "fleet", "images")
 FILES = sorted(path for program in PROGRAMS for path in (ROOT / program).rglob("*.py"))
-# What handlers' authors and scripts were told to import, and what it is called now.
+# Names that authors of handlers and scripts import from earlier versions, and their present names.
 OLD_NAMES = {
     ("client", "Kind"): ("client", "FailureKind"),
     ("client", "Tally"): ("client", "RunCounts"),
@@ -28,7 +28,7 @@ OLD_NAMES = {
 
 
 def absolute_imports(path: Path) -> Iterator[str]:
-    """The modules of the three programs that a file imports by an absolute name."""
+    """Iterate over the modules of the three programs that a file imports by absolute names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -49,16 +49,16 @@ def test_absolute_imports_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", cloudkon.__all__)
-def test_each_public_name_of_the_core_is_there(name: str) -> None:
+def test_public_names_of_the_core_can_be_imported(name: str) -> None:
     assert getattr(cloudkon, name)
 
 
-def test_an_unknown_name_of_the_core_is_an_attribute_error() -> None:
+def test_unknown_name_of_the_core_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Fleeet'"):
         _ = cloudkon.Fleeet
 
 
-def test_the_core_imports_no_program_until_fleet_is_asked_for() -> None:
+def test_core_imports_no_program_until_fleet_is_used() -> None:
     code = (
         "import sys, cloudkon, cloudkon.handler, cloudkon.aws, cloudkon.memory\n"
         "assert not {'client', 'fleet', 'images'} & set(sys.modules)\n"
@@ -68,5 +68,5 @@ def test_the_core_imports_no_program_until_fleet_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
-def test_old_names_still_lead_to_what_they_named(old: tuple[str, str], new: tuple[str, str]) -> None:
+def test_old_names_are_still_importable(old: tuple[str, str], new: tuple[str, str]) -> None:
     assert getattr(import_module(old[0]), old[1]) is getattr(import_module(new[0]), new[1])

@@ -1,9 +1,9 @@
-"""The list of prices is whole, and says where it is from."""
+"""The price list is complete, and names its region and date."""
 
 from cloudkon.prices import prices
 
 
-def test_a_million_of_each_costs_what_the_list_says() -> None:
+def test_prices_of_a_million_requests_equal_the_list() -> None:
     listed = prices()
 
     assert (listed.sqs_request * 1e6, listed.write_unit * 1e6, listed.read_unit * 1e6) == (0.40, 0.625, 0.125)
@@ -11,5 +11,5 @@ def test_a_million_of_each_costs_what_the_list_says() -> None:
     assert all(0 < price < 10 for price in listed.instance_hour.values())
 
 
-def test_the_list_says_where_and_when() -> None:
+def test_price_list_names_its_region_and_date() -> None:
     assert prices().origin == "list prices of us-east-1, 2026-11-22"

@@ -53,7 +53,7 @@ class Site:
     async def compute_facts(self) -> StackFacts:
         """The compute stack as it is. Raises ``NoFleet`` where there is none."""
         found = await self.compute().facts()
-        if not found.made:
+        if not found.exists:
             raise NoFleet(
                 f"fleet {self.fleet!r}", f"it is not up on {self.account}", "Start it with: python -m fleet up"
             )

@@ -60,7 +60,7 @@ async def settled_creation(site: Site, report: Report) -> None:
     compute = site.compute()
     if (await compute.state()).endswith("_IN_PROGRESS"):
         report(f"{compute.name}: waiting for a change that is under way")
-    if (await compute.settled()).parameters.get("Creating") == "true":
+    if (await compute.wait_until_stable()).parameters.get("Creating") == "true":
         await change(compute, await plan_compute(site, compute, {}), report)
 
 

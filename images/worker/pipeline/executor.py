@@ -121,7 +121,7 @@ class Executor:
     def _file(self, holding: ClaimedChunk, task: Task, number: int, outcome: AttemptResult) -> None:
         seq = task.id.seq
         final = not outcome.error or outcome.permanent or number >= self._kit.settings.max_attempts
-        if outcome.error or self._kit.log.says("debug"):
+        if outcome.error or self._kit.log.is_enabled("debug"):
             self._tell(task, number, outcome, final=final)
         if outcome.error:
             holding.failures[seq] = number

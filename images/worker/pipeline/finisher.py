@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import trio
 
 from cloudkon.model import ChunkKey, Delivery, Result
+from cloudkon.ports.batch import batched
 from cloudkon.protocol import Completing, Lost, Recorded, Released, Releasing, StateMachine
-from cloudkon.protocol.driver import batched
 from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
 

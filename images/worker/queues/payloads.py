@@ -8,7 +8,7 @@ import trio
 from cloudkon.errors import MalformedMessage, ObjectMissing
 from cloudkon.model import Chunk, PayloadRef
 from cloudkon.ports import Store
-from cloudkon.wire.payload import unpack
+from cloudkon.wire.payload import decode_payload
 
 
 class Payloads:
@@ -34,4 +34,4 @@ class Payloads:
                 await self._store.get(address, path)
             except ObjectMissing as error:
                 raise MalformedMessage(f"the chunk's payload is gone: {error}") from error
-            return unpack(parcel, await trio.Path(path).read_bytes())
+            return decode_payload(parcel, await trio.Path(path).read_bytes())

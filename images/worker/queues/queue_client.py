@@ -11,7 +11,7 @@ from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
 from cloudkon.model import Delivery, Outgoing
 from cloudkon.ports import BATCH, Queue, QueueOutcome
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 
 from .pool_queues import PoolQueues
 

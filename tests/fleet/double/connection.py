@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import trio
 
-from cloudkon.aws.aws_errors import RAISED, in_our_words
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.aws.connection import Connection
 from cloudkon.settings import Settings
 from tests.fleet.double.gate import REGION, client
@@ -27,8 +27,8 @@ class DoubleConnection(Connection):
         await trio.sleep(CALL_SECONDS)
         try:
             return call()
-        except RAISED as error:
-            raise in_our_words(error, self.fleet, self.endpoint) from error
+        except BOTO_ERRORS as error:
+            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
         return client(service, self._where)

@@ -11,7 +11,7 @@ import trio
 from cloudkon.errors import ObjectMissing
 from cloudkon.model import Outgoing, PayloadRef
 from cloudkon.settings import Settings
-from cloudkon.wire.payload import read_message, unpack
+from cloudkon.wire.payload import decode_payload, read_message
 from cloudkon.wire.report import encode_report
 from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
 from tests.support.patience import until
@@ -80,7 +80,7 @@ def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) 
     assert isinstance(parcel, PayloadRef)
     address = client.services.store.address(parcel.object_key)
     trio.run(client.services.store.get, address, tmp_path / "payload")
-    assert unpack(parcel, (tmp_path / "payload").read_bytes()).key.run == run_id
+    assert decode_payload(parcel, (tmp_path / "payload").read_bytes()).key.run == run_id
     trio.run(client.services.store.delete, [parcel.object_key, "payloads/none"])
     with pytest.raises(ObjectMissing):
         trio.run(client.services.store.head, address)

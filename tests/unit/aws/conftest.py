@@ -1,4 +1,4 @@
-"""Clients whose answers the test writes; botocore's Stubber holds them against AWS's own model of each call."""
+"""Clients with stubbed responses, which botocore's Stubber checks against AWS's own model of each call."""
 
 from collections.abc import Iterator
 

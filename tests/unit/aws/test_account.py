@@ -1,4 +1,4 @@
-"""Whose account it is, and what the store there is called."""
+"""The AWS account and the names that are derived from it."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in REGIONS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
@@ -24,7 +24,7 @@ def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
 
 
-def test_sts_says_whose_account_it_is_and_the_settings_where() -> None:
+def test_account_comes_from_sts_and_region_from_the_settings() -> None:
     connection = Connection(Settings(target="aws", region="eu-north-1"))
     client: Any = connection.client("sts")
     with Stubber(client) as sts:
@@ -35,12 +35,12 @@ def test_sts_says_whose_account_it_is_and_the_settings_where() -> None:
     assert found.registry() == "123456789012.dkr.ecr.eu-north-1.amazonaws.com"
 
 
-def test_without_a_region_there_is_no_place() -> None:
+def test_missing_region_is_an_invalid_setting() -> None:
     with pytest.raises(InvalidSetting, match="region: none is set"):
         find_account(Connection(Settings(target="aws")))
 
 
-def test_credentials_that_are_no_good_are_named() -> None:
+def test_refused_credentials_are_access_denied() -> None:
     connection = Connection(Settings(target="aws", region="eu-north-1"))
     client: Any = connection.client("sts")
     with Stubber(client) as sts:

@@ -1,3 +1,5 @@
+"""The translation of botocore's errors to those of ``cloudkon.errors``."""
+
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,7 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import ProtocolError
 
-from cloudkon.aws.aws_errors import RAISED, in_our_words
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.errors import (
     AccessDenied,
     CloudKonError,
@@ -48,11 +50,11 @@ def refusal(code: str, status: int = 400) -> ClientError:
         ("RequestThrottled", 403, Throttled),
         ("OverLimit", 403, Throttled),
         ("SlowDown", 503, Throttled),
-        ("Unheard", 429, Throttled),
+        ("UnknownCode", 429, Throttled),
         ("InternalError", 400, Unavailable),
         ("RequestTimeout", 400, Unavailable),
-        ("Unheard", 500, Unavailable),
-        ("Unheard", 503, Unavailable),
+        ("UnknownCode", 500, Unavailable),
+        ("UnknownCode", 503, Unavailable),
         ("AWS.SimpleQueueService.NonExistentQueue", 400, NoFleet),
         ("QueueDoesNotExist", 400, NoFleet),
         ("com.amazonaws.sqs#QueueDoesNotExist", 400, NoFleet),
@@ -66,12 +68,12 @@ def refusal(code: str, status: int = 400) -> ClientError:
         ("UnrecognizedClientException", 400, AccessDenied),
         ("403", 403, AccessDenied),
         ("ValidationException", 400, ServiceError),
-        ("Unheard", 400, ServiceError),
+        ("UnknownCode", 400, ServiceError),
         ("", 0, ServiceError),
     ],
 )
-def test_names_a_refusal(code: str, status: int, expected: type[CloudKonError]) -> None:
-    found = in_our_words(refusal(code, status), "fleet-a", URL)
+def test_error_codes_are_translated(code: str, status: int, expected: type[CloudKonError]) -> None:
+    found = to_cloudkon_error(refusal(code, status), "fleet-a", URL)
     assert type(found) is expected
     assert "SendMessageBatch" in str(found)
     assert "the reason" in str(found)
@@ -100,28 +102,28 @@ def test_names_a_refusal(code: str, status: int, expected: type[CloudKonError]) 
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.__name__,
 )
 @pytest.mark.parametrize("endpoint", [URL, ""], ids=["emulator", "aws"])
-def test_names_what_botocore_raises(error: Exception, expected: type[CloudKonError], endpoint: str) -> None:
-    assert isinstance(error, RAISED)
-    assert type(in_our_words(error, "fleet-a", endpoint)) is expected
+def test_botocore_exceptions_are_translated(error: Exception, expected: type[CloudKonError], endpoint: str) -> None:
+    assert isinstance(error, BOTO_ERRORS)
+    assert type(to_cloudkon_error(error, "fleet-a", endpoint)) is expected
 
 
-def test_says_how_to_start_a_fleet_that_is_missing() -> None:
-    found = in_our_words(refusal("QueueDoesNotExist"), "fleet-a", URL)
+def test_error_for_a_missing_fleet_says_how_to_start_it() -> None:
+    found = to_cloudkon_error(refusal("QueueDoesNotExist"), "fleet-a", URL)
     assert isinstance(found, NoFleet)
     assert "fleet-a" in found.subject
     assert "python -m fleet up" in found.remedy
     assert found.exit_code == 2
 
 
-def test_says_what_to_do_when_the_emulator_is_down() -> None:
-    text = str(in_our_words(EndpointConnectionError(endpoint_url=URL), "fleet-a", URL))
+def test_error_for_a_stopped_emulator_says_how_to_start_it() -> None:
+    text = str(to_cloudkon_error(EndpointConnectionError(endpoint_url=URL), "fleet-a", URL))
     assert URL in text
     assert "python -m fleet up" in text
-    assert "fleet up" not in str(in_our_words(EndpointConnectionError(endpoint_url=URL), "fleet-a", ""))
+    assert "fleet up" not in str(to_cloudkon_error(EndpointConnectionError(endpoint_url=URL), "fleet-a", ""))
 
 
-def test_says_what_to_do_without_credentials() -> None:
-    assert "AWS_PROFILE" in str(in_our_words(NoCredentialsError(), "fleet-a", ""))
+def test_error_for_missing_credentials_says_what_to_set() -> None:
+    assert "AWS_PROFILE" in str(to_cloudkon_error(NoCredentialsError(), "fleet-a", ""))
 
 
 @pytest.mark.parametrize(
@@ -133,25 +135,23 @@ def test_says_what_to_do_without_credentials() -> None:
         ("RequestTimeTooSkewed", "clock"),
     ],
 )
-def test_says_what_to_do_about_credentials_that_are_no_good(code: str, words: str) -> None:
-    text = str(in_our_words(refusal(code), "fleet-a", ""))
+def test_error_for_refused_credentials_has_a_remedy(code: str, words: str) -> None:
+    text = str(to_cloudkon_error(refusal(code), "fleet-a", ""))
     assert words in text.partition("the reason. ")[2]
 
 
-def test_says_what_to_do_where_there_is_no_such_region() -> None:
+def test_error_for_an_unknown_region_names_the_variable() -> None:
     error = EndpointConnectionError(endpoint_url="https://sts.eu-central-9.amazonaws.com/")
-    text = str(in_our_words(error, "fleet-a", ""))
+    text = str(to_cloudkon_error(error, "fleet-a", ""))
     assert "eu-central-9" in text
     assert "AWS_REGION" in text
 
 
-def test_a_page_of_html_instead_of_an_answer_is_quoted_in_one_short_line() -> None:
+def test_html_page_as_a_response_is_quoted_in_one_short_line() -> None:
     page = "<!DOCTYPE HTML>\n<html>\n" + "<p>Unsupported method</p>\n" * 100
-    said = str(
-        in_our_words(ResponseParserError(f"Unable to parse response:\n{page}"), "fleet", "http://127.0.0.1:4601")
+    text = str(
+        to_cloudkon_error(ResponseParserError(f"Unable to parse response:\n{page}"), "fleet", "http://127.0.0.1:4601")
     )
-    assert said.startswith(
-        "http://127.0.0.1:4601: the call failed on its way: Unable to parse response: <!DOCTYPE HTML>"
-    )
-    assert "\n" not in said
-    assert len(said) < 400
+    assert text.startswith("http://127.0.0.1:4601: the connection failed: Unable to parse response: <!DOCTYPE HTML>")
+    assert "\n" not in text
+    assert len(text) < 400

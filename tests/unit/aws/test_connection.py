@@ -1,3 +1,5 @@
+"""Sessions, credentials and endpoints of a connection, and how it runs calls."""
+
 import io
 import socket
 import subprocess
@@ -19,12 +21,12 @@ from cloudkon.settings import Settings
 
 EMULATOR = Settings(target="docker", endpoint_url="http://127.0.0.1:9")
 AWS = Settings(target="aws", region="eu-north-1")
-OF_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL")
+AWS_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL")
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in OF_AWS:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in AWS_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -37,41 +39,41 @@ def access_key(connection: Connection) -> str:
     return str(credentials.access_key) if credentials else ""
 
 
-def test_an_emulator_never_sees_the_users_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulator_never_gets_the_users_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
     assert access_key(Connection(EMULATOR)) == "cloudkon"
 
 
-def test_an_emulator_needs_no_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_emulator_needs_no_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_PROFILE", "deleted-long-ago")
-    (tmp_path / "config").write_text("this is no [configuration")
+    (tmp_path / "config").write_text("not a [configuration")
     assert access_key(Connection(replace(EMULATOR, profile="deleted-long-ago"))) == "cloudkon"
 
 
-def test_aws_takes_the_users_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_gets_the_users_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
     assert access_key(Connection(AWS)) == "AKIAREAL"
     assert access_key(Connection(replace(AWS, endpoint_url="https://vpce.example"))) == "AKIAREAL"
 
 
-def test_an_endpoint_without_credentials_is_taken_for_an_emulator() -> None:
+def test_endpoint_without_credentials_is_treated_as_an_emulator() -> None:
     assert access_key(Connection(replace(AWS, endpoint_url="http://127.0.0.1:9"))) == "cloudkon"
 
 
-async def test_aws_without_credentials_says_so() -> None:
+async def test_missing_credentials_on_aws_are_access_denied() -> None:
     connection = Connection(AWS)
     with pytest.raises(AccessDenied, match="AWS_PROFILE"):
         await connection.call(connection.client("sqs").list_queues)
 
 
-def test_a_profile_that_is_not_there_is_bad_input() -> None:
+def test_unknown_profile_is_an_invalid_setting() -> None:
     with pytest.raises(InvalidSetting, match="deleted-long-ago"):
         Connection(replace(AWS, profile="deleted-long-ago")).client("sqs")
 
 
-def test_the_profiles_region_is_used_where_none_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_region_comes_from_the_profile_if_none_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config"
     config.write_text("[profile north]\nregion = eu-north-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
@@ -79,22 +81,22 @@ def test_the_profiles_region_is_used_where_none_is_set(tmp_path: Path, monkeypat
     assert client.meta.region_name == "eu-north-1"
 
 
-def test_no_region_at_all_is_bad_input() -> None:
+def test_missing_region_is_an_invalid_setting() -> None:
     with pytest.raises(InvalidSetting, match="AWS_REGION"):
         Connection(Settings(target="aws")).client("sqs")
 
 
-def test_an_endpoint_that_is_none_is_bad_input() -> None:
+def test_malformed_endpoint_is_an_invalid_setting() -> None:
     with pytest.raises(InvalidSetting, match="AWS_ENDPOINT_URL"):
         Connection(replace(EMULATOR, endpoint_url="localhost")).client("sqs")
 
 
-def test_the_local_target_needs_a_fleet_that_is_up(tmp_path: Path) -> None:
+def test_local_target_needs_a_fleet_that_is_up(tmp_path: Path) -> None:
     with pytest.raises(NoFleet, match="python -m fleet up"):
         Connection(Settings(target="local", state_dir=tmp_path))
 
 
-async def test_an_endpoint_where_nobody_listens_is_unavailable() -> None:
+async def test_endpoint_without_a_server_is_unavailable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -103,7 +105,7 @@ async def test_an_endpoint_where_nobody_listens_is_unavailable() -> None:
             await connection.call(connection.client("sqs").list_queues)
 
 
-async def test_a_proxy_of_the_environment_is_not_asked_for_an_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_of_the_environment_is_not_used_for_an_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     connection = Connection(EMULATOR)
     with pytest.raises(Unavailable, match="nothing answers there"):
@@ -111,7 +113,7 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_an_emulator(monkeypat
 
 
 @pytest.mark.parametrize("service", ["sqs", "dynamodb"])
-async def test_the_pipelines_services_are_not_retried_behind_its_back(service: str) -> None:
+async def test_sqs_and_dynamodb_calls_are_not_retried_by_the_client(service: str) -> None:
     connection = Connection(EMULATOR)
     client: Any = connection.client(service)
     attempts: list[str] = []
@@ -126,7 +128,7 @@ async def test_the_pipelines_services_are_not_retried_behind_its_back(service: s
     assert len(attempts) == 1
 
 
-async def test_there_is_one_client_a_service() -> None:
+async def test_each_service_has_one_client() -> None:
     connection = Connection(EMULATOR)
     found: set[object] = set()
 
@@ -139,7 +141,7 @@ async def test_there_is_one_client_a_service() -> None:
     assert len(found) == 1
 
 
-async def test_a_cancelled_call_is_left_to_itself() -> None:
+async def test_cancelled_call_returns_at_once() -> None:
     connection = Connection(EMULATOR)
     started, ended = threading.Event(), threading.Event()
 
@@ -155,7 +157,7 @@ async def test_a_cancelled_call_is_left_to_itself() -> None:
     ended.set()
 
 
-async def test_a_cancelled_transfer_is_waited_for() -> None:
+async def test_cancelled_transfer_is_waited_for() -> None:
     connection = Connection(EMULATOR)
     started = threading.Event()
     cleaned: list[bool] = []
@@ -177,7 +179,7 @@ async def test_a_cancelled_transfer_is_waited_for() -> None:
     assert cleaned == [True]
 
 
-async def test_other_errors_stay_what_they_are() -> None:
+async def test_other_exceptions_pass_unchanged() -> None:
     def break_down() -> None:
         raise FileNotFoundError("a picture")
 
@@ -185,12 +187,14 @@ async def test_other_errors_stay_what_they_are() -> None:
         await Connection(EMULATOR).call(break_down)
 
 
-def test_what_needs_no_service_loads_no_boto3() -> None:
+def test_settings_and_memory_adapters_import_no_boto3() -> None:
     program = "import cloudkon.settings, cloudkon.memory, sys; sys.exit('botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-async def test_silence_lasts_while_calls_are_under_way_and_none_ends(autojump_clock: trio.testing.MockClock) -> None:
+async def test_seconds_without_answer_grow_while_calls_run_and_none_ends(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     connection = Connection(EMULATOR)
     answer = threading.Event()
 
@@ -198,17 +202,17 @@ async def test_silence_lasts_while_calls_are_under_way_and_none_ends(autojump_cl
         await connection.call(answer.wait)
 
     async with trio.open_nursery() as nursery:
-        assert connection.silence() == 0
+        assert connection.seconds_without_answer() == 0
         nursery.start_soon(hang)
         nursery.start_soon(hang)
         await trio.testing.wait_all_tasks_blocked()
         autojump_clock.jump(200)
         with trio.move_on_after(0):
             await connection.call(answer.wait)
-        assert connection.silence() == 200, "one that we broke off has not ended"
+        assert connection.seconds_without_answer() == 200, "a call that we cancelled has not ended"
         await connection.call(int)
-        assert connection.silence() == 0
+        assert connection.seconds_without_answer() == 0
         autojump_clock.jump(7)
-        assert connection.silence() == 7
+        assert connection.seconds_without_answer() == 7
         answer.set()
-    assert connection.silence() == 0
+    assert connection.seconds_without_answer() == 0

@@ -1,4 +1,4 @@
-"""What DynamoDB can answer and an emulator doesn't."""
+"""The ledger's handling of responses that DynamoDB can give and an emulator can't."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from cloudkon.aws.items import (
 )
 from cloudkon.aws.ledger import DynamoLedger
 from cloudkon.aws.statements import write_statement
-from cloudkon.aws.table import PAGE_TRIES
+from cloudkon.aws.table import PAGE_BACKOFF
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NoFleet, Throttled, Unavailable
 from cloudkon.log import Log
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, PoolRange, Run
@@ -43,7 +43,7 @@ def record(number: int = 0) -> ChunkRecord:
 
 
 def item(number: int) -> dict[str, Any]:
-    """A record's item as DynamoDB gives it."""
+    """A record's item, as DynamoDB returns it."""
     names = ("state", "owner", "attempt", "lease_end", "tasks", "progress", "succeeded", "failed", "cancelled")
     values = content_values(record(number))
     shard, chunk = key_values(record(number).key)
@@ -52,7 +52,7 @@ def item(number: int) -> dict[str, Any]:
 
 @dataclass
 class Lines:
-    """What was logged."""
+    """The lines that were logged."""
 
     log: Log
     source: int
@@ -75,13 +75,13 @@ def ledger(connection: Connection, dynamodb: Stubber, lines: Lines) -> DynamoLed
     return DynamoLedger(connection, "unit-ledger", lines.log)
 
 
-def answers(dynamodb: Stubber, *codes: str) -> None:
+def respond(dynamodb: Stubber, *codes: str) -> None:
     responses = [{"Error": {"Code": code, "Message": "the reason"}} if code else {} for code in codes]
     dynamodb.add_response("batch_execute_statement", {"Responses": responses})
 
 
 async def test_only_a_false_condition_is_refused(ledger: DynamoLedger, dynamodb: Stubber) -> None:
-    answers(
+    respond(
         dynamodb,
         "",
         "ConditionalCheckFailed",
@@ -101,15 +101,15 @@ async def test_only_a_false_condition_is_refused(ledger: DynamoLedger, dynamodb:
     ]
 
 
-async def test_a_statement_without_an_answer_failed(ledger: DynamoLedger, dynamodb: Stubber) -> None:
-    answers(dynamodb, "", "DuplicateItem")
+async def test_statement_without_a_response_is_failed(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    respond(dynamodb, "", "DuplicateItem")
     assert await ledger.write([Insert(record(number)) for number in range(4)]) == [WRITTEN, REFUSED, FAILED, FAILED]
 
 
-async def test_an_item_that_is_too_large_is_logged_and_holds_up_no_other(
+async def test_item_that_is_too_large_is_logged_and_delays_no_other(
     ledger: DynamoLedger, dynamodb: Stubber, lines: Lines
 ) -> None:
-    answers(dynamodb, "ValidationError", "")
+    respond(dynamodb, "ValidationError", "")
     assert await ledger.write([Insert(record(0)), Insert(record(1))]) == [FAILED, WRITTEN]
     (line,) = lines.read()
     assert (line["level"], line["chunk"]) == ("error", "run-1#0")
@@ -117,28 +117,28 @@ async def test_an_item_that_is_too_large_is_logged_and_holds_up_no_other(
 
 
 @pytest.mark.parametrize(("code", "expected"), [("AccessDenied", AccessDenied), ("ResourceNotFound", NoFleet)])
-async def test_what_stops_every_statement_is_raised(
+async def test_error_of_every_statement_is_raised(
     ledger: DynamoLedger, dynamodb: Stubber, code: str, expected: type[CloudKonError]
 ) -> None:
-    answers(dynamodb, code, code)
+    respond(dynamodb, code, code)
     with pytest.raises(expected):
         await ledger.write([Insert(record(0)), Insert(record(1))])
 
 
 @pytest.mark.parametrize("codes", [["", "ThrottlingError"], [""]], ids=["throttled", "too few"])
-async def test_a_read_gives_all_or_fails(ledger: DynamoLedger, dynamodb: Stubber, codes: list[str]) -> None:
-    answers(dynamodb, *codes)
+async def test_read_returns_all_records_or_fails(ledger: DynamoLedger, dynamodb: Stubber, codes: list[str]) -> None:
+    respond(dynamodb, *codes)
     with pytest.raises(Unavailable):
         await ledger.read([record(0).key, record(1).key])
 
 
-async def test_a_call_that_is_throttled_is_named(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+async def test_throttled_call_raises_throttled(ledger: DynamoLedger, dynamodb: Stubber) -> None:
     dynamodb.add_client_error("batch_execute_statement", "ProvisionedThroughputExceededException")
     with pytest.raises(Throttled):
         await ledger.write([Insert(record())])
 
 
-async def test_an_answer_that_is_lost_is_unavailable(
+async def test_lost_response_raises_unavailable(
     connection: Connection, ledger: DynamoLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(**_: object) -> None:
@@ -159,7 +159,7 @@ async def test_reads_are_strongly_consistent(ledger: DynamoLedger, dynamodb: Stu
     assert await ledger.read([ChunkKey("run-1", 5, SHARDS)]) == [None]
 
 
-def test_no_value_becomes_part_of_a_statement() -> None:
+def test_values_never_become_part_of_a_statement() -> None:
     harmless = record()
     hostile = replace(harmless, key=ChunkKey("a' OR 'b", 7, SHARDS), owner='"; DELETE')
     for make in (Insert, lambda one: Update(one, one.owner, one.attempt, lease_end=one.lease_end)):
@@ -168,14 +168,14 @@ def test_no_value_becomes_part_of_a_statement() -> None:
         assert texts.pop().count("?") == len(write_statement("unit-ledger", make(hostile))["Parameters"])
 
 
-async def test_a_run_that_is_there_is_read_back(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+async def test_create_run_returns_the_existing_run(ledger: DynamoLedger, dynamodb: Stubber) -> None:
     dynamodb.add_response("put_item", {})
     dynamodb.add_client_error("put_item", "ConditionalCheckFailedException")
     dynamodb.add_response("get_item", {"Item": run_item(RUN)})
     assert await ledger.create_run(replace(RUN, digest="e" * 64)) == RUN
 
 
-async def test_a_run_that_expires_between_two_calls_is_unavailable(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+async def test_run_that_expires_between_two_calls_is_unavailable(ledger: DynamoLedger, dynamodb: Stubber) -> None:
     dynamodb.add_response("put_item", {})
     dynamodb.add_client_error("put_item", "ConditionalCheckFailedException")
     dynamodb.add_response("get_item", {})
@@ -184,7 +184,7 @@ async def test_a_run_that_expires_between_two_calls_is_unavailable(ledger: Dynam
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
-async def test_a_run_that_could_not_be_written_is_no_conflict(
+async def test_failed_write_of_a_run_is_unavailable_and_not_a_conflict(
     ledger: DynamoLedger, dynamodb: Stubber, code: str
 ) -> None:
     dynamodb.add_response("put_item", {})
@@ -196,7 +196,7 @@ async def test_a_run_that_could_not_be_written_is_no_conflict(
         await ledger.cancel_run("run-1")
 
 
-async def test_lists_page_by_page_and_shard_by_shard(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+async def test_records_are_listed_page_by_page_and_shard_by_shard(ledger: DynamoLedger, dynamodb: Stubber) -> None:
     def query(shard: int, first: int = 0) -> dict[str, Any]:
         return {
             "TableName": "unit-ledger",
@@ -214,29 +214,29 @@ async def test_lists_page_by_page_and_shard_by_shard(ledger: DynamoLedger, dynam
     assert [one async for one in ledger.records(RUN)] == [record(number) for number in (0, 4, 8, 2)]
 
 
-async def test_waits_out_throttling_while_it_lists(
+async def test_listing_repeats_throttled_calls(
     ledger: DynamoLedger, dynamodb: Stubber, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = replace(RUN, shards=1)
-    for _ in range(PAGE_TRIES - 1):
+    for _ in range(PAGE_BACKOFF.tries - 1):
         dynamodb.add_client_error("query", "ThrottlingException")
     dynamodb.add_response("query", {"Items": [item(0)]})
     assert [one.key.number async for one in ledger.records(run)] == [0]
 
 
-async def test_gives_up_listing_in_the_end(
+async def test_listing_gives_up_if_throttling_does_not_end(
     ledger: DynamoLedger, dynamodb: Stubber, autojump_clock: trio.testing.MockClock
 ) -> None:
-    for _ in range(PAGE_TRIES):
+    for _ in range(PAGE_BACKOFF.tries):
         dynamodb.add_client_error("query", "ThrottlingException")
     with pytest.raises(Throttled):
         await anext(aiter(ledger.records(RUN)))
 
 
-def test_a_run_outlives_its_chunks() -> None:
+def test_run_item_outlives_its_chunks() -> None:
     assert run_item(RUN)["expires"] == {"N": str(int(RUN.started) + RUN_SECONDS)}
-    days_of_a_chunk = 14 + 14 + 28
-    assert days_of_a_chunk * 86_400 < RUN_SECONDS
+    chunk_days = 14 + 14 + 28
+    assert chunk_days * 86_400 < RUN_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -250,12 +250,12 @@ def test_a_run_outlives_its_chunks() -> None:
     ],
     ids=str,
 )
-def test_a_damaged_run_is_named(damage: dict[str, Any]) -> None:
+def test_damaged_run_is_malformed_and_named(damage: dict[str, Any]) -> None:
     with pytest.raises(MalformedMessage, match="run-1"):
         to_run("run-1", {**run_item(RUN), **damage})
 
 
-def test_a_run_with_damaged_ranges_is_named() -> None:
+def test_run_with_damaged_ranges_is_malformed() -> None:
     facts = json.loads(run_item(RUN)["facts"]["S"])
     for ranges in ([["worker"]], [1], "worker"):
         damaged = {**run_item(RUN), "facts": {"S": json.dumps({**facts, "ranges": ranges})}}
@@ -268,12 +268,12 @@ def test_a_run_with_damaged_ranges_is_named() -> None:
     [{"state": {"S": "LOST"}}, {"attempt": {"N": "many"}}, {"owner": {"N": "1"}}, {"progress": {"B": b"junk"}}],
     ids=str,
 )
-def test_a_damaged_record_is_named(damage: dict[str, Any]) -> None:
+def test_damaged_record_is_malformed_and_named(damage: dict[str, Any]) -> None:
     with pytest.raises(MalformedMessage, match="run-1"):
         to_record(record().key, {**item(0), **damage})
 
 
-async def test_an_item_of_another_version_holds_up_no_other_chunk(
+async def test_item_of_another_version_fails_no_other_chunk(
     ledger: DynamoLedger, dynamodb: Stubber, lines: Lines
 ) -> None:
     newer = {**item(0), "progress": {"B": zlib.compress(b'{"v": 2}')}}
@@ -286,10 +286,10 @@ async def test_an_item_of_another_version_holds_up_no_other_chunk(
     assert (line["action"], line["chunk"]) == ("item-unreadable", "run-1#0")
 
 
-async def test_a_run_that_two_entries_name_is_asked_for_once(ledger: DynamoLedger, dynamodb: Stubber) -> None:
-    """DynamoDB refuses a whole batch that names a key twice, which not every emulator does."""
+async def test_run_with_two_list_entries_is_read_once(ledger: DynamoLedger, dynamodb: Stubber) -> None:
+    """DynamoDB refuses a batch that names a key twice; not every emulator does."""
     run = replace(RUN, started=round(time.time(), 3))
-    # Somebody was refused the run's id a second later.
+    # Another push with this run id was refused a second later.
     entries = [entry_item(replace(run, started=run.started + 1)), entry_item(run)]
     dynamodb.add_response("query", {"Items": entries})
     (shard, number) = run_key(run.id).values()

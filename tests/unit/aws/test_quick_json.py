@@ -1,4 +1,4 @@
-"""What botocore no longer writes and reads field by field says the same on the wire and to its caller."""
+"""Bodies by orjson equal botocore's, on the wire and for the caller."""
 
 import io
 import json
@@ -17,7 +17,7 @@ STATEMENT = {"Statement": "SELECT", "Parameters": [{"S": "ü"}, {"N": "7"}, {"B"
 
 
 class Wire:
-    """Answers each request of a client in a service's place, and keeps what was sent."""
+    """Responds to each request of a client instead of the service, and keeps the requests."""
 
     def __init__(self, service: str, answer: bytes, status: int = 200) -> None:
         self.sent: list[Any] = []
@@ -32,7 +32,7 @@ class Wire:
         return AWSResponse(request.url, self._status, HTTPHeaders(), raw)
 
 
-def test_a_batch_is_sent_as_dynamodb_reads_it() -> None:
+def test_batch_is_encoded_as_dynamodb_expects() -> None:
     wire = Wire("dynamodb", b'{"Responses": [{}]}')
     wire.client.batch_execute_statement(Statements=[STATEMENT])
     body = json.loads(wire.sent[0].body)
@@ -40,14 +40,14 @@ def test_a_batch_is_sent_as_dynamodb_reads_it() -> None:
     assert "Authorization" in wire.sent[0].headers
 
 
-def test_deletions_are_sent_as_sqs_reads_them() -> None:
+def test_deletions_are_encoded_as_sqs_expects() -> None:
     wire = Wire("sqs", b'{"Successful": [{"Id": "0"}]}')
-    asked = {"QueueUrl": "http://127.0.0.1:9/0/q", "Entries": [{"Id": "0", "ReceiptHandle": "h"}]}
-    assert wire.client.delete_message_batch(**asked)["Successful"] == [{"Id": "0"}]
-    assert json.loads(wire.sent[0].body) == asked
+    request = {"QueueUrl": "http://127.0.0.1:9/0/q", "Entries": [{"Id": "0", "ReceiptHandle": "h"}]}
+    assert wire.client.delete_message_batch(**request)["Successful"] == [{"Id": "0"}]
+    assert json.loads(wire.sent[0].body) == request
 
 
-def test_a_batchs_items_come_with_their_bytes() -> None:
+def test_binary_attributes_of_a_batch_are_decoded_to_bytes() -> None:
     wire = Wire(
         "dynamodb", b'{"Responses": [{"Item": {"progress": {"B": "AP8="}, "n": {"N": "7"}}}, {"TableName": "t"}]}'
     )
@@ -56,12 +56,12 @@ def test_a_batchs_items_come_with_their_bytes() -> None:
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_half_a_character_in_a_message_is_left_to_botocore() -> None:
+def test_lone_surrogate_in_a_message_is_left_to_botocore() -> None:
     wire = Wire("sqs", rb'{"Messages": [{"MessageId": "1", "ReceiptHandle": "h", "Body": "\ud800"}]}')
     assert wire.client.receive_message(QueueUrl="http://127.0.0.1:9/0/q")["Messages"][0]["Body"] == "\ud800"
 
 
-def test_a_refusal_is_botocores_to_tell() -> None:
+def test_error_responses_are_left_to_botocore() -> None:
     wire = Wire("dynamodb", b'{"__type": "com.amazonaws#ThrottlingException", "message": "slow down"}', 400)
     with pytest.raises(ClientError, match="slow down"):
         wire.client.batch_execute_statement(Statements=[STATEMENT])

@@ -1,4 +1,4 @@
-"""What S3 can answer and an emulator doesn't."""
+"""The store's handling of responses that S3 can give and an emulator can't."""
 
 import io
 from pathlib import Path
@@ -29,17 +29,17 @@ def found(body: StreamingBody, size: int) -> dict[str, Any]:
     return {"Body": body, "ContentLength": size, "ETag": '"e"'}
 
 
-async def test_an_object_that_breaks_off_is_not_there(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
-    (tmp_path / "got").write_bytes(b"as it was")
+async def test_transfer_that_breaks_off_leaves_the_file_unchanged(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
+    (tmp_path / "got").write_bytes(b"before")
     s3.add_response("get_object", found(StreamingBody(io.BytesIO(b"half"), 8), 8))
     with pytest.raises(Unavailable):
         await store.get(ADDRESS, tmp_path / "got")
     assert names_in(tmp_path) == ["got"]
-    assert (tmp_path / "got").read_bytes() == b"as it was"
+    assert (tmp_path / "got").read_bytes() == b"before"
 
 
 class Endless(io.RawIOBase):
-    """A body that never ends, and says when it is being read."""
+    """A body that never ends, and sets ``reads`` when it is read."""
 
     def __init__(self) -> None:
         self.reads = trio.Event()
@@ -48,12 +48,12 @@ class Endless(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a raw stream is never given another buffer
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a raw stream only gets a memoryview
         self._token.run_sync_soon(self.reads.set)
         return len(buffer)
 
 
-async def test_cancelling_in_mid_transfer_leaves_nothing_behind(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
+async def test_cancelled_transfer_leaves_no_file_behind(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
     body = Endless()
     s3.add_response("get_object", found(StreamingBody(io.BufferedReader(body), 2**40), 2**40))
     with trio.fail_after(120):
@@ -65,7 +65,7 @@ async def test_cancelling_in_mid_transfer_leaves_nothing_behind(store: S3Store, 
     assert body.closed
 
 
-async def test_lists_page_by_page(store: S3Store, s3: Stubber) -> None:
+async def test_objects_are_listed_page_by_page(store: S3Store, s3: Stubber) -> None:
     def page(*keys: str) -> dict[str, Any]:
         return {"Contents": [{"Key": key, "Size": 1, "ETag": '"e"'} for key in keys]}
 
@@ -74,22 +74,20 @@ async def test_lists_page_by_page(store: S3Store, s3: Stubber) -> None:
     assert [one.address async for one in store.list("a/")] == [f"s3://unit-store/a/{number}" for number in (1, 2, 3)]
 
 
-async def test_a_list_that_is_refused_is_named(store: S3Store, s3: Stubber) -> None:
+async def test_refused_listing_is_access_denied(store: S3Store, s3: Stubber) -> None:
     s3.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
     with pytest.raises(AccessDenied):
         await anext(aiter(store.list("a/")))
 
 
-async def test_whoever_may_not_ask_for_the_bucket_learns_that_the_object_is_missing(
-    store: S3Store, s3: Stubber
-) -> None:
+async def test_missing_object_is_reported_without_permission_for_the_bucket(store: S3Store, s3: Stubber) -> None:
     s3.add_client_error("head_object", "404", http_status_code=404)
     s3.add_client_error("head_bucket", "403", http_status_code=403)
     with pytest.raises(ObjectMissing, match=r"videos/1\.mp4"):
         await store.head(ADDRESS)
 
 
-async def test_a_store_that_is_missing_is_a_fleet_that_is_missing(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
+async def test_missing_bucket_of_the_fleet_raises_no_fleet(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
     for call, name in ((store.head(ADDRESS), "head_object"), (store.get(ADDRESS, tmp_path / "got"), "get_object")):
         s3.add_client_error(name, "404", http_status_code=404)
         s3.add_client_error("head_bucket", "404", http_status_code=404)
@@ -97,7 +95,7 @@ async def test_a_store_that_is_missing_is_a_fleet_that_is_missing(store: S3Store
             await call
 
 
-async def test_an_object_that_may_not_be_read_is_not_missing(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
+async def test_object_without_permission_is_access_denied(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
     s3.add_client_error("get_object", "AccessDenied", http_status_code=403)
     with pytest.raises(AccessDenied):
         await store.get(ADDRESS, tmp_path / "got")

@@ -1,4 +1,4 @@
-"""What SQS can answer and an emulator doesn't."""
+"""The queue's handling of responses that SQS can give and an emulator can't."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ DELIVERIES = [Delivery(f"id-{number}", f"handle-{number}", "1") for number in ra
 
 @pytest.fixture
 def queue(connection: Connection, sqs: Stubber) -> SqsQueue:
-    """Its address is asked for once: another question would find no answer."""
+    """Its URL is looked up once: a second look-up would have no stubbed response."""
     sqs.add_response("get_queue_url", {"QueueUrl": URL}, {"QueueName": "unit-worker"})
     return SqsQueue(connection, "unit-worker")
 
@@ -38,17 +38,17 @@ PARTLY = [
 ]
 
 
-async def test_a_delete_gives_each_entry_its_outcome(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_delete_returns_an_outcome_for_each_entry(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_response("delete_message_batch", {"Successful": [{"Id": "0"}], "Failed": PARTLY})
     assert await queue.delete(DELIVERIES) == [DONE, FAILED, GONE, GONE, GONE, GONE]
 
 
-async def test_a_visibility_change_gives_each_entry_its_outcome(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_set_visibility_returns_an_outcome_for_each_entry(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_response("change_message_visibility_batch", {"Successful": [{"Id": "0"}], "Failed": PARTLY})
     assert await queue.set_visibility(DELIVERIES, [60] * 6) == [DONE, FAILED, GONE, GONE, GONE, GONE]
 
 
-async def test_a_send_is_never_gone(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_send_never_returns_gone(queue: SqsQueue, sqs: Stubber) -> None:
     accepted = {"Id": "0", "MessageId": "m", "MD5OfMessageBody": "x"}
     sqs.add_response("send_message_batch", {"Successful": [accepted], "Failed": PARTLY})
     assert await queue.send([Outgoing("1")] * 6) == [DONE, *[FAILED] * 5]
@@ -63,7 +63,7 @@ async def test_entries_in_neither_list_are_failed(queue: SqsQueue, sqs: Stubber)
     ("wait", "visibility", "sent_wait", "sent_visibility"),
     [(0, 0, 0, 0), (0.2, 1.5, 1, 2), (20, 65, 20, 65), (25, 1e6, 20, 43_200)],
 )
-async def test_waits_are_whole_seconds_within_sqss_limits(
+async def test_waits_are_whole_seconds_within_the_limits_of_sqs(
     queue: SqsQueue, sqs: Stubber, wait: float, visibility: float, sent_wait: int, sent_visibility: int
 ) -> None:
     sqs.add_response(
@@ -97,7 +97,7 @@ async def test_visibility_is_rounded_up_for_each_entry(queue: SqsQueue, sqs: Stu
     assert await queue.set_visibility(DELIVERIES[:3], [-3, 30.01, 50_000]) == [DONE] * 3
 
 
-async def test_what_sqs_refuses_is_written_in_another_way(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_characters_that_sqs_refuses_are_escaped_or_replaced(queue: SqsQueue, sqs: Stubber) -> None:
     attributes = {"reason": {"DataType": "String", "StringValue": "bad \ufffd byte"}}
     sqs.add_response(
         "send_message_batch",
@@ -116,20 +116,20 @@ def accepted(count: int) -> dict[str, Any]:
     return {"Successful": entries, "Failed": []}
 
 
-async def test_a_batch_over_the_limit_travels_in_shares(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_batch_over_the_limit_is_sent_in_several_calls(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_response("send_message_batch", accepted(2))
     sqs.add_response("send_message_batch", accepted(1))
     assert await queue.send([Outgoing("1" * 500_000)] * 3) == [DONE] * 3
     sqs.assert_no_pending_responses()
 
 
-async def test_a_share_that_fails_leaves_the_outcome_of_the_one_before(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_failed_part_of_a_batch_keeps_the_outcomes_of_earlier_parts(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_response("send_message_batch", accepted(2))
     sqs.add_client_error("send_message_batch", "RequestThrottled", http_status_code=403)
     assert await queue.send([Outgoing("1" * 500_000)] * 3) == [DONE, DONE, FAILED]
 
 
-async def test_a_first_share_that_fails_is_a_call_that_failed(queue: SqsQueue, sqs: Stubber) -> None:
+async def test_failed_first_part_of_a_batch_raises(queue: SqsQueue, sqs: Stubber) -> None:
     sqs.add_client_error("send_message_batch", "RequestThrottled", http_status_code=403)
     with pytest.raises(Throttled):
         await queue.send([Outgoing("1" * 500_000)] * 3)
@@ -139,7 +139,7 @@ async def test_a_first_share_that_fails_is_a_call_that_failed(queue: SqsQueue, s
     ("code", "status", "expected"),
     [("OverLimit", 403, Throttled), ("InternalFailure", 500, Unavailable), ("AccessDenied", 403, AccessDenied)],
 )
-async def test_a_whole_call_that_fails_is_named(
+async def test_failed_call_raises_the_translated_error(
     queue: SqsQueue, sqs: Stubber, code: str, status: int, expected: type[CloudKonError]
 ) -> None:
     sqs.add_client_error("receive_message", code, http_status_code=status)
@@ -147,7 +147,7 @@ async def test_a_whole_call_that_fails_is_named(
         await queue.receive(10, 0, 60)
 
 
-async def test_an_answer_that_is_lost_is_unavailable(
+async def test_lost_response_raises_unavailable(
     connection: Connection, queue: SqsQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(**_: object) -> None:
@@ -158,7 +158,7 @@ async def test_an_answer_that_is_lost_is_unavailable(
         await queue.delete(DELIVERIES)
 
 
-def test_a_message_counts_for_what_the_queue_makes_of_it() -> None:
+def test_encoded_message_is_sent_without_further_escapes() -> None:
     instruction = "sleep \ufffe\uffff" + "é\t" * 10
     chunk = Chunk(ChunkKey("run", 0, 1), 0, (instruction,))
     body = encode_message(chunk)

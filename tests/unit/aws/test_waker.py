@@ -1,4 +1,4 @@
-"""A push to a fleet at zero, by answers that botocore's Stubber holds against AWS's own model."""
+"""Waking a fleet without workers, with responses that botocore's Stubber checks against AWS's own model."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from cloudkon.aws import Connection
 from cloudkon.aws.waker import EcsWaker
 
 DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
-OF_WORKER = {**DIMENSION, "ResourceId": "service/unit/worker"}
+WORKER_SERVICE = {**DIMENSION, "ResourceId": "service/unit/worker"}
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -31,22 +31,22 @@ def scaling(connection: Connection) -> Iterator[Stubber]:
         stubber.assert_no_pending_responses()
 
 
-def has(ecs: Stubber, **service: object) -> None:
+def stub_service(ecs: Stubber, **service: object) -> None:
     services = [{"serviceName": "worker", "status": "ACTIVE", **service}] if service else []
     ecs.add_response("describe_services", {"services": services}, {"cluster": "unit", "services": ["worker"]})
 
 
-def scales(scaling: Stubber, most: int, *, least: int = 0, suspended: bool = False) -> None:
-    target: dict[str, Any] = {**OF_WORKER, "MinCapacity": least, "MaxCapacity": most, "RoleARN": "r" * 20}
+def stub_scalable_target(scaling: Stubber, most: int, *, least: int = 0, suspended: bool = False) -> None:
+    target: dict[str, Any] = {**WORKER_SERVICE, "MinCapacity": least, "MaxCapacity": most, "RoleARN": "r" * 20}
     target |= {"CreationTime": WHEN, "SuspendedState": {"DynamicScalingOutSuspended": suspended}}
     wanted = {**DIMENSION, "ResourceIds": ["service/unit/worker"]}
     scaling.add_response("describe_scalable_targets", {"ScalableTargets": [target]}, wanted)
 
 
-def aims_at(scaling: Stubber, *targets: float) -> None:
+def stub_policies(scaling: Stubber, *targets: float) -> None:
     policies = [
         {
-            **OF_WORKER,
+            **WORKER_SERVICE,
             "PolicyARN": "arn",
             "PolicyName": "backlog",
             "PolicyType": "TargetTrackingScaling",
@@ -55,14 +55,14 @@ def aims_at(scaling: Stubber, *targets: float) -> None:
         }
         for target in targets
     ]
-    scaling.add_response("describe_scaling_policies", {"ScalingPolicies": policies}, OF_WORKER)
+    scaling.add_response("describe_scaling_policies", {"ScalingPolicies": policies}, WORKER_SERVICE)
 
 
 @pytest.mark.parametrize(
     ("chunks", "least", "targets", "wanted"),
     [(1, 0, (100,), 1), (1000, 0, (100,), 10), (1_000_000, 0, (100,), 64), (1, 3, (100,), 3), (1000, 0, (), 1)],
 )
-async def test_a_pool_at_zero_gets_the_workers_that_its_own_scaling_would_give_it(
+async def test_pool_at_zero_gets_as_many_workers_as_its_scaling_policy_would_start(
     connection: Connection,
     ecs: Stubber,
     scaling: Stubber,
@@ -71,33 +71,33 @@ async def test_a_pool_at_zero_gets_the_workers_that_its_own_scaling_would_give_i
     targets: tuple[float, ...],
     wanted: int,
 ) -> None:
-    has(ecs, desiredCount=0)
-    scales(scaling, 64, least=least)
-    aims_at(scaling, *targets)
+    stub_service(ecs, desiredCount=0)
+    stub_scalable_target(scaling, 64, least=least)
+    stub_policies(scaling, *targets)
     ecs.add_response("update_service", {}, {"cluster": "unit", "service": "worker", "desiredCount": wanted})
     assert await EcsWaker(connection).wake({"worker": chunks}) == (
         f"pool worker was at zero: {wanted} workers are being started",
     )
 
 
-async def test_a_pool_with_workers_is_left_alone(connection: Connection, ecs: Stubber, scaling: Stubber) -> None:
-    has(ecs, desiredCount=2)
+async def test_pool_with_workers_is_not_changed(connection: Connection, ecs: Stubber, scaling: Stubber) -> None:
+    stub_service(ecs, desiredCount=2)
     assert await EcsWaker(connection).wake({"worker": 5, "animoto": 0}) == ()
 
 
-async def test_a_count_set_by_hand_is_left_alone_and_told(
+async def test_count_set_by_hand_is_not_changed_but_reported(
     connection: Connection, ecs: Stubber, scaling: Stubber
 ) -> None:
-    has(ecs, desiredCount=0)
-    scales(scaling, 64, suspended=True)
-    (said,) = await EcsWaker(connection).wake({"worker": 5})
-    assert "python -m fleet scale 1 --pool worker" in said
+    stub_service(ecs, desiredCount=0)
+    stub_scalable_target(scaling, 64, suspended=True)
+    (sentence,) = await EcsWaker(connection).wake({"worker": 5})
+    assert "python -m fleet scale 1 --pool worker" in sentence
 
 
-async def test_a_fleet_that_is_not_up_is_told_and_never_fails_the_push(
+async def test_missing_fleet_is_reported_and_never_fails_the_push(
     connection: Connection, ecs: Stubber, scaling: Stubber
 ) -> None:
-    has(ecs)
+    stub_service(ecs)
     ecs.add_client_error("describe_services", "AccessDeniedException", "not you")
     waker = EcsWaker(connection)
     assert "python -m fleet up" in (await waker.wake({"worker": 5}))[0]

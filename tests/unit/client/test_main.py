@@ -39,7 +39,7 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
         (["push", "good.txt", "--run", "x"], "no local fleet is up here"),
         (["generate", "3", "sleep", "-5"], "sleep -5: the milliseconds must be 0 to"),
         (["generate", "3", "sleep", "soon"], "'soon' is not a number of milliseconds"),
-        (["generate", "3", "slep", "5"], "instruction 'slep': no handler takes it. Known: sleep"),
+        (["generate", "3", "slep", "5"], "instruction 'slep': no handler accepts it. Known: sleep"),
         (["generate", "-3", "sleep", "5"], "COUNT -3: it must be at least 1"),
         (["check"], "no local fleet is up here"),
         (["results", "3a4f0c1b2c3"], "no local fleet is up here"),

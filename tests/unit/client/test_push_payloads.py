@@ -14,7 +14,7 @@ from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, PayloadRef
 from cloudkon.ports import Services
 from cloudkon.wire.message import MESSAGE_LIMIT, decode_message
-from cloudkon.wire.payload import read_message, unpack
+from cloudkon.wire.payload import decode_payload, read_message
 from tests.unit.client.commands import Client
 
 LARGE = "weigh " + "é" * 700_000
@@ -43,7 +43,7 @@ async def test_only_what_is_too_large_goes_through_the_store(
     assert (len(large), large.size > MESSAGE_LIMIT) == (1, True)
     assert await stored(services) == [f"payloads/worker/{run}/1.json"] == [large.object_key]
     await services.store.get(services.store.address(large.object_key), path := tmp_path / "payload")
-    assert unpack(large, path.read_bytes()).instructions == (LARGE,)
+    assert decode_payload(large, path.read_bytes()).instructions == (LARGE,)
     with pytest.raises(NewerVersion):
         decode_message(bodies[1])
 

@@ -26,7 +26,7 @@ from cloudkon.model import (
     TaskId,
     TaskState,
 )
-from cloudkon.ports import Insert, OutlinePage, Services
+from cloudkon.ports import Insert, Services, SummaryPage
 from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import encode_report
 from tests.support.client_doubles import record_results, succeeded
@@ -212,7 +212,7 @@ class AwayLedger(MemoryLedger):
         super().__init__()
         self.back_at = back_at
 
-    async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+    async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
         if trio.current_time() < self.back_at:
             raise Unavailable("connection refused")
         return await super().summaries(run, shard, first)
@@ -222,7 +222,7 @@ async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: t
     class SlowLedger(MemoryLedger):
         pages = 0
 
-        async def summaries(self, run: Run, shard: int, first: int = 0) -> OutlinePage:
+        async def summaries(self, run: Run, shard: int, first: int = 0) -> SummaryPage:
             self.pages += 1
             await trio.sleep(1)
             return await super().summaries(run, shard, first)

@@ -86,6 +86,6 @@ def test_a_workload_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_an_instruction_that_nobody_could_run_is_not_generated() -> None:
-    with pytest.raises(InvalidInstruction, match="no handler takes it"):
+    with pytest.raises(InvalidInstruction, match="no handler accepts it"):
         repeat_instruction(3, "slep 10", ())
     assert list(repeat_instruction(2, "render 10", ("render",))) == ["render 10", "render 10"]

@@ -17,7 +17,7 @@ from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import POOLS, WORKER, ChunkKey, Outgoing, Priority, Run, TaskState
 from cloudkon.ports import BATCH
-from cloudkon.protocol.driver import batched
+from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.fields import read_object
 from cloudkon.wire.message import INSTRUCTION_LIMIT, MESSAGE_LIMIT, MOST_TASKS, decode_message, encode_message

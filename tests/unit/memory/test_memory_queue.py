@@ -1,4 +1,4 @@
-"""What the queue in memory promises beyond the contract: exact times and bounded memory."""
+"""Promises of the queue in memory beyond the contract: exact times and bounded memory."""
 
 import trio
 import trio.testing
@@ -7,7 +7,7 @@ from cloudkon.memory import MemoryQueue
 from cloudkon.model import Outgoing
 
 
-async def test_a_delivery_comes_back_exactly_when_its_time_is_over(autojump_clock: trio.testing.MockClock) -> None:
+async def test_delivery_comes_back_exactly_when_its_visibility_ends(autojump_clock: trio.testing.MockClock) -> None:
     queue = MemoryQueue()
     await queue.send([Outgoing("1")])
     began = trio.current_time()
@@ -17,7 +17,7 @@ async def test_a_delivery_comes_back_exactly_when_its_time_is_over(autojump_cloc
     assert again.receives == 2
 
 
-async def test_a_poll_notices_that_another_delivery_is_now_the_first_to_come_back(
+async def test_waiting_receive_notices_a_shortened_visibility(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     queue = MemoryQueue()
@@ -37,7 +37,7 @@ async def test_a_poll_notices_that_another_delivery_is_now_the_first_to_come_bac
     assert came_back_at == [shortened_at + 3]
 
 
-async def test_one_send_serves_all_who_wait(autojump_clock: trio.testing.MockClock) -> None:
+async def test_one_send_wakes_all_waiting_receives(autojump_clock: trio.testing.MockClock) -> None:
     queue = MemoryQueue()
     received: list[str] = []
 
@@ -52,7 +52,7 @@ async def test_one_send_serves_all_who_wait(autojump_clock: trio.testing.MockClo
     assert sorted(received) == list("01234")
 
 
-async def test_keeps_the_order_of_arrival() -> None:
+async def test_messages_are_received_in_the_order_of_arrival() -> None:
     queue = MemoryQueue()
     await queue.send([Outgoing(str(number)) for number in range(5)])
     (first,) = await queue.receive(1, 0, 60)
@@ -60,7 +60,7 @@ async def test_keeps_the_order_of_arrival() -> None:
     assert [one.body for one in await queue.receive(10, 0, 60)] == ["1", "2", "3", "4", "0"]
 
 
-async def test_memory_does_not_grow_with_what_passed_through() -> None:
+async def test_memory_does_not_grow_with_the_messages_that_passed_through() -> None:
     queue = MemoryQueue()
     for _ in range(3000):
         await queue.send([Outgoing("1")] * 2)

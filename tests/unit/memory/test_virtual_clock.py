@@ -1,11 +1,11 @@
-"""Virtual time: what sleeps ends in its order and at its time, and takes none of ours."""
+"""Virtual time: sleeping tasks wake in order and on time, without real waiting."""
 
 import trio
 
 from cloudkon.memory.virtual_clock import EPOCH, JumpingClock, VirtualClock
 
 
-def test_sleepers_wake_in_their_order_and_at_their_time() -> None:
+def test_sleeping_tasks_wake_in_order_and_on_time() -> None:
     woken: list[tuple[float, float]] = []
 
     async def sleep(seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""A model of the fleet small enough to search exhaustively: the real protocol machines, and a world that is unkind.
+"""Models a fleet that is small enough to search exhaustively: the real state machines, in a world full of faults.
 
-Workers receive, claim, run, renew, complete, release, publish and delete; the ledger's answers are lost before or
-after the effect, or the effect comes late; messages have copies and become visible early; workers die at any step;
+Workers receive, claim, run, renew, complete, release, publish and delete. The ledger's responses are lost before or
+after the effect, or the effect comes late. Messages have copies and become visible early. Workers die at any step, and
 runs are cancelled. Each interleaving of these, up to a number of faults and of ticks, is one path.
 """
 
@@ -28,19 +28,17 @@ from cloudkon.protocol import (
 )
 
 TICK = 1000
-"""Milliseconds; the model's time goes by ticks."""
-
-
+"""Milliseconds of one tick. The model's time goes by ticks."""
 ALL_KINDS = frozenset({"death", "early", "stop", "lost answer", "throttle", "late", "slow", "pause"})
-"""The kinds of faults: a search for the need of one rule is quicker with only those that show it."""
+"""The kinds of faults. A search that shows why one rule is needed is faster with only the kinds that show it."""
 
 
 class Broken(AssertionError):
-    """A promise does not hold in a state that can be reached."""
+    """A promise is broken in a reachable state."""
 
 
 class Message(NamedTuple):
-    """One copy of a chunk's message: who has the newest handle, whether others can see it, whether it is gone."""
+    """One copy of a chunk's message: the worker with the newest handle, and whether it is visible or deleted."""
 
     holder: int = -1
     visible: bool = True
@@ -48,18 +46,18 @@ class Message(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a worker does with one delivery. ``asked`` is a call under way: the ask, and when it was made."""
+    """What a worker does with one delivery. ``call`` is a running call: the request, and when it was sent."""
 
     stage: str
     message: int
     machine: Any = None
     claim: Claim | None = None
-    asked: tuple[Any, Instant] | None = None
+    call: tuple[Any, Instant] | None = None
     record: ChunkRecord | None = None
 
 
-class Shelf(NamedTuple):
-    """One chunk as the services see it; ``late`` are writes whose callers gave up, and which may still land."""
+class ChunkWorld(NamedTuple):
+    """One chunk as the services see it. ``late`` has writes whose callers gave up, and which may still take effect."""
 
     record: ChunkRecord | None
     messages: tuple[Message, ...]
@@ -68,25 +66,29 @@ class Shelf(NamedTuple):
 
 
 class World(NamedTuple):
-    """A state: ``jobs[worker][chunk]``; ``claims`` counts the tokens of a worker that it may have written."""
+    """One state of the model.
+
+    ``jobs`` is indexed by worker and chunk, ``restarts`` counts the deaths of each worker, and ``claims`` counts the
+    tokens that each worker may have written.
+    """
 
     now: int
-    shelves: tuple[Shelf, ...]
+    chunks: tuple[ChunkWorld, ...]
     jobs: tuple[tuple[Job | None, ...], ...]
-    lives: tuple[int, ...]
+    restarts: tuple[int, ...]
     claims: tuple[int, ...]
     cancelled: bool
     faults: int
 
-    def with_shelf(self, chunk: int, **changes: Any) -> "World":  # noqa: ANN401  (any of its fields)
-        shelves = list(self.shelves)
-        shelves[chunk] = shelves[chunk]._replace(**changes)
-        return self._replace(shelves=tuple(shelves))
+    def with_chunk(self, chunk: int, **changes: Any) -> "World":  # noqa: ANN401  (any of its fields)
+        chunks = list(self.chunks)
+        chunks[chunk] = chunks[chunk]._replace(**changes)
+        return self._replace(chunks=tuple(chunks))
 
     def with_message(self, chunk: int, copy: int, **changes: Any) -> "World":  # noqa: ANN401  (any of its fields)
-        messages = list(self.shelves[chunk].messages)
+        messages = list(self.chunks[chunk].messages)
         messages[copy] = messages[copy]._replace(**changes)
-        return self.with_shelf(chunk, messages=tuple(messages))
+        return self.with_chunk(chunk, messages=tuple(messages))
 
     def with_job(self, worker: int, chunk: int, job: Job | None) -> "World":
         jobs = [list(row) for row in self.jobs]
@@ -99,7 +101,7 @@ class World(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """The size of a search, and the rules that are dropped in it, if any. Times are in ticks."""
+    """The size of a search, and the rules that are dropped in it. Times are in ticks."""
 
     workers: int = 2
     copies: tuple[int, ...] = (2,)
@@ -113,7 +115,7 @@ class Model:
     dropped: frozenset[str] = frozenset()
 
     def may(self, kind: str, world: World) -> bool:
-        """Whether a fault of that kind may happen now."""
+        """Whether a fault of that kind can happen now."""
         return world.faults > 0 and kind in self.kinds
 
     @property
@@ -121,31 +123,31 @@ class Model:
         return Terms(self.lease * TICK, self.margin * TICK)
 
     def start(self) -> World:
-        shelves = tuple(Shelf(None, (Message(),) * copies) for copies in self.copies)
+        chunks = tuple(ChunkWorld(None, (Message(),) * copies) for copies in self.copies)
         rows = ((None,) * len(self.copies),) * self.workers
         zeros = (0,) * self.workers
-        return World(0, shelves, rows, zeros, zeros, cancelled=False, faults=self.faults)
+        return World(0, chunks, rows, zeros, zeros, cancelled=False, faults=self.faults)
 
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
-        """Every next state, with what happens on the way to it."""
+        """Iterate over all next states, each with a description of the step."""
         if world.now < self.ticks:
             yield "tick", self._tick(world)
             if self.may("pause", world):
                 yield "tick, while workers are paused", world._replace(now=world.now + 1).after_fault()
         if self.cancels and not world.cancelled:
             yield "cancel", world._replace(cancelled=True)
-        for chunk, shelf in enumerate(world.shelves):
-            yield from self._messages(world, chunk, shelf)
-            for place, (kind, write) in enumerate(shelf.late):
-                late = shelf.late[:place] + shelf.late[place + 1 :]
-                yield f"late {kind} lands", self._write(world.with_shelf(chunk, late=late), chunk, kind, write)[0]
+        for chunk, state in enumerate(world.chunks):
+            yield from self._messages(world, chunk, state)
+            for place, (kind, write) in enumerate(state.late):
+                late = state.late[:place] + state.late[place + 1 :]
+                yield f"late {kind} lands", self._write(world.with_chunk(chunk, late=late), chunk, kind, write)[0]
         for worker in range(self.workers):
             yield from self._worker(world, worker)
 
     # -- time and the queue ----------------------------------------------------------------------------------------
 
     def _tick(self, world: World) -> World:
-        """Time goes by; workers kill what they can't trust to be theirs any more."""
+        """Time passes. Workers stop work whose lease they can't rely on any more."""
         world = world._replace(now=world.now + 1)
         for worker, row in enumerate(world.jobs):
             for chunk, job in enumerate(row):
@@ -159,12 +161,12 @@ class Model:
         return world.now >= job.claim.trusted_until
 
     def _abandon(self, world: World, worker: int) -> World:
-        """A worker killed its own work in time; a late renewal may keep its lease up: for others it is as dead."""
-        return world._replace(lives=tuple(n + (w == worker) for w, n in enumerate(world.lives)))
+        """A worker stopped its own work. A late renewal may extend its lease, so others see it as dead."""
+        return world._replace(restarts=tuple(n + (w == worker) for w, n in enumerate(world.restarts)))
 
-    def _messages(self, world: World, chunk: int, shelf: Shelf) -> Iterator[tuple[str, World]]:
-        """A message becomes visible again: in its time where nobody works on it, as a fault where somebody does."""
-        for copy, message in enumerate(shelf.messages):
+    def _messages(self, world: World, chunk: int, state: ChunkWorld) -> Iterator[tuple[str, World]]:
+        """A message becomes visible again: normally if no worker holds it, as a fault if one does."""
+        for copy, message in enumerate(state.messages):
             if message.visible or message.deleted:
                 continue
             job = world.jobs[message.holder][chunk]
@@ -176,10 +178,10 @@ class Model:
                 yield f"c{chunk} m{copy} is back early", world.with_message(chunk, copy, visible=True).after_fault()
 
     def _receive(self, world: World, worker: int, chunk: int) -> Iterator[tuple[str, World]]:
-        for copy, message in enumerate(world.shelves[chunk].messages):
+        for copy, message in enumerate(world.chunks[chunk].messages):
             if message.visible and not message.deleted:
                 number = world.claims[worker]
-                token = f"w{worker}.{world.lives[worker]}.{number}"
+                token = f"w{worker}.{world.restarts[worker]}.{number}"
                 machine = Claiming(ChunkKey("r", chunk, 1), 1, token, self.terms)
                 job = Job("claiming", copy, machine)
                 after = world.with_message(chunk, copy, visible=False, holder=worker)
@@ -198,38 +200,38 @@ class Model:
                     yield f"w{worker} c{chunk} {what}", after
 
     def _die(self, world: World, worker: int) -> World:
-        """All its jobs are gone; calls under way may still land. Another process takes its place."""
+        """A worker dies with all its jobs. Its running calls may still take effect. A new process replaces it."""
         for chunk, job in enumerate(world.jobs[worker]):
             if job:
                 world = self._drop_call(world, chunk, job).with_job(worker, chunk, None)
         return self._abandon(world, worker).after_fault()
 
     def _drop_call(self, world: World, chunk: int, job: Job) -> World:
-        """Nobody waits for the call any more: it lands late, or never; one late write at a time is enough to search."""
-        if job.asked and not isinstance(job.asked[0], Read) and not world.shelves[chunk].late:
-            return world.with_shelf(chunk, late=((job.stage, job.asked[0]),))
+        """The caller gives up: the write takes effect late, or never. One late write at a time is enough to search."""
+        if job.call and not isinstance(job.call[0], Read) and not world.chunks[chunk].late:
+            return world.with_chunk(chunk, late=((job.stage, job.call[0]),))
         return world
 
     def _job(self, world: World, worker: int, chunk: int, job: Job) -> Iterator[tuple[str, World]]:
-        if job.asked:
-            yield from self._answers(world, worker, chunk, job)
+        if job.call:
+            yield from self._outcomes(world, worker, chunk, job)
             if job.claim and job.stage == "renewing":
-                # The slots don't wait for the heartbeat's answer.
+                # The slots don't wait for the response to the heartbeat.
                 late = self._drop_call(world, chunk, job)
-                yield from self._running(late, worker, chunk, job._replace(asked=None, machine=None))
+                yield from self._running(late, worker, chunk, job._replace(call=None, machine=None))
         elif job.machine:
             now = Instant((world.now + self.skew[worker]) * TICK, float(world.now))
-            asking = job._replace(asked=(job.machine.ask(now), now))
-            yield from self._answers(world, worker, chunk, asking)
+            calling = job._replace(call=(job.machine.ask(now), now))
+            yield from self._outcomes(world, worker, chunk, calling)
             if self.may("slow", world):
-                # Only across a tick does it matter that asking and landing are two steps.
-                yield f"asks slowly ({job.stage})", world.with_job(worker, chunk, asking).after_fault()
+                # Sending and taking effect as two steps matters only if a tick is between them.
+                yield f"calls slowly ({job.stage})", world.with_job(worker, chunk, calling).after_fault()
         elif job.stage == "running":
             yield from self._running(world, worker, chunk, job)
         elif job.stage == "publishing":
             assert job.record
-            shelf = world.shelves[chunk]
-            after = world.with_shelf(chunk, published=shelf.published | {job.record.progress.results})
+            state = world.chunks[chunk]
+            after = world.with_chunk(chunk, published=state.published | {job.record.progress.results})
             stage = "completing" if "publish after complete" in self.dropped and job.claim else "deleting"
             again = job.claim if stage == "completing" else None
             machine = Completing(again, job.record.progress, self.terms) if again else None
@@ -242,17 +244,17 @@ class Model:
 
     def _delete(self, world: World, worker: int, chunk: int, job: Job) -> World:
         """Only the newest handle counts."""
-        message = world.shelves[chunk].messages[job.message]
+        message = world.chunks[chunk].messages[job.message]
         return world.with_message(chunk, job.message, deleted=True) if message.holder == worker else world
 
     def _give_back(self, world: World, worker: int, chunk: int, job: Job) -> World:
-        message = world.shelves[chunk].messages[job.message]
+        message = world.chunks[chunk].messages[job.message]
         return world.with_message(chunk, job.message, visible=True) if message.holder == worker else world
 
     def _running(self, world: World, worker: int, chunk: int, job: Job) -> Iterator[tuple[str, World]]:
         assert job.claim
         claim = job.claim
-        message = world.shelves[chunk].messages[job.message]
+        message = world.chunks[chunk].messages[job.message]
         if "carry on under the lease" in self.dropped and message.holder != worker:
             yield "stops at its stale handle", world.with_job(worker, chunk, None)
             return
@@ -280,38 +282,38 @@ class Model:
             released = job._replace(stage="releasing", machine=machine_r)
             yield "is told to stop", world.with_job(worker, chunk, released).after_fault()
 
-    def _answers(self, world: World, worker: int, chunk: int, job: Job) -> Iterator[tuple[str, World]]:
-        """What may become of a call under way."""
-        assert job.asked
-        ask = job.asked[0]
-        if isinstance(ask, Read):
-            yield "reads", self._told(world, worker, chunk, job, world.shelves[chunk].record)
+    def _outcomes(self, world: World, worker: int, chunk: int, job: Job) -> Iterator[tuple[str, World]]:
+        """The possible outcomes of a running call."""
+        assert job.call
+        request = job.call[0]
+        if isinstance(request, Read):
+            yield "reads", self._respond(world, worker, chunk, job, world.chunks[chunk].record)
             return
-        landed, outcome = self._write(world, chunk, job.stage, ask)
-        yield f"{job.stage}: {outcome.value}", self._told(landed, worker, chunk, job, outcome)
+        landed, outcome = self._write(world, chunk, job.stage, request)
+        yield f"{job.stage}: {outcome.value}", self._respond(landed, worker, chunk, job, outcome)
         failed = WriteOutcome.FAILED
         if outcome is WriteOutcome.WRITTEN and self.may("lost answer", world):
-            yield f"{job.stage}: done, answer lost", self._told(landed, worker, chunk, job, failed).after_fault()
+            yield f"{job.stage}: done, answer lost", self._respond(landed, worker, chunk, job, failed).after_fault()
         if self.may("throttle", world):
-            yield f"{job.stage}: throttled", self._told(world, worker, chunk, job, failed).after_fault()
+            yield f"{job.stage}: throttled", self._respond(world, worker, chunk, job, failed).after_fault()
         late = self._drop_call(world, chunk, job)
         if self.may("late", world):
-            yield f"{job.stage}: will land late", self._told(late, worker, chunk, job, failed).after_fault()
+            yield f"{job.stage}: will land late", self._respond(late, worker, chunk, job, failed).after_fault()
         if job.claim and job.stage == "completing" and self.may("stop", world):
-            # Shutdown's end comes while a completion's answer is out: the chunk is released all the same.
+            # The shutdown ends while the response to a completion is missing: the chunk is released all the same.
             machine = Releasing(job.claim, job.claim.record.progress, self.terms)
-            given_up = job._replace(stage="releasing", machine=machine, asked=None)
+            given_up = job._replace(stage="releasing", machine=machine, call=None)
             yield "is told to stop while completing", late.with_job(worker, chunk, given_up).after_fault()
 
-    def _told(
+    def _respond(
         self, world: World, worker: int, chunk: int, job: Job, answer: WriteOutcome | ChunkRecord | None
     ) -> World:
-        assert job.asked
-        verdict = job.machine.on_response(*job.asked, answer)
+        assert job.call
+        verdict = job.machine.on_response(*job.call, answer)
         if job.stage == "claiming" and answer in (WriteOutcome.WRITTEN, WriteOutcome.FAILED):
             claims = tuple(n + (w == worker) for w, n in enumerate(world.claims))
             world = world._replace(claims=claims)
-        job = job._replace(asked=None)
+        job = job._replace(call=None)
         after: Job | None
         if isinstance(verdict, Claimed | Renewed):
             if verdict.claim.trusted_until <= world.now and "own clock" not in self.dropped:
@@ -334,7 +336,7 @@ class Model:
     # -- the ledger ------------------------------------------------------------------------------------------------
 
     def _write(self, world: World, chunk: int, stage: str, write: Write) -> tuple[World, WriteOutcome]:
-        found = world.shelves[chunk].record
+        found = world.chunks[chunk].record
         if not self._admits(stage, write, found):
             return world, WriteOutcome.REFUSED
         if found and found.state is ChunkState.DONE and found.progress.results != write.record.progress.results:
@@ -343,11 +345,11 @@ class Model:
         if found and not mine:
             raise Broken(f"promise 3: {stage} of {write.record.owner} wrote over {found.owner}")
         if stage == "releasing" and found and isinstance(write, Update) and found.owner != write.owner:
-            raise Broken("promise 3: a release gave away somebody else's claim")
-        return world.with_shelf(chunk, record=write.record), WriteOutcome.WRITTEN
+            raise Broken("promise 3: a release released another worker's claim")
+        return world.with_chunk(chunk, record=write.record), WriteOutcome.WRITTEN
 
     def _admits(self, stage: str, write: Write, found: ChunkRecord | None) -> bool:
-        """Whether a conditional write takes effect; a dropped rule makes its condition laxer."""
+        """Whether a conditional write takes effect. A dropped rule weakens its condition."""
         if isinstance(write, Insert):
             return found is None
         if found is None:

@@ -1,4 +1,4 @@
-"""The registrar: batches of 25, reads apart from writes, and backing off while the ledger fails."""
+"""The driver of the state machines: batches of 25, separate reads and writes, backoff while the ledger fails."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkRecord
 from cloudkon.ports import Write, WriteOutcome
 from cloudkon.protocol import Claimed, Claiming, Done, Held, LedgerDriver, StateMachine, Terms
-from cloudkon.protocol.driver import BELIEVED, LONGEST_BACKOFF
+from cloudkon.protocol.driver import BACKOFF, FAILURE_SECONDS
 
 TERMS = Terms(lease=60_000, margin=5_000)
 Verdicts = dict[ChunkKey, Claimed | Held | Done]
@@ -28,7 +28,7 @@ class Clock:
 
 
 class WatchedLedger(MemoryLedger):
-    """Notes when it is called and with how many; goes wrong for as long as ``fault`` gives an error or an outcome."""
+    """Records the time and the size of each call. ``fault`` returns an error, an outcome, or ``None`` for no fault."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,25 +73,25 @@ async def run(
 ) -> tuple[Verdicts, list[ChunkKey]]:
     verdicts: Verdicts = {}
 
-    def each(verdict: Claimed | Held | Done) -> None:
+    def on_verdict(verdict: Claimed | Held | Done) -> None:
         assert verdict.key not in verdicts
         verdicts[verdict.key] = verdict
 
-    unsettled = await driver.run(machines, each, until)
-    return verdicts, unsettled
+    pending = await driver.run(machines, on_verdict, until)
+    return verdicts, pending
 
 
-async def test_sixty_claims_go_in_three_calls_side_by_side(
+async def test_sixty_claims_take_three_concurrent_calls(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
-    verdicts, unsettled = await run(driver, claims(60))
-    assert not unsettled
+    verdicts, pending = await run(driver, claims(60))
+    assert not pending
     assert len(verdicts) == 60
     assert sorted(ledger.writes) == [(0.0, 10), (0.0, 25), (0.0, 25)]
     assert not ledger.reads
 
 
-async def test_only_what_was_refused_is_looked_at(
+async def test_only_refused_claims_are_read(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     await run(driver, claims(3, "theirs"))
@@ -100,7 +100,7 @@ async def test_only_what_was_refused_is_looked_at(
     assert [count for _, count in ledger.reads] == [3]
 
 
-async def test_a_part_that_fails_is_asked_again_and_the_rest_is_not(
+async def test_only_failed_requests_of_a_batch_are_repeated(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda position: WriteOutcome.FAILED if position < 2 and len(ledger.writes) == 1 else None
@@ -111,29 +111,29 @@ async def test_a_part_that_fails_is_asked_again_and_the_rest_is_not(
 
 
 @pytest.mark.parametrize("fault", [Unavailable("no answer"), AccessDenied("no more")])
-async def test_while_all_fails_it_asks_ever_more_rarely_and_says_so(
+async def test_driver_backs_off_and_reports_failing_while_all_calls_fail(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock, fault: Exception
 ) -> None:
     ledger.fault = lambda _: fault
-    verdicts, unsettled = await run(driver, claims(3), until=120.0)
+    verdicts, pending = await run(driver, claims(3), until=120.0)
     assert not verdicts
-    assert len(unsettled) == 3
+    assert len(pending) == 3
     assert driver.failing
-    assert 120 / LONGEST_BACKOFF < len(ledger.writes) < 120
-    assert trio.current_time() < 120 + LONGEST_BACKOFF + 1
+    assert 120 / BACKOFF.most < len(ledger.writes) < 120
+    assert trio.current_time() < 120 + BACKOFF.most + 1
 
 
-async def test_a_failure_is_believed_for_a_while_only(
+async def test_failing_lapses_after_a_while(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda _: Unavailable("no answer")
     await run(driver, claims(1), until=1.0)
     assert driver.failing
-    await trio.sleep(BELIEVED + 0.1)
+    await trio.sleep(FAILURE_SECONDS + 0.1)
     assert not driver.failing
 
 
-async def test_a_success_ends_it_at_once(
+async def test_failing_ends_at_the_first_success(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda _: Unavailable("no answer")
@@ -143,18 +143,16 @@ async def test_a_success_ends_it_at_once(
     assert not driver.failing
 
 
-async def test_a_read_that_fails_is_asked_again(
-    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
-) -> None:
+async def test_failed_read_is_repeated(driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock) -> None:
     await run(driver, claims(2, "theirs"))
     ledger.fault = lambda _: Unavailable("no answer") if len(ledger.reads) in (1, 2) else None
-    verdicts, unsettled = await run(driver, claims(2))
+    verdicts, pending = await run(driver, claims(2))
     assert {type(verdict) for verdict in verdicts.values()} == {Held}
-    assert not unsettled
+    assert not pending
     assert len(ledger.reads) == 3
 
 
-async def test_verdicts_come_as_soon_as_they_are_there(
+async def test_verdicts_are_reported_as_soon_as_they_are_known(
     driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
 ) -> None:
     ledger.fault = lambda position: WriteOutcome.FAILED if position == 0 and trio.current_time() < 60 else None

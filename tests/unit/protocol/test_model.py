@@ -1,4 +1,4 @@
-"""Every promise holds in every state that can be reached, and each rule is needed: without it, one is broken."""
+"""Every promise holds in every reachable state, and every rule is needed: without it, a promise breaks."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ LATE = frozenset({"late"})
 SOUND = {
     "two copies of a message": (Model(copies=(2,), ticks=2, faults=1, kinds=CRASHES), None),
     "two faults": (Model(copies=(1,), ticks=2, faults=2), None),
-    "long enough to steal and to settle": (Model(copies=(1,), ticks=6, faults=1), 1),
+    "long enough to steal and to finish": (Model(copies=(1,), ticks=6, faults=1), 1),
     "clocks that differ by the margin": (Model(copies=(1,), lease=2, margin=1, skew=(0, 1), ticks=5, faults=1), None),
     "clocks that differ the other way": (Model(copies=(1,), lease=2, margin=1, skew=(1, 0), ticks=5, faults=1), None),
     "slow calls and paused workers": (Model(copies=(1,), lease=2, ticks=3, faults=2, kinds=SLOW), None),
@@ -24,8 +24,8 @@ SOUND = {
     "a cancelled run": (Model(copies=(1,), ticks=3, faults=1, cancels=True), None),
 }
 
-# Each with the smallest search that shows what the rules are for. Some rules cover for one another, and a promise
-# breaks only without both: the lease end as read for owner and attempt as read, and the other way round for renewals.
+# Each has the smallest search that shows why its rules are needed. Some rules replace each other, and a promise breaks
+# only without both: when claiming and when renewing, the lease end and the pair of owner and attempt do.
 NEEDED = {
     ("claiming: state",): (Model(copies=(2,), ticks=3, faults=1, kinds=SLOW), "promise 2"),
     ("claiming: lease end",): (Model(copies=(1,), lease=3, ticks=5, faults=2, kinds=SLOW), "promise 3"),
@@ -53,11 +53,11 @@ def test_promises_hold_in_every_reachable_state(name: str) -> None:
     model, settled_by = SOUND[name]
     found = search(model, settled_by=settled_by)
     assert not found.broken, f"{found.broken} after: {' → '.join(found.path)}"
-    assert found.states > 1000, "a search that reaches next to nothing shows nothing"
+    assert found.states > 1000, "a search with few states shows nothing"
 
 
 @pytest.mark.parametrize("rules", NEEDED, ids=" and ".join)
-def test_without_this_rule_a_promise_breaks(rules: tuple[str, ...]) -> None:
+def test_dropping_a_rule_breaks_a_promise(rules: tuple[str, ...]) -> None:
     model, promise = NEEDED[rules]
     found = search(replace(model, dropped=frozenset(rules)))
     assert found.broken.startswith(promise), f"nothing broke in {found.states:,} states"

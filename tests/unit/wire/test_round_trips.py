@@ -1,4 +1,4 @@
-"""What is written in one program is read in another: every format gives back what was put into it."""
+"""Every wire format decodes to the value that was encoded."""
 
 import json
 import zlib
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, Progress, Result, TaskId, TaskState
 from cloudkon.wire.message import MOST_TASKS, decode_message, encode_message, message_size
-from cloudkon.wire.progress import decode_progress, encode_progress, outline_progress
+from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
 from cloudkon.wire.report import decode_report, encode_report
 
 RUN = "3a4f0c1b2c3"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NUMBERS = st.integers(min_value=0, max_value=2**40)
 COUNTS = st.dictionaries(NUMBERS, st.integers(min_value=1, max_value=1000), max_size=4)
-# Times travel as tenths of a millisecond.
+# Times are rounded to a tenth of a millisecond.
 TIMES = st.integers(min_value=0, max_value=10**14).map(lambda tenths: round(tenths / 10_000, 4))
 
 
@@ -49,20 +49,20 @@ PROGRESSES = st.builds(
 
 
 @given(PROGRESSES)
-def test_progress(progress: Progress) -> None:
+def test_progress_round_trips(progress: Progress) -> None:
     assert decode_progress(RUN, encode_progress(progress)) == progress
 
 
 @given(PROGRESSES)
-def test_packed_progress_is_zlib_whatever_its_size(progress: Progress) -> None:
+def test_packed_progress_is_zlib_at_every_size(progress: Progress) -> None:
     some = Progress(results=progress.results * 20)
     for one in (Progress(), progress, some):
         assert json.loads(zlib.decompress(encode_progress(one)))["v"] == 1
 
 
 @given(PROGRESSES)
-def test_the_outline_of_progress_counts_what_is_in_it(progress: Progress) -> None:
-    states, first, last, busy = outline_progress(RUN, encode_progress(progress))
+def test_summary_of_packed_progress_equals_its_results(progress: Progress) -> None:
+    states, first, last, busy = summarise_progress(RUN, encode_progress(progress))
     assert all(states[state] == progress.count(state) for state in TaskState)
     started = [result for result in progress.results if result.started]
     assert first == min((one.started for one in started), default=0.0)
@@ -71,14 +71,16 @@ def test_the_outline_of_progress_counts_what_is_in_it(progress: Progress) -> Non
 
 
 @given(st.lists(results(), max_size=5))
-def test_reports(some: list[Result]) -> None:
+def test_reports_round_trip(some: list[Result]) -> None:
     assert list(decode_report(encode_report(RUN, some))) == some
 
 
 @given(
     st.lists(TEXTS.filter(str.strip), min_size=1, max_size=5), NUMBERS, NUMBERS, st.integers(min_value=1, max_value=64)
 )
-def test_messages(instructions: list[str], number: int, first: int, shards: int) -> None:
+def test_messages_round_trip_within_the_computed_size(
+    instructions: list[str], number: int, first: int, shards: int
+) -> None:
     chunk = Chunk(ChunkKey(RUN, number, shards), first, tuple(instructions))
     body = encode_message(chunk)
     assert decode_message(body) == chunk
@@ -92,12 +94,12 @@ def test_messages(instructions: list[str], number: int, first: int, shards: int)
         '{ "tasks": ["sleep \\u0031\\u0030"], "first": 70, "v": 1, "shards": 4, "run": "r", "chunk": 7, "new": null }',
     ],
 )
-def test_what_another_language_writes_is_read_alike(body: str) -> None:
+def test_messages_of_other_json_writers_are_read_alike(body: str) -> None:
     expected = Chunk(ChunkKey("r", 7, 4), 70, ("sleep 10",))
     assert decode_message(body) == expected
 
 
-def test_what_an_older_version_packed_is_read() -> None:
+def test_progress_packed_by_an_older_version_is_read() -> None:
     rows: list[Any] = [[3, "FAILED", "no", 3, 1.5, 0.25, "w"]]
     value = {"v": 1, "results": rows, "failures": {"3": 3}, "losses": 0, "suspect": None, "suspicions": {}}
     progress = decode_progress(RUN, zlib.compress(json.dumps(value).encode(), 1))
@@ -106,7 +108,7 @@ def test_what_an_older_version_packed_is_read() -> None:
 
 
 @pytest.mark.parametrize("tasks", [["a"] * (MOST_TASKS + 1), [], ["\ud800"], [1], [" "]])
-def test_a_message_that_cannot_be_run_is_refused(tasks: list[object]) -> None:
+def test_message_that_can_not_be_run_is_malformed(tasks: list[object]) -> None:
     facts = {"v": 1, "run": "r", "chunk": 0, "shards": 1, "first": 0, "tasks": tasks}
     with pytest.raises(MalformedMessage):
         decode_message(json.dumps(facts))

@@ -51,7 +51,7 @@ def test_failed_tasks_are_counted_and_the_exit_code_says_so(workload: Path, monk
         ("", "there is no instruction in it. Write one a line, such as: sleep 10"),
         ("# nothing\n", "there is no instruction in it"),
         ("sleep 1\nsleep -5\n", "1 lines can't be run\n  line 2: sleep -5: the milliseconds must be 0 to"),
-        ("fly\n", "line 1: instruction 'fly': no handler takes it. Known: "),
+        ("fly\n", "line 1: instruction 'fly': no handler accepts it. Known: "),
         ("animoto https://example.org/a.jpg\n", "line 1: the local back end doesn't run the pool animoto"),
         ("sleep x\n" * 30, "and 10 more"),
     ],

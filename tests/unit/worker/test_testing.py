@@ -89,11 +89,11 @@ def test_the_users_own_settings_do_not_change_it(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("instruction", "said"),
     [
-        ("gret 1", "no handler takes it. Known: "),
+        ("gret 1", "no handler accepts it. Known: "),
         ("sleep soon", "is not a number of milliseconds"),
         ("animoto https://example.org/a.jpg", "only the pool worker's can be rehearsed"),
         ("greet " + "x" * 4_200_000, "an instruction may have 4,194,304"),
-        ("", "no handler takes it"),
+        ("", "no handler accepts it"),
     ],
 )
 def test_what_push_would_refuse_is_refused_before_anything_runs(instruction: str, said: str) -> None:

@@ -13,7 +13,7 @@ from cloudkon.handler import Context
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import WORKER, Chunk, ChunkKey, Outgoing, Run, TaskState
 from cloudkon.wire.message import encode_message
-from cloudkon.wire.payload import encode_parcel, pack
+from cloudkon.wire.payload import encode_payload_ref, make_payload_ref
 from images.worker.handlers import Handler
 from tests.support.memory_fleet import Fleet
 
@@ -34,10 +34,10 @@ async def push_large(fleet: Fleet, *, stored: Callable[[bytes], bytes] = bytes) 
     await fleet.ledger.create_run(run)
     chunk = Chunk(ChunkKey("large", 0, 1), 0, (LARGE, "weigh 12"))
     payload = encode_message(chunk).encode()
-    parcel = pack(WORKER.name, chunk, payload)
+    parcel = make_payload_ref(WORKER.name, chunk, payload)
     if left := stored(payload):
         await fleet.store.put(parcel.object_key, left, "application/json", {})
-    await fleet.queue.send([Outgoing(encode_parcel(parcel))])
+    await fleet.queue.send([Outgoing(encode_payload_ref(parcel))])
     return run
 
 
