@@ -9,15 +9,15 @@ from typing import Final
 
 import trio
 
-from .resources.account_stacks import Site
+from .resources.account_stacks import AccountStacks
 from .resources.alarms import scaling_alarms
-from .resources.auto_scaling_group import find_group, find_machines
+from .resources.auto_scaling_group import find_group, find_instances
 from .resources.insights import insights_groups
 from .resources.names import TAG
 
 PATIENCE_SECONDS: Final = 180.0
 """How long what was deleted may go on being listed, before it counts as left."""
-LOOK_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 10.0
 DATA_SERVICES: Final = frozenset({"sqs", "dynamodb", "s3"})
 """Services that hold a fleet's data, which stays unless asked for."""
 FREE: Final = ("task-definition/", "task/", "container-instance/")
@@ -27,52 +27,52 @@ Of a cluster that is gone it may go on listing all, as INACTIVE (ECS API referen
 """
 
 
-async def audit(site: Site, *, with_data: bool) -> list[str]:
+async def audit(stacks: AccountStacks, *, with_data: bool) -> list[str]:
     """What is left once lists have caught up, by ARN, id or name; ``with_data`` if no data should be left either."""
     deadline = trio.current_time() + PATIENCE_SECONDS
     while True:
-        left = await _left(site, with_data=with_data)
+        left = await _left(stacks, with_data=with_data)
         if not left or trio.current_time() >= deadline:
             return left
-        await trio.sleep(LOOK_SECONDS)
+        await trio.sleep(POLL_SECONDS)
 
 
-async def _left(site: Site, *, with_data: bool) -> list[str]:
-    rows = await site.control.pages(
+async def _left(stacks: AccountStacks, *, with_data: bool) -> list[str]:
+    rows = await stacks.control.pages(
         "resourcegroupstaggingapi",
         "get_resources",
         "ResourceTagMappingList",
-        TagFilters=[{"Key": TAG, "Values": [site.fleet]}],
+        TagFilters=[{"Key": TAG, "Values": [stacks.fleet]}],
     )
-    living, stands = await _living(site), await _cluster_stands(site)
+    living, stands = await _living(stacks), await _cluster_stands(stacks)
     arns = {str(row["ResourceARN"]) for row in rows}
     costly = {arn for arn in arns if not is_free(arn, living, cluster_stands=stands)}
-    kept = {arn for arn in costly if with_data or not is_data(arn, site.data().name)}
+    kept = {arn for arn in costly if with_data or not is_data(arn, stacks.data().name)}
     listed = {re.split("[/:]", arn)[-1] for arn in kept}
     unheard = [identity for identity in living if identity not in listed]
     # A log group's name has slashes in it, and a listed one was made by the stack.
-    unheard += [name for name in await _untagged(site) if not any(arn.endswith(f":{name}") for arn in kept)]
+    unheard += [name for name in await _untagged(stacks) if not any(arn.endswith(f":{name}") for arn in kept)]
     return sorted([*kept, *unheard])
 
 
-async def _untagged(site: Site) -> list[str]:
+async def _untagged(stacks: AccountStacks) -> list[str]:
     """What the tagging service never lists: the group, and what AWS has made for the fleet by itself."""
-    group = await find_group(site.control, site.fleet)
+    group = await find_group(stacks.control, stacks.fleet)
     own = [f"autoScalingGroup {group.name}"] if group else []
-    alarms = [f"alarm {name}" for name in await scaling_alarms(site)]
-    return [*own, *alarms, *await insights_groups(site)]
+    alarms = [f"alarm {name}" for name in await scaling_alarms(stacks)]
+    return [*own, *alarms, *await insights_groups(stacks)]
 
 
-async def _living(site: Site) -> set[str]:
+async def _living(stacks: AccountStacks) -> set[str]:
     """The fleet's instances and volumes that are there: tags go on being listed for an hour after them."""
-    machines = {one.id for one in await find_machines(site.control, site.fleet)}
-    mine = [{"Name": f"tag:{TAG}", "Values": [site.fleet]}]
-    volumes = await site.control.pages("ec2", "describe_volumes", "Volumes", Filters=mine)
+    machines = {one.id for one in await find_instances(stacks.control, stacks.fleet)}
+    mine = [{"Name": f"tag:{TAG}", "Values": [stacks.fleet]}]
+    volumes = await stacks.control.pages("ec2", "describe_volumes", "Volumes", Filters=mine)
     return machines | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
 
 
-async def _cluster_stands(site: Site) -> bool:
-    answer = await site.control.call("ecs", "describe_clusters", clusters=[site.fleet])
+async def _cluster_stands(stacks: AccountStacks) -> bool:
+    answer = await stacks.control.call("ecs", "describe_clusters", clusters=[stacks.fleet])
     return any(one["status"] != "INACTIVE" for one in answer["clusters"])
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from cloudkon.prices import Prices
 
-from .resources.auto_scaling_group import Machine
+from .resources.auto_scaling_group import Ec2Instance
 
 MONTH_HOURS: Final = 730
 REQUESTS_PER_CHUNK: Final = 0.5
@@ -34,7 +34,7 @@ class Rate:
     tasks: float
 
 
-def machine_hour(machine: Machine, listed: Prices) -> float | None:
+def hourly_price(machine: Ec2Instance, listed: Prices) -> float | None:
     """An instance's hour, Spot reckoned at a flat share of the list price; ``None`` for a type not in the list."""
     price = listed.instance_hour.get(machine.type)
     if price is None:
@@ -42,9 +42,9 @@ def machine_hour(machine: Machine, listed: Prices) -> float | None:
     return price * listed.spot_share if machine.spot else price
 
 
-def reckon(machines: Sequence[Machine], volume_gib: int, rate: Rate, listed: Prices) -> Cost:
+def fleet_cost(machines: Sequence[Ec2Instance], volume_gib: int, rate: Rate, listed: Prices) -> Cost:
     """What these instances cost with their volumes and public addresses, and what tasks at that rate cost."""
-    hours = {machine.id: machine_hour(machine, listed) for machine in machines}
+    hours = {machine.id: hourly_price(machine, listed) for machine in machines}
     each = listed.gp3_gib_month * volume_gib / MONTH_HOURS + listed.public_address_hour
     hour = sum(price for price in hours.values() if price) + each * len(machines)
     chunk = REQUESTS_PER_CHUNK * listed.sqs_request + WRITES_PER_CHUNK * listed.write_unit

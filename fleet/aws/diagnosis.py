@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from .resources.account_stacks import Site
-from .resources.auto_scaling_group import Group, Machine, failed_launches, find_group, find_machines
+from .resources.account_stacks import AccountStacks
+from .resources.auto_scaling_group import AutoScalingGroup, Ec2Instance, failed_launches, find_group, find_instances
 from .resources.ecs_service import (
     ContainerInstance,
     EcsTask,
@@ -41,8 +41,8 @@ class Evidence:
     now: float
     stopped: Sequence[EcsTask] = ()
     protected: int = 0
-    group: Group | None = None
-    machines: Sequence[Machine] = ()
+    group: AutoScalingGroup | None = None
+    machines: Sequence[Ec2Instance] = ()
     registered: Sequence[ContainerInstance] = ()
     launch_failures: Sequence[str] = field(default_factory=tuple)
 
@@ -55,24 +55,24 @@ class Finding:
     hopeless: bool = False
 
 
-async def gather(site: Site, service: PoolService, over: Collection[str] = ()) -> Evidence:
+async def gather(stacks: AccountStacks, service: PoolService, over: Collection[str] = ()) -> Evidence:
     """Read all that explains a pool which is not as wanted; ``over``: ARNs of ECS tasks that don't count any more."""
-    now, control = site.clock.wall(), site.control
+    now, control = stacks.clock.wall(), stacks.control
     since = now - RECENT_SECONDS
-    group = await find_group(control, site.fleet)
+    group = await find_group(control, stacks.fleet)
     stopped = [
         task
-        for task in await ecs_tasks(site, service.pool, "STOPPED")
+        for task in await ecs_tasks(stacks, service.pool, "STOPPED")
         if task.arn not in over and task.created >= since
     ]
     return Evidence(
         service,
         now,
         stopped,
-        len(await protected_tasks(site, service.pool)) if service.running > service.desired else 0,
+        len(await protected_tasks(stacks, service.pool)) if service.running > service.desired else 0,
         group,
-        await find_machines(control, site.fleet),
-        await container_instances(site),
+        await find_instances(control, stacks.fleet),
+        await container_instances(stacks),
         await failed_launches(control, group, since) if group else (),
     )
 
@@ -168,7 +168,7 @@ def _too_few(seen: Evidence) -> list[Finding]:
     return findings
 
 
-def _up(seen: Evidence) -> list[Machine]:
+def _up(seen: Evidence) -> list[Ec2Instance]:
     pending = {one.id for one in (seen.group.instances if seen.group else ()) if one.lifecycle.startswith("Pending")}
     return [machine for machine in seen.machines if machine.state == "running" and machine.id not in pending]
 

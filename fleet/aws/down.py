@@ -16,9 +16,9 @@ from ..data_deletion import delete_data
 from ..target import Report
 from .audit import audit
 from .resources.account_record import AccountRecord
-from .resources.account_stacks import Site, look_again
+from .resources.account_stacks import AccountStacks, pause
 from .resources.alarms import remove_alarms
-from .resources.auto_scaling_group import Group, change_group, find_group, find_machines
+from .resources.auto_scaling_group import AutoScalingGroup, change_group, find_group, find_instances
 from .resources.auto_scaling_group import unprotect as unprotect_instances
 from .resources.ecs_service import (
     ContainerInstance,
@@ -26,7 +26,7 @@ from .resources.ecs_service import (
     ecs_tasks,
     protected_tasks,
     read_services,
-    set_count,
+    set_desired_count,
 )
 from .resources.ecs_service import unprotect as unprotect_tasks
 from .resources.insights import remove_insights, remove_late_insights
@@ -45,19 +45,19 @@ GROUP_SECONDS: Final = 600.0
 class Down:
     """One taking down of a fleet."""
 
-    def __init__(self, site: Site, report: Report, *, with_data: bool, grace: float) -> None:
+    def __init__(self, stacks: AccountStacks, report: Report, *, with_data: bool, grace: float) -> None:
         """``grace``: seconds that workers may go on with what they have begun before they are told to stop."""
-        self._site, self._report = site, report
+        self._stacks, self._report = stacks, report
         self._with_data, self._grace = with_data, grace
         self._faults: list[str] = []
 
     async def run(self) -> None:
         """Do it. Raises ``ServiceError`` at the end, naming what failed and what is left."""
-        site = self._site
-        compute, data = site.compute(), site.data()
+        stacks = self._stacks
+        compute, data = stacks.compute(), stacks.data()
         await self._step("waiting for the stack", compute.settled)
         for pool in POOLS:
-            halt = partial(suspend, site.control, site.fleet, pool.name, suspended=True)
+            halt = partial(suspend, stacks.control, stacks.fleet, pool.name, suspended=True)
             await self._step(f"suspending the autoscaling of pool {pool.name}", halt)
         await self._step("stopping the services", self._stop_services)
         await self._step("waiting for the workers", self._drain)
@@ -68,14 +68,14 @@ class Down:
         if self._with_data:
             self._report("deleting messages, ledger and stored objects")
             await self._step(
-                f"deleting stack {data.name}", partial(delete_data, site.settings, site.control.connection)
+                f"deleting stack {data.name}", partial(delete_data, stacks.settings, stacks.control.connection)
             )
         left: list[str] = []
         await self._step("looking for what is left", partial(self._audit, left))
         if left or self._faults:
             raise ServiceError(self._failure(left))
         if self._with_data:
-            AccountRecord(site.settings).forget()
+            AccountRecord(stacks.settings).forget()
 
     async def _step(self, doing: str, work: Callable[[], Awaitable[object]]) -> None:
         """Do one thing, and note its failure: the next may go well all the same."""
@@ -86,20 +86,20 @@ class Down:
             self._faults.append(f"{doing}: {error}")
 
     async def _audit(self, left: list[str]) -> None:
-        left += await audit(self._site, with_data=self._with_data)
+        left += await audit(self._stacks, with_data=self._with_data)
 
     def _failure(self, left: list[str]) -> str:
-        parts = [f"fleet {self._site.fleet!r} is not wholly down"]
+        parts = [f"fleet {self._stacks.fleet!r} is not wholly down"]
         parts += [f"left: {', '.join(left)}"] if left else []
         parts += self._faults
         return "; ".join(parts) + ". Run it again; it goes on where it stopped: python -m fleet down"
 
     async def _delete_compute(self) -> None:
-        compute = self._site.compute()
+        compute = self._stacks.compute()
         if not (await compute.facts()).made:
             # Also where a run that broke off had deleted it, and had not waited for what is written late.
             await compute.delete()
-            await remove_insights(self._site)
+            await remove_insights(self._stacks)
             return
         self._report(f"deleting stack {compute.name}")
         try:
@@ -109,19 +109,19 @@ class Down:
             self._report(f"deleting it once more: {error}")
             await compute.delete()
         self._report("waiting for the last metrics, which would leave a log group behind")
-        await remove_late_insights(self._site)
+        await remove_late_insights(self._stacks)
 
     async def _remove_alarms(self) -> None:
         """Once the stack is gone, nothing looks at the alarms of its scaling any more."""
-        if (await self._site.compute().facts()).made:
+        if (await self._stacks.compute().facts()).made:
             return
-        if removed := await remove_alarms(self._site):
+        if removed := await remove_alarms(self._stacks):
             self._report(f"removed {len(removed)} alarms that the scaling had left behind")
 
     async def _stop_services(self) -> None:
-        for service in (await read_services(self._site)).values():
+        for service in (await read_services(self._stacks)).values():
             if service.desired:
-                await set_count(self._site, service.pool, 0)
+                await set_desired_count(self._stacks, service.pool, 0)
 
     async def _drain(self) -> None:
         """Wait for the workers to end: first by themselves, then told to, then stopped one by one."""
@@ -140,7 +140,7 @@ class Down:
             self._report(f"{await self._running()} ECS tasks still run: ending their instances all the same")
 
     async def _running(self) -> int:
-        return sum(service.running + service.pending for service in (await read_services(self._site)).values())
+        return sum(service.running + service.pending for service in (await read_services(self._stacks)).values())
 
     async def _emptied(self, seconds: float, meanwhile: Callable[[], Awaitable[None]] | None = None) -> bool:
         """Wait up to so many seconds for all ECS tasks to end, doing something at each look; say whether they did."""
@@ -150,19 +150,19 @@ class Down:
                 return False
             if meanwhile:
                 await meanwhile()
-            await look_again()
+            await pause()
         return True
 
     async def _clear_protection(self) -> None:
         """Workers that were told nothing yet may ask for protection anew: this is done at each look."""
         for pool in POOLS:
-            if protected := await protected_tasks(self._site, pool.name):
-                await unprotect_tasks(self._site, protected)
+            if protected := await protected_tasks(self._stacks, pool.name):
+                await unprotect_tasks(self._stacks, protected)
 
     async def _stop_each(self) -> None:
         for pool in POOLS:
-            for task in await ecs_tasks(self._site, pool.name):
-                await self._site.ecs("stop_task", task=task.arn, reason="the fleet is taken down")
+            for task in await ecs_tasks(self._stacks, pool.name):
+                await self._stacks.ecs("stop_task", task=task.arn, reason="the fleet is taken down")
 
     async def _end_instances(self) -> None:
         """Have the group end its instances; by force where that takes too long."""
@@ -174,13 +174,13 @@ class Down:
                 await self._force(group)
                 return
             await self._empty(group)
-            await look_again()
+            await pause()
 
-    async def _empty(self, group: Group) -> None:
+    async def _empty(self, group: AutoScalingGroup) -> None:
         """Ask for no instances. At each look: the cluster's own scaling may have asked for some meanwhile."""
         if group.deleting:
             return
-        control = self._site.control
+        control = self._stacks.control
         if group.protects_new:
             await change_group(control, group, NewInstancesProtectedFromScaleIn=False)
         unprotected = await unprotect_instances(control, group)
@@ -189,7 +189,7 @@ class Down:
         if group.desired or unprotected:
             await change_group(control, group, DesiredCapacity=0)
 
-    async def _force(self, group: Group) -> None:
+    async def _force(self, group: AutoScalingGroup) -> None:
         self._report(f"{len(group.instances)} instances did not end: deleting the group with them")
         if not group.deleting:
             await self._delete_group(group)
@@ -197,11 +197,11 @@ class Down:
         while await self._group():
             if trio.current_time() >= deadline:
                 raise ServiceError(f"Auto Scaling group {group.name} is still being deleted")
-            await look_again()
+            await pause()
 
-    async def _delete_group(self, group: Group) -> None:
+    async def _delete_group(self, group: AutoScalingGroup) -> None:
         try:
-            await self._site.control.call(
+            await self._stacks.control.call(
                 "autoscaling", "delete_auto_scaling_group", AutoScalingGroupName=group.name, ForceDelete=True
             )
         except ServiceError:
@@ -216,22 +216,22 @@ class Down:
         ECS does it by itself only where the agent was connected (ECS API reference, DeregisterContainerInstance).
         """
         deadline = trio.current_time() + GONE_SECONDS
-        while registered := await container_instances(self._site):
-            living = {one.id for one in await find_machines(self._site.control, self._site.fleet)}
+        while registered := await container_instances(self._stacks):
+            living = {one.id for one in await find_instances(self._stacks.control, self._stacks.fleet)}
             for one in registered:
                 if one.ec2_id not in living:
                     await self._deregister(one)
             if trio.current_time() >= deadline:
                 raise ServiceError(f"{len(registered)} instances are still registered with the cluster")
-            await look_again()
+            await pause()
 
     async def _deregister(self, one: ContainerInstance) -> None:
         try:
-            await self._site.ecs("deregister_container_instance", containerInstance=one.arn, force=True)
+            await self._stacks.ecs("deregister_container_instance", containerInstance=one.arn, force=True)
         except ServiceError as error:
             # So ECS says of one that is not there any more; the next look tells.
             if error.code != "InvalidParameterException":
                 raise
 
-    async def _group(self) -> Group | None:
-        return await find_group(self._site.control, self._site.fleet)
+    async def _group(self) -> AutoScalingGroup | None:
+        return await find_group(self._stacks.control, self._stacks.fleet)

@@ -9,10 +9,10 @@ import trio
 from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import POOLS, Pool
 
-from .resources.account_stacks import Site
+from .resources.account_stacks import AccountStacks
 from .resources.names import log_group
 
-LOOK_SECONDS: Final = 3.0
+POLL_SECONDS: Final = 3.0
 """Between two looks when following: CloudWatch Logs shows a line after a few seconds, and allows few looks."""
 TASK_ID: Final = re.compile(r"[\w-]+/\d+")
 MOST_STREAMS: Final = 50
@@ -35,14 +35,14 @@ class Line(NamedTuple):
 class LogReader:
     """The logs of one pool's workers, or of all."""
 
-    def __init__(self, site: Site, pool: Pool | None, task: str = "") -> None:
+    def __init__(self, stacks: AccountStacks, pool: Pool | None, task: str = "") -> None:
         """``task`` is the id of a task (``RUN/SEQ``): then only the lines about it are read.
 
         Raises ``InvalidInput`` for one that no task can have.
         """
         if task and not TASK_ID.fullmatch(task):
             raise InvalidInput(f"task {task!r}", "it is not of the form RUN/SEQ")
-        self._site = site
+        self._stacks = stacks
         self._pools = (pool,) if pool else POOLS
         self._task = task
         self._seen: dict[str, int] = {}
@@ -54,11 +54,11 @@ class LogReader:
         Raises ``NoFleet`` where there are no logs.
         """
         # Asked before the past is read, or what is said meanwhile would be lost.
-        self._newest = int(self._site.clock.wall() * 1000) - OVERLAP_MILLISECONDS
+        self._newest = int(self._stacks.clock.wall() * 1000) - OVERLAP_MILLISECONDS
         found = [line for pool in self._pools for line in await self._past(pool, lines)]
         self._write(found, write)
         while follow:
-            await trio.sleep(LOOK_SECONDS)
+            await trio.sleep(POLL_SECONDS)
             since = self._newest - OVERLAP_MILLISECONDS
             self._write([line for pool in self._pools for line in await self._since(pool, since)], write)
 
@@ -89,10 +89,10 @@ class LogReader:
         found: list[Line] = []
         for row in rows if lines else ():
             name = row["logStreamName"]
-            answer = await self._site.control.call(
+            answer = await self._stacks.control.call(
                 "logs",
                 "get_log_events",
-                logGroupName=log_group(self._site.fleet, pool),
+                logGroupName=log_group(self._stacks.fleet, pool),
                 logStreamName=name,
                 limit=min(lines, MOST_LINES),
                 startFromHead=False,
@@ -109,12 +109,12 @@ class LogReader:
         return [_line(row["logStreamName"], row) for row in rows]
 
     async def _pages(self, operation: str, rows: str, pool: Pool, **wanted: object) -> list[Any]:
-        name = log_group(self._site.fleet, pool)
+        name = log_group(self._stacks.fleet, pool)
         try:
-            return await self._site.control.pages("logs", operation, rows, logGroupName=name, **wanted)
+            return await self._stacks.control.pages("logs", operation, rows, logGroupName=name, **wanted)
         except NoFleet as error:
             raise NoFleet(
-                f"fleet {self._site.fleet!r}", f"there is no log group {name}", "Start it with: python -m fleet up"
+                f"fleet {self._stacks.fleet!r}", f"there is no log group {name}", "Start it with: python -m fleet up"
             ) from error
 
 

@@ -8,7 +8,7 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
 
 from ..target import Report
-from .resources.instance_types import MachineType
+from .resources.instance_types import InstanceType
 from .resources.names import TAG
 
 SERVICE_ROLES: Final = (
@@ -57,7 +57,7 @@ async def check_cluster(control: ControlPlane, fleet: str) -> None:
 
 
 async def check_quotas(
-    control: ControlPlane, machines: Sequence[MachineType], instances: int, *, spot: int, report: Report
+    control: ControlPlane, machines: Sequence[InstanceType], instances: int, *, spot: int, report: Report
 ) -> None:
     """Refuse (``InvalidInput``) where not even one instance may start, and warn where fewer than ``instances`` may.
 

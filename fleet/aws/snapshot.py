@@ -12,10 +12,10 @@ from cloudkon.model import POOLS, Pool, Priority
 from cloudkon.prices import prices
 
 from ..status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
-from .cost import HOUR, Cost, Rate, reckon
+from .cost import HOUR, Cost, Rate, fleet_cost
 from .diagnosis import diagnose, gather
-from .resources.account_stacks import Site
-from .resources.auto_scaling_group import find_group, find_machines
+from .resources.account_stacks import AccountStacks
+from .resources.auto_scaling_group import find_group, find_instances
 from .resources.ecs_service import PoolService, container_instances, read_services
 
 WINDOW: Final = timedelta(minutes=15)
@@ -24,55 +24,55 @@ PERIOD_SECONDS: Final = 60
 NO_SCALING: Final = "by hand"
 
 
-async def snapshot(site: Site) -> FleetStatus:
+async def snapshot(stacks: AccountStacks) -> FleetStatus:
     """Ask all of them. What does not answer is a problem in the status; ``NoFleet`` if the fleet is not up."""
-    facts = await _facts(site)
-    services = await read_services(site)
-    metrics = await _metrics(site)
-    problems = [] if facts.state.endswith("_COMPLETE") else [f"stack {site.compute().name} is {facts.state}"]
+    facts = await _facts(stacks)
+    services = await read_services(stacks)
+    metrics = await _metrics(stacks)
+    problems = [] if facts.state.endswith("_COMPLETE") else [f"stack {stacks.compute().name} is {facts.state}"]
     notes: list[str] = []
     pools = {}
     for pool in POOLS:
-        scaling = await find_scaling(site.control, site.fleet, pool.name)
-        pools[pool.name] = await _pool(site, pool, services.get(pool.name), scaling, metrics, problems)
+        scaling = await find_scaling(stacks.control, stacks.fleet, pool.name)
+        pools[pool.name] = await _pool(stacks, pool, services.get(pool.name), scaling, metrics, problems)
         if scaling and scaling.suspended:
             remedy = f"resume it with: python -m fleet autoscale --pool {pool.name}"
             notes.append(f"pool {pool.name}: autoscaling is suspended, since its count was set by hand; {remedy}")
-        problems += await _diagnosed(site, services.get(pool.name), pool)
-    cost = await _cost(site, facts, metrics)
+        problems += await _diagnosed(stacks, services.get(pool.name), pool)
+    cost = await _cost(stacks, facts, metrics)
     if cost.unknown:
         notes.append(f"the price table has no {', '.join(cost.unknown)}: these count as free")
     return FleetStatus(
-        fleet=site.fleet,
+        fleet=stacks.fleet,
         target="aws",
-        endpoint_url=site.control.connection.endpoint,
-        uptime_seconds=max(0.0, site.clock.wall() - facts.created) if facts.created else 0.0,
+        endpoint_url=stacks.control.connection.endpoint,
+        uptime_seconds=max(0.0, stacks.clock.wall() - facts.created) if facts.created else 0.0,
         emulator=None,
         pools=pools,
         problems=tuple(dict.fromkeys(problems)),
         notes=tuple(notes),
-        place=str(site.account),
-        instances=await _instances(site),
+        place=str(stacks.account),
+        instances=await _instances(stacks),
         cost=CostStatus(cost.hour, cost.thousand_tasks, cost.origin),
     )
 
 
-async def _facts(site: Site) -> StackFacts:
+async def _facts(stacks: AccountStacks) -> StackFacts:
     """The compute stack, or, where only the data stack is there, that nothing runs."""
-    facts = await site.compute().facts()
+    facts = await stacks.compute().facts()
     if facts.made:
         return facts
-    if not (await site.data().facts()).made:
-        return await site.compute_facts()
+    if not (await stacks.data().facts()).made:
+        return await stacks.compute_facts()
     raise NoFleet(
-        f"fleet {site.fleet!r}",
-        f"only its queues, ledger and store are on {site.account}, and nothing runs",
+        f"fleet {stacks.fleet!r}",
+        f"only its queues, ledger and store are on {stacks.account}, and nothing runs",
         "Start it with: python -m fleet up",
     )
 
 
 async def _pool(
-    site: Site,
+    stacks: AccountStacks,
     pool: Pool,
     service: PoolService | None,
     scaling: Scaling | None,
@@ -81,7 +81,7 @@ async def _pool(
 ) -> PoolStatus:
     backlog, dead = None, None
     try:
-        queues = connect(site.settings, connection=site.control.connection)
+        queues = connect(stacks.settings, connection=stacks.control.connection)
         backlog = await queues.backlog(pool.name)
         dead_depth = await queues.dead_letters[pool.name].depth()
         dead = dead_depth.visible + dead_depth.in_flight + dead_depth.delayed
@@ -108,18 +108,18 @@ def _scaling(found: Scaling | None) -> str:
     return "suspended" if found.suspended else f"{found.least} to {found.most}"
 
 
-async def _diagnosed(site: Site, service: PoolService | None, pool: Pool) -> list[str]:
+async def _diagnosed(stacks: AccountStacks, service: PoolService | None, pool: Pool) -> list[str]:
     if service is None or service.settled:
         return []
     try:
-        return [finding.text for finding in diagnose(await gather(site, service))]
+        return [finding.text for finding in diagnose(await gather(stacks, service))]
     except CloudKonError as error:
         return [f"pool {pool.name}: why it is not as wanted could not be found out: {error}"]
 
 
-async def _instances(site: Site) -> InstancesStatus:
-    group = await find_group(site.control, site.fleet)
-    registered = await container_instances(site)
+async def _instances(stacks: AccountStacks) -> InstancesStatus:
+    group = await find_group(stacks.control, stacks.fleet)
+    registered = await container_instances(stacks)
     return InstancesStatus(
         wanted=group.desired if group else 0,
         most=group.most if group else 0,
@@ -129,22 +129,24 @@ async def _instances(site: Site) -> InstancesStatus:
     )
 
 
-async def _cost(site: Site, facts: StackFacts, metrics: Mapping[str, list[float]]) -> Cost:
-    machines = [one for one in await find_machines(site.control, site.fleet) if one.state in ("pending", "running")]
+async def _cost(stacks: AccountStacks, facts: StackFacts, metrics: Mapping[str, list[float]]) -> Cost:
+    machines = [
+        one for one in await find_instances(stacks.control, stacks.fleet) if one.state in ("pending", "running")
+    ]
     chunks, tasks = (
         sum(sum(metrics.get(_metric_id(pool, word), ())) for pool in POOLS for word in words)
         / (WINDOW.total_seconds() / HOUR)
         for words in (("deleted", "deleted_high"), ("tasks",))
     )
-    return reckon(machines, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
+    return fleet_cost(machines, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
 
 
-async def _metrics(site: Site) -> dict[str, list[float]]:
+async def _metrics(stacks: AccountStacks) -> dict[str, list[float]]:
     """The queues' metrics of the last minutes, by id, each with its newest value first."""
-    now = datetime.fromtimestamp(site.clock.wall(), UTC)
-    queries = [query for pool in POOLS for query in _queries(site.fleet, pool)]
+    now = datetime.fromtimestamp(stacks.clock.wall(), UTC)
+    queries = [query for pool in POOLS for query in _queries(stacks.fleet, pool)]
     try:
-        rows = await site.control.pages(
+        rows = await stacks.control.pages(
             "cloudwatch",
             "get_metric_data",
             "MetricDataResults",

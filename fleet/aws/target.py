@@ -15,7 +15,7 @@ from ..target import Report
 from ..target_options import NOTHING_SAID, AutoscaleRange, Sizing
 from .down import Down
 from .logs import LogReader
-from .resources.account_stacks import Site, find_site
+from .resources.account_stacks import AccountStacks, find_stacks
 from .rollout import deploy, publish
 from .scaling import autoscale, scale
 from .snapshot import snapshot
@@ -45,49 +45,49 @@ class AwsTarget:
 
     async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
         """Make both stacks, or bring them up to date; what ``sizing`` doesn't say stays as it is."""
-        await Up(await self._site(), sizing, report).run()
+        await Up(await self._stacks(), sizing, report).run()
         return self._connection.endpoint
 
     async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
         """What ``up`` would change, a line a resource; nothing is done."""
-        return await Up(await self._site(), sizing, report).preview()
+        return await Up(await self._stacks(), sizing, report).preview()
 
     async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
         """Push the pools' images into the fleet's registry; give them by pool name."""
-        site = await self._site()
+        stacks = await self._stacks()
         async with self._opened() as engine:
-            return await publish(site, engine, pools, report)
+            return await publish(stacks, engine, pools, report)
 
     async def deploy(self, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
         """Roll the image of that tag, or the one pushed last, out to the pools, and the settings chosen here to all."""
-        return await deploy(await self._site(), pools, tag, report)
+        return await deploy(await self._stacks(), pools, tag, report)
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
         """Set a pool's count, and wait until it runs."""
-        await scale(await self._site(), pool, count, report)
+        await scale(await self._stacks(), pool, count, report)
 
     async def autoscale(self, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
         """Have a pool follow its backlog within a range, or go on with the range it has."""
-        await autoscale(await self._site(), pool, wanted, report)
+        await autoscale(await self._stacks(), pool, wanted, report)
 
     async def status(self) -> FleetStatus:
         """The fleet as ECS, Auto Scaling, SQS and CloudWatch see it."""
-        return await snapshot(await self._site())
+        return await snapshot(await self._stacks())
 
     async def logs(
         self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None], task: str = ""
     ) -> None:
         """By CloudWatch Logs, also after ``scale 0``; ``task`` narrows them down to the lines about one task."""
-        await LogReader(await self._site(), pool, task).read(lines, follow=follow, write=write)
+        await LogReader(await self._stacks(), pool, task).read(lines, follow=follow, write=write)
 
     async def down(self, report: Report, *, delete_data: bool, grace: float = 0.0) -> None:
         """Take away all that costs money; the data as well where asked."""
-        await Down(await self._site(), report, with_data=delete_data, grace=grace).run()
+        await Down(await self._stacks(), report, with_data=delete_data, grace=grace).run()
 
     async def describe(self) -> str:
         """Which fleet this acts on, and whose, for the question before ``down``."""
-        site = await self._site()
-        return f"fleet {site.fleet!r} on {site.account}"
+        stacks = await self._stacks()
+        return f"fleet {stacks.fleet!r} on {stacks.account}"
 
-    async def _site(self) -> Site:
-        return await find_site(self._settings, self._connection, self._clock)
+    async def _stacks(self) -> AccountStacks:
+        return await find_stacks(self._settings, self._connection, self._clock)

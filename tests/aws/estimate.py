@@ -3,8 +3,8 @@
 from typing import Final
 
 from cloudkon.prices import prices
-from fleet.aws.cost import Rate, reckon
-from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.cost import Rate, fleet_cost
+from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from fleet.aws.resources.compute_parameters import DEFAULT_TYPES
 
 INSTANCES: Final = 2
@@ -19,8 +19,8 @@ REST: Final = 0.25
 def estimate() -> str:
     """The most it may cost, with the arithmetic."""
     type_ = DEFAULT_TYPES["x86_64"]
-    machines = [Machine(f"i-{number}", type_, "running", 0.0, spot=False) for number in range(INSTANCES)]
-    hour = reckon(machines, VOLUME_GIB, Rate(0, 0), prices()).hour
+    machines = [Ec2Instance(f"i-{number}", type_, "running", 0.0, spot=False) for number in range(INSTANCES)]
+    hour = fleet_cost(machines, VOLUME_GIB, Rate(0, 0), prices()).hour
     return (
         f"at most ${hour * HOURS + REST:.2f}: {HOURS:g} h of {INSTANCES} {type_}, ${hour:.3f} an hour together, and "
         f"${REST:.2f} for requests, logs and images ({prices().origin}; other regions differ)"

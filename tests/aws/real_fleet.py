@@ -19,10 +19,10 @@ from cloudkon.aws.account import Account, find_account, with_store
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.settings import Settings
 from fleet.aws.audit import audit
-from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.account_stacks import AccountStacks
 from tests.aws.estimate import INSTANCES
 
-LOOK_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 15.0
 DOWN_TRIES: Final = 3
 DOWN_SECONDS: Final = 2400.0
 COMMAND_SECONDS: Final = 2400.0
@@ -93,7 +93,7 @@ class RealFleet:
             if there and (instances is None or status["instances"]["running"] == instances):
                 return
             assert time.monotonic() < deadline, f"{count} workers were not reached: {status}"
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def take_down(self) -> list[str]:
         """Have nothing be left, with more than one try. Give what is wrong all the same: what AWS lists, and a ``down``
@@ -116,5 +116,5 @@ class RealFleet:
         Not all that the tagging service lists: it names ended instances and ECS tasks for an hour.
         """
         settings = with_store(Settings.from_environment(self._environment), self.account)
-        site = Site(settings, self.account, ControlPlane(Connection(settings)))
-        return trio.run(partial(audit, site, with_data=True))
+        stacks = AccountStacks(settings, self.account, ControlPlane(Connection(settings)))
+        return trio.run(partial(audit, stacks, with_data=True))

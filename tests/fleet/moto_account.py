@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from cloudkon.aws.control_plane import Answer, ControlPlane
 from cloudkon.aws.waker import SCALABLE, resource_id
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
 from tests.fleet.double.template import Scope, Template
 from tests.support.template_rendering import text_of
 
@@ -54,7 +54,7 @@ class MotoAccount:
         self._attributes |= {("LaunchTemplate", ""): identity, ("LaunchTemplate", "LatestVersionNumber"): "1"}
         # The call takes as a text what the template has as a list.
         named = {"AutoScalingGroupName": FLEET, "VPCZoneIdentifier": place["SubnetIds"]}
-        await self._make("autoscaling", "CreateAutoScalingGroup", "Group", **named)
+        await self._make("autoscaling", "CreateAutoScalingGroup", "AutoScalingGroup", **named)
         return identity
 
     async def make_service(self) -> None:
@@ -85,6 +85,6 @@ class MotoAccount:
         properties: dict[str, Any] = scope.resolve(
             self._template.resources[logical]["Properties"], lambda name, attribute: self._attributes[name, attribute]
         )
-        said = {name: value for name, value in {**properties, **other}.items() if value is not None}
+        reports = {name: value for name, value in {**properties, **other}.items() if value is not None}
         method = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation)[1:]
-        return await self.control.call(service, method, **as_request(service, operation, said))
+        return await self.control.call(service, method, **request_from_properties(service, operation, reports))

@@ -13,11 +13,11 @@ from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account, Call
+from tests.fleet.double.api_error import throttled
+from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.double.gate import Gate
-from tests.fleet.double.refusal import throttled
-from tests.fleet.double.standing import NAME, publish
-from tests.fleet.journey import TAKES_NOTHING, left, running, working
+from tests.fleet.double.real_templates import NAME, publish
+from tests.fleet.fleet_steps import IGNORE_REPORT, left, running, start_workers
 
 OWN_BACKOFF = ("sqs", "dynamodb", "s3")
 """Services whose calls botocore or the adapters repeat by themselves: a call of theirs that fails has been repeated."""
@@ -51,21 +51,21 @@ def _lose_each_first_answer(account: Account) -> None:
 @pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
 def test_every_verb_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
     account = Account()
-    monkeypatch.setattr(Gate, "backend", account)
+    monkeypatch.setattr(ActiveBackend, "backend", account)
 
     async def life() -> None:
         async def step(verb: Callable[[AwsTarget], Awaitable[object]]) -> None:
             trouble(account)
             await verb(_target(tmp_path))
 
-        await step(lambda target: target.up(TAKES_NOTHING))
+        await step(lambda target: target.up(IGNORE_REPORT))
         publish(account)
-        await step(lambda target: target.deploy((WORKER,), "one", TAKES_NOTHING))
-        await step(lambda target: target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING))
-        await step(lambda target: target.scale(WORKER, 3, TAKES_NOTHING))
+        await step(lambda target: target.deploy((WORKER,), "one", IGNORE_REPORT))
+        await step(lambda target: target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT))
+        await step(lambda target: target.scale(WORKER, 3, IGNORE_REPORT))
         assert len(running(account)) == 3
         await step(lambda target: target.status())
-        await step(lambda target: target.down(TAKES_NOTHING, delete_data=True))
+        await step(lambda target: target.down(IGNORE_REPORT, delete_data=True))
         assert left(account) == []
 
     trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -77,15 +77,15 @@ def test_every_verb_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
 def test_down_gets_through_by_force_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
     account = Account()
-    monkeypatch.setattr(Gate, "backend", account)
+    monkeypatch.setattr(ActiveBackend, "backend", account)
 
     async def life() -> None:
-        await working(account, _target(tmp_path), 1)
+        await start_workers(account, _target(tmp_path), 1)
         (cluster,) = account.ecs.clusters
         for one in cluster.instances:
             one.connected = False
         trouble(account)
-        await _target(tmp_path).down(TAKES_NOTHING, delete_data=True)
+        await _target(tmp_path).down(IGNORE_REPORT, delete_data=True)
         assert left(account) == []
 
     trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -14,11 +14,19 @@ import trio.testing
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
+from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.double.gate import Gate
+from tests.fleet.double.real_templates import NAME
 from tests.fleet.double.stack_record import LAG_SECONDS
-from tests.fleet.double.standing import NAME
-from tests.fleet.journey import TAKES_NOTHING, Crash, dying, left, the_group, worker_service, working
+from tests.fleet.fleet_steps import (
+    IGNORE_REPORT,
+    Crash,
+    left,
+    run_until_crash,
+    start_workers,
+    the_group,
+    worker_service,
+)
 
 LOOKS = 10
 SHARES = 8
@@ -33,8 +41,8 @@ NOWHERE: Place = ("", 0)
 @pytest.fixture(autouse=True)
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answers are held against AWS's model by all other tests: here it would take half the time."""
-    monkeypatch.setattr(Gate, "trusts_answers", True)
-    monkeypatch.setattr(Gate, "backend", None)
+    monkeypatch.setattr(ActiveBackend, "trusts_answers", True)
+    monkeypatch.setattr(ActiveBackend, "backend", None)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Step, list
     """Where each verb may die, found by letting it live."""
     path = tmp_path_factory.mktemp("living")
     yield {_up: list(_places(path / "up", _nothing, _up)), _down: list(_places(path / "down", _workers, _down))}
-    Gate.backend = None
+    ActiveBackend.backend = None
 
 
 async def _nothing(account: Account, target: AwsTarget) -> None:
@@ -50,15 +58,15 @@ async def _nothing(account: Account, target: AwsTarget) -> None:
 
 
 async def _workers(account: Account, target: AwsTarget) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
 
 
 async def _up(account: Account, target: AwsTarget) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
 
 
 async def _down(account: Account, target: AwsTarget) -> None:
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
 
 
 def test_there_are_places_to_die_at(places: dict[Step, list[Place]]) -> None:
@@ -121,13 +129,13 @@ def _places(path: Path, before: Step, verb: Step) -> Iterator[Place]:
 
 def _live(path: Path, before: Step, verb: Step, place: Place = NOWHERE, then: Step | None = None) -> Account:
     """Run a verb that dies at a place of a fresh account, and then it, or another, to its end."""
-    Gate.backend = account = Account()
+    ActiveBackend.backend = account = Account()
 
     async def life() -> None:
         await before(account, _target(path))
         account.calls.clear()
         _plan(account, place)
-        died = await dying(verb(account, _target(path)))
+        died = await run_until_crash(verb(account, _target(path)))
         assert died == (place != NOWHERE), place
         _plan(account, NOWHERE)
         if died:

@@ -4,9 +4,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.kinds import KINDS
-from tests.fleet.double.standing import NAME, TAG, change, compute_parameters, delete, failures, stand, template
+from tests.fleet.double.clients import client
+from tests.fleet.double.real_templates import (
+    NAME,
+    TAG,
+    change,
+    compute_parameters,
+    create_fleet,
+    delete,
+    failures,
+    template,
+)
+from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.template import Template
 
 COMPUTE = f"{NAME}-compute"
@@ -14,7 +23,7 @@ RESOURCES = sorted(Template(template("compute")).resources)
 
 
 def test_both_templates_are_carried_out_and_taken_down_to_nothing(account: Account) -> None:
-    compute = stand(account, WorkerMax="4", AnimotoMax="2")
+    compute = create_fleet(account, WorkerMax="4", AnimotoMax="2")
     assert compute.status == "CREATE_COMPLETE"
     assert set(compute.resources) == set(RESOURCES)
     assert compute.outputs["Cluster"] == NAME
@@ -26,7 +35,7 @@ def test_both_templates_are_carried_out_and_taken_down_to_nothing(account: Accou
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_a_failure_at_any_resource_is_named_and_undone(account: Account, resource: str) -> None:
     account.cloudformation.failures["CREATE", resource] = "no luck"
-    compute = stand(account, WorkerMax="4", AnimotoMax="2")
+    compute = create_fleet(account, WorkerMax="4", AnimotoMax="2")
     assert compute.status == "ROLLBACK_COMPLETE"
     assert failures(compute)[resource] == "no luck"
     assert not any(f"/{NAME}/" in arn for arn in account.tags.arns(TAG, NAME) if ":ecs:" in arn)
@@ -35,35 +44,35 @@ def test_a_failure_at_any_resource_is_named_and_undone(account: Account, resourc
 
 
 def test_an_update_changes_what_differs_and_leaves_live_counts_alone(account: Account) -> None:
-    stand(account)
+    create_fleet(account)
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=3)
     account.autoscaling.capacity = False
     compute = change(account, COMPUTE, template("compute"), compute_parameters(Creating="false", MaxInstances="7"))
     # What it wants can't start here, so the deployment does not end: CloudFormation waits.
     assert account.ecs.clusters.get(NAME).services["worker"].desired == 3
-    assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 7
+    assert account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical).maximum == 7
 
 
 def test_a_failed_update_is_changed_back(account: Account) -> None:
-    stand(account)
-    account.cloudformation.failures["UPDATE", "Group"] = "no luck"
+    create_fleet(account)
+    account.cloudformation.failures["UPDATE", "AutoScalingGroup"] = "no luck"
     compute = change(account, COMPUTE, template("compute"), compute_parameters(MaxInstances="7", WorkerMax="3"))
     assert compute.status == "UPDATE_ROLLBACK_COMPLETE"
     assert "WorkerScaling" not in compute.resources
-    assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 4
+    assert account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical).maximum == 4
 
 
 def test_a_change_set_that_changes_nothing_fails(account: Account) -> None:
-    stand(account)
+    create_fleet(account)
     with pytest.raises(ClientError, match="cannot be executed"):
         change(account, COMPUTE, template("compute"), compute_parameters())
-    described = client("cloudformation").describe_change_set(StackName=COMPUTE, ChangeSetName="change")
-    assert described["Status"] == "FAILED"
-    assert "didn't contain changes" in described["StatusReason"]
+    answer = client("cloudformation").describe_change_set(StackName=COMPUTE, ChangeSetName="change")
+    assert answer["Status"] == "FAILED"
+    assert "didn't contain changes" in answer["StatusReason"]
 
 
 def test_a_full_bucket_stops_the_deletion_and_a_second_one_ends_it(account: Account) -> None:
-    stand(account)
+    create_fleet(account)
     account.s3.buckets.get(f"{NAME}-store").add("videos/1.mp4")
     data = delete(account, f"{NAME}-data")
     assert data.status == "DELETE_FAILED"
@@ -106,4 +115,4 @@ def test_parameters_are_held_against_their_declarations(account: Account) -> Non
 
 def test_every_kind_that_the_double_knows_is_in_a_template() -> None:
     used = {one["Type"] for name in ("data", "compute") for one in Template(template(name)).resources.values()}
-    assert used == set(KINDS)
+    assert used == set(RESOURCE_TYPES)

@@ -9,39 +9,39 @@ from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.standing import NAME, RESOURCES
-from tests.fleet.journey import TAKES_NOTHING, deployed, left, running, the_group, working
+from tests.fleet.double.clients import client
+from tests.fleet.double.real_templates import NAME, RESOURCES
+from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, left, running, start_workers, the_group
 
 
 async def test_data_stays_unless_asked_for(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
-    await target.down(TAKES_NOTHING, delete_data=False)
+    await start_workers(account, target, 2)
+    await target.down(IGNORE_REPORT, delete_data=False)
     assert {arn.split(":")[2] for arn in left(account)} == {"sqs", "dynamodb", "s3", "cloudformation"}
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_a_full_store_is_emptied_only_with_the_data(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     (bucket,) = account.s3.buckets
     bucket.update(f"videos/{number}.mp4" for number in range(2500))
-    await target.down(TAKES_NOTHING, delete_data=False)
+    await target.down(IGNORE_REPORT, delete_data=False)
     assert len(bucket) == 2500
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_instances_end_in_good_order_and_not_by_force(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
+    await start_workers(account, target, 5)
     begun = trio.current_time()
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert trio.current_time() - begun < 600
     assert not {"ecs.StopTask", "autoscaling.DeleteAutoScalingGroup"} & {str(call) for call in account.calls}
 
@@ -49,29 +49,29 @@ async def test_instances_end_in_good_order_and_not_by_force(
 async def test_where_nothing_is_up_it_does_nothing(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_busy_workers_get_their_grace_and_not_more(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
     _protect(account)
     begun, workers = trio.current_time(), running(account)
-    await target.down(TAKES_NOTHING, delete_data=True, grace=300.0)
+    await target.down(IGNORE_REPORT, delete_data=True, grace=300.0)
     assert left(account) == []
     assert all(300 <= (task.stopped or 0) - begun < 400 for task in workers)
 
 
 async def test_an_instance_whose_agent_does_not_answer_goes_by_force_and_off_the_cluster(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
+    await start_workers(account, target, 5)
     (cluster,) = account.ecs.clusters
     cluster.instances[0].connected = False
-    await target.down(said.append, delete_data=True)
-    assert any("deleting the group with them" in line for line in said)
+    await target.down(reports.append, delete_data=True)
+    assert any("deleting the group with them" in line for line in reports)
     assert "ecs.DeregisterContainerInstance" in {str(call) for call in account.calls}
     assert left(account) == []
 
@@ -79,49 +79,49 @@ async def test_an_instance_whose_agent_does_not_answer_goes_by_force_and_off_the
 async def test_it_takes_instances_that_are_still_booting(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.boot_seconds = 200.0
     with trio.move_on_after(75):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
     assert {one.lifecycle for one in the_group(account).instances} == {"Pending"}
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_it_takes_instances_that_never_registered(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.agents = False
     with trio.move_on_after(400):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
     assert len(the_group(account).instances) == 2
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_it_ends_a_fleet_that_has_no_capacity(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.capacity = False
     with trio.move_on_after(100):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=True)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_what_can_not_be_deleted_is_named_and_the_rest_goes(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     account.cloudformation.failures["DELETE", "WorkerLogs"] = "the double says no"
     with pytest.raises(ServiceError, match=r"left: .*log-group:/cloudkon/some/worker.*WorkerLogs .*the double says no"):
-        await target.down(TAKES_NOTHING, delete_data=False)
+        await target.down(IGNORE_REPORT, delete_data=False)
     assert account.ec2.instances == {} or {one.state for one in account.ec2.instances.values()} == {"terminated"}
     assert not any("service/" in arn or "autoScalingGroup" in arn for arn in left(account))
     account.cloudformation.failures.clear()
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
@@ -129,21 +129,21 @@ async def test_what_can_not_be_deleted_is_named_and_the_rest_goes(
 async def test_a_deletion_that_fails_at_any_resource_names_it_and_is_ended_by_another(
     account: Account, target: AwsTarget, stack: str, resource: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     account.cloudformation.failures["DELETE", resource] = "the double says no"
     with pytest.raises(ServiceError, match=rf"left: .*:stack/{stack}/.*{resource} .*the double says no"):
-        await target.down(TAKES_NOTHING, delete_data=True)
+        await target.down(IGNORE_REPORT, delete_data=True)
     account.cloudformation.failures.clear()
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_late_metrics_leave_no_log_group_behind(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     account.ecs.late_insights = True
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     account.settle()
     assert account.logs.groups.names() == []
 
@@ -151,7 +151,7 @@ async def test_late_metrics_leave_no_log_group_behind(
 async def test_metrics_that_come_even_later_are_named(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     late = f"/aws/ecs/containerinsights/{NAME}/performance"
 
     def write_late(line: str) -> None:
@@ -160,38 +160,38 @@ async def test_metrics_that_come_even_later_are_named(
 
     with pytest.raises(ServiceError, match=rf"left: {late}\."):
         await target.down(write_late, delete_data=True)
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_alarms_that_the_scaling_leaves_behind_go_as_well(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     account.cloudwatch.forgets = True
-    await target.down(said.append, delete_data=True)
-    assert "removed 4 alarms that the scaling had left behind" in said
+    await target.down(reports.append, delete_data=True)
+    assert "removed 4 alarms that the scaling had left behind" in reports
     assert account.cloudwatch.alarms.names() == []
 
 
 async def test_a_group_that_stays_is_named_though_the_tagging_service_never_lists_it(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    account.cloudformation.failures["DELETE", "Group"] = "the double says no"
+    await target.up(IGNORE_REPORT)
+    account.cloudformation.failures["DELETE", "AutoScalingGroup"] = "the double says no"
     with pytest.raises(ServiceError, match=rf"left: .*autoScalingGroup {the_group(account).name}"):
-        await target.down(TAKES_NOTHING, delete_data=True)
+        await target.down(IGNORE_REPORT, delete_data=True)
 
 
 async def test_a_stray_that_carries_the_tag_is_named(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     stray = account.arn("ec2", "natgateway/nat-1")
     account.tags.put(stray, {"cloudkon:fleet": NAME})
     with pytest.raises(ServiceError, match=rf"left: .*{stray}"):
-        await target.down(TAKES_NOTHING, delete_data=True)
+        await target.down(IGNORE_REPORT, delete_data=True)
 
 
 async def test_another_fleets_things_stay(
@@ -199,8 +199,8 @@ async def test_another_fleets_things_stay(
 ) -> None:
     other = account.arn("sqs", "other-worker")
     account.tags.put(other, {"cloudkon:fleet": "other"})
-    await target.up(TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.up(IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert account.tags.arns("cloudkon:fleet", "other") == [other]
 
 
@@ -218,7 +218,7 @@ async def test_it_waits_for_a_change_of_the_stack_that_is_under_way(
         with trio.CancelScope() as scope:
             nursery.start_soon(_cancel_after, begun, scope)
             await target.up(watch)
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 

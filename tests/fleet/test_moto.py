@@ -19,21 +19,21 @@ from cloudkon.aws.waker import EcsWaker, Scaling, find_scaling
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
-from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.account_stacks import AccountStacks
 from fleet.aws.resources.auto_scaling_group import (
-    Group,
+    AutoScalingGroup,
     change_group,
     find_group,
-    find_machines,
-    settle_group,
+    find_instances,
+    restore_group_settings,
     unprotect,
 )
-from fleet.aws.resources.compute_parameters import MACHINE_IMAGE
-from fleet.aws.resources.ecr import find_image, is_published, newest_image, repository_uri
-from fleet.aws.resources.instance_types import describe_machines
+from fleet.aws.resources.compute_parameters import AMI_PARAMETER
+from fleet.aws.resources.ecr import find_published_image, is_published, newest_image, repository_uri
+from fleet.aws.resources.instance_types import describe_instance_types
 from fleet.aws.resources.network import find_network
 from fleet.aws.scaling import suspend
-from tests.fleet.journey import TAKES_NOTHING
+from tests.fleet.fleet_steps import IGNORE_REPORT
 from tests.fleet.moto_account import FLEET, MAX_INSTANCES, REGION, TYPE, WORKER_MAX, WORKER_MIN, MotoAccount
 
 SETTINGS = Settings(target="aws", fleet=FLEET, region=REGION)
@@ -56,7 +56,7 @@ def moto(control: ControlPlane) -> MotoAccount:
     return MotoAccount(control)
 
 
-async def the_group(control: ControlPlane) -> Group:
+async def the_group(control: ControlPlane) -> AutoScalingGroup:
     """The fleet's group as the verbs see it."""
     found = await find_group(control, FLEET)
     assert found
@@ -66,17 +66,17 @@ async def the_group(control: ControlPlane) -> Group:
 async def test_both_machine_images_that_a_fleet_asks_for_are_among_awss_public_parameters(
     control: ControlPlane,
 ) -> None:
-    names = [MACHINE_IMAGE.format(path) for path in ("", "arm64/")]
+    names = [AMI_PARAMETER.format(path) for path in ("", "arm64/")]
     found = await control.call("ssm", "get_parameters", Names=names)
     assert {one["Name"] for one in found["Parameters"]} == {*names}
     assert all(one["Value"].startswith("ami-") for one in found["Parameters"])
 
 
 async def test_instance_types_are_read_as_ec2_describes_them(control: ControlPlane) -> None:
-    (machine,) = await describe_machines(control, ["c7g.large"])
+    (machine,) = await describe_instance_types(control, ["c7g.large"])
     assert (machine.vcpus, machine.memory, machine.architectures) == (2, 4096, ("arm64",))
     with pytest.raises(InvalidInput, match=r"c7i\.huge"):
-        await describe_machines(control, ["c7i.huge"])
+        await describe_instance_types(control, ["c7i.huge"])
 
 
 async def test_a_default_vpc_will_do_once_it_has_a_way_out(control: ControlPlane) -> None:
@@ -112,17 +112,17 @@ async def test_instances_carry_the_fleets_tag_and_outlive_the_groups_count_while
 
     group = await the_group(moto.control)
     assert [(one.in_service, one.type, one.protected) for one in group.instances] == [(True, TYPE, True)] * 2
-    machines = await find_machines(moto.control, FLEET)
+    machines = await find_instances(moto.control, FLEET)
     assert {one.id for one in machines} == {one.id for one in group.instances}
     assert {(one.type, one.state, one.spot) for one in machines} == {(TYPE, "running", False)}
-    assert await find_machines(moto.control, "another") == []
+    assert await find_instances(moto.control, "another") == []
 
     none = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
     await change_group(moto.control, group, **none)
-    assert len(await find_machines(moto.control, FLEET)) == 2
+    assert len(await find_instances(moto.control, FLEET)) == 2
     await unprotect(moto.control, group)
     await change_group(moto.control, group, **none)
-    assert await find_machines(moto.control, FLEET) == []
+    assert await find_instances(moto.control, FLEET) == []
 
 
 async def test_protection_from_scale_in_is_taken_off_and_put_back(moto: MotoAccount) -> None:
@@ -136,7 +136,7 @@ async def test_protection_from_scale_in_is_taken_off_and_put_back(moto: MotoAcco
 
     await change_group(control, await the_group(control), NewInstancesProtectedFromScaleIn=False)
     assert not (await the_group(control)).protects_new
-    await settle_group(control, FLEET, TAKES_NOTHING)
+    await restore_group_settings(control, FLEET, IGNORE_REPORT)
     assert (await the_group(control)).protects_new
     assert (await the_group(control)).suspended == {"AZRebalance"}
 
@@ -172,35 +172,35 @@ async def test_a_suspended_range_keeps_its_bounds(moto: MotoAccount) -> None:
 async def test_push_wakes_as_many_workers_as_the_policy_asks_for(moto: MotoAccount, chunks: int, workers: int) -> None:
     await moto.make_service()
     await moto.make_scaling()
-    said = await EcsWaker(moto.control.connection).wake({"worker": chunks})
-    assert said == (f"pool worker was at zero: {workers} workers are being started",)
+    reports = await EcsWaker(moto.control.connection).wake({"worker": chunks})
+    assert reports == (f"pool worker was at zero: {workers} workers are being started",)
     answer = await moto.control.call("ecs", "describe_services", cluster=FLEET, services=["worker"])
     assert answer["services"][0]["desiredCount"] == workers
 
 
 async def test_images_are_found_by_their_tags_which_never_move(moto: MotoAccount) -> None:
     control = moto.control
-    site = Site(SETTINGS, await control.connection.call(find_account, control.connection), control)
+    stacks = AccountStacks(SETTINGS, await control.connection.call(find_account, control.connection), control)
     with pytest.raises(InvalidInput, match=f"repository {FLEET}/worker"):
-        await find_image(site, WORKER, "one")
+        await find_published_image(stacks, WORKER, "one")
 
     await moto.make_repository()
-    assert await find_image(site, WORKER, "one") is None
-    assert await newest_image(site, WORKER) is None
+    assert await find_published_image(stacks, WORKER, "one") is None
+    assert await newest_image(stacks, WORKER) is None
 
     async def push(layer: str, tag: str) -> None:
         named = {"repositoryName": f"{FLEET}/worker", "imageTag": tag}
         await control.call("ecr", "put_image", **named, imageManifest=manifest(layer))
 
     await push("first", "one")
-    assert await newest_image(site, WORKER) == await find_image(site, WORKER, "one")
+    assert await newest_image(stacks, WORKER) == await find_published_image(stacks, WORKER, "one")
     await push("second", "two")
-    one, two = await find_image(site, WORKER, "one"), await find_image(site, WORKER, "two")
+    one, two = await find_published_image(stacks, WORKER, "one"), await find_published_image(stacks, WORKER, "two")
     assert one
     assert two
     assert one.digest != two.digest
-    assert await is_published(site, WORKER, f"{repository_uri(site, WORKER)}:two")
-    assert not await is_published(site, WORKER, f"{repository_uri(site, WORKER)}:three")
+    assert await is_published(stacks, WORKER, f"{repository_uri(stacks, WORKER)}:two")
+    assert not await is_published(stacks, WORKER, f"{repository_uri(stacks, WORKER)}:three")
     with pytest.raises(ServiceError) as refused:
         await push("third", "one")
     # AWS says ImageTagAlreadyExists of a tag that can't move, and moto ImageAlreadyExists.

@@ -9,14 +9,14 @@ from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
-from tests.fleet.double.standing import NAME
-from tests.fleet.journey import TAKES_NOTHING, deployed, running, working
+from tests.fleet.double.real_templates import NAME
+from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, running, start_workers
 
 
 async def test_it_counts_workers_instances_messages_and_money(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
+    await start_workers(account, target, 5)
     queue, dead = account.sqs.queues.get(f"{NAME}-worker"), account.sqs.queues.get(f"{NAME}-worker-dead")
     queue.visible, queue.in_flight, dead.visible = 7, 5, 2
     account.cloudwatch.metrics["ApproximateAgeOfOldestMessage", f"{NAME}-worker"] = 42.0
@@ -46,8 +46,8 @@ async def test_no_fleet_is_no_status(
 async def test_data_without_anything_that_runs_is_told_from_no_fleet(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=False)
+    await target.up(IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=False)
     with pytest.raises(NoFleet, match="only its queues, ledger and store"):
         await target.status()
 
@@ -55,10 +55,10 @@ async def test_data_without_anything_that_runs_is_told_from_no_fleet(
 async def test_no_capacity_is_a_problem(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.capacity = False
     with trio.move_on_after(200):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
     status = await target.status()
     assert any("sufficient c7i.large capacity" in problem for problem in status.problems)
     assert status.pools["worker"].pending == 2
@@ -67,7 +67,7 @@ async def test_no_capacity_is_a_problem(
 async def test_a_worker_that_dies_is_a_problem_until_it_runs_again(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
     running(account)[0].fail("OutOfMemoryError: Container killed due to memory usage")
     await trio.sleep(10)
     assert any("OutOfMemoryError" in problem for problem in (await target.status()).problems)
@@ -78,17 +78,17 @@ async def test_a_worker_that_dies_is_a_problem_until_it_runs_again(
 async def test_a_count_set_by_hand_over_autoscaling_is_a_note(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     assert (await target.status()).pools["worker"].scaling == "0 to 4"
-    await target.scale(WORKER, 1, TAKES_NOTHING)
+    await target.scale(WORKER, 1, IGNORE_REPORT)
     assert any("autoscaling is suspended" in note for note in (await target.status()).notes)
 
 
 async def test_logs_of_all_workers_come_in_the_order_of_time(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 3)
+    await start_workers(account, target, 3)
     lines = list[tuple[str, str]]()
     await target.logs(WORKER, 10, follow=False, write=lambda source, text: lines.append((source, text)))
     assert len({source for source, _ in lines}) == 3
@@ -98,7 +98,7 @@ async def test_logs_of_all_workers_come_in_the_order_of_time(
 async def test_more_lines_than_one_call_gives_are_not_asked_for(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     lines = list[str]()
     await target.logs(WORKER, 1_000_000, follow=False, write=lambda _, text: lines.append(text))
     assert lines == ['{"action": "started"}']
@@ -107,7 +107,7 @@ async def test_more_lines_than_one_call_gives_are_not_asked_for(
 async def test_logs_that_are_followed_show_what_comes_once(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     lines = list[str]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_follow, target, lines)
@@ -124,7 +124,7 @@ async def test_logs_that_are_followed_show_what_comes_once(
 async def test_logs_of_one_task_only(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     group = f"/cloudkon/{NAME}/worker"
     (stream,) = account.logs.groups.get(group)
     for task in ("r/1", "r/11"):

@@ -19,12 +19,12 @@ from ...provision import stack_name
 from .account_record import AccountRecord
 from .names import TAG, compute_stack
 
-LOOK_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 5.0
 """Between two looks at ECS services and instances, which take seconds to minutes for anything they do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class AccountStacks:
     """Who asks, and where. ``settings`` name the store that this account has; calls are retried by ``control``."""
 
     settings: Settings
@@ -64,13 +64,13 @@ class Site:
         return await self.control.call("ecs", operation, cluster=self.fleet, **arguments)
 
 
-async def find_site(settings: Settings, connection: Connection, clock: Clock) -> Site:
+async def find_stacks(settings: Settings, connection: Connection, clock: Clock) -> AccountStacks:
     """Ask who we are. Raises ``InvalidInput`` where the fleet was brought up somewhere else, ``AccessDenied``."""
     account = await persist(lambda: connection.call(find_account, connection), BRIEF)
     AccountRecord(settings).check(account)
-    return Site(with_store(settings, account), account, ControlPlane(connection), clock)
+    return AccountStacks(with_store(settings, account), account, ControlPlane(connection), clock)
 
 
-async def look_again() -> None:
+async def pause() -> None:
     """Let a look's time pass."""
-    await trio.sleep(LOOK_SECONDS)
+    await trio.sleep(POLL_SECONDS)

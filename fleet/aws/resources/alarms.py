@@ -11,7 +11,7 @@ from typing import Final
 
 from cloudkon.errors import NoFleet
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import compute_stack
 
 AT_ONCE: Final = 100
@@ -23,20 +23,20 @@ def prefixes(fleet: str) -> tuple[str, str]:
     return f"TargetTracking-service/{fleet}/", f"TargetTracking-{compute_stack(fleet)}-Group-"
 
 
-async def scaling_alarms(site: Site) -> list[str]:
+async def scaling_alarms(stacks: AccountStacks) -> list[str]:
     """The names of those there are, sorted."""
     found: list[str] = []
-    for prefix in prefixes(site.fleet):
-        rows = await site.control.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
+    for prefix in prefixes(stacks.fleet):
+        rows = await stacks.control.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
         found += [row["AlarmName"] for row in rows]
     return sorted(found)
 
 
-async def remove_alarms(site: Site) -> Sequence[str]:
+async def remove_alarms(stacks: AccountStacks) -> Sequence[str]:
     """Delete them, and say which. Only where what they belong to is gone."""
-    found = await scaling_alarms(site)
+    found = await scaling_alarms(stacks)
     for first in range(0, len(found), AT_ONCE):
         # Gone meanwhile is as well: what CloudWatch says of a missing alarm comes as ``NoFleet``.
         with suppress(NoFleet):
-            await site.control.call("cloudwatch", "delete_alarms", AlarmNames=found[first : first + AT_ONCE])
+            await stacks.control.call("cloudwatch", "delete_alarms", AlarmNames=found[first : first + AT_ONCE])
     return found

@@ -35,7 +35,7 @@ class GroupInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class AutoScalingGroup:
     """The group: ``desired`` instances, ``most`` at the most. ``suspended`` are its own processes that stand still."""
 
     name: str
@@ -47,7 +47,7 @@ class Group:
     suspended: frozenset[str] = frozenset()
 
     @classmethod
-    def described(cls, row: Mapping[str, Any]) -> Self:
+    def from_answer(cls, row: Mapping[str, Any]) -> Self:
         """Read Auto Scaling's answer."""
         return cls(
             row["AutoScalingGroupName"],
@@ -67,7 +67,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Ec2Instance:
     """An instance as EC2 sees it; ``launched`` in epoch seconds."""
 
     id: str
@@ -79,7 +79,7 @@ class Machine:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-async def find_group(control: ControlPlane, fleet: str) -> Group | None:
+async def find_group(control: ControlPlane, fleet: str) -> AutoScalingGroup | None:
     """The fleet's group by its tag, so that it is found whatever became of the stack; ``None`` where there is none."""
     rows = await control.pages(
         "autoscaling",
@@ -87,10 +87,10 @@ async def find_group(control: ControlPlane, fleet: str) -> Group | None:
         "AutoScalingGroups",
         Filters=[{"Name": f"tag:{TAG}", "Values": [fleet]}],
     )
-    return Group.described(rows[0]) if rows else None
+    return AutoScalingGroup.from_answer(rows[0]) if rows else None
 
 
-async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
+async def find_instances(control: ControlPlane, fleet: str) -> list[Ec2Instance]:
     """The fleet's instances that are not terminated, by their tag."""
     rows = await control.pages(
         "ec2",
@@ -102,7 +102,7 @@ async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
         ],
     )
     return [
-        Machine(
+        Ec2Instance(
             one["InstanceId"],
             one["InstanceType"],
             one["State"]["Name"],
@@ -115,7 +115,7 @@ async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
     ]
 
 
-async def settle_group(control: ControlPlane, fleet: str, report: Report) -> None:
+async def restore_group_settings(control: ControlPlane, fleet: str, report: Report) -> None:
     """See to what of the group no template can say, or no change set would see changed.
 
     A ``down`` that broke off leaves new instances without protection from scale-in, which the capacity provider's
@@ -135,12 +135,12 @@ async def settle_group(control: ControlPlane, fleet: str, report: Report) -> Non
         )
 
 
-async def change_group(control: ControlPlane, group: Group, **changes: object) -> None:
+async def change_group(control: ControlPlane, group: AutoScalingGroup, **changes: object) -> None:
     """Change properties of the group, in Auto Scaling's words."""
     await control.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=group.name, **changes)
 
 
-async def unprotect(control: ControlPlane, group: Group) -> bool:
+async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
     """Take protection from scale-in off the instances that can lose it now; say whether there were any.
 
     One that begins to end meanwhile refuses the call for all of its share: they lose it the next time.
@@ -161,7 +161,7 @@ async def unprotect(control: ControlPlane, group: Group) -> bool:
     return bool(protected)
 
 
-async def failed_launches(control: ControlPlane, group: Group, since: float) -> Sequence[str]:
+async def failed_launches(control: ControlPlane, group: AutoScalingGroup, since: float) -> Sequence[str]:
     """Why launches failed since then (epoch seconds), in Auto Scaling's words, the newest first."""
     answer = await control.call(
         "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group.name, MaxRecords=20

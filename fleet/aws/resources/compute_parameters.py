@@ -12,7 +12,7 @@ from cloudkon.settings import PREFIX, Settings
 from ...target_options import WHOLE, Sizing
 from .names import parameter
 
-MACHINE_IMAGE: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
+AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
 """AWS's public parameter that names the newest image (ECS Developer Guide, retrieving ECS-optimized AMI metadata)."""
 DEFAULT_TYPES: Final = {"x86_64": "c7i.large", "arm64": "c7g.large"}
 DEFAULT_INSTANCES: Final = 4
@@ -49,7 +49,7 @@ PARAMETERS: Final = frozenset(
 """All of the template's. What is not given keeps the value that it has, or gets the template's default."""
 
 
-def machine_parameters(sizing: Sizing) -> dict[str, str]:
+def sizing_parameters(sizing: Sizing) -> dict[str, str]:
     """The parameters that follow from what was said about the machines."""
     said: dict[str, object] = {
         "MaxInstances": sizing.max_instances,
@@ -66,7 +66,7 @@ def machine_parameters(sizing: Sizing) -> dict[str, str]:
         said[parameter(pool, "Memory")] = sizing.memory.get(pool.name)
     if sizing.architecture:
         said["Architecture"] = sizing.architecture
-        said["AmiId"] = MACHINE_IMAGE.format("arm64/" if sizing.architecture == "arm64" else "")
+        said["AmiId"] = AMI_PARAMETER.format("arm64/" if sizing.architecture == "arm64" else "")
         said["InstanceTypes"] = said["InstanceTypes"] or DEFAULT_TYPES[sizing.architecture]
     return {name: str(value) for name, value in said.items() if value is not None}
 

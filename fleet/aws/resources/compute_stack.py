@@ -9,26 +9,28 @@ from cloudkon.aws.stack_facts import StackPlan
 from cloudkon.errors import ServiceError
 
 from ...target import Report
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .compute_parameters import PARAMETERS
 
 TEMPLATE: Final = Path(__file__).parents[2] / "templates" / "compute.yaml"
 """Images, roles, logs, machines, cluster, services, scaling, alarms."""
 
 
-async def plan_compute(site: Site, compute: Stack, given: Mapping[str, str], *, creating: bool = False) -> StackPlan:
+async def plan_compute(
+    stacks: AccountStacks, compute: Stack, given: Mapping[str, str], *, creating: bool = False
+) -> StackPlan:
     """Work out what the stack needs; what is not ``given`` stays as it is.
 
     ``creating`` has the services begin with no ECS tasks; in an update the same words would set their counts to none.
     """
     said = {
-        "Fleet": site.fleet,
-        "BucketName": site.settings.store_bucket,
+        "Fleet": stacks.fleet,
+        "BucketName": stacks.settings.store_bucket,
         **given,
         "Creating": "true" if creating else "false",
     }
     template = TEMPLATE.read_text(encoding="utf-8")
-    return await compute.plan(template, said, keep=PARAMETERS - said.keys(), tags=site.tags)
+    return await compute.plan(template, said, keep=PARAMETERS - said.keys(), tags=stacks.tags)
 
 
 async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
@@ -51,17 +53,17 @@ async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
         raise
 
 
-async def settled_creation(site: Site, report: Report) -> None:
+async def finish_creation(stacks: AccountStacks, report: Report) -> None:
     """Follow a creation by the update that lets go of the services' counts; nothing where that was done.
 
     A failed update goes back to what the last good one said: were that the creation, all workers would stop. So
     whatever changes the stack does this first.
     """
-    compute = site.compute()
+    compute = stacks.compute()
     if (await compute.state()).endswith("_IN_PROGRESS"):
         report(f"{compute.name}: waiting for a change that is under way")
     if (await compute.settled()).parameters.get("Creating") == "true":
-        await change(compute, await plan_compute(site, compute, {}), report)
+        await change(compute, await plan_compute(stacks, compute, {}), report)
 
 
 def _told(plan: StackPlan) -> Sequence[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import repository
 
 TAG_LENGTH: Final = 16
@@ -38,35 +38,35 @@ def content_tag(inspected: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:TAG_LENGTH]
 
 
-def repository_uri(site: Site, pool: Pool) -> str:
+def repository_uri(stacks: AccountStacks, pool: Pool) -> str:
     """Where a pool's images are pushed to and pulled from."""
-    return f"{site.account.registry()}/{repository(site.fleet, pool)}"
+    return f"{stacks.account.registry()}/{repository(stacks.fleet, pool)}"
 
 
-async def is_published(site: Site, pool: Pool, image: str) -> bool:
+async def is_published(stacks: AccountStacks, pool: Pool, image: str) -> bool:
     """Whether an image can be pulled. One of another registry can't be looked up, and counts as there."""
     home, _, tag = image.rpartition(":")
-    if home != repository_uri(site, pool):
+    if home != repository_uri(stacks, pool):
         return True
-    return bool(await find_image(site, pool, tag))
+    return bool(await find_published_image(stacks, pool, tag))
 
 
-async def find_image(site: Site, pool: Pool, tag: str) -> PublishedImage | None:
+async def find_published_image(stacks: AccountStacks, pool: Pool, tag: str) -> PublishedImage | None:
     """The image of that tag; ``None`` where there is none. Raises ``InvalidInput`` where there is no repository."""
-    found = await _images(site, pool, imageIds=[{"imageTag": tag}])
+    found = await _images(stacks, pool, imageIds=[{"imageTag": tag}])
     return found[0] if found else None
 
 
-async def newest_image(site: Site, pool: Pool) -> PublishedImage | None:
+async def newest_image(stacks: AccountStacks, pool: Pool) -> PublishedImage | None:
     """The image that was pushed last; ``None`` where there is none."""
-    found = await _images(site, pool, filter={"tagStatus": "TAGGED"})
+    found = await _images(stacks, pool, filter={"tagStatus": "TAGGED"})
     return max(found, key=lambda image: image.pushed, default=None)
 
 
-async def _images(site: Site, pool: Pool, **which: object) -> list[PublishedImage]:
-    name = repository(site.fleet, pool)
+async def _images(stacks: AccountStacks, pool: Pool, **which: object) -> list[PublishedImage]:
+    name = repository(stacks.fleet, pool)
     try:
-        rows = await site.control.pages("ecr", "describe_images", "imageDetails", repositoryName=name, **which)
+        rows = await stacks.control.pages("ecr", "describe_images", "imageDetails", repositoryName=name, **which)
     except ServiceError as error:
         if error.code == "ImageNotFoundException":
             return []

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import UNPUBLISHED
 
 AT_ONCE: Final = 100
@@ -44,7 +44,7 @@ class PoolService:
     deployments: tuple[Deployment, ...] = ()
 
     @classmethod
-    def described(cls, row: Mapping[str, Any]) -> Self:
+    def from_answer(cls, row: Mapping[str, Any]) -> Self:
         """Read ECS's answer."""
         return cls(
             row["serviceName"],
@@ -95,35 +95,35 @@ class ContainerInstance:
     arn: str = ""
 
 
-async def read_services(site: Site) -> dict[str, PoolService]:
+async def read_services(stacks: AccountStacks) -> dict[str, PoolService]:
     """The pools' services that there are, by pool name."""
     try:
-        answer = await site.ecs("describe_services", services=[pool.name for pool in POOLS])
+        answer = await stacks.ecs("describe_services", services=[pool.name for pool in POOLS])
     except ServiceError as error:
         if error.code in ABSENT:
             return {}
         raise
-    found = [PoolService.described(row) for row in answer["services"]]
+    found = [PoolService.from_answer(row) for row in answer["services"]]
     return {service.pool: service for service in found if service.status == "ACTIVE"}
 
 
-async def set_count(site: Site, pool: str, count: int) -> None:
+async def set_desired_count(stacks: AccountStacks, pool: str, count: int) -> None:
     """Have a service want so many ECS tasks."""
-    await site.ecs("update_service", service=pool, desiredCount=count)
+    await stacks.ecs("update_service", service=pool, desiredCount=count)
 
 
-async def image_of(site: Site, service: PoolService) -> str:
+async def image_of(stacks: AccountStacks, service: PoolService) -> str:
     """The image that a service's new ECS tasks run; empty where none was ever deployed."""
-    answer = await site.control.call("ecs", "describe_task_definition", taskDefinition=service.definition)
+    answer = await stacks.control.call("ecs", "describe_task_definition", taskDefinition=service.definition)
     image = str(answer["taskDefinition"]["containerDefinitions"][0]["image"])
     return "" if image == UNPUBLISHED or image.endswith(f":{UNPUBLISHED}") else image
 
 
-async def ecs_tasks(site: Site, pool: str, status: str = "RUNNING") -> list[EcsTask]:
+async def ecs_tasks(stacks: AccountStacks, pool: str, status: str = "RUNNING") -> list[EcsTask]:
     """A service's ECS tasks that are to be ``RUNNING``, or those that ``STOPPED`` within the last hour or so."""
     try:
-        arns = await site.control.pages(
-            "ecs", "list_tasks", "taskArns", cluster=site.fleet, serviceName=pool, desiredStatus=status
+        arns = await stacks.control.pages(
+            "ecs", "list_tasks", "taskArns", cluster=stacks.fleet, serviceName=pool, desiredStatus=status
         )
     except ServiceError as error:
         if error.code in ABSENT:
@@ -131,38 +131,40 @@ async def ecs_tasks(site: Site, pool: str, status: str = "RUNNING") -> list[EcsT
         raise
     found: list[EcsTask] = []
     for some in _shares(arns):
-        answer = await site.ecs("describe_tasks", tasks=some)
+        answer = await stacks.ecs("describe_tasks", tasks=some)
         found += [_ecs_task(row) for row in answer["tasks"]]
     return found
 
 
-async def protected_tasks(site: Site, pool: str) -> list[str]:
+async def protected_tasks(stacks: AccountStacks, pool: str) -> list[str]:
     """The ARNs of a service's ECS tasks that are protected from scale-in, because they have work."""
     found: list[str] = []
-    for some in _shares([task.arn for task in await ecs_tasks(site, pool)]):
-        answer = await site.ecs("get_task_protection", tasks=some)
+    for some in _shares([task.arn for task in await ecs_tasks(stacks, pool)]):
+        answer = await stacks.ecs("get_task_protection", tasks=some)
         found += [row["taskArn"] for row in answer.get("protectedTasks", ()) if row["protectionEnabled"]]
     return found
 
 
-async def unprotect(site: Site, arns: Sequence[str]) -> None:
+async def unprotect(stacks: AccountStacks, arns: Sequence[str]) -> None:
     """Take protection off ECS tasks. Those that have ended meanwhile come back as failures, which is as well."""
     for first in range(0, len(arns), UNPROTECTED_AT_ONCE):
         some = [*arns[first : first + UNPROTECTED_AT_ONCE]]
-        await site.ecs("update_task_protection", tasks=some, protectionEnabled=False)
+        await stacks.ecs("update_task_protection", tasks=some, protectionEnabled=False)
 
 
-async def container_instances(site: Site) -> list[ContainerInstance]:
+async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
     """Those registered with the cluster; none where there is no cluster."""
     try:
-        arns = await site.control.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=site.fleet)
+        arns = await stacks.control.pages(
+            "ecs", "list_container_instances", "containerInstanceArns", cluster=stacks.fleet
+        )
     except ServiceError as error:
         if error.code in ABSENT:
             return []
         raise
     found: list[ContainerInstance] = []
     for some in _shares(arns):
-        answer = await site.ecs("describe_container_instances", containerInstances=some)
+        answer = await stacks.ecs("describe_container_instances", containerInstances=some)
         found += [
             ContainerInstance(
                 row["ec2InstanceId"],

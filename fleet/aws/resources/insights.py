@@ -11,29 +11,29 @@ import trio
 
 from cloudkon.errors import NoFleet
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import insights_group
 
 LATE_SECONDS: Final = 90.0
 """How long after a cluster's end something may still be written of it: metrics are made each minute."""
 
 
-async def remove_late_insights(site: Site) -> None:
+async def remove_late_insights(stacks: AccountStacks) -> None:
     """Wait for what is written late, and delete the group that it made."""
     await trio.sleep(LATE_SECONDS)
-    await remove_insights(site)
+    await remove_insights(stacks)
 
 
-async def remove_insights(site: Site) -> None:
+async def remove_insights(stacks: AccountStacks) -> None:
     """Delete the group, if there is one. Only where no stack owns it."""
-    for name in await insights_groups(site):
+    for name in await insights_groups(stacks):
         # Gone meanwhile is as well: what CloudWatch Logs says of a missing group comes as ``NoFleet``.
         with suppress(NoFleet):
-            await site.control.call("logs", "delete_log_group", logGroupName=name)
+            await stacks.control.call("logs", "delete_log_group", logGroupName=name)
 
 
-async def insights_groups(site: Site) -> list[str]:
+async def insights_groups(stacks: AccountStacks) -> list[str]:
     """The group's name, if there is one."""
-    name = insights_group(site.fleet)
-    rows = await site.control.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+    name = insights_group(stacks.fleet)
+    rows = await stacks.control.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
     return [name for row in rows if row["logGroupName"] == name]

@@ -38,7 +38,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class MachineType:
+class InstanceType:
     """An instance type; ``memory`` in MiB as it is sold."""
 
     name: str
@@ -53,7 +53,7 @@ class MachineType:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FleetCapacity:
     """What at most can run: ``instances`` of the smallest type that the group may start, and what each pool takes."""
 
     instances: int
@@ -103,7 +103,7 @@ class Room:
         )
 
 
-async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list[MachineType]:
+async def describe_instance_types(control: ControlPlane, types: Sequence[str]) -> list[InstanceType]:
     """What the types have. Raises ``InvalidInput`` for one that doesn't exist here."""
     try:
         rows = await control.pages("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=[*types])
@@ -112,7 +112,7 @@ async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list
             raise
         raise InvalidInput("instance types", str(error), "See --instance-types") from error
     return [
-        MachineType(
+        InstanceType(
             row["InstanceType"],
             row["VCpuInfo"]["DefaultVCpus"],
             row["MemoryInfo"]["SizeInMiB"],
@@ -122,7 +122,7 @@ async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list
     ]
 
 
-def check_sizes(machines: Sequence[MachineType], given: Mapping[str, str], report: Report) -> None:
+def check_task_sizes(machines: Sequence[InstanceType], given: Mapping[str, str], report: Report) -> None:
     """Refuse (``InvalidInput``) an ECS task that is larger than the smallest type of a pool in use: it is never placed.
 
     CloudFormation would wait for it for three hours. ``given`` are the compute template's parameters as far as they
@@ -139,18 +139,20 @@ def check_sizes(machines: Sequence[MachineType], given: Mapping[str, str], repor
         report(f"warning: {refusal}")
 
 
-async def find_room(control: ControlPlane, facts: StackFacts) -> Room:
+async def find_capacity(control: ControlPlane, facts: StackFacts) -> FleetCapacity:
     """What the compute stack, as it is, can run at the most."""
-    return room_of(await describe_machines(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters)
+    return capacity_of(
+        await describe_instance_types(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters
+    )
 
 
-def room_of(machines: Sequence[MachineType], given: Mapping[str, str]) -> Room:
+def capacity_of(machines: Sequence[InstanceType], given: Mapping[str, str]) -> FleetCapacity:
     """What can run at the most by these parameters of the compute template, on those types."""
     tasks = {pool.name: _task_size(given, pool) for pool in POOLS}
-    return Room(int(given["MaxInstances"]), _smallest(machines), tasks)
+    return FleetCapacity(int(given["MaxInstances"]), _smallest(machines), tasks)
 
 
-def _smallest(machines: Sequence[MachineType]) -> Size:
+def _smallest(machines: Sequence[InstanceType]) -> Size:
     """What each of the types has at the least."""
     return Size(min(machine.size.cpu for machine in machines), min(machine.size.memory for machine in machines))
 

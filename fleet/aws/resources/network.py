@@ -53,7 +53,7 @@ async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], 
     tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=mine)
     endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=mine)
     offered = await _zones_offering(control, types)
-    found = [judged(row, tables, endpoints, types, offered) for row in rows]
+    found = [assess_subnet(row, tables, endpoints, types, offered) for row in rows]
     refused = [subnet for subnet in found if not subnet.way_out]
     usable = tuple(subnet for subnet in found if subnet.way_out)
     # Who names subnets means all of them; who doesn't is content with those that will do.
@@ -104,7 +104,7 @@ async def _zones_offering(control: ControlPlane, types: Sequence[str]) -> frozen
     return frozenset(row["Location"] for row in rows)
 
 
-def judged(
+def assess_subnet(
     row: Mapping[str, Any],
     tables: Iterable[Mapping[str, Any]],
     endpoints: Iterable[Mapping[str, Any]],

@@ -8,25 +8,25 @@ from typing import Any
 import trio
 from botocore import xform_name
 
-from tests.fleet.double.alarms import CloudWatch
-from tests.fleet.double.bucket import S3
+from tests.fleet.double.application_auto_scaling import ApplicationAutoScaling
+from tests.fleet.double.auto_scaling import AutoScaling
+from tests.fleet.double.clients import REGION
 from tests.fleet.double.cloudformation import CloudFormation
+from tests.fleet.double.cloudwatch import CloudWatch
+from tests.fleet.double.cloudwatch_logs import Logs
+from tests.fleet.double.dynamodb import DynamoDb
+from tests.fleet.double.ec2 import LATEST_IMAGE, Ec2
+from tests.fleet.double.ecr import Ecr
 from tests.fleet.double.ecs import Ecs
-from tests.fleet.double.gate import REGION
-from tests.fleet.double.groups import AutoScaling
 from tests.fleet.double.identity import Iam, Quotas, Sts
-from tests.fleet.double.logs import Logs
-from tests.fleet.double.network import LATEST_IMAGE, Ec2
-from tests.fleet.double.queues import Sqs
-from tests.fleet.double.registry import Ecr
-from tests.fleet.double.scaling import ApplicationAutoScaling
-from tests.fleet.double.tables import DynamoDb
+from tests.fleet.double.s3 import S3
+from tests.fleet.double.sqs import Sqs
 from tests.fleet.double.tags import Tags
 from tests.fleet.double.timeline import Timeline
 
 NUMBER = "111122223333"
 _RECOMMENDED = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
-MACHINE_IMAGES = (_RECOMMENDED.format(""), _RECOMMENDED.format("arm64/"))
+AMI_PARAMETERS = (_RECOMMENDED.format(""), _RECOMMENDED.format("arm64/"))
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Call:
 
     service: str
     operation: str
-    asked: dict[str, Any]
+    request: dict[str, Any]
 
     def __str__(self) -> str:
         return f"{self.service}.{self.operation}"
@@ -59,7 +59,7 @@ class Account:
         """Comes before a call takes effect."""
         self.after: Interference = _let_be
         """Comes when it took effect and before its answer arrives."""
-        self.ssm = dict.fromkeys(MACHINE_IMAGES, LATEST_IMAGE)
+        self.ssm = dict.fromkeys(AMI_PARAMETERS, LATEST_IMAGE)
         """Public parameters by name."""
         self.sts = Sts(self)
         self.iam = Iam(self)
@@ -85,15 +85,15 @@ class Account:
         """A number for a name that AWS makes up."""
         return next(self._numbers)
 
-    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Let pass what is due, then carry the call out; raises ``Refusal``."""
+    def answer(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Let pass what is due, then carry the call out; raises ``ApiError``."""
         self.settle()
-        call = Call(service, operation, asked)
+        call = Call(service, operation, request)
         self.calls.append(call)
         self.before(len(self.calls), call)
         handler = getattr(getattr(self, service.replace("-", "_"), None), xform_name(operation), None)
         assert handler is not None, f"the double does not know {call}"
-        answer: dict[str, Any] = handler(asked) or {}
+        answer: dict[str, Any] = handler(request) or {}
         self.after(len(self.calls), call)
         return answer
 

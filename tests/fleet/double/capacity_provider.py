@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.fleet.double.auto_scaling_group import AutoScalingGroup
 from tests.fleet.double.cluster import Cluster
-from tests.fleet.double.group import Group
 from tests.fleet.double.instance import TYPES
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 60.0
 FIRST_STEP: Final = 2
 """Instances that the first step from zero launches (ECS Developer Guide, managed scaling behavior)."""
 IDLE_POINTS: Final = 15
@@ -40,7 +40,7 @@ class CapacityProvider:
     def drains(self) -> bool:
         return bool(self.properties.get("managedDraining", "ENABLED") == "ENABLED")
 
-    def group(self) -> Group | None:
+    def group(self) -> AutoScalingGroup | None:
         """Its group, named by its ARN or its name, while there is one."""
         named = self.properties["autoScalingGroupArn"]
         return next((one for one in self.account.autoscaling.groups if named in (one.arn, one.name)), None)
@@ -66,7 +66,7 @@ class CapacityProvider:
             self._protect(group, cluster, idle=True)
             group.desired = max(group.desired - idle, group.minimum)
 
-    def _protect(self, group: Group, cluster: Cluster, *, idle: bool) -> None:
+    def _protect(self, group: AutoScalingGroup, cluster: Cluster, *, idle: bool) -> None:
         """Keep instances with ECS tasks from scale-in; let go of the idle ones only when some are to go."""
         for one in group.staying if self.protects else ():
             if one.lifecycle == "InService" and (idle or self._busy(cluster, one.name)):
@@ -76,7 +76,7 @@ class CapacityProvider:
         found = next((one for one in cluster.instances if one.instance.name == instance), None)
         return found is not None and bool(cluster.on(found))
 
-    def _missing(self, group: Group, cluster: Cluster) -> int:
+    def _missing(self, group: AutoScalingGroup, cluster: Cluster) -> int:
         """Instances beyond those there are that the waiting ECS tasks need; none while some still boot."""
         registered = {one.instance.name for one in cluster.instances}
         if any(one.name not in registered for one in group.staying) or len(group.staying) < group.desired:

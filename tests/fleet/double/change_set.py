@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.fleet.double.kinds import KINDS
+from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.stack import Stack
 from tests.fleet.double.template import Template
 
@@ -45,7 +45,7 @@ class ChangeSet:
         while before != len(replaced):
             before = len(replaced)
             for name in set(wanted) & set(there):
-                kind, old = KINDS[wanted[name]["Type"]], there[name].properties
+                kind, old = RESOURCE_TYPES[wanted[name]["Type"]], there[name].properties
                 new = scope.resolve(wanted[name].get("Properties", {}), value)
                 if new != old:
                     found[name] = kind.replaced(old, new)
@@ -56,7 +56,7 @@ class ChangeSet:
         ]
         self.changes += [_change("Remove", name, there[name].kind) for name in sorted(set(there) - set(wanted))]
 
-    def described(self, now: float) -> dict[str, Any]:
+    def to_answer(self, now: float) -> dict[str, Any]:
         """As DescribeChangeSet does."""
         done = now >= self.made + WORK_SECONDS
         status = "CREATE_IN_PROGRESS" if not done else "CREATE_COMPLETE" if self.changes else "FAILED"

@@ -10,7 +10,7 @@ from tests.fleet.double.ecs_task import EcsTask
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 2.0
 
 
 @dataclass
@@ -40,8 +40,8 @@ class Cluster:
         for service in self.services.values():
             service.look()
         for task in self.tasks:
-            if task.status == "PROVISIONING" and (room := self.room_for(task)):
-                task.place(room)
+            if task.status == "PROVISIONING" and (capacity := self.room_for(task)):
+                task.place(capacity)
         for one in self.instances:
             for task in self.on(one):
                 if one.status == "DRAINING" and not task.protected:

@@ -8,7 +8,7 @@ import trio
 from cloudkon.aws.aws_errors import RAISED, in_our_words
 from cloudkon.aws.connection import Connection
 from cloudkon.settings import Settings
-from tests.fleet.double.gate import REGION, client
+from tests.fleet.double.clients import REGION, client
 from tests.fleet.double.timeline import EPOCH
 
 R = TypeVar("R")

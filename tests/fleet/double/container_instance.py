@@ -19,7 +19,7 @@ class ContainerInstance:
     status: str = "ACTIVE"
     connected: bool = True
 
-    def described(self, running: int, pending: int, units: int, memory: int) -> dict[str, Any]:
+    def to_answer(self, running: int, pending: int, units: int, memory: int) -> dict[str, Any]:
         """As DescribeContainerInstances does; ``units`` and ``memory`` (MiB) are what is left."""
         kind = self.instance.kind
         found = {

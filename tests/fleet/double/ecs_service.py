@@ -152,7 +152,7 @@ class EcsService:
                 )
                 count -= 1
 
-    def described(self) -> dict[str, Any]:
+    def to_answer(self) -> dict[str, Any]:
         """As DescribeServices does."""
         found = {
             "serviceName": self.name,

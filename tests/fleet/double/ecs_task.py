@@ -123,7 +123,7 @@ class EcsTask:
         if self.stop_code == "EssentialContainerExited":
             self.service.note_failure(self)
 
-    def described(self) -> dict[str, Any]:
+    def to_answer(self) -> dict[str, Any]:
         """As DescribeTasks does."""
         account = self.cluster.account
         wanted = "STOPPED" if self.status in ("STOPPING", "STOPPED") else "RUNNING"

@@ -27,7 +27,7 @@ class InstanceType:
         """MiB that ECS registers."""
         return self.memory - AGENT_MEMORY
 
-    def described(self) -> dict[str, Any]:
+    def to_answer(self) -> dict[str, Any]:
         """As DescribeInstanceTypes does."""
         return {
             "InstanceType": self.name,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.tags import as_list
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class Resource:
         return f"{self.stack}-{self.logical}-{self.account.number_of_next():06X}"
 
 
-class Kind:
-    """How one kind of resource is made, changed and deleted. All raise ``Refusal`` as the service would."""
+class ResourceType:
+    """How one kind of resource is made, changed and deleted. All raise ``ApiError`` as the service would."""
 
     seconds = 2.0
     """How long each step takes at least."""
@@ -59,7 +59,7 @@ class Kind:
         raise NotImplementedError
 
     def settled(self, one: Resource) -> bool:  # noqa: ARG002  (for those kinds that look)
-        """Whether what was made or changed has come to rest; raises ``Refusal`` where it never will."""
+        """Whether what was made or changed has come to rest; raises ``ApiError`` where it never will."""
         return True
 
     def gone(self, one: Resource) -> bool:  # noqa: ARG002  (likewise)
@@ -72,6 +72,6 @@ class Kind:
         return bool(changed & self.replaces) or ("*" in self.replaces and bool(changed))
 
 
-def unstable(words: str) -> Refusal:
+def unstable(words: str) -> ApiError:
     """What CloudFormation says of a resource that does not come to rest."""
-    return Refusal("NotStabilized", f'Resource handler returned message: "{words}"')
+    return ApiError("NotStabilized", f'Resource handler returned message: "{words}"')

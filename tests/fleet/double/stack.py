@@ -3,9 +3,9 @@
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.fleet.double.kinds import KINDS
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.resource import Kind, Resource
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource import Resource, ResourceType
+from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.stack_record import StackRecord
 from tests.fleet.double.template import Scope, Template
 from tests.fleet.double.timeline import Process
@@ -13,7 +13,7 @@ from tests.fleet.double.timeline import Process
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 Step = Generator[float, None, None]
 Work = Generator[float, None, str]
 """Steps that end with the reason of a failure, or with nothing."""
@@ -73,7 +73,7 @@ class Stack(StackRecord):
         if not attribute:
             return one.physical
         if attribute not in one.attributes:
-            raise Refusal(
+            raise ApiError(
                 "ValidationError", f"Template error: resource {logical} does not support attribute {attribute}"
             )
         return one.attributes[attribute]
@@ -112,7 +112,7 @@ class Stack(StackRecord):
         yield from self._take([name for name in self.resources if name not in wanted], retain=True)
         for old in self._replaced.values():
             if old.physical:
-                KINDS[old.kind].delete(old)
+                RESOURCE_TYPES[old.kind].delete(old)
         self.template, self.parameters = template, parameters
         self._finish(template, done)
 
@@ -179,19 +179,19 @@ class Stack(StackRecord):
                 except StopIteration:
                     done.add(name)
                     del under_way[name]
-                except Refusal as refused:
+                except ApiError as refused:
                     del under_way[name]
                     self._fail(name, refused.message)
                     for other in under_way:
                         self._fail(other, "Resource creation cancelled")
                     return f"The following resource(s) failed: [{name}]."
-            yield LOOK_SECONDS
+            yield POLL_SECONDS
         return ""
 
     def _making(self, template: Template, scope: Scope, name: str, needs: set[str]) -> Step:
         body, old = template.resources[name], self.resources.get(name)
         properties = scope.resolve(body.get("Properties", {}), self.value)
-        kind = KINDS[body["Type"]]
+        kind = RESOURCE_TYPES[body["Type"]]
         if old is not None and old.physical and not kind.replaced(old.properties, properties):
             old.needs = needs
             if old.properties != properties:
@@ -210,7 +210,7 @@ class Stack(StackRecord):
         yield from self._waiting(made, kind.settled, kind)
         self._note(made, f"{action}_COMPLETE")
 
-    def _changing(self, one: Resource, kind: Kind, properties: dict[str, Any]) -> Step:
+    def _changing(self, one: Resource, kind: ResourceType, properties: dict[str, Any]) -> Step:
         self._note(one, "UPDATE_IN_PROGRESS")
         yield kind.seconds
         self._injected("UPDATE", one.logical)
@@ -226,7 +226,7 @@ class Stack(StackRecord):
             return
         if not one.physical:
             return
-        kind = KINDS[one.kind]
+        kind = RESOURCE_TYPES[one.kind]
         self._note(one, "DELETE_IN_PROGRESS")
         yield kind.seconds
         self._injected("DELETE", name)
@@ -234,16 +234,16 @@ class Stack(StackRecord):
         yield from self._waiting(one, kind.gone, kind)
         self._note(one, "DELETE_COMPLETE")
 
-    def _waiting(self, one: Resource, there: Callable[[Resource], bool], kind: Kind) -> Step:
+    def _waiting(self, one: Resource, there: Callable[[Resource], bool], kind: ResourceType) -> Step:
         until = self.account.timeline.now + kind.patience
         while not there(one):
             if self.account.timeline.now > until:
-                raise Refusal("NotStabilized", f"Exceeded attempts to wait for {one.physical}")
-            yield LOOK_SECONDS
+                raise ApiError("NotStabilized", f"Exceeded attempts to wait for {one.physical}")
+            yield POLL_SECONDS
 
     def _injected(self, action: str, name: str) -> None:
         if reason := self.account.cloudformation.failures.get((action, name)):
-            raise Refusal("Injected", reason)
+            raise ApiError("Injected", reason)
 
     def _fail(self, name: str, reason: str) -> None:
         one = self.resources.get(name)

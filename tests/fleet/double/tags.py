@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.timeline import Timeline
 
 UNKNOWN_TO_TAGGING = ("arn:aws:iam:", ":autoScalingGroup:", ":scheduled-action/", ":scaling-policy/")
@@ -36,11 +36,11 @@ class Tags:
         """The truth: what exists and carries a tag."""
         return sorted(arn for arn, tags in self._held.items() if tags.get(key) == value)
 
-    def get_resources(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def get_resources(self, request: dict[str, Any]) -> dict[str, Any]:
         found = self._held | {arn: tags for arn, (until, tags) in self._gone.items() if until > self._timeline.now}
-        filters = asked.get("TagFilters", [])
+        filters = request.get("TagFilters", [])
         if any(one.get("Key", "").startswith("aws:") for one in filters):
-            raise Refusal("InvalidParameterException", "tag keys must not begin with aws:")
+            raise ApiError("InvalidParameterException", "tag keys must not begin with aws:")
         arns = sorted(
             arn
             for arn, tags in found.items()
@@ -48,8 +48,8 @@ class Tags:
             and all(tags.get(one["Key"]) in one.get("Values", [tags.get(one["Key"])]) for one in filters)
             and all(one["Key"] in tags for one in filters)
         )
-        start = int(asked.get("PaginationToken") or 0)
-        page = arns[start : start + int(asked.get("ResourcesPerPage", PAGE))]
+        start = int(request.get("PaginationToken") or 0)
+        page = arns[start : start + int(request.get("ResourcesPerPage", PAGE))]
         more = start + len(page)
         return {
             "PaginationToken": str(more) if more < len(arns) else "",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it ships no types
 
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 
 ABSENT: Final = object()
 """What ``AWS::NoValue`` stands for: the property is left out."""
@@ -18,7 +18,7 @@ _PLACE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
 class Template:
-    """One template. ``Refusal`` in CloudFormation's words for what it would not take."""
+    """One template. ``ApiError`` in CloudFormation's words for what it would not take."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -29,10 +29,10 @@ class Template:
         """Check what was given against what is declared; fill in defaults. All values are strings."""
         declared = self.body.get("Parameters", {})
         if unknown := sorted(set(given) - set(declared)):
-            raise Refusal("ValidationError", f"Parameters: {unknown} do not exist in the template")
+            raise ApiError("ValidationError", f"Parameters: {unknown} do not exist in the template")
         values = {name: str(given.get(name, one.get("Default", ABSENT))) for name, one in declared.items()}
         if missing := sorted(name for name, value in values.items() if value == str(ABSENT)):
-            raise Refusal("ValidationError", f"Parameters: {missing} must have values")
+            raise ApiError("ValidationError", f"Parameters: {missing} must have values")
         for name, value in values.items():
             _check_parameter(name, value, declared[name])
         return values
@@ -156,21 +156,21 @@ class Scope:
 
 
 def _no_resource(logical: str, attribute: str) -> str:
-    raise Refusal("ValidationError", f"Template error: a condition uses resource {logical} {attribute}")
+    raise ApiError("ValidationError", f"Template error: a condition uses resource {logical} {attribute}")
 
 
 def _check_parameter(name: str, value: str, declared: Mapping[str, Any]) -> None:
     if "AllowedValues" in declared and value not in {_plain(one) for one in declared["AllowedValues"]}:
-        raise Refusal("ValidationError", f"Parameter '{name}' must be one of AllowedValues")
+        raise ApiError("ValidationError", f"Parameter '{name}' must be one of AllowedValues")
     if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
-        raise Refusal("ValidationError", f"Parameter '{name}' must match pattern {declared['AllowedPattern']}")
+        raise ApiError("ValidationError", f"Parameter '{name}' must match pattern {declared['AllowedPattern']}")
     if declared["Type"] == "Number":
         try:
             number = float(value)
         except ValueError:
-            raise Refusal("ValidationError", f"Parameter '{name}' must be a number.") from None
+            raise ApiError("ValidationError", f"Parameter '{name}' must be a number.") from None
         if not float(declared.get("MinValue", number)) <= number <= float(declared.get("MaxValue", number)):
-            raise Refusal("ValidationError", f"Parameter '{name}' must be a number in its bounds")
+            raise ApiError("ValidationError", f"Parameter '{name}' must be a number in its bounds")
 
 
 def _plain(value: object) -> str:

@@ -60,9 +60,9 @@ _ACTIONS: Final[Mapping[Call, tuple[str, ...]]] = {
 """Where an operation's action has another name, or there are several (each service's list of API permissions)."""
 
 
-def call_of(service: str, operation: str, asked: Mapping[str, Any]) -> Call:
+def call_of(service: str, operation: str, request: Mapping[str, Any]) -> Call:
     """A call as it is checked here, from what was asked: PartiQL's actions go by the statement."""
-    texts = [one["Statement"] for one in asked.get("Statements", [])]
+    texts = [one["Statement"] for one in request.get("Statements", [])]
     reads = texts and all(text.startswith("SELECT") for text in texts)
     return service, READ if reads else operation
 

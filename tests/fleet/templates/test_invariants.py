@@ -6,8 +6,8 @@ import pytest
 
 from tests.fleet.double.template import Template
 from tests.fleet.templates.invariants import INVARIANTS
-from tests.fleet.templates.invariants.kinds import of_kind
-from tests.fleet.templates.plants import PLANTS, Plant
+from tests.fleet.templates.invariants.lookup import of_type
+from tests.fleet.templates.planted_faults import PLANTED_FAULTS, PlantedFault
 from tests.support.template_rendering import AUTOSCALED, COMPUTE, DATA, UPDATED, Resources, render, text_of
 
 
@@ -32,8 +32,8 @@ def test_an_invariant_holds(rendered: dict[str, Resources], options: str, invari
     assert list(INVARIANTS[invariant](rendered[options])) == []
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=[f"{one.path}={one.value!s:.20}" for one in PLANTS])
-def test_a_planted_fault_is_found(autoscaled: Resources, plant: Plant) -> None:
+@pytest.mark.parametrize("plant", PLANTED_FAULTS, ids=[f"{one.path}={one.value!s:.20}" for one in PLANTED_FAULTS])
+def test_a_planted_fault_is_found(autoscaled: Resources, plant: PlantedFault) -> None:
     spoilt = deepcopy(autoscaled)
     plant.put(spoilt)
     assert spoilt != autoscaled
@@ -41,12 +41,12 @@ def test_a_planted_fault_is_found(autoscaled: Resources, plant: Plant) -> None:
 
 
 def test_each_invariant_has_a_fault_planted_for_it() -> None:
-    assert {plant.found_by for plant in PLANTS} == INVARIANTS.keys()
+    assert {plant.found_by for plant in PLANTED_FAULTS} == INVARIANTS.keys()
 
 
 def test_only_a_creation_says_how_many_workers_there_are(rendered: dict[str, Resources]) -> None:
     for options, resources in rendered.items():
-        counts = [one.get("DesiredCount") for _, one in of_kind(resources, "ECS::Service")]
+        counts = [one.get("DesiredCount") for _, one in of_type(resources, "ECS::Service")]
         assert counts == ([0, 0] if options == "created" else [None, None]), options
 
 
@@ -60,7 +60,7 @@ def test_queues_and_store_refuse_what_is_not_encrypted() -> None:
     resources = render(Template(text_of("data")), DATA)
     refused: set[str] = set()
     for kind in ("SQS::QueuePolicy", "S3::BucketPolicy"):
-        for _, policy in of_kind(resources, kind):
+        for _, policy in of_type(resources, kind):
             (statement,) = policy["PolicyDocument"]["Statement"]
             assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

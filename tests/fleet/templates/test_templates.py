@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudkon.settings import PREFIX, Settings
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.template import Template
 from tests.support.template_rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
 
@@ -29,19 +29,19 @@ def _lint(*templates: Path) -> str:
     program = Path(sys.executable).with_name("cfn-lint")
     # I3042: an ARN with its partition written out, which the list of buckets for links has to have.
     command = [str(program), "--include-checks", "I", "--ignore-checks", "I3042", "--", *map(str, templates)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert said.stderr == ""
-    assert bool(said.stdout) == bool(said.returncode)
-    return said.stdout
+    reports = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert reports.stderr == ""
+    assert bool(reports.stdout) == bool(reports.returncode)
+    return reports.stdout
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     spoilt = tmp_path / "spoilt.yaml"
     spoilt.write_text("Resources: { Cluster: { Type: AWS::ECS::Cluster, Properties: { ClusterNames: x } } }")
-    said = _lint(TEMPLATES / "data.yaml", TEMPLATES / "compute.yaml", spoilt)
-    assert str(TEMPLATES) not in said
+    reports = _lint(TEMPLATES / "data.yaml", TEMPLATES / "compute.yaml", spoilt)
+    assert str(TEMPLATES) not in reports
     # It did look: the one that is wrong on purpose is named.
-    assert "ClusterNames" in said
+    assert "ClusterNames" in reports
 
 
 @pytest.mark.parametrize("name", ["data", "compute"])
@@ -60,7 +60,7 @@ def test_renderings_are_those_stored() -> None:
 
 @pytest.mark.parametrize("fleet", ["aws-fleet", "ecs", "fargate1", "Upper", "a", "x" * 29, "under_score", "1st"])
 def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> None:
-    with pytest.raises(Refusal, match="Fleet"):
+    with pytest.raises(ApiError, match="Fleet"):
         render(_compute(), {**UPDATED, "Fleet": fleet})
 
 
@@ -69,7 +69,7 @@ def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> 
     [("MaxInstances", "0"), ("OnDemandPercentage", "101"), ("StopSeconds", "111"), ("VolumeGiB", "8"), ("Slots", "0")],
 )
 def test_what_cannot_work_is_refused_at_once(name: str, value: str) -> None:
-    with pytest.raises(Refusal, match=name):
+    with pytest.raises(ApiError, match=name):
         render(_compute(), {**UPDATED, name: value})
 
 
@@ -103,7 +103,7 @@ def test_chosen_settings_reach_the_workers() -> None:
 def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
     for types in ("c7i.large", "c7i.large,m7i.large", "a,b,c", "c7i.large, c6i.large, m7i.large, m6i.large"):
         resources = render(_compute(), {**UPDATED, "InstanceTypes": types})
-        group = resources["Group"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
+        group = resources["AutoScalingGroup"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
         wanted = [one.strip() for one in types.split(",")]
         assert [one["InstanceType"] for one in group["Overrides"]] == wanted
         assert resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["InstanceType"] == wanted[0]

@@ -37,9 +37,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> set[Call]:
     seen: set[Call] = set()
     make = BaseClient._make_api_call  # type: ignore[attr-defined]  # the one place that all calls go through
 
-    def noted(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:  # noqa: ANN401  (botocore's answer)
-        seen.add(call_of(client.meta.service_model.service_name, operation, asked))
-        return make(client, operation, asked)
+    def noted(client: BaseClient, operation: str, request: dict[str, Any]) -> Any:  # noqa: ANN401  (botocore's answer)
+        seen.add(call_of(client.meta.service_model.service_name, operation, request))
+        return make(client, operation, request)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
     return seen

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from fleet.aws.diagnosis import Evidence, diagnose
-from fleet.aws.resources.auto_scaling_group import Group, GroupInstance, Machine
+from fleet.aws.resources.auto_scaling_group import AutoScalingGroup, Ec2Instance, GroupInstance
 from fleet.aws.resources.ecs_service import ContainerInstance, Deployment, EcsTask, PoolService
 
 NOW = 10_000.0
 SERVICE = PoolService("worker", "ACTIVE", desired=4, running=0, pending=0, definition="worker:1")
-GROUP = Group("some-group", desired=2, most=4, protects_new=True)
+GROUP = AutoScalingGroup("some-group", desired=2, most=4, protects_new=True)
 
 
 def texts(seen: Evidence) -> list[str]:
@@ -58,7 +58,10 @@ def test_a_launch_that_failed_is_told_with_what_may_help(said: str, remedy: str)
 
 
 def test_an_instance_that_does_not_register_in_time_is_named() -> None:
-    machines = [Machine("i-old", "c7i.large", "running", NOW - 400), Machine("i-ok", "c7i.large", "running", NOW - 400)]
+    machines = [
+        Ec2Instance("i-old", "c7i.large", "running", NOW - 400),
+        Ec2Instance("i-ok", "c7i.large", "running", NOW - 400),
+    ]
     registered = [ContainerInstance("i-ok", "ACTIVE", connected=True, busy=0)]
     (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines, registered=registered))
     assert "1 instances run and have not registered" in text
@@ -66,7 +69,7 @@ def test_an_instance_that_does_not_register_in_time_is_named() -> None:
 
 
 def test_an_instance_that_is_still_starting_is_given_its_time() -> None:
-    machines = [Machine("i-new", "c7i.large", "running", NOW - 60)]
+    machines = [Ec2Instance("i-new", "c7i.large", "running", NOW - 60)]
     assert texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines)) == [
         "1 instances are starting, which takes two to three minutes"
     ]
@@ -80,7 +83,7 @@ def test_an_agent_that_does_not_answer_is_told() -> None:
 def test_a_full_group_says_so() -> None:
     instances = tuple(GroupInstance(f"i-{n}", "InService", "c7i.large", protected=True) for n in range(4))
     full = replace(GROUP, desired=4, instances=instances)
-    machines = [Machine(one.id, "c7i.large", "running", NOW - 900) for one in instances]
+    machines = [Ec2Instance(one.id, "c7i.large", "running", NOW - 900) for one in instances]
     registered = [ContainerInstance(one.id, "ACTIVE", connected=True, busy=4) for one in instances]
     (text,) = texts(Evidence(SERVICE, NOW, group=full, machines=machines, registered=registered))
     assert "all 4 instances that --max-instances allows" in text

@@ -12,7 +12,7 @@ from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.aws.logs import LogReader
-from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.account_stacks import AccountStacks
 
 NOW = 1_000_000.0
 """Epoch seconds."""
@@ -66,8 +66,8 @@ def groups() -> Groups:
 
 
 def reader(groups: Groups, task: str = "") -> LogReader:
-    site = Site(Settings(fleet="some"), Account("1", "x"), cast("ControlPlane", groups), Wall())
-    return LogReader(site, WORKER, task)
+    stacks = AccountStacks(Settings(fleet="some"), Account("1", "x"), cast("ControlPlane", groups), Wall())
+    return LogReader(stacks, WORKER, task)
 
 
 async def test_the_last_lines_of_each_worker_come_in_the_order_of_time(groups: Groups) -> None:

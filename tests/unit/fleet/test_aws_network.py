@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fleet.aws.resources.network import ENDPOINTS, Subnet, judged
+from fleet.aws.resources.network import ENDPOINTS, Subnet, assess_subnet
 
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")
@@ -33,7 +33,7 @@ def endpoint(service: str, **changes: object) -> dict[str, Any]:
 
 
 def judge(row: dict[str, Any], *tables: dict[str, Any], endpoints: list[dict[str, Any]] | None = None) -> Subnet:
-    return judged(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}))
+    return assess_subnet(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}))
 
 
 def test_an_internet_gateway_needs_public_addresses() -> None:
@@ -76,5 +76,5 @@ def test_a_gateway_endpoint_counts_where_the_subnets_table_leads_to_it() -> None
 
 
 def test_a_zone_without_the_instance_types_will_not_do() -> None:
-    found = judged(PUBLIC, [table("GatewayId", "igw-1")], [], ["c7i.large", "c6i.large"], frozenset({"zb"}))
+    found = assess_subnet(PUBLIC, [table("GatewayId", "igw-1")], [], ["c7i.large", "c6i.large"], frozenset({"zb"}))
     assert found.reason == "its zone has no c7i.large or c6i.large"

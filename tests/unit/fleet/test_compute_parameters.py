@@ -16,7 +16,7 @@ from fleet.aws.resources.compute_parameters import (
     PARAMETERS,
     check_worker_settings,
     lease_is_chosen,
-    machine_parameters,
+    sizing_parameters,
     worker_parameters,
 )
 from fleet.aws.resources.compute_stack import TEMPLATE
@@ -39,13 +39,13 @@ def test_the_template_fits_into_one_call() -> None:
 
 
 def test_what_was_not_said_is_no_parameter() -> None:
-    assert machine_parameters(NOTHING_SAID) == {}
+    assert sizing_parameters(NOTHING_SAID) == {}
     assert worker_parameters(Settings(), {}) == {}
 
 
 def test_options_become_parameters() -> None:
     said = Sizing(spot=70, max_instances=9, cpu={"animoto": 2048}, execute_command=False, alarm_topic="")
-    assert machine_parameters(said) == {
+    assert sizing_parameters(said) == {
         "OnDemandPercentage": "30",
         "MaxInstances": "9",
         "AnimotoCpu": "2048",
@@ -55,11 +55,11 @@ def test_options_become_parameters() -> None:
 
 
 def test_an_architecture_brings_its_machine_image_and_its_instances() -> None:
-    found = machine_parameters(Sizing(architecture="arm64"))
+    found = sizing_parameters(Sizing(architecture="arm64"))
     assert found["AmiId"] == "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
     assert found["InstanceTypes"] == "c7g.large"
     assert (
-        machine_parameters(Sizing(architecture="arm64", instance_types=("c8g.xlarge", "c7g.xlarge")))["InstanceTypes"]
+        sizing_parameters(Sizing(architecture="arm64", instance_types=("c8g.xlarge", "c7g.xlarge")))["InstanceTypes"]
         == "c8g.xlarge,c7g.xlarge"
     )
 

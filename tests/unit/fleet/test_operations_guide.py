@@ -13,10 +13,10 @@ from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it 
 from client.cli.main import program as client
 from client.costs import estimate_cost
 from cloudkon.prices import prices
-from fleet.aws.cost import Rate, reckon
-from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.cost import Rate, fleet_cost
+from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from fleet.aws.resources.compute_stack import TEMPLATE
-from fleet.aws.resources.instance_types import MachineType, Size
+from fleet.aws.resources.instance_types import InstanceType, Size
 from fleet.cli.commands import fleet
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -47,7 +47,7 @@ def rows(first_cell: str) -> list[list[str]]:
 
 
 def hour_of(type_: str, *, spot: bool = False) -> float:
-    return reckon([Machine("i-1", type_, "running", 0.0, spot=spot)], 30, Rate(0, 0), prices()).hour
+    return fleet_cost([Ec2Instance("i-1", type_, "running", 0.0, spot=spot)], 30, Rate(0, 0), prices()).hour
 
 
 def test_instances_cost_what_the_list_says_and_hold_what_their_memory_allows() -> None:
@@ -55,7 +55,7 @@ def test_instances_cost_what_the_list_says_and_hold_what_their_memory_allows() -
     assert len(found) >= 6
     for name, vcpus, gib, workers, animoto, *costs in found:
         type_ = name.split("`")[1]
-        size = MachineType(type_, int(vcpus), int(gib) * 1024).size
+        size = InstanceType(type_, int(vcpus), int(gib) * 1024).size
         assert (size.holds(Size(512, 900)), size.holds(Size(1024, 1800))) == (int(workers), int(animoto)), type_
         dollars = [hour_of(type_), hour_of(type_, spot=True), hour_of(type_) / int(workers)]
         assert [float(cost) for cost in costs] == pytest.approx(dollars, abs=0.00006), type_

@@ -7,13 +7,13 @@ template. ``INVARIANTS`` are all of them by name; ``test_invariants`` shows each
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from tests.fleet.templates.invariants import capacity, containers, keeping, roles, scaling, services
+from tests.fleet.templates.invariants import capacity, containers, retention, roles, scaling, services
 from tests.support.template_rendering import Resources
 
 Invariant = Callable[[Resources], Iterator[str]]
 
 INVARIANTS: Final[Mapping[str, Invariant]] = {
     f"{module.__name__.rpartition('.')[2]}.{function.__name__}": function
-    for module in (capacity, containers, keeping, roles, scaling, services)
+    for module in (capacity, containers, retention, roles, scaling, services)
     for function in module.ALL
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.fleet.templates.invariants.kinds import depends, of_kind, the
+from tests.fleet.templates.invariants.lookup import depends, of_type, the
 from tests.support.template_rendering import Resources
 
 NAMES_REFUSED = ("aws", "ecs", "fargate")
@@ -18,7 +18,7 @@ def ecs_alone_sizes_the_group(resources: Resources) -> Iterator[str]:
     if int(group["MinSize"]) != 0 or int(group["MaxSize"]) < 1:
         yield "the group can't go to zero, or never leave it"
     for kind in OF_THE_GROUP:
-        for name, _ in of_kind(resources, kind):
+        for name, _ in of_type(resources, kind):
             yield f"{name} sizes the group beside ECS"
     if provider["AutoScalingGroupProvider"]["ManagedScaling"]["Status"] != "ENABLED":
         yield "managed scaling is off"
@@ -50,11 +50,11 @@ def provider_has_a_name_it_may_have(resources: Resources) -> Iterator[str]:
 
 def things_are_deleted_in_an_order_that_works(resources: Resources) -> Iterator[str]:
     """A cluster with instances, and a provider that a service uses, can't be deleted."""
-    if not depends(resources, "Group", "Cluster"):
+    if not depends(resources, "AutoScalingGroup", "Cluster"):
         yield "the group may outlive its cluster"
-    if not depends(resources, "CapacityProvider", "Group"):
+    if not depends(resources, "CapacityProvider", "AutoScalingGroup"):
         yield "the provider may outlive its group"
-    for name, _ in of_kind(resources, "ECS::Service"):
+    for name, _ in of_type(resources, "ECS::Service"):
         if not depends(resources, name, "ProviderAssociation"):
             yield f"{name} may be made before the provider is with the cluster"
     if not depends(resources, "Cluster", "InsightsLogs"):
@@ -82,12 +82,12 @@ def instances_are_tagged(resources: Resources) -> Iterator[str]:
 
 def nobody_comes_in(resources: Resources) -> Iterator[str]:
     """No ports, no keys, and containers can't reach the instance's credentials."""
-    for name, group in of_kind(resources, "EC2::SecurityGroup"):
+    for name, group in of_type(resources, "EC2::SecurityGroup"):
         if group.get("SecurityGroupIngress"):
             yield f"{name} lets something in"
         if not group.get("SecurityGroupEgress"):
             yield f"{name} says nothing of what goes out, which means everything"
-    for name, _ in of_kind(resources, "EC2::SecurityGroupIngress"):
+    for name, _ in of_type(resources, "EC2::SecurityGroupIngress"):
         yield f"{name} lets something in"
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]
     if "KeyName" in data:

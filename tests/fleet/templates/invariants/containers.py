@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fleet.templates.invariants.kinds import of_kind, the
+from tests.fleet.templates.invariants.lookup import of_type, the
 from tests.support.template_rendering import Resources
 
 SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY")
@@ -11,7 +11,7 @@ SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY")
 
 def _containers(resources: Resources) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Each container with its task definition's logical id and properties."""
-    for name, task in of_kind(resources, "ECS::TaskDefinition"):
+    for name, task in of_type(resources, "ECS::TaskDefinition"):
         for container in task["ContainerDefinitions"]:
             yield name, task, container
 
@@ -33,7 +33,7 @@ def memory_fits(resources: Resources) -> Iterator[str]:
 
 def they_can_do_no_more_than_work(resources: Resources) -> Iterator[str]:
     """Nobody special, on a root that can't be written, except for ECS Exec's agent."""
-    exec_on = any(service.get("EnableExecuteCommand") for _, service in of_kind(resources, "ECS::Service"))
+    exec_on = any(service.get("EnableExecuteCommand") for _, service in of_type(resources, "ECS::Service"))
     for name, _, container in _containers(resources):
         linux = container.get("LinuxParameters", {})
         if not container.get("ReadonlyRootFilesystem") and not exec_on:
@@ -71,7 +71,7 @@ def logs_never_stop_a_worker(resources: Resources) -> Iterator[str]:
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
     if "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true" not in data:
         yield "no instance can place an ECS task that logs by its execution role"
-    owned = {f"<{name}>" for name, _ in of_kind(resources, "Logs::LogGroup")}
+    owned = {f"<{name}>" for name, _ in of_type(resources, "Logs::LogGroup")}
     for name, _, container in _containers(resources):
         options = container["LogConfiguration"]["Options"]
         if options.get("mode") != "non-blocking" or "max-buffer-size" not in options:
@@ -82,7 +82,7 @@ def logs_never_stop_a_worker(resources: Resources) -> Iterator[str]:
 
 def networking_is_cheap(resources: Resources) -> Iterator[str]:
     """awsvpc takes a network interface for each ECS task, of which small instances have two to spare."""
-    for name, task in of_kind(resources, "ECS::TaskDefinition"):
+    for name, task in of_type(resources, "ECS::TaskDefinition"):
         if task.get("NetworkMode") != "bridge":
             yield f"{name} is not on the bridge"
         for container in task["ContainerDefinitions"]:

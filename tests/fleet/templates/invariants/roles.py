@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.invariants.lookup import of_type
 from tests.fleet.templates.permissions import Call, actions, allows, listed, mistakes
 from tests.support.template_rendering import Resources
 
@@ -52,7 +52,7 @@ def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
 
 def they_are_limited(resources: Resources) -> Iterator[str]:
     """Named actions on named resources; nobody else's policies."""
-    for name, role in of_kind(resources, "IAM::Role"):
+    for name, role in of_type(resources, "IAM::Role"):
         if role.get("ManagedPolicyArns"):
             yield f"{name} has a policy that AWS changes at will"
         for one in _statements(role):
@@ -66,14 +66,14 @@ def they_are_limited(resources: Resources) -> Iterator[str]:
 
 def they_allow_what_is_called(resources: Resources) -> Iterator[str]:
     """The ledger's statements need PartiQL's own actions; batches go by the names of single calls."""
-    for name, role in of_kind(resources, "IAM::Role"):
+    for name, role in of_type(resources, "IAM::Role"):
         for call in CALLS_OF[name]:
             yield from (f"{name} lacks {one}" for one in actions(call) if not allows(_statements(role), one))
 
 
 def they_name_actions_that_there_are(resources: Resources) -> Iterator[str]:
     """On resources of a kind that these know."""
-    for name, role in of_kind(resources, "IAM::Role"):
+    for name, role in of_type(resources, "IAM::Role"):
         for one in _statements(role):
             # What is made here has no ARN yet; cfn-lint looks at those.
             if not any(text.startswith("<") for text in listed(one["Resource"])):

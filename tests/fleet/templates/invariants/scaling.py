@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudkon.model import Priority
-from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.invariants.lookup import of_type
 from tests.support.template_rendering import Resources
 
 ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
@@ -18,11 +18,11 @@ LATE_MINUTES = 3
 
 def _queries(resources: Resources) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Every list of metrics and expressions, with the resource that it is in."""
-    for name, policy in of_kind(resources, "ApplicationAutoScaling::ScalingPolicy"):
+    for name, policy in of_type(resources, "ApplicationAutoScaling::ScalingPolicy"):
         tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
         if tracking:
             yield name, tracking["CustomizedMetricSpecification"]["Metrics"]
-    for name, alarm in of_kind(resources, "CloudWatch::Alarm"):
+    for name, alarm in of_type(resources, "CloudWatch::Alarm"):
         if "Metrics" in alarm:
             yield name, alarm["Metrics"]
 
@@ -53,7 +53,7 @@ def late_minutes_are_no_zeros(resources: Resources) -> Iterator[str]:
             yield f"{name} takes a queue's late minutes for empty ones"
         if name.endswith("BacklogPolicy") and not expression.endswith("/ IF(visible >= 0, desired)"):
             yield f"{name} has a value for minutes of which something is missing"
-    for name, alarm in of_kind(resources, "CloudWatch::Alarm"):
+    for name, alarm in of_type(resources, "CloudWatch::Alarm"):
         if alarm.get("TreatMissingData") != "notBreaching":
             yield f"{name} is undecided where nothing is measured"
         if "FILL" in _expression(alarm.get("Metrics", [])) and alarm["EvaluationPeriods"] < LATE_MINUTES:
@@ -91,7 +91,7 @@ def metrics_are_the_pools_own(resources: Resources) -> Iterator[str]:
 
 def a_pool_wakes_from_zero_and_the_alarm_never_scales_in(resources: Resources) -> Iterator[str]:
     """Target tracking multiplies the count, which zero defies."""
-    targets = {name for name, _ in of_kind(resources, "ApplicationAutoScaling::ScalableTarget")}
+    targets = {name for name, _ in of_type(resources, "ApplicationAutoScaling::ScalableTarget")}
     for target in targets:
         pool = target.removesuffix("Scaling")
         alarm = resources.get(f"{pool}WakeAlarm", {}).get("Properties", {})
@@ -108,7 +108,7 @@ def dead_letters_raise_an_alarm(resources: Resources) -> Iterator[str]:
     """Of either pool."""
     watched = {
         one["Value"]
-        for _, alarm in of_kind(resources, "CloudWatch::Alarm")
+        for _, alarm in of_type(resources, "CloudWatch::Alarm")
         if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
         for one in alarm["Dimensions"]
     }

@@ -1,11 +1,11 @@
 """Kinds of resources that hold data: queues, the table, the bucket, images, logs."""
 
-from tests.fleet.double.resource import Kind, Resource
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
+from tests.fleet.double.resource import Resource, ResourceType
 from tests.fleet.double.tags import as_dict
 
 
-class QueueKind(Kind):
+class QueueType(ResourceType):
     replaces = frozenset({"QueueName"})
 
     def create(self, one: Resource) -> None:
@@ -16,7 +16,7 @@ class QueueKind(Kind):
         one.account.sqs.drop(one.physical.rpartition("/")[2])
 
 
-class QueuePolicyKind(Kind):
+class QueuePolicyType(ResourceType):
     def create(self, one: Resource) -> None:
         for url in one.properties["Queues"]:
             one.account.sqs.queues.get(url.rpartition("/")[2])
@@ -26,14 +26,14 @@ class QueuePolicyKind(Kind):
         """Goes with its queue."""
 
 
-class TableKind(Kind):
+class TableType(ResourceType):
     seconds = 8.0
     replaces = frozenset({"TableName", "KeySchema"})
 
     def create(self, one: Resource) -> None:
         # Expiry is set by a call of its own on AWS.
         wanted = {key: value for key, value in one.properties.items() if key != "TimeToLiveSpecification"}
-        as_request("dynamodb", "CreateTable", wanted)
+        request_from_properties("dynamodb", "CreateTable", wanted)
         expiry = one.properties.get("TimeToLiveSpecification", {}).get("AttributeName", "")
         arn = one.account.dynamodb.make(one.properties["TableName"], expiry, as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["TableName"], {"Arn": arn}
@@ -42,7 +42,7 @@ class TableKind(Kind):
         one.account.dynamodb.drop(one.physical)
 
 
-class BucketKind(Kind):
+class BucketType(ResourceType):
     seconds = 20.0
     replaces = frozenset({"BucketName"})
 
@@ -54,7 +54,7 @@ class BucketKind(Kind):
         one.account.s3.drop(one.physical)
 
 
-class BucketPolicyKind(Kind):
+class BucketPolicyType(ResourceType):
     def create(self, one: Resource) -> None:
         one.account.s3.buckets.get(one.properties["Bucket"])
         one.physical = one.generated()
@@ -63,7 +63,7 @@ class BucketPolicyKind(Kind):
         """Goes with its bucket."""
 
 
-class RepositoryKind(Kind):
+class RepositoryType(ResourceType):
     replaces = frozenset({"RepositoryName"})
 
     def create(self, one: Resource) -> None:
@@ -80,7 +80,7 @@ class RepositoryKind(Kind):
         one.account.ecr.drop(one.physical)
 
 
-class LogGroupKind(Kind):
+class LogGroupType(ResourceType):
     replaces = frozenset({"LogGroupName"})
 
     def create(self, one: Resource) -> None:

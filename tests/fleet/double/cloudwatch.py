@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 
 
 class CloudWatch:
@@ -22,28 +22,28 @@ class CloudWatch:
         self._account = account
         self.metrics: dict[tuple[str, ...], float] = {}
         self.forgets = False
-        self.alarms: Table[Asked] = Table(
-            account.timeline, lambda name: Refusal("ResourceNotFound", f"alarm {name}", 404)
+        self.alarms: ResourceTable[Document] = ResourceTable(
+            account.timeline, lambda name: ApiError("ResourceNotFound", f"alarm {name}", 404)
         )
 
-    def put_metric_alarm(self, asked: Asked) -> Asked:
-        name = asked["AlarmName"]
-        ids = [one["Id"] for one in asked.get("Metrics", [])]
-        if len(ids) != len(set(ids)) or sum(one.get("ReturnData", True) for one in asked.get("Metrics", [{}])) != 1:
-            raise Refusal("ValidationError", "Exactly one element of the metrics list should return data.")
-        self.alarms.add(name, asked)
-        self._account.tags.put(self.arn(name), as_dict(asked.get("Tags", [])))
+    def put_metric_alarm(self, request: Document) -> Document:
+        name = request["AlarmName"]
+        ids = [one["Id"] for one in request.get("Metrics", [])]
+        if len(ids) != len(set(ids)) or sum(one.get("ReturnData", True) for one in request.get("Metrics", [{}])) != 1:
+            raise ApiError("ValidationError", "Exactly one element of the metrics list should return data.")
+        self.alarms.add(name, request)
+        self._account.tags.put(self.arn(name), as_dict(request.get("Tags", [])))
         return {}
 
-    def delete_alarms(self, asked: Asked) -> Asked:
-        for name in asked["AlarmNames"]:
+    def delete_alarms(self, request: Document) -> Document:
+        for name in request["AlarmNames"]:
             self.alarms.get(name)
             self.alarms.remove(name)
             self._account.tags.drop(self.arn(name))
         return {}
 
-    def describe_alarms(self, asked: Asked) -> Asked:
-        prefix, names = asked.get("AlarmNamePrefix", ""), asked.get("AlarmNames")
+    def describe_alarms(self, request: Document) -> Document:
+        prefix, names = request.get("AlarmNamePrefix", ""), request.get("AlarmNames")
         kept = [name for name in self.alarms.names() if name.startswith(prefix) and (not names or name in names)]
         return {"MetricAlarms": [{"AlarmName": name, "AlarmArn": self.arn(name)} for name in kept]}
 
@@ -57,18 +57,18 @@ class CloudWatch:
         for side in () if self.forgets else ("AlarmHigh", "AlarmLow"):
             self.alarms.remove(f"TargetTracking-{what}-{side}-double")
 
-    def get_metric_data(self, asked: Asked) -> Asked:
+    def get_metric_data(self, request: Document) -> Document:
         results = []
-        for query in asked["MetricDataQueries"]:
+        for query in request["MetricDataQueries"]:
             value = self._value(query)
             kept = [] if value is None else [value]
-            stamps = [asked["EndTime"]] * len(kept)
+            stamps = [request["EndTime"]] * len(kept)
             one = {"Id": query["Id"], "Label": query["Id"], "Values": kept, "Timestamps": stamps}
             if query.get("ReturnData", True):
                 results.append(one | {"StatusCode": "Complete"})
         return {"MetricDataResults": results}
 
-    def _value(self, query: Asked) -> float | None:
+    def _value(self, query: Document) -> float | None:
         if "MetricStat" not in query:
             return None
         metric = query["MetricStat"]["Metric"]

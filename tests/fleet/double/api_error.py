@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """What a service answers instead of a result: its ``code``, a message, and the HTTP ``status``."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -17,6 +17,6 @@ class Refusal(Exception):
         return {"Error": {"Code": self.code, "Message": self.message, "Type": "Sender"}}
 
 
-def throttled() -> Refusal:
+def throttled() -> ApiError:
     """What remains of a throttled call after botocore's own retries."""
-    return Refusal("ThrottlingException", "Rate exceeded")
+    return ApiError("ThrottlingException", "Rate exceeded")

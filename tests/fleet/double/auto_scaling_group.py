@@ -12,7 +12,7 @@ from tests.fleet.double.timeline import Process
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 5.0
 AGENT_SECONDS: Final = 15.0
 """From InService to the agent's registration with its cluster."""
 SHUTDOWN_SECONDS: Final = 20.0
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass
-class Group:
+class AutoScalingGroup:
     """``properties`` are those of CreateAutoScalingGroup; ``minimum``, ``maximum``, ``desired`` count instances."""
 
     account: "Account"
@@ -143,7 +143,7 @@ class Group:
         account = self.account
         account.ecs.drain(instance)
         while account.ecs.drains(self) and account.ecs.busy(instance) and not instance.forced:
-            yield LOOK_SECONDS
+            yield POLL_SECONDS
         instance.lifecycle, instance.state = "Terminating", "shutting-down"
         account.ecs.lose(instance)
         yield SHUTDOWN_SECONDS

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource_table import ResourceTable
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 
 
 class DynamoDb:
@@ -16,15 +16,17 @@ class DynamoDb:
 
     def __init__(self, account: "Account") -> None:
         self._account = account
-        self.tables: Table[str] = Table(
+        self.tables: ResourceTable[str] = ResourceTable(
             account.timeline,
-            lambda name: Refusal("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found"),
+            lambda name: ApiError(
+                "ResourceNotFoundException", f"Requested resource not found: Table: {name} not found"
+            ),
         )
 
     def make(self, name: str, expires_by: str, tags: dict[str, str]) -> str:
         """Make a table and give its ARN."""
         if name in self.tables:
-            raise Refusal("ResourceInUseException", f"Table already exists: {name}")
+            raise ApiError("ResourceInUseException", f"Table already exists: {name}")
         arn = self._account.arn("dynamodb", f"table/{name}")
         self.tables.add(name, expires_by)
         self._account.tags.put(arn, tags)
@@ -35,12 +37,12 @@ class DynamoDb:
         self.tables.remove(name)
         self._account.tags.drop(self._account.arn("dynamodb", f"table/{name}"))
 
-    def describe_time_to_live(self, asked: Asked) -> Asked:
-        attribute = self.tables.get(asked["TableName"])
+    def describe_time_to_live(self, request: Document) -> Document:
+        attribute = self.tables.get(request["TableName"])
         enabled = {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute}
         return {"TimeToLiveDescription": enabled if attribute else {"TimeToLiveStatus": "DISABLED"}}
 
-    def update_time_to_live(self, asked: Asked) -> Asked:
-        self.tables.get(asked["TableName"])
-        self.tables.add(asked["TableName"], asked["TimeToLiveSpecification"]["AttributeName"])
-        return {"TimeToLiveSpecification": asked["TimeToLiveSpecification"]}
+    def update_time_to_live(self, request: Document) -> Document:
+        self.tables.get(request["TableName"])
+        self.tables.add(request["TableName"], request["TimeToLiveSpecification"]["AttributeName"])
+        return {"TimeToLiveSpecification": request["TimeToLiveSpecification"]}

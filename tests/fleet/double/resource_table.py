@@ -8,7 +8,7 @@ from tests.fleet.double.timeline import Timeline
 Thing = TypeVar("Thing")
 
 
-class Table(Generic[Thing]):
+class ResourceTable(Generic[Thing]):
     """Writers see the truth; readers see a thing only ``lag`` seconds after it was made."""
 
     def __init__(self, timeline: Timeline, missing: Callable[[str], Exception], lag: float = 0.0) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from tests.support.template_rendering import Resources
 
 
-def of_kind(resources: Resources, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def of_type(resources: Resources, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Logical id and properties of each resource of a type, such as ``ECS::Service``."""
     for name, one in resources.items():
         if one["Type"] == f"AWS::{kind}":
@@ -15,12 +15,12 @@ def of_kind(resources: Resources, kind: str) -> Iterator[tuple[str, dict[str, An
 
 def the(resources: Resources, kind: str) -> dict[str, Any]:
     """The properties of the only resource of a type."""
-    ((_, properties),) = of_kind(resources, kind)
+    ((_, properties),) = of_type(resources, kind)
     return properties
 
 
 def depends(resources: Resources, name: str, on: str) -> bool:
     """Whether a resource is made after another one and deleted before it, because it says so or because it uses it."""
     one = resources[name]
-    said = one.get("DependsOn", [])
-    return on in ([said] if isinstance(said, str) else said) or f"<{on}" in str(one["Properties"])
+    reports = one.get("DependsOn", [])
+    return on in ([reports] if isinstance(reports, str) else reports) or f"<{on}" in str(one["Properties"])

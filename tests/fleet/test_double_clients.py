@@ -4,9 +4,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.clients import client
+from tests.fleet.double.property_coercion import request_from_properties
 
 
 def test_a_parameter_that_aws_does_not_know_is_an_error_of_the_test(account: Account) -> None:
@@ -29,16 +29,16 @@ def test_a_parameter_of_the_wrong_type_is_an_error_of_the_test(account: Account)
     ],
 )
 def test_values_that_only_aws_itself_would_refuse_are_errors_of_the_test(
-    account: Account, asked: dict[str, object], words: str
+    account: Account, request: dict[str, object], words: str
 ) -> None:
     with pytest.raises(AssertionError, match=words):
-        client("ecr").describe_images(**asked)
+        client("ecr").describe_images(**request)
 
 
 def test_a_templates_property_with_such_a_value_is_refused() -> None:
     service = {"ServiceName": "worker", "AvailabilityZoneRebalancing": "SOMETIMES"}
-    with pytest.raises(Refusal, match="availabilityZoneRebalancing is 'SOMETIMES', not one of ENABLED"):
-        as_request("ecs", "CreateService", service)
+    with pytest.raises(ApiError, match="availabilityZoneRebalancing is 'SOMETIMES', not one of ENABLED"):
+        request_from_properties("ecs", "CreateService", service)
 
 
 def test_an_operation_that_the_double_does_not_have_is_named(account: Account) -> None:

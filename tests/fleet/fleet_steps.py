@@ -6,25 +6,25 @@ from typing import Final
 from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
+from tests.fleet.double.auto_scaling_group import AutoScalingGroup
 from tests.fleet.double.ecs_service import EcsService
 from tests.fleet.double.ecs_task import EcsTask
-from tests.fleet.double.group import Group
-from tests.fleet.double.standing import NAME, TAG, publish
+from tests.fleet.double.real_templates import NAME, TAG, publish
 
-TAKES_NOTHING: Final[Callable[[str], None]] = lambda _: None  # noqa: E731  (a report that nobody reads)
+IGNORE_REPORT: Final[Callable[[str], None]] = lambda _: None  # noqa: E731  (a report that nobody reads)
 
 
-async def deployed(account: Account, target: AwsTarget) -> None:
+async def deploy_fleet(account: Account, target: AwsTarget) -> None:
     """Bring a fleet up and give its workers an image."""
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     publish(account, tag="one")
-    await target.deploy((WORKER,), "one", TAKES_NOTHING)
+    await target.deploy((WORKER,), "one", IGNORE_REPORT)
 
 
-async def working(account: Account, target: AwsTarget, count: int) -> None:
+async def start_workers(account: Account, target: AwsTarget, count: int) -> None:
     """Bring a fleet up with so many workers."""
-    await deployed(account, target)
-    await target.scale(WORKER, count, TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    await target.scale(WORKER, count, IGNORE_REPORT)
 
 
 def worker_service(account: Account) -> EcsService:
@@ -38,7 +38,7 @@ def running(account: Account) -> list[EcsTask]:
     return [task for task in worker_service(account).tasks if task.status == "RUNNING"]
 
 
-def the_group(account: Account) -> Group:
+def the_group(account: Account) -> AutoScalingGroup:
     """The fleet's only group."""
     account.settle()
     (found,) = account.autoscaling.groups
@@ -56,7 +56,7 @@ class Crash(BaseException):
     """The tool dies here: nothing of it runs any more."""
 
 
-async def dying(verb: Awaitable[object]) -> bool:
+async def run_until_crash(verb: Awaitable[object]) -> bool:
     """Run a verb that may die of a ``Crash``; say whether it did."""
     try:
         await verb

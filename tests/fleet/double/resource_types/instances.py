@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tests.fleet.double.resource import Kind, Resource
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
+from tests.fleet.double.resource import Resource, ResourceType
 from tests.fleet.double.tags import as_dict
 
 
-class RoleKind(Kind):
+class RoleType(ResourceType):
     seconds = 10.0
 
     def create(self, one: Resource) -> None:
@@ -19,7 +19,7 @@ class RoleKind(Kind):
         one.account.iam.drop_role(one.physical)
 
 
-class InstanceProfileKind(Kind):
+class InstanceProfileType(ResourceType):
     seconds = 30.0
 
     def create(self, one: Resource) -> None:
@@ -33,7 +33,7 @@ class InstanceProfileKind(Kind):
         one.account.iam.profiles.remove(one.physical)
 
 
-class SecurityGroupKind(Kind):
+class SecurityGroupType(ResourceType):
     replaces = frozenset({"GroupDescription", "VpcId"})
 
     def create(self, one: Resource) -> None:
@@ -45,10 +45,10 @@ class SecurityGroupKind(Kind):
         one.account.ec2.drop_security_group(one.physical)
 
 
-class LaunchTemplateKind(Kind):
+class LaunchTemplateType(ResourceType):
     def create(self, one: Resource) -> None:
         wanted = one.properties | {"LaunchTemplateName": one.properties.get("LaunchTemplateName", one.generated())}
-        request = as_request("ec2", "CreateLaunchTemplate", wanted)
+        request = request_from_properties("ec2", "CreateLaunchTemplate", wanted)
         data = request["LaunchTemplateData"]
         one.account.ec2.describe_instance_types({"InstanceTypes": [data["InstanceType"]]})
         for group in data.get("SecurityGroupIds", []):
@@ -61,7 +61,7 @@ class LaunchTemplateKind(Kind):
         one.account.tags.put(self._arn(one), tags)
 
     def update(self, one: Resource) -> None:
-        data = as_request(
+        data = request_from_properties(
             "ec2", "CreateLaunchTemplateVersion", {"LaunchTemplateData": one.properties["LaunchTemplateData"]}
         )
         one.account.ec2.templates.add(one.physical, data["LaunchTemplateData"])
@@ -75,7 +75,7 @@ class LaunchTemplateKind(Kind):
         return one.account.arn("ec2", f"launch-template/{one.physical}")
 
 
-class GroupKind(Kind):
+class AutoScalingGroupType(ResourceType):
     """CloudFormation brings a group to zero itself, and waits in vain for instances that are protected."""
 
     seconds = 10.0
@@ -112,19 +112,21 @@ class GroupKind(Kind):
             given["Tags"] = [*own, *stacks]
         else:
             given.pop("Tags", None)
-        return as_request("autoscaling", operation, given)
+        return request_from_properties("autoscaling", operation, given)
 
 
-class ScalableTargetKind(Kind):
+class ScalableTargetType(ResourceType):
     def create(self, one: Resource) -> None:
         service = one.properties["ResourceId"].split("/")
         one.account.ecs.service({"cluster": service[1], "service": service[2]})
-        request = as_request("application-autoscaling", "RegisterScalableTarget", one.properties | {"Tags": one.tags})
+        request = request_from_properties(
+            "application-autoscaling", "RegisterScalableTarget", one.properties | {"Tags": one.tags}
+        )
         one.account.application_autoscaling.register_scalable_target(request)
         one.physical = f"{one.properties['ResourceId']}|{one.properties['ScalableDimension']}|ecs"
 
     def update(self, one: Resource) -> None:
-        request = as_request("application-autoscaling", "RegisterScalableTarget", one.properties)
+        request = request_from_properties("application-autoscaling", "RegisterScalableTarget", one.properties)
         one.account.application_autoscaling.register_scalable_target(request)
 
     def delete(self, one: Resource) -> None:
@@ -132,12 +134,12 @@ class ScalableTargetKind(Kind):
         one.account.application_autoscaling.deregister_scalable_target({"ResourceId": resource})
 
 
-class ScalingPolicyKind(Kind):
+class ScalingPolicyType(ResourceType):
     def create(self, one: Resource) -> None:
         resource, dimension, namespace = one.properties["ScalingTargetId"].split("|")
         given = {key: value for key, value in one.properties.items() if key != "ScalingTargetId"}
         given |= {"ResourceId": resource, "ScalableDimension": dimension, "ServiceNamespace": namespace}
-        request = as_request("application-autoscaling", "PutScalingPolicy", given)
+        request = request_from_properties("application-autoscaling", "PutScalingPolicy", given)
         one.physical = one.account.application_autoscaling.put_scaling_policy(request)["PolicyARN"]
 
     update = create
@@ -148,9 +150,9 @@ class ScalingPolicyKind(Kind):
         one.account.application_autoscaling.delete_scaling_policy(policy)
 
 
-class AlarmKind(Kind):
+class AlarmType(ResourceType):
     def create(self, one: Resource) -> None:
-        request = as_request("cloudwatch", "PutMetricAlarm", one.properties | {"Tags": one.tag_list})
+        request = request_from_properties("cloudwatch", "PutMetricAlarm", one.properties | {"Tags": one.tag_list})
         one.account.cloudwatch.put_metric_alarm(request)
         one.physical = request["AlarmName"]
         one.attributes = {"Arn": one.account.cloudwatch.arn(one.physical)}

@@ -4,13 +4,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource_table import ResourceTable
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 PAGE = 100
 _FIELD = re.compile(r"\{ *\$\.(?P<name>\w+) *= *\"(?P<value>[^\"]*)\" *\}")
 
@@ -20,15 +20,15 @@ class Logs:
 
     def __init__(self, account: "Account") -> None:
         self._account = account
-        self.groups: Table[dict[str, list[tuple[int, str]]]] = Table(
+        self.groups: ResourceTable[dict[str, list[tuple[int, str]]]] = ResourceTable(
             account.timeline,
-            lambda _: Refusal("ResourceNotFoundException", "The specified log group does not exist."),
+            lambda _: ApiError("ResourceNotFoundException", "The specified log group does not exist."),
         )
 
     def make(self, name: str, tags: dict[str, str]) -> str:
         """Make a log group and give its ARN."""
         if name in self.groups:
-            raise Refusal("ResourceAlreadyExistsException", "The specified log group already exists")
+            raise ApiError("ResourceAlreadyExistsException", "The specified log group already exists")
         arn = self._account.arn("logs", f"log-group:{name}")
         self.groups.add(name, {})
         self._account.tags.put(arn, tags)
@@ -44,46 +44,46 @@ class Logs:
         if (streams := self.groups.find(group)) is not None:
             streams.setdefault(stream, []).append((self._now(), text))
 
-    def describe_log_groups(self, asked: Asked) -> Asked:
-        prefix = asked.get("logGroupNamePrefix", "")
+    def describe_log_groups(self, request: Document) -> Document:
+        prefix = request.get("logGroupNamePrefix", "")
         return {"logGroups": [{"logGroupName": name} for name in self.groups.names() if name.startswith(prefix)]}
 
-    def delete_log_group(self, asked: Asked) -> Asked:
-        self.drop(asked["logGroupName"])
+    def delete_log_group(self, request: Document) -> Document:
+        self.drop(request["logGroupName"])
         return {}
 
-    def describe_log_streams(self, asked: Asked) -> Asked:
-        streams = self.groups.get(asked["logGroupName"])
-        names = sorted(name for name in streams if name.startswith(asked.get("logStreamNamePrefix", "")))
-        found: list[Asked] = [{"logStreamName": name, "lastEventTimestamp": streams[name][-1][0]} for name in names]
-        if asked.get("orderBy") == "LastEventTime":
-            found.sort(key=lambda one: one["lastEventTimestamp"], reverse=asked.get("descending", False))
-        return {"logStreams": found[: asked.get("limit", 50)]}
+    def describe_log_streams(self, request: Document) -> Document:
+        streams = self.groups.get(request["logGroupName"])
+        names = sorted(name for name in streams if name.startswith(request.get("logStreamNamePrefix", "")))
+        found: list[Document] = [{"logStreamName": name, "lastEventTimestamp": streams[name][-1][0]} for name in names]
+        if request.get("orderBy") == "LastEventTime":
+            found.sort(key=lambda one: one["lastEventTimestamp"], reverse=request.get("descending", False))
+        return {"logStreams": found[: request.get("limit", 50)]}
 
-    def get_log_events(self, asked: Asked) -> Asked:
-        lines = self.groups.get(asked["logGroupName"]).get(asked["logStreamName"])
+    def get_log_events(self, request: Document) -> Document:
+        lines = self.groups.get(request["logGroupName"]).get(request["logStreamName"])
         if lines is None:
-            raise Refusal("ResourceNotFoundException", "The specified log stream does not exist.")
-        kept = [line for line in lines if _inside(line[0], asked)]
-        limit = asked.get("limit", 10_000)
-        kept = kept[:limit] if asked.get("startFromHead") else kept[-limit:]
+            raise ApiError("ResourceNotFoundException", "The specified log stream does not exist.")
+        kept = [line for line in lines if _inside(line[0], request)]
+        limit = request.get("limit", 10_000)
+        kept = kept[:limit] if request.get("startFromHead") else kept[-limit:]
         events = [{"timestamp": at, "message": text, "ingestionTime": at} for at, text in kept]
         return {"events": events, "nextForwardToken": "f/1", "nextBackwardToken": "b/1"}
 
-    def filter_log_events(self, asked: Asked) -> Asked:
-        streams = self.groups.get(asked["logGroupName"])
-        prefix, only = asked.get("logStreamNamePrefix", ""), asked.get("logStreamNames")
+    def filter_log_events(self, request: Document) -> Document:
+        streams = self.groups.get(request["logGroupName"])
+        prefix, only = request.get("logStreamNamePrefix", ""), request.get("logStreamNames")
         assert not (prefix and only), "FilterLogEvents takes names or a prefix, not both"
-        found: list[Asked] = [
+        found: list[Document] = [
             {"logStreamName": name, "timestamp": at, "message": text, "ingestionTime": at, "eventId": f"{name}/{index}"}
             for name, lines in streams.items()
             if name.startswith(prefix) and (only is None or name in only)
             for index, (at, text) in enumerate(lines)
-            if _inside(at, asked) and _matches(text, asked.get("filterPattern", ""))
+            if _inside(at, request) and _matches(text, request.get("filterPattern", ""))
         ]
         found.sort(key=lambda one: one["timestamp"])
-        start = int(asked.get("nextToken") or 0)
-        page = found[start : start + min(asked.get("limit", PAGE), PAGE)]
+        start = int(request.get("nextToken") or 0)
+        page = found[start : start + min(request.get("limit", PAGE), PAGE)]
         more = start + len(page)
         return {"events": page} | ({"nextToken": str(more)} if more < len(found) else {})
 
@@ -101,5 +101,5 @@ def _matches(text: str, pattern: str) -> bool:
         return False
 
 
-def _inside(at: int, asked: Asked) -> bool:
-    return bool(asked.get("startTime", 0) <= at < asked.get("endTime", at + 1))
+def _inside(at: int, request: Document) -> bool:
+    return bool(request.get("startTime", 0) <= at < request.get("endTime", at + 1))

@@ -5,26 +5,26 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-OPEN: Final = ("InstanceType",)
+UNCHECKED_ENUMS: Final = ("InstanceType",)
 """Enumerations whose values a user names, and that AWS knows before a model does: its own refusal is to be seen."""
 
 
-def breaches(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  (any value; botocore's shape, or none)
+def violations(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  (any value; botocore's shape, or none)
     """What is wrong with a value of that shape, each with where it is."""
     if shape is None:
         return
     kind = shape.type_name
     if kind == "structure":
         for name, one in value.items():
-            yield from breaches(one, shape.members[name], f"{path}.{name}")
+            yield from violations(one, shape.members[name], f"{path}.{name}")
     elif kind == "list":
         yield from _too_many(len(value), shape, path)
         for one in value:
-            yield from breaches(one, shape.member, f"{path}[]")
+            yield from violations(one, shape.member, f"{path}[]")
     elif kind == "map":
         for key, one in value.items():
-            yield from breaches(key, shape.key, f"{path} key")
-            yield from breaches(one, shape.value, f"{path}.{key}")
+            yield from violations(key, shape.key, f"{path} key")
+            yield from violations(one, shape.value, f"{path}.{key}")
     elif kind == "string":
         yield from _text(str(value), shape, path)
     elif kind in ("integer", "long", "float", "double"):
@@ -33,7 +33,7 @@ def breaches(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: 
 
 def _text(value: str, shape: Any, path: str) -> Iterator[str]:  # noqa: ANN401  (botocore's shape)
     yield from _too_many(len(value), shape, path)
-    if shape.enum and shape.name not in OPEN and value not in shape.enum:
+    if shape.enum and shape.name not in UNCHECKED_ENUMS and value not in shape.enum:
         yield f"{path} is {value!r}, not one of {', '.join(shape.enum)}"
     pattern = _compiled(shape.metadata.get("pattern", ""))
     if pattern and not pattern.fullmatch(value):

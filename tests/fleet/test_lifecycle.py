@@ -5,18 +5,18 @@ import trio.testing
 from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
-from tests.fleet.double.standing import NAME, TAG, publish
+from tests.fleet.double.real_templates import NAME, TAG, publish
 
 
 async def test_from_nothing_to_workers_and_back(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(said.append)
+    await target.up(reports.append)
     publish(account, tag="one")
-    await target.deploy((WORKER,), "one", said.append)
-    await target.scale(WORKER, 5, said.append)
+    await target.deploy((WORKER,), "one", reports.append)
+    await target.scale(WORKER, 5, reports.append)
     assert (await target.status()).pools["worker"].running == 5
-    await target.scale(WORKER, 2, said.append)
+    await target.scale(WORKER, 2, reports.append)
     assert (await target.status()).pools["worker"].running == 2
-    await target.down(said.append, delete_data=True)
+    await target.down(reports.append, delete_data=True)
     assert account.tags.arns(TAG, NAME) == []

@@ -5,19 +5,19 @@ from typing import Final
 
 import fleet
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.network import SUBNETS, VPC
+from tests.fleet.double.clients import client
+from tests.fleet.double.ec2 import SUBNETS, VPC
 from tests.fleet.double.stack import Stack
 from tests.fleet.double.template import Template
 
 TEMPLATES: Final = Path(fleet.__file__).parent / "templates"
 NAME: Final = "some"
 TAG: Final = "cloudkon:fleet"
-LONG: Final = 4000.0
+SETTLE_SECONDS: Final = 4000.0
 """Seconds in which a stack comes to rest whatever happens."""
 
 
-def stand(account: Account, **parameters: str) -> Stack:
+def create_fleet(account: Account, **parameters: str) -> Stack:
     """Make both stacks and push the workers' images; give the compute stack. No ECS task is wanted yet."""
     data = {"Fleet": NAME, "BucketName": f"{NAME}-store", "VisibilitySeconds": "65"}
     change(account, f"{NAME}-data", template("data"), data)
@@ -43,7 +43,7 @@ def template(name: str) -> str:
 
 
 def change(account: Account, name: str, body: str, parameters: dict[str, str]) -> Stack:
-    """Carry a change set out, let ``LONG`` pass, and give the stack as it then is."""
+    """Carry a change set out, let ``SETTLE_SECONDS`` pass, and give the stack as it then is."""
     known = account.cloudformation.stacks.get(name)
     creates = known is None or known.status in ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
     cloudformation = client("cloudformation")
@@ -58,14 +58,14 @@ def change(account: Account, name: str, body: str, parameters: dict[str, str]) -
     )
     account.pass_time(5)
     cloudformation.execute_change_set(StackName=name, ChangeSetName="change")
-    account.pass_time(LONG)
+    account.pass_time(SETTLE_SECONDS)
     return account.cloudformation.stacks[name]
 
 
 def delete(account: Account, name: str) -> Stack:
-    """Delete a stack, let ``LONG`` pass, and give it as it then is."""
+    """Delete a stack, let ``SETTLE_SECONDS`` pass, and give it as it then is."""
     client("cloudformation").delete_stack(StackName=name)
-    account.pass_time(LONG)
+    account.pass_time(SETTLE_SECONDS)
     return account.cloudformation.stacks[name]
 
 

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator
 
-from tests.fleet.templates.invariants.kinds import of_kind, the
+from tests.fleet.templates.invariants.lookup import of_type, the
 from tests.support.template_rendering import Resources
 
 
 def logs_end_some_day(resources: Resources) -> Iterator[str]:
     """Without a retention they are kept, and paid, for ever."""
-    for name, group in of_kind(resources, "Logs::LogGroup"):
+    for name, group in of_type(resources, "Logs::LogGroup"):
         if int(group.get("RetentionInDays", 0)) < 1:
             yield f"{name} keeps its logs for ever"
 
@@ -20,13 +20,13 @@ def container_insights_is_owned(resources: Resources) -> Iterator[str]:
     if {"Name": "containerInsights", "Value": "enabled"} not in cluster.get("ClusterSettings", []):
         yield "Container Insights is off, and with it the metric that the scaling goes by"
     wanted = f"/aws/ecs/containerinsights/{cluster['ClusterName']}/performance"
-    if wanted not in {group["LogGroupName"] for _, group in of_kind(resources, "Logs::LogGroup")}:
+    if wanted not in {group["LogGroupName"] for _, group in of_type(resources, "Logs::LogGroup")}:
         yield f"{wanted} is not the stack's"
 
 
 def images_stay_what_they_are_and_go_when_old(resources: Resources) -> Iterator[str]:
     """A tag that can move makes the agent's cached image wrong; images that stay cost; images stop a deletion."""
-    for name, repository in of_kind(resources, "ECR::Repository"):
+    for name, repository in of_type(resources, "ECR::Repository"):
         if repository.get("ImageTagMutability") != "IMMUTABLE":
             yield f"{name} lets tags move"
         if not repository.get("ImageScanningConfiguration", {}).get("ScanOnPush"):

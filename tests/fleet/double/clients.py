@@ -14,26 +14,26 @@ from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
-from tests.fleet.double.limits import breaches
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.value_limits import violations
 
 REGION = "us-east-1"
-_ASKED = "double_asked"
+_REQUEST = "double_asked"
 
 
 class Backend(Protocol):
     """What stands behind the gate."""
 
-    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Carry a call out; raises ``Refusal``."""
+    def answer(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry a call out; raises ``ApiError``."""
         ...
 
 
-class Gate:
+class ActiveBackend:
     """Which account answers. There is one gate a process, since a client costs tenths of a second to make."""
 
     backend: Backend | None = None
-    trusts_answers = False
+    skips_response_checks = False
     """Whether answers go out without being held against the model."""
 
 
@@ -59,20 +59,20 @@ def _hyphens(made: Any) -> str:  # noqa: ANN401  (a client, see above)
 def _remember(params: dict[str, Any], model: OperationModel, context: dict[str, Any], **_: object) -> None:
     """Keep what was asked, as Python values; ``before-call`` sees only bytes."""
     _check(params, model.input_shape, f"request {model.name}")
-    if wrong := list(breaches(params, model.input_shape)):
+    if wrong := list(violations(params, model.input_shape)):
         raise AssertionError(f"request {model.name} is one that AWS refuses: {'; '.join(wrong)}")
-    context[_ASKED] = _copied(params)
+    context[_REQUEST] = _copied(params)
 
 
 def _answer(model: OperationModel, context: dict[str, Any], **_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
-    assert Gate.backend is not None, f"{model.name} was called while no account is there"
+    assert ActiveBackend.backend is not None, f"{model.name} was called while no account is there"
     service = str(model.service_model.service_name)
     try:
-        answer = Gate.backend.answer(service, model.name, context[_ASKED])
-    except Refusal as refused:
+        answer = ActiveBackend.backend.answer(service, model.name, context[_REQUEST])
+    except ApiError as refused:
         parsed, status = refused.to_answer(), refused.status
     else:
-        if not Gate.trusts_answers:
+        if not ActiveBackend.skips_response_checks:
             _check(answer, model.output_shape, f"answer to {model.name}")
         # What was given must not change when the account does.
         parsed, status = _copied(answer), 200
