@@ -44,15 +44,15 @@ async def _left(stacks: AccountStacks, *, with_data: bool) -> list[str]:
         "ResourceTagMappingList",
         TagFilters=[{"Key": TAG, "Values": [stacks.fleet]}],
     )
-    living, stands = await _living(stacks), await _cluster_stands(stacks)
+    existing, exists = await _existing(stacks), await _cluster_exists(stacks)
     arns = {str(row["ResourceARN"]) for row in rows}
-    costly = {arn for arn in arns if not is_free(arn, living, cluster_stands=stands)}
+    costly = {arn for arn in arns if not is_free(arn, existing, cluster_exists=exists)}
     kept = {arn for arn in costly if with_data or not is_data(arn, stacks.data().name)}
     listed = {re.split("[/:]", arn)[-1] for arn in kept}
-    unheard = [identity for identity in living if identity not in listed]
+    unlisted = [identity for identity in existing if identity not in listed]
     # A log group's name has slashes in it, and a listed one was made by the stack.
-    unheard += [name for name in await _untagged(stacks) if not any(arn.endswith(f":{name}") for arn in kept)]
-    return sorted([*kept, *unheard])
+    unlisted += [name for name in await _untagged(stacks) if not any(arn.endswith(f":{name}") for arn in kept)]
+    return sorted([*kept, *unlisted])
 
 
 async def _untagged(stacks: AccountStacks) -> list[str]:
@@ -63,15 +63,15 @@ async def _untagged(stacks: AccountStacks) -> list[str]:
     return [*own, *alarms, *await insights_groups(stacks)]
 
 
-async def _living(stacks: AccountStacks) -> set[str]:
+async def _existing(stacks: AccountStacks) -> set[str]:
     """The fleet's instances and volumes that are there: tags go on being listed for an hour after them."""
-    machines = {one.id for one in await find_instances(stacks.control, stacks.fleet)}
+    instances = {one.id for one in await find_instances(stacks.control, stacks.fleet)}
     mine = [{"Name": f"tag:{TAG}", "Values": [stacks.fleet]}]
     volumes = await stacks.control.pages("ec2", "describe_volumes", "Volumes", Filters=mine)
-    return machines | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
+    return instances | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
 
 
-async def _cluster_stands(stacks: AccountStacks) -> bool:
+async def _cluster_exists(stacks: AccountStacks) -> bool:
     answer = await stacks.control.call("ecs", "describe_clusters", clusters=[stacks.fleet])
     return any(one["status"] != "INACTIVE" for one in answer["clusters"])
 
@@ -81,11 +81,11 @@ def is_data(arn: str, data_stack: str) -> bool:
     return arn.split(":")[2] in DATA_SERVICES or f":stack/{data_stack}/" in arn
 
 
-def is_free(arn: str, living: set[str], *, cluster_stands: bool) -> bool:
-    """Whether it is the trace of something that is gone. ``living`` are instances and volumes that are not."""
+def is_free(arn: str, existing: set[str], *, cluster_exists: bool) -> bool:
+    """Whether it is the trace of something that is gone. ``existing`` are instances and volumes that are not."""
     _, _, service, _, _, what = arn.split(":", 5)
     if service == "ecs":
-        return not cluster_stands or what.startswith(FREE)
+        return not cluster_exists or what.startswith(FREE)
     if service == "ec2" and what.startswith(("instance/", "volume/")):
-        return what.partition("/")[2] not in living
+        return what.partition("/")[2] not in existing
     return False

@@ -34,24 +34,24 @@ class Rate:
     tasks: float
 
 
-def hourly_price(machine: Ec2Instance, listed: Prices) -> float | None:
+def hourly_price(instance: Ec2Instance, listed: Prices) -> float | None:
     """An instance's hour, Spot reckoned at a flat share of the list price; ``None`` for a type not in the list."""
-    price = listed.instance_hour.get(machine.type)
+    price = listed.instance_hour.get(instance.type)
     if price is None:
         return None
-    return price * listed.spot_share if machine.spot else price
+    return price * listed.spot_share if instance.spot else price
 
 
-def fleet_cost(machines: Sequence[Ec2Instance], volume_gib: int, rate: Rate, listed: Prices) -> Cost:
+def fleet_cost(instances: Sequence[Ec2Instance], volume_gib: int, rate: Rate, listed: Prices) -> Cost:
     """What these instances cost with their volumes and public addresses, and what tasks at that rate cost."""
-    hours = {machine.id: hourly_price(machine, listed) for machine in machines}
+    hours = {instance.id: hourly_price(instance, listed) for instance in instances}
     each = listed.gp3_gib_month * volume_gib / MONTH_HOURS + listed.public_address_hour
-    hour = sum(price for price in hours.values() if price) + each * len(machines)
+    hour = sum(price for price in hours.values() if price) + each * len(instances)
     chunk = REQUESTS_PER_CHUNK * listed.sqs_request + WRITES_PER_CHUNK * listed.write_unit
     hour += chunk * rate.chunks
     return Cost(
         hour=hour,
         thousand_tasks=hour / rate.tasks * THOUSAND if rate.tasks else None,
         origin=listed.origin,
-        unknown=tuple(sorted({machine.type for machine in machines if hours[machine.id] is None})),
+        unknown=tuple(sorted({instance.type for instance in instances if hours[instance.id] is None})),
     )

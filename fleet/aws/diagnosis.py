@@ -42,17 +42,17 @@ class Evidence:
     stopped: Sequence[EcsTask] = ()
     protected: int = 0
     group: AutoScalingGroup | None = None
-    machines: Sequence[Ec2Instance] = ()
+    instances: Sequence[Ec2Instance] = ()
     registered: Sequence[ContainerInstance] = ()
     launch_failures: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong; ``hopeless`` where waiting won't mend it."""
+    """What is wrong; ``permanent`` where waiting won't mend it."""
 
     text: str
-    hopeless: bool = False
+    permanent: bool = False
 
 
 async def gather(stacks: AccountStacks, service: PoolService, over: Collection[str] = ()) -> Evidence:
@@ -87,7 +87,7 @@ def diagnose(seen: Evidence) -> list[Finding]:
         findings += _too_few(seen)
         if not findings and service.events:
             findings.append(Finding(f"pool {service.pool}: ECS says: {service.events[0][1]}"))
-    return sorted(findings, key=lambda finding: not finding.hopeless)
+    return sorted(findings, key=lambda finding: not finding.permanent)
 
 
 def _rollout(service: PoolService) -> list[Finding]:
@@ -108,15 +108,17 @@ def _stopped(seen: Evidence) -> list[Finding]:
     service = seen.service
     if service.running >= service.desired:
         return []
-    reasons = list(dict.fromkeys(task.reason for task in seen.stopped if task.reason and not _meant(task.reason)))
+    reasons = list(
+        dict.fromkeys(task.reason for task in seen.stopped if task.reason and not _was_deliberate(task.reason))
+    )
     for reason in reasons:
         if any(sign in reason for sign in IMAGE_FAILURES):
             remedy = "publish it with: python -m fleet publish, then: python -m fleet deploy"
-            return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", hopeless=True)]
+            return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", permanent=True)]
     return [Finding(f"pool {service.pool}: {len(seen.stopped)} ECS tasks ended early: {reasons[0]}")] if reasons else []
 
 
-def _meant(reason: str) -> bool:
+def _was_deliberate(reason: str) -> bool:
     """Whether an ECS task was stopped because fewer, or newer ones, are wanted, or because its instance had to go."""
     return reason.startswith(("Scaling activity initiated by", "Service scheduler", "Task stopped by user"))
 
@@ -143,9 +145,9 @@ def _too_few(seen: Evidence) -> list[Finding]:
     findings += [_no_capacity(reason) for reason in list(dict.fromkeys(seen.launch_failures))[:1]]
     known = {one.ec2_id for one in seen.registered}
     old = [
-        machine.id
-        for machine in seen.machines
-        if machine.state == "running" and machine.id not in known and seen.now - machine.launched > REGISTER_SECONDS
+        instance.id
+        for instance in seen.instances
+        if instance.state == "running" and instance.id not in known and seen.now - instance.launched > REGISTER_SECONDS
     ]
     if old:
         findings.append(
@@ -162,7 +164,7 @@ def _too_few(seen: Evidence) -> list[Finding]:
             text = f"all {group.most} instances that --max-instances allows run, and there is no more room"
             findings.append(Finding(f"pool {service.pool}: {text}"))
     booting = sum(one.lifecycle.startswith("Pending") for one in group.instances)
-    booting += sum(machine.id not in known and machine.id not in old for machine in _up(seen))
+    booting += sum(instance.id not in known and instance.id not in old for instance in _up(seen))
     if booting and not findings:
         findings.append(Finding(f"{booting} instances are starting, which takes two to three minutes"))
     return findings
@@ -170,7 +172,7 @@ def _too_few(seen: Evidence) -> list[Finding]:
 
 def _up(seen: Evidence) -> list[Ec2Instance]:
     pending = {one.id for one in (seen.group.instances if seen.group else ()) if one.lifecycle.startswith("Pending")}
-    return [machine for machine in seen.machines if machine.state == "running" and machine.id not in pending]
+    return [instance for instance in seen.instances if instance.state == "running" and instance.id not in pending]
 
 
 def _no_capacity(reason: str) -> Finding:

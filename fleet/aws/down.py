@@ -62,7 +62,7 @@ class Down:
         await self._step("stopping the services", self._stop_services)
         await self._step("waiting for the workers", self._drain)
         await self._step("ending the instances", self._end_instances)
-        await self._step("taking them off the cluster", self._take_off)
+        await self._step("taking them off the cluster", self._deregister_instances)
         await self._step(f"deleting stack {compute.name}", self._delete_compute)
         await self._step("removing what AWS's own scaling left", self._remove_alarms)
         if self._with_data:
@@ -210,16 +210,16 @@ class Down:
             if there and not there.deleting:
                 raise
 
-    async def _take_off(self) -> None:
+    async def _deregister_instances(self) -> None:
         """Deregister instances that are gone and whose agent could not do it: no cluster is deleted before that.
 
         ECS does it by itself only where the agent was connected (ECS API reference, DeregisterContainerInstance).
         """
         deadline = trio.current_time() + GONE_SECONDS
         while registered := await container_instances(self._stacks):
-            living = {one.id for one in await find_instances(self._stacks.control, self._stacks.fleet)}
+            existing = {one.id for one in await find_instances(self._stacks.control, self._stacks.fleet)}
             for one in registered:
-                if one.ec2_id not in living:
+                if one.ec2_id not in existing:
                     await self._deregister(one)
             if trio.current_time() >= deadline:
                 raise ServiceError(f"{len(registered)} instances are still registered with the cluster")

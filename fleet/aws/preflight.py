@@ -57,16 +57,19 @@ async def check_cluster(control: ControlPlane, fleet: str) -> None:
 
 
 async def check_quotas(
-    control: ControlPlane, machines: Sequence[InstanceType], instances: int, *, spot: int, report: Report
+    control: ControlPlane, instance_types: Sequence[InstanceType], count: int, *, spot: int, report: Report
 ) -> None:
-    """Refuse (``InvalidInput``) where not even one instance may start, and warn where fewer than ``instances`` may.
+    """Refuse (``InvalidInput``) where not even one instance may start, and warn where fewer than ``count`` may.
 
     ``spot`` is the percentage of Spot instances: at 100 no On-Demand quota is needed, at 0 no Spot one.
     """
-    families = {machine.name: "".join(itertools.takewhile(str.isalpha, machine.name)) for machine in machines}
+    families = {
+        instance_type.name: "".join(itertools.takewhile(str.isalpha, instance_type.name))
+        for instance_type in instance_types
+    }
     if others := [name for name, family in families.items() if family not in STANDARD]:
         report(f"the EC2 quotas of {', '.join(others)} are others than the standard ones: they were not looked at")
-    counted = [machine.vcpus for machine in machines if machine.name not in others]
+    counted = [instance_type.vcpus for instance_type in instance_types if instance_type.name not in others]
     if not counted:
         return
     largest = max(counted)
@@ -81,10 +84,10 @@ async def check_quotas(
                 f"it is {quota:.0f}, and one instance has {largest}",
                 f"Have it raised in Service Quotas ({code}), or choose smaller --instance-types",
             )
-        if quota < largest * instances:
+        if quota < largest * count:
             report(
                 f"warning: the quota of {kind} vCPUs is {quota:.0f}: {int(quota // largest)} instances of the "
-                f"{instances} that --max-instances allows"
+                f"{count} that --max-instances allows"
             )
 
 

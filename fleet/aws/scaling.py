@@ -159,7 +159,7 @@ async def _reached(stacks: AccountStacks, pool: Pool, count: int, over: set[str]
             if findings and findings[0].text != said:
                 said = findings[0].text
                 report(said)
-            if findings and findings[0].hopeless:
+            if findings and findings[0].permanent:
                 raise ServiceError(f"{said}. ECS goes on trying; stop that with: python -m fleet scale 0")
         if trio.current_time() >= deadline:
             raise ServiceError(

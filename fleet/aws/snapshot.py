@@ -130,7 +130,7 @@ async def _instances(stacks: AccountStacks) -> InstancesStatus:
 
 
 async def _cost(stacks: AccountStacks, facts: StackFacts, metrics: Mapping[str, list[float]]) -> Cost:
-    machines = [
+    instances = [
         one for one in await find_instances(stacks.control, stacks.fleet) if one.state in ("pending", "running")
     ]
     chunks, tasks = (
@@ -138,7 +138,7 @@ async def _cost(stacks: AccountStacks, facts: StackFacts, metrics: Mapping[str, 
         / (WINDOW.total_seconds() / HOUR)
         for words in (("deleted", "deleted_high"), ("tasks",))
     )
-    return fleet_cost(machines, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
+    return fleet_cost(instances, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
 
 
 async def _metrics(stacks: AccountStacks) -> dict[str, list[float]]:

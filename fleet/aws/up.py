@@ -112,7 +112,7 @@ class Up:
         given = {**sizing_parameters(self._sizing), **worker_parameters(self._stacks.settings)}
         architecture = given.get("Architecture") or known.get("Architecture") or "x86_64"
         types = (given.get("InstanceTypes") or known.get("InstanceTypes") or DEFAULT_TYPES[architecture]).split(",")
-        await self._check_machines(given, known, architecture, types)
+        await self._check_instance_types(given, known, architecture, types)
         if new:
             await check_cluster(self._control, self._stacks.fleet)
         if new or self._sizing.places:
@@ -122,31 +122,36 @@ class Up:
                 self._report(f"subnet {subnet.id} ({subnet.zone}), out by {subnet.way_out}")
         return given
 
-    async def _check_machines(
+    async def _check_instance_types(
         self, given: Mapping[str, str], known: Mapping[str, str], architecture: str, types: list[str]
     ) -> None:
-        machines = await describe_instance_types(self._control, types)
-        for machine in machines:
-            if architecture not in machine.architectures:
+        instance_types = await describe_instance_types(self._control, types)
+        for instance_type in instance_types:
+            if architecture not in instance_type.architectures:
                 raise InvalidInput(
-                    f"instance type {machine.name}", f"it is not {architecture}", "See --arm, --x86, --instance-types"
+                    f"instance type {instance_type.name}",
+                    f"it is not {architecture}",
+                    "See --arm, --x86, --instance-types",
                 )
-        check_task_sizes(machines, {**known, **given}, self._report)
+        check_task_sizes(instance_types, {**known, **given}, self._report)
         if known and given.keys() & CAPACITY:
-            await self._check_counts(capacity_of(machines, {**known, **given}))
+            await self._check_counts(capacity_of(instance_types, {**known, **given}))
         most = int(given.get("MaxInstances") or known.get("MaxInstances") or DEFAULT_INSTANCES)
         volume = int(given.get("VolumeGiB") or known.get("VolumeGiB") or DEFAULT_VOLUME)
-        self._tell_the_most(machines, most, volume)
+        self._report_highest_cost(instance_types, most, volume)
         on_demand = int(given.get("OnDemandPercentage") or known.get("OnDemandPercentage") or WHOLE)
         base = int(given.get("OnDemandBase") or known.get("OnDemandBase") or 0)
         # A base of On-Demand instances needs their quota, whatever the share above it.
         spot = min(WHOLE - on_demand, WHOLE - 1) if base else WHOLE - on_demand
-        await check_quotas(self._control, machines, most, spot=spot, report=self._report)
+        await check_quotas(self._control, instance_types, most, spot=spot, report=self._report)
 
-    def _tell_the_most(self, machines: Sequence[InstanceType], most: int, volume: int) -> None:
+    def _report_highest_cost(self, instance_types: Sequence[InstanceType], most: int, volume: int) -> None:
         """Say what the instances can cost, were all of the dearest type and none of them Spot."""
         listed = prices()
-        each = [fleet_cost([Ec2Instance("", one.name, "running", 0.0)], volume, Rate(0, 0), listed) for one in machines]
+        each = [
+            fleet_cost([Ec2Instance("", one.name, "running", 0.0)], volume, Rate(0, 0), listed)
+            for one in instance_types
+        ]
         if any(cost.unknown for cost in each):
             return
         hour = most * max(cost.hour for cost in each)

@@ -19,8 +19,8 @@ REST: Final = 0.25
 def estimate() -> str:
     """The most it may cost, with the arithmetic."""
     type_ = DEFAULT_TYPES["x86_64"]
-    machines = [Ec2Instance(f"i-{number}", type_, "running", 0.0, spot=False) for number in range(INSTANCES)]
-    hour = fleet_cost(machines, VOLUME_GIB, Rate(0, 0), prices()).hour
+    instances = [Ec2Instance(f"i-{number}", type_, "running", 0.0, spot=False) for number in range(INSTANCES)]
+    hour = fleet_cost(instances, VOLUME_GIB, Rate(0, 0), prices()).hour
     return (
         f"at most ${hour * HOURS + REST:.2f}: {HOURS:g} h of {INSTANCES} {type_}, ${hour:.3f} an hour together, and "
         f"${REST:.2f} for requests, logs and images ({prices().origin}; other regions differ)"

@@ -54,7 +54,7 @@ class MotoAccount:
         self._attributes |= {("LaunchTemplate", ""): identity, ("LaunchTemplate", "LatestVersionNumber"): "1"}
         # The call takes as a text what the template has as a list.
         named = {"AutoScalingGroupName": FLEET, "VPCZoneIdentifier": place["SubnetIds"]}
-        await self._make("autoscaling", "CreateAutoScalingGroup", "AutoScalingGroup", **named)
+        await self._make("autoscaling", "CreateAutoScalingGroup", "Group", **named)
         return identity
 
     async def make_service(self) -> None:

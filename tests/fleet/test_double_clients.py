@@ -20,7 +20,7 @@ def test_a_parameter_of_the_wrong_type_is_an_error_of_the_test(account: Account)
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("parameters", "words"),
     [
         ({"repositoryName": "some-/worker"}, "does not match"),
         ({"repositoryName": "some/worker", "filter": {"tagStatus": "SOME"}}, "not one of TAGGED, UNTAGGED, ANY"),
@@ -29,10 +29,10 @@ def test_a_parameter_of_the_wrong_type_is_an_error_of_the_test(account: Account)
     ],
 )
 def test_values_that_only_aws_itself_would_refuse_are_errors_of_the_test(
-    account: Account, request: dict[str, object], words: str
+    account: Account, parameters: dict[str, object], words: str
 ) -> None:
     with pytest.raises(AssertionError, match=words):
-        client("ecr").describe_images(**request)
+        client("ecr").describe_images(**parameters)
 
 
 def test_a_templates_property_with_such_a_value_is_refused() -> None:

@@ -26,7 +26,7 @@ def group(account: Account) -> AutoScalingGroup:
     """That of a fleet with an image for its workers, and no worker yet."""
     compute = create_fleet(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:one")
     publish(account)
-    return account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical)
+    return account.autoscaling.groups.get(compute.resources["Group"].physical)
 
 
 def _count(account: Account, count: int, seconds: float) -> tuple[int, int]:
@@ -70,7 +70,7 @@ def test_an_ecs_task_larger_than_an_instance_never_scales_out(account: Account) 
     compute = create_fleet(account, WorkerImage=image, WorkerMemory="60000")
     publish(account)
     assert _count(account, 1, 3600) == (0, 1)
-    assert account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical).instances == []
+    assert account.autoscaling.groups.get(compute.resources["Group"].physical).instances == []
 
 
 def test_with_a_launch_type_nothing_asks_for_capacity(account: Account) -> None:
@@ -83,7 +83,7 @@ def test_with_a_launch_type_nothing_asks_for_capacity(account: Account) -> None:
     publish(account)
     assert compute.status == "CREATE_COMPLETE"
     assert _count(account, 1, 3600) == (0, 0)
-    assert account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical).instances == []
+    assert account.autoscaling.groups.get(compute.resources["Group"].physical).instances == []
 
 
 def test_protected_ecs_tasks_stay_and_the_others_go(account: Account, group: AutoScalingGroup) -> None:
@@ -179,7 +179,7 @@ def test_a_stack_whose_instances_are_protected_can_not_be_deleted(account: Accou
     )
     compute = delete(account, COMPUTE)
     assert compute.status == "DELETE_FAILED"
-    assert {"AutoScalingGroup", "Cluster"} <= set(compute.resources)
+    assert {"Group", "Cluster"} <= set(compute.resources)
     group.look()
     assert any("protected from scale in" in one["StatusMessage"] for one in group.activities)
 

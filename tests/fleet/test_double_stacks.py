@@ -50,16 +50,16 @@ def test_an_update_changes_what_differs_and_leaves_live_counts_alone(account: Ac
     compute = change(account, COMPUTE, template("compute"), compute_parameters(Creating="false", MaxInstances="7"))
     # What it wants can't start here, so the deployment does not end: CloudFormation waits.
     assert account.ecs.clusters.get(NAME).services["worker"].desired == 3
-    assert account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical).maximum == 7
+    assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 7
 
 
 def test_a_failed_update_is_changed_back(account: Account) -> None:
     create_fleet(account)
-    account.cloudformation.failures["UPDATE", "AutoScalingGroup"] = "no luck"
+    account.cloudformation.failures["UPDATE", "Group"] = "no luck"
     compute = change(account, COMPUTE, template("compute"), compute_parameters(MaxInstances="7", WorkerMax="3"))
     assert compute.status == "UPDATE_ROLLBACK_COMPLETE"
     assert "WorkerScaling" not in compute.resources
-    assert account.autoscaling.groups.get(compute.resources["AutoScalingGroup"].physical).maximum == 4
+    assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 4
 
 
 def test_a_change_set_that_changes_nothing_fails(account: Account) -> None:

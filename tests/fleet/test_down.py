@@ -179,7 +179,7 @@ async def test_a_group_that_stays_is_named_though_the_tagging_service_never_list
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
-    account.cloudformation.failures["DELETE", "AutoScalingGroup"] = "the double says no"
+    account.cloudformation.failures["DELETE", "Group"] = "the double says no"
     with pytest.raises(ServiceError, match=rf"left: .*autoScalingGroup {the_group(account).name}"):
         await target.down(IGNORE_REPORT, delete_data=True)
 

@@ -112,9 +112,9 @@ async def test_instances_carry_the_fleets_tag_and_outlive_the_groups_count_while
 
     group = await the_group(moto.control)
     assert [(one.in_service, one.type, one.protected) for one in group.instances] == [(True, TYPE, True)] * 2
-    machines = await find_instances(moto.control, FLEET)
-    assert {one.id for one in machines} == {one.id for one in group.instances}
-    assert {(one.type, one.state, one.spot) for one in machines} == {(TYPE, "running", False)}
+    instances = await find_instances(moto.control, FLEET)
+    assert {one.id for one in instances} == {one.id for one in group.instances}
+    assert {(one.type, one.state, one.spot) for one in instances} == {(TYPE, "running", False)}
     assert await find_instances(moto.control, "another") == []
 
     none = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}

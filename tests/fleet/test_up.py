@@ -84,7 +84,7 @@ async def test_a_failure_at_any_resource_names_it_cleans_up_and_a_second_try_suc
 @pytest.mark.parametrize(
     ("resource", "words"),
     [
-        ("AutoScalingGroup", "Invalid IAM Instance Profile ARN"),
+        ("Group", "Invalid IAM Instance Profile ARN"),
         ("Cluster", "Unable to assume the service linked role. Please verify that it exists."),
     ],
 )

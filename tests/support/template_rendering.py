@@ -68,7 +68,7 @@ COMPUTE: Final[Mapping[str, Mapping[str, str]]] = {
         "LogLevel": "debug",
         "WorkerCpu": "1024",
         "WorkerMemory": "1800",
-        "Executor": "4",
+        "Slots": "4",
         "AnimotoSlots": "2",
         "LeaseSeconds": "120",
     },

@@ -38,7 +38,7 @@ async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
 
     Raises ``ServiceError`` that names what failed and says how things stand.
     """
-    for line in _told(plan):
+    for line in _describe(plan):
         report(f"{stack.name}: {line}")
     try:
         await stack.execute(plan, report)
@@ -66,7 +66,7 @@ async def finish_creation(stacks: AccountStacks, report: Report) -> None:
         await change(compute, await plan_compute(stacks, compute, {}), report)
 
 
-def _told(plan: StackPlan) -> Sequence[str]:
+def _describe(plan: StackPlan) -> Sequence[str]:
     """What a plan would do, a line a resource; of a stack that is to be made only how many."""
     if plan.creates:
         return [f"will add {len(plan.changes)} resources"]

@@ -57,18 +57,18 @@ class FleetCapacity:
     """What at most can run: ``instances`` of the smallest type that the group may start, and what each pool takes."""
 
     instances: int
-    machine: Size
+    instance: Size
     tasks: Mapping[str, Size]
 
     def needed(self, counts: Mapping[str, int]) -> float:
         """Instances for so many ECS tasks a pool, the largest placed first; infinite where one is larger than any."""
         left = {name: count for name, count in counts.items() if count}
-        if any(not self.machine.holds(self.tasks[name]) for name in left):
+        if any(not self.instance.holds(self.tasks[name]) for name in left):
             return math.inf
         order = sorted(left, key=lambda name: self.tasks[name].memory, reverse=True)
         instances = 0
         while left:
-            free, placed = self.machine, dict[str, int]()
+            free, placed = self.instance, dict[str, int]()
             for name in order:
                 if count := min(left.get(name, 0), free.holds(self.tasks[name])):
                     free, placed[name] = free.without(self.tasks[name], count), count
@@ -80,7 +80,7 @@ class FleetCapacity:
 
     def most(self, pool: str, others: Mapping[str, int]) -> int:
         """The largest count of a pool that fits beside the others' counts; 0 where they leave no room."""
-        low, high = 0, self.instances * self.machine.holds(self.tasks[pool])
+        low, high = 0, self.instances * self.instance.holds(self.tasks[pool])
         while low < high:
             middle = (low + high + 1) // 2
             fits = self.needed({**others, pool: middle}) <= self.instances
@@ -94,7 +94,7 @@ class FleetCapacity:
         if not count or needed <= self.instances:
             return
         if math.isinf(needed):
-            raise _too_large(pool, self.tasks[pool], self.machine)
+            raise _too_large(pool, self.tasks[pool], self.instance)
         beside = "".join(f" beside {number} of pool {name}" for name, number in others.items() if number)
         raise InvalidInput(
             f"count {count}",
@@ -122,13 +122,13 @@ async def describe_instance_types(control: ControlPlane, types: Sequence[str]) -
     ]
 
 
-def check_task_sizes(machines: Sequence[InstanceType], given: Mapping[str, str], report: Report) -> None:
+def check_task_sizes(instance_types: Sequence[InstanceType], given: Mapping[str, str], report: Report) -> None:
     """Refuse (``InvalidInput``) an ECS task that is larger than the smallest type of a pool in use: it is never placed.
 
     CloudFormation would wait for it for three hours. ``given`` are the compute template's parameters as far as they
     are said. Of a pool that no image was deployed for it is only reported, since it may never be used.
     """
-    smallest = _smallest(machines)
+    smallest = _smallest(instance_types)
     for pool in POOLS:
         task = _task_size({**DEFAULT_SIZES, **given}, pool)
         if smallest.holds(task):
@@ -146,22 +146,24 @@ async def find_capacity(control: ControlPlane, facts: StackFacts) -> FleetCapaci
     )
 
 
-def capacity_of(machines: Sequence[InstanceType], given: Mapping[str, str]) -> FleetCapacity:
+def capacity_of(instance_types: Sequence[InstanceType], given: Mapping[str, str]) -> FleetCapacity:
     """What can run at the most by these parameters of the compute template, on those types."""
     tasks = {pool.name: _task_size(given, pool) for pool in POOLS}
-    return FleetCapacity(int(given["MaxInstances"]), _smallest(machines), tasks)
+    return FleetCapacity(int(given["MaxInstances"]), _smallest(instance_types), tasks)
 
 
-def _smallest(machines: Sequence[InstanceType]) -> Size:
+def _smallest(instance_types: Sequence[InstanceType]) -> Size:
     """What each of the types has at the least."""
-    return Size(min(machine.size.cpu for machine in machines), min(machine.size.memory for machine in machines))
+    return Size(
+        min(instance.size.cpu for instance in instance_types), min(instance.size.memory for instance in instance_types)
+    )
 
 
-def _too_large(pool: str, task: Size, machine: Size) -> InvalidInput:
+def _too_large(pool: str, task: Size, instance: Size) -> InvalidInput:
     return InvalidInput(
         f"pool {pool}",
         f"one of its ECS tasks ({task.cpu} CPU units, {task.memory} MiB) is larger than the smallest instance"
-        f" ({machine.cpu} CPU units, {machine.memory} MiB usable)",
+        f" ({instance.cpu} CPU units, {instance.memory} MiB usable)",
         f"Give python -m fleet up larger --instance-types, or a smaller --{pool}-memory and --{pool}-cpu",
     )
 

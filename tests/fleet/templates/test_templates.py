@@ -103,7 +103,7 @@ def test_chosen_settings_reach_the_workers() -> None:
 def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
     for types in ("c7i.large", "c7i.large,m7i.large", "a,b,c", "c7i.large, c6i.large, m7i.large, m6i.large"):
         resources = render(_compute(), {**UPDATED, "InstanceTypes": types})
-        group = resources["AutoScalingGroup"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
+        group = resources["Group"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
         wanted = [one.strip() for one in types.split(",")]
         assert [one["InstanceType"] for one in group["Overrides"]] == wanted
         assert resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["InstanceType"] == wanted[0]

@@ -31,9 +31,9 @@ def test_a_missing_image_is_hopeless_and_comes_first() -> None:
     reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
     seen = Evidence(SERVICE, NOW, stopped=[stopped(reason)], group=GROUP, launch_failures=("odd",))
     first, *rest = diagnose(seen)
-    assert first.hopeless
+    assert first.permanent
     assert "fleet publish" in first.text
-    assert not any(finding.hopeless for finding in rest)
+    assert not any(finding.permanent for finding in rest)
 
 
 def test_what_was_stopped_on_purpose_is_no_failure() -> None:
@@ -58,19 +58,19 @@ def test_a_launch_that_failed_is_told_with_what_may_help(said: str, remedy: str)
 
 
 def test_an_instance_that_does_not_register_in_time_is_named() -> None:
-    machines = [
+    instances = [
         Ec2Instance("i-old", "c7i.large", "running", NOW - 400),
         Ec2Instance("i-ok", "c7i.large", "running", NOW - 400),
     ]
     registered = [ContainerInstance("i-ok", "ACTIVE", connected=True, busy=0)]
-    (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines, registered=registered))
+    (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, instances=instances, registered=registered))
     assert "1 instances run and have not registered" in text
     assert "i-old" in text
 
 
 def test_an_instance_that_is_still_starting_is_given_its_time() -> None:
-    machines = [Ec2Instance("i-new", "c7i.large", "running", NOW - 60)]
-    assert texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines)) == [
+    instances = [Ec2Instance("i-new", "c7i.large", "running", NOW - 60)]
+    assert texts(Evidence(SERVICE, NOW, group=GROUP, instances=instances)) == [
         "1 instances are starting, which takes two to three minutes"
     ]
 
@@ -83,9 +83,9 @@ def test_an_agent_that_does_not_answer_is_told() -> None:
 def test_a_full_group_says_so() -> None:
     instances = tuple(GroupInstance(f"i-{n}", "InService", "c7i.large", protected=True) for n in range(4))
     full = replace(GROUP, desired=4, instances=instances)
-    machines = [Ec2Instance(one.id, "c7i.large", "running", NOW - 900) for one in instances]
+    instances = [Ec2Instance(one.id, "c7i.large", "running", NOW - 900) for one in instances]
     registered = [ContainerInstance(one.id, "ACTIVE", connected=True, busy=4) for one in instances]
-    (text,) = texts(Evidence(SERVICE, NOW, group=full, machines=machines, registered=registered))
+    (text,) = texts(Evidence(SERVICE, NOW, group=full, instances=instances, registered=registered))
     assert "all 4 instances that --max-instances allows" in text
 
 

@@ -50,9 +50,9 @@ def provider_has_a_name_it_may_have(resources: Resources) -> Iterator[str]:
 
 def things_are_deleted_in_an_order_that_works(resources: Resources) -> Iterator[str]:
     """A cluster with instances, and a provider that a service uses, can't be deleted."""
-    if not depends(resources, "AutoScalingGroup", "Cluster"):
+    if not depends(resources, "Group", "Cluster"):
         yield "the group may outlive its cluster"
-    if not depends(resources, "CapacityProvider", "AutoScalingGroup"):
+    if not depends(resources, "CapacityProvider", "Group"):
         yield "the provider may outlive its group"
     for name, _ in of_type(resources, "ECS::Service"):
         if not depends(resources, name, "ProviderAssociation"):
