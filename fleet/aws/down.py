@@ -1,6 +1,6 @@
-"""Down: takes a fleet away in the order in which nothing holds up the next, and goes on past what fails.
+"""Takes a fleet down step by step. The order makes sure that no step blocks the next; a failed step is noted.
 
-Any step may have been done before, by a run that broke off: each looks first at how things are.
+An earlier, interrupted run may have done any step already, so each step checks the present state first.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ import trio
 
 from cloudkon.errors import CloudKonError, ServiceError
 from cloudkon.model import POOLS
+from cloudkon.programs import command
 
 from ..data_deletion import delete_data
 from ..target import Report
@@ -33,26 +34,26 @@ from .resources.insights import remove_insights, remove_late_insights
 from .scaling import suspend
 
 STOP_SECONDS: Final = 180.0
-"""How long ECS tasks may take to end: their stop timeout is 120 (compute template), and ECS takes a while to begin."""
+"""Time for ECS tasks to stop. Their stop timeout is 120 s (compute template), and ECS takes a while to begin."""
 KILLED_SECONDS: Final = 60.0
-"""And once they were stopped one by one."""
+"""Time for ECS tasks to stop after each was stopped on its own."""
 GONE_SECONDS: Final = 300.0
-"""How long instances may take from their group's end to their own: a group deleted by force goes before them."""
+"""Time for instances to terminate after their group is gone: a force-deleted group disappears before them."""
 GROUP_SECONDS: Final = 600.0
-"""How long instances may take to end: an agent that doesn't answer holds up its instance's draining."""
+"""Time for the group to become empty: an agent that doesn't respond delays the draining of its instance."""
 
 
 class Down:
-    """One taking down of a fleet."""
+    """One shutdown of a fleet."""
 
     def __init__(self, stacks: AccountStacks, report: Report, *, with_data: bool, grace: float) -> None:
-        """``grace``: seconds that workers may go on with what they have begun before they are told to stop."""
+        """``grace``: seconds in which workers may go on before they are told to stop."""
         self._stacks, self._report = stacks, report
         self._with_data, self._grace = with_data, grace
         self._faults: list[str] = []
 
     async def run(self) -> None:
-        """Do it. Raises ``ServiceError`` at the end, naming what failed and what is left."""
+        """Take the fleet down. Raises ``ServiceError`` at the end if a step failed or something is left; names both."""
         stacks = self._stacks
         compute, data = stacks.compute(), stacks.data()
         await self._step("waiting for the stack", compute.settled)
@@ -62,23 +63,23 @@ class Down:
         await self._step("stopping the services", self._stop_services)
         await self._step("waiting for the workers", self._drain)
         await self._step("ending the instances", self._end_instances)
-        await self._step("taking them off the cluster", self._deregister_instances)
+        await self._step("deregistering instances from the cluster", self._deregister_instances)
         await self._step(f"deleting stack {compute.name}", self._delete_compute)
-        await self._step("removing what AWS's own scaling left", self._remove_alarms)
+        await self._step("removing alarms that AWS left behind", self._remove_alarms)
         if self._with_data:
             self._report("deleting messages, ledger and stored objects")
             await self._step(
                 f"deleting stack {data.name}", partial(delete_data, stacks.settings, stacks.control.connection)
             )
         left: list[str] = []
-        await self._step("looking for what is left", partial(self._audit, left))
+        await self._step("checking what is left", partial(self._audit, left))
         if left or self._faults:
             raise ServiceError(self._failure(left))
         if self._with_data:
             AccountRecord(stacks.settings).forget()
 
     async def _step(self, doing: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do one thing, and note its failure: the next may go well all the same."""
+        """Run one step and note its failure. The next step may still succeed."""
         try:
             await work()
         except CloudKonError as error:
@@ -89,15 +90,15 @@ class Down:
         left += await audit(self._stacks, with_data=self._with_data)
 
     def _failure(self, left: list[str]) -> str:
-        parts = [f"fleet {self._stacks.fleet!r} is not wholly down"]
+        parts = [f"fleet {self._stacks.fleet!r} is not fully down"]
         parts += [f"left: {', '.join(left)}"] if left else []
         parts += self._faults
-        return "; ".join(parts) + ". Run it again; it goes on where it stopped: python -m fleet down"
+        return "; ".join(parts) + f". Run it again, it resumes where it stopped: {command('fleet down')}"
 
     async def _delete_compute(self) -> None:
         compute = self._stacks.compute()
         if not (await compute.facts()).made:
-            # Also where a run that broke off had deleted it, and had not waited for what is written late.
+            # An interrupted run may have deleted the stack without waiting for late metrics.
             await compute.delete()
             await remove_insights(self._stacks)
             return
@@ -105,18 +106,18 @@ class Down:
         try:
             await compute.delete()
         except ServiceError as error:
-            # What ECS and Auto Scaling let go of late makes a first deletion fail and not a second.
-            self._report(f"deleting it once more: {error}")
+            # ECS and Auto Scaling may release resources late: then the first deletion fails and the second succeeds.
+            self._report(f"deleting it again: {error}")
             await compute.delete()
-        self._report("waiting for the last metrics, which would leave a log group behind")
+        self._report("waiting for late metrics, which would recreate a log group")
         await remove_late_insights(self._stacks)
 
     async def _remove_alarms(self) -> None:
-        """Once the stack is gone, nothing looks at the alarms of its scaling any more."""
+        """Delete the alarms of the stack's scaling. Once the stack is gone, nothing uses them."""
         if (await self._stacks.compute().facts()).made:
             return
         if removed := await remove_alarms(self._stacks):
-            self._report(f"removed {len(removed)} alarms that the scaling had left behind")
+            self._report(f"removed {len(removed)} alarms that the scaling left behind")
 
     async def _stop_services(self) -> None:
         for service in (await read_services(self._stacks)).values():
@@ -124,26 +125,26 @@ class Down:
                 await set_desired_count(self._stacks, service.pool, 0)
 
     async def _drain(self) -> None:
-        """Wait for the workers to end: first by themselves, then told to, then stopped one by one."""
+        """Wait for the workers to stop: on their own, then after they are told to, then one ECS task at a time."""
         if self._grace and await self._running():
-            self._report(f"workers have {self._grace:.0f} s to end what they have begun")
+            self._report(f"workers have {self._grace:.0f} s to finish their work")
             await self._emptied(self._grace)
         if not await self._running():
             return
         self._report("telling the workers to stop")
         if await self._emptied(STOP_SECONDS, self._clear_protection):
             return
-        self._report("some workers did not end: stopping their ECS tasks one by one")
+        self._report("some workers did not stop: stopping their ECS tasks one by one")
         await self._stop_each()
         if not await self._emptied(KILLED_SECONDS, self._clear_protection):
-            # Those of instances whose agent hears nothing: they go with their instances.
-            self._report(f"{await self._running()} ECS tasks still run: ending their instances all the same")
+            # Their instances' agents don't respond. These ECS tasks end with their instances.
+            self._report(f"{await self._running()} ECS tasks still run: terminating their instances anyway")
 
     async def _running(self) -> int:
         return sum(service.running + service.pending for service in (await read_services(self._stacks)).values())
 
     async def _emptied(self, seconds: float, meanwhile: Callable[[], Awaitable[None]] | None = None) -> bool:
-        """Wait up to so many seconds for all ECS tasks to end, doing something at each look; say whether they did."""
+        """Wait up to ``seconds`` for all ECS tasks to end, with ``meanwhile`` at each poll. Return whether they ended."""
         deadline = trio.current_time() + seconds
         while await self._running():
             if trio.current_time() >= deadline:
@@ -154,7 +155,7 @@ class Down:
         return True
 
     async def _clear_protection(self) -> None:
-        """Workers that were told nothing yet may ask for protection anew: this is done at each look."""
+        """Remove scale-in protection. Runs at each poll, since workers may protect themselves again until they stop."""
         for pool in POOLS:
             if protected := await protected_tasks(self._stacks, pool.name):
                 await unprotect_tasks(self._stacks, protected)
@@ -165,7 +166,7 @@ class Down:
                 await self._stacks.ecs("stop_task", task=task.arn, reason="the fleet is taken down")
 
     async def _end_instances(self) -> None:
-        """Have the group end its instances; by force where that takes too long."""
+        """Scale the group to zero; delete it by force if that takes too long."""
         if not await self._group():
             return
         deadline = trio.current_time() + GROUP_SECONDS
@@ -177,7 +178,7 @@ class Down:
             await pause()
 
     async def _empty(self, group: AutoScalingGroup) -> None:
-        """Ask for no instances. At each look: the cluster's own scaling may have asked for some meanwhile."""
+        """Set the desired capacity to 0. Runs at each poll, since the cluster's own scaling may raise it again."""
         if group.deleting:
             return
         control = self._stacks.control
@@ -185,12 +186,12 @@ class Down:
             await change_group(control, group, NewInstancesProtectedFromScaleIn=False)
         unprotected = await unprotect_instances(control, group)
         if group.desired:
-            self._report(f"ending {len(group.instances)} instances")
+            self._report(f"terminating {len(group.instances)} instances")
         if group.desired or unprotected:
             await change_group(control, group, DesiredCapacity=0)
 
     async def _force(self, group: AutoScalingGroup) -> None:
-        self._report(f"{len(group.instances)} instances did not end: deleting the group with them")
+        self._report(f"{len(group.instances)} instances did not terminate: force-deleting the group")
         if not group.deleting:
             await self._delete_group(group)
         deadline = trio.current_time() + GROUP_SECONDS
@@ -205,15 +206,15 @@ class Down:
                 "autoscaling", "delete_auto_scaling_group", AutoScalingGroupName=group.name, ForceDelete=True
             )
         except ServiceError:
-            # Refused where it is under way already: the answer of a first call was lost.
+            # AWS refuses a second deletion. It may mean that the answer to a first call was lost.
             there = await self._group()
             if there and not there.deleting:
                 raise
 
     async def _deregister_instances(self) -> None:
-        """Deregister instances that are gone and whose agent could not do it: no cluster is deleted before that.
+        """Deregister terminated instances whose agent could not do it: a cluster with instances can't be deleted.
 
-        ECS does it by itself only where the agent was connected (ECS API reference, DeregisterContainerInstance).
+        ECS does it itself only if the agent was connected (ECS API reference, DeregisterContainerInstance).
         """
         deadline = trio.current_time() + GONE_SECONDS
         while registered := await container_instances(self._stacks):
@@ -229,7 +230,7 @@ class Down:
         try:
             await self._stacks.ecs("deregister_container_instance", containerInstance=one.arn, force=True)
         except ServiceError as error:
-            # So ECS says of one that is not there any more; the next look tells.
+            # ECS answers so for an instance that is already deregistered; the next poll shows it.
             if error.code != "InvalidParameterException":
                 raise
 

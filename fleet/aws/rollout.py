@@ -1,10 +1,11 @@
-"""Rollout: images into the fleet's registry, and from there to its services."""
+"""Pushes images into the fleet's registry and rolls them out to its services."""
 
 import base64
 from collections.abc import Mapping
 
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
+from cloudkon.programs import command
 
 from ..docker.docker_errors import NoImage
 from ..docker.engine import Engine
@@ -17,13 +18,13 @@ from .resources.ecr import content_tag, find_published_image, newest_image, repo
 from .resources.names import UNPUBLISHED, parameter
 
 ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}
-"""An architecture in the words of Docker."""
+"""Architectures as Docker names them."""
 
 
 async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
-    """Push each pool's local image under the tag of its content, unless it is there; give the images, by pool name.
+    """Push each pool's local image under its content tag, unless it is published already. Return images by pool name.
 
-    Raises ``InvalidInput`` before anything is pushed for an image that is missing or of another architecture.
+    Raises ``InvalidInput``, before any push, for a missing image or another architecture.
     """
     facts = await stacks.compute_facts()
     wanted = facts.parameters.get("Architecture", "x86_64")
@@ -33,14 +34,14 @@ async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...]
         if inspected is None:
             raise NoImage(
                 f"image {image_of(pool)}",
-                "it is not on this Docker engine",
-                f"Make it with: python -m fleet build (or name another one in {image_variable(pool)})",
+                "not on this Docker engine",
+                f"Build it with: {command('fleet build')} (or name another image in {image_variable(pool)})",
             )
         if inspected["Architecture"] != ENGINE_WORDS[wanted]:
             raise InvalidInput(
                 f"image {image_of(pool)}",
-                f"it is of {inspected['Architecture']}, and the fleet's instances are of {wanted}",
-                "Build it on such a machine, or bring the fleet up with the other of --x86 and --arm",
+                f"its architecture is {inspected['Architecture']}, the fleet's instances are {wanted}",
+                "Build it on a machine of that architecture, or run up with the other of --x86 and --arm",
             )
         found[pool.name] = content_tag(inspected)
     for pool in pools:
@@ -49,10 +50,10 @@ async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...]
 
 
 async def deploy(stacks: AccountStacks, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
-    """Give the services the image of that tag, or the one pushed last, and the settings chosen here; rolling.
+    """Roll out the image with that tag, or the newest one, and the settings chosen here.
 
-    Gives the images, by pool name. Raises ``ServiceError`` where ECS tasks of the new kind don't stay up: then all is
-    rolled back. A pool for which nothing was ever published keeps what it has.
+    Returns the images by pool name. Raises ``ServiceError`` if the new ECS tasks fail; the deployment is then rolled
+    back. A pool without a published image keeps what it has.
     """
     check_worker_settings(stacks.settings)
     facts = await stacks.compute_facts()
@@ -63,15 +64,15 @@ async def deploy(stacks: AccountStacks, pools: tuple[Pool, ...], tag: str, repor
         if image:
             images[pool.name] = f"{repository_uri(stacks, pool)}:{image.tag}"
         elif tag:
-            remedy = "Publish it with: python -m fleet publish"
-            raise InvalidInput(f"image {repository_uri(stacks, pool)}:{tag}", "it was never published", remedy)
+            remedy = f"Publish it with: {command('fleet publish')}"
+            raise InvalidInput(f"image {repository_uri(stacks, pool)}:{tag}", "not published", remedy)
         else:
-            report(f"pool {pool.name}: nothing was published for it: it stays as it is")
+            report(f"pool {pool.name}: no published image, so it is unchanged")
     given = {parameter(pool, "Image"): images[pool.name] for pool in pools if pool.name in images}
     compute = stacks.compute()
     plan = await plan_compute(stacks, compute, {**given, **worker_parameters(stacks.settings)})
     if plan.empty:
-        report("nothing to deploy: images and settings are as they should be")
+        report("nothing to deploy: images and settings are up to date")
     try:
         await change(compute, plan, report)
     except ServiceError as error:
@@ -87,7 +88,9 @@ async def _push(stacks: AccountStacks, engine: Engine, pool: Pool, tag: str, rep
     uri = repository_uri(stacks, pool)
     if await find_published_image(stacks, pool, tag):
         newest = await newest_image(stacks, pool)
-        choice = f" --tag {tag}" if newest and newest.tag != tag else ""
+        report(
+            f"{uri}:{tag} is already published; deploy it with: {command(f'fleet deploy --pool {pool.name}{choice}')}"
+        )
         report(f"{uri}:{tag} is there already; deploy it with: python -m fleet deploy --pool {pool.name}{choice}")
     else:
         answer = await stacks.control.call("ecr", "get_authorization_token")

@@ -1,4 +1,4 @@
-"""Snapshot: the fleet's status on AWS, put together from ECS, its group, its queues and their metrics."""
+"""Builds the fleet's status on AWS from ECS, its Auto Scaling group, its queues and their metrics."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,7 @@ from cloudkon.aws.waker import Scaling, find_scaling
 from cloudkon.errors import CloudKonError, NoFleet
 from cloudkon.model import POOLS, Pool, Priority
 from cloudkon.prices import prices
+from cloudkon.programs import command
 
 from ..status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from .cost import HOUR, Cost, Rate, fleet_cost
@@ -19,13 +20,13 @@ from .resources.auto_scaling_group import find_group, find_instances
 from .resources.ecs_service import PoolService, container_instances, read_services
 
 WINDOW: Final = timedelta(minutes=15)
-"""How far back the metrics are asked for: SQS publishes each minute, and an idle queue's up to 15 minutes late."""
+"""How far back metrics are read. SQS publishes every minute, and for an idle queue up to 15 minutes late."""
 PERIOD_SECONDS: Final = 60
 NO_SCALING: Final = "by hand"
 
 
 async def snapshot(stacks: AccountStacks) -> FleetStatus:
-    """Ask all of them. What does not answer is a problem in the status; ``NoFleet`` if the fleet is not up."""
+    """Read the status. A service that does not answer becomes a problem in it. Raises ``NoFleet`` without a fleet."""
     facts = await _facts(stacks)
     services = await read_services(stacks)
     metrics = await _metrics(stacks)
@@ -36,12 +37,12 @@ async def snapshot(stacks: AccountStacks) -> FleetStatus:
         scaling = await find_scaling(stacks.control, stacks.fleet, pool.name)
         pools[pool.name] = await _pool(stacks, pool, services.get(pool.name), scaling, metrics, problems)
         if scaling and scaling.suspended:
-            remedy = f"resume it with: python -m fleet autoscale --pool {pool.name}"
-            notes.append(f"pool {pool.name}: autoscaling is suspended, since its count was set by hand; {remedy}")
+            remedy = f"resume it with: {command(f'fleet autoscale --pool {pool.name}')}"
+            notes.append(f"pool {pool.name}: autoscaling is suspended, because its count was set by hand; {remedy}")
         problems += await _diagnosed(stacks, services.get(pool.name), pool)
     cost = await _cost(stacks, facts, metrics)
     if cost.unknown:
-        notes.append(f"the price table has no {', '.join(cost.unknown)}: these count as free")
+        notes.append(f"the price list has no {', '.join(cost.unknown)}: these count as free")
     return FleetStatus(
         fleet=stacks.fleet,
         target="aws",
@@ -58,7 +59,7 @@ async def snapshot(stacks: AccountStacks) -> FleetStatus:
 
 
 async def _facts(stacks: AccountStacks) -> StackFacts:
-    """The compute stack, or, where only the data stack is there, that nothing runs."""
+    """Return the compute stack's facts. Raises ``NoFleet`` that says whether the data stack exists."""
     facts = await stacks.compute().facts()
     if facts.made:
         return facts
@@ -66,8 +67,8 @@ async def _facts(stacks: AccountStacks) -> StackFacts:
         return await stacks.compute_facts()
     raise NoFleet(
         f"fleet {stacks.fleet!r}",
-        f"only its queues, ledger and store are on {stacks.account}, and nothing runs",
-        "Start it with: python -m fleet up",
+        f"only its queues, ledger and store exist on {stacks.account}; no workers run",
+        f"Start it with: {command('fleet up')}",
     )
 
 
@@ -88,7 +89,7 @@ async def _pool(
     except CloudKonError as error:
         problems.append(f"the queues don't answer: {error}")
     if service is None:
-        problems.append(f"pool {pool.name}: its ECS service is gone; mend it with: python -m fleet up")
+        problems.append(f"pool {pool.name}: its ECS service is gone; restore it with: {command('fleet up')}")
     ages = [found[0] for word in ("age", "age_high") if (found := metrics.get(_metric_id(pool, word)))]
     return PoolStatus(
         desired=service.desired if service else 0,
@@ -114,7 +115,7 @@ async def _diagnosed(stacks: AccountStacks, service: PoolService | None, pool: P
     try:
         return [finding.text for finding in diagnose(await gather(stacks, service))]
     except CloudKonError as error:
-        return [f"pool {pool.name}: why it is not as wanted could not be found out: {error}"]
+        return [f"pool {pool.name}: the reason for its state could not be found: {error}"]
 
 
 async def _instances(stacks: AccountStacks) -> InstancesStatus:
@@ -142,7 +143,7 @@ async def _cost(stacks: AccountStacks, facts: StackFacts, metrics: Mapping[str, 
 
 
 async def _metrics(stacks: AccountStacks) -> dict[str, list[float]]:
-    """The queues' metrics of the last minutes, by id, each with its newest value first."""
+    """Return the queues' recent metrics by id, each with its newest value first."""
     now = datetime.fromtimestamp(stacks.clock.wall(), UTC)
     queries = [query for pool in POOLS for query in _queries(stacks.fleet, pool)]
     try:
@@ -156,7 +157,7 @@ async def _metrics(stacks: AccountStacks) -> dict[str, list[float]]:
             ScanBy="TimestampDescending",
         )
     except CloudKonError:
-        # Whoever may not read metrics still learns all the rest.
+        # A user without permission for metrics still gets the rest of the status.
         return {}
     found: dict[str, list[float]] = {}
     for row in rows:
@@ -169,7 +170,7 @@ def _metric_id(pool: Pool, word: str) -> str:
 
 
 def _queries(fleet: str, pool: Pool) -> list[dict[str, Any]]:
-    """SQS's own metrics of a pool's queues, and the count of tasks that its workers write into their logs."""
+    """Return queries for SQS's metrics of a pool's queues and for the task count that its workers log."""
     queue, high = ({"QueueName": pool.queue_name(fleet, priority)} for priority in Priority)
     return [
         _query(_metric_id(pool, "age"), "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", queue),

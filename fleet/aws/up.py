@@ -1,4 +1,4 @@
-"""Up: makes both stacks, or brings them up to date. Each step can be repeated, whatever broke off an earlier one."""
+"""Creates both stacks or updates them. Each step can be repeated after an interrupted run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,6 +10,7 @@ from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
+from cloudkon.programs import command
 
 from ..provision import check_data, data_plan
 from ..target import Report
@@ -43,29 +44,29 @@ from .resources.network import find_network
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
 NEW: Final = NEVER_MADE | {FAILED_CREATION}
-"""States after which a stack is made from nothing."""
+"""States in which a stack is created from scratch."""
 CAPACITY: Final = frozenset(
     {"MaxInstances", "InstanceTypes", "WorkerCpu", "WorkerMemory", "AnimotoCpu", "AnimotoMemory"}
 )
-"""Parameters that how many workers can run follows from."""
+"""Parameters that determine how many workers can run."""
 HOLDING_DATA: Final = ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket")
 RECENTLY: Final = "wait 60 seconds after deleting a queue"
 QUEUE_SECONDS: Final = 65.0
-"""How long SQS keeps a queue's name after its deletion (API reference, CreateQueue), and a little."""
+"""How long SQS reserves a deleted queue's name (API reference, CreateQueue), plus a margin."""
 YOUNG: Final = ("Invalid IAM Instance Profile", "Unable to assume the service linked role")
-"""What Auto Scaling and ECS say while what IAM has made is not known everywhere yet."""
+"""What Auto Scaling and ECS answer while a new IAM role or profile is not yet known everywhere."""
 
 
 class Up:
-    """One bringing up of a fleet."""
+    """One start or update of a fleet."""
 
     def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report) -> None:
-        """``sizing`` is what the user said; nothing is asked yet."""
+        """``sizing`` holds the user's options; no AWS call is made yet."""
         self._stacks, self._sizing, self._report = stacks, sizing, report
         self._control = stacks.control
 
     async def run(self) -> None:
-        """Check, then make. Raises ``InvalidInput`` before anything is made, ``ServiceError`` saying what failed."""
+        """Check, then create or update. Raises ``InvalidInput`` before any change, ``ServiceError`` for a failure."""
         stacks, report = self._stacks, self._report
         self._check()
         compute = stacks.compute()
@@ -80,16 +81,16 @@ class Up:
         await restore_group_settings(self._control, stacks.fleet, report)
         made = (await compute.facts()).parameters
         if all(made.get(parameter(pool, "Image"), UNPUBLISHED) == UNPUBLISHED for pool in POOLS):
-            report("its workers have no image yet; first: python -m fleet build, publish, deploy")
+            report(f"the workers have no image yet; next: {command('fleet build, publish, deploy')}")
 
     async def preview(self) -> tuple[str, ...]:
-        """What ``run`` would change, a line a resource. Nothing is done, and the change sets are gone afterwards."""
+        """Return what ``run`` would change, one line a resource. Nothing changes; the change sets are deleted."""
         self._check()
         lines: list[str] = []
         for stack in (self._stacks.data(), self._stacks.compute()):
             facts = await stack.settled()
             if facts.state == FAILED_CREATION:
-                lines.append(f"{stack.name}: would be deleted, since its creation had failed, and made again")
+                lines.append(f"{stack.name}: its creation failed; it would be deleted and created again")
                 continue
             if stack.name == self._stacks.data().name:
                 plan = await self._plan_data(stack)
@@ -106,7 +107,7 @@ class Up:
         self._sizing.check()
 
     async def _parameters(self, facts: StackFacts) -> dict[str, str]:
-        """What the compute stack is to be given anew, after a look at network, machines and quotas."""
+        """Return the compute stack's new parameters, after checks of network, instance types and quotas."""
         new = facts.state in NEW
         known: Mapping[str, str] = {} if new else facts.parameters
         given = {**sizing_parameters(self._sizing), **worker_parameters(self._stacks.settings)}
@@ -119,7 +120,7 @@ class Up:
             network = await find_network(self._control, self._sizing.vpc, self._sizing.subnets, types)
             given |= network.parameters()
             for subnet in network.subnets:
-                self._report(f"subnet {subnet.id} ({subnet.zone}), out by {subnet.way_out}")
+                self._report(f"subnet {subnet.id} ({subnet.zone}) reaches AWS by {subnet.way_out}")
         return given
 
     async def _check_instance_types(
@@ -141,12 +142,12 @@ class Up:
         self._report_highest_cost(instance_types, most, volume)
         on_demand = int(given.get("OnDemandPercentage") or known.get("OnDemandPercentage") or WHOLE)
         base = int(given.get("OnDemandBase") or known.get("OnDemandBase") or 0)
-        # A base of On-Demand instances needs their quota, whatever the share above it.
+        # A base of On-Demand instances needs On-Demand quota, whatever the Spot percentage above it.
         spot = min(WHOLE - on_demand, WHOLE - 1) if base else WHOLE - on_demand
         await check_quotas(self._control, instance_types, most, spot=spot, report=self._report)
 
     def _report_highest_cost(self, instance_types: Sequence[InstanceType], most: int, volume: int) -> None:
-        """Say what the instances can cost, were all of the dearest type and none of them Spot."""
+        """Report the highest possible cost: every instance of the most expensive type, and none of them Spot."""
         listed = prices()
         each = [
             fleet_cost([Ec2Instance("", one.name, "running", 0.0)], volume, Rate(0, 0), listed)
@@ -158,17 +159,17 @@ class Up:
         self._report(f"at most {most} instances at a time, ${hour:.2f} an hour ({listed.origin})")
 
     async def _check_counts(self, capacity: FleetCapacity) -> None:
-        """Refuse machines that can't hold the workers wanted now: they would keep those that there are, guard or not.
+        """Refuse a size that can't hold the desired workers: the instances that run would stay, whatever the limit.
 
-        ECS protects an instance with ECS tasks on it, and Auto Scaling ends none that is protected.
+        ECS protects an instance with ECS tasks on it, and Auto Scaling terminates no protected instance.
         """
         counts = {name: service.desired for name, service in (await read_services(self._stacks)).items()}
         if (needed := capacity.needed(counts)) > capacity.instances:
             wanted = " and ".join(f"{count} of pool {name}" for name, count in counts.items() if count)
             raise InvalidInput(
                 f"{capacity.instances} instances",
-                f"the workers that are wanted now, {wanted}, need {needed:.0f}, and would keep them",
-                "First have fewer, by python -m fleet scale or autoscale, or give more --max-instances",
+                f"the desired workers, {wanted}, need {needed:.0f}, and would keep these running",
+                f"Scale down first with {command('fleet scale')} or autoscale, or raise --max-instances",
             )
 
     async def _make_data(self, data: Stack) -> None:
@@ -177,8 +178,8 @@ class Up:
         except ServiceError as error:
             if RECENTLY not in str(error):
                 raise
-            # So whoever takes a fleet down and brings it up again is told, or a failed creation that is tried again.
-            self._report("queues of these names were deleted within the last minute: waiting until SQS allows new ones")
+            # This happens on an ``up`` right after a ``down --delete-data``, or after a failed creation.
+            self._report("queues of these names were deleted within the last minute: waiting until SQS frees the names")
             await trio.sleep(QUEUE_SECONDS)
             await change(data, await self._plan_data(data), self._report)
 
@@ -190,8 +191,8 @@ class Up:
         if lost := [one.resource for one in losing if one.kind in HOLDING_DATA]:
             await data.discard(plan)
             raise ServiceError(
-                f"stack {data.name!r}: this would replace {', '.join(lost)}, and what is in there would be lost. "
-                "Nothing was done; bring the fleet up with the settings it had, or take it down first"
+                f"stack {data.name!r}: this would replace {', '.join(lost)} and lose their data. "
+                "Nothing was changed. Run up with the settings it had, or take the fleet down first"
             )
         return plan
 
@@ -203,6 +204,6 @@ class Up:
         except ServiceError as error:
             if not creating or not any(words in str(error) for words in YOUNG):
                 raise
-            self._report("a role was not known everywhere yet: making the stack once more")
+            self._report("an IAM role was not yet known everywhere: creating the stack again")
             await change(compute, await plan_compute(self._stacks, compute, given, creating=True), self._report)
         await finish_creation(self._stacks, self._report)

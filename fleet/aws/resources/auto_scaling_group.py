@@ -1,4 +1,4 @@
-"""Group: the fleet's Auto Scaling group and its instances."""
+"""Reads and changes the fleet's Auto Scaling group and its instances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from ...target import Report
 from .names import TAG
 
 AT_ONCE: Final = 50
-"""Instances that one ``SetInstanceProtection`` takes (Auto Scaling API reference)."""
+"""Instances that one ``SetInstanceProtection`` accepts (Auto Scaling API reference)."""
 PROTECTABLE: Final = ("InService", "EnteringStandby", "Standby")
-"""Lifecycle states in which an instance's protection can be changed; one in another refuses the whole call."""
+"""Lifecycle states in which protection can be changed. One instance in another state fails the whole call."""
 
 REBALANCING: Final = "AZRebalance"
-"""The group's own process that evens its instances out over zones."""
+"""The group's process that balances its instances across zones."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupInstance:
-    """An instance as its group sees it; ``lifecycle`` in Auto Scaling's words."""
+    """An instance as its group sees it; ``lifecycle`` is Auto Scaling's lifecycle state."""
 
     id: str
     lifecycle: str
@@ -30,13 +30,13 @@ class GroupInstance:
 
     @property
     def in_service(self) -> bool:
-        """Whether it runs, and is not about to end."""
+        """Whether the instance runs and is not about to terminate."""
         return self.lifecycle == "InService"
 
 
 @dataclass(frozen=True, slots=True)
 class AutoScalingGroup:
-    """The group: ``desired`` instances, ``most`` at the most. ``suspended`` are its own processes that stand still."""
+    """The group, with ``desired`` instances and at most ``most``. ``suspended``: its suspended processes."""
 
     name: str
     desired: int
@@ -48,7 +48,7 @@ class AutoScalingGroup:
 
     @classmethod
     def from_answer(cls, row: Mapping[str, Any]) -> Self:
-        """Read Auto Scaling's answer."""
+        """Parse a row of Auto Scaling's answer."""
         return cls(
             row["AutoScalingGroupName"],
             row["DesiredCapacity"],
@@ -60,7 +60,7 @@ class AutoScalingGroup:
                 )
                 for one in row.get("Instances", ())
             ),
-            # The group says this of itself from its own deletion on, and of nothing else.
+            # A group has a ``Status`` only while it is being deleted.
             deleting=bool(row.get("Status")),
             suspended=frozenset(one["ProcessName"] for one in row.get("SuspendedProcesses", ())),
         )
@@ -80,7 +80,7 @@ class Ec2Instance:
 
 
 async def find_group(control: ControlPlane, fleet: str) -> AutoScalingGroup | None:
-    """The fleet's group by its tag, so that it is found whatever became of the stack; ``None`` where there is none."""
+    """Find the fleet's group by its tag, whatever state the stack is in. Return ``None`` if there is no group."""
     rows = await control.pages(
         "autoscaling",
         "describe_auto_scaling_groups",
@@ -91,7 +91,7 @@ async def find_group(control: ControlPlane, fleet: str) -> AutoScalingGroup | No
 
 
 async def find_instances(control: ControlPlane, fleet: str) -> list[Ec2Instance]:
-    """The fleet's instances that are not terminated, by their tag."""
+    """Return the fleet's instances that are not terminated, found by their tag."""
     rows = await control.pages(
         "ec2",
         "describe_instances",
@@ -116,12 +116,12 @@ async def find_instances(control: ControlPlane, fleet: str) -> list[Ec2Instance]
 
 
 async def restore_group_settings(control: ControlPlane, fleet: str, report: Report) -> None:
-    """See to what of the group no template can say, or no change set would see changed.
+    """Restore settings of the group that no template can express, or whose drift no change set detects.
 
-    A ``down`` that broke off leaves new instances without protection from scale-in, which the capacity provider's
-    managed termination protection depends on. And zones must not be rebalanced: for that Auto Scaling may go over the
-    group's most by a tenth or one instance (its user guide, Availability Zone rebalancing), to end one that ECS has
-    packed with work.
+    An interrupted ``down`` leaves new instances without protection from scale-in, which the capacity provider's managed
+    termination protection depends on. And zone rebalancing must be off: for it, Auto Scaling may exceed the group's
+    maximum by 10 % or one instance (its user guide, Availability Zone rebalancing), to terminate an instance that ECS
+    has packed with work.
     """
     group = await find_group(control, fleet)
     if group is None or group.deleting:
@@ -136,14 +136,14 @@ async def restore_group_settings(control: ControlPlane, fleet: str, report: Repo
 
 
 async def change_group(control: ControlPlane, group: AutoScalingGroup, **changes: object) -> None:
-    """Change properties of the group, in Auto Scaling's words."""
+    """Change properties of the group, named as in the Auto Scaling API."""
     await control.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=group.name, **changes)
 
 
 async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
-    """Take protection from scale-in off the instances that can lose it now; say whether there were any.
+    """Remove scale-in protection from instances that can lose it now. Return whether any was protected.
 
-    One that begins to end meanwhile refuses the call for all of its share: they lose it the next time.
+    An instance that begins to terminate meanwhile fails the call for its whole batch. The next poll tries again.
     """
     protected = [one.id for one in group.instances if one.protected and one.lifecycle in PROTECTABLE]
     for first in range(0, len(protected), AT_ONCE):
@@ -162,7 +162,7 @@ async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
 
 
 async def failed_launches(control: ControlPlane, group: AutoScalingGroup, since: float) -> Sequence[str]:
-    """Why launches failed since then (epoch seconds), in Auto Scaling's words, the newest first."""
+    """Return why launches failed since ``since`` (epoch seconds), in Auto Scaling's words, newest first."""
     answer = await control.call(
         "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group.name, MaxRecords=20
     )

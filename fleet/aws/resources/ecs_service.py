@@ -1,4 +1,4 @@
-"""Service: a pool's ECS service, its ECS tasks, and the instances that the cluster can place them on."""
+"""Reads and changes a pool's ECS service, its ECS tasks and the cluster's container instances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from .names import UNPUBLISHED
 AT_ONCE: Final = 100
 """ECS tasks or container instances that one call describes (ECS API reference)."""
 UNPROTECTED_AT_ONCE: Final = 10
-"""ECS tasks that one ``UpdateTaskProtection`` takes (ECS API reference)."""
+"""ECS tasks that one ``UpdateTaskProtection`` accepts (ECS API reference)."""
 ABSENT: Final = frozenset({"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"})
-"""How ECS says that what is asked about is not there, or not any more."""
+"""ECS's error codes for a cluster or service that does not exist, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One task definition being rolled out; ``rollout`` in ECS's words, ``created`` in epoch seconds."""
+    """The rollout of one task definition; ``rollout`` is ECS's rollout state, ``created`` in epoch seconds."""
 
     status: str
     rollout: str
@@ -32,7 +32,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class PoolService:
-    """A pool's service; counts of ECS tasks; ``events`` the newest first, each with its time in epoch seconds."""
+    """A pool's service with its counts of ECS tasks; ``events`` newest first, each with its time in epoch seconds."""
 
     pool: str
     status: str
@@ -45,7 +45,7 @@ class PoolService:
 
     @classmethod
     def from_answer(cls, row: Mapping[str, Any]) -> Self:
-        """Read ECS's answer."""
+        """Parse a row of ECS's answer."""
         return cls(
             row["serviceName"],
             row["status"],
@@ -69,13 +69,13 @@ class PoolService:
 
     @property
     def settled(self) -> bool:
-        """Whether as many run as are wanted, of one task definition."""
+        """Whether the desired count runs, all with one task definition."""
         return self.running == self.desired and not self.pending and len(self.deployments) <= 1
 
 
 @dataclass(frozen=True, slots=True)
 class EcsTask:
-    """One ECS task. ``reason`` says why it stopped, its containers' reasons included; times in epoch seconds."""
+    """One ECS task. ``reason``: why it stopped, with its containers' reasons. Times in epoch seconds."""
 
     arn: str
     status: str
@@ -86,7 +86,7 @@ class EcsTask:
 
 @dataclass(frozen=True, slots=True)
 class ContainerInstance:
-    """An instance that registered with the cluster; ``connected`` tells whether its agent answers."""
+    """An instance registered with the cluster; ``connected``: whether its agent is connected."""
 
     ec2_id: str
     status: str
@@ -96,7 +96,7 @@ class ContainerInstance:
 
 
 async def read_services(stacks: AccountStacks) -> dict[str, PoolService]:
-    """The pools' services that there are, by pool name."""
+    """Return the pools' active services by pool name."""
     try:
         answer = await stacks.ecs("describe_services", services=[pool.name for pool in POOLS])
     except ServiceError as error:
@@ -108,19 +108,19 @@ async def read_services(stacks: AccountStacks) -> dict[str, PoolService]:
 
 
 async def set_desired_count(stacks: AccountStacks, pool: str, count: int) -> None:
-    """Have a service want so many ECS tasks."""
+    """Set a service's desired count of ECS tasks."""
     await stacks.ecs("update_service", service=pool, desiredCount=count)
 
 
 async def image_of(stacks: AccountStacks, service: PoolService) -> str:
-    """The image that a service's new ECS tasks run; empty where none was ever deployed."""
+    """Return the image that a service's new ECS tasks run; empty if none was deployed."""
     answer = await stacks.control.call("ecs", "describe_task_definition", taskDefinition=service.definition)
     image = str(answer["taskDefinition"]["containerDefinitions"][0]["image"])
     return "" if image == UNPUBLISHED or image.endswith(f":{UNPUBLISHED}") else image
 
 
 async def ecs_tasks(stacks: AccountStacks, pool: str, status: str = "RUNNING") -> list[EcsTask]:
-    """A service's ECS tasks that are to be ``RUNNING``, or those that ``STOPPED`` within the last hour or so."""
+    """Return a service's ECS tasks that should be ``RUNNING``, or those ``STOPPED`` within about the last hour."""
     try:
         arns = await stacks.control.pages(
             "ecs", "list_tasks", "taskArns", cluster=stacks.fleet, serviceName=pool, desiredStatus=status
@@ -137,7 +137,7 @@ async def ecs_tasks(stacks: AccountStacks, pool: str, status: str = "RUNNING") -
 
 
 async def protected_tasks(stacks: AccountStacks, pool: str) -> list[str]:
-    """The ARNs of a service's ECS tasks that are protected from scale-in, because they have work."""
+    """Return the ARNs of a service's ECS tasks that are protected from scale-in because they have work."""
     found: list[str] = []
     for some in _shares([task.arn for task in await ecs_tasks(stacks, pool)]):
         answer = await stacks.ecs("get_task_protection", tasks=some)
@@ -146,14 +146,14 @@ async def protected_tasks(stacks: AccountStacks, pool: str) -> list[str]:
 
 
 async def unprotect(stacks: AccountStacks, arns: Sequence[str]) -> None:
-    """Take protection off ECS tasks. Those that have ended meanwhile come back as failures, which is as well."""
+    """Remove protection from ECS tasks. Those that have stopped meanwhile are returned as failures, which is fine."""
     for first in range(0, len(arns), UNPROTECTED_AT_ONCE):
         some = [*arns[first : first + UNPROTECTED_AT_ONCE]]
         await stacks.ecs("update_task_protection", tasks=some, protectionEnabled=False)
 
 
 async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
-    """Those registered with the cluster; none where there is no cluster."""
+    """Return the cluster's container instances; empty if there is no cluster."""
     try:
         arns = await stacks.control.pages(
             "ecs", "list_container_instances", "containerInstanceArns", cluster=stacks.fleet

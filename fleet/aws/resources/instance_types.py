@@ -1,4 +1,4 @@
-"""Machine: what an EC2 instance type has, and how many ECS tasks go on so many instances of it."""
+"""Describes EC2 instance types and computes how many ECS tasks fit on a number of instances."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,37 +9,38 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS, Pool
+from cloudkon.programs import command
 
 from ...target import Report
 from .names import UNPUBLISHED, parameter
 
 CPU_UNITS: Final = 1024
-"""A vCPU's."""
+"""CPU units of one vCPU."""
 DEFAULT_SIZES: Final = {"WorkerCpu": "512", "WorkerMemory": "900", "AnimotoCpu": "1024", "AnimotoMemory": "1800"}
-"""The compute template's."""
+"""The compute template's defaults."""
 USABLE_MEMORY: Final = 0.9
-"""Of what an instance type is sold with: kernel and firmware keep 4 to 9 % (ECS Developer Guide, memory management)."""
+"""Share of a type's nominal memory: kernel and firmware keep 4 to 9 % (ECS Developer Guide, memory management)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """CPU units and MiB: of an ECS task, or those that an instance has for ECS tasks."""
+    """CPU units and MiB that an ECS task needs or that an instance offers."""
 
     cpu: int
     memory: int
 
     def holds(self, other: "Size") -> int:
-        """How many of the other fit into this one."""
+        """Return how many of ``other`` fit into this size."""
         return max(0, min(self.cpu // other.cpu, self.memory // other.memory))
 
     def without(self, other: "Size", count: int) -> "Size":
-        """What is left beside so many of the other."""
+        """Return what is left after ``count`` of ``other``."""
         return Size(self.cpu - other.cpu * count, self.memory - other.memory * count)
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """An instance type; ``memory`` in MiB as it is sold."""
+    """An instance type; ``memory`` is its nominal memory in MiB."""
 
     name: str
     vcpus: int
@@ -48,20 +49,20 @@ class InstanceType:
 
     @property
     def size(self) -> Size:
-        """What it has for ECS tasks, reckoned low."""
+        """What the type offers to ECS tasks, a low estimate."""
         return Size(self.vcpus * CPU_UNITS, math.floor(self.memory * USABLE_MEMORY))
 
 
 @dataclass(frozen=True, slots=True)
 class FleetCapacity:
-    """What at most can run: ``instances`` of the smallest type that the group may start, and what each pool takes."""
+    """The most that can run: ``instances`` of the smallest allowed type, and the size of each pool's ECS task."""
 
     instances: int
     instance: Size
     tasks: Mapping[str, Size]
 
     def needed(self, counts: Mapping[str, int]) -> float:
-        """Instances for so many ECS tasks a pool, the largest placed first; infinite where one is larger than any."""
+        """Return the instances needed for these counts, the largest task placed first; infinite if one fits nowhere."""
         left = {name: count for name, count in counts.items() if count}
         if any(not self.instance.holds(self.tasks[name]) for name in left):
             return math.inf
@@ -72,14 +73,14 @@ class FleetCapacity:
             for name in order:
                 if count := min(left.get(name, 0), free.holds(self.tasks[name])):
                     free, placed[name] = free.without(self.tasks[name], count), count
-            # All instances that come out the same, at once.
+            # Fill all instances with the same mix in one step.
             same = min(left[name] // count for name, count in placed.items())
             instances += same
             left = {name: rest for name, count in left.items() if (rest := count - placed.get(name, 0) * same)}
         return instances
 
     def most(self, pool: str, others: Mapping[str, int]) -> int:
-        """The largest count of a pool that fits beside the others' counts; 0 where they leave no room."""
+        """Return the largest count of a pool that fits beside the others' counts; 0 if nothing fits."""
         low, high = 0, self.instances * self.instance.holds(self.tasks[pool])
         while low < high:
             middle = (low + high + 1) // 2
@@ -88,7 +89,7 @@ class FleetCapacity:
         return low
 
     def check(self, pool: str, count: int, others: Mapping[str, int]) -> None:
-        """Raise ``InvalidInput`` for a count that can never run, saying which would and what it would take."""
+        """Raise ``InvalidInput`` for a count that can never run. It names the largest possible one and what the count needs."""
         wanted = {**others, pool: count}
         needed = self.needed(wanted)
         if not count or needed <= self.instances:
@@ -99,12 +100,12 @@ class FleetCapacity:
         raise InvalidInput(
             f"count {count}",
             f"{self.instances} instances hold {self.most(pool, others)} workers of pool {pool}{beside}",
-            f"For {count}, first: python -m fleet up --max-instances {int(needed)}",
+            f"For {count}, first run: {command(f'fleet up --max-instances {int(needed)}')}",
         )
 
 
 async def describe_instance_types(control: ControlPlane, types: Sequence[str]) -> list[InstanceType]:
-    """What the types have. Raises ``InvalidInput`` for one that doesn't exist here."""
+    """Describe the instance types. Raises ``InvalidInput`` for one that does not exist in this region."""
     try:
         rows = await control.pages("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=[*types])
     except ServiceError as error:
@@ -123,10 +124,10 @@ async def describe_instance_types(control: ControlPlane, types: Sequence[str]) -
 
 
 def check_task_sizes(instance_types: Sequence[InstanceType], given: Mapping[str, str], report: Report) -> None:
-    """Refuse (``InvalidInput``) an ECS task that is larger than the smallest type of a pool in use: it is never placed.
+    """Refuse (``InvalidInput``) an ECS task larger than the smallest instance type: ECS can never place it.
 
-    CloudFormation would wait for it for three hours. ``given`` are the compute template's parameters as far as they
-    are said. Of a pool that no image was deployed for it is only reported, since it may never be used.
+    CloudFormation would wait three hours for it. ``given``: the compute template's known parameters. For a pool without
+    a deployed image there is only a warning, since the pool may never be used.
     """
     smallest = _smallest(instance_types)
     for pool in POOLS:
@@ -140,20 +141,20 @@ def check_task_sizes(instance_types: Sequence[InstanceType], given: Mapping[str,
 
 
 async def find_capacity(control: ControlPlane, facts: StackFacts) -> FleetCapacity:
-    """What the compute stack, as it is, can run at the most."""
+    """Return the most that the compute stack can run with its present parameters."""
     return capacity_of(
         await describe_instance_types(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters
     )
 
 
 def capacity_of(instance_types: Sequence[InstanceType], given: Mapping[str, str]) -> FleetCapacity:
-    """What can run at the most by these parameters of the compute template, on those types."""
+    """Return the most that can run with these parameters of the compute template on these types."""
     tasks = {pool.name: _task_size(given, pool) for pool in POOLS}
     return FleetCapacity(int(given["MaxInstances"]), _smallest(instance_types), tasks)
 
 
 def _smallest(instance_types: Sequence[InstanceType]) -> Size:
-    """What each of the types has at the least."""
+    """Return the smallest CPU and memory among the types."""
     return Size(
         min(instance.size.cpu for instance in instance_types), min(instance.size.memory for instance in instance_types)
     )
@@ -164,7 +165,7 @@ def _too_large(pool: str, task: Size, instance: Size) -> InvalidInput:
         f"pool {pool}",
         f"one of its ECS tasks ({task.cpu} CPU units, {task.memory} MiB) is larger than the smallest instance"
         f" ({instance.cpu} CPU units, {instance.memory} MiB usable)",
-        f"Give python -m fleet up larger --instance-types, or a smaller --{pool}-memory and --{pool}-cpu",
+        f"Give {command('fleet up')} larger --instance-types, or a smaller --{pool}-memory and --{pool}-cpu",
     )
 
 
