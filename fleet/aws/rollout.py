@@ -88,10 +88,9 @@ async def _push(stacks: AccountStacks, engine: Engine, pool: Pool, tag: str, rep
     uri = repository_uri(stacks, pool)
     if await find_published_image(stacks, pool, tag):
         newest = await newest_image(stacks, pool)
-        report(
-            f"{uri}:{tag} is already published; deploy it with: {command(f'fleet deploy --pool {pool.name}{choice}')}"
-        )
-        report(f"{uri}:{tag} is there already; deploy it with: python -m fleet deploy --pool {pool.name}{choice}")
+        choice = f" --tag {tag}" if newest and newest.tag != tag else ""
+        deploying = command(f"fleet deploy --pool {pool.name}{choice}")
+        report(f"{uri}:{tag} is already published; deploy it with: {deploying}")
     else:
         answer = await stacks.control.call("ecr", "get_authorization_token")
         token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()

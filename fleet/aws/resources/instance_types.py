@@ -89,7 +89,7 @@ class FleetCapacity:
         return low
 
     def check(self, pool: str, count: int, others: Mapping[str, int]) -> None:
-        """Raise ``InvalidInput`` for a count that can never run. It names the largest possible one and what the count needs."""
+        """Raise ``InvalidInput`` for a count that can never run; name the largest possible count and the remedy."""
         wanted = {**others, pool: count}
         needed = self.needed(wanted)
         if not count or needed <= self.instances:
