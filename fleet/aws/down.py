@@ -144,7 +144,7 @@ class Down:
         return sum(service.running + service.pending for service in (await read_services(self._stacks)).values())
 
     async def _emptied(self, seconds: float, meanwhile: Callable[[], Awaitable[None]] | None = None) -> bool:
-        """Wait up to ``seconds`` for all ECS tasks to end, calling ``meanwhile`` at each poll. Return whether they did."""
+        """Wait up to ``seconds`` for all ECS tasks to end, calling ``meanwhile`` at each poll. Return the outcome."""
         deadline = trio.current_time() + seconds
         while await self._running():
             if trio.current_time() >= deadline:

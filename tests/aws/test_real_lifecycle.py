@@ -25,7 +25,7 @@ def assert_all_succeed(fleet: RealFleet, run: str) -> None:
     assert counts["succeeded"] == TASKS
 
 
-def test_from_an_empty_account_to_a_drained_run_and_back(real_fleet: RealFleet) -> None:
+def test_fleet_goes_from_an_empty_account_to_a_drained_run_and_back(real_fleet: RealFleet) -> None:
     fleet = real_fleet
     assert f"{fleet.name}-compute" in fleet.run("fleet", "up", "--dry-run")
     fleet.up()

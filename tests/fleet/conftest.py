@@ -1,4 +1,4 @@
-"""An AWS account in memory, on trio's virtual clock."""
+"""Provides an AWS account in memory on trio's virtual clock."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -49,7 +49,9 @@ def _lose_each_first_answer(account: Account) -> None:
 
 
 @pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
-def test_every_verb_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
+def test_every_verb_succeeds_despite_failing_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+) -> None:
     account = Account()
     monkeypatch.setattr(ActiveBackend, "backend", account)
 
@@ -75,7 +77,9 @@ def test_every_verb_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
-def test_down_gets_through_by_force_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
+def test_forced_down_succeeds_despite_failing_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+) -> None:
     account = Account()
     monkeypatch.setattr(ActiveBackend, "backend", account)
 

@@ -41,7 +41,7 @@ NOWHERE: Place = ("", 0)
 @pytest.fixture(autouse=True)
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answers are held against AWS's model by all other tests: here it would take half the time."""
-    monkeypatch.setattr(ActiveBackend, "trusts_answers", True)
+    monkeypatch.setattr(ActiveBackend, "skips_response_checks", True)
     monkeypatch.setattr(ActiveBackend, "backend", None)
 
 
@@ -69,12 +69,12 @@ async def _down(account: Account, target: AwsTarget) -> None:
     await target.down(IGNORE_REPORT, delete_data=True)
 
 
-def test_there_are_places_to_die_at(places: dict[Step, list[Place]]) -> None:
+def test_crash_points_exist(places: dict[Step, list[Place]]) -> None:
     assert all(len(found) > SHARES for found in places.values())
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_up_that_dies_anywhere_is_ended_by_another_up(
+def test_up_that_crashes_anywhere_is_completed_by_another_up(
     tmp_path: Path, places: dict[Step, list[Place]], share: int
 ) -> None:
     for place in places[_up][share::SHARES]:
@@ -88,7 +88,7 @@ def test_up_that_dies_anywhere_is_ended_by_another_up(
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_up_that_dies_anywhere_leaves_nothing_that_down_does_not_take(
+def test_up_that_crashes_anywhere_leaves_nothing_after_down(
     tmp_path: Path, places: dict[Step, list[Place]], share: int
 ) -> None:
     for place in places[_up][share::SHARES]:
@@ -97,7 +97,7 @@ def test_up_that_dies_anywhere_leaves_nothing_that_down_does_not_take(
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_down_that_dies_anywhere_is_ended_by_another_down(
+def test_down_that_crashes_anywhere_is_completed_by_another_down(
     tmp_path: Path, places: dict[Step, list[Place]], share: int
 ) -> None:
     for place in places[_down][share::SHARES]:
@@ -106,7 +106,7 @@ def test_down_that_dies_anywhere_is_ended_by_another_down(
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_down_that_dies_anywhere_can_be_taken_back_by_an_up(
+def test_down_that_crashes_anywhere_can_be_reverted_by_up(
     tmp_path: Path, places: dict[Step, list[Place]], share: int
 ) -> None:
     for place in places[_down][share::SHARES]:

@@ -22,7 +22,7 @@ COMPUTE = f"{NAME}-compute"
 RESOURCES = sorted(Template(template("compute")).resources)
 
 
-def test_both_templates_are_carried_out_and_taken_down_to_nothing(account: Account) -> None:
+def test_both_templates_are_created_and_deleted_completely(account: Account) -> None:
     compute = create_fleet(account, WorkerMax="4", AnimotoMax="2")
     assert compute.status == "CREATE_COMPLETE"
     assert set(compute.resources) == set(RESOURCES)
@@ -33,7 +33,7 @@ def test_both_templates_are_carried_out_and_taken_down_to_nothing(account: Accou
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_a_failure_at_any_resource_is_named_and_undone(account: Account, resource: str) -> None:
+def test_failed_creation_of_any_resource_is_named_and_rolled_back(account: Account, resource: str) -> None:
     account.cloudformation.failures["CREATE", resource] = "no luck"
     compute = create_fleet(account, WorkerMax="4", AnimotoMax="2")
     assert compute.status == "ROLLBACK_COMPLETE"
@@ -43,7 +43,7 @@ def test_a_failure_at_any_resource_is_named_and_undone(account: Account, resourc
         change(account, COMPUTE, template("compute"), compute_parameters())
 
 
-def test_an_update_changes_what_differs_and_leaves_live_counts_alone(account: Account) -> None:
+def test_update_changes_only_differences_and_keeps_live_counts(account: Account) -> None:
     create_fleet(account)
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=3)
     account.autoscaling.capacity = False
@@ -53,7 +53,7 @@ def test_an_update_changes_what_differs_and_leaves_live_counts_alone(account: Ac
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 7
 
 
-def test_a_failed_update_is_changed_back(account: Account) -> None:
+def test_failed_update_is_rolled_back(account: Account) -> None:
     create_fleet(account)
     account.cloudformation.failures["UPDATE", "Group"] = "no luck"
     compute = change(account, COMPUTE, template("compute"), compute_parameters(MaxInstances="7", WorkerMax="3"))
@@ -62,7 +62,7 @@ def test_a_failed_update_is_changed_back(account: Account) -> None:
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 4
 
 
-def test_a_change_set_that_changes_nothing_fails(account: Account) -> None:
+def test_change_set_without_changes_fails(account: Account) -> None:
     create_fleet(account)
     with pytest.raises(ClientError, match="cannot be executed"):
         change(account, COMPUTE, template("compute"), compute_parameters())
@@ -71,7 +71,7 @@ def test_a_change_set_that_changes_nothing_fails(account: Account) -> None:
     assert "didn't contain changes" in answer["StatusReason"]
 
 
-def test_a_full_bucket_stops_the_deletion_and_a_second_one_ends_it(account: Account) -> None:
+def test_full_bucket_fails_the_deletion_and_a_second_deletion_completes_it(account: Account) -> None:
     create_fleet(account)
     account.s3.buckets.get(f"{NAME}-store").add("videos/1.mp4")
     data = delete(account, f"{NAME}-data")
@@ -82,7 +82,7 @@ def test_a_full_bucket_stops_the_deletion_and_a_second_one_ends_it(account: Acco
     assert delete(account, f"{NAME}-data").status == "DELETE_COMPLETE"
 
 
-def test_a_service_without_its_depends_on_comes_too_early(account: Account) -> None:
+def test_service_without_depends_on_is_created_too_early(account: Account) -> None:
     planted = template("compute").replace("    DependsOn: ProviderAssociation\n", "")
     compute = change(account, COMPUTE, planted, compute_parameters())
     assert compute.status == "ROLLBACK_COMPLETE"
@@ -98,7 +98,7 @@ def test_a_service_without_its_depends_on_comes_too_early(account: Account) -> N
         ("VolumeSize: !Ref VolumeGiB", "VolumeSize: large", "must be integer"),
     ],
 )
-def test_what_a_service_would_refuse_is_refused(account: Account, right: str, wrong: str, words: str) -> None:
+def test_property_that_a_service_would_refuse_is_refused(account: Account, right: str, wrong: str, words: str) -> None:
     planted = template("compute").replace(right, wrong)
     assert planted != template("compute")
     compute = change(account, COMPUTE, planted, compute_parameters())
@@ -106,13 +106,13 @@ def test_what_a_service_would_refuse_is_refused(account: Account, right: str, wr
     assert words in " ".join(failures(compute).values())
 
 
-def test_parameters_are_held_against_their_declarations(account: Account) -> None:
+def test_parameters_are_checked_against_their_declarations(account: Account) -> None:
     for wrong in ({"Fleet": "ecs-some"}, {"MaxInstances": "0"}, {"Architecture": "mips"}, {"Nothing": "1"}):
         with pytest.raises(ClientError, match="ValidationError"):
             change(account, COMPUTE, template("compute"), compute_parameters(**wrong))
     assert account.cloudformation.stacks == {}
 
 
-def test_every_kind_that_the_double_knows_is_in_a_template() -> None:
+def test_every_resource_type_of_the_double_is_in_a_template() -> None:
     used = {one["Type"] for name in ("data", "compute") for one in Template(template(name)).resources.values()}
     assert used == set(RESOURCE_TYPES)

@@ -14,7 +14,7 @@ from tests.fleet.double.real_templates import NAME, RESOURCES
 from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, left, running, start_workers, the_group
 
 
-async def test_data_stays_unless_asked_for(
+async def test_data_stays_unless_its_deletion_is_requested(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 2)
@@ -24,7 +24,7 @@ async def test_data_stays_unless_asked_for(
     assert left(account) == []
 
 
-async def test_a_full_store_is_emptied_only_with_the_data(
+async def test_full_store_is_emptied_only_with_the_data(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -36,7 +36,7 @@ async def test_a_full_store_is_emptied_only_with_the_data(
     assert left(account) == []
 
 
-async def test_instances_end_in_good_order_and_not_by_force(
+async def test_instances_terminate_in_order_without_force(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 5)
@@ -46,14 +46,14 @@ async def test_instances_end_in_good_order_and_not_by_force(
     assert not {"ecs.StopTask", "autoscaling.DeleteAutoScalingGroup"} & {str(call) for call in account.calls}
 
 
-async def test_where_nothing_is_up_it_does_nothing(
+async def test_down_without_fleet_does_nothing(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_busy_workers_get_their_grace_and_not_more(
+async def test_busy_workers_get_their_grace_period_and_no_more(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 2)
@@ -64,7 +64,7 @@ async def test_busy_workers_get_their_grace_and_not_more(
     assert all(300 <= (task.stopped or 0) - begun < 400 for task in workers)
 
 
-async def test_an_instance_whose_agent_does_not_answer_goes_by_force_and_off_the_cluster(
+async def test_instance_with_disconnected_agent_is_forced_out_and_deregistered(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 5)
@@ -76,7 +76,7 @@ async def test_an_instance_whose_agent_does_not_answer_goes_by_force_and_off_the
     assert left(account) == []
 
 
-async def test_it_takes_instances_that_are_still_booting(
+async def test_down_terminates_booting_instances(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -88,7 +88,7 @@ async def test_it_takes_instances_that_are_still_booting(
     assert left(account) == []
 
 
-async def test_it_takes_instances_that_never_registered(
+async def test_down_terminates_unregistered_instances(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -100,7 +100,7 @@ async def test_it_takes_instances_that_never_registered(
     assert left(account) == []
 
 
-async def test_it_ends_a_fleet_that_has_no_capacity(
+async def test_down_ends_a_fleet_without_capacity(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -111,7 +111,7 @@ async def test_it_ends_a_fleet_that_has_no_capacity(
     assert left(account) == []
 
 
-async def test_what_can_not_be_deleted_is_named_and_the_rest_goes(
+async def test_undeletable_resource_is_named_and_the_rest_is_deleted(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 1)
@@ -126,7 +126,7 @@ async def test_what_can_not_be_deleted_is_named_and_the_rest_goes(
 
 
 @pytest.mark.parametrize(("stack", "resource"), RESOURCES)
-async def test_a_deletion_that_fails_at_any_resource_names_it_and_is_ended_by_another(
+async def test_failed_deletion_of_any_resource_is_named_and_completed_by_another_down(
     account: Account, target: AwsTarget, stack: str, resource: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -148,7 +148,7 @@ async def test_late_metrics_leave_no_log_group_behind(
     assert account.logs.groups.names() == []
 
 
-async def test_metrics_that_come_even_later_are_named(
+async def test_log_group_of_even_later_metrics_is_named(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -164,7 +164,7 @@ async def test_metrics_that_come_even_later_are_named(
     assert left(account) == []
 
 
-async def test_alarms_that_the_scaling_leaves_behind_go_as_well(
+async def test_alarms_that_scaling_leaves_behind_are_deleted(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -175,7 +175,7 @@ async def test_alarms_that_the_scaling_leaves_behind_go_as_well(
     assert account.cloudwatch.alarms.names() == []
 
 
-async def test_a_group_that_stays_is_named_though_the_tagging_service_never_lists_it(
+async def test_remaining_group_is_named_though_the_tagging_service_never_lists_it(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -184,7 +184,7 @@ async def test_a_group_that_stays_is_named_though_the_tagging_service_never_list
         await target.down(IGNORE_REPORT, delete_data=True)
 
 
-async def test_a_stray_that_carries_the_tag_is_named(
+async def test_stray_resource_with_the_tag_is_named(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -194,7 +194,7 @@ async def test_a_stray_that_carries_the_tag_is_named(
         await target.down(IGNORE_REPORT, delete_data=True)
 
 
-async def test_another_fleets_things_stay(
+async def test_other_fleets_resources_stay(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     other = account.arn("sqs", "other-worker")
@@ -205,7 +205,7 @@ async def test_another_fleets_things_stay(
 
 
 @pytest.mark.parametrize("moment", ["create", "update"])
-async def test_it_waits_for_a_change_of_the_stack_that_is_under_way(
+async def test_down_waits_for_a_stack_change_in_progress(
     account: Account, target: AwsTarget, moment: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     begun = trio.Event()

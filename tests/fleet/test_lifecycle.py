@@ -8,7 +8,7 @@ from tests.fleet.double.account import Account
 from tests.fleet.double.real_templates import NAME, TAG, publish
 
 
-async def test_from_nothing_to_workers_and_back(
+async def test_fleet_goes_from_nothing_to_workers_and_back(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(reports.append)

@@ -63,7 +63,7 @@ async def the_group(control: ControlPlane) -> AutoScalingGroup:
     return found
 
 
-async def test_both_machine_images_that_a_fleet_asks_for_are_among_awss_public_parameters(
+async def test_ami_parameters_of_both_architectures_exist(
     control: ControlPlane,
 ) -> None:
     names = [AMI_PARAMETER.format(path) for path in ("", "arm64/")]
@@ -72,14 +72,14 @@ async def test_both_machine_images_that_a_fleet_asks_for_are_among_awss_public_p
     assert all(one["Value"].startswith("ami-") for one in found["Parameters"])
 
 
-async def test_instance_types_are_read_as_ec2_describes_them(control: ControlPlane) -> None:
+async def test_instance_types_are_read_from_ec2(control: ControlPlane) -> None:
     (machine,) = await describe_instance_types(control, ["c7g.large"])
     assert (machine.vcpus, machine.memory, machine.architectures) == (2, 4096, ("arm64",))
     with pytest.raises(InvalidInput, match=r"c7i\.huge"):
         await describe_instance_types(control, ["c7i.huge"])
 
 
-async def test_a_default_vpc_will_do_once_it_has_a_way_out(control: ControlPlane) -> None:
+async def test_default_vpc_is_usable_once_it_has_a_way_out(control: ControlPlane) -> None:
     with pytest.raises(InvalidInput, match="no way out"):
         await find_network(control, "", (), [TYPE])
 
@@ -98,7 +98,7 @@ async def test_a_default_vpc_will_do_once_it_has_a_way_out(control: ControlPlane
     assert "us-east-1e" not in zones, "it has no instances of that type"
 
 
-async def test_a_group_is_found_by_its_tag_as_the_template_makes_it(moto: MotoAccount) -> None:
+async def test_group_created_from_the_template_is_found_by_its_tag(moto: MotoAccount) -> None:
     await moto.make_group()
     group = await the_group(moto.control)
     assert (group.desired, group.most, group.protects_new, group.instances) == (0, MAX_INSTANCES, True, ())
@@ -106,7 +106,7 @@ async def test_a_group_is_found_by_its_tag_as_the_template_makes_it(moto: MotoAc
     assert await find_group(moto.control, "another") is None
 
 
-async def test_instances_carry_the_fleets_tag_and_outlive_the_groups_count_while_protected(moto: MotoAccount) -> None:
+async def test_instances_have_the_fleets_tag_and_survive_scale_in_while_protected(moto: MotoAccount) -> None:
     await moto.make_group()
     await change_group(moto.control, await the_group(moto.control), DesiredCapacity=2)
 
@@ -125,7 +125,7 @@ async def test_instances_carry_the_fleets_tag_and_outlive_the_groups_count_while
     assert await find_instances(moto.control, FLEET) == []
 
 
-async def test_protection_from_scale_in_is_taken_off_and_put_back(moto: MotoAccount) -> None:
+async def test_scale_in_protection_is_removed_and_restored(moto: MotoAccount) -> None:
     control = moto.control
     await moto.make_group()
     await change_group(control, await the_group(control), DesiredCapacity=2)
@@ -141,7 +141,7 @@ async def test_protection_from_scale_in_is_taken_off_and_put_back(moto: MotoAcco
     assert (await the_group(control)).suspended == {"AZRebalance"}
 
 
-async def test_instances_ask_for_tokens_and_encrypt_their_volumes(moto: MotoAccount) -> None:
+async def test_instances_require_imdsv2_and_encrypt_volumes(moto: MotoAccount) -> None:
     template = await moto.make_group()
     answer = await moto.control.call("ec2", "describe_launch_template_versions", LaunchTemplateId=template)
     (version,) = answer["LaunchTemplateVersions"]
@@ -153,7 +153,7 @@ async def test_instances_ask_for_tokens_and_encrypt_their_volumes(moto: MotoAcco
     assert volume["Ebs"]["Encrypted"] is True
 
 
-async def test_a_suspended_range_keeps_its_bounds(moto: MotoAccount) -> None:
+async def test_suspended_range_keeps_its_bounds(moto: MotoAccount) -> None:
     control = moto.control
     await moto.make_service()
     assert await find_scaling(control, FLEET, "worker") is None
@@ -169,7 +169,7 @@ async def test_a_suspended_range_keeps_its_bounds(moto: MotoAccount) -> None:
 
 
 @pytest.mark.parametrize(("chunks", "workers"), [(220, 5), (1, 1), (10_000, WORKER_MAX)])
-async def test_push_wakes_as_many_workers_as_the_policy_asks_for(moto: MotoAccount, chunks: int, workers: int) -> None:
+async def test_push_wakes_the_count_that_the_policy_computes(moto: MotoAccount, chunks: int, workers: int) -> None:
     await moto.make_service()
     await moto.make_scaling()
     reports = await EcsWaker(moto.control.connection).wake({"worker": chunks})
@@ -178,7 +178,7 @@ async def test_push_wakes_as_many_workers_as_the_policy_asks_for(moto: MotoAccou
     assert answer["services"][0]["desiredCount"] == workers
 
 
-async def test_images_are_found_by_their_tags_which_never_move(moto: MotoAccount) -> None:
+async def test_images_are_found_by_their_immutable_tags(moto: MotoAccount) -> None:
     control = moto.control
     stacks = AccountStacks(SETTINGS, await control.connection.call(find_account, control.connection), control)
     with pytest.raises(InvalidInput, match=f"repository {FLEET}/worker"):

@@ -27,7 +27,7 @@ def target(settings: Settings, engine: PushingEngine) -> AwsTarget:
     return AwsTarget(settings, DoubleConnection(settings), DoubleClock(), opened=engine.opened)
 
 
-async def test_what_is_built_is_published_and_deployed_and_runs(
+async def test_built_images_are_published_deployed_and_run(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -37,7 +37,7 @@ async def test_what_is_built_is_published_and_deployed_and_runs(
     assert [_image(task.definition) for task in running(account)] == [published["worker"]]
 
 
-async def test_what_is_there_already_is_not_pushed_again(
+async def test_published_image_is_not_pushed_again(
     account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -48,7 +48,7 @@ async def test_what_is_there_already_is_not_pushed_again(
     assert await target.publish((WORKER,), IGNORE_REPORT) != first
 
 
-async def test_nothing_is_pushed_when_one_image_is_missing(
+async def test_missing_image_prevents_every_push(
     account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -58,22 +58,22 @@ async def test_nothing_is_pushed_when_one_image_is_missing(
     assert engine.pushed == []
 
 
-async def test_an_image_of_another_architecture_is_refused(
+async def test_image_of_another_architecture_is_refused(
     account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT, Sizing(architecture="arm64"))
-    with pytest.raises(InvalidInput, match="it is of amd64"):
+    with pytest.raises(InvalidInput, match="its architecture is amd64"):
         await target.publish((WORKER,), IGNORE_REPORT)
 
 
-async def test_without_a_fleet_nothing_is_published(
+async def test_publish_without_fleet_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(NoFleet):
         await target.publish((WORKER,), IGNORE_REPORT)
 
 
-async def test_a_new_image_replaces_all_workers_and_keeps_their_count(
+async def test_new_image_replaces_all_workers_and_keeps_their_count(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 4)
@@ -82,15 +82,15 @@ async def test_a_new_image_replaces_all_workers_and_keeps_their_count(
     assert [_image(task.definition) for task in running(account)] == [image] * 4
 
 
-async def test_an_image_that_was_never_published_is_refused(
+async def test_unpublished_image_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 1)
-    with pytest.raises(InvalidInput, match="never published"):
+    with pytest.raises(InvalidInput, match="not published"):
         await target.deploy((WORKER,), "nine", IGNORE_REPORT)
 
 
-async def test_a_deployment_that_fails_is_rolled_back_and_says_so(
+async def test_failed_deployment_is_rolled_back_and_reported(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 2)
@@ -108,7 +108,7 @@ async def test_a_deployment_that_fails_is_rolled_back_and_says_so(
     assert len(running(account)) == 3
 
 
-async def test_an_older_image_is_deployed_by_its_tag_and_publish_tells_which(
+async def test_older_image_is_deployed_by_the_tag_that_publish_reports(
     target: AwsTarget, engine: PushingEngine, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -124,7 +124,7 @@ async def test_an_older_image_is_deployed_by_its_tag_and_publish_tells_which(
     assert await target.deploy((WORKER,), tag, IGNORE_REPORT) == old
 
 
-async def test_where_nothing_was_published_all_stays_as_it_is(
+async def test_deploy_without_published_image_changes_nothing(
     target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)

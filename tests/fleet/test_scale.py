@@ -14,7 +14,7 @@ from tests.fleet.double.real_templates import NAME, publish
 from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, running, start_workers, the_group, worker_service
 
 
-async def test_from_zero_to_five_to_two(
+async def test_scale_reaches_five_and_then_two(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -25,22 +25,22 @@ async def test_from_zero_to_five_to_two(
     assert len(running(account)) == 2
 
 
-async def test_a_fleet_that_is_not_up_is_named(
+async def test_scale_without_fleet_names_account(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(NoFleet, match="not up on account 111122223333"):
         await target.scale(WORKER, 1, IGNORE_REPORT)
 
 
-async def test_a_pool_without_an_image_is_refused(
+async def test_pool_without_image_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
-    with pytest.raises(InvalidInput, match="no image was ever deployed"):
+    with pytest.raises(InvalidInput, match="no image was deployed"):
         await target.scale(ANIMOTO, 1, IGNORE_REPORT)
 
 
-async def test_what_can_not_fit_is_refused_and_told_what_would(
+async def test_count_that_can_not_fit_is_refused_with_the_largest_that_fits(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -51,7 +51,7 @@ async def test_what_can_not_fit_is_refused_and_told_what_would(
     assert len(running(account)) == 16
 
 
-async def test_workers_with_work_are_waited_for(
+async def test_scale_waits_for_workers_with_work(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 4)
@@ -62,7 +62,7 @@ async def test_workers_with_work_are_waited_for(
     assert {task.arn for task in running(account)} < set(busy)
 
 
-async def test_an_image_that_is_gone_is_seen_before_anything_is_changed(
+async def test_missing_image_is_found_before_any_change(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -72,7 +72,7 @@ async def test_an_image_that_is_gone_is_seen_before_anything_is_changed(
     assert worker_service(account).desired == 0
 
 
-async def test_an_image_that_goes_meanwhile_is_diagnosed_and_not_waited_for(
+async def test_image_deleted_meanwhile_is_diagnosed_and_ends_the_wait(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -87,7 +87,7 @@ async def test_an_image_that_goes_meanwhile_is_diagnosed_and_not_waited_for(
     assert trio.current_time() - begun < 600
 
 
-async def test_no_capacity_is_told_while_waiting_and_the_count_is_reached_when_there_is_some(
+async def test_missing_capacity_is_reported_and_count_is_reached_once_available(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -103,16 +103,16 @@ async def test_no_capacity_is_told_while_waiting_and_the_count_is_reached_when_t
     assert len(running(account)) == 1
 
 
-async def test_instances_that_do_not_register_are_named(
+async def test_unregistered_instances_are_named(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
     account.autoscaling.agents = False
-    with pytest.raises(ServiceError, match=r"0 workers run, 1 are wanted.*have not registered with the cluster"):
+    with pytest.raises(ServiceError, match=r"0 of 1 workers run.*have not registered with the cluster"):
         await target.scale(WORKER, 1, reports.append)
 
 
-async def test_interrupted_it_can_be_run_again(
+async def test_interrupted_scale_can_be_run_again(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -122,7 +122,7 @@ async def test_interrupted_it_can_be_run_again(
     assert len(running(account)) == 3
 
 
-async def test_by_hand_it_suspends_scaling_by_backlog_and_autoscale_resumes_it(
+async def test_scale_suspends_autoscaling_and_autoscale_resumes_it(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -139,7 +139,7 @@ async def test_by_hand_it_suspends_scaling_by_backlog_and_autoscale_resumes_it(
     assert len(running(account)) == 2
 
 
-async def test_a_range_brings_the_count_into_it_at_once(
+async def test_range_moves_the_count_into_it_at_once(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -155,17 +155,17 @@ async def test_a_range_brings_the_count_into_it_at_once(
     assert "pool worker: 3 wanted, which were 5" in reports
 
 
-async def test_a_pool_without_an_image_can_not_follow_its_backlog(
+async def test_pool_without_image_can_not_be_autoscaled(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
-    with pytest.raises(InvalidInput, match="no image was ever deployed"):
+    with pytest.raises(InvalidInput, match="no image was deployed"):
         await target.autoscale(ANIMOTO, AutoscaleRange(0, 1, 5), IGNORE_REPORT)
     assert len(account.application_autoscaling.targets) == 0
     await target.autoscale(ANIMOTO, AutoscaleRange(0, 0, 5), IGNORE_REPORT)
 
 
-async def test_a_least_that_does_not_fit_beside_the_other_pool_is_refused(
+async def test_minimum_that_does_not_fit_beside_the_other_pool_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 13)
@@ -176,7 +176,7 @@ async def test_a_least_that_does_not_fit_beside_the_other_pool_is_refused(
     await target.autoscale(ANIMOTO, AutoscaleRange(1, 4, 5), IGNORE_REPORT)
 
 
-async def test_a_range_that_can_not_fit_is_refused(
+async def test_range_that_can_not_fit_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -186,12 +186,12 @@ async def test_a_range_that_can_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("resource", ["WorkerScaling", "WorkerBacklogPolicy", "WorkerWakePolicy", "WorkerWakeAlarm"])
-async def test_autoscaling_that_can_not_be_made_leaves_all_as_it_was(
+async def test_failed_autoscaling_change_is_rolled_back(
     account: Account, target: AwsTarget, resource: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 2)
     account.cloudformation.failures["CREATE", resource] = "the double says no"
-    with pytest.raises(ServiceError, match=rf"{resource} .*the double says no.*again as it was before"):
+    with pytest.raises(ServiceError, match=rf"{resource} .*the double says no.*rolled back to its previous state"):
         await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     assert len(running(account)) == 2
     assert len(account.application_autoscaling.targets) == 0

@@ -13,7 +13,7 @@ from tests.fleet.double.real_templates import NAME
 from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, running, start_workers
 
 
-async def test_it_counts_workers_instances_messages_and_money(
+async def test_status_counts_workers_instances_messages_and_cost(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 5)
@@ -36,14 +36,14 @@ async def test_it_counts_workers_instances_messages_and_money(
     assert "111122223333" in status.place
 
 
-async def test_no_fleet_is_no_status(
+async def test_status_without_fleet_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(NoFleet, match="not up on account 111122223333"):
         await target.status()
 
 
-async def test_data_without_anything_that_runs_is_told_from_no_fleet(
+async def test_status_tells_a_fleet_with_data_only_from_no_fleet(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -52,7 +52,7 @@ async def test_data_without_anything_that_runs_is_told_from_no_fleet(
         await target.status()
 
 
-async def test_no_capacity_is_a_problem(
+async def test_missing_capacity_is_a_problem(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -64,7 +64,7 @@ async def test_no_capacity_is_a_problem(
     assert status.pools["worker"].pending == 2
 
 
-async def test_a_worker_that_dies_is_a_problem_until_it_runs_again(
+async def test_crashed_worker_is_a_problem_until_it_runs_again(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 2)
@@ -75,7 +75,7 @@ async def test_a_worker_that_dies_is_a_problem_until_it_runs_again(
     assert (await target.status()).problems == ()
 
 
-async def test_a_count_set_by_hand_over_autoscaling_is_a_note(
+async def test_count_set_by_hand_over_autoscaling_is_a_note(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -85,7 +85,7 @@ async def test_a_count_set_by_hand_over_autoscaling_is_a_note(
     assert any("autoscaling is suspended" in note for note in (await target.status()).notes)
 
 
-async def test_logs_of_all_workers_come_in_the_order_of_time(
+async def test_logs_of_all_workers_are_shown_oldest_first(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 3)
@@ -95,7 +95,7 @@ async def test_logs_of_all_workers_come_in_the_order_of_time(
     assert {text for _, text in lines} == {'{"action": "started"}'}
 
 
-async def test_more_lines_than_one_call_gives_are_not_asked_for(
+async def test_logs_request_no_more_lines_than_one_call_returns(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 1)
@@ -104,7 +104,7 @@ async def test_more_lines_than_one_call_gives_are_not_asked_for(
     assert lines == ['{"action": "started"}']
 
 
-async def test_logs_that_are_followed_show_what_comes_once(
+async def test_followed_logs_show_each_new_line_once(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 1)
@@ -121,7 +121,7 @@ async def test_logs_that_are_followed_show_what_comes_once(
     assert lines == ['{"action": "started"}', '{"action": "claimed"}']
 
 
-async def test_logs_of_one_task_only(
+async def test_logs_of_one_task_show_only_its_lines(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 1)

@@ -15,12 +15,12 @@ from tests.fleet.double.real_templates import NAME, RESOURCES
 from tests.fleet.fleet_steps import IGNORE_REPORT, left, running, start_workers, the_group, worker_service
 
 
-async def test_it_makes_everything_and_runs_no_worker(
+async def test_up_creates_everything_and_starts_no_worker(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(reports.append)
     assert any(line.startswith("at most 4 instances at a time, $0.39 an hour (list prices") for line in reports)
-    assert reports[-1] == "its workers have no image yet; first: python -m fleet build, publish, deploy"
+    assert reports[-1] == "the workers have no image yet; next: python -m fleet build, publish, deploy"
     assert [one.status for one in account.cloudformation.stacks.values()] == ["CREATE_COMPLETE", "UPDATE_COMPLETE"]
     assert worker_service(account).desired == 0
     assert the_group(account).instances == []
@@ -29,7 +29,7 @@ async def test_it_makes_everything_and_runs_no_worker(
     assert {"ecs.amazonaws.com", "autoscaling.amazonaws.com"} <= account.iam.linked
 
 
-async def test_again_it_changes_nothing_and_leaves_workers_alone(
+async def test_repeated_up_changes_nothing_and_keeps_workers(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 3)
@@ -39,7 +39,7 @@ async def test_again_it_changes_nothing_and_leaves_workers_alone(
     assert _events(account) == events
 
 
-async def test_a_size_that_is_given_changes_and_one_that_is_not_stays(
+async def test_given_size_changes_and_others_stay(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT, Sizing(max_instances=7, spot=60))
@@ -51,7 +51,7 @@ async def test_a_size_that_is_given_changes_and_one_that_is_not_stays(
     assert distribution["OnDemandPercentageAboveBaseCapacity"] == 80
 
 
-async def test_a_preview_shows_what_would_be_made_and_leaves_nothing(
+async def test_preview_shows_changes_and_leaves_nothing(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     lines = await target.preview(IGNORE_REPORT)
@@ -62,7 +62,7 @@ async def test_a_preview_shows_what_would_be_made_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(("stack", "resource"), RESOURCES)
-async def test_a_failure_at_any_resource_names_it_cleans_up_and_a_second_try_succeeds(
+async def test_failed_creation_of_any_resource_is_named_cleaned_up_and_repeatable(
     account: Account,
     target: AwsTarget,
     reports: list[str],
@@ -88,7 +88,7 @@ async def test_a_failure_at_any_resource_names_it_cleans_up_and_a_second_try_suc
         ("Cluster", "Unable to assume the service linked role. Please verify that it exists."),
     ],
 )
-async def test_a_role_that_is_not_known_everywhere_yet_is_tried_once_more(
+async def test_role_not_yet_known_everywhere_is_retried_once(
     account: Account, target: AwsTarget, resource: str, words: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.cloudformation.failures["CREATE", resource] = words
@@ -109,7 +109,7 @@ async def test_a_role_that_is_not_known_everywhere_yet_is_tried_once_more(
         (True, True, "", "no way out"),
     ],
 )
-async def test_a_network_that_would_not_do_is_refused_before_anything_is_made(
+async def test_unusable_network_is_refused_before_any_change(
     account: Account,
     target: AwsTarget,
     default: bool,
@@ -125,7 +125,7 @@ async def test_a_network_that_would_not_do_is_refused_before_anything_is_made(
     assert account.iam.linked == set()
 
 
-async def test_right_after_a_down_with_its_data_it_waits_for_the_names_of_the_queues(
+async def test_up_right_after_down_with_data_waits_for_queue_names(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT)
@@ -135,24 +135,24 @@ async def test_right_after_a_down_with_its_data_it_waits_for_the_names_of_the_qu
     assert worker_service(account).status == "ACTIVE"
 
 
-async def test_a_cluster_of_somebody_elses_is_left_alone(
+async def test_foreign_cluster_is_left_alone(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     client("ecs").create_cluster(clusterName=NAME)
-    with pytest.raises(InvalidInput, match="an ECS cluster of that name that is not the fleet's"):
+    with pytest.raises(InvalidInput, match="an ECS cluster of that name which does not belong to the fleet"):
         await target.up(IGNORE_REPORT)
     assert account.cloudformation.stacks == {}
 
 
-async def test_a_private_network_with_nat_will_do(
+async def test_private_network_with_nat_is_usable(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     account.ec2.public_addresses, account.ec2.gateway = False, "nat-0aaaaaaaaaaaaaaaa"
     await target.up(reports.append)
-    assert any("out by nat-0aaaaaaaaaaaaaaaa" in line for line in reports)
+    assert any("by nat-0aaaaaaaaaaaaaaaa" in line for line in reports)
 
 
-async def test_a_quota_below_one_instance_is_refused(
+async def test_quota_below_one_instance_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 1.0
@@ -161,7 +161,7 @@ async def test_a_quota_below_one_instance_is_refused(
     assert account.cloudformation.stacks == {}
 
 
-async def test_a_quota_below_the_guard_is_told(
+async def test_quota_below_max_instances_is_reported(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 4.0
@@ -169,7 +169,7 @@ async def test_a_quota_below_the_guard_is_told(
     assert any("On-Demand vCPUs is 4: 2 instances of the 4 that --max-instances allows" in line for line in reports)
 
 
-async def test_quotas_of_other_families_are_not_taken_for_theirs(
+async def test_quotas_of_other_families_are_not_checked(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 1.0
@@ -177,7 +177,7 @@ async def test_quotas_of_other_families_are_not_taken_for_theirs(
     assert any("quotas of g5.xlarge are others" in line for line in reports)
 
 
-async def test_an_instance_type_of_another_architecture_is_refused(
+async def test_instance_type_of_another_architecture_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(InvalidInput, match="it is not x86_64"):
@@ -187,7 +187,7 @@ async def test_an_instance_type_of_another_architecture_is_refused(
 @pytest.mark.parametrize(
     "sizing", [Sizing(log_days=31), Sizing(alarm_topic="told"), Sizing(subnets=("subnet-0bad",)), Sizing(vpc="vpc-bad")]
 )
-async def test_what_aws_would_refuse_late_is_refused_before_anything_is_made(
+async def test_options_that_aws_would_refuse_late_are_refused_before_any_change(
     account: Account, target: AwsTarget, sizing: Sizing, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(InvalidInput):
@@ -195,7 +195,7 @@ async def test_what_aws_would_refuse_late_is_refused_before_anything_is_made(
     assert account.cloudformation.stacks == {}
 
 
-async def test_workers_that_no_instance_could_hold_are_refused_while_there_are_some(
+async def test_workers_too_large_for_any_instance_are_refused_while_some_run(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(reports.append, Sizing(memory={"animoto": 8000}))
@@ -206,7 +206,7 @@ async def test_workers_that_no_instance_could_hold_are_refused_while_there_are_s
     assert len(running(account)) == 1
 
 
-async def test_a_guard_below_what_runs_is_refused_since_it_would_not_hold(
+async def test_max_instances_below_running_workers_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 5)
@@ -217,7 +217,7 @@ async def test_a_guard_below_what_runs_is_refused_since_it_would_not_hold(
     assert the_group(account).maximum == 1
 
 
-async def test_an_instance_type_that_there_is_not_is_refused(
+async def test_nonexistent_instance_type_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(InvalidInput, match=r"instance types: .*zz\.big.*--instance-types"):
@@ -225,7 +225,7 @@ async def test_an_instance_type_that_there_is_not_is_refused(
     assert account.cloudformation.stacks == {}
 
 
-async def test_graviton_gets_its_own_machine_image(
+async def test_graviton_gets_its_own_ami(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.up(IGNORE_REPORT, Sizing(architecture="arm64"))
@@ -234,7 +234,7 @@ async def test_graviton_gets_its_own_machine_image(
     assert the_group(account).instance_types() == ["c7g.large"]
 
 
-async def test_expired_credentials_are_named(
+async def test_expired_credentials_are_reported(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.sts.expired = True
@@ -243,7 +243,7 @@ async def test_expired_credentials_are_named(
 
 
 @pytest.mark.parametrize("other", [Account("444455556666"), Account(region="eu-west-1")], ids=["account", "region"])
-async def test_another_account_or_region_is_refused_by_every_verb(
+async def test_other_account_or_region_is_refused_by_every_verb(
     account: Account,
     target: AwsTarget,
     settings: Settings,

@@ -20,7 +20,7 @@ def waker(account: Account, settings: Settings) -> EcsWaker:
 
 
 @pytest.mark.parametrize(("chunks", "workers"), [(1, 1), (25, 3), (1000, 6)])
-async def test_a_pool_at_zero_gets_what_its_range_gives_for_the_backlog(
+async def test_pool_at_zero_gets_the_count_for_its_backlog(
     account: Account,
     target: AwsTarget,
     waker: EcsWaker,
@@ -34,7 +34,7 @@ async def test_a_pool_at_zero_gets_what_its_range_gives_for_the_backlog(
     assert worker_service(account).desired == workers
 
 
-async def test_one_that_has_workers_keeps_its_count(
+async def test_pool_with_workers_keeps_its_count(
     account: Account, target: AwsTarget, waker: EcsWaker, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -44,7 +44,7 @@ async def test_one_that_has_workers_keeps_its_count(
     assert worker_service(account).desired == 1
 
 
-async def test_one_whose_count_is_set_by_hand_is_left_at_zero_and_said_so(
+async def test_pool_set_to_zero_by_hand_stays_at_zero_and_is_reported(
     account: Account, target: AwsTarget, waker: EcsWaker, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
@@ -55,7 +55,7 @@ async def test_one_whose_count_is_set_by_hand_is_left_at_zero_and_said_so(
     assert worker_service(account).desired == 0
 
 
-async def test_a_push_does_not_fail_for_it(
+async def test_push_succeeds_without_permission_to_wake(
     account: Account, waker: EcsWaker, autojump_clock: trio.testing.MockClock
 ) -> None:
     def deny(_: int, __: object) -> None:

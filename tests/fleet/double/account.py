@@ -1,4 +1,4 @@
-"""Account: one AWS account in one region, in memory. Its services are attributes named as botocore names them."""
+"""Holds one AWS account in one region in memory. Its services are attributes named as botocore names them."""
 
 import itertools
 from collections.abc import Callable
@@ -42,11 +42,11 @@ class Call:
 
 
 Interference = Callable[[int, Call], None]
-"""Takes a call's number (from 1) and the call; raises what is to happen to it."""
+"""Is called with a call's number (from 1) and the call; raises the error that should happen to it."""
 
 
 class Account:
-    """All that one account has. Time passes by trio's clock where one runs, else by ``timeline.advance``."""
+    """Everything in one account. Time follows trio's clock if one runs, else ``timeline.advance``."""
 
     def __init__(self, number: str = NUMBER, region: str = REGION) -> None:
         self.number = number
@@ -56,9 +56,9 @@ class Account:
         self.calls: list[Call] = []
         self._numbers = itertools.count(1)
         self.before: Interference = _let_be
-        """Comes before a call takes effect."""
+        """Called before a call takes effect."""
         self.after: Interference = _let_be
-        """Comes when it took effect and before its answer arrives."""
+        """Called after a call took effect and before its answer arrives."""
         self.ssm = dict.fromkeys(AMI_PARAMETERS, LATEST_IMAGE)
         """Public parameters by name."""
         self.sts = Sts(self)
@@ -78,15 +78,15 @@ class Account:
         self.cloudformation = CloudFormation(self)
 
     def arn(self, service: str, rest: str) -> str:
-        """An ARN of this account and region."""
+        """Return an ARN of this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.number}:{rest}"
 
     def number_of_next(self) -> int:
-        """A number for a name that AWS makes up."""
+        """Return a number for a name that AWS would generate."""
         return next(self._numbers)
 
     def answer(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Let pass what is due, then carry the call out; raises ``ApiError``."""
+        """Process what is due, then execute the call; raises ``ApiError``."""
         self.settle()
         call = Call(service, operation, request)
         self.calls.append(call)
@@ -98,14 +98,14 @@ class Account:
         return answer
 
     def settle(self) -> None:
-        """Bring the account up to trio's time."""
+        """Advance the account to trio's time."""
         if trio.lowlevel.in_trio_run():
             self.timeline.advance(max(trio.current_time(), self.timeline.now))
 
     def pass_time(self, seconds: float) -> None:
-        """Let that many seconds pass, where no trio clock does it."""
+        """Let ``seconds`` pass, for tests without a trio clock."""
         self.timeline.advance(self.timeline.now + seconds)
 
 
 def _let_be(number: int, call: Call) -> None:
-    """Interfere with nothing."""
+    """Do nothing to the call."""

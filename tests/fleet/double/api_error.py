@@ -1,10 +1,10 @@
-"""Refusal: an error as a service of AWS gives it."""
+"""Defines the error that a service of AWS returns."""
 
 from typing import Any
 
 
 class ApiError(Exception):
-    """What a service answers instead of a result: its ``code``, a message, and the HTTP ``status``."""
+    """A service's error answer: its ``code``, a message, and the HTTP ``status``."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
@@ -13,10 +13,10 @@ class ApiError(Exception):
         self.status = status
 
     def to_answer(self) -> dict[str, Any]:
-        """As botocore's parsers give it."""
+        """Return the error as botocore's parsers do."""
         return {"Error": {"Code": self.code, "Message": self.message, "Type": "Sender"}}
 
 
 def throttled() -> ApiError:
-    """What remains of a throttled call after botocore's own retries."""
+    """Return the error of a throttled call after botocore's own retries."""
     return ApiError("ThrottlingException", "Rate exceeded")

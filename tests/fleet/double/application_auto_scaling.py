@@ -1,4 +1,4 @@
-"""Application Auto Scaling: scalable targets, their policies, and what is suspended."""
+"""Implements Application Auto Scaling: scalable targets, their policies and suspended scaling."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ SUSPENSIONS: Final = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended",
 
 @dataclass
 class ScalableTarget:
-    """One service's desired count, as what may be scaled."""
+    """One service's desired count as a scalable target."""
 
     resource: str
     dimension: str
@@ -110,5 +110,5 @@ class ApplicationAutoScaling:
         return {"ScalingPolicies": [one for one in kept if not names or one["PolicyName"] in names]}
 
     def arn(self, resource: str) -> str:
-        """A scalable target's."""
+        """Return a scalable target's ARN."""
         return self._account.arn("application-autoscaling", f"scalable-target/{resource.replace('/', '-')}")

@@ -1,4 +1,4 @@
-"""Auto Scaling: the API over groups, with its refusals."""
+"""Implements the Auto Scaling API over groups, with the errors it returns."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ SEEN_AFTER = 2.0
 
 
 class AutoScaling:
-    """``capacity``: whether EC2 has instances to give; ``agents``: whether instances register with their cluster.
+    """``capacity``: whether EC2 has capacity; ``agents``: whether instances register with their cluster.
 
-    ``boot_seconds`` pass from an instance's launch to the group's InService.
+    An instance is InService ``boot_seconds`` after its launch.
     """
 
     def __init__(self, account: "Account") -> None:

@@ -1,4 +1,4 @@
-"""Group: one Auto Scaling group that launches and terminates instances until it has as many as desired."""
+"""Simulates one Auto Scaling group, which launches and terminates instances to match its desired capacity."""
 
 import base64
 import itertools
@@ -17,9 +17,9 @@ AGENT_SECONDS: Final = 15.0
 """From InService to the agent's registration with its cluster."""
 SHUTDOWN_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 60.0
-"""Between two attempts to launch where there is no capacity."""
+"""Between two launch attempts while there is no capacity."""
 FORGET_SECONDS: Final = 3600.0
-"""For how long EC2 still shows a terminated instance."""
+"""How long EC2 still lists a terminated instance."""
 _numbers = itertools.count(1)
 
 
@@ -54,7 +54,7 @@ class AutoScalingGroup:
         return [one for one in self.instances if not one.leaving]
 
     def look(self) -> None:
-        """Launch what is missing, take away what is too much and not protected."""
+        """Launch missing instances and terminate surplus ones that are not protected."""
         missing = self.desired - len(self.staying)
         if missing > 0 and not self.deleting:
             for _ in range(missing):
@@ -64,19 +64,19 @@ class AutoScalingGroup:
         if missing < 0 and self.staying and all(one.protected for one in self.staying) and not self.deleting:
             words = "Could not scale to desired capacity because all remaining instances are protected from scale in."
             self._note("Cancelled", words)
-        # By force it does not wait for their end (Auto Scaling API reference, DeleteAutoScalingGroup).
+        # A forced deletion does not wait for the instances (Auto Scaling API reference, DeleteAutoScalingGroup).
         if self.deleting and all(one.state == "shutting-down" for one in self.instances):
             self.gone = True
 
     def terminate(self, instance: Instance, *, forced: bool = False) -> None:
-        """Begin an instance's end, drained first unless forced."""
+        """Start to terminate an instance, after draining it unless ``forced``."""
         instance.forced = instance.forced or forced
         if not instance.leaving:
             instance.lifecycle = "Terminating:Wait"
             self.account.timeline.start(self._ending(instance))
 
     def instance_types(self) -> list[str]:
-        """Those that may be launched, the preferred one first."""
+        """Return the types that may be launched, the preferred one first."""
         mixed = self.properties.get("MixedInstancesPolicy")
         if mixed:
             named = [one["InstanceType"] for one in mixed["LaunchTemplate"].get("Overrides", [])]
@@ -85,7 +85,7 @@ class AutoScalingGroup:
         return [str(self.launch_data()["InstanceType"])]
 
     def launch_data(self) -> dict[str, Any]:
-        """The launch template's data."""
+        """Return the launch template's data."""
         mixed = self.properties.get("MixedInstancesPolicy")
         given = mixed["LaunchTemplate"]["LaunchTemplateSpecification"] if mixed else self.properties["LaunchTemplate"]
         data: dict[str, Any] = self.account.ec2.templates.get(given["LaunchTemplateId"])

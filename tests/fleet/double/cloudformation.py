@@ -1,4 +1,4 @@
-"""CloudFormation: stacks by change sets."""
+"""Implements CloudFormation: stacks that are changed by change sets."""
 
 import itertools
 import re
@@ -18,18 +18,18 @@ UPDATABLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPL
 TEMPLATE_BYTES: Final = 51_200
 """The longest template that a request may carry (CloudFormation User Guide, quotas)."""
 EVENTS: Final = 60
-"""A page of DescribeStackEvents: fewer than AWS's."""
+"""Events on one page of DescribeStackEvents: fewer than AWS's, so that tests need several pages."""
 PAGE: Final = 30
-"""Changes that one answer carries: fewer than AWS's, so that readers must turn the page."""
+"""Changes in one answer: fewer than AWS's, so that readers must read several pages."""
 
 
 class CloudFormation:
-    """``failures`` are reasons by action (CREATE, UPDATE, DELETE) and logical id: what is to go wrong."""
+    """``failures``: reasons by action (CREATE, UPDATE, DELETE) and logical id, for steps that should fail."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.stacks: dict[str, Stack] = {}
-        """By name, the one that is or was last there."""
+        """Stacks by name; a deleted stack stays until another has its name."""
         self.failures: dict[tuple[str, str], str] = {}
         self._change_sets: dict[str, ChangeSet] = {}
         self._tokens = set[str]()
@@ -99,7 +99,7 @@ class CloudFormation:
     def execute_change_set(self, request: Document) -> Document:
         token = request.get("ClientRequestToken", "")
         if token in self._tokens:
-            # The same request once more: its first answer was lost (API reference, ExecuteChangeSet).
+            # The same request again: its first answer was lost (API reference, ExecuteChangeSet).
             return {}
         found = self._change_set(request)
         if found.to_answer(self._account.timeline.now)["ExecutionStatus"] != "AVAILABLE":
@@ -108,7 +108,7 @@ class CloudFormation:
             )
         stack = found.stack
         for arn in [arn for arn, one in self._change_sets.items() if one.stack is stack]:
-            # Executing one deletes the others, and itself is of no more use.
+            # Executing a change set deletes the stack's others, and it can't be executed again.
             del self._change_sets[arn]
         self._tokens |= {token} - {""}
         begin = stack.create if found.creates else stack.update
@@ -134,7 +134,7 @@ class CloudFormation:
         return {}
 
     def _there(self, name: str, *, seen: bool = False) -> Stack | None:
-        """The stack of that name as CloudFormation knows it, or as a reader sees it."""
+        """Return the stack with that name, as it is or (``seen``) as a reader sees it."""
         found = self.stacks.get(name)
         if found is None:
             return None
@@ -169,7 +169,7 @@ class CloudFormation:
 
 
 def _given(request: Document, stack: Stack | None) -> dict[str, str]:
-    """What the request gives each parameter; one that is to stay must have had a value."""
+    """Return the request's parameter values; a parameter that keeps its value must have one."""
     found = {}
     for one in request.get("Parameters", []):
         key = one["ParameterKey"]

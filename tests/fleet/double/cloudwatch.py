@@ -1,4 +1,4 @@
-"""CloudWatch: alarms, those that AWS's scaling makes by itself among them, and metrics that the test put there."""
+"""Implements CloudWatch: alarms, including those that AWS's scaling creates, and metrics that tests set."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ Document = dict[str, Any]
 
 
 class CloudWatch:
-    """``metrics`` are values by metric name and dimensions' values, such as ``("ApproximateAge…", "q")``.
+    """``metrics`` are values by metric name and dimension values, such as ``("ApproximateAge…", "q")``.
 
-    ``forgets``: whether AWS's scaling leaves its alarms behind, as it does where its group was deleted by force.
+    ``forgets``: whether AWS's scaling leaves its alarms behind, as it does when the group was force-deleted.
     """
 
     def __init__(self, account: "Account") -> None:
@@ -48,12 +48,12 @@ class CloudWatch:
         return {"MetricAlarms": [{"AlarmName": name, "AlarmArn": self.arn(name)} for name in kept]}
 
     def track(self, what: str) -> None:
-        """Make the two alarms of a policy that tracks a target; they carry no tag."""
+        """Create the two alarms of a target tracking policy; they have no tag."""
         for side in ("AlarmHigh", "AlarmLow"):
             self.alarms.add(f"TargetTracking-{what}-{side}-double", {})
 
     def lose_track(self, what: str) -> None:
-        """Take them away again."""
+        """Delete these alarms."""
         for side in () if self.forgets else ("AlarmHigh", "AlarmLow"):
             self.alarms.remove(f"TargetTracking-{what}-{side}-double")
 

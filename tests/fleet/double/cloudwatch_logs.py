@@ -1,4 +1,4 @@
-"""CloudWatch Logs: groups and what was written to them."""
+"""Implements CloudWatch Logs: log groups and their lines."""
 
 import json
 import re
@@ -26,7 +26,7 @@ class Logs:
         )
 
     def make(self, name: str, tags: dict[str, str]) -> str:
-        """Make a log group and give its ARN."""
+        """Create a log group and return its ARN."""
         if name in self.groups:
             raise ApiError("ResourceAlreadyExistsException", "The specified log group already exists")
         arn = self._account.arn("logs", f"log-group:{name}")
@@ -40,7 +40,7 @@ class Logs:
         self._account.tags.drop(self._account.arn("logs", f"log-group:{name}"))
 
     def write(self, group: str, stream: str, text: str) -> None:
-        """As a container does through awslogs; lost where there is no such group."""
+        """Write a line, as a container does through awslogs. It is lost if the group does not exist."""
         if (streams := self.groups.find(group)) is not None:
             streams.setdefault(stream, []).append((self._now(), text))
 
@@ -92,7 +92,7 @@ class Logs:
 
 
 def _matches(text: str, pattern: str) -> bool:
-    """A phrase in quotes, or ``{ $.name = "value" }`` for lines of JSON."""
+    """Match a quoted phrase, or ``{ $.name = "value" }`` for lines of JSON."""
     if not (found := _FIELD.fullmatch(pattern)):
         return pattern.strip('"') in text
     try:

@@ -1,4 +1,4 @@
-"""DynamoDB: tables, without their items."""
+"""Implements DynamoDB tables without their items."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 
 class DynamoDb:
-    """A table is the attribute that its items expire by, empty for none."""
+    """A table is represented by its TTL attribute, or an empty string."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account
@@ -24,7 +24,7 @@ class DynamoDb:
         )
 
     def make(self, name: str, expires_by: str, tags: dict[str, str]) -> str:
-        """Make a table and give its ARN."""
+        """Create a table and return its ARN."""
         if name in self.tables:
             raise ApiError("ResourceInUseException", f"Table already exists: {name}")
         arn = self._account.arn("dynamodb", f"table/{name}")

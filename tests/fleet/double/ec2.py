@@ -1,4 +1,4 @@
-"""EC2 as the fleet sees it: the network, instance types, instances with their volumes, launch templates, groups."""
+"""Implements EC2: network, instance types, instances and their volumes, launch templates, security groups."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -25,9 +25,9 @@ class Ec2:
         self._account = account
         self.default_vpc = True
         self.public_addresses = True
-        """Whether subnets give instances a public address."""
+        """Whether subnets assign public addresses to instances."""
         self.gateway = "igw-0aaaaaaaaaaaaaaaa"
-        """Where the default route leads; empty for no way out."""
+        """The default route's target; empty for no way out."""
         self.endpoints: list[str] = []
         """Names of services that have an endpoint in the VPC."""
         self.instances: dict[str, Instance] = {}

@@ -1,4 +1,4 @@
-"""ECR: repositories and images; tags are immutable where the repository says so."""
+"""Implements ECR: repositories and images. Tags are immutable if the repository says so."""
 
 import base64
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 @dataclass
 class Repository:
-    """``images`` are digests by tag, with the moment of their push."""
+    """``images`` are digests by tag, each with its push time."""
 
     name: str
     arn: str
@@ -39,7 +39,7 @@ class Ecr:
 
     @property
     def host(self) -> str:
-        """Where images are pushed and pulled."""
+        """The registry's host."""
         return f"{self._account.number}.dkr.ecr.{self._account.region}.amazonaws.com"
 
     def make(self, name: str, tags: dict[str, str], *, immutable: bool, empty_on_delete: bool) -> Repository:
@@ -59,7 +59,7 @@ class Ecr:
         self._account.tags.drop(found.arn)
 
     def push(self, image: str, digest: str = "sha256:" + "0" * 64) -> None:
-        """What ``docker push`` does with ``URI:TAG``."""
+        """Do what ``docker push`` does with ``URI:TAG``."""
         uri, _, tag = image.rpartition(":")
         found = self.repositories.get(uri.removeprefix(f"{self.host}/"))
         if found.immutable and found.images.get(tag, (digest,))[0] != digest:

@@ -1,4 +1,4 @@
-"""ECS: what is asked about services, ECS tasks and container instances, and protection from scale-in."""
+"""Implements ECS queries about services, ECS tasks and container instances, and task protection."""
 
 import itertools
 from typing import Any, Final
@@ -13,7 +13,7 @@ from tests.fleet.double.instance import Instance
 
 Document = dict[str, Any]
 LIMITS: Final = {"services": 10, "tasks": 100, "containerInstances": 100}
-"""How many one call describes."""
+"""How many items one call describes."""
 PROTECTED_AT_ONCE: Final = 10
 PROTECTED_MINUTES: Final = 120
 """The default of UpdateTaskProtection."""
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 class Ecs(EcsResources):
-    """The whole service."""
+    """The whole ECS API of the double."""
 
     def describe_services(self, request: Document) -> Document:
         cluster, names = self.cluster(request), _few(request, "services")
@@ -89,7 +89,7 @@ class Ecs(EcsResources):
         return {"containerInstances": [_container_instance(cluster, one) for one in found]}
 
     def register(self, instance: Instance, group: AutoScalingGroup) -> None:
-        """Let an instance's agent register with the cluster that its user data names."""
+        """Register an instance with the cluster that its user data names."""
         for cluster in self.clusters:
             if f"ECS_CLUSTER={cluster.name}" in instance.user_data.replace('"', "").split():
                 provider = next((one.name for one in self.providers if one.group() is group), "")
@@ -97,12 +97,12 @@ class Ecs(EcsResources):
                 cluster.instances.append(ContainerInstance(arn, instance, provider))
 
     def drain(self, instance: Instance) -> None:
-        """Let nothing new be placed on an instance, and move what is there."""
+        """Place nothing new on an instance and move its ECS tasks."""
         for _, one in self._registered(instance):
             one.status = "DRAINING"
 
     def lose(self, instance: Instance) -> None:
-        """Let an instance be gone, with all that runs on it, protected or not, where its agent can tell."""
+        """Remove a terminated instance and all its ECS tasks, protected or not, if its agent is connected."""
         for cluster, one in self._registered(instance):
             if one.connected:
                 self._take_off(cluster, one, "SpotInterruption" if instance.spot else "TerminationNotice")
@@ -125,11 +125,11 @@ class Ecs(EcsResources):
         cluster.instances.remove(one)
 
     def busy(self, instance: Instance) -> bool:
-        """Whether it still has ECS tasks."""
+        """Whether the instance still has ECS tasks."""
         return any(cluster.on(one) for cluster, one in self._registered(instance))
 
     def drains(self, group: AutoScalingGroup) -> bool:
-        """Whether a capacity provider empties this group's instances before they go."""
+        """Whether a capacity provider drains this group's instances before they terminate."""
         return any(one.drains for one in self.providers if one.group() is group)
 
     def _registered(self, instance: Instance) -> list[tuple[Cluster, ContainerInstance]]:

@@ -1,4 +1,4 @@
-"""What lives long in ECS: clusters, capacity providers, task definitions, services, and the order of their deletion."""
+"""Implements ECS clusters, capacity providers, task definitions and services, and the order of their deletion."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 LATE_SECONDS: Final = 12.0
-"""From a cluster's deletion to the last that Container Insights writes of it."""
+"""From a cluster's deletion to the last metrics that Container Insights writes."""
 FOR_EVER: Final = 1e9
 """Seconds."""
 INACTIVE_SECONDS: Final = 3600.0
-"""For how long what is INACTIVE is listed, by the tagging service too."""
+"""How long INACTIVE resources stay listed, by the tagging service too."""
 RESERVED: Final = ("aws", "ecs", "fargate")
-"""A capacity provider's name must not begin with these."""
+"""Prefixes that a capacity provider's name must not have."""
 
 
 class EcsResources:
-    """Each operation takes its request and gives its answer, as botocore writes them."""
+    """Each operation accepts a request and returns an answer, as botocore writes them."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.late_insights = False
-        """Whether Container Insights writes once more after a cluster is deleted."""
+        """Whether Container Insights writes again after a cluster is deleted."""
         timeline = account.timeline
         self.clusters: ResourceTable[Cluster] = ResourceTable(
             timeline, lambda _: ApiError("ClusterNotFoundException", "Cluster not found.")
@@ -44,11 +44,11 @@ class EcsResources:
         self._revisions: dict[str, int] = {}
 
     def tags_of(self, arn: str) -> list[dict[str, str]]:
-        """As ECS writes them."""
+        """Return a resource's tags as ECS writes them."""
         return [{"key": key, "value": value} for key, value in self._account.tags.of(arn).items()]
 
     def cluster(self, request: Document) -> Cluster:
-        """The cluster that a request names by ARN or name."""
+        """Return the cluster that a request names by ARN or name."""
         return self.clusters.get(str(request.get("cluster", "default")).rpartition("/")[2])
 
     def create_cluster(self, request: Document) -> Document:
@@ -91,7 +91,7 @@ class EcsResources:
         return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "INACTIVE"}}
 
     def _write_insights(self, cluster: str) -> None:
-        """Container Insights makes the group that it writes to where there is none, without tags and for ever."""
+        """Write metrics as Container Insights does: it creates a missing log group, without tags or retention."""
         name = f"/aws/ecs/containerinsights/{cluster}/performance"
         if name not in self._account.logs.groups:
             self._account.logs.make(name, {})
@@ -145,7 +145,7 @@ class EcsResources:
         return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "ACTIVE"}}
 
     def _group_name(self, provider: str) -> str:
-        """The group that a capacity provider scales."""
+        """Return the name of the group that a capacity provider scales."""
         return str(self.providers.get(provider).properties["autoScalingGroupArn"]).rpartition("/")[2]
 
     def register_task_definition(self, request: Document) -> Document:
@@ -202,7 +202,7 @@ class EcsResources:
         return {"service": service.to_answer()}
 
     def service(self, request: Document) -> EcsService:
-        """The active service that a request names."""
+        """Return the active service that a request names."""
         service = self.cluster(request).services.get(request["service"].rpartition("/")[2])
         if service is None:
             raise ApiError("ServiceNotFoundException", "Service not found.")
@@ -211,7 +211,7 @@ class EcsResources:
         return service
 
     def _active(self, named: str) -> str:
-        """The ARN of a task definition named by ARN, ``family:revision`` or ``family``."""
+        """Return the ARN of a task definition named by ARN, ``family:revision`` or ``family``."""
         family, _, revision = named.rpartition("/")[2].partition(":")
         arn = self._account.arn("ecs", f"task-definition/{family}:{revision or self._revisions.get(family, 0)}")
         if self.definitions.get(arn)["status"] != "ACTIVE":

@@ -1,4 +1,4 @@
-"""Who is asking, roles and quotas: STS, IAM and Service Quotas, as far as the fleet sees them."""
+"""Implements the parts of STS, IAM and Service Quotas that the fleet uses."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ class Sts:
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.expired = False
-        """Whether the credentials are."""
+        """Whether the credentials have expired."""
 
     def get_caller_identity(self, _: Document) -> Document:
         if self.expired:
@@ -38,7 +38,7 @@ class Iam:
             timeline, lambda name: ApiError("NoSuchEntity", f"profile {name}", 404)
         )
         self.linked: set[str] = set()
-        """Services that have their role."""
+        """Services that have their service-linked role."""
 
     def create_service_linked_role(self, request: Document) -> Document:
         service = request["AWSServiceName"]
@@ -57,7 +57,7 @@ class Iam:
         }
 
     def make_role(self, name: str, properties: Document, tags: dict[str, str]) -> str:
-        """Make a role and give its ARN."""
+        """Create a role and return its ARN."""
         if name in self.roles:
             raise ApiError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
         arn = f"arn:aws:iam::{self._account.number}:role/{name}"
@@ -74,7 +74,7 @@ class Iam:
 
 
 class Quotas:
-    """vCPUs that may run, by quota code; large unless a test says otherwise."""
+    """vCPU quotas by code; large unless a test changes them."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account

@@ -1,7 +1,7 @@
-"""Shapes: a resource's properties in a template, as the parameters of the API call that makes it.
+"""Turns a resource's properties in a template into the request of the API call that creates it.
 
-CloudFormation takes numbers and booleans as text as well and, for ECS, writes each member with a capital; anything that
-the API's own model does not have is refused here, as CloudFormation's schemas would.
+CloudFormation accepts numbers and booleans as text too and, for ECS, capitalises each member. Anything that is not in
+the API's own model is refused here, as CloudFormation's schemas would.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from tests.fleet.double.value_limits import violations
 
 
 def request_from_properties(service: str, operation: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Give the request for an operation; raises ``ApiError`` for a property or a value that it does not have."""
+    """Return the request for an operation; raises ``ApiError`` for an unknown property or an invalid value."""
     shape = client(service).meta.service_model.operation_model(operation).input_shape
     found: dict[str, Any] = _coerced(properties, shape, "")
     if wrong := list(violations(found, shape)):

@@ -1,4 +1,4 @@
-"""S3: buckets and their objects' keys."""
+"""Implements S3 buckets with their objects' keys."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ class S3:
         )
 
     def make(self, name: str, tags: dict[str, str]) -> str:
-        """Make a bucket and give its ARN."""
+        """Create a bucket and return its ARN."""
         if name in self.buckets:
             raise ApiError("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded", 409)
         self.buckets.add(name, set())
@@ -49,7 +49,7 @@ class S3:
         return {} if request["Delete"].get("Quiet") else {"Deleted": [{"Key": key} for key in wanted]}
 
     def _page(self, request: Document, after: str) -> tuple[list[str], str]:
-        """Keys after one, and the last of them if there are more."""
+        """Return the keys after ``after``, and the last of them if there are more."""
         held = self.buckets.get(request["Bucket"])
         keys = sorted(key for key in held if key.startswith(request.get("Prefix", "")) and key > after)
         page = keys[: request.get("MaxKeys", PAGE)]

@@ -1,4 +1,4 @@
-"""SQS: queues with a depth that the test sets."""
+"""Implements SQS queues, whose depth the test sets."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 RESERVED_SECONDS: Final = 60.0
-"""How long a queue's name can't be had after its deletion (SQS API reference, CreateQueue)."""
+"""How long SQS reserves a deleted queue's name (SQS API reference, CreateQueue)."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Stack: resources made, changed and deleted in the order of their dependencies, with an event for each step."""
+"""Creates, updates and deletes a stack's resources in the order of their dependencies, with an event for each step."""
 
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 1.0
 Step = Generator[float, None, None]
 Work = Generator[float, None, str]
-"""Steps that end with the reason of a failure, or with nothing."""
+"""Steps that return the reason of a failure, or an empty string."""
 
 
 class Stack(StackRecord):
-    """``parameters`` are as given, those of SSM by their names."""
+    """``parameters`` are as given; SSM parameters are names."""
 
     def __init__(self, account: "Account", name: str, number: int) -> None:
         super().__init__(account, name, number)
@@ -28,29 +28,29 @@ class Stack(StackRecord):
         self.parameters: dict[str, str] = {}
         self.resources: dict[str, Resource] = {}
         self._replaced: dict[str, Resource] = {}
-        """What an update made anew: the old ones are deleted when it has succeeded, and come back when it has not."""
+        """Old resources that an update replaced: deleted after its success, restored after its failure."""
         self.outputs: dict[str, str] = {}
 
     def create(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
-        """Begin to make everything; what fails is undone."""
+        """Start to create everything; a failure is rolled back."""
         self.template, self.parameters, self.tags = template, parameters, tags
         self.turn("CREATE_IN_PROGRESS")
         self.account.timeline.start(self._creating())
 
     def update(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
-        """Begin to change what differs; what fails is changed back."""
+        """Start to update what differs; a failure is rolled back."""
         before = self.template, self.parameters, self.tags
         self.tags, self._replaced = tags, {}
         self.turn("UPDATE_IN_PROGRESS")
         self.account.timeline.start(self._updating(template, parameters, before))
 
     def delete(self) -> None:
-        """Begin to delete everything that is not retained."""
+        """Start to delete everything that is not retained."""
         self.turn("DELETE_IN_PROGRESS")
         self.account.timeline.start(self._deleting())
 
     def scope(self, template: Template, parameters: dict[str, str]) -> Scope:
-        """The template's values for this stack."""
+        """Return the scope that resolves the template's values for this stack."""
         declared = template.body.get("Parameters", {})
         resolved = {
             name: self.account.ssm[value] if declared[name]["Type"].startswith("AWS::SSM::") else value
@@ -68,7 +68,7 @@ class Stack(StackRecord):
         return Scope(template, resolved, pseudo)
 
     def value(self, logical: str, attribute: str) -> str:
-        """What ``Ref`` and ``Fn::GetAtt`` give of a resource that is there."""
+        """Return what ``Ref`` and ``Fn::GetAtt`` return for an existing resource."""
         one = self.resources[logical]
         if not attribute:
             return one.physical
@@ -127,7 +127,7 @@ class Stack(StackRecord):
         self.turn(status)
 
     def _bring(self, template: Template, parameters: dict[str, str]) -> Work:
-        """Make and change resources, side by side where nothing is in between."""
+        """Create and update resources, in parallel where no dependency prevents it."""
         scope = self.scope(template, parameters)
         needs = {name: template.dependencies(name, scope) for name in template.wanted(scope)}
         done = set[str]()
@@ -141,7 +141,7 @@ class Stack(StackRecord):
         return (yield from self._side_by_side(list(needs), ready, step, done))
 
     def _take(self, names: Iterable[str], *, retain: bool) -> Work:
-        """Delete resources, those that others need after these; go on past failures and name them."""
+        """Delete resources, dependents first; continue after failures and name them."""
         left, gone, failed = list(names), set[str](), list[str]()
         while left:
             kept = [name for name in self.resources if name not in gone]
@@ -163,7 +163,7 @@ class Stack(StackRecord):
     def _side_by_side(
         self, names: list[str], ready: Callable[[str], bool], step: Callable[[str], Step], done: set[str]
     ) -> Work:
-        """Take each one's steps; at the first failure the others under way are cancelled."""
+        """Run each resource's steps; the first failure cancels those still running."""
         timeline = self.account.timeline
         waiting, under_way = list(names), dict[str, tuple[float, Step]]()
         while waiting or under_way:

@@ -1,4 +1,4 @@
-"""Limits: what AWS's models say of values and botocore's own validation leaves to the service."""
+"""Checks values against limits in AWS's models that botocore's own validation leaves to the service."""
 
 import re
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any, Final
 
 UNCHECKED_ENUMS: Final = ("InstanceType",)
-"""Enumerations whose values a user names, and that AWS knows before a model does: its own refusal is to be seen."""
+"""Enumerations that the user chooses from. AWS knows new values before the model does, and its own error is wanted."""
 
 
 def violations(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  (any value; botocore's shape, or none)
-    """What is wrong with a value of that shape, each with where it is."""
+    """Yield what is wrong with a value of that shape, with its path."""
     if shape is None:
         return
     kind = shape.type_name
@@ -47,7 +47,7 @@ def _too_many(size: float, shape: Any, path: str) -> Iterator[str]:  # noqa: ANN
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """A pattern in Python's words; none for those of Java's classes that Python has no words for."""
+    """Compile a pattern; ``None`` if it uses Java classes that Python lacks."""
     try:
         return re.compile(pattern) if pattern else None
     except re.error:

@@ -13,7 +13,7 @@ from tests.fleet.double.real_templates import publish
 from tests.fleet.templates.permissions import Call, missing
 
 
-async def test_each_verb_calls_only_what_its_policy_allows(
+async def test_each_verb_makes_only_calls_that_its_policy_allows(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     seen: dict[str, set[Call]] = {}

@@ -45,11 +45,11 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["data", "compute"])
-def test_a_template_can_be_sent_as_it_is(name: str) -> None:
+def test_template_fits_into_one_request(name: str) -> None:
     assert len(text_of(name).encode()) <= LARGEST
 
 
-def test_renderings_are_those_stored() -> None:
+def test_renderings_equal_stored_ones() -> None:
     made, stored = renderings(), {path.name: path.read_text(encoding="utf-8") for path in STORED.iterdir()}
     changed = chain.from_iterable(
         difflib.unified_diff(stored.get(name, "").splitlines(), made.get(name, "").splitlines(), name, lineterm="", n=2)
@@ -59,7 +59,7 @@ def test_renderings_are_those_stored() -> None:
 
 
 @pytest.mark.parametrize("fleet", ["aws-fleet", "ecs", "fargate1", "Upper", "a", "x" * 29, "under_score", "1st"])
-def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> None:
+def test_fleet_name_that_aws_would_refuse_is_refused_at_once(fleet: str) -> None:
     with pytest.raises(ApiError, match="Fleet"):
         render(_compute(), {**UPDATED, "Fleet": fleet})
 
@@ -68,12 +68,12 @@ def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> 
     ("name", "value"),
     [("MaxInstances", "0"), ("OnDemandPercentage", "101"), ("StopSeconds", "111"), ("VolumeGiB", "8"), ("Slots", "0")],
 )
-def test_what_cannot_work_is_refused_at_once(name: str, value: str) -> None:
+def test_parameter_that_cannot_work_is_refused_at_once(name: str, value: str) -> None:
     with pytest.raises(ApiError, match=name):
         render(_compute(), {**UPDATED, name: value})
 
 
-def test_workers_get_settings_that_there_are_with_the_defaults_that_they_have() -> None:
+def test_worker_environment_names_existing_settings_with_their_defaults() -> None:
     known = {f"{PREFIX}{one.name.upper()}": one for one in fields(Settings)}
     resources = render(_compute(), UPDATED)
     for task in ("WorkerTask", "AnimotoTask"):
@@ -100,7 +100,7 @@ def test_chosen_settings_reach_the_workers() -> None:
     assert animoto.link_buckets == ("pictures", "more-pictures")
 
 
-def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
+def test_four_instance_types_are_used_in_order() -> None:
     for types in ("c7i.large", "c7i.large,m7i.large", "a,b,c", "c7i.large, c6i.large, m7i.large, m6i.large"):
         resources = render(_compute(), {**UPDATED, "InstanceTypes": types})
         group = resources["Group"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
@@ -109,7 +109,7 @@ def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
         assert resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["InstanceType"] == wanted[0]
 
 
-def test_the_two_pools_differ_in_names_sizes_and_what_they_may_store_only() -> None:
+def test_pools_differ_only_in_names_sizes_and_store_permissions() -> None:
     resources = render(_compute(), COMPUTE["autoscaled"])
     for name in ("Repository", "Logs", "Service", "BacklogPolicy", "WakePolicy", "WakeAlarm", "DeadLetterAlarm"):
         worker, animoto = (str(resources[f"{pool}{name}"]) for pool in ("Worker", "Animoto"))

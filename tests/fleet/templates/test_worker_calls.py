@@ -49,7 +49,7 @@ async def _tell_much(arguments: str, context: object) -> str:
     return "x" * (OUTPUT_LIMIT + 1)
 
 
-def test_a_workers_role_allows_all_that_it_calls(endpoint: str, tmp_path: Path, calls: set[Call]) -> None:
+def test_worker_role_allows_every_call(endpoint: str, tmp_path: Path, calls: set[Call]) -> None:
     settings = replace(deploy(endpoint, "permitted"), lease_seconds=3, poll_seconds=1)
     fleet = EmulatedFleet(settings)
     # Renewed, refused by the ledger as a duplicate, too long for it, malformed, cancelled.
@@ -69,7 +69,7 @@ def test_a_workers_role_allows_all_that_it_calls(endpoint: str, tmp_path: Path, 
     assert calls >= {("s3", "PutObject"), ("sqs", "SendMessageBatch"), ("dynamodb", "BatchExecuteStatement")}
 
 
-def test_the_clients_policy_allows_all_that_it_calls(
+def test_client_policy_allows_every_call(
     endpoint: str, tmp_path: Path, calls: set[Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = deploy(endpoint, "followed")

@@ -24,23 +24,23 @@ def instance(kind: str, *, spot: bool = False) -> Ec2Instance:
     return Ec2Instance(f"i-{kind}-{spot}", kind, "running", 0.0, spot=spot)
 
 
-def test_instances_volumes_and_addresses_are_paid_by_the_hour() -> None:
+def test_instances_volumes_and_addresses_cost_by_the_hour() -> None:
     cost = fleet_cost([instance("big"), instance("big", spot=True)], 10, Rate(0, 0), TABLE)
     assert cost.hour == pytest.approx(1.25 + 2 * (0.73 * 10 / 730 + 0.01))
     assert cost.thousand_tasks is None
     assert cost.origin == "list prices of somewhere, 2026-01-01"
 
 
-def test_tasks_share_the_hour_and_chunks_pay_for_their_calls() -> None:
+def test_tasks_share_the_hourly_cost_and_chunks_add_their_calls() -> None:
     cost = fleet_cost([instance("big")], 0, Rate(chunks=1_000_000, tasks=10_000_000), TABLE)
     assert cost.hour == pytest.approx(1.01 + 0.5 * 1.0 + 2.0 * 2.0)
     assert cost.thousand_tasks == pytest.approx(cost.hour / 10_000)
 
 
-def test_a_type_without_a_price_is_named() -> None:
+def test_type_without_a_price_is_named() -> None:
     assert fleet_cost([instance("odd"), instance("odd")], 0, Rate(0, 0), TABLE).unknown == ("odd",)
 
 
-def test_the_table_has_the_default_types_and_says_when_it_was_made() -> None:
+def test_price_table_has_the_default_types_and_its_date() -> None:
     assert all(hourly_price(instance(kind), prices()) for kind in DEFAULT_TYPES.values())
     assert prices().date in prices().origin

@@ -70,7 +70,7 @@ def reader(groups: Groups, task: str = "") -> LogReader:
     return LogReader(stacks, WORKER, task)
 
 
-async def test_the_last_lines_of_each_worker_come_in_the_order_of_time(groups: Groups) -> None:
+async def test_last_lines_of_each_worker_are_shown_oldest_first(groups: Groups) -> None:
     for at, text in ((1, "old"), (3, "third\n"), (5, "fifth")):
         groups.say(FIRST, at, text)
     for at, text in ((2, "older"), (4, "fourth"), (6, "sixth"), (7, " \n")):
@@ -86,7 +86,7 @@ async def test_the_last_lines_of_each_worker_come_in_the_order_of_time(groups: G
     ]
 
 
-async def test_followed_lines_come_once_though_some_come_late(
+async def test_followed_lines_are_shown_once_even_if_late(
     groups: Groups, autojump_clock: trio.testing.MockClock
 ) -> None:
     groups.say(FIRST, -1, "before")
@@ -106,18 +106,18 @@ async def test_followed_lines_come_once_though_some_come_late(
     assert written == ["before", "new", "late"]
 
 
-async def test_of_one_task_the_whole_log_is_searched(groups: Groups) -> None:
+async def test_logs_of_one_task_search_the_whole_retention(groups: Groups) -> None:
     await reader(groups, "36d5e2a/7").read(5, follow=False, write=lambda _source, _text: None)
     assert [(asked["startTime"], asked["filterPattern"]) for asked in groups.asked] == [(0, '{ $.task = "36d5e2a/7" }')]
 
 
 @pytest.mark.parametrize("task", ["7", "run", 'run/7" || "', "run/"])
-def test_what_is_no_tasks_id_is_refused(groups: Groups, task: str) -> None:
+def test_invalid_task_id_is_refused(groups: Groups, task: str) -> None:
     with pytest.raises(InvalidInput, match="RUN/SEQ"):
         reader(groups, task)
 
 
-async def test_without_a_log_group_the_fleet_is_not_up(groups: Groups) -> None:
+async def test_missing_log_group_means_the_fleet_is_not_up(groups: Groups) -> None:
     groups.missing = True
     with pytest.raises(NoFleet, match=r"/cloudkon/some/worker.*fleet up"):
         await reader(groups).read(5, follow=False, write=lambda _source, _text: None)

@@ -36,7 +36,7 @@ def test_each_command_and_option_exists(line: str) -> None:
     assert {word for word in words if word.startswith("-")} <= known
 
 
-def test_the_guide_goes_through_the_whole_life() -> None:
+def test_guide_covers_the_whole_life_cycle() -> None:
     verbs = {line.split()[1] for line in COMMANDS if line.startswith("fleet")}
     assert verbs == set(fleet.commands)
 
@@ -50,7 +50,7 @@ def hour_of(type_: str, *, spot: bool = False) -> float:
     return fleet_cost([Ec2Instance("i-1", type_, "running", 0.0, spot=spot)], 30, Rate(0, 0), prices()).hour
 
 
-def test_instances_cost_what_the_list_says_and_hold_what_their_memory_allows() -> None:
+def test_instance_table_equals_prices_and_capacity() -> None:
     found = rows(r"`[cm]\d[a-z]+\.\w+`(?: \(Graviton\))?")
     assert len(found) >= 6
     for name, vcpus, gib, workers, animoto, *costs in found:
@@ -61,7 +61,7 @@ def test_instances_cost_what_the_list_says_and_hold_what_their_memory_allows() -
         assert [float(cost) for cost in costs] == pytest.approx(dollars, abs=0.00006), type_
 
 
-def test_what_autoscaling_does_is_what_was_simulated() -> None:
+def test_autoscaling_table_equals_the_simulation() -> None:
     kept = json.loads((DOCS / "benchmarks/autoscaling.json").read_text(encoding="utf-8"))
     simulated = [[*row[:5], *row[7:]] for row in kept["tables"][0]["rows"]]
     found = [row for row in rows(r".+ \| (?:autoscaled.*|fixed \d+)") if len(row) == len(simulated[0])]
@@ -69,7 +69,7 @@ def test_what_autoscaling_does_is_what_was_simulated() -> None:
     assert all(row in simulated for row in found)
 
 
-def test_requests_cost_what_push_reckons() -> None:
+def test_request_costs_equal_pushs_estimate() -> None:
     found = rows(r"\d+ \| [\d,]+")
     assert [row[0] for row in found] == ["1", "10", "50"]
     for chunk, messages, *_, queues, ledger, together in found:
@@ -79,14 +79,14 @@ def test_requests_cost_what_push_reckons() -> None:
         assert said == pytest.approx([cost.queues, cost.ledger, cost.total], abs=0.0051)
 
 
-def test_requests_of_long_tasks_cost_what_push_reckons() -> None:
+def test_request_costs_of_long_tasks_equal_pushs_estimate() -> None:
     text = " ".join((DOCS / "operations.md").read_text(encoding="utf-8").split())
     alone, in_tens = (estimate_cost(1_000_000, messages, 12_000_000, 1e6) for messages in (1_000_000, 100_000))
     assert f"**${alone.total:.2f}** at chunk 1 and **${in_tens.total:.2f}** at chunk 10" in text
     assert f"Requests add ${in_tens.total:.2f} at chunk 10" in text
 
 
-def test_alarms_cost_what_they_look_at() -> None:
+def test_alarm_costs_follow_their_metrics() -> None:
     resources = loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
 
     def metrics(of: list[dict[str, Any]]) -> int:

@@ -1,4 +1,4 @@
-"""Which kinds of resources a stack may have. One that is missing here fails the test that asks for it."""
+"""Lists the resource types that a stack may have. An unlisted type fails the test that uses it."""
 
 from typing import Final
 

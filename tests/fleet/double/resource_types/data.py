@@ -1,4 +1,4 @@
-"""Kinds of resources that hold data: queues, the table, the bucket, images, logs."""
+"""Resource types that hold data: queues, table, bucket, image repositories, log groups."""
 
 from tests.fleet.double.property_coercion import request_from_properties
 from tests.fleet.double.resource import Resource, ResourceType
@@ -23,7 +23,7 @@ class QueuePolicyType(ResourceType):
         one.physical = one.generated()
 
     def delete(self, one: Resource) -> None:
-        """Goes with its queue."""
+        """It is deleted with its queue."""
 
 
 class TableType(ResourceType):
@@ -31,7 +31,7 @@ class TableType(ResourceType):
     replaces = frozenset({"TableName", "KeySchema"})
 
     def create(self, one: Resource) -> None:
-        # Expiry is set by a call of its own on AWS.
+        # On AWS, TTL is set by a separate call.
         wanted = {key: value for key, value in one.properties.items() if key != "TimeToLiveSpecification"}
         request_from_properties("dynamodb", "CreateTable", wanted)
         expiry = one.properties.get("TimeToLiveSpecification", {}).get("AttributeName", "")
@@ -60,7 +60,7 @@ class BucketPolicyType(ResourceType):
         one.physical = one.generated()
 
     def delete(self, one: Resource) -> None:
-        """Goes with its bucket."""
+        """It is deleted with its bucket."""
 
 
 class RepositoryType(ResourceType):

@@ -1,4 +1,4 @@
-"""Kinds of resources of ECS. CloudFormation writes their properties as the API does, with capitals."""
+"""Resource types of ECS. CloudFormation capitalises their properties, otherwise they are the API's."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class CapacityProviderType(ResourceType):
 
 class CapacityProviderAssociationsType(ResourceType):
     seconds = 45.0
-    """Longer than all that a service needs beside it, so that one that does not wait for it always comes too early."""
+    """Slower than all other dependencies of a service, so that a service without ``DependsOn`` always starts too early."""
 
     def create(self, one: Resource) -> None:
         request = request_from_properties("ecs", "PutClusterCapacityProviders", one.properties)
@@ -64,7 +64,7 @@ class TaskDefinitionType(ResourceType):
 
 
 class ServiceType(ResourceType):
-    """CloudFormation waits for a deployment's end, and for the last ECS task's when a service is deleted."""
+    """CloudFormation waits for a deployment's end and, on deletion, for the service's last ECS task to stop."""
 
     patience = 3 * 3600.0
     replaces = frozenset({"ServiceName", "Cluster", "LaunchType"})

@@ -1,4 +1,4 @@
-"""Kinds of resources that instances are made of: roles, the security group, the launch template, the group."""
+"""Resource types of instances and scaling: roles, security group, launch template, group, alarms."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ class LaunchTemplateType(ResourceType):
 
 
 class AutoScalingGroupType(ResourceType):
-    """CloudFormation brings a group to zero itself, and waits in vain for instances that are protected."""
+    """CloudFormation scales a group to zero before its deletion, and waits in vain for protected instances."""
 
     seconds = 10.0
 

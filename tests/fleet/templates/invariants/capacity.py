@@ -24,7 +24,7 @@ def ecs_alone_sizes_the_group(resources: Resources) -> Iterator[str]:
         yield "managed scaling is off"
 
 
-def instances_with_work_stay(resources: Resources) -> Iterator[str]:
+def instances_with_work_are_protected(resources: Resources) -> Iterator[str]:
     """Termination protection needs the group's; draining needs Spot's notice to be heeded."""
     group = the(resources, "AutoScaling::AutoScalingGroup")
     provider = the(resources, "ECS::CapacityProvider")["AutoScalingGroupProvider"]
@@ -41,14 +41,14 @@ def instances_with_work_stay(resources: Resources) -> Iterator[str]:
             yield f"user data lacks {line}"
 
 
-def provider_has_a_name_it_may_have(resources: Resources) -> Iterator[str]:
+def provider_name_is_valid(resources: Resources) -> Iterator[str]:
     """ECS refuses others."""
     name = the(resources, "ECS::CapacityProvider").get("Name", "")
     if not name or name.startswith(NAMES_REFUSED):
         yield f"the capacity provider is named {name!r}"
 
 
-def things_are_deleted_in_an_order_that_works(resources: Resources) -> Iterator[str]:
+def deletion_order_works(resources: Resources) -> Iterator[str]:
     """A cluster with instances, and a provider that a service uses, can't be deleted."""
     if not depends(resources, "Group", "Cluster"):
         yield "the group may outlive its cluster"
@@ -80,7 +80,7 @@ def instances_are_tagged(resources: Resources) -> Iterator[str]:
     yield from (f"no tag for {kind}" for kind in {"launch-template", "volume"} - tagged)
 
 
-def nobody_comes_in(resources: Resources) -> Iterator[str]:
+def instances_accept_no_connections(resources: Resources) -> Iterator[str]:
     """No ports, no keys, and containers can't reach the instance's credentials."""
     for name, group in of_type(resources, "EC2::SecurityGroup"):
         if group.get("SecurityGroupIngress"):
@@ -97,7 +97,7 @@ def nobody_comes_in(resources: Resources) -> Iterator[str]:
         yield "containers can reach the instance's metadata"
 
 
-def volumes_are_encrypted_and_go(resources: Resources) -> Iterator[str]:
+def volumes_are_encrypted_and_deleted(resources: Resources) -> Iterator[str]:
     """One gp3 volume an instance that goes with it."""
     for one in the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["BlockDeviceMappings"]:
         volume = one["Ebs"]
@@ -107,11 +107,11 @@ def volumes_are_encrypted_and_go(resources: Resources) -> Iterator[str]:
 
 ALL = (
     ecs_alone_sizes_the_group,
-    instances_with_work_stay,
-    provider_has_a_name_it_may_have,
-    things_are_deleted_in_an_order_that_works,
+    instances_with_work_are_protected,
+    provider_name_is_valid,
+    deletion_order_works,
     instances_join_the_cluster,
     instances_are_tagged,
-    nobody_comes_in,
-    volumes_are_encrypted_and_go,
+    instances_accept_no_connections,
+    volumes_are_encrypted_and_deleted,
 )

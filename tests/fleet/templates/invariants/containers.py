@@ -16,7 +16,7 @@ def _containers(resources: Resources) -> Iterator[tuple[str, dict[str, Any], dic
             yield name, task, container
 
 
-def a_worker_ends_before_it_is_killed(resources: Resources) -> Iterator[str]:
+def worker_stops_before_sigkill(resources: Resources) -> Iterator[str]:
     """ECS sends SIGKILL after the stop timeout."""
     for name, _, container in _containers(resources):
         given = {one["Name"]: one["Value"] for one in container["Environment"]}
@@ -31,7 +31,7 @@ def memory_fits(resources: Resources) -> Iterator[str]:
             yield f"{name} reserves more memory than its limit, or has none"
 
 
-def they_can_do_no_more_than_work(resources: Resources) -> Iterator[str]:
+def containers_have_least_privilege(resources: Resources) -> Iterator[str]:
     """Nobody special, on a root that can't be written, except for ECS Exec's agent."""
     exec_on = any(service.get("EnableExecuteCommand") for _, service in of_type(resources, "ECS::Service"))
     for name, _, container in _containers(resources):
@@ -50,7 +50,7 @@ def they_can_do_no_more_than_work(resources: Resources) -> Iterator[str]:
             yield f"{name} has nobody to reap what a killed task leaves"
 
 
-def there_is_a_place_for_scratch_files(resources: Resources) -> Iterator[str]:
+def tmp_is_writable(resources: Resources) -> Iterator[str]:
     """The worker's directory is under /tmp, which the root can't be."""
     for name, task, container in _containers(resources):
         volumes = {one["Name"] for one in task.get("Volumes", [])}
@@ -59,14 +59,14 @@ def there_is_a_place_for_scratch_files(resources: Resources) -> Iterator[str]:
             yield f"{name} has no writable /tmp"
 
 
-def a_stuck_worker_is_replaced(resources: Resources) -> Iterator[str]:
+def health_check_is_set(resources: Resources) -> Iterator[str]:
     """ECS looks at the health check of the container definition only."""
     for name, _, container in _containers(resources):
         if "images.worker.health" not in container.get("HealthCheck", {}).get("Command", []):
             yield f"{name} has no health check"
 
 
-def logs_never_stop_a_worker(resources: Resources) -> Iterator[str]:
+def logs_never_block_a_worker(resources: Resources) -> Iterator[str]:
     """The mode is chosen, the group is one that the stack owns, and the agent may use the role that can write it."""
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
     if "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true" not in data:
@@ -80,7 +80,7 @@ def logs_never_stop_a_worker(resources: Resources) -> Iterator[str]:
             yield f"{name} logs to a group that outlives the stack"
 
 
-def networking_is_cheap(resources: Resources) -> Iterator[str]:
+def networking_is_bridge(resources: Resources) -> Iterator[str]:
     """awsvpc takes a network interface for each ECS task, of which small instances have two to spare."""
     for name, task in of_type(resources, "ECS::TaskDefinition"):
         if task.get("NetworkMode") != "bridge":
@@ -90,7 +90,7 @@ def networking_is_cheap(resources: Resources) -> Iterator[str]:
                 yield f"{name} opens ports"
 
 
-def no_secrets_in_the_environment(resources: Resources) -> Iterator[str]:
+def environment_has_no_secrets(resources: Resources) -> Iterator[str]:
     """Whoever may describe a task definition reads them."""
     for name, _, container in _containers(resources):
         for one in container["Environment"]:
@@ -99,12 +99,12 @@ def no_secrets_in_the_environment(resources: Resources) -> Iterator[str]:
 
 
 ALL = (
-    a_worker_ends_before_it_is_killed,
+    worker_stops_before_sigkill,
     memory_fits,
-    they_can_do_no_more_than_work,
-    there_is_a_place_for_scratch_files,
-    a_stuck_worker_is_replaced,
-    logs_never_stop_a_worker,
-    networking_is_cheap,
-    no_secrets_in_the_environment,
+    containers_have_least_privilege,
+    tmp_is_writable,
+    health_check_is_set,
+    logs_never_block_a_worker,
+    networking_is_bridge,
+    environment_has_no_secrets,
 )

@@ -7,14 +7,14 @@ from tests.fleet.templates.invariants.lookup import of_type, the
 from tests.support.template_rendering import Resources
 
 
-def logs_end_some_day(resources: Resources) -> Iterator[str]:
+def logs_have_retention(resources: Resources) -> Iterator[str]:
     """Without a retention they are kept, and paid, for ever."""
     for name, group in of_type(resources, "Logs::LogGroup"):
         if int(group.get("RetentionInDays", 0)) < 1:
             yield f"{name} keeps its logs for ever"
 
 
-def container_insights_is_owned(resources: Resources) -> Iterator[str]:
+def stack_owns_insights_log_group(resources: Resources) -> Iterator[str]:
     """The scaling needs it, and it makes its own log group unless there is one."""
     cluster = the(resources, "ECS::Cluster")
     if {"Name": "containerInsights", "Value": "enabled"} not in cluster.get("ClusterSettings", []):
@@ -24,7 +24,7 @@ def container_insights_is_owned(resources: Resources) -> Iterator[str]:
         yield f"{wanted} is not the stack's"
 
 
-def images_stay_what_they_are_and_go_when_old(resources: Resources) -> Iterator[str]:
+def image_tags_are_immutable_and_old_images_expire(resources: Resources) -> Iterator[str]:
     """A tag that can move makes the agent's cached image wrong; images that stay cost; images stop a deletion."""
     for name, repository in of_type(resources, "ECR::Repository"):
         if repository.get("ImageTagMutability") != "IMMUTABLE":
@@ -38,4 +38,4 @@ def images_stay_what_they_are_and_go_when_old(resources: Resources) -> Iterator[
             yield f"{name} keeps images for ever"
 
 
-ALL = (logs_end_some_day, container_insights_is_owned, images_stay_what_they_are_and_go_when_old)
+ALL = (logs_have_retention, stack_owns_insights_log_group, image_tags_are_immutable_and_old_images_expire)

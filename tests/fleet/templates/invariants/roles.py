@@ -50,7 +50,7 @@ def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for policy in role.get("Policies", []) for one in policy["PolicyDocument"]["Statement"]]
 
 
-def they_are_limited(resources: Resources) -> Iterator[str]:
+def statements_are_limited(resources: Resources) -> Iterator[str]:
     """Named actions on named resources; nobody else's policies."""
     for name, role in of_type(resources, "IAM::Role"):
         if role.get("ManagedPolicyArns"):
@@ -64,14 +64,14 @@ def they_are_limited(resources: Resources) -> Iterator[str]:
                 yield f"{name} {one['Sid']} is not limited"
 
 
-def they_allow_what_is_called(resources: Resources) -> Iterator[str]:
+def required_calls_are_allowed(resources: Resources) -> Iterator[str]:
     """The ledger's statements need PartiQL's own actions; batches go by the names of single calls."""
     for name, role in of_type(resources, "IAM::Role"):
         for call in CALLS_OF[name]:
             yield from (f"{name} lacks {one}" for one in actions(call) if not allows(_statements(role), one))
 
 
-def they_name_actions_that_there_are(resources: Resources) -> Iterator[str]:
+def actions_exist(resources: Resources) -> Iterator[str]:
     """On resources of a kind that these know."""
     for name, role in of_type(resources, "IAM::Role"):
         for one in _statements(role):
@@ -80,7 +80,7 @@ def they_name_actions_that_there_are(resources: Resources) -> Iterator[str]:
                 yield from (f"{name} {text}" for text in mistakes([one]))
 
 
-def a_pool_reaches_no_other_pools_messages(resources: Resources) -> Iterator[str]:
+def pool_reaches_only_its_own_messages(resources: Resources) -> Iterator[str]:
     """Nor can it take results, or anything off a dead-letter queue."""
     for pool, other in (("Worker", "animoto"), ("Animoto", "worker")):
         own = f"cloudkon-{pool.lower()}"
@@ -92,7 +92,7 @@ def a_pool_reaches_no_other_pools_messages(resources: Resources) -> Iterator[str
                 yield f"{pool}TaskRole {one['Sid']} takes messages of {reached}"
 
 
-def others_accounts_cannot_use_task_roles(resources: Resources) -> Iterator[str]:
+def other_accounts_cannot_use_task_roles(resources: Resources) -> Iterator[str]:
     """The confused deputy: ECS asked by somebody else."""
     for pool in ("Worker", "Animoto"):
         (trust,) = resources[f"{pool}TaskRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -101,9 +101,9 @@ def others_accounts_cannot_use_task_roles(resources: Resources) -> Iterator[str]
 
 
 ALL = (
-    they_are_limited,
-    they_allow_what_is_called,
-    they_name_actions_that_there_are,
-    a_pool_reaches_no_other_pools_messages,
-    others_accounts_cannot_use_task_roles,
+    statements_are_limited,
+    required_calls_are_allowed,
+    actions_exist,
+    pool_reaches_only_its_own_messages,
+    other_accounts_cannot_use_task_roles,
 )

@@ -31,7 +31,7 @@ def _expression(queries: list[dict[str, Any]]) -> str:
     return " ".join(one["Expression"] for one in queries if "Expression" in one)
 
 
-def ids_are_defined_used_and_of_the_right_form(resources: Resources) -> Iterator[str]:
+def metric_ids_are_valid_and_used(resources: Resources) -> Iterator[str]:
     """CloudWatch says of the rest, after minutes, that the stack failed."""
     for name, queries in _queries(resources):
         counts = Counter(one["Id"] for one in queries)
@@ -45,7 +45,7 @@ def ids_are_defined_used_and_of_the_right_form(resources: Resources) -> Iterator
             yield f"{name}: not exactly one value is returned"
 
 
-def late_minutes_are_no_zeros(resources: Resources) -> Iterator[str]:
+def late_minutes_do_not_count_as_zero(resources: Resources) -> Iterator[str]:
     """The newest minutes always lack something: a zero there would keep an alarm from ever ringing, or have it ring."""
     for name, queries in _queries(resources):
         expression = _expression(queries)
@@ -60,7 +60,7 @@ def late_minutes_are_no_zeros(resources: Resources) -> Iterator[str]:
             yield f"{name} rings for a minute that is merely late"
 
 
-def backlog_is_all_that_is_not_done_a_worker(resources: Resources) -> Iterator[str]:
+def backlog_counts_unfinished_messages_per_worker(resources: Resources) -> Iterator[str]:
     """What waits and whom it keeps busy: by messages alone, workers that keep up would look idle."""
     for name, queries in _queries(resources):
         if not name.endswith("BacklogPolicy"):
@@ -89,7 +89,7 @@ def metrics_are_the_pools_own(resources: Resources) -> Iterator[str]:
                 yield f"{name}: {one['Id']} measures {values}"
 
 
-def a_pool_wakes_from_zero_and_the_alarm_never_scales_in(resources: Resources) -> Iterator[str]:
+def wake_alarm_scales_out_from_zero_and_never_in(resources: Resources) -> Iterator[str]:
     """Target tracking multiplies the count, which zero defies."""
     targets = {name for name, _ in of_type(resources, "ApplicationAutoScaling::ScalableTarget")}
     for target in targets:
@@ -118,10 +118,10 @@ def dead_letters_raise_an_alarm(resources: Resources) -> Iterator[str]:
 
 
 ALL = (
-    ids_are_defined_used_and_of_the_right_form,
-    late_minutes_are_no_zeros,
-    backlog_is_all_that_is_not_done_a_worker,
+    metric_ids_are_valid_and_used,
+    late_minutes_do_not_count_as_zero,
+    backlog_counts_unfinished_messages_per_worker,
     metrics_are_the_pools_own,
-    a_pool_wakes_from_zero_and_the_alarm_never_scales_in,
+    wake_alarm_scales_out_from_zero_and_never_in,
     dead_letters_raise_an_alarm,
 )
