@@ -39,7 +39,7 @@ class MotoAccount:
         self._attributes: dict[tuple[str, str], str] = {("Cluster", ""): FLEET, ("WorkerService", "Name"): "worker"}
 
     async def make_group(self) -> str:
-        """Create the launch template and the Auto Scaling group in a default subnet; return the launch template's id."""
+        """Create the launch template and the Auto Scaling group in a default subnet; return the template's id."""
         image = await self.control.call("ssm", "get_parameter", Name=self._parameters["AmiId"])
         subnets = (await self.control.call("ec2", "describe_subnets"))["Subnets"]
         place = {"VpcId": subnets[0]["VpcId"], "SubnetIds": subnets[0]["SubnetId"]}

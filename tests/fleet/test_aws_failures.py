@@ -1,4 +1,4 @@
-"""Throttled calls and answers that are lost, at any call of the verbs that change things."""
+"""Throttled calls and lost answers, at any call of the verbs that change something."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,12 +20,12 @@ from tests.fleet.double.real_templates import NAME, publish
 from tests.fleet.fleet_steps import IGNORE_REPORT, left, running, start_workers
 
 OWN_BACKOFF = ("sqs", "dynamodb", "s3")
-"""Services whose calls botocore or the adapters repeat by themselves: a call of theirs that fails has been repeated."""
+"""Services whose calls botocore or the adapters repeat themselves: a failed call has been repeated already."""
 Trouble = Callable[[Account], None]
 
 
 def _throttle_each_first(account: Account) -> None:
-    """Refuse each operation's first two calls of a verb."""
+    """Refuse the first two calls of each operation."""
     refused: dict[str, int] = {}
 
     def refuse(_: int, call: Call) -> None:
@@ -37,7 +37,7 @@ def _throttle_each_first(account: Account) -> None:
 
 
 def _lose_each_first_answer(account: Account) -> None:
-    """Let each operation's first call take effect and its answer be lost."""
+    """Let the first call of each operation take effect and lose its answer."""
     lost: set[str] = set()
 
     def lose(_: int, call: Call) -> None:

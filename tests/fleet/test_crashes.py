@@ -1,7 +1,7 @@
-"""The tool dies at a call of ``up`` or ``down``; run again it ends right, and ``down`` leaves nothing.
+"""``up`` or ``down`` crashes at any call; another run completes it, and ``down`` leaves nothing.
 
-Every call is a place to die before it takes effect, and every one that changes something also after. Of the looks that
-follow one another while a stack works, one in ``LOOKS`` is a place: the account goes on by itself between them.
+Every call is a crash point before it takes effect, and every call that changes something also after. Of the polls while
+a stack works, one in ``LOOKS`` is a crash point: the account continues on its own between them.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,24 +30,24 @@ from tests.fleet.fleet_steps import (
 
 LOOKS = 10
 SHARES = 8
-"""Tests that the places are dealt to, for the time that one test may take."""
+"""The number of tests that share the crash points, to limit the time of each."""
 READS = ("Describe", "Get", "List", "Filter")
 Step = Callable[[Account, AwsTarget], Awaitable[None]]
 Place = tuple[str, int]
-"""``before`` or ``after`` a call takes effect, and the call's number from 1; no place is ``("", 0)``."""
+"""``before`` or ``after`` a call takes effect, and the call's number from 1; ``("", 0)`` means no crash."""
 NOWHERE: Place = ("", 0)
 
 
 @pytest.fixture(autouse=True)
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same answers are held against AWS's model by all other tests: here it would take half the time."""
+    """All other tests check these answers against AWS's model; here it would take half the time."""
     monkeypatch.setattr(ActiveBackend, "skips_response_checks", True)
     monkeypatch.setattr(ActiveBackend, "backend", None)
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Step, list[Place]]]:
-    """Where each verb may die, found by letting it live."""
+    """Find the crash points of each verb in a run without a crash."""
     path = tmp_path_factory.mktemp("living")
     yield {_up: list(_places(path / "up", _nothing, _up)), _down: list(_places(path / "down", _workers, _down))}
     ActiveBackend.backend = None
@@ -116,7 +116,7 @@ def test_down_that_crashes_anywhere_can_be_reverted_by_up(
 
 
 def _places(path: Path, before: Step, verb: Step) -> Iterator[Place]:
-    """Where the verb may die."""
+    """Yield the verb's crash points."""
     following = 0
     for number, call in enumerate(_live(path, before, verb).calls, 1):
         look = call.operation.startswith(READS)
@@ -128,7 +128,7 @@ def _places(path: Path, before: Step, verb: Step) -> Iterator[Place]:
 
 
 def _live(path: Path, before: Step, verb: Step, place: Place = NOWHERE, then: Step | None = None) -> Account:
-    """Run a verb that dies at a place of a fresh account, and then it, or another, to its end."""
+    """Crash a verb at a point on a fresh account, then run it or another one to its end."""
     ActiveBackend.backend = account = Account()
 
     async def life() -> None:
@@ -139,7 +139,7 @@ def _live(path: Path, before: Step, verb: Step, place: Place = NOWHERE, then: St
         assert died == (place != NOWHERE), place
         _plan(account, NOWHERE)
         if died:
-            # What a person or a script needs to run it again; till then CloudFormation may tell how things were before.
+            # The time until a person or a script runs it again; until then CloudFormation may show an old status.
             await trio.sleep(2 * LAG_SECONDS)
             await (then or verb)(account, _target(path))
         account.settle()

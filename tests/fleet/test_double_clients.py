@@ -1,4 +1,4 @@
-"""The double's gate: nothing passes that AWS's own model does not know."""
+"""The double's clients refuse what AWS's own model does not know."""
 
 import pytest
 from botocore.exceptions import ClientError

@@ -1,4 +1,4 @@
-"""The double's ECS and Auto Scaling: capacity follows what waits, protection holds, deletion has an order."""
+"""The double's ECS and Auto Scaling: capacity follows waiting ECS tasks, protection holds, deletion has an order."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -23,14 +23,14 @@ COMPUTE = f"{NAME}-compute"
 
 @pytest.fixture
 def group(account: Account) -> AutoScalingGroup:
-    """That of a fleet with an image for its workers, and no worker yet."""
+    """Return the group of a fleet with an image for its workers and a count of 0."""
     compute = create_fleet(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:one")
     publish(account)
     return account.autoscaling.groups.get(compute.resources["Group"].physical)
 
 
 def _count(account: Account, count: int, seconds: float) -> tuple[int, int]:
-    """Want so many workers, let time pass, and give how many run and wait."""
+    """Set the desired count, let time pass, and return how many run and how many wait."""
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=count)
     account.pass_time(seconds)
     found = client("ecs").describe_services(cluster=NAME, services=["worker"])["services"][0]
@@ -38,7 +38,7 @@ def _count(account: Account, count: int, seconds: float) -> tuple[int, int]:
 
 
 def _parameters(account: Account, tag: str = "one") -> dict[str, str]:
-    """Those of an update that deploys an image."""
+    """Return the parameters of an update that deploys an image."""
     return compute_parameters(Creating="false", WorkerImage=f"{account.ecr.host}/{NAME}/worker:{tag}")
 
 

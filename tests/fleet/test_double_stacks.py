@@ -1,4 +1,4 @@
-"""The double's CloudFormation: it carries out the real templates, and refuses what CloudFormation would."""
+"""The double's CloudFormation executes the real templates and refuses what CloudFormation would."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -48,7 +48,7 @@ def test_update_changes_only_differences_and_keeps_live_counts(account: Account)
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=3)
     account.autoscaling.capacity = False
     compute = change(account, COMPUTE, template("compute"), compute_parameters(Creating="false", MaxInstances="7"))
-    # What it wants can't start here, so the deployment does not end: CloudFormation waits.
+    # The new ECS tasks can't start here, so the deployment does not end and CloudFormation waits.
     assert account.ecs.clusters.get(NAME).services["worker"].desired == 3
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 7
 

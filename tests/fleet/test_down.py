@@ -1,4 +1,4 @@
-"""``down`` on AWS: nothing that costs money is left, whatever state the fleet was in, and data only goes when asked."""
+"""``down`` on AWS: nothing that costs money is left, whatever the fleet's state; data is deleted on request only."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""The fleet's whole life on AWS, from an empty account and back, against the double."""
+"""A fleet's whole life on the double, from an empty account and back."""
 
 import trio.testing
 

@@ -1,7 +1,7 @@
-"""The verbs' adapters against moto, which knows machine images, networks, groups, scaling and images as AWS does.
+"""The verbs' adapters against moto, an independent model of AMIs, networks, groups, scaling and images.
 
-What is asked about is made from the compute template's own properties, so that moto judges those as well. ECS,
-CloudFormation and PartiQL it does not do truthfully; the double in this package does.
+The resources are created from the compute template's own properties, so moto checks these as well. It does not
+simulate ECS, CloudFormation and PartiQL truthfully; the double in this package does.
 """
 
 import json
@@ -41,7 +41,7 @@ SETTINGS = Settings(target="aws", fleet=FLEET, region=REGION)
 
 @cache
 def session() -> boto3.Session:
-    """One for all: each would read the services' models anew, which takes tenths of a second."""
+    """One session for all: each would read the services' models again, which takes tenths of a second."""
     return boto3.Session(aws_access_key_id="moto", aws_secret_access_key="moto", region_name=REGION)
 
 
@@ -57,7 +57,7 @@ def moto(control: ControlPlane) -> MotoAccount:
 
 
 async def the_group(control: ControlPlane) -> AutoScalingGroup:
-    """The fleet's group as the verbs see it."""
+    """Return the fleet's group as the verbs read it."""
     found = await find_group(control, FLEET)
     assert found
     return found
@@ -203,12 +203,12 @@ async def test_images_are_found_by_their_immutable_tags(moto: MotoAccount) -> No
     assert not await is_published(stacks, WORKER, f"{repository_uri(stacks, WORKER)}:three")
     with pytest.raises(ServiceError) as refused:
         await push("third", "one")
-    # AWS says ImageTagAlreadyExists of a tag that can't move, and moto ImageAlreadyExists.
+    # AWS's error for an immutable tag is ImageTagAlreadyExists, moto's is ImageAlreadyExists.
     assert refused.value.code.endswith("AlreadyExistsException")
 
 
 def manifest(layer: str) -> str:
-    """The manifest of an image of one layer (image manifest version 2, schema 2)."""
+    """Return the manifest of an image with one layer (image manifest version 2, schema 2)."""
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     layers = [{"size": len(layer), "digest": f"sha256:{layer.encode().hex():0>64}"}]
     return json.dumps({"schemaVersion": 2, "mediaType": kind, "layers": layers})

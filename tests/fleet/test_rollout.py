@@ -1,4 +1,4 @@
-"""``publish`` and ``deploy`` on AWS: images by their content, rolled out to workers, and rolled back."""
+"""``publish`` and ``deploy`` on AWS: images tagged by content, rolled out to workers, and rolled back."""
 
 from typing import Any
 

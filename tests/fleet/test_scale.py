@@ -1,4 +1,4 @@
-"""``scale`` and ``autoscale`` on AWS: counts that are reached, that can't be, and that work holds up."""
+"""``scale`` and ``autoscale`` on AWS: counts that are reached, that are impossible, and that work delays."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""``status`` and ``logs`` on AWS: what is there, what it costs, and what is wrong."""
+"""``status`` and ``logs`` on AWS: resources, cost and problems."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""``up`` on AWS: what it checks, what it makes, and what it does when something goes wrong."""
+"""``up`` on AWS: its checks, what it creates, and what it does after a failure."""
 
 import pytest
 import trio.testing
@@ -24,7 +24,7 @@ async def test_up_creates_everything_and_starts_no_worker(
     assert [one.status for one in account.cloudformation.stacks.values()] == ["CREATE_COMPLETE", "UPDATE_COMPLETE"]
     assert worker_service(account).desired == 0
     assert the_group(account).instances == []
-    # Evening out zones may go over --max-instances.
+    # Zone rebalancing may exceed --max-instances.
     assert the_group(account).suspended == {"AZRebalance"}
     assert {"ecs.amazonaws.com", "autoscaling.amazonaws.com"} <= account.iam.linked
 

@@ -1,4 +1,4 @@
-"""A push wakes pools that stand at zero, as their own scaling would later."""
+"""A push wakes pools at zero, as their own scaling would later."""
 
 import pytest
 import trio.testing

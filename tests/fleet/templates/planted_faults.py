@@ -1,7 +1,7 @@
-"""Plants: one deliberate fault each, with the invariant that is to find it.
+"""Lists deliberate faults, each with the invariant that must find it.
 
-A fault is a path into the rendered resources and what to put there (``GONE`` takes it away). Paths leave out
-``Properties``; ``[0]`` is the first of a list.
+A fault is a path into the rendered resources and a value to set there (``GONE`` removes it). Paths leave out
+``Properties``; ``[0]`` is the first item of a list.
 """
 
 import re
@@ -16,14 +16,14 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``value`` at ``path``, which ``found_by`` is to find."""
+    """``value`` at ``path``, which ``found_by`` must find."""
 
     found_by: str
     path: str
     value: Any = GONE
 
     def put(self, resources: Resources) -> None:
-        """Spoil the resources, in place."""
+        """Put the fault into the resources, in place."""
         name, *steps = (word or int(number) for word, number in _STEP.findall(self.path))
         at: Any = resources
         if not steps:

@@ -1,4 +1,4 @@
-"""The invariants hold for each option, and each of them finds what it is for."""
+"""The invariants hold for each option, and each of them finds its planted faults."""
 
 from copy import deepcopy
 
@@ -32,7 +32,7 @@ def test_invariant_holds_for_each_option(rendered: dict[str, Resources], options
     assert list(INVARIANTS[invariant](rendered[options])) == []
 
 
-@pytest.mark.parametrize("plant", PLANTED_FAULTS, ids=[f"{one.path}={one.value!s:.20}" for one in PLANTED_FAULTS])
+@pytest.mark.parametrize("fault", PLANTED_FAULTS, ids=[f"{one.path}={one.value!s:.20}" for one in PLANTED_FAULTS])
 def test_planted_fault_is_found(autoscaled: Resources, fault: Fault) -> None:
     spoilt = deepcopy(autoscaled)
     fault.put(spoilt)

@@ -1,4 +1,4 @@
-"""Permissions: what the verbs really call, against the double, and what their policies allow."""
+"""The calls that the verbs make against the double, compared with what their policies allow."""
 
 from collections.abc import Awaitable
 

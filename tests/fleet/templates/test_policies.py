@@ -1,4 +1,4 @@
-"""Policies: each allows what its verbs call and what CloudFormation does in their name, and no more than it says."""
+"""Each policy allows what its verbs call and what CloudFormation does for them, and no more than it says."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.fleet.templates.permissions import POLICIES, POLICIES_OF, allows, lis
 from tests.support.template_rendering import text_of
 
 LARGEST = 6144
-"""Characters of a managed policy, spaces not counted (IAM User Guide, IAM and AWS STS quotas)."""
+"""Characters of a managed policy, without spaces (IAM User Guide, IAM and AWS STS quotas)."""
 NAMES = sorted(path.stem for path in POLICIES.glob("*.json"))
 
 
@@ -44,9 +44,9 @@ def test_changing_policy_is_limited_to_the_fleets_resources(name: str) -> None:
 
 
 _UNLIMITED = {
-    # It knows no resource.
+    # This action has no resource.
     "DeregisterTaskDefinition",
-    # EC2's of a stack and its instances have ids and not names, and tags come with or after them.
+    # EC2's stack resources and instances have ids and not names, and get their tags with or after creation.
     *("AuthorizeSecurityGroupEgress", "CreateSecurityGroup", "DeleteSecurityGroup", "RevokeSecurityGroupEgress"),
     *("CreateLaunchTemplate", "CreateLaunchTemplateVersion", "DeleteLaunchTemplate"),
     *("CreateTags", "DeleteTags", "RunInstances"),
@@ -58,7 +58,7 @@ _OTHERS = {
     "arn:aws:iam::*:role/aws-service-role/*",
     "arn:aws:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*",
 }
-"""What has an id that nobody knows before it is there, and AWS's own."""
+"""Statements without resource names: ids that are unknown before creation, and AWS's own resources."""
 
 
 @pytest.mark.parametrize("name", ["data", "compute"])

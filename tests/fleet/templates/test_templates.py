@@ -1,4 +1,4 @@
-"""Templates: what AWS's own schemas say of them, what they come to for each option, and how they fit the settings."""
+"""The templates against AWS's own schemas, their stored renderings for each option, and the settings."""
 
 import difflib
 import subprocess
@@ -15,9 +15,9 @@ from tests.fleet.double.template import Template
 from tests.support.template_rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
 
 LARGEST = 51_200
-"""Bytes of a template that a change set takes as it is (CloudFormation User Guide, quotas)."""
+"""Bytes of a template that one request may carry (CloudFormation User Guide, quotas)."""
 OURS = {"AWS_REGION", f"{PREFIX}TARGET", f"{PREFIX}FLEET", f"{PREFIX}BUCKET"}
-"""Variables that say where a worker is, and have no default in the template."""
+"""Variables that say where a worker runs. They have no default in the template."""
 
 
 def _compute() -> Template:
@@ -25,9 +25,9 @@ def _compute() -> Template:
 
 
 def _lint(*templates: Path) -> str:
-    """What cfn-lint says, its information too."""
+    """Return cfn-lint's output, including information."""
     program = Path(sys.executable).with_name("cfn-lint")
-    # I3042: an ARN with its partition written out, which the list of buckets for links has to have.
+    # I3042: an ARN with a literal partition, which the list of buckets for links needs.
     command = [str(program), "--include-checks", "I", "--ignore-checks", "I3042", "--", *map(str, templates)]
     reports = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert reports.stderr == ""
@@ -40,7 +40,7 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     spoilt.write_text("Resources: { Cluster: { Type: AWS::ECS::Cluster, Properties: { ClusterNames: x } } }")
     reports = _lint(TEMPLATES / "data.yaml", TEMPLATES / "compute.yaml", spoilt)
     assert str(TEMPLATES) not in reports
-    # It did look: the one that is wrong on purpose is named.
+    # The linter did run: it names the deliberate error.
     assert "ClusterNames" in reports
 
 

@@ -1,4 +1,4 @@
-"""What a worker and the client really call, on the embedded emulator, and what role and policy allow."""
+"""The calls that a worker and the client make on the embedded emulator, compared with role and policy."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,7 +33,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> set[Call]:
-    """Every call that reaches boto3 from here on."""
+    """Record every call that reaches boto3 from now on."""
     seen: set[Call] = set()
     make = BaseClient._make_api_call  # type: ignore[attr-defined]  # the one place that all calls go through
 

@@ -1,4 +1,4 @@
-"""What fits on so many instances, and what is said of what doesn't."""
+"""How many workers fit on a number of instances, and the error for counts that don't fit."""
 
 import math
 

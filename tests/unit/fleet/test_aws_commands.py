@@ -1,4 +1,4 @@
-"""Words that only a target with machines of its own understands: to it, and refused by the others."""
+"""Commands that only a cloud target has: they reach it, and other targets refuse them."""
 
 import io
 import json
@@ -42,9 +42,9 @@ STATUS = FleetStatus(
 
 
 class FakeCloud:
-    """Writes down what it is asked."""
+    """Records its calls."""
 
-    # ruff: noqa: ARG002  (what the port's methods take, and these have no use for)
+    # ruff: noqa: ARG002  (parameters of the port's methods that this fake does not use)
 
     def __init__(self) -> None:
         self.asked: list[object] = []

@@ -1,4 +1,4 @@
-"""What a fleet costs, by the table of prices."""
+"""The cost of a fleet from the price list."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Why a pool does not run what is wanted, from what AWS says."""
+"""Why a pool does not run its desired count, from AWS's answers."""
 
 from dataclasses import replace
 
@@ -83,9 +83,9 @@ def test_disconnected_agent_is_reported() -> None:
 def test_full_group_is_reported() -> None:
     instances = tuple(GroupInstance(f"i-{n}", "InService", "c7i.large", protected=True) for n in range(4))
     full = replace(GROUP, desired=4, instances=instances)
-    instances = [Ec2Instance(one.id, "c7i.large", "running", NOW - 900) for one in instances]
+    running = [Ec2Instance(one.id, "c7i.large", "running", NOW - 900) for one in instances]
     registered = [ContainerInstance(one.id, "ACTIVE", connected=True, busy=4) for one in instances]
-    (text,) = texts(Evidence(SERVICE, NOW, group=full, instances=instances, registered=registered))
+    (text,) = texts(Evidence(SERVICE, NOW, group=full, instances=running, registered=registered))
     assert "all 4 instances that --max-instances allows" in text
 
 

@@ -1,4 +1,4 @@
-"""Lines of CloudWatch Logs, put in order, followed without loss or repetition."""
+"""Lines of CloudWatch Logs: sorted, and followed without loss or repetition."""
 
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ class Wall:
 
 
 class Groups:
-    """Log groups, as the calls see them."""
+    """Log groups as the calls return them."""
 
     def __init__(self) -> None:
         self.lines: dict[str, list[tuple[float, str]]] = {FIRST: [], SECOND: []}

@@ -1,4 +1,4 @@
-"""Whether instances in a subnet can reach AWS, from what EC2 says of the network."""
+"""Whether instances in a subnet can reach AWS, from EC2's description of the network."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from fleet.aws.resources.network import ENDPOINTS, Subnet, assess_subnet
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")
 LOCAL = {"RouteTableId": "rtb-1", "Associations": [{"Main": True}], "Routes": []}
-"""A table by which nothing leaves the VPC."""
+"""A route table without a route out of the VPC."""
 PUBLIC = ROW | {"MapPublicIpOnLaunch": True}
 
 

@@ -1,4 +1,4 @@
-"""One stack through CloudFormation's states, the bad ones as well."""
+"""One stack in each of CloudFormation's states, including the failed ones."""
 
 from collections.abc import Callable
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""The compute template's parameters that follow from options, settings and names."""
+"""The compute template's parameters, derived from options, settings and names."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, Autoscale
 
 HERE = Account("123456789012", "eu-north-1")
 LARGEST_TEMPLATE = 51_200
-"""Bytes that one call takes (CloudFormation quotas)."""
+"""Bytes that one request may carry (CloudFormation quotas)."""
 
 
 def test_template_has_exactly_the_known_parameters() -> None:

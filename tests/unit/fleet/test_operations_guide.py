@@ -1,4 +1,4 @@
-"""The operations guide names commands that there are, and its tables say what the list of prices says."""
+"""The operations guide names existing commands, and its tables equal the price list and the simulation."""
 
 import json
 import re
@@ -94,7 +94,7 @@ def test_alarm_costs_follow_their_metrics() -> None:
 
     for pool in ("Worker", "Animoto"):
         tracking = resources[f"{pool}BacklogPolicy"]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
-        # Application Auto Scaling makes two alarms of such a policy, each over all of its metrics.
+        # Application Auto Scaling creates two alarms for such a policy, each over all of its metrics.
         count = 2 * metrics(tracking["CustomizedMetricSpecification"]["Metrics"])
         count += metrics(resources[f"{pool}WakeAlarm"]["Properties"]["Metrics"])
         assert f"for each pool three alarms over {count} metrics | ${count * 0.1:.2f} a pool" in GUIDE

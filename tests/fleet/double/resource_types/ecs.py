@@ -37,7 +37,7 @@ class CapacityProviderType(ResourceType):
 
 class CapacityProviderAssociationsType(ResourceType):
     seconds = 45.0
-    """Slower than all other dependencies of a service, so that a service without ``DependsOn`` always starts too early."""
+    """Slower than all other dependencies of a service, so a service without ``DependsOn`` always starts too early."""
 
     def create(self, one: Resource) -> None:
         request = request_from_properties("ecs", "PutClusterCapacityProviders", one.properties)

@@ -1,4 +1,4 @@
-"""Containers: what a task definition lets its container do, and how it ends."""
+"""Invariants of task definitions: what a container may do, and how it ends."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY")
 
 
 def _containers(resources: Resources) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Each container with its task definition's logical id and properties."""
+    """Yield each container with its task definition's logical id and properties."""
     for name, task in of_type(resources, "ECS::TaskDefinition"):
         for container in task["ContainerDefinitions"]:
             yield name, task, container
@@ -21,18 +21,18 @@ def worker_stops_before_sigkill(resources: Resources) -> Iterator[str]:
     for name, _, container in _containers(resources):
         given = {one["Name"]: one["Value"] for one in container["Environment"]}
         if int(container.get("StopTimeout", 30)) <= float(given["CLOUDKON_STOP_SECONDS"]):
-            yield f"{name} is killed before its worker has given up"
+            yield f"{name} is killed before its worker has stopped"
 
 
 def memory_fits(resources: Resources) -> Iterator[str]:
-    """A limit there is, and what is reserved is within it: ECS refuses the rest."""
+    """There is a limit, and the reservation is within it: ECS refuses anything else."""
     for name, _, container in _containers(resources):
         if "Memory" not in container or int(container.get("MemoryReservation", 0)) > int(container["Memory"]):
-            yield f"{name} reserves more memory than its limit, or has none"
+            yield f"{name} reserves more memory than its limit, or has no limit"
 
 
 def containers_have_least_privilege(resources: Resources) -> Iterator[str]:
-    """Nobody special, on a root that can't be written, except for ECS Exec's agent."""
+    """An unprivileged user, on a read-only root, except for ECS Exec's agent."""
     exec_on = any(service.get("EnableExecuteCommand") for _, service in of_type(resources, "ECS::Service"))
     for name, _, container in _containers(resources):
         linux = container.get("LinuxParameters", {})
@@ -47,11 +47,11 @@ def containers_have_least_privilege(resources: Resources) -> Iterator[str]:
         if "no-new-privileges" not in container.get("DockerSecurityOptions", []):
             yield f"{name} may gain privileges"
         if not linux.get("InitProcessEnabled"):
-            yield f"{name} has nobody to reap what a killed task leaves"
+            yield f"{name} has no init process to reap what a killed task leaves"
 
 
 def tmp_is_writable(resources: Resources) -> Iterator[str]:
-    """The worker's directory is under /tmp, which the root can't be."""
+    """The worker's directory is under /tmp, and the root is read-only."""
     for name, task, container in _containers(resources):
         volumes = {one["Name"] for one in task.get("Volumes", [])}
         writable = {one["ContainerPath"]: one["SourceVolume"] for one in container.get("MountPoints", [])}
@@ -60,14 +60,14 @@ def tmp_is_writable(resources: Resources) -> Iterator[str]:
 
 
 def health_check_is_set(resources: Resources) -> Iterator[str]:
-    """ECS looks at the health check of the container definition only."""
+    """ECS uses only the health check of the container definition."""
     for name, _, container in _containers(resources):
         if "images.worker.health" not in container.get("HealthCheck", {}).get("Command", []):
             yield f"{name} has no health check"
 
 
 def logs_never_block_a_worker(resources: Resources) -> Iterator[str]:
-    """The mode is chosen, the group is one that the stack owns, and the agent may use the role that can write it."""
+    """The mode is set, the stack owns the group, and the agent may use the role that can write it."""
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
     if "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true" not in data:
         yield "no instance can place an ECS task that logs by its execution role"
@@ -75,13 +75,13 @@ def logs_never_block_a_worker(resources: Resources) -> Iterator[str]:
     for name, _, container in _containers(resources):
         options = container["LogConfiguration"]["Options"]
         if options.get("mode") != "non-blocking" or "max-buffer-size" not in options:
-            yield f"{name} leaves to ECS what happens when logs can't be written"
+            yield f"{name} leaves the log mode to ECS's default"
         if options["awslogs-group"] not in owned or "awslogs-create-group" in options:
             yield f"{name} logs to a group that outlives the stack"
 
 
 def networking_is_bridge(resources: Resources) -> Iterator[str]:
-    """awsvpc takes a network interface for each ECS task, of which small instances have two to spare."""
+    """awsvpc needs a network interface for each ECS task; small instances have two to spare."""
     for name, task in of_type(resources, "ECS::TaskDefinition"):
         if task.get("NetworkMode") != "bridge":
             yield f"{name} is not on the bridge"
@@ -91,7 +91,7 @@ def networking_is_bridge(resources: Resources) -> Iterator[str]:
 
 
 def environment_has_no_secrets(resources: Resources) -> Iterator[str]:
-    """Whoever may describe a task definition reads them."""
+    """Everyone who may describe a task definition can read them."""
     for name, _, container in _containers(resources):
         for one in container["Environment"]:
             if any(word in one["Name"] for word in SECRET_WORDS):

@@ -1,4 +1,4 @@
-"""Keeping: what is kept, for how long, and what would be left behind."""
+"""Invariants about what is kept, for how long, and what would be left behind."""
 
 import json
 from collections.abc import Iterator
@@ -8,27 +8,27 @@ from tests.support.template_rendering import Resources
 
 
 def logs_have_retention(resources: Resources) -> Iterator[str]:
-    """Without a retention they are kept, and paid, for ever."""
+    """Without a retention, logs are kept and charged for ever."""
     for name, group in of_type(resources, "Logs::LogGroup"):
         if int(group.get("RetentionInDays", 0)) < 1:
             yield f"{name} keeps its logs for ever"
 
 
 def stack_owns_insights_log_group(resources: Resources) -> Iterator[str]:
-    """The scaling needs it, and it makes its own log group unless there is one."""
+    """The scaling needs its metric, and it creates its own log group if there is none."""
     cluster = the(resources, "ECS::Cluster")
     if {"Name": "containerInsights", "Value": "enabled"} not in cluster.get("ClusterSettings", []):
-        yield "Container Insights is off, and with it the metric that the scaling goes by"
+        yield "Container Insights is off, so the metric that the scaling uses is missing"
     wanted = f"/aws/ecs/containerinsights/{cluster['ClusterName']}/performance"
     if wanted not in {group["LogGroupName"] for _, group in of_type(resources, "Logs::LogGroup")}:
-        yield f"{wanted} is not the stack's"
+        yield f"the stack does not own {wanted}"
 
 
 def image_tags_are_immutable_and_old_images_expire(resources: Resources) -> Iterator[str]:
-    """A tag that can move makes the agent's cached image wrong; images that stay cost; images stop a deletion."""
+    """A movable tag makes the agent's cached image wrong; old images cost money; images block a deletion."""
     for name, repository in of_type(resources, "ECR::Repository"):
         if repository.get("ImageTagMutability") != "IMMUTABLE":
-            yield f"{name} lets tags move"
+            yield f"{name} has mutable tags"
         if not repository.get("ImageScanningConfiguration", {}).get("ScanOnPush"):
             yield f"{name} does not scan"
         if not repository.get("EmptyOnDelete"):

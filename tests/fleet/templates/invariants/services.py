@@ -1,4 +1,4 @@
-"""Services: how ECS tasks are placed, replaced and counted."""
+"""Invariants of how ECS tasks are placed, replaced and counted."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from tests.support.template_rendering import Resources
 
 
 def waiting_ecs_tasks_make_the_group_grow(resources: Resources) -> Iterator[str]:
-    """Only those of a capacity provider strategy do."""
+    """Only ECS tasks of a capacity provider strategy do."""
     for name, service in of_type(resources, "ECS::Service"):
         providers = [one["CapacityProvider"] for one in service.get("CapacityProviderStrategy", [])]
         if "LaunchType" in service or providers != ["<CapacityProvider>"]:
@@ -15,7 +15,7 @@ def waiting_ecs_tasks_make_the_group_grow(resources: Resources) -> Iterator[str]
 
 
 def deployments_fit_and_roll_back(resources: Resources) -> Iterator[str]:
-    """On a full group new ECS tasks only find room where old ones leave; a broken image must not take over."""
+    """On a full group, new ECS tasks only fit where old ones stop; a broken image must not take over."""
     for name, service in of_type(resources, "ECS::Service"):
         deployment = service["DeploymentConfiguration"]
         if deployment.get("DeploymentCircuitBreaker") != {"Enable": True, "Rollback": True}:
@@ -24,11 +24,11 @@ def deployments_fit_and_roll_back(resources: Resources) -> Iterator[str]:
             int(deployment.get("MinimumHealthyPercent", 100)) >= 100
             or int(deployment.get("MaximumPercent", 100)) <= 100
         ):
-            yield f"{name} can't be deployed on a full group, or takes all workers away at once"
+            yield f"{name} can't be deployed on a full group, or stops all workers at once"
 
 
 def placement_packs(resources: Resources) -> Iterator[str]:
-    """Binpack and nothing else, or instances never get empty."""
+    """Binpack and nothing else, or instances never become empty."""
     for name, service in of_type(resources, "ECS::Service"):
         if [one["Type"] for one in service.get("PlacementStrategies", [])] != ["binpack"]:
             yield f"{name} does not pack its ECS tasks"
