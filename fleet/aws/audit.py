@@ -16,12 +16,12 @@ from .resources.auto_scaling_group import find_group, find_instances
 from .resources.insights import insights_groups
 from .resources.names import TAG
 
-PATIENCE_SECONDS: Final = 180.0
+LISTED_SECONDS: Final = 180.0
 """How long a deleted resource may still be listed before it counts as left."""
 POLL_SECONDS: Final = 10.0
 DATA_SERVICES: Final = frozenset({"sqs", "dynamodb", "s3"})
 """Services that hold a fleet's data. The data stays unless its deletion was requested."""
-FREE: Final = ("task-definition/", "task/", "container-instance/")
+FREE_RESOURCES: Final = ("task-definition/", "task/", "container-instance/")
 """ECS lists these for a while, or for ever, after they have ended. They cost nothing and can't run by themselves.
 
 ECS may list everything in a deleted cluster as INACTIVE (ECS API reference, DeleteCluster and others).
@@ -30,7 +30,7 @@ ECS may list everything in a deleted cluster as INACTIVE (ECS API reference, Del
 
 async def audit(stacks: AccountStacks, *, with_data: bool) -> list[str]:
     """Return what is left once the lists have caught up: ARNs, ids or names. ``with_data`` includes the data."""
-    deadline = trio.current_time() + PATIENCE_SECONDS
+    deadline = trio.current_time() + LISTED_SECONDS
     while True:
         left = await _left(stacks, with_data=with_data)
         if not left or trio.current_time() >= deadline:
@@ -67,8 +67,8 @@ async def _untagged(stacks: AccountStacks) -> list[str]:
 async def _existing(stacks: AccountStacks) -> set[str]:
     """Return the ids of the fleet's existing instances and volumes. Tags stay listed for an hour after deletion."""
     instances = {one.id for one in await find_instances(stacks.control, stacks.fleet)}
-    mine = [{"Name": f"tag:{TAG}", "Values": [stacks.fleet]}]
-    volumes = await stacks.control.pages("ec2", "describe_volumes", "Volumes", Filters=mine)
+    filters = [{"Name": f"tag:{TAG}", "Values": [stacks.fleet]}]
+    volumes = await stacks.control.pages("ec2", "describe_volumes", "Volumes", Filters=filters)
     return instances | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
 
 
@@ -86,7 +86,7 @@ def is_free(arn: str, existing: set[str], *, cluster_exists: bool) -> bool:
     """Whether the listed resource is gone or costs nothing. ``existing``: ids of existing instances and volumes."""
     _, _, service, _, _, what = arn.split(":", 5)
     if service == "ecs":
-        return not cluster_exists or what.startswith(FREE)
+        return not cluster_exists or what.startswith(FREE_RESOURCES)
     if service == "ec2" and what.startswith(("instance/", "volume/")):
         return what.partition("/")[2] not in existing
     return False

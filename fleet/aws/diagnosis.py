@@ -57,15 +57,15 @@ class Finding:
     permanent: bool = False
 
 
-async def gather(stacks: AccountStacks, service: PoolService, over: Collection[str] = ()) -> Evidence:
-    """Read all facts about a pool that is not stable. ``over``: ARNs of earlier ECS tasks, which no longer count."""
+async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: Collection[str] = ()) -> Evidence:
+    """Read all facts about a pool that is not stable. ``earlier``: ARNs of earlier ECS tasks, which no longer count."""
     now, control = stacks.clock.wall(), stacks.control
     since = now - RECENT_SECONDS
     group = await find_group(control, stacks.fleet)
     stopped = [
         task
         for task in await ecs_tasks(stacks, service.pool, "STOPPED")
-        if task.arn not in over and task.created >= since
+        if task.arn not in earlier and task.created >= since
     ]
     return Evidence(
         service,
@@ -79,14 +79,14 @@ async def gather(stacks: AccountStacks, service: PoolService, over: Collection[s
     )
 
 
-def diagnose(seen: Evidence) -> list[Finding]:
+def diagnose(evidence: Evidence) -> list[Finding]:
     """Return what keeps the pool from its desired count, permanent problems first; empty if the pool is stable."""
-    service = seen.service
-    findings = _rollout(service) + _stopped(seen)
+    service = evidence.service
+    findings = _rollout(service) + _stopped(evidence)
     if service.running > service.desired:
-        findings += _too_many(seen)
+        findings += _too_many(evidence)
     if service.running < service.desired:
-        findings += _too_few(seen)
+        findings += _too_few(evidence)
         if not findings and service.events:
             findings.append(Finding(f"pool {service.pool}: ECS says: {service.events[0][1]}"))
     return sorted(findings, key=lambda finding: not finding.permanent)
@@ -105,20 +105,22 @@ def _rollout(service: PoolService) -> list[Finding]:
     ]
 
 
-def _stopped(seen: Evidence) -> list[Finding]:
+def _stopped(evidence: Evidence) -> list[Finding]:
     """Report why ECS tasks stopped that nothing stopped on purpose."""
-    service = seen.service
+    service = evidence.service
     if service.running >= service.desired:
         return []
     reasons = list(
-        dict.fromkeys(task.reason for task in seen.stopped if task.reason and not _was_deliberate(task.reason))
+        dict.fromkeys(task.reason for task in evidence.stopped if task.reason and not _was_deliberate(task.reason))
     )
     for reason in reasons:
         if any(sign in reason for sign in IMAGE_FAILURES):
             remedy = f"publish it with: {command('fleet publish')}, then: {command('fleet deploy')}"
             return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", permanent=True)]
     return (
-        [Finding(f"pool {service.pool}: {len(seen.stopped)} ECS tasks stopped early: {reasons[0]}")] if reasons else []
+        [Finding(f"pool {service.pool}: {len(evidence.stopped)} ECS tasks stopped early: {reasons[0]}")]
+        if reasons
+        else []
     )
 
 
@@ -127,12 +129,12 @@ def _was_deliberate(reason: str) -> bool:
     return reason.startswith(("Scaling activity initiated by", "Service scheduler", "Task stopped by user"))
 
 
-def _too_many(seen: Evidence) -> list[Finding]:
-    service = seen.service
-    if seen.protected:
+def _too_many(evidence: Evidence) -> list[Finding]:
+    service = evidence.service
+    if evidence.protected:
         return [
             Finding(
-                f"pool {service.pool}: {seen.protected} workers are protected from scale-in while they have work; "
+                f"pool {service.pool}: {evidence.protected} workers are protected from scale-in while they have work; "
                 "each stops when it finishes its chunk"
             )
         ]
@@ -141,17 +143,19 @@ def _too_many(seen: Evidence) -> list[Finding]:
     ]
 
 
-def _too_few(seen: Evidence) -> list[Finding]:
-    service, group = seen.service, seen.group
+def _too_few(evidence: Evidence) -> list[Finding]:
+    service, group = evidence.service, evidence.group
     findings: list[Finding] = []
     if group is None:
         return [Finding(f"pool {service.pool}: the Auto Scaling group is gone; restore it with: {command('fleet up')}")]
-    findings += [_no_capacity(reason) for reason in list(dict.fromkeys(seen.launch_failures))[:1]]
-    known = {one.ec2_id for one in seen.registered}
+    findings += [_no_capacity(reason) for reason in list(dict.fromkeys(evidence.launch_failures))[:1]]
+    known = {one.ec2_id for one in evidence.registered}
     old = [
         instance.id
-        for instance in seen.instances
-        if instance.state == "running" and instance.id not in known and seen.now - instance.launched > REGISTER_SECONDS
+        for instance in evidence.instances
+        if instance.state == "running"
+        and instance.id not in known
+        and evidence.now - instance.launched > REGISTER_SECONDS
     ]
     if old:
         findings.append(
@@ -160,7 +164,7 @@ def _too_few(seen: Evidence) -> list[Finding]:
                 "reach the ECS endpoints, or their agent does not start; see their system log"
             )
         )
-    if lost := [one.ec2_id for one in seen.registered if not one.connected]:
+    if lost := [one.ec2_id for one in evidence.registered if not one.connected]:
         findings.append(Finding(f"the ECS agent of {len(lost)} instances does not answer ({', '.join(lost[:3])})"))
     if group.desired >= group.most and not findings:
         ready = sum(one.in_service for one in group.instances)
@@ -168,15 +172,17 @@ def _too_few(seen: Evidence) -> list[Finding]:
             text = f"all {group.most} instances that --max-instances allows are running and full"
             findings.append(Finding(f"pool {service.pool}: {text}"))
     booting = sum(one.lifecycle.startswith("Pending") for one in group.instances)
-    booting += sum(instance.id not in known and instance.id not in old for instance in _up(seen))
+    booting += sum(instance.id not in known and instance.id not in old for instance in _up(evidence))
     if booting and not findings:
         findings.append(Finding(f"{booting} instances are starting, which takes two to three minutes"))
     return findings
 
 
-def _up(seen: Evidence) -> list[Ec2Instance]:
-    pending = {one.id for one in (seen.group.instances if seen.group else ()) if one.lifecycle.startswith("Pending")}
-    return [instance for instance in seen.instances if instance.state == "running" and instance.id not in pending]
+def _up(evidence: Evidence) -> list[Ec2Instance]:
+    pending = {
+        one.id for one in (evidence.group.instances if evidence.group else ()) if one.lifecycle.startswith("Pending")
+    }
+    return [instance for instance in evidence.instances if instance.state == "running" and instance.id not in pending]
 
 
 def _no_capacity(reason: str) -> Finding:

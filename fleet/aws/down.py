@@ -50,7 +50,7 @@ class Down:
         """``grace``: seconds in which workers may go on before they are told to stop."""
         self._stacks, self._report = stacks, report
         self._with_data, self._grace = with_data, grace
-        self._faults: list[str] = []
+        self._failures: list[str] = []
 
     async def run(self) -> None:
         """Take the fleet down. Raises ``ServiceError`` at the end if a step failed or something is left; names both."""
@@ -73,7 +73,7 @@ class Down:
             )
         left: list[str] = []
         await self._step("checking what is left", partial(self._audit, left))
-        if left or self._faults:
+        if left or self._failures:
             raise ServiceError(self._failure(left))
         if self._with_data:
             AccountRecord(stacks.settings).forget()
@@ -84,7 +84,7 @@ class Down:
             await work()
         except CloudKonError as error:
             self._report(f"{doing} failed: {error}")
-            self._faults.append(f"{doing}: {error}")
+            self._failures.append(f"{doing}: {error}")
 
     async def _audit(self, left: list[str]) -> None:
         left += await audit(self._stacks, with_data=self._with_data)
@@ -92,7 +92,7 @@ class Down:
     def _failure(self, left: list[str]) -> str:
         parts = [f"fleet {self._stacks.fleet!r} is not fully down"]
         parts += [f"left: {', '.join(left)}"] if left else []
-        parts += self._faults
+        parts += self._failures
         return "; ".join(parts) + f". Run it again, it resumes where it stopped: {command('fleet down')}"
 
     async def _delete_compute(self) -> None:
@@ -128,22 +128,22 @@ class Down:
         """Wait for the workers to stop: on their own, then after they are told to, then one ECS task at a time."""
         if self._grace and await self._running():
             self._report(f"workers have {self._grace:.0f} s to finish their work")
-            await self._emptied(self._grace)
+            await self._wait_until_stopped(self._grace)
         if not await self._running():
             return
         self._report("telling the workers to stop")
-        if await self._emptied(STOP_SECONDS, self._clear_protection):
+        if await self._wait_until_stopped(STOP_SECONDS, self._clear_protection):
             return
         self._report("some workers did not stop: stopping their ECS tasks one by one")
         await self._stop_each()
-        if not await self._emptied(KILLED_SECONDS, self._clear_protection):
+        if not await self._wait_until_stopped(KILLED_SECONDS, self._clear_protection):
             # Their instances' agents don't respond. These ECS tasks end with their instances.
             self._report(f"{await self._running()} ECS tasks still run: terminating their instances anyway")
 
     async def _running(self) -> int:
         return sum(service.running + service.pending for service in (await read_services(self._stacks)).values())
 
-    async def _emptied(self, seconds: float, meanwhile: Callable[[], Awaitable[None]] | None = None) -> bool:
+    async def _wait_until_stopped(self, seconds: float, meanwhile: Callable[[], Awaitable[None]] | None = None) -> bool:
         """Wait up to ``seconds`` for all ECS tasks to end, calling ``meanwhile`` at each poll. Return the outcome."""
         deadline = trio.current_time() + seconds
         while await self._running():
@@ -172,12 +172,12 @@ class Down:
         deadline = trio.current_time() + GROUP_SECONDS
         while (group := await self._group()) and (group.instances or group.desired):
             if trio.current_time() >= deadline:
-                await self._force(group)
+                await self._force_delete(group)
                 return
-            await self._empty(group)
+            await self._scale_to_zero(group)
             await pause()
 
-    async def _empty(self, group: AutoScalingGroup) -> None:
+    async def _scale_to_zero(self, group: AutoScalingGroup) -> None:
         """Set the desired capacity to 0. Runs at each poll, since the cluster's own scaling may raise it again."""
         if group.deleting:
             return
@@ -190,7 +190,7 @@ class Down:
         if group.desired or unprotected:
             await change_group(control, group, DesiredCapacity=0)
 
-    async def _force(self, group: AutoScalingGroup) -> None:
+    async def _force_delete(self, group: AutoScalingGroup) -> None:
         self._report(f"{len(group.instances)} instances did not terminate: force-deleting the group")
         if not group.deleting:
             await self._delete_group(group)

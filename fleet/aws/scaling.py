@@ -14,7 +14,7 @@ from cloudkon.programs import command
 
 from ..target import Report
 from ..target_options import AutoscaleRange
-from .diagnosis import diagnose, gather
+from .diagnosis import diagnose, gather_evidence
 from .resources.account_stacks import AccountStacks, pause
 from .resources.compute_stack import change, finish_creation, plan_compute
 from .resources.ecr import is_published
@@ -61,10 +61,10 @@ async def scale(stacks: AccountStacks, pool: Pool, count: int, report: Report) -
     if await suspend(stacks.control, stacks.fleet, pool.name, suspended=True):
         report(f"pool {pool.name}: autoscaling is suspended; resume it with: {command('fleet autoscale')}")
         # Earlier failures don't count. They are identified by ARN, because the local clock differs from AWS's clock.
-    over = {task.arn for task in await ecs_tasks(stacks, pool.name, "STOPPED")} if count else set()
+    earlier = {task.arn for task in await ecs_tasks(stacks, pool.name, "STOPPED")} if count else set()
     await set_desired_count(stacks, pool.name, count)
     report(f"pool {pool.name}: {count} wanted (Ctrl-C stops only the waiting)")
-    await _reached(stacks, pool, count, over, report)
+    await _wait_for_count(stacks, pool, count, earlier, report)
 
 
 async def autoscale(stacks: AccountStacks, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
@@ -138,7 +138,7 @@ async def _check_image(stacks: AccountStacks, pool: Pool, service: PoolService) 
         raise InvalidInput(f"pool {pool.name}", f"its image {image} is not in the registry any more", remedy)
 
 
-async def _reached(stacks: AccountStacks, pool: Pool, count: int, over: set[str], report: Report) -> None:
+async def _wait_for_count(stacks: AccountStacks, pool: Pool, count: int, earlier: set[str], report: Report) -> None:
     """Wait for a count and report progress. Raises ``ServiceError`` on a permanent problem or after a timeout."""
     reason, reported, nearest = "", -1, math.inf
     next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS / 2
@@ -157,7 +157,7 @@ async def _reached(stacks: AccountStacks, pool: Pool, count: int, over: set[str]
             report(f"pool {pool.name}: {reported} running, {service.pending} pending, {count} wanted")
         if trio.current_time() >= next_diagnosis:
             next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS
-            findings = diagnose(await gather(stacks, replace(service, desired=count), over))
+            findings = diagnose(await gather_evidence(stacks, replace(service, desired=count), earlier))
             if findings and findings[0].text != reason:
                 reason = findings[0].text
                 report(reason)

@@ -14,7 +14,7 @@ from cloudkon.programs import command
 
 from ..status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from .cost import HOUR, Cost, Rate, fleet_cost
-from .diagnosis import diagnose, gather
+from .diagnosis import diagnose, gather_evidence
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import find_group, find_instances
 from .resources.ecs_service import PoolService, container_instances, read_services
@@ -113,7 +113,7 @@ async def _diagnosed(stacks: AccountStacks, service: PoolService | None, pool: P
     if service is None or service.settled:
         return []
     try:
-        return [finding.text for finding in diagnose(await gather(stacks, service))]
+        return [finding.text for finding in diagnose(await gather_evidence(stacks, service))]
     except CloudKonError as error:
         return [f"pool {pool.name}: the reason for its state could not be found: {error}"]
 

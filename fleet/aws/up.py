@@ -43,17 +43,17 @@ from .resources.names import UNPUBLISHED, check_fleet, parameter
 from .resources.network import find_network
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
-NEW: Final = NEVER_MADE | {FAILED_CREATION}
+NEW_STATES: Final = NEVER_MADE | {FAILED_CREATION}
 """States in which a stack is created from scratch."""
 CAPACITY: Final = frozenset(
     {"MaxInstances", "InstanceTypes", "WorkerCpu", "WorkerMemory", "AnimotoCpu", "AnimotoMemory"}
 )
 """Parameters that determine how many workers can run."""
-HOLDING_DATA: Final = ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket")
-RECENTLY: Final = "wait 60 seconds after deleting a queue"
+DATA_RESOURCE_TYPES: Final = ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket")
+QUEUE_NAME_RESERVED: Final = "wait 60 seconds after deleting a queue"
 QUEUE_SECONDS: Final = 65.0
 """How long SQS reserves a deleted queue's name (API reference, CreateQueue), plus a margin."""
-YOUNG: Final = ("Invalid IAM Instance Profile", "Unable to assume the service linked role")
+IAM_NOT_READY: Final = ("Invalid IAM Instance Profile", "Unable to assume the service linked role")
 """What Auto Scaling and ECS answer while a new IAM role or profile is not yet known everywhere."""
 
 
@@ -75,9 +75,9 @@ class Up:
         AccountRecord(stacks.settings).write(stacks.account)
         report(f"bringing up fleet {stacks.fleet} on {stacks.account}")
         await ensure_service_roles(self._control, report)
-        await self._make_data(stacks.data())
+        await self._create_data(stacks.data())
         await check_data(self._control.connection, stacks.settings)
-        await self._make_compute(compute, given, creating=facts.state in NEW)
+        await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
         await restore_group_settings(self._control, stacks.fleet, report)
         made = (await compute.facts()).parameters
         if all(made.get(parameter(pool, "Image"), UNPUBLISHED) == UNPUBLISHED for pool in POOLS):
@@ -96,7 +96,7 @@ class Up:
                 plan = await self._plan_data(stack)
             else:
                 given = await self._parameters(facts)
-                plan = await plan_compute(self._stacks, stack, given, creating=facts.state in NEW)
+                plan = await plan_compute(self._stacks, stack, given, creating=facts.state in NEW_STATES)
             lines += [f"{stack.name}: {change}" for change in plan.changes]
             await stack.discard(plan)
         return tuple(lines)
@@ -108,7 +108,7 @@ class Up:
 
     async def _parameters(self, facts: StackFacts) -> dict[str, str]:
         """Return the compute stack's new parameters, after checks of network, instance types and quotas."""
-        new = facts.state in NEW
+        new = facts.state in NEW_STATES
         known: Mapping[str, str] = {} if new else facts.parameters
         given = {**sizing_parameters(self._sizing), **worker_parameters(self._stacks.settings)}
         architecture = given.get("Architecture") or known.get("Architecture") or "x86_64"
@@ -172,11 +172,11 @@ class Up:
                 f"Scale down first with {command('fleet scale')} or autoscale, or raise --max-instances",
             )
 
-    async def _make_data(self, data: Stack) -> None:
+    async def _create_data(self, data: Stack) -> None:
         try:
             await change(data, await self._plan_data(data), self._report)
         except ServiceError as error:
-            if RECENTLY not in str(error):
+            if QUEUE_NAME_RESERVED not in str(error):
                 raise
             # This happens on an ``up`` right after a ``down --delete-data``, or after a failed creation.
             self._report("queues of these names were deleted within the last minute: waiting until SQS frees the names")
@@ -188,7 +188,7 @@ class Up:
         keep = () if lease_is_chosen(settings) else ("VisibilitySeconds",)
         plan = await data_plan(data, settings, keep=keep, tags=self._stacks.tags)
         losing = [one for one in plan.changes if one.replaces or one.action == "Remove"]
-        if lost := [one.resource for one in losing if one.kind in HOLDING_DATA]:
+        if lost := [one.resource for one in losing if one.kind in DATA_RESOURCE_TYPES]:
             await data.discard(plan)
             raise ServiceError(
                 f"stack {data.name!r}: this would replace {', '.join(lost)} and lose their data. "
@@ -196,13 +196,13 @@ class Up:
             )
         return plan
 
-    async def _make_compute(self, compute: Stack, given: Mapping[str, str], *, creating: bool) -> None:
+    async def _create_compute(self, compute: Stack, given: Mapping[str, str], *, creating: bool) -> None:
         if creating:
             await remove_insights(self._stacks)
         try:
             await change(compute, await plan_compute(self._stacks, compute, given, creating=creating), self._report)
         except ServiceError as error:
-            if not creating or not any(words in str(error) for words in YOUNG):
+            if not creating or not any(words in str(error) for words in IAM_NOT_READY):
                 raise
             self._report("an IAM role was not yet known everywhere: creating the stack again")
             await change(compute, await plan_compute(self._stacks, compute, given, creating=True), self._report)

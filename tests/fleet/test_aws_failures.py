@@ -21,7 +21,7 @@ from tests.fleet.fleet_steps import IGNORE_REPORT, left, running, start_workers
 
 OWN_BACKOFF = ("sqs", "dynamodb", "s3")
 """Services whose calls botocore or the adapters repeat themselves: a failed call has been repeated already."""
-Trouble = Callable[[Account], None]
+Disturbance = Callable[[Account], None]
 
 
 def _throttle_each_first(account: Account) -> None:
@@ -40,24 +40,24 @@ def _lose_each_first_answer(account: Account) -> None:
     """Let the first call of each operation take effect and lose its answer."""
     lost: set[str] = set()
 
-    def lose(_: int, call: Call) -> None:
+    def remove_instance(_: int, call: Call) -> None:
         if call.service not in OWN_BACKOFF and str(call) not in lost:
             lost.add(str(call))
             raise ReadTimeoutError(endpoint_url=f"https://{call.service}.amazonaws.com")
 
-    account.after = lose
+    account.after = remove_instance
 
 
 @pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
 def test_every_verb_succeeds_despite_failing_calls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disturb: Disturbance
 ) -> None:
     account = Account()
     monkeypatch.setattr(ActiveBackend, "backend", account)
 
-    async def life() -> None:
+    async def scenario() -> None:
         async def step(verb: Callable[[AwsTarget], Awaitable[object]]) -> None:
-            trouble(account)
+            disturb(account)
             await verb(_target(tmp_path))
 
         await step(lambda target: target.up(IGNORE_REPORT))
@@ -70,7 +70,7 @@ def test_every_verb_succeeds_despite_failing_calls(
         await step(lambda target: target.down(IGNORE_REPORT, delete_data=True))
         assert left(account) == []
 
-    trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))
+    trio.run(scenario, clock=trio.testing.MockClock(autojump_threshold=0))
     assert {"cloudformation.ExecuteChangeSet", "ecs.UpdateService", "autoscaling.UpdateAutoScalingGroup"} <= {
         str(call) for call in account.calls
     }
@@ -78,21 +78,21 @@ def test_every_verb_succeeds_despite_failing_calls(
 
 @pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
 def test_forced_down_succeeds_despite_failing_calls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disturb: Disturbance
 ) -> None:
     account = Account()
     monkeypatch.setattr(ActiveBackend, "backend", account)
 
-    async def life() -> None:
+    async def scenario() -> None:
         await start_workers(account, _target(tmp_path), 1)
         (cluster,) = account.ecs.clusters
         for one in cluster.instances:
             one.connected = False
-        trouble(account)
+        disturb(account)
         await _target(tmp_path).down(IGNORE_REPORT, delete_data=True)
         assert left(account) == []
 
-    trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))
+    trio.run(scenario, clock=trio.testing.MockClock(autojump_threshold=0))
     assert {"autoscaling.DeleteAutoScalingGroup", "ecs.DeregisterContainerInstance"} <= {
         str(call) for call in account.calls
     }

@@ -176,7 +176,7 @@ def test_stack_with_protected_instances_can_not_be_deleted(account: Account, gro
     compute = delete(account, COMPUTE)
     assert compute.status == "DELETE_FAILED"
     assert {"Group", "Cluster"} <= set(compute.resources)
-    group.look()
+    group.reconcile()
     assert any("protected from scale in" in one["StatusMessage"] for one in group.activities)
 
 
@@ -195,7 +195,7 @@ def test_new_resources_are_seen_with_a_delay(account: Account, group: AutoScalin
 
 def test_tags_of_deleted_resources_stay_listed(account: Account, group: AutoScalingGroup) -> None:
     arn = account.sqs.queues.get(f"{NAME}-results").arn
-    account.sqs.drop(f"{NAME}-results")
+    account.sqs.remove(f"{NAME}-results")
 
     def seen() -> bool:
         pages = (
@@ -245,5 +245,5 @@ def test_security_group_in_use_and_repository_with_images_stay(account: Account)
     publish(account)
     assert _count(account, 1, 900) == (1, 0)
     with pytest.raises(ApiError, match="DependencyViolation"):
-        account.ec2.drop_security_group(compute.resources["InstanceSecurityGroup"].physical)
+        account.ec2.delete_security_group(compute.resources["InstanceSecurityGroup"].physical)
     assert "still contains images" in failures(delete(account, COMPUTE))["WorkerRepository"]

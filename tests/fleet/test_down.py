@@ -40,9 +40,9 @@ async def test_instances_terminate_in_order_without_force(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_workers(account, target, 5)
-    begun = trio.current_time()
+    started = trio.current_time()
     await target.down(IGNORE_REPORT, delete_data=True)
-    assert trio.current_time() - begun < 600
+    assert trio.current_time() - started < 600
     assert not {"ecs.StopTask", "autoscaling.DeleteAutoScalingGroup"} & {str(call) for call in account.calls}
 
 
@@ -58,10 +58,10 @@ async def test_busy_workers_get_their_grace_period_and_no_more(
 ) -> None:
     await start_workers(account, target, 2)
     _protect(account)
-    begun, workers = trio.current_time(), running(account)
+    started, workers = trio.current_time(), running(account)
     await target.down(IGNORE_REPORT, delete_data=True, grace=300.0)
     assert left(account) == []
-    assert all(300 <= (task.stopped or 0) - begun < 400 for task in workers)
+    assert all(300 <= (task.stopped or 0) - started < 400 for task in workers)
 
 
 async def test_instance_with_disconnected_agent_is_forced_out_and_deregistered(
@@ -71,7 +71,7 @@ async def test_instance_with_disconnected_agent_is_forced_out_and_deregistered(
     (cluster,) = account.ecs.clusters
     cluster.instances[0].connected = False
     await target.down(reports.append, delete_data=True)
-    assert any("deleting the group with them" in line for line in reports)
+    assert any("force-deleting the group" in line for line in reports)
     assert "ecs.DeregisterContainerInstance" in {str(call) for call in account.calls}
     assert left(account) == []
 
@@ -156,7 +156,7 @@ async def test_log_group_of_even_later_metrics_is_named(
 
     def write_late(line: str) -> None:
         if line.startswith("deleting messages"):
-            account.logs.make(late, {})
+            account.logs.create(late, {})
 
     with pytest.raises(ServiceError, match=rf"left: {late}\."):
         await target.down(write_late, delete_data=True)
@@ -169,9 +169,9 @@ async def test_alarms_that_scaling_leaves_behind_are_deleted(
 ) -> None:
     await deploy_fleet(account, target)
     await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
-    account.cloudwatch.forgets = True
+    account.cloudwatch.keeps_alarms = True
     await target.down(reports.append, delete_data=True)
-    assert "removed 4 alarms that the scaling had left behind" in reports
+    assert "removed 4 alarms that the scaling left behind" in reports
     assert account.cloudwatch.alarms.names() == []
 
 
@@ -208,15 +208,15 @@ async def test_other_fleets_resources_stay(
 async def test_down_waits_for_a_stack_change_in_progress(
     account: Account, target: AwsTarget, moment: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    begun = trio.Event()
+    started = trio.Event()
 
     def watch(line: str) -> None:
         if line == f"{NAME}-compute: {moment} in progress":
-            begun.set()
+            started.set()
 
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as scope:
-            nursery.start_soon(_cancel_after, begun, scope)
+            nursery.start_soon(_cancel_after, started, scope)
             await target.up(watch)
     await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []

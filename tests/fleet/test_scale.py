@@ -76,7 +76,7 @@ async def test_image_deleted_meanwhile_is_diagnosed_and_ends_the_wait(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await deploy_fleet(account, target)
-    begun = trio.current_time()
+    started = trio.current_time()
 
     def lose_it(line: str) -> None:
         if "1 wanted" in line:
@@ -84,7 +84,7 @@ async def test_image_deleted_meanwhile_is_diagnosed_and_ends_the_wait(
 
     with pytest.raises(ServiceError, match=r"its image can't be pulled .*CannotPullContainerError"):
         await target.scale(WORKER, 1, lose_it)
-    assert trio.current_time() - begun < 600
+    assert trio.current_time() - started < 600
 
 
 async def test_missing_capacity_is_reported_and_count_is_reached_once_available(
@@ -93,12 +93,12 @@ async def test_missing_capacity_is_reported_and_count_is_reached_once_available(
     await deploy_fleet(account, target)
     account.autoscaling.capacity = False
 
-    def mend(line: str) -> None:
+    def restore_capacity(line: str) -> None:
         reports.append(line)
         if line.startswith("no capacity"):
             account.autoscaling.capacity = True
 
-    await target.scale(WORKER, 1, mend)
+    await target.scale(WORKER, 1, restore_capacity)
     assert any("sufficient c7i.large capacity" in line for line in reports)
     assert len(running(account)) == 1
 
@@ -151,8 +151,8 @@ async def test_range_moves_the_count_into_it_at_once(
     await target.scale(WORKER, 5, IGNORE_REPORT)
     await target.autoscale(WORKER, AutoscaleRange(0, 3, 50), reports.append)
     assert worker_service(account).desired == 3
-    assert reports.count("pool worker: 2 wanted, which were 0") == 2
-    assert "pool worker: 3 wanted, which were 5" in reports
+    assert reports.count("pool worker: 2 wanted instead of 0") == 2
+    assert "pool worker: 3 wanted instead of 5" in reports
 
 
 async def test_pool_without_image_can_not_be_autoscaled(

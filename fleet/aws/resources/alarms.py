@@ -13,7 +13,7 @@ from cloudkon.errors import NoFleet
 from .account_stacks import AccountStacks
 from .names import compute_stack
 
-AT_ONCE: Final = 100
+MOST_PER_CALL: Final = 100
 """Alarms that one ``DeleteAlarms`` accepts (CloudWatch API reference)."""
 
 
@@ -34,8 +34,8 @@ async def scaling_alarms(stacks: AccountStacks) -> list[str]:
 async def remove_alarms(stacks: AccountStacks) -> Sequence[str]:
     """Delete the alarms and return their names. Only call it after their resources are gone."""
     found = await scaling_alarms(stacks)
-    for first in range(0, len(found), AT_ONCE):
+    for first in range(0, len(found), MOST_PER_CALL):
         # CloudWatch's answer about a missing alarm is raised as ``NoFleet``: it was deleted meanwhile, which is fine.
         with suppress(NoFleet):
-            await stacks.control.call("cloudwatch", "delete_alarms", AlarmNames=found[first : first + AT_ONCE])
+            await stacks.control.call("cloudwatch", "delete_alarms", AlarmNames=found[first : first + MOST_PER_CALL])
     return found

@@ -10,7 +10,7 @@ from cloudkon.errors import ServiceError
 from ...target import Report
 from .names import TAG
 
-AT_ONCE: Final = 50
+MOST_PER_CALL: Final = 50
 """Instances that one ``SetInstanceProtection`` accepts (Auto Scaling API reference)."""
 PROTECTABLE: Final = ("InService", "EnteringStandby", "Standby")
 """Lifecycle states in which protection can be changed. One instance in another state fails the whole call."""
@@ -146,13 +146,13 @@ async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
     An instance that begins to terminate meanwhile fails the call for its whole batch. The next poll tries again.
     """
     protected = [one.id for one in group.instances if one.protected and one.lifecycle in PROTECTABLE]
-    for first in range(0, len(protected), AT_ONCE):
+    for first in range(0, len(protected), MOST_PER_CALL):
         try:
             await control.call(
                 "autoscaling",
                 "set_instance_protection",
                 AutoScalingGroupName=group.name,
-                InstanceIds=protected[first : first + AT_ONCE],
+                InstanceIds=protected[first : first + MOST_PER_CALL],
                 ProtectedFromScaleIn=False,
             )
         except ServiceError as error:

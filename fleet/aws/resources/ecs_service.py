@@ -10,9 +10,9 @@ from cloudkon.model import POOLS
 from .account_stacks import AccountStacks
 from .names import UNPUBLISHED
 
-AT_ONCE: Final = 100
+MOST_PER_CALL: Final = 100
 """ECS tasks or container instances that one call describes (ECS API reference)."""
-UNPROTECTED_AT_ONCE: Final = 10
+MOST_UNPROTECTED_PER_CALL: Final = 10
 """ECS tasks that one ``UpdateTaskProtection`` accepts (ECS API reference)."""
 ABSENT: Final = frozenset({"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"})
 """ECS's error codes for a cluster or service that does not exist, or no longer."""
@@ -130,7 +130,7 @@ async def ecs_tasks(stacks: AccountStacks, pool: str, status: str = "RUNNING") -
             return []
         raise
     found: list[EcsTask] = []
-    for some in _shares(arns):
+    for some in _batches(arns):
         answer = await stacks.ecs("describe_tasks", tasks=some)
         found += [_ecs_task(row) for row in answer["tasks"]]
     return found
@@ -139,7 +139,7 @@ async def ecs_tasks(stacks: AccountStacks, pool: str, status: str = "RUNNING") -
 async def protected_tasks(stacks: AccountStacks, pool: str) -> list[str]:
     """Return the ARNs of a service's ECS tasks that are protected from scale-in because they have work."""
     found: list[str] = []
-    for some in _shares([task.arn for task in await ecs_tasks(stacks, pool)]):
+    for some in _batches([task.arn for task in await ecs_tasks(stacks, pool)]):
         answer = await stacks.ecs("get_task_protection", tasks=some)
         found += [row["taskArn"] for row in answer.get("protectedTasks", ()) if row["protectionEnabled"]]
     return found
@@ -147,8 +147,8 @@ async def protected_tasks(stacks: AccountStacks, pool: str) -> list[str]:
 
 async def unprotect(stacks: AccountStacks, arns: Sequence[str]) -> None:
     """Remove protection from ECS tasks. Those that have stopped meanwhile are returned as failures, which is fine."""
-    for first in range(0, len(arns), UNPROTECTED_AT_ONCE):
-        some = [*arns[first : first + UNPROTECTED_AT_ONCE]]
+    for first in range(0, len(arns), MOST_UNPROTECTED_PER_CALL):
+        some = [*arns[first : first + MOST_UNPROTECTED_PER_CALL]]
         await stacks.ecs("update_task_protection", tasks=some, protectionEnabled=False)
 
 
@@ -163,7 +163,7 @@ async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
             return []
         raise
     found: list[ContainerInstance] = []
-    for some in _shares(arns):
+    for some in _batches(arns):
         answer = await stacks.ecs("describe_container_instances", containerInstances=some)
         found += [
             ContainerInstance(
@@ -178,8 +178,8 @@ async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
     return found
 
 
-def _shares(arns: Sequence[str]) -> list[list[str]]:
-    return [[*arns[first : first + AT_ONCE]] for first in range(0, len(arns), AT_ONCE)]
+def _batches(arns: Sequence[str]) -> list[list[str]]:
+    return [[*arns[first : first + MOST_PER_CALL]] for first in range(0, len(arns), MOST_PER_CALL)]
 
 
 def _ecs_task(row: Mapping[str, Any]) -> EcsTask:

@@ -16,7 +16,7 @@ ENDPOINTS: Final = frozenset(
 """Services that instances and workers call. A network without another way out needs a VPC endpoint for each
 (ECS and ECR Developer Guides, interface VPC endpoints)."""
 ANYWHERE: Final = "0.0.0.0/0"
-MORE: Final = "Give others with --vpc and --subnets"
+OTHER_NETWORK: Final = "Give others with --vpc and --subnets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], 
     """
     rows = await _subnets(control, vpc, subnets)
     vpc = rows[0]["VpcId"]
-    mine = [{"Name": "vpc-id", "Values": [vpc]}]
-    tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=mine)
-    endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=mine)
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=filters)
+    endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=filters)
     offered = await _zones_offering(control, types)
     found = [assess_subnet(row, tables, endpoints, types, offered) for row in rows]
     refused = [subnet for subnet in found if not subnet.way_out]
@@ -59,7 +59,7 @@ async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], 
     # Named subnets must all be usable. Otherwise the usable subnets of the VPC are enough.
     if refused and (subnets or not usable):
         reasons = "; ".join(f"{subnet.id} ({subnet.zone}): {subnet.reason}" for subnet in refused)
-        raise InvalidInput(f"VPC {vpc}", f"instances would not work there. {reasons}", MORE)
+        raise InvalidInput(f"VPC {vpc}", f"instances would not work there. {reasons}", OTHER_NETWORK)
     return Network(vpc, usable)
 
 
@@ -73,9 +73,9 @@ async def _subnets(control: ControlPlane, vpc: str, subnets: Sequence[str]) -> l
             if not error.code.startswith("InvalidSubnet"):
                 raise
             raise InvalidInput("subnets", str(error), "See --subnets") from error
-        homes = {row["VpcId"] for row in rows} | ({vpc} if vpc else set())
-        if len(homes) > 1:
-            raise InvalidInput("subnets", f"they are not all in one VPC: {', '.join(sorted(homes))}", MORE)
+        named = {row["VpcId"] for row in rows} | ({vpc} if vpc else set())
+        if len(named) > 1:
+            raise InvalidInput("subnets", f"they are not all in one VPC: {', '.join(sorted(named))}", OTHER_NETWORK)
         return rows
     if not vpc:
         default = [{"Name": "is-default", "Values": ["true"]}]
@@ -83,10 +83,10 @@ async def _subnets(control: ControlPlane, vpc: str, subnets: Sequence[str]) -> l
         if not vpcs:
             raise InvalidInput("VPC", "this account has no default one in this region", "Name one with --vpc VPC")
         vpc = vpcs[0]["VpcId"]
-    mine = [{"Name": "vpc-id", "Values": [vpc]}]
-    rows = await control.pages("ec2", "describe_subnets", "Subnets", Filters=mine)
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    rows = await control.pages("ec2", "describe_subnets", "Subnets", Filters=filters)
     if not rows:
-        raise InvalidInput(f"VPC {vpc}", "it has no subnets (or there is no such VPC in this region)", MORE)
+        raise InvalidInput(f"VPC {vpc}", "it has no subnets (or there is no such VPC in this region)", OTHER_NETWORK)
     return rows
 
 

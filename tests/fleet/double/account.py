@@ -41,7 +41,7 @@ class Call:
         return f"{self.service}.{self.operation}"
 
 
-Interference = Callable[[int, Call], None]
+CallHook = Callable[[int, Call], None]
 """Is called with a call's number (from 1) and the call; raises the error that should happen to it."""
 
 
@@ -55,9 +55,9 @@ class Account:
         self.tags = Tags(self.timeline)
         self.calls: list[Call] = []
         self._numbers = itertools.count(1)
-        self.before: Interference = _let_be
+        self.before: CallHook = _do_nothing
         """Called before a call takes effect."""
-        self.after: Interference = _let_be
+        self.after: CallHook = _do_nothing
         """Called after a call took effect and before its answer arrives."""
         self.ssm = dict.fromkeys(AMI_PARAMETERS, LATEST_IMAGE)
         """Public parameters by name."""
@@ -81,7 +81,7 @@ class Account:
         """Return an ARN of this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.number}:{rest}"
 
-    def number_of_next(self) -> int:
+    def next_number(self) -> int:
         """Return a number for a name that AWS would generate."""
         return next(self._numbers)
 
@@ -107,5 +107,5 @@ class Account:
         self.timeline.advance(self.timeline.now + seconds)
 
 
-def _let_be(number: int, call: Call) -> None:
+def _do_nothing(number: int, call: Call) -> None:
     """Do nothing to the call."""

@@ -54,9 +54,9 @@ class ApplicationAutoScaling:
 
     def deregister_scalable_target(self, request: Document) -> Document:
         for policy in self.targets.get(request["ResourceId"]).policies.values():
-            self._lose_track(policy)
+            self._delete_tracking_alarms(policy)
         self.targets.remove(request["ResourceId"])
-        self._account.tags.drop(self.arn(request["ResourceId"]))
+        self._account.tags.remove(self.arn(request["ResourceId"]))
         return {}
 
     def describe_scalable_targets(self, request: Document) -> Document:
@@ -84,19 +84,19 @@ class ApplicationAutoScaling:
         )
         found.policies[request["PolicyName"]] = request | {"PolicyARN": arn}
         if request["PolicyType"] == TRACKING:
-            self._account.cloudwatch.track(request["ResourceId"])
+            self._account.cloudwatch.create_tracking_alarms(request["ResourceId"])
         return {"PolicyARN": arn, "Alarms": []}
 
     def delete_scaling_policy(self, request: Document) -> Document:
         policy = self.targets.get(request["ResourceId"]).policies.pop(request["PolicyName"], None)
         if policy is None:
             raise ApiError("ObjectNotFoundException", f"No scaling policy found for {request['ResourceId']}")
-        self._lose_track(policy)
+        self._delete_tracking_alarms(policy)
         return {}
 
-    def _lose_track(self, policy: Document) -> None:
+    def _delete_tracking_alarms(self, policy: Document) -> None:
         if policy["PolicyType"] == TRACKING:
-            self._account.cloudwatch.lose_track(policy["ResourceId"])
+            self._account.cloudwatch.delete_tracking_alarms(policy["ResourceId"])
 
     def describe_scaling_policies(self, request: Document) -> Document:
         found = [

@@ -34,7 +34,7 @@ class AutoScaling:
             account.timeline, lambda name: _invalid(f"AutoScalingGroup name not found - {name}"), SEEN_AFTER
         )
 
-    def make(self, properties: Document) -> AutoScalingGroup:
+    def create(self, properties: Document) -> AutoScalingGroup:
         name = properties["AutoScalingGroupName"]
         minimum, maximum = int(properties["MinSize"]), int(properties["MaxSize"])
         desired = int(properties.get("DesiredCapacity", minimum))
@@ -45,14 +45,14 @@ class AutoScaling:
         made = AutoScalingGroup(self._account, properties, minimum, maximum, desired, arn)
         made.launch_data()
         self._account.tags.put(arn, as_dict(properties.get("Tags", [])))
-        self._account.timeline.every(POLL_SECONDS, lambda: self._look(made), lambda: not made.gone)
+        self._account.timeline.every(POLL_SECONDS, lambda: self._reconcile(made), lambda: not made.gone)
         return self.groups.add(name, made)
 
-    def _look(self, group: AutoScalingGroup) -> None:
-        group.look()
+    def _reconcile(self, group: AutoScalingGroup) -> None:
+        group.reconcile()
         if group.gone:
             self.groups.remove(group.name)
-            self._account.tags.drop(group.arn)
+            self._account.tags.remove(group.arn)
 
     def describe_auto_scaling_groups(self, request: Document) -> Document:
         wanted = request.get("AutoScalingGroupNames")
@@ -111,8 +111,8 @@ class AutoScaling:
     def delete_auto_scaling_group(self, request: Document) -> Document:
         group = self.groups.get(request["AutoScalingGroupName"])
         if group.instances and not request.get("ForceDelete"):
-            words = "You cannot delete an AutoScalingGroup while there are instances still in the group."
-            raise ApiError("ResourceInUse", words)
+            message = "You cannot delete an AutoScalingGroup while there are instances still in the group."
+            raise ApiError("ResourceInUse", message)
         group.deleting, group.desired, group.minimum = True, 0, 0
         for one in list(group.instances):
             group.terminate(one, forced=True)
@@ -132,8 +132,8 @@ def _check_bounds(minimum: int, maximum: int, desired: int) -> None:
         raise _invalid(f"Desired capacity:{desired} must be between min size:{minimum} and max size:{maximum}")
 
 
-def _invalid(words: str) -> ApiError:
-    return ApiError("ValidationError", words)
+def _invalid(message: str) -> ApiError:
+    return ApiError("ValidationError", message)
 
 
 def _described(group: AutoScalingGroup) -> Document:

@@ -53,7 +53,7 @@ class AutoScalingGroup:
     def staying(self) -> list[Instance]:
         return [one for one in self.instances if not one.leaving]
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Launch missing instances and terminate surplus ones that are not protected."""
         missing = self.desired - len(self.staying)
         if missing > 0 and not self.deleting:
@@ -62,8 +62,8 @@ class AutoScalingGroup:
         for one in [one for one in self.staying if not one.protected or self.deleting][: max(-missing, 0)]:
             self.terminate(one)
         if missing < 0 and self.staying and all(one.protected for one in self.staying) and not self.deleting:
-            words = "Could not scale to desired capacity because all remaining instances are protected from scale in."
-            self._note("Cancelled", words)
+            message = "Could not scale to desired capacity because all remaining instances are protected from scale in."
+            self._record_event("Cancelled", message)
         # A forced deletion does not wait for the instances (Auto Scaling API reference, DeleteAutoScalingGroup).
         if self.deleting and all(one.state == "shutting-down" for one in self.instances):
             self.gone = True
@@ -98,11 +98,11 @@ class AutoScalingGroup:
         kind = self.instance_types()[0]
         if not account.autoscaling.capacity:
             self._retry_at = account.timeline.now + RETRY_SECONDS
-            words = (
+            message = (
                 f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested. "
                 "Launching EC2 instance failed."
             )
-            self._note("Failed", words)
+            self._record_event("Failed", message)
             return
         data, name = self.launch_data(), f"i-{next(_numbers):017x}"
         tags = as_dict([one for one in self.properties.get("Tags", []) if one.get("PropagateAtLaunch")])
@@ -121,7 +121,7 @@ class AutoScalingGroup:
         account.ec2.instances[name] = instance
         account.tags.put(account.arn("ec2", f"instance/{name}"), instance.tags)
         account.tags.put(account.arn("ec2", f"volume/{instance.volume}"), _template_tags(data, "volume"))
-        self._note("Successful", f"Launching a new EC2 instance: {name}")
+        self._record_event("Successful", f"Launching a new EC2 instance: {name}")
         account.timeline.start(self._booting(instance), account.autoscaling.boot_seconds)
 
     def _next_is_spot(self) -> bool:
@@ -145,26 +145,26 @@ class AutoScalingGroup:
         while account.ecs.drains(self) and account.ecs.busy(instance) and not instance.forced:
             yield POLL_SECONDS
         instance.lifecycle, instance.state = "Terminating", "shutting-down"
-        account.ecs.lose(instance)
+        account.ecs.remove_instance(instance)
         yield SHUTDOWN_SECONDS
         instance.lifecycle, instance.state = "Terminated", "terminated"
         self.instances.remove(instance)
-        account.tags.drop(account.arn("ec2", f"volume/{instance.volume}"))
-        account.tags.drop(account.arn("ec2", f"instance/{instance.name}"), FORGET_SECONDS)
-        self._note("Successful", f"Terminating EC2 instance: {instance.name}")
+        account.tags.remove(account.arn("ec2", f"volume/{instance.volume}"))
+        account.tags.remove(account.arn("ec2", f"instance/{instance.name}"), FORGET_SECONDS)
+        self._record_event("Successful", f"Terminating EC2 instance: {instance.name}")
         yield FORGET_SECONDS
         account.ec2.instances.pop(instance.name, None)
 
-    def _note(self, status: str, words: str) -> None:
-        if self.activities and self.activities[0]["StatusMessage"] == words:
+    def _record_event(self, status: str, message: str) -> None:
+        if self.activities and self.activities[0]["StatusMessage"] == message:
             return
         self.activities.insert(
             0,
             {
                 "ActivityId": f"activity-{len(self.activities)}",
                 "AutoScalingGroupName": self.name,
-                "Description": words,
-                "StatusMessage": words,
+                "Description": message,
+                "StatusMessage": message,
                 "Cause": "the difference between desired and actual capacity",
                 "StartTime": self.account.timeline.moment,
                 "StatusCode": status,

@@ -45,7 +45,7 @@ class CapacityProvider:
         named = self.properties["autoScalingGroupArn"]
         return next((one for one in self.account.autoscaling.groups if named in (one.arn, one.name)), None)
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Run once a minute: scale out at once, scale in after ``IDLE_POINTS``."""
         group = self.group()
         cluster = next((one for one in self.account.ecs.clusters if self.name in one.providers), None)

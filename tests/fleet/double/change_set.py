@@ -29,7 +29,7 @@ class ChangeSet:
     creates: bool
     changes: list[dict[str, Any]] = field(default_factory=list)
 
-    def work_out(self) -> None:
+    def compute(self) -> None:
         """Compare the template with the stack's resources."""
         scope = self.stack.scope(self.template, self.parameters)
         wanted, there = self.template.wanted(scope), self.stack.resources

@@ -40,13 +40,13 @@ class CloudFormation:
         if named.startswith("arn:"):
             found = next((one for one in self.stacks.values() if one.arn == named), None)
         else:
-            found = self._there(named, seen=True)
+            found = self._find_stack(named, seen=True)
         if found is None:
             raise _missing(named)
         return {"Stacks": [self._described(found)]}
 
     def describe_stack_events(self, request: Document) -> Document:
-        found = self._there(request["StackName"], seen=True)
+        found = self._find_stack(request["StackName"], seen=True)
         if found is None:
             raise _invalid(f"Stack [{request['StackName']}] does not exist")
         start = int(request.get("NextToken") or 0)
@@ -63,7 +63,7 @@ class CloudFormation:
             raise _invalid(f"Value '{name}' at 'stackName' failed to satisfy constraint")
         template = Template(body)
         self._check_capabilities(template, request)
-        stack, creates = self._there(name), request.get("ChangeSetType", "UPDATE") == "CREATE"
+        stack, creates = self._find_stack(name), request.get("ChangeSetType", "UPDATE") == "CREATE"
         if creates and stack is not None and stack.status != "REVIEW_IN_PROGRESS":
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
         if not creates:
@@ -71,7 +71,7 @@ class CloudFormation:
                 raise _invalid(f"Stack [{name}] does not exist")
             if stack.status not in UPDATABLE:
                 raise _invalid(f"Stack:{stack.arn} is in {stack.status} state and can not be updated.")
-        parameters = template.parameters(_given(request, stack))
+        parameters = template.parameters(_parameter_values(request, stack))
         if stack is None:
             stack = self.stacks[name] = Stack(self._account, name, next(self._numbers))
         arn = self._account.arn("cloudformation", f"changeSet/{request['ChangeSetName']}/{next(self._numbers)}")
@@ -81,7 +81,7 @@ class CloudFormation:
         made = ChangeSet(
             request["ChangeSetName"], arn, stack, template, parameters, tags, self._account.timeline.now, creates
         )
-        made.work_out()
+        made.compute()
         self._change_sets[arn] = made
         return {"Id": arn, "StackId": stack.arn}
 
@@ -123,17 +123,17 @@ class CloudFormation:
         return {}
 
     def delete_stack(self, request: Document) -> Document:
-        found = self._there(request["StackName"])
+        found = self._find_stack(request["StackName"])
         if found is not None and found.status != "DELETE_IN_PROGRESS":
             if found.status == "REVIEW_IN_PROGRESS" and not found.template:
-                found.turn("DELETE_COMPLETE")
+                found.set_status("DELETE_COMPLETE")
                 return {}
             if found.status.endswith("_IN_PROGRESS"):
                 raise _invalid(f"Stack [{found.name}] cannot be deleted while in status {found.status}")
             found.delete()
         return {}
 
-    def _there(self, name: str, *, seen: bool = False) -> Stack | None:
+    def _find_stack(self, name: str, *, seen: bool = False) -> Stack | None:
         """Return the stack with that name, as it is or (``seen``) as a reader sees it."""
         found = self.stacks.get(name)
         if found is None:
@@ -168,7 +168,7 @@ class CloudFormation:
         return found | ({"StackStatusReason": one.reason} if one.reason else {})
 
 
-def _given(request: Document, stack: Stack | None) -> dict[str, str]:
+def _parameter_values(request: Document, stack: Stack | None) -> dict[str, str]:
     """Return the request's parameter values; a parameter that keeps its value must have one."""
     found = {}
     for one in request.get("Parameters", []):
@@ -186,5 +186,5 @@ def _missing(name: str) -> ApiError:
     return _invalid(f"Stack with id {name} does not exist")
 
 
-def _invalid(words: str) -> ApiError:
-    return ApiError("ValidationError", words)
+def _invalid(message: str) -> ApiError:
+    return ApiError("ValidationError", message)

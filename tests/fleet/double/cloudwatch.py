@@ -15,13 +15,13 @@ Document = dict[str, Any]
 class CloudWatch:
     """``metrics`` are values by metric name and dimension values, such as ``("ApproximateAge…", "q")``.
 
-    ``forgets``: whether AWS's scaling leaves its alarms behind, as it does when the group was force-deleted.
+    ``keeps_alarms``: whether AWS's scaling leaves its alarms behind, as it does when the group was force-deleted.
     """
 
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.metrics: dict[tuple[str, ...], float] = {}
-        self.forgets = False
+        self.keeps_alarms = False
         self.alarms: ResourceTable[Document] = ResourceTable(
             account.timeline, lambda name: ApiError("ResourceNotFound", f"alarm {name}", 404)
         )
@@ -39,7 +39,7 @@ class CloudWatch:
         for name in request["AlarmNames"]:
             self.alarms.get(name)
             self.alarms.remove(name)
-            self._account.tags.drop(self.arn(name))
+            self._account.tags.remove(self.arn(name))
         return {}
 
     def describe_alarms(self, request: Document) -> Document:
@@ -47,14 +47,14 @@ class CloudWatch:
         kept = [name for name in self.alarms.names() if name.startswith(prefix) and (not names or name in names)]
         return {"MetricAlarms": [{"AlarmName": name, "AlarmArn": self.arn(name)} for name in kept]}
 
-    def track(self, what: str) -> None:
+    def create_tracking_alarms(self, what: str) -> None:
         """Create the two alarms of a target tracking policy; they have no tag."""
         for side in ("AlarmHigh", "AlarmLow"):
             self.alarms.add(f"TargetTracking-{what}-{side}-double", {})
 
-    def lose_track(self, what: str) -> None:
+    def delete_tracking_alarms(self, what: str) -> None:
         """Delete these alarms."""
-        for side in () if self.forgets else ("AlarmHigh", "AlarmLow"):
+        for side in () if self.keeps_alarms else ("AlarmHigh", "AlarmLow"):
             self.alarms.remove(f"TargetTracking-{what}-{side}-double")
 
     def get_metric_data(self, request: Document) -> Document:

@@ -25,7 +25,7 @@ class Logs:
             lambda _: ApiError("ResourceNotFoundException", "The specified log group does not exist."),
         )
 
-    def make(self, name: str, tags: dict[str, str]) -> str:
+    def create(self, name: str, tags: dict[str, str]) -> str:
         """Create a log group and return its ARN."""
         if name in self.groups:
             raise ApiError("ResourceAlreadyExistsException", "The specified log group already exists")
@@ -34,10 +34,10 @@ class Logs:
         self._account.tags.put(arn, tags)
         return arn
 
-    def drop(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         self.groups.get(name)
         self.groups.remove(name)
-        self._account.tags.drop(self._account.arn("logs", f"log-group:{name}"))
+        self._account.tags.remove(self._account.arn("logs", f"log-group:{name}"))
 
     def write(self, group: str, stream: str, text: str) -> None:
         """Write a line, as a container does through awslogs. It is lost if the group does not exist."""
@@ -49,7 +49,7 @@ class Logs:
         return {"logGroups": [{"logGroupName": name} for name in self.groups.names() if name.startswith(prefix)]}
 
     def delete_log_group(self, request: Document) -> Document:
-        self.drop(request["logGroupName"])
+        self.remove(request["logGroupName"])
         return {}
 
     def describe_log_streams(self, request: Document) -> Document:

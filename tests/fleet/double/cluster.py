@@ -35,12 +35,12 @@ class Cluster:
         """All remembered ECS tasks, including stopped ones."""
         return [task for service in self.services.values() for task in service.tasks]
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Reconcile each service, place waiting ECS tasks, move those of draining instances."""
         for service in self.services.values():
-            service.look()
+            service.reconcile()
         for task in self.tasks:
-            if task.status == "PROVISIONING" and (capacity := self.room_for(task)):
+            if task.status == "PROVISIONING" and (capacity := self.instance_for(task)):
                 task.place(capacity)
         for one in self.instances:
             for task in self.on(one):
@@ -56,7 +56,7 @@ class Cluster:
         there, kind = self.on(instance), instance.instance.kind
         return kind.units - sum(one.units for one in there), kind.usable - sum(one.memory for one in there)
 
-    def room_for(self, task: EcsTask) -> ContainerInstance | None:
+    def instance_for(self, task: EcsTask) -> ContainerInstance | None:
         """Return an instance that the ECS task fits on, if any."""
         for one in self.instances:
             units, memory = self.left(one)

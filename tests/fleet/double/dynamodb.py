@@ -23,7 +23,7 @@ class DynamoDb:
             ),
         )
 
-    def make(self, name: str, expires_by: str, tags: dict[str, str]) -> str:
+    def create(self, name: str, expires_by: str, tags: dict[str, str]) -> str:
         """Create a table and return its ARN."""
         if name in self.tables:
             raise ApiError("ResourceInUseException", f"Table already exists: {name}")
@@ -32,10 +32,10 @@ class DynamoDb:
         self._account.tags.put(arn, tags)
         return arn
 
-    def drop(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         self.tables.get(name)
         self.tables.remove(name)
-        self._account.tags.drop(self._account.arn("dynamodb", f"table/{name}"))
+        self._account.tags.remove(self._account.arn("dynamodb", f"table/{name}"))
 
     def describe_time_to_live(self, request: Document) -> Document:
         attribute = self.tables.get(request["TableName"])

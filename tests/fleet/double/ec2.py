@@ -96,18 +96,18 @@ class Ec2:
     def describe_instance_types(self, request: Document) -> Document:
         wanted = request.get("InstanceTypes") or sorted(TYPES)
         if unknown := [name for name in wanted if name not in TYPES]:
-            words = f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
-            raise ApiError("InvalidInstanceType", words)
+            message = f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
+            raise ApiError("InvalidInstanceType", message)
         return {"InstanceTypes": [TYPES[name].to_answer() for name in wanted]}
 
     def describe_instance_type_offerings(self, request: Document) -> Document:
         kind = request.get("LocationType", "region")
         region = self._account.region
-        places = [region] if kind == "region" else [f"{region}a", f"{region}b"]
+        crash_points = [region] if kind == "region" else [f"{region}a", f"{region}b"]
         found = [
             {"InstanceType": name, "LocationType": kind, "Location": place}
             for name in sorted(TYPES)
-            for place in places
+            for place in crash_points
         ]
         reads = {"instance-type": lambda one: one["InstanceType"], "location": lambda one: one["Location"]}
         return {"InstanceTypeOfferings": filtered(found, request, reads)}
@@ -151,17 +151,17 @@ class Ec2:
         kept = filtered(found, request, {})
         return {"Volumes": [one for one in kept if not wanted or one["VolumeId"] in wanted]}
 
-    def make_security_group(self, name: str, properties: Document, tags: dict[str, str]) -> None:
+    def create_security_group(self, name: str, properties: Document, tags: dict[str, str]) -> None:
         arn = self._account.arn("ec2", f"security-group/{name}")
         self.security_groups.add(name, properties)
         self._account.tags.put(arn, tags)
 
-    def drop_security_group(self, name: str) -> None:
+    def delete_security_group(self, name: str) -> None:
         self.security_groups.get(name)
         if any(one.state != "terminated" and name in one.security_groups for one in self.instances.values()):
             raise ApiError("DependencyViolation", f"resource {name} has a dependent object")
         self.security_groups.remove(name)
-        self._account.tags.drop(self._account.arn("ec2", f"security-group/{name}"))
+        self._account.tags.remove(self._account.arn("ec2", f"security-group/{name}"))
 
     def _described(self, one: Instance) -> Document:
         return {

@@ -42,7 +42,7 @@ class Ecr:
         """The registry's host."""
         return f"{self._account.number}.dkr.ecr.{self._account.region}.amazonaws.com"
 
-    def make(self, name: str, tags: dict[str, str], *, immutable: bool, empty_on_delete: bool) -> Repository:
+    def create(self, name: str, tags: dict[str, str], *, immutable: bool, empty_on_delete: bool) -> Repository:
         if name in self.repositories:
             raise ApiError("RepositoryAlreadyExistsException", f"The repository with name '{name}' already exists")
         arn = self._account.arn("ecr", f"repository/{name}")
@@ -50,13 +50,13 @@ class Ecr:
         self._account.tags.put(arn, tags)
         return self.repositories.add(name, made)
 
-    def drop(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         found = self.repositories.get(name)
         if found.images and not found.empty_on_delete:
-            words = f"The repository with name '{name}' cannot be deleted because it still contains images"
-            raise ApiError("RepositoryNotEmptyException", words)
+            message = f"The repository with name '{name}' cannot be deleted because it still contains images"
+            raise ApiError("RepositoryNotEmptyException", message)
         self.repositories.remove(name)
-        self._account.tags.drop(found.arn)
+        self._account.tags.remove(found.arn)
 
     def push(self, image: str, digest: str = "sha256:" + "0" * 64) -> None:
         """Do what ``docker push`` does with ``URI:TAG``."""
@@ -80,8 +80,8 @@ class Ecr:
         found = self.repositories.get(request["repositoryName"])
         wanted = [one["imageTag"] for one in request.get("imageIds", [])] or sorted(found.images)
         if missing := [tag for tag in wanted if tag not in found.images]:
-            words = f"The image with imageId {{imageTag:'{missing[0]}'}} does not exist within the repository"
-            raise ApiError("ImageNotFoundException", words)
+            message = f"The image with imageId {{imageTag:'{missing[0]}'}} does not exist within the repository"
+            raise ApiError("ImageNotFoundException", message)
         details = [
             {
                 "repositoryName": found.name,

@@ -101,7 +101,7 @@ class Ecs(EcsResources):
         for _, one in self._registered(instance):
             one.status = "DRAINING"
 
-    def lose(self, instance: Instance) -> None:
+    def remove_instance(self, instance: Instance) -> None:
         """Remove a terminated instance and all its ECS tasks, protected or not, if its agent is connected."""
         for cluster, one in self._registered(instance):
             if one.connected:

@@ -58,7 +58,7 @@ class EcsResources:
             return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
         made = self.clusters.add(name, Cluster(self._account, request, arn))
         self._account.tags.put(arn, as_dict(request.get("tags", [])))
-        self._account.timeline.every(cluster.POLL_SECONDS, made.look, lambda: made.status == "ACTIVE")
+        self._account.timeline.every(cluster.POLL_SECONDS, made.reconcile, lambda: made.status == "ACTIVE")
         return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
 
     def describe_clusters(self, request: Document) -> Document:
@@ -79,22 +79,22 @@ class EcsResources:
         if any(task.status != "STOPPED" for task in found.tasks):
             raise ApiError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
         if found.instances:
-            words = "The Cluster cannot be deleted while Container Instances are active or draining."
-            raise ApiError("ClusterContainsContainerInstancesException", words)
+            message = "The Cluster cannot be deleted while Container Instances are active or draining."
+            raise ApiError("ClusterContainsContainerInstancesException", message)
         if found.providers:
             raise ApiError("ResourceInUseException", "The cluster still has capacity providers.")
         found.status = "INACTIVE"
         if self.late_insights:
             self._account.timeline.after(LATE_SECONDS, lambda: self._write_insights(found.name))
         self.clusters.remove(found.name)
-        self._account.tags.drop(found.arn, INACTIVE_SECONDS)
+        self._account.tags.remove(found.arn, INACTIVE_SECONDS)
         return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "INACTIVE"}}
 
     def _write_insights(self, cluster: str) -> None:
         """Write metrics as Container Insights does: it creates a missing log group, without tags or retention."""
         name = f"/aws/ecs/containerinsights/{cluster}/performance"
         if name not in self._account.logs.groups:
-            self._account.logs.make(name, {})
+            self._account.logs.create(name, {})
 
     def create_capacity_provider(self, request: Document) -> Document:
         name = request["name"]
@@ -116,17 +116,17 @@ class EcsResources:
             raise _client_error("The specified Auto Scaling group is in use by another capacity provider.")
         self.providers.add(name, made)
         self._account.tags.put(arn, as_dict(request.get("tags", [])))
-        self._account.timeline.every(capacity_provider.POLL_SECONDS, made.look, lambda: made.status == "ACTIVE")
+        self._account.timeline.every(capacity_provider.POLL_SECONDS, made.reconcile, lambda: made.status == "ACTIVE")
         return {"capacityProvider": {"capacityProviderArn": arn, "name": name, "status": "ACTIVE"}}
 
     def delete_capacity_provider(self, request: Document) -> Document:
         found = self.providers.get(request["capacityProvider"].rpartition("/")[2])
         if any(found.name in one.providers for one in self.clusters):
-            words = "The specified capacity provider is in use and cannot be removed."
-            raise ApiError("ResourceInUseException", words)
+            message = "The specified capacity provider is in use and cannot be removed."
+            raise ApiError("ResourceInUseException", message)
         found.status = "INACTIVE"
         self.providers.remove(found.name)
-        self._account.tags.drop(found.arn, INACTIVE_SECONDS)
+        self._account.tags.remove(found.arn, INACTIVE_SECONDS)
         return {"capacityProvider": {"capacityProviderArn": found.arn, "name": found.name, "status": "INACTIVE"}}
 
     def put_cluster_capacity_providers(self, request: Document) -> Document:
@@ -135,12 +135,12 @@ class EcsResources:
             self.providers.get(name)
         removed = set(found.providers) - set(request["capacityProviders"])
         if any(one.status != "INACTIVE" and one.provider in removed for one in found.services.values()):
-            words = "The specified capacity provider is in use and cannot be removed."
-            raise ApiError("ResourceInUseException", words)
+            message = "The specified capacity provider is in use and cannot be removed."
+            raise ApiError("ResourceInUseException", message)
         for name in removed:
-            self._account.cloudwatch.lose_track(self._group_name(name))
+            self._account.cloudwatch.delete_tracking_alarms(self._group_name(name))
         for name in set(request["capacityProviders"]) - set(found.providers):
-            self._account.cloudwatch.track(self._group_name(name))
+            self._account.cloudwatch.create_tracking_alarms(self._group_name(name))
         found.providers, found.strategy = request["capacityProviders"], request["defaultCapacityProviderStrategy"]
         return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "ACTIVE"}}
 
@@ -162,7 +162,7 @@ class EcsResources:
         found = self.definitions.get(request["taskDefinition"])
         found["status"] = "INACTIVE"
         # An INACTIVE revision stays for ever, with its tags.
-        self._account.tags.drop(found["taskDefinitionArn"], FOR_EVER)
+        self._account.tags.remove(found["taskDefinitionArn"], FOR_EVER)
         return {"taskDefinition": found}
 
     def create_service(self, request: Document) -> Document:
@@ -180,7 +180,7 @@ class EcsResources:
         made = EcsService(found, request, request.get("desiredCount", 1), arn, [first])
         found.services[name] = made
         self._account.tags.put(arn, as_dict(request.get("tags", [])))
-        made.look()
+        made.reconcile()
         return {"service": made.to_answer()}
 
     def update_service(self, request: Document) -> Document:
@@ -198,7 +198,7 @@ class EcsResources:
         if service.desired and not request.get("force"):
             raise _invalid("The service cannot be stopped while it is scaled above 0.")
         service.desired, service.status = 0, "DRAINING"
-        self._account.tags.drop(service.arn, INACTIVE_SECONDS)
+        self._account.tags.remove(service.arn, INACTIVE_SECONDS)
         return {"service": service.to_answer()}
 
     def service(self, request: Document) -> EcsService:
@@ -227,9 +227,9 @@ def _check_memory(definition: Document) -> None:
             raise _client_error("Invalid setting for container: memoryReservation must be less than memory")
 
 
-def _client_error(words: str) -> ApiError:
-    return ApiError("ClientException", words)
+def _client_error(message: str) -> ApiError:
+    return ApiError("ClientException", message)
 
 
-def _invalid(words: str) -> ApiError:
-    return ApiError("InvalidParameterException", words)
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidParameterException", message)

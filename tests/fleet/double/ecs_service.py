@@ -69,7 +69,7 @@ class EcsService:
         """Start to roll out another task definition."""
         self.deployments.insert(0, Deployment(definition, self.cluster.account.timeline.now))
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Start and stop ECS tasks to match counts and deployments."""
         primary, live = self.deployments[0], self.live
         new = [one for one in live if one.deployment is primary]
@@ -108,9 +108,9 @@ class EcsService:
                 self.note(f"(service {self.name}) rolling back to deployment {self._proven}.")
                 self.deploy(self._proven)
 
-    def note(self, words: str) -> None:
+    def note(self, message: str) -> None:
         """Add an event to those that DescribeServices returns."""
-        event = {"id": str(len(self.events)), "createdAt": self.cluster.account.timeline.moment, "message": words}
+        event = {"id": str(len(self.events)), "createdAt": self.cluster.account.timeline.moment, "message": message}
         self.events.insert(0, event)
 
     def _bounds(self) -> tuple[int, int]:
@@ -124,7 +124,7 @@ class EcsService:
             return
         for _ in range(count):
             task = EcsTask.of(self, deployment)
-            if not self.provider and not self.cluster.room_for(task):
+            if not self.provider and not self.cluster.instance_for(task):
                 # With a launch type, no ECS task waits for capacity, so nothing causes a scale-out.
                 self.note(
                     f"(service {self.name}) was unable to place a task because no container instance met all of its"

@@ -84,8 +84,8 @@ class EcsTask:
         if not self.live or (self.on and not self.on.connected):
             return
         self.stop_code, self.reason = code, reason
-        begun, self.status = self.status == "RUNNING", "STOPPING"
-        self.cluster.account.timeline.after(EXIT_SECONDS if begun else 0.0, self._end)
+        started, self.status = self.status == "RUNNING", "STOPPING"
+        self.cluster.account.timeline.after(EXIT_SECONDS if started else 0.0, self._end)
 
     def fail(self, reason: str) -> None:
         """Let it fail on its own, as a crashing container does."""
@@ -118,7 +118,7 @@ class EcsTask:
 
     def _end(self) -> None:
         self.status, self.stopped = "STOPPED", self.cluster.account.timeline.now
-        self.cluster.account.tags.drop(self.arn, FORGET_SECONDS)
+        self.cluster.account.tags.remove(self.arn, FORGET_SECONDS)
         self.cluster.account.timeline.after(FORGET_SECONDS, lambda: self.service.tasks.remove(self))
         if self.stop_code == "EssentialContainerExited":
             self.service.note_failure(self)

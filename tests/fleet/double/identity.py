@@ -43,8 +43,8 @@ class Iam:
     def create_service_linked_role(self, request: Document) -> Document:
         service = request["AWSServiceName"]
         if service in self.linked:
-            words = f"Service role name for {service} has been taken in this account, please try a different suffix."
-            raise ApiError("InvalidInput", words)
+            message = f"Service role name for {service} has been taken in this account, please try a different suffix."
+            raise ApiError("InvalidInput", message)
         self.linked.add(service)
         return {
             "Role": {
@@ -56,7 +56,7 @@ class Iam:
             }
         }
 
-    def make_role(self, name: str, properties: Document, tags: dict[str, str]) -> str:
+    def create_role(self, name: str, properties: Document, tags: dict[str, str]) -> str:
         """Create a role and return its ARN."""
         if name in self.roles:
             raise ApiError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
@@ -65,12 +65,12 @@ class Iam:
         self._account.tags.put(arn, tags | as_dict(properties.get("Tags", [])))
         return arn
 
-    def drop_role(self, name: str) -> None:
+    def delete_role(self, name: str) -> None:
         if users := [one["InstanceProfileName"] for one in self.profiles if name in one["Roles"]]:
-            words = f"Cannot delete entity, must remove roles from instance profile first: {users}"
-            raise ApiError("DeleteConflict", words, 409)
+            message = f"Cannot delete entity, must remove roles from instance profile first: {users}"
+            raise ApiError("DeleteConflict", message, 409)
         self.roles.remove(name)
-        self._account.tags.drop(f"arn:aws:iam::{self._account.number}:role/{name}")
+        self._account.tags.remove(f"arn:aws:iam::{self._account.number}:role/{name}")
 
 
 class Quotas:

@@ -36,7 +36,7 @@ class Resource:
 
     def generated(self) -> str:
         """A name as CloudFormation generates it."""
-        return f"{self.stack}-{self.logical}-{self.account.number_of_next():06X}"
+        return f"{self.stack}-{self.logical}-{self.account.next_number():06X}"
 
 
 class ResourceType:
@@ -44,7 +44,7 @@ class ResourceType:
 
     seconds = 2.0
     """The least duration of each step."""
-    patience = 900.0
+    timeout = 900.0
     """Seconds after which CloudFormation stops waiting."""
     replaces: frozenset[str] = frozenset()
     """Properties whose change replaces the resource; ``*`` means all of them."""
@@ -72,6 +72,6 @@ class ResourceType:
         return bool(changed & self.replaces) or ("*" in self.replaces and bool(changed))
 
 
-def unstable(words: str) -> ApiError:
+def unstable(message: str) -> ApiError:
     """Return CloudFormation's error for a resource that does not stabilize."""
-    return ApiError("NotStabilized", f'Resource handler returned message: "{words}"')
+    return ApiError("NotStabilized", f'Resource handler returned message: "{message}"')

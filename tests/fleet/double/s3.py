@@ -21,7 +21,7 @@ class S3:
             account.timeline, lambda _: ApiError("NoSuchBucket", "The specified bucket does not exist", 404)
         )
 
-    def make(self, name: str, tags: dict[str, str]) -> str:
+    def create(self, name: str, tags: dict[str, str]) -> str:
         """Create a bucket and return its ARN."""
         if name in self.buckets:
             raise ApiError("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded", 409)
@@ -29,11 +29,11 @@ class S3:
         self._account.tags.put(f"arn:aws:s3:::{name}", tags)
         return f"arn:aws:s3:::{name}"
 
-    def drop(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         if self.buckets.get(name):
             raise ApiError("BucketNotEmpty", "The bucket you tried to delete is not empty", 409)
         self.buckets.remove(name)
-        self._account.tags.drop(f"arn:aws:s3:::{name}")
+        self._account.tags.remove(f"arn:aws:s3:::{name}")
 
     def list_objects_v2(self, request: Document) -> Document:
         keys, token = self._page(request, request.get("ContinuationToken", ""))

@@ -35,19 +35,21 @@ class Sqs:
             lambda _: ApiError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist."),
         )
 
-    def make(self, name: str, tags: dict[str, str]) -> Queue:
+    def create(self, name: str, tags: dict[str, str]) -> Queue:
         if name in self.queues:
             raise ApiError("QueueAlreadyExists", f"A queue already exists with the same name {name}")
         if self._account.timeline.now < self._dropped.get(name, -RESERVED_SECONDS) + RESERVED_SECONDS:
-            words = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
-            raise ApiError("AWS.SimpleQueueService.QueueDeletedRecently", words)
+            message = (
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+            )
+            raise ApiError("AWS.SimpleQueueService.QueueDeletedRecently", message)
         arn = self._account.arn("sqs", name)
         url = f"https://sqs.{self._account.region}.amazonaws.com/{self._account.number}/{name}"
         self._account.tags.put(arn, tags)
         return self.queues.add(name, Queue(name, arn, url))
 
-    def drop(self, name: str) -> None:
-        self._account.tags.drop(self.queues.get(name).arn)
+    def remove(self, name: str) -> None:
+        self._account.tags.remove(self.queues.get(name).arn)
         self._dropped[name] = self._account.timeline.now
         self.queues.remove(name)
 

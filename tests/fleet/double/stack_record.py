@@ -24,19 +24,19 @@ class StackRecord:
         self.events: list[dict[str, Any]] = []
         self._past: list[tuple[float, str]] = []
         """Past statuses, each with the time until which it applied."""
-        self.say(name, self.arn, STACK, self.status)
+        self.add_event(name, self.arn, STACK, self.status)
 
-    def turn(self, status: str, reason: str = "") -> None:
+    def set_status(self, status: str, reason: str = "") -> None:
         """Change the status."""
         self._past.append((self.account.timeline.now, self.status))
         self.status, self.reason = status, reason
         if status == "DELETE_COMPLETE":
-            self.account.tags.drop(self.arn)
+            self.account.tags.remove(self.arn)
         else:
             self.account.tags.put(self.arn, self.tags)
-        self.say(self.name, self.arn, STACK, status, reason)
+        self.add_event(self.name, self.arn, STACK, status, reason)
 
-    def say(self, logical: str, physical: str, kind: str, status: str, reason: str = "") -> None:
+    def add_event(self, logical: str, physical: str, kind: str, status: str, reason: str = "") -> None:
         """Add an event."""
         event = {
             "StackId": self.arn,

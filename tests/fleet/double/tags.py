@@ -27,7 +27,7 @@ class Tags:
     def of(self, arn: str) -> dict[str, str]:
         return dict(self._held.get(arn) or self._gone.get(arn, (0.0, {}))[1])
 
-    def drop(self, arn: str, lingers: float = LINGER_SECONDS) -> None:
+    def remove(self, arn: str, lingers: float = LINGER_SECONDS) -> None:
         """Note a deletion; GetResources lists the resource for ``lingers`` seconds more."""
         if arn in self._held:
             self._gone[arn] = (self._timeline.now + lingers, self._held.pop(arn))

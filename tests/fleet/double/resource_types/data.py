@@ -9,11 +9,11 @@ class QueueType(ResourceType):
     replaces = frozenset({"QueueName"})
 
     def create(self, one: Resource) -> None:
-        queue = one.account.sqs.make(one.properties["QueueName"], as_dict(one.tag_list))
+        queue = one.account.sqs.create(one.properties["QueueName"], as_dict(one.tag_list))
         one.physical, one.attributes = queue.url, {"Arn": queue.arn, "QueueName": queue.name}
 
     def delete(self, one: Resource) -> None:
-        one.account.sqs.drop(one.physical.rpartition("/")[2])
+        one.account.sqs.remove(one.physical.rpartition("/")[2])
 
 
 class QueuePolicyType(ResourceType):
@@ -35,11 +35,11 @@ class TableType(ResourceType):
         wanted = {key: value for key, value in one.properties.items() if key != "TimeToLiveSpecification"}
         request_from_properties("dynamodb", "CreateTable", wanted)
         expiry = one.properties.get("TimeToLiveSpecification", {}).get("AttributeName", "")
-        arn = one.account.dynamodb.make(one.properties["TableName"], expiry, as_dict(one.tag_list))
+        arn = one.account.dynamodb.create(one.properties["TableName"], expiry, as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["TableName"], {"Arn": arn}
 
     def delete(self, one: Resource) -> None:
-        one.account.dynamodb.drop(one.physical)
+        one.account.dynamodb.remove(one.physical)
 
 
 class BucketType(ResourceType):
@@ -47,11 +47,11 @@ class BucketType(ResourceType):
     replaces = frozenset({"BucketName"})
 
     def create(self, one: Resource) -> None:
-        arn = one.account.s3.make(one.properties["BucketName"], as_dict(one.tag_list))
+        arn = one.account.s3.create(one.properties["BucketName"], as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["BucketName"], {"Arn": arn}
 
     def delete(self, one: Resource) -> None:
-        one.account.s3.drop(one.physical)
+        one.account.s3.remove(one.physical)
 
 
 class BucketPolicyType(ResourceType):
@@ -68,7 +68,7 @@ class RepositoryType(ResourceType):
 
     def create(self, one: Resource) -> None:
         given = one.properties
-        made = one.account.ecr.make(
+        made = one.account.ecr.create(
             given["RepositoryName"],
             as_dict(one.tag_list),
             immutable=given.get("ImageTagMutability") == "IMMUTABLE",
@@ -77,15 +77,15 @@ class RepositoryType(ResourceType):
         one.physical, one.attributes = made.name, {"Arn": made.arn, "RepositoryUri": made.uri}
 
     def delete(self, one: Resource) -> None:
-        one.account.ecr.drop(one.physical)
+        one.account.ecr.remove(one.physical)
 
 
 class LogGroupType(ResourceType):
     replaces = frozenset({"LogGroupName"})
 
     def create(self, one: Resource) -> None:
-        arn = one.account.logs.make(one.properties["LogGroupName"], as_dict(one.tag_list))
+        arn = one.account.logs.create(one.properties["LogGroupName"], as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["LogGroupName"], {"Arn": f"{arn}:*"}
 
     def delete(self, one: Resource) -> None:
-        one.account.logs.drop(one.physical)
+        one.account.logs.remove(one.physical)

@@ -66,7 +66,7 @@ class TaskDefinitionType(ResourceType):
 class ServiceType(ResourceType):
     """CloudFormation waits for a deployment's end and, on deletion, for the service's last ECS task to stop."""
 
-    patience = 3 * 3600.0
+    timeout = 3 * 3600.0
     replaces = frozenset({"ServiceName", "Cluster", "LaunchType"})
 
     def create(self, one: Resource) -> None:
@@ -93,8 +93,8 @@ class ServiceType(ResourceType):
         service = cluster.services[one.attributes["Name"]]
         wanted = one.properties["TaskDefinition"]
         if any(each.state == "FAILED" and each.definition == wanted for each in service.deployments):
-            words = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
-            raise unstable(words)
+            message = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+            raise unstable(message)
         return service.deployments[0].state == "COMPLETED"
 
     def gone(self, one: Resource) -> bool:

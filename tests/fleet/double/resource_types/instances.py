@@ -12,11 +12,11 @@ class RoleType(ResourceType):
 
     def create(self, one: Resource) -> None:
         name = one.properties.get("RoleName", one.generated())
-        arn = one.account.iam.make_role(name, one.properties, as_dict(one.tag_list))
+        arn = one.account.iam.create_role(name, one.properties, as_dict(one.tag_list))
         one.physical, one.attributes = name, {"Arn": arn}
 
     def delete(self, one: Resource) -> None:
-        one.account.iam.drop_role(one.physical)
+        one.account.iam.delete_role(one.physical)
 
 
 class InstanceProfileType(ResourceType):
@@ -37,12 +37,12 @@ class SecurityGroupType(ResourceType):
     replaces = frozenset({"GroupDescription", "VpcId"})
 
     def create(self, one: Resource) -> None:
-        one.physical = f"sg-{one.account.number_of_next():017x}"
+        one.physical = f"sg-{one.account.next_number():017x}"
         one.attributes = {"GroupId": one.physical}
-        one.account.ec2.make_security_group(one.physical, one.properties, as_dict(one.tag_list))
+        one.account.ec2.create_security_group(one.physical, one.properties, as_dict(one.tag_list))
 
     def delete(self, one: Resource) -> None:
-        one.account.ec2.drop_security_group(one.physical)
+        one.account.ec2.delete_security_group(one.physical)
 
 
 class LaunchTemplateType(ResourceType):
@@ -53,7 +53,7 @@ class LaunchTemplateType(ResourceType):
         one.account.ec2.describe_instance_types({"InstanceTypes": [data["InstanceType"]]})
         for group in data.get("SecurityGroupIds", []):
             one.account.ec2.security_groups.get(group)
-        one.physical = f"lt-{one.account.number_of_next():017x}"
+        one.physical = f"lt-{one.account.next_number():017x}"
         one.attributes = {"LatestVersionNumber": "1", "DefaultVersionNumber": "1"}
         one.account.ec2.templates.add(one.physical, data)
         own = [found["Tags"] for found in request.get("TagSpecifications", [])]
@@ -69,7 +69,7 @@ class LaunchTemplateType(ResourceType):
 
     def delete(self, one: Resource) -> None:
         one.account.ec2.templates.remove(one.physical)
-        one.account.tags.drop(self._arn(one))
+        one.account.tags.remove(self._arn(one))
 
     def _arn(self, one: Resource) -> str:
         return one.account.arn("ec2", f"launch-template/{one.physical}")
@@ -82,7 +82,7 @@ class AutoScalingGroupType(ResourceType):
 
     def create(self, one: Resource) -> None:
         name = one.properties.get("AutoScalingGroupName", one.generated())
-        one.account.autoscaling.make(self._request(one, "CreateAutoScalingGroup", name))
+        one.account.autoscaling.create(self._request(one, "CreateAutoScalingGroup", name))
         one.physical = name
 
     def update(self, one: Resource) -> None:
