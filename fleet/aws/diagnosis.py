@@ -88,7 +88,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     if service.running < service.desired:
         findings += _too_few(evidence)
         if not findings and service.events:
-            findings.append(Finding(f"pool {service.pool}: ECS says: {service.events[0][1]}"))
+            findings.append(Finding(f"pool {service.pool}: ECS reports: {service.events[0][1]}"))
     return sorted(findings, key=lambda finding: not finding.permanent)
 
 

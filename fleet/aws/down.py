@@ -74,22 +74,22 @@ class Down:
         left: list[str] = []
         await self._step("checking what is left", partial(self._audit, left))
         if left or self._failures:
-            raise ServiceError(self._failure(left))
+            raise ServiceError(self._summary(left))
         if self._with_data:
             AccountRecord(stacks.settings).forget()
 
-    async def _step(self, doing: str, work: Callable[[], Awaitable[object]]) -> None:
+    async def _step(self, step: str, work: Callable[[], Awaitable[object]]) -> None:
         """Run one step and note its failure. The next step may still succeed."""
         try:
             await work()
         except CloudKonError as error:
-            self._report(f"{doing} failed: {error}")
-            self._failures.append(f"{doing}: {error}")
+            self._report(f"{step} failed: {error}")
+            self._failures.append(f"{step}: {error}")
 
     async def _audit(self, left: list[str]) -> None:
         left += await audit(self._stacks, with_data=self._with_data)
 
-    def _failure(self, left: list[str]) -> str:
+    def _summary(self, left: list[str]) -> str:
         parts = [f"fleet {self._stacks.fleet!r} is not fully down"]
         parts += [f"left: {', '.join(left)}"] if left else []
         parts += self._failures

@@ -22,7 +22,7 @@ class Sts:
         if self.expired:
             raise ApiError("ExpiredToken", "The security token included in the request is expired", 403)
         number = self._account.number
-        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": f"arn:aws:iam::{number}:user/somebody"}
+        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": f"arn:aws:iam::{number}:user/engineer"}
 
 
 class Iam:

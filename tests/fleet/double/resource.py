@@ -62,7 +62,7 @@ class ResourceType:
         """Whether the creation or update is complete; raises ``ApiError`` if it never will be."""
         return True
 
-    def gone(self, one: Resource) -> bool:  # noqa: ARG002  (likewise)
+    def gone(self, one: Resource) -> bool:  # noqa: ARG002  (see above)
         """Whether the deletion is complete."""
         return True
 

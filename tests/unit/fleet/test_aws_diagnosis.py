@@ -48,7 +48,7 @@ def test_deliberately_stopped_ecs_task_is_no_failure() -> None:
         ("Could not launch On-Demand Instances. InsufficientInstanceCapacity - ...", "--instance-types"),
         ("Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity.", "--instance-types"),
         ("VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit", "Service Quotas"),
-        ("Something that nobody has seen", "keeps trying"),
+        ("An unknown reason", "keeps trying"),
     ],
 )
 def test_failed_launch_is_reported_with_a_remedy(said: str, remedy: str) -> None:
@@ -106,7 +106,7 @@ def test_rolled_back_deployment_is_reported_with_its_reason() -> None:
 def test_ecs_event_is_reported_if_nothing_else_is_known() -> None:
     service = replace(SERVICE, events=((NOW, "(service worker) was unable to place a task"), (NOW - 1, "older")))
     assert texts(Evidence(service, NOW, group=GROUP)) == [
-        "pool worker: ECS says: (service worker) was unable to place a task"
+        "pool worker: ECS reports: (service worker) was unable to place a task"
     ]
 
 
