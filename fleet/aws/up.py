@@ -168,7 +168,7 @@ class Up:
             wanted = " and ".join(f"{count} of pool {name}" for name, count in counts.items() if count)
             raise InvalidInput(
                 f"{capacity.instances} instances",
-                f"the desired workers, {wanted}, need {needed:.0f}, and would keep these running",
+                f"the desired workers, {wanted}, need {needed:.0f} instances, which would keep running",
                 f"Scale down first with {command('fleet scale')} or autoscale, or raise --max-instances",
             )
 

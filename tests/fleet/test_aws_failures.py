@@ -48,7 +48,7 @@ def _lose_each_first_answer(account: Account) -> None:
     account.after = remove_instance
 
 
-@pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
+@pytest.mark.parametrize("disturb", [_throttle_each_first, _lose_each_first_answer])
 def test_every_verb_succeeds_despite_failing_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disturb: Disturbance
 ) -> None:
@@ -76,7 +76,7 @@ def test_every_verb_succeeds_despite_failing_calls(
     }
 
 
-@pytest.mark.parametrize("trouble", [_throttle_each_first, _lose_each_first_answer])
+@pytest.mark.parametrize("disturb", [_throttle_each_first, _lose_each_first_answer])
 def test_forced_down_succeeds_despite_failing_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disturb: Disturbance
 ) -> None:

@@ -64,7 +64,7 @@ def test_instance_that_does_not_register_in_time_is_named() -> None:
     ]
     registered = [ContainerInstance("i-ok", "ACTIVE", connected=True, busy=0)]
     (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, instances=instances, registered=registered))
-    assert "1 instances run and have not registered" in text
+    assert "1 running instances have not registered" in text
     assert "i-old" in text
 
 
@@ -92,7 +92,7 @@ def test_full_group_is_reported() -> None:
 def test_surplus_workers_are_protected_or_finishing() -> None:
     service = replace(SERVICE, desired=1, running=3)
     assert "2 workers are protected" in texts(Evidence(service, NOW, protected=2, group=GROUP))[0]
-    assert "2 workers are ending" in texts(Evidence(service, NOW, group=GROUP))[0]
+    assert "2 surplus workers are finishing" in texts(Evidence(service, NOW, group=GROUP))[0]
 
 
 def test_rolled_back_deployment_is_reported_with_its_reason() -> None:
