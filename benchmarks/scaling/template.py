@@ -9,10 +9,10 @@ from typing import Any, Final
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from fleet.aws.resources.compute_parameters import DEFAULT_TYPES
-from fleet.aws.resources.instance_types import MachineType, Size
+from fleet.aws.resources.instance_types import InstanceType, Size
 
 TEMPLATE: Final = Path(__file__).parents[2] / "fleet/templates/compute.yaml"
-MACHINE: Final = MachineType(DEFAULT_TYPES["x86_64"], 2, 4096)
+MACHINE: Final = InstanceType(DEFAULT_TYPES["x86_64"], 2, 4096)
 """The default instance type: 2 vCPUs, 4 GiB."""
 
 

@@ -12,8 +12,8 @@ from benchmarks.scaling.life import Fleet, Life, live
 from benchmarks.scaling.load import BURSTS, LOADS, LONG, SMALL, STEADY, STEP, Load
 from benchmarks.scaling.template import MACHINE, Scaling, read_scaling
 from cloudkon.prices import prices
-from fleet.aws.cost import Rate, reckon
-from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.cost import Rate, fleet_cost
+from fleet.aws.resources.auto_scaling_group import Ec2Instance
 
 MINUTE: Final = 60
 FIXED: Final = 16
@@ -45,10 +45,10 @@ def by_running(scaling: Scaling) -> Scaling:
     return replace(scaling, backlog="(visible + inflight) / IF(running > 1, running, 1)")
 
 
-def machine_hour() -> float:
+def hourly_price() -> float:
     """Dollars an hour of an On-Demand instance with its volume and address."""
-    machine = Machine("i-1", MACHINE.name, "running", 0.0, spot=False)
-    return reckon([machine], read_scaling().volume_gib, Rate(0, 0), prices()).hour
+    machine = Ec2Instance("i-1", MACHINE.name, "running", 0.0, spot=False)
+    return fleet_cost([machine], read_scaling().volume_gib, Rate(0, 0), prices()).hour
 
 
 def measure(share: float) -> list[Table]:
@@ -107,7 +107,7 @@ def _add(table: Table, load: Load, name: str, fleet: Fleet) -> None:
             f"{life.most_instances}",
             f"{life.turns}",
             f"{life.instance_hours:.1f}",
-            f"{life.instance_hours * machine_hour():.2f}",
+            f"{life.instance_hours * hourly_price():.2f}",
         )
     )
     figures = {"kind": "autoscaling", "load": load.name, "fleet": name, **_figures(life)}
@@ -128,7 +128,7 @@ def _figures(life: Life) -> dict[str, object]:
         "most_instances": life.most_instances,
         "turns": life.turns,
         "instance_hours": round(life.instance_hours, 2),
-        "dollars": round(life.instance_hours * machine_hour(), 2),
+        "dollars": round(life.instance_hours * hourly_price(), 2),
     }
 
 

@@ -1,7 +1,8 @@
-"""Audit: what of a fleet is still there, by its tag, whatever stack it belonged to or none.
+"""Lists what is left of a fleet on AWS. It searches by the fleet's tag, so it also finds what belongs to no stack.
 
-The tagging service knows most, and late. It lists no Auto Scaling groups at all (Resource Groups Tagging API reference,
-supported services), and what AWS makes for the fleet by itself carries no tag: these are asked for where they live.
+The tagging service knows most resources, but its lists lag. It lists no Auto Scaling groups at all (Resource Groups
+Tagging API reference, supported services), and the resources that AWS creates for the fleet carry no tag. These are
+queried from their own services.
 """
 
 import re
@@ -9,83 +10,83 @@ from typing import Final
 
 import trio
 
-from .resources.account_stacks import Site
+from .resources.account_stacks import AccountStacks
 from .resources.alarms import scaling_alarms
-from .resources.auto_scaling_group import find_group, find_machines
+from .resources.auto_scaling_group import find_group, find_instances
 from .resources.insights import insights_groups
 from .resources.names import TAG
 
-PATIENCE_SECONDS: Final = 180.0
-"""How long what was deleted may go on being listed, before it counts as left."""
-LOOK_SECONDS: Final = 10.0
+LISTED_SECONDS: Final = 180.0
+"""How long a deleted resource may still be listed before it counts as left."""
+POLL_SECONDS: Final = 10.0
 DATA_SERVICES: Final = frozenset({"sqs", "dynamodb", "s3"})
-"""Services that hold a fleet's data, which stays unless asked for."""
-FREE: Final = ("task-definition/", "task/", "container-instance/")
-"""ECS lists these for a while, or for ever, after they have ended; they cost nothing and can't run by themselves.
+"""Services that hold a fleet's data. The data stays unless its deletion was requested."""
+FREE_RESOURCES: Final = ("task-definition/", "task/", "container-instance/")
+"""ECS lists these for a while, or for ever, after they have ended. They cost nothing and can't run by themselves.
 
-Of a cluster that is gone it may go on listing all, as INACTIVE (ECS API reference, DeleteCluster and others).
+ECS may list everything in a deleted cluster as INACTIVE (ECS API reference, DeleteCluster and others).
 """
 
 
-async def audit(site: Site, *, with_data: bool) -> list[str]:
-    """What is left once lists have caught up, by ARN, id or name; ``with_data`` if no data should be left either."""
-    deadline = trio.current_time() + PATIENCE_SECONDS
+async def audit(stacks: AccountStacks, *, with_data: bool) -> list[str]:
+    """Return what is left once the lists have caught up: ARNs, ids or names. ``with_data`` includes the data."""
+    deadline = trio.current_time() + LISTED_SECONDS
     while True:
-        left = await _left(site, with_data=with_data)
+        left = await _left(stacks, with_data=with_data)
         if not left or trio.current_time() >= deadline:
             return left
-        await trio.sleep(LOOK_SECONDS)
+        await trio.sleep(POLL_SECONDS)
 
 
-async def _left(site: Site, *, with_data: bool) -> list[str]:
-    rows = await site.control.pages(
+async def _left(stacks: AccountStacks, *, with_data: bool) -> list[str]:
+    rows = await stacks.control.pages(
         "resourcegroupstaggingapi",
         "get_resources",
         "ResourceTagMappingList",
-        TagFilters=[{"Key": TAG, "Values": [site.fleet]}],
+        TagFilters=[{"Key": TAG, "Values": [stacks.fleet]}],
     )
-    living, stands = await _living(site), await _cluster_stands(site)
+    existing, exists = await _existing(stacks), await _cluster_exists(stacks)
     arns = {str(row["ResourceARN"]) for row in rows}
-    costly = {arn for arn in arns if not is_free(arn, living, cluster_stands=stands)}
-    kept = {arn for arn in costly if with_data or not is_data(arn, site.data().name)}
+    costly = {arn for arn in arns if not is_free(arn, existing, cluster_exists=exists)}
+    kept = {arn for arn in costly if with_data or not is_data(arn, stacks.data().name)}
     listed = {re.split("[/:]", arn)[-1] for arn in kept}
-    unheard = [identity for identity in living if identity not in listed]
-    # A log group's name has slashes in it, and a listed one was made by the stack.
-    unheard += [name for name in await _untagged(site) if not any(arn.endswith(f":{name}") for arn in kept)]
-    return sorted([*kept, *unheard])
+    unlisted = [identity for identity in existing if identity not in listed]
+    # A log group's name contains slashes. If it is listed, the stack created it.
+    unlisted += [name for name in await _untagged(stacks) if not any(arn.endswith(f":{name}") for arn in kept)]
+    return sorted([*kept, *unlisted])
 
 
-async def _untagged(site: Site) -> list[str]:
-    """What the tagging service never lists: the group, and what AWS has made for the fleet by itself."""
-    group = await find_group(site.control, site.fleet)
+async def _untagged(stacks: AccountStacks) -> list[str]:
+    """Return what the tagging service never lists: the group, and what AWS created for the fleet on its own."""
+    group = await find_group(stacks.control, stacks.fleet)
     own = [f"autoScalingGroup {group.name}"] if group else []
-    alarms = [f"alarm {name}" for name in await scaling_alarms(site)]
-    return [*own, *alarms, *await insights_groups(site)]
+    alarms = [f"alarm {name}" for name in await scaling_alarms(stacks)]
+    return [*own, *alarms, *await insights_groups(stacks)]
 
 
-async def _living(site: Site) -> set[str]:
-    """The fleet's instances and volumes that are there: tags go on being listed for an hour after them."""
-    machines = {one.id for one in await find_machines(site.control, site.fleet)}
-    mine = [{"Name": f"tag:{TAG}", "Values": [site.fleet]}]
-    volumes = await site.control.pages("ec2", "describe_volumes", "Volumes", Filters=mine)
-    return machines | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
+async def _existing(stacks: AccountStacks) -> set[str]:
+    """Return the ids of the fleet's existing instances and volumes. Tags stay listed for an hour after deletion."""
+    instances = {one.id for one in await find_instances(stacks.control, stacks.fleet)}
+    filters = [{"Name": f"tag:{TAG}", "Values": [stacks.fleet]}]
+    volumes = await stacks.control.pages("ec2", "describe_volumes", "Volumes", Filters=filters)
+    return instances | {row["VolumeId"] for row in volumes if row["State"] not in ("deleting", "deleted")}
 
 
-async def _cluster_stands(site: Site) -> bool:
-    answer = await site.control.call("ecs", "describe_clusters", clusters=[site.fleet])
+async def _cluster_exists(stacks: AccountStacks) -> bool:
+    answer = await stacks.control.call("ecs", "describe_clusters", clusters=[stacks.fleet])
     return any(one["status"] != "INACTIVE" for one in answer["clusters"])
 
 
 def is_data(arn: str, data_stack: str) -> bool:
-    """Whether it holds the fleet's data, or is the stack of what does."""
+    """Whether the resource holds the fleet's data or is the data stack."""
     return arn.split(":")[2] in DATA_SERVICES or f":stack/{data_stack}/" in arn
 
 
-def is_free(arn: str, living: set[str], *, cluster_stands: bool) -> bool:
-    """Whether it is the trace of something that is gone. ``living`` are instances and volumes that are not."""
+def is_free(arn: str, existing: set[str], *, cluster_exists: bool) -> bool:
+    """Whether the listed resource is gone or costs nothing. ``existing``: ids of existing instances and volumes."""
     _, _, service, _, _, what = arn.split(":", 5)
     if service == "ecs":
-        return not cluster_stands or what.startswith(FREE)
+        return not cluster_exists or what.startswith(FREE_RESOURCES)
     if service == "ec2" and what.startswith(("instance/", "volume/")):
-        return what.partition("/")[2] not in living
+        return what.partition("/")[2] not in existing
     return False

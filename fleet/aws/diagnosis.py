@@ -1,11 +1,13 @@
-"""Diagnosis: why a pool does not run as many ECS tasks as are wanted, in sentences for a person."""
+"""Explains why a pool does not run the desired count of ECS tasks, in sentences for the user."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from .resources.account_stacks import Site
-from .resources.auto_scaling_group import Group, Machine, failed_launches, find_group, find_machines
+from cloudkon.programs import command
+
+from .resources.account_stacks import AccountStacks
+from .resources.auto_scaling_group import AutoScalingGroup, Ec2Instance, failed_launches, find_group, find_instances
 from .resources.ecs_service import (
     ContainerInstance,
     EcsTask,
@@ -16,82 +18,82 @@ from .resources.ecs_service import (
 )
 
 REGISTER_SECONDS: Final = 300.0
-"""An instance that has not registered by then won't by itself: one takes about two minutes."""
+"""An instance that has not registered by then won't register by itself. Registration takes about two minutes."""
 RECENT_SECONDS: Final = 900.0
-"""How far back failures still tell something of now."""
+"""Older failures say nothing about the present state."""
 IMAGE_FAILURES: Final = ("CannotPull", "ImagePull", "pull image manifest", "image not found")
-"""How ECS begins to say that an image can't be had (ECS Developer Guide, stopped task error messages)."""
+"""How ECS's messages begin when an image can't be pulled (ECS Developer Guide, stopped task error messages)."""
 
 CAPACITY_REMEDIES: Final = {
     ("InsufficientInstanceCapacity", "do not have sufficient", "UnfulfillableCapacity"): (
-        "EC2 has none to give now; more --instance-types or another subnet may help"
+        "EC2 has no capacity at the moment; more --instance-types or another subnet may help"
     ),
     ("VcpuLimitExceeded", "vCPU limit", "MaxSpotInstanceCountExceeded"): (
-        "the account's quota of vCPUs is used up; have it raised in Service Quotas"
+        "the account's vCPU quota is used up; request an increase in Service Quotas"
     ),
 }
-"""By words in what Auto Scaling says of a launch that failed."""
+"""Remedies by words in Auto Scaling's message about a failed launch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is to be judged, as it was read at ``now`` (epoch seconds)."""
+    """The facts to diagnose, read at ``now`` (epoch seconds)."""
 
     service: PoolService
     now: float
     stopped: Sequence[EcsTask] = ()
     protected: int = 0
-    group: Group | None = None
-    machines: Sequence[Machine] = ()
+    group: AutoScalingGroup | None = None
+    instances: Sequence[Ec2Instance] = ()
     registered: Sequence[ContainerInstance] = ()
     launch_failures: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong; ``hopeless`` where waiting won't mend it."""
+    """One problem; ``permanent`` if waiting won't fix it."""
 
     text: str
-    hopeless: bool = False
+    permanent: bool = False
 
 
-async def gather(site: Site, service: PoolService, over: Collection[str] = ()) -> Evidence:
-    """Read all that explains a pool which is not as wanted; ``over``: ARNs of ECS tasks that don't count any more."""
-    now, control = site.clock.wall(), site.control
+async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: Collection[str] = ()) -> Evidence:
+    """Read all facts about a pool that is not stable. ``earlier``: ARNs of earlier ECS tasks, which no longer count."""
+    now, control = stacks.clock.wall(), stacks.control
     since = now - RECENT_SECONDS
-    group = await find_group(control, site.fleet)
+    group = await find_group(control, stacks.fleet)
     stopped = [
         task
-        for task in await ecs_tasks(site, service.pool, "STOPPED")
-        if task.arn not in over and task.created >= since
+        for task in await ecs_tasks(stacks, service.pool, "STOPPED")
+        if task.arn not in earlier and task.created >= since
     ]
     return Evidence(
         service,
         now,
         stopped,
-        len(await protected_tasks(site, service.pool)) if service.running > service.desired else 0,
+        len(await protected_tasks(stacks, service.pool)) if service.running > service.desired else 0,
         group,
-        await find_machines(control, site.fleet),
-        await container_instances(site),
+        await find_instances(control, stacks.fleet),
+        await container_instances(stacks),
         await failed_launches(control, group, since) if group else (),
     )
 
 
-def diagnose(seen: Evidence) -> list[Finding]:
-    """What keeps the pool from its count, what is hopeless first; nothing where it is as wanted."""
-    service = seen.service
-    findings = _rollout(service) + _stopped(seen)
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """Return what keeps the pool from its desired count, permanent problems first; empty if the pool is stable."""
+    service = evidence.service
+    findings = _rollout(service) + _stopped(evidence)
     if service.running > service.desired:
-        findings += _too_many(seen)
+        findings += _too_many(evidence)
     if service.running < service.desired:
-        findings += _too_few(seen)
+        findings += _too_few(evidence)
         if not findings and service.events:
-            findings.append(Finding(f"pool {service.pool}: ECS says: {service.events[0][1]}"))
-    return sorted(findings, key=lambda finding: not finding.hopeless)
+            findings.append(Finding(f"pool {service.pool}: ECS reports: {service.events[0][1]}"))
+    return sorted(findings, key=lambda finding: not finding.permanent)
 
 
 def _rollout(service: PoolService) -> list[Finding]:
-    """A deployment that the circuit breaker ended, or that keeps failing."""
+    """Report a deployment that the circuit breaker rolled back, or whose ECS tasks keep failing."""
     return [
         Finding(
             f"pool {service.pool}: its deployment failed and was rolled back: {one.reason}"
@@ -103,80 +105,90 @@ def _rollout(service: PoolService) -> list[Finding]:
     ]
 
 
-def _stopped(seen: Evidence) -> list[Finding]:
-    """What ECS tasks died of that were not stopped on purpose."""
-    service = seen.service
+def _stopped(evidence: Evidence) -> list[Finding]:
+    """Report why ECS tasks stopped that nothing stopped on purpose."""
+    service = evidence.service
     if service.running >= service.desired:
         return []
-    reasons = list(dict.fromkeys(task.reason for task in seen.stopped if task.reason and not _meant(task.reason)))
+    reasons = list(
+        dict.fromkeys(task.reason for task in evidence.stopped if task.reason and not _was_deliberate(task.reason))
+    )
     for reason in reasons:
         if any(sign in reason for sign in IMAGE_FAILURES):
-            remedy = "publish it with: python -m fleet publish, then: python -m fleet deploy"
-            return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", hopeless=True)]
-    return [Finding(f"pool {service.pool}: {len(seen.stopped)} ECS tasks ended early: {reasons[0]}")] if reasons else []
+            remedy = f"publish it with: {command('fleet publish')}, then: {command('fleet deploy')}"
+            return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", permanent=True)]
+    return (
+        [Finding(f"pool {service.pool}: {len(evidence.stopped)} ECS tasks stopped early: {reasons[0]}")]
+        if reasons
+        else []
+    )
 
 
-def _meant(reason: str) -> bool:
-    """Whether an ECS task was stopped because fewer, or newer ones, are wanted, or because its instance had to go."""
+def _was_deliberate(reason: str) -> bool:
+    """Whether the ECS task was stopped by scale-in or a deployment, or because its instance was terminated."""
     return reason.startswith(("Scaling activity initiated by", "Service scheduler", "Task stopped by user"))
 
 
-def _too_many(seen: Evidence) -> list[Finding]:
-    service = seen.service
-    if seen.protected:
+def _too_many(evidence: Evidence) -> list[Finding]:
+    service = evidence.service
+    if evidence.protected:
         return [
             Finding(
-                f"pool {service.pool}: {seen.protected} workers are protected from scale-in while they have work; "
-                "each goes when it is between chunks"
+                f"pool {service.pool}: {evidence.protected} workers are protected from scale-in while they have work; "
+                "each stops when it finishes its chunk"
             )
         ]
     return [
-        Finding(f"pool {service.pool}: {service.running - service.desired} workers are ending what they have begun")
+        Finding(f"pool {service.pool}: {service.running - service.desired} surplus workers are finishing their work")
     ]
 
 
-def _too_few(seen: Evidence) -> list[Finding]:
-    service, group = seen.service, seen.group
+def _too_few(evidence: Evidence) -> list[Finding]:
+    service, group = evidence.service, evidence.group
     findings: list[Finding] = []
     if group is None:
-        return [Finding(f"pool {service.pool}: the Auto Scaling group is gone; mend it with: python -m fleet up")]
-    findings += [_no_capacity(reason) for reason in list(dict.fromkeys(seen.launch_failures))[:1]]
-    known = {one.ec2_id for one in seen.registered}
+        return [Finding(f"pool {service.pool}: the Auto Scaling group is gone; restore it with: {command('fleet up')}")]
+    findings += [_no_capacity(reason) for reason in list(dict.fromkeys(evidence.launch_failures))[:1]]
+    known = {one.ec2_id for one in evidence.registered}
     old = [
-        machine.id
-        for machine in seen.machines
-        if machine.state == "running" and machine.id not in known and seen.now - machine.launched > REGISTER_SECONDS
+        instance.id
+        for instance in evidence.instances
+        if instance.state == "running"
+        and instance.id not in known
+        and evidence.now - instance.launched > REGISTER_SECONDS
     ]
     if old:
         findings.append(
             Finding(
-                f"{len(old)} instances run and have not registered with the cluster ({', '.join(old[:3])}): they can't "
-                "reach the endpoints of ECS, or their agent does not start; their system log tells"
+                f"{len(old)} running instances have not registered with the cluster ({', '.join(old[:3])}): they can't "
+                "reach the ECS endpoints, or their agent does not start; see their system log"
             )
         )
-    if lost := [one.ec2_id for one in seen.registered if not one.connected]:
+    if lost := [one.ec2_id for one in evidence.registered if not one.connected]:
         findings.append(Finding(f"the ECS agent of {len(lost)} instances does not answer ({', '.join(lost[:3])})"))
     if group.desired >= group.most and not findings:
         ready = sum(one.in_service for one in group.instances)
         if ready >= group.most:
-            text = f"all {group.most} instances that --max-instances allows run, and there is no more room"
+            text = f"all {group.most} instances that --max-instances allows are running and full"
             findings.append(Finding(f"pool {service.pool}: {text}"))
     booting = sum(one.lifecycle.startswith("Pending") for one in group.instances)
-    booting += sum(machine.id not in known and machine.id not in old for machine in _up(seen))
+    booting += sum(instance.id not in known and instance.id not in old for instance in _up(evidence))
     if booting and not findings:
         findings.append(Finding(f"{booting} instances are starting, which takes two to three minutes"))
     return findings
 
 
-def _up(seen: Evidence) -> list[Machine]:
-    pending = {one.id for one in (seen.group.instances if seen.group else ()) if one.lifecycle.startswith("Pending")}
-    return [machine for machine in seen.machines if machine.state == "running" and machine.id not in pending]
+def _up(evidence: Evidence) -> list[Ec2Instance]:
+    pending = {
+        one.id for one in (evidence.group.instances if evidence.group else ()) if one.lifecycle.startswith("Pending")
+    }
+    return [instance for instance in evidence.instances if instance.state == "running" and instance.id not in pending]
 
 
 def _no_capacity(reason: str) -> Finding:
-    """Auto Scaling's words for why it got no instance, with what may be done about it."""
+    """Return a finding with Auto Scaling's reason for a failed launch and what the user can do about it."""
     remedy = next(
         (text for signs, text in CAPACITY_REMEDIES.items() if any(sign in reason for sign in signs)),
-        "the group goes on trying",
+        "the group keeps trying",
     )
     return Finding(f"no capacity: {reason.rstrip('.')} ({remedy})")

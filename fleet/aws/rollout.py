@@ -1,31 +1,32 @@
-"""Rollout: images into the fleet's registry, and from there to its services."""
+"""Pushes images into the fleet's registry and rolls them out to its services."""
 
 import base64
 from collections.abc import Mapping
 
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
+from cloudkon.programs import command
 
 from ..docker.docker_errors import NoImage
 from ..docker.engine import Engine
 from ..docker.worker_container import image_of, image_variable
 from ..target import Report
-from .resources.account_stacks import Site
+from .resources.account_stacks import AccountStacks
 from .resources.compute_parameters import check_worker_settings, worker_parameters
-from .resources.compute_stack import change, plan_compute, settled_creation
-from .resources.ecr import content_tag, find_image, newest_image, repository_uri
+from .resources.compute_stack import change, finish_creation, plan_compute
+from .resources.ecr import content_tag, find_published_image, newest_image, repository_uri
 from .resources.names import UNPUBLISHED, parameter
 
 ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}
-"""An architecture in the words of Docker."""
+"""Architectures as Docker names them."""
 
 
-async def publish(site: Site, engine: Engine, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
-    """Push each pool's local image under the tag of its content, unless it is there; give the images, by pool name.
+async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
+    """Push each pool's local image under its content tag, unless it is published already. Return images by pool name.
 
-    Raises ``InvalidInput`` before anything is pushed for an image that is missing or of another architecture.
+    Raises ``InvalidInput``, before any push, for a missing image or another architecture.
     """
-    facts = await site.compute_facts()
+    facts = await stacks.compute_facts()
     wanted = facts.parameters.get("Architecture", "x86_64")
     found: dict[str, str] = {}
     for pool in pools:
@@ -33,45 +34,45 @@ async def publish(site: Site, engine: Engine, pools: tuple[Pool, ...], report: R
         if inspected is None:
             raise NoImage(
                 f"image {image_of(pool)}",
-                "it is not on this Docker engine",
-                f"Make it with: python -m fleet build (or name another one in {image_variable(pool)})",
+                "not on this Docker engine",
+                f"Build it with: {command('fleet build')} (or name another image in {image_variable(pool)})",
             )
         if inspected["Architecture"] != ENGINE_WORDS[wanted]:
             raise InvalidInput(
                 f"image {image_of(pool)}",
-                f"it is of {inspected['Architecture']}, and the fleet's instances are of {wanted}",
-                "Build it on such a machine, or bring the fleet up with the other of --x86 and --arm",
+                f"its architecture is {inspected['Architecture']}, the fleet's instances are {wanted}",
+                "Build it on a machine of that architecture, or run up with the other of --x86 and --arm",
             )
         found[pool.name] = content_tag(inspected)
     for pool in pools:
-        found[pool.name] = await _push(site, engine, pool, found[pool.name], report)
+        found[pool.name] = await _push(stacks, engine, pool, found[pool.name], report)
     return found
 
 
-async def deploy(site: Site, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
-    """Give the services the image of that tag, or the one pushed last, and the settings chosen here; rolling.
+async def deploy(stacks: AccountStacks, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
+    """Roll out the image with that tag, or the newest one, and the settings chosen here.
 
-    Gives the images, by pool name. Raises ``ServiceError`` where ECS tasks of the new kind don't stay up: then all is
-    rolled back. A pool for which nothing was ever published keeps what it has.
+    Returns the images by pool name. Raises ``ServiceError`` if the new ECS tasks fail; the deployment is then rolled
+    back. A pool without a published image keeps what it has.
     """
-    check_worker_settings(site.settings)
-    facts = await site.compute_facts()
-    await settled_creation(site, report)
+    check_worker_settings(stacks.settings)
+    facts = await stacks.compute_facts()
+    await finish_creation(stacks, report)
     images: dict[str, str] = {}
     for pool in pools:
-        image = await (find_image(site, pool, tag) if tag else newest_image(site, pool))
+        image = await (find_published_image(stacks, pool, tag) if tag else newest_image(stacks, pool))
         if image:
-            images[pool.name] = f"{repository_uri(site, pool)}:{image.tag}"
+            images[pool.name] = f"{repository_uri(stacks, pool)}:{image.tag}"
         elif tag:
-            remedy = "Publish it with: python -m fleet publish"
-            raise InvalidInput(f"image {repository_uri(site, pool)}:{tag}", "it was never published", remedy)
+            remedy = f"Publish it with: {command('fleet publish')}"
+            raise InvalidInput(f"image {repository_uri(stacks, pool)}:{tag}", "not published", remedy)
         else:
-            report(f"pool {pool.name}: nothing was published for it: it stays as it is")
+            report(f"pool {pool.name}: no published image, so it is unchanged")
     given = {parameter(pool, "Image"): images[pool.name] for pool in pools if pool.name in images}
-    compute = site.compute()
-    plan = await plan_compute(site, compute, {**given, **worker_parameters(site.settings)})
+    compute = stacks.compute()
+    plan = await plan_compute(stacks, compute, {**given, **worker_parameters(stacks.settings)})
     if plan.empty:
-        report("nothing to deploy: images and settings are as they should be")
+        report("nothing to deploy: images and settings are up to date")
     try:
         await change(compute, plan, report)
     except ServiceError as error:
@@ -83,14 +84,15 @@ def _images(parameters: Mapping[str, str], pools: tuple[Pool, ...]) -> str:
     return ", ".join(parameters.get(parameter(pool, "Image"), UNPUBLISHED) for pool in pools)
 
 
-async def _push(site: Site, engine: Engine, pool: Pool, tag: str, report: Report) -> str:
-    uri = repository_uri(site, pool)
-    if await find_image(site, pool, tag):
-        newest = await newest_image(site, pool)
+async def _push(stacks: AccountStacks, engine: Engine, pool: Pool, tag: str, report: Report) -> str:
+    uri = repository_uri(stacks, pool)
+    if await find_published_image(stacks, pool, tag):
+        newest = await newest_image(stacks, pool)
         choice = f" --tag {tag}" if newest and newest.tag != tag else ""
-        report(f"{uri}:{tag} is there already; deploy it with: python -m fleet deploy --pool {pool.name}{choice}")
+        deploying = command(f"fleet deploy --pool {pool.name}{choice}")
+        report(f"{uri}:{tag} is already published; deploy it with: {deploying}")
     else:
-        answer = await site.control.call("ecr", "get_authorization_token")
+        answer = await stacks.control.call("ecr", "get_authorization_token")
         token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
         user, _, password = token.partition(":")
         report(f"pushing {uri}:{tag}")

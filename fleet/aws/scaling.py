@@ -1,4 +1,4 @@
-"""Scaling: a pool's count set by hand, and its scaling by backlog."""
+"""Sets a pool's count by hand, and its autoscaling by backlog."""
 
 import math
 from dataclasses import replace
@@ -10,25 +10,26 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.waker import SCALABLE, find_scaling, resource_id
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
+from cloudkon.programs import command
 
 from ..target import Report
 from ..target_options import AutoscaleRange
-from .diagnosis import diagnose, gather
-from .resources.account_stacks import Site, look_again
-from .resources.compute_stack import change, plan_compute, settled_creation
+from .diagnosis import diagnose, gather_evidence
+from .resources.account_stacks import AccountStacks, pause
+from .resources.compute_stack import change, finish_creation, plan_compute
 from .resources.ecr import is_published
-from .resources.ecs_service import PoolService, ecs_tasks, image_of, read_services, set_count
-from .resources.instance_types import find_room
+from .resources.ecs_service import PoolService, ecs_tasks, image_of, read_services, set_desired_count
+from .resources.instance_types import find_capacity
 from .resources.names import parameter
 
 PATIENCE_SECONDS: Final = 1200.0
-"""How long a count may take to be reached: instances boot in three minutes, capacity may be short for longer."""
+"""Time to reach a count: instances boot in three minutes, and capacity may be short for longer."""
 DIAGNOSIS_SECONDS: Final = 20.0
-"""Between two diagnoses while waiting: each asks half a dozen things."""
+"""Interval between two diagnoses while waiting: each makes half a dozen calls."""
 
 
 async def suspend(control: ControlPlane, fleet: str, pool: str, *, suspended: bool) -> bool:
-    """Have a pool's count left alone by its own scaling, or not any more; say whether that changed anything."""
+    """Suspend or resume a pool's autoscaling. Return whether that changed anything."""
     scaling = await find_scaling(control, fleet, pool)
     if scaling is None or scaling.suspended == suspended:
         return False
@@ -45,123 +46,127 @@ async def suspend(control: ControlPlane, fleet: str, pool: str, *, suspended: bo
     return True
 
 
-async def scale(site: Site, pool: Pool, count: int, report: Report) -> None:
-    """Set a pool's count by hand, and wait until it runs. Interrupted, the fleet goes on towards it.
+async def scale(stacks: AccountStacks, pool: Pool, count: int, report: Report) -> None:
+    """Set a pool's count by hand and wait until it is reached. If interrupted, ECS continues towards the count.
 
-    Raises ``InvalidInput`` before anything is changed for a count that can never run or a pool without an image.
+    Raises ``InvalidInput``, before any change, for a count that can never run or a pool without an image.
     """
-    facts = await site.compute_facts()
+    facts = await stacks.compute_facts()
     if facts.parameters.get("Creating") == "true":
-        await settled_creation(site, report)
-    service = await _service(site, pool)
+        await finish_creation(stacks, report)
+    service = await _service(stacks, pool)
     if count:
-        (await find_room(site.control, facts)).check(pool.name, count, await _others(site, pool))
-        await _check_image(site, pool, service)
-    if await suspend(site.control, site.fleet, pool.name, suspended=True):
-        report(f"pool {pool.name}: autoscaling is suspended; resume it with: python -m fleet autoscale")
-    # What failed before is over. By name and not by time: this machine's clock is not AWS's.
-    over = {task.arn for task in await ecs_tasks(site, pool.name, "STOPPED")} if count else set()
-    await set_count(site, pool.name, count)
-    report(f"pool {pool.name}: {count} wanted (Ctrl-C ends only the waiting)")
-    await _reached(site, pool, count, over, report)
+        (await find_capacity(stacks.control, facts)).check(pool.name, count, await _others(stacks, pool))
+        await _check_image(stacks, pool, service)
+    if await suspend(stacks.control, stacks.fleet, pool.name, suspended=True):
+        report(f"pool {pool.name}: autoscaling is suspended; resume it with: {command('fleet autoscale')}")
+        # Earlier failures don't count. They are identified by ARN, because the local clock differs from AWS's clock.
+    earlier = {task.arn for task in await ecs_tasks(stacks, pool.name, "STOPPED")} if count else set()
+    await set_desired_count(stacks, pool.name, count)
+    report(f"pool {pool.name}: {count} wanted (Ctrl-C stops only the waiting)")
+    await _wait_for_count(stacks, pool, count, earlier, report)
 
 
-async def autoscale(site: Site, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
-    """Have a pool follow its backlog within a range, or within the one it has; resumes what ``scale`` suspended.
+async def autoscale(stacks: AccountStacks, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
+    """Autoscale a pool within a range, or within the range it has; resume what ``scale`` suspended.
 
-    Raises ``InvalidInput`` for a range that can't be, or whose most can never run, and for a pool without an image.
+    Raises ``InvalidInput`` for an invalid range, one whose maximum can never run, or a pool without an image.
     """
-    facts = await site.compute_facts()
-    await settled_creation(site, report)
+    facts = await stacks.compute_facts()
+    await finish_creation(stacks, report)
     if wanted is None:
-        if not await find_scaling(site.control, site.fleet, pool.name):
+        if not await find_scaling(stacks.control, stacks.fleet, pool.name):
             raise InvalidInput(f"pool {pool.name}", "it has no range yet", "Give --max, and --min and --per-worker")
     else:
         wanted.check()
-        room = await find_room(site.control, facts)
-        room.check(pool.name, wanted.most, {})
-        # The most may have to share the instances with the other pool's; the least is there all the time.
-        room.check(pool.name, wanted.least, await _others(site, pool))
+        capacity = await find_capacity(stacks.control, facts)
+        capacity.check(pool.name, wanted.most, {})
+        # The maximum may share instances with the other pool. The minimum runs all the time.
+        capacity.check(pool.name, wanted.least, await _others(stacks, pool))
     if wanted is None or wanted.most:
-        # Or its first message would start instances, which cost money, for workers that can't come up.
-        await _check_image(site, pool, await _service(site, pool))
+        # Without an image, the first message would start instances, which cost money, for workers that can't start.
+        await _check_image(stacks, pool, await _service(stacks, pool))
     if wanted:
         names = ("Min", "Max", "PerWorker")
         values = (wanted.least, wanted.most, wanted.per_worker)
         given = {parameter(pool, name): str(value) for name, value in zip(names, values, strict=True)}
-        compute = site.compute()
-        await change(compute, await plan_compute(site, compute, given), report)
-    if await suspend(site.control, site.fleet, pool.name, suspended=False):
+        compute = stacks.compute()
+        await change(compute, await plan_compute(stacks, compute, given), report)
+    if await suspend(stacks.control, stacks.fleet, pool.name, suspended=False):
         report(f"pool {pool.name}: autoscaling is resumed")
-    await _bring_into_range(site, pool, report)
+    await _bring_into_range(stacks, pool, report)
 
 
-async def _bring_into_range(site: Site, pool: Pool, report: Report) -> None:
-    """Set a count that lies outside of the range to its nearer end.
+async def _bring_into_range(stacks: AccountStacks, pool: Pool, report: Report) -> None:
+    """Move a count outside the range to the nearer bound.
 
-    Application Auto Scaling does so only at its next step that way (ECS guide, Automatically scale your Amazon ECS
-    service): a pool at zero would not get its least before work comes, and one above its most keep all under load.
+    Application Auto Scaling does so only at its next step in that direction (ECS guide, Automatically scale your Amazon
+    ECS service). A pool at zero would not get its minimum before work arrives; one above its maximum would keep all
+    workers under load.
     """
-    scaling, desired = await find_scaling(site.control, site.fleet, pool.name), (await _service(site, pool)).desired
+    scaling, desired = (
+        await find_scaling(stacks.control, stacks.fleet, pool.name),
+        (await _service(stacks, pool)).desired,
+    )
     if scaling is None:
         return
     count = max(scaling.least, min(scaling.most, desired))
     if count != desired:
-        await set_count(site, pool.name, count)
-        report(f"pool {pool.name}: {count} wanted, which were {desired}")
+        await set_desired_count(stacks, pool.name, count)
+        report(f"pool {pool.name}: {count} wanted instead of {desired}")
 
 
-async def _others(site: Site, pool: Pool) -> dict[str, int]:
-    """The counts that other pools want."""
-    return {name: other.desired for name, other in (await read_services(site)).items() if name != pool.name}
+async def _others(stacks: AccountStacks, pool: Pool) -> dict[str, int]:
+    """Return the other pools' desired counts."""
+    return {name: other.desired for name, other in (await read_services(stacks)).items() if name != pool.name}
 
 
-async def _service(site: Site, pool: Pool) -> PoolService:
-    service = (await read_services(site)).get(pool.name)
+async def _service(stacks: AccountStacks, pool: Pool) -> PoolService:
+    service = (await read_services(stacks)).get(pool.name)
     if service is None:
-        raise NoFleet(f"pool {pool.name}", "its ECS service is gone", "Mend it with: python -m fleet up")
+        raise NoFleet(f"pool {pool.name}", "its ECS service is gone", f"Restore it with: {command('fleet up')}")
     return service
 
 
-async def _check_image(site: Site, pool: Pool, service: PoolService) -> None:
-    image = await image_of(site, service)
+async def _check_image(stacks: AccountStacks, pool: Pool, service: PoolService) -> None:
+    image = await image_of(stacks, service)
     if not image:
-        remedy = "Make one with: python -m fleet build, publish, deploy"
-        raise InvalidInput(f"pool {pool.name}", "no image was ever deployed for it", remedy)
-    if not await is_published(site, pool, image):
-        remedy = "Publish it again, or deploy another: python -m fleet publish, deploy"
+        remedy = f"Deploy one with: {command('fleet build, publish, deploy')}"
+        raise InvalidInput(f"pool {pool.name}", "no image was deployed for it", remedy)
+    if not await is_published(stacks, pool, image):
+        remedy = f"Publish it again, or deploy another: {command('fleet publish, deploy')}"
         raise InvalidInput(f"pool {pool.name}", f"its image {image} is not in the registry any more", remedy)
 
 
-async def _reached(site: Site, pool: Pool, count: int, over: set[str], report: Report) -> None:
-    """Wait for a count, saying what it waits for. Raises ``ServiceError`` where that is hopeless or takes too long."""
-    said, told, nearest = "", -1, math.inf
+async def _wait_for_count(stacks: AccountStacks, pool: Pool, count: int, earlier: set[str], report: Report) -> None:
+    """Wait for a count and report progress. Raises ``ServiceError`` on a permanent problem or after a timeout."""
+    reason, reported, nearest = "", -1, math.inf
     next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS / 2
     deadline = trio.current_time() + PATIENCE_SECONDS
     while True:
-        service = (await read_services(site)).get(pool.name)
+        service = (await read_services(stacks)).get(pool.name)
         if service is None:
-            raise ServiceError(f"pool {pool.name}: its ECS service went away while it was waited for")
-        # An answer from before the change is no answer to it.
+            raise ServiceError(f"pool {pool.name}: its ECS service disappeared during the wait")
+            # An answer that still shows the old desired count tells nothing.
         if service.desired == count and service.settled:
             return
         if abs(service.running - count) < nearest:
             nearest, deadline = abs(service.running - count), trio.current_time() + PATIENCE_SECONDS
-        if service.running != told:
-            told = service.running
-            report(f"pool {pool.name}: {told} running, {service.pending} pending, {count} wanted")
+        if service.running != reported:
+            reported = service.running
+            report(f"pool {pool.name}: {reported} running, {service.pending} pending, {count} wanted")
         if trio.current_time() >= next_diagnosis:
             next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS
-            findings = diagnose(await gather(site, replace(service, desired=count), over))
-            if findings and findings[0].text != said:
-                said = findings[0].text
-                report(said)
-            if findings and findings[0].hopeless:
-                raise ServiceError(f"{said}. ECS goes on trying; stop that with: python -m fleet scale 0")
+            findings = diagnose(await gather_evidence(stacks, replace(service, desired=count), earlier))
+            if findings and findings[0].text != reason:
+                reason = findings[0].text
+                report(reason)
+            if findings and findings[0].permanent:
+                raise ServiceError(f"{reason}. ECS keeps trying; stop it with: {command('fleet scale 0')}")
         if trio.current_time() >= deadline:
             raise ServiceError(
-                f"pool {pool.name}: {service.running} workers run, {count} are wanted, and it has come no nearer for "
-                f"{PATIENCE_SECONDS / 60:.0f} minutes{': ' + said if said else ''}. ECS goes on towards it; "
-                "see: python -m fleet status"
+                f"pool {pool.name}: {service.running} of {count} workers run, and the count has not come nearer for "
+                f"{PATIENCE_SECONDS / 60:.0f} minutes{': ' + reason if reason else ''}. ECS continues; "
+                f"see: {command('fleet status')}"
             )
-        await look_again()
+        await pause()

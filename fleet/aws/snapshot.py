@@ -1,4 +1,4 @@
-"""Snapshot: the fleet's status on AWS, put together from ECS, its group, its queues and their metrics."""
+"""Builds the fleet's status on AWS from ECS, its Auto Scaling group, its queues and their metrics."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,69 +10,70 @@ from cloudkon.aws.waker import Scaling, find_scaling
 from cloudkon.errors import CloudKonError, NoFleet
 from cloudkon.model import POOLS, Pool, Priority
 from cloudkon.prices import prices
+from cloudkon.programs import command
 
 from ..status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
-from .cost import HOUR, Cost, Rate, reckon
-from .diagnosis import diagnose, gather
-from .resources.account_stacks import Site
-from .resources.auto_scaling_group import find_group, find_machines
+from .cost import HOUR, Cost, Rate, fleet_cost
+from .diagnosis import diagnose, gather_evidence
+from .resources.account_stacks import AccountStacks
+from .resources.auto_scaling_group import find_group, find_instances
 from .resources.ecs_service import PoolService, container_instances, read_services
 
 WINDOW: Final = timedelta(minutes=15)
-"""How far back the metrics are asked for: SQS publishes each minute, and an idle queue's up to 15 minutes late."""
+"""How far back metrics are read. SQS publishes every minute, and for an idle queue up to 15 minutes late."""
 PERIOD_SECONDS: Final = 60
 NO_SCALING: Final = "by hand"
 
 
-async def snapshot(site: Site) -> FleetStatus:
-    """Ask all of them. What does not answer is a problem in the status; ``NoFleet`` if the fleet is not up."""
-    facts = await _facts(site)
-    services = await read_services(site)
-    metrics = await _metrics(site)
-    problems = [] if facts.state.endswith("_COMPLETE") else [f"stack {site.compute().name} is {facts.state}"]
+async def snapshot(stacks: AccountStacks) -> FleetStatus:
+    """Read the status. A service that does not answer becomes a problem in it. Raises ``NoFleet`` without a fleet."""
+    facts = await _facts(stacks)
+    services = await read_services(stacks)
+    metrics = await _metrics(stacks)
+    problems = [] if facts.state.endswith("_COMPLETE") else [f"stack {stacks.compute().name} is {facts.state}"]
     notes: list[str] = []
     pools = {}
     for pool in POOLS:
-        scaling = await find_scaling(site.control, site.fleet, pool.name)
-        pools[pool.name] = await _pool(site, pool, services.get(pool.name), scaling, metrics, problems)
+        scaling = await find_scaling(stacks.control, stacks.fleet, pool.name)
+        pools[pool.name] = await _pool(stacks, pool, services.get(pool.name), scaling, metrics, problems)
         if scaling and scaling.suspended:
-            remedy = f"resume it with: python -m fleet autoscale --pool {pool.name}"
-            notes.append(f"pool {pool.name}: autoscaling is suspended, since its count was set by hand; {remedy}")
-        problems += await _diagnosed(site, services.get(pool.name), pool)
-    cost = await _cost(site, facts, metrics)
+            remedy = f"resume it with: {command(f'fleet autoscale --pool {pool.name}')}"
+            notes.append(f"pool {pool.name}: autoscaling is suspended, because its count was set by hand; {remedy}")
+        problems += await _diagnosed(stacks, services.get(pool.name), pool)
+    cost = await _cost(stacks, facts, metrics)
     if cost.unknown:
-        notes.append(f"the price table has no {', '.join(cost.unknown)}: these count as free")
+        notes.append(f"the price list has no {', '.join(cost.unknown)}: these count as free")
     return FleetStatus(
-        fleet=site.fleet,
+        fleet=stacks.fleet,
         target="aws",
-        endpoint_url=site.control.connection.endpoint,
-        uptime_seconds=max(0.0, site.clock.wall() - facts.created) if facts.created else 0.0,
+        endpoint_url=stacks.control.connection.endpoint,
+        uptime_seconds=max(0.0, stacks.clock.wall() - facts.created) if facts.created else 0.0,
         emulator=None,
         pools=pools,
         problems=tuple(dict.fromkeys(problems)),
         notes=tuple(notes),
-        place=str(site.account),
-        instances=await _instances(site),
+        place=str(stacks.account),
+        instances=await _instances(stacks),
         cost=CostStatus(cost.hour, cost.thousand_tasks, cost.origin),
     )
 
 
-async def _facts(site: Site) -> StackFacts:
-    """The compute stack, or, where only the data stack is there, that nothing runs."""
-    facts = await site.compute().facts()
+async def _facts(stacks: AccountStacks) -> StackFacts:
+    """Return the compute stack's facts. Raises ``NoFleet`` that says whether the data stack exists."""
+    facts = await stacks.compute().facts()
     if facts.exists:
         return facts
-    if not (await site.data().facts()).exists:
-        return await site.compute_facts()
+    if not (await stacks.data().facts()).exists:
+        return await stacks.compute_facts()
     raise NoFleet(
-        f"fleet {site.fleet!r}",
-        f"only its queues, ledger and store are on {site.account}, and nothing runs",
-        "Start it with: python -m fleet up",
+        f"fleet {stacks.fleet!r}",
+        f"only its queues, ledger and store exist on {stacks.account}; no workers run",
+        f"Start it with: {command('fleet up')}",
     )
 
 
 async def _pool(
-    site: Site,
+    stacks: AccountStacks,
     pool: Pool,
     service: PoolService | None,
     scaling: Scaling | None,
@@ -81,14 +82,14 @@ async def _pool(
 ) -> PoolStatus:
     backlog, dead = None, None
     try:
-        queues = connect(site.settings, connection=site.control.connection)
+        queues = connect(stacks.settings, connection=stacks.control.connection)
         backlog = await queues.backlog(pool.name)
         dead_depth = await queues.dead_letters[pool.name].depth()
         dead = dead_depth.visible + dead_depth.in_flight + dead_depth.delayed
     except CloudKonError as error:
         problems.append(f"the queues don't answer: {error}")
     if service is None:
-        problems.append(f"pool {pool.name}: its ECS service is gone; mend it with: python -m fleet up")
+        problems.append(f"pool {pool.name}: its ECS service is gone; restore it with: {command('fleet up')}")
     ages = [found[0] for word in ("age", "age_high") if (found := metrics.get(_metric_id(pool, word)))]
     return PoolStatus(
         desired=service.desired if service else 0,
@@ -108,18 +109,18 @@ def _scaling(found: Scaling | None) -> str:
     return "suspended" if found.suspended else f"{found.least} to {found.most}"
 
 
-async def _diagnosed(site: Site, service: PoolService | None, pool: Pool) -> list[str]:
+async def _diagnosed(stacks: AccountStacks, service: PoolService | None, pool: Pool) -> list[str]:
     if service is None or service.settled:
         return []
     try:
-        return [finding.text for finding in diagnose(await gather(site, service))]
+        return [finding.text for finding in diagnose(await gather_evidence(stacks, service))]
     except CloudKonError as error:
-        return [f"pool {pool.name}: why it is not as wanted could not be found out: {error}"]
+        return [f"pool {pool.name}: the reason for its state could not be found: {error}"]
 
 
-async def _instances(site: Site) -> InstancesStatus:
-    group = await find_group(site.control, site.fleet)
-    registered = await container_instances(site)
+async def _instances(stacks: AccountStacks) -> InstancesStatus:
+    group = await find_group(stacks.control, stacks.fleet)
+    registered = await container_instances(stacks)
     return InstancesStatus(
         wanted=group.desired if group else 0,
         most=group.most if group else 0,
@@ -129,22 +130,24 @@ async def _instances(site: Site) -> InstancesStatus:
     )
 
 
-async def _cost(site: Site, facts: StackFacts, metrics: Mapping[str, list[float]]) -> Cost:
-    machines = [one for one in await find_machines(site.control, site.fleet) if one.state in ("pending", "running")]
+async def _cost(stacks: AccountStacks, facts: StackFacts, metrics: Mapping[str, list[float]]) -> Cost:
+    instances = [
+        one for one in await find_instances(stacks.control, stacks.fleet) if one.state in ("pending", "running")
+    ]
     chunks, tasks = (
         sum(sum(metrics.get(_metric_id(pool, word), ())) for pool in POOLS for word in words)
         / (WINDOW.total_seconds() / HOUR)
         for words in (("deleted", "deleted_high"), ("tasks",))
     )
-    return reckon(machines, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
+    return fleet_cost(instances, int(facts.parameters.get("VolumeGiB", 0)), Rate(chunks, tasks), prices())
 
 
-async def _metrics(site: Site) -> dict[str, list[float]]:
-    """The queues' metrics of the last minutes, by id, each with its newest value first."""
-    now = datetime.fromtimestamp(site.clock.wall(), UTC)
-    queries = [query for pool in POOLS for query in _queries(site.fleet, pool)]
+async def _metrics(stacks: AccountStacks) -> dict[str, list[float]]:
+    """Return the queues' recent metrics by id, each with its newest value first."""
+    now = datetime.fromtimestamp(stacks.clock.wall(), UTC)
+    queries = [query for pool in POOLS for query in _queries(stacks.fleet, pool)]
     try:
-        rows = await site.control.pages(
+        rows = await stacks.control.pages(
             "cloudwatch",
             "get_metric_data",
             "MetricDataResults",
@@ -154,7 +157,7 @@ async def _metrics(site: Site) -> dict[str, list[float]]:
             ScanBy="TimestampDescending",
         )
     except CloudKonError:
-        # Whoever may not read metrics still learns all the rest.
+        # A user without permission for metrics still gets the rest of the status.
         return {}
     found: dict[str, list[float]] = {}
     for row in rows:
@@ -167,7 +170,7 @@ def _metric_id(pool: Pool, word: str) -> str:
 
 
 def _queries(fleet: str, pool: Pool) -> list[dict[str, Any]]:
-    """SQS's own metrics of a pool's queues, and the count of tasks that its workers write into their logs."""
+    """Return queries for SQS's metrics of a pool's queues and for the task count that its workers log."""
     queue, high = ({"QueueName": pool.queue_name(fleet, priority)} for priority in Priority)
     return [
         _query(_metric_id(pool, "age"), "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", queue),

@@ -1,4 +1,4 @@
-"""AWS target: the words of the command line, carried out by CloudFormation, ECS and Auto Scaling."""
+"""Implements the ``aws`` target with CloudFormation, ECS and Auto Scaling."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +15,7 @@ from ..target import Report
 from ..target_options import NOTHING_SAID, AutoscaleRange, Sizing
 from .down import Down
 from .logs import LogReader
-from .resources.account_stacks import Site, find_site
+from .resources.account_stacks import AccountStacks, find_stacks
 from .rollout import deploy, publish
 from .scaling import autoscale, scale
 from .snapshot import snapshot
@@ -23,7 +23,7 @@ from .up import Up
 
 
 class AwsTarget:
-    """The fleet of one name on one account in one region. AWS holds all the state there is."""
+    """The fleet of one name in one account and region. All its state is on AWS."""
 
     def __init__(
         self,
@@ -32,62 +32,62 @@ class AwsTarget:
         clock: Clock | None = None,
         opened: Callable[[], AbstractAsyncContextManager[Engine]] = open_engine,
     ) -> None:
-        """Nothing is asked of AWS yet. Raises ``InvalidSetting`` for a profile or endpoint that can't be used."""
+        """No AWS call is made yet. Raises ``InvalidSetting`` for an unusable profile or endpoint."""
         self._settings = settings
         self._connection = connection or Connection(settings)
         self._clock = clock or TrioClock()
         self._opened = opened
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
-        """Build the pools' images on this machine's Docker engine."""
+        """Build the pools' images on the local Docker engine."""
         async with self._opened() as engine:
             await build_images(engine, pools, report)
 
     async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
-        """Make both stacks, or bring them up to date; what ``sizing`` doesn't say stays as it is."""
-        await Up(await self._site(), sizing, report).run()
+        """Create or update both stacks. Options that ``sizing`` leaves out stay unchanged."""
+        await Up(await self._stacks(), sizing, report).run()
         return self._connection.endpoint
 
     async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
-        """What ``up`` would change, a line a resource; nothing is done."""
-        return await Up(await self._site(), sizing, report).preview()
+        """Return what ``up`` would change, one line a resource. Nothing is changed."""
+        return await Up(await self._stacks(), sizing, report).preview()
 
     async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
-        """Push the pools' images into the fleet's registry; give them by pool name."""
-        site = await self._site()
+        """Push the pools' images into the fleet's registry. Return them by pool name."""
+        stacks = await self._stacks()
         async with self._opened() as engine:
-            return await publish(site, engine, pools, report)
+            return await publish(stacks, engine, pools, report)
 
     async def deploy(self, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
-        """Roll the image of that tag, or the one pushed last, out to the pools, and the settings chosen here to all."""
-        return await deploy(await self._site(), pools, tag, report)
+        """Roll out the image with that tag, or the newest one, to the pools; all pools get the settings chosen here."""
+        return await deploy(await self._stacks(), pools, tag, report)
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
-        """Set a pool's count, and wait until it runs."""
-        await scale(await self._site(), pool, count, report)
+        """Set a pool's count and wait until it is reached."""
+        await scale(await self._stacks(), pool, count, report)
 
     async def autoscale(self, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
-        """Have a pool follow its backlog within a range, or go on with the range it has."""
-        await autoscale(await self._site(), pool, wanted, report)
+        """Autoscale a pool within a range, or resume the range it has."""
+        await autoscale(await self._stacks(), pool, wanted, report)
 
     async def status(self) -> FleetStatus:
-        """The fleet as ECS, Auto Scaling, SQS and CloudWatch see it."""
-        return await snapshot(await self._site())
+        """Return the status of the fleet as ECS, Auto Scaling, SQS and CloudWatch report it."""
+        return await snapshot(await self._stacks())
 
     async def logs(
         self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None], task: str = ""
     ) -> None:
-        """By CloudWatch Logs, also after ``scale 0``; ``task`` narrows them down to the lines about one task."""
-        await LogReader(await self._site(), pool, task).read(lines, follow=follow, write=write)
+        """Write logs from CloudWatch Logs, also after ``scale 0``. ``task`` selects the lines about one task."""
+        await LogReader(await self._stacks(), pool, task).read(lines, follow=follow, write=write)
 
     async def down(self, report: Report, *, delete_data: bool, grace: float = 0.0) -> None:
-        """Take away all that costs money; the data as well where asked."""
-        await Down(await self._site(), report, with_data=delete_data, grace=grace).run()
+        """Delete everything that costs money; with ``delete_data``, the data too."""
+        await Down(await self._stacks(), report, with_data=delete_data, grace=grace).run()
 
     async def describe(self) -> str:
-        """Which fleet this acts on, and whose, for the question before ``down``."""
-        site = await self._site()
-        return f"fleet {site.fleet!r} on {site.account}"
+        """Return the fleet's name and account, for the confirmation before ``down``."""
+        stacks = await self._stacks()
+        return f"fleet {stacks.fleet!r} on {stacks.account}"
 
-    async def _site(self) -> Site:
-        return await find_site(self._settings, self._connection, self._clock)
+    async def _stacks(self) -> AccountStacks:
+        return await find_stacks(self._settings, self._connection, self._clock)

@@ -1,4 +1,4 @@
-"""A real account, if somebody names one: nothing here runs otherwise."""
+"""Provides a fleet on a real account if one is named; otherwise nothing here runs."""
 
 import os
 import signal
@@ -12,27 +12,27 @@ from tests.aws.estimate import estimate
 from tests.aws.real_fleet import RealFleet, own_account
 
 FLAG = "CLOUDKON_REAL_AWS"
-"""Names the account (twelve digits) on which money may be spent; the credentials must be that account's."""
+"""The account (twelve digits) on which money may be spent; the credentials must belong to it."""
 
 
 @pytest.fixture
 def real_fleet(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[RealFleet]:
-    """A fleet of a new name on that account. It is taken down with its data, whatever happens."""
+    """Yield a fleet with a new name on that account. It is taken down with its data, whatever happens."""
     wanted = os.environ.get(FLAG, "")
     if not wanted:
         pytest.skip(f"needs a real AWS account: name it in {FLAG}")
     account = own_account()
     if account.number != wanted:
-        pytest.fail(f"{FLAG} is {wanted}, and the credentials are of {account}: nothing was done")
-    # Who waits for an hour, and pays, is to see what goes on.
+        pytest.fail(f"{FLAG} is {wanted}, but the credentials belong to {account}: nothing was done")
+    # The user waits for an hour and pays, so the progress is shown.
     shown = pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled
     fleet = RealFleet(account, tmp_path, shown)
-    fleet.say(f"{fleet.name} on {account}: {estimate()}")
+    fleet.report(f"{fleet.name} on {account}: {estimate()}")
     before = signal.signal(signal.SIGTERM, _end)
     try:
         yield fleet
     finally:
-        # From here on nothing but a kill -9 ends it: what is left runs and costs money.
+        # From here on only kill -9 could leave anything running.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         try:

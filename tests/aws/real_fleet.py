@@ -1,4 +1,4 @@
-"""Real fleet: the command lines, as a user types them, on a real account."""
+"""Runs the command lines on a real account, as a user types them."""
 
 import json
 import os
@@ -19,26 +19,26 @@ from cloudkon.aws.account import Account, find_account, with_store
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.settings import Settings
 from fleet.aws.audit import audit
-from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.account_stacks import AccountStacks
 from tests.aws.estimate import INSTANCES
 
-LOOK_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 15.0
 DOWN_TRIES: Final = 3
 DOWN_SECONDS: Final = 2400.0
 COMMAND_SECONDS: Final = 2400.0
-"""Longer than any verb's own patience."""
+"""Longer than any verb's own timeout."""
 
 
 def own_account() -> Account:
-    """The account and region of this shell's credentials. Raises ``CloudKonError`` without them."""
+    """Return the account and region of this shell's credentials. Raises ``CloudKonError`` without them."""
     return find_account(Connection(Settings.from_environment({**os.environ, "CLOUDKON_TARGET": "aws"})))
 
 
 class RealFleet:
-    """A fleet of a name that no other has."""
+    """A fleet with a unique name."""
 
     def __init__(self, account: Account, directory: Path, shown: Callable[[], AbstractContextManager[None]]) -> None:
-        """Nothing is made yet; state and workloads go into ``directory``, what is said ``shown`` on the screen."""
+        """Nothing is created yet; state and workloads go into ``directory``, reports are ``shown`` on the screen."""
         self.account = account
         self.name = f"trial-{secrets.token_hex(3)}"
         self.directory = directory
@@ -50,17 +50,17 @@ class RealFleet:
             "CLOUDKON_BUCKET": "",
         }
         self._shown = shown
-        self._began = False
+        self._started = False
 
-    def say(self, text: str) -> None:
-        """Tell the person who waits."""
+    def report(self, text: str) -> None:
+        """Show a text to the user."""
         with self._shown():
-            print(text, file=sys.stderr, flush=True)  # noqa: T201  (that person's screen)
+            print(text, file=sys.stderr, flush=True)  # noqa: T201  (the user's screen)
 
     def run(self, program: str, *words: str, seconds: float = COMMAND_SECONDS) -> str:
-        """Run ``python -m PROGRAM WORDS`` and give its standard output; its progress is shown as it comes."""
-        self._began = True
-        self.say(f"$ python -m {program} {' '.join(words)}")
+        """Run ``python -m PROGRAM WORDS`` and return its standard output; its progress is shown live."""
+        self._started = True
+        self.report(f"$ python -m {program} {' '.join(words)}")
         with self._shown():
             done = subprocess.run(
                 [sys.executable, "-m", program, *words],
@@ -71,20 +71,20 @@ class RealFleet:
                 timeout=seconds,
                 check=True,
             )
-        self.say(done.stdout.rstrip())
+        self.report(done.stdout.rstrip())
         return done.stdout
 
     def up(self) -> None:
-        """Bring it up, no larger than was estimated."""
+        """Bring the fleet up, no larger than estimated."""
         self.run("fleet", "up", "--max-instances", str(INSTANCES))
 
     def status(self) -> dict[str, Any]:
-        """What ``fleet status --json`` says."""
+        """Return the output of ``fleet status --json``."""
         found: dict[str, Any] = json.loads(self.run("fleet", "status", "--json", seconds=300))
         return found
 
     def wait_for_workers(self, count: int, *, instances: int | None = None, seconds: float = COMMAND_SECONDS) -> None:
-        """Until the pool ``worker`` has so many, and the group so many instances if that is given."""
+        """Wait until the pool ``worker`` has ``count`` workers, and the group that many ``instances`` if given."""
         deadline = time.monotonic() + seconds
         while True:
             status = self.status()
@@ -93,28 +93,28 @@ class RealFleet:
             if there and (instances is None or status["instances"]["running"] == instances):
                 return
             assert time.monotonic() < deadline, f"{count} workers were not reached: {status}"
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def take_down(self) -> list[str]:
-        """Have nothing be left, with more than one try. Give what is wrong all the same: what AWS lists, and a ``down``
-        that never ended well.
+        """Take the fleet down, in several tries. Return what is wrong nevertheless: what AWS lists, and a ``down`` that
+        never succeeded.
         """
-        if not self._began:
+        if not self._started:
             return []
         for turn in range(DOWN_TRIES):
             try:
                 self.run("fleet", "down", "--delete-data", "--yes", seconds=DOWN_SECONDS)
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                self.say(f"down, try {turn + 1} of {DOWN_TRIES}: {error}")
+                self.report(f"down, try {turn + 1} of {DOWN_TRIES}: {error}")
             else:
                 return self.left()
-        return [*self.left(), f"fleet {self.name} was never wholly down"]
+        return [*self.left(), f"fleet {self.name} was never fully down"]
 
     def left(self) -> list[str]:
-        """What ``down``'s own audit finds, whether or not a ``down`` came so far.
+        """Return what ``down``'s own audit finds, whether or not a ``down`` got that far.
 
-        Not all that the tagging service lists: it names ended instances and ECS tasks for an hour.
+        The tagging service would list more: ended instances and ECS tasks, for an hour.
         """
         settings = with_store(Settings.from_environment(self._environment), self.account)
-        site = Site(settings, self.account, ControlPlane(Connection(settings)))
-        return trio.run(partial(audit, site, with_data=True))
+        stacks = AccountStacks(settings, self.account, ControlPlane(Connection(settings)))
+        return trio.run(partial(audit, stacks, with_data=True))

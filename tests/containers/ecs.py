@@ -37,7 +37,7 @@ from fleet.provision import check_data, data_plan, stack_name
 from fleet.status import FleetStatus
 from tests.containers.composed import PATIENCE
 from tests.containers.docker_cli import ROOT, docker, ended
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
 from tests.fleet.double.template import Scope, Template
 from tests.support.template_rendering import text_of
 
@@ -186,11 +186,11 @@ class EcsFleet:
         await compute.execute(await compute.plan(self._reduced(), self.parameters), _unheard)
         resources = self._resolved()
         cluster = resources["Cluster"]
-        await ask("ecs", "create_cluster", **as_request("ecs", "CreateCluster", _named(cluster)))
+        await ask("ecs", "create_cluster", **request_from_properties("ecs", "CreateCluster", _named(cluster)))
         for pool in POOLS:
             title = pool.name.capitalize()
             await ask("ecs", "register_task_definition", **self._definition(resources[f"{title}Task"]))
-            service = as_request("ecs", "CreateService", _named(resources[f"{title}Service"]))
+            service = request_from_properties("ecs", "CreateService", _named(resources[f"{title}Service"]))
             await ask("ecs", "create_service", **service)
 
     def _reduced(self) -> str:
@@ -218,7 +218,7 @@ class EcsFleet:
 
     def _definition(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """A request for the task definition, whose containers sign with keys that mean nothing."""
-        request = as_request("ecs", "RegisterTaskDefinition", {**properties})
+        request = request_from_properties("ecs", "RegisterTaskDefinition", {**properties})
         request["containerDefinitions"][0]["environment"] += [
             {"name": name, "value": value} for name, value in SIGNATURE.items()
         ]

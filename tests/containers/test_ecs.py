@@ -34,7 +34,7 @@ def unpullable(worker_image: str) -> Iterator[str]:
 def fleet(unpullable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EcsFleet]:
     """A fleet that stands at zero, on a ministack that only this machine and its containers reach."""
     # Nothing here takes the seconds to minutes that it takes on AWS.
-    monkeypatch.setattr("fleet.aws.resources.account_stacks.LOOK_SECONDS", 0.5)
+    monkeypatch.setattr("fleet.aws.resources.account_stacks.POLL_SECONDS", 0.5)
     monkeypatch.setattr("fleet.aws.scaling.DIAGNOSIS_SECONDS", 2.0)
     with emulator(_bridge(unpullable), with_engine=True) as endpoint:
         made = EcsFleet(f"test-{secrets.token_hex(3)}", endpoint, unpullable, tmp_path)

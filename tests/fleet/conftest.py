@@ -1,4 +1,4 @@
-"""An AWS account in memory, on trio's virtual clock."""
+"""Provides an AWS account in memory on trio's virtual clock."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +8,17 @@ import pytest
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
+from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.double.gate import Gate
 
 FLEET = "some"
 
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    Gate.backend = made = Account()
+    ActiveBackend.backend = made = Account()
     yield made
-    Gate.backend = None
+    ActiveBackend.backend = None
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def reports() -> list[str]:
     return []
 
 

@@ -1,4 +1,4 @@
-"""A Docker engine that can do no more than show its images and push them to the double's registry."""
+"""Provides a Docker engine that only shows its images and pushes them to the double's registry."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from tests.fleet.double.account import Account
 
 
 class PushingEngine(Engine):
-    """``images`` are layers by name; all are of one ``architecture``."""
+    """``images`` are layers by name; all have the same ``architecture``."""
 
     def __init__(self, account: Account, architecture: str = "amd64", **images: str) -> None:
         self._account = account
@@ -21,7 +21,7 @@ class PushingEngine(Engine):
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Engine]:
-        """As ``open_engine``."""
+        """Work as ``open_engine`` does."""
         yield self
 
     async def inspect_image(self, name: str) -> Mapping[str, Any] | None:

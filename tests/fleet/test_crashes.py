@@ -1,7 +1,7 @@
-"""The tool dies at a call of ``up`` or ``down``; run again it ends right, and ``down`` leaves nothing.
+"""``up`` or ``down`` crashes at any call; another run completes it, and ``down`` leaves nothing.
 
-Every call is a place to die before it takes effect, and every one that changes something also after. Of the looks that
-follow one another while a stack works, one in ``LOOKS`` is a place: the account goes on by itself between them.
+Every call is a crash point before it takes effect, and every call that changes something also after. Of the polls while
+a stack works, one in ``POLLS`` is a crash point: the account continues on its own between them.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,35 +14,46 @@ import trio.testing
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
+from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.double.gate import Gate
+from tests.fleet.double.real_templates import NAME
 from tests.fleet.double.stack_record import LAG_SECONDS
-from tests.fleet.double.standing import NAME
-from tests.fleet.journey import TAKES_NOTHING, Crash, dying, left, the_group, worker_service, working
+from tests.fleet.fleet_steps import (
+    IGNORE_REPORT,
+    Crash,
+    left,
+    run_until_crash,
+    start_workers,
+    the_group,
+    worker_service,
+)
 
-LOOKS = 10
+POLLS = 10
 SHARES = 8
-"""Tests that the places are dealt to, for the time that one test may take."""
+"""The number of tests that share the crash points, to limit the time of each."""
 READS = ("Describe", "Get", "List", "Filter")
 Step = Callable[[Account, AwsTarget], Awaitable[None]]
-Place = tuple[str, int]
-"""``before`` or ``after`` a call takes effect, and the call's number from 1; no place is ``("", 0)``."""
-NOWHERE: Place = ("", 0)
+CrashPoint = tuple[str, int]
+"""``before`` or ``after`` a call takes effect, and the call's number from 1; ``("", 0)`` means no crash."""
+NO_CRASH: CrashPoint = ("", 0)
 
 
 @pytest.fixture(autouse=True)
-def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same answers are held against AWS's model by all other tests: here it would take half the time."""
-    monkeypatch.setattr(Gate, "trusts_answers", True)
-    monkeypatch.setattr(Gate, "backend", None)
+def skip_response_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All other tests check these answers against AWS's model; here it would take half the time."""
+    monkeypatch.setattr(ActiveBackend, "skips_response_checks", True)
+    monkeypatch.setattr(ActiveBackend, "backend", None)
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Step, list[Place]]]:
-    """Where each verb may die, found by letting it live."""
-    path = tmp_path_factory.mktemp("living")
-    yield {_up: list(_places(path / "up", _nothing, _up)), _down: list(_places(path / "down", _workers, _down))}
-    Gate.backend = None
+def crash_points(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Step, list[CrashPoint]]]:
+    """Find the crash points of each verb in a run without a crash."""
+    path = tmp_path_factory.mktemp("without-crash")
+    yield {
+        _up: list(_crash_points(path / "up", _nothing, _up)),
+        _down: list(_crash_points(path / "down", _workers, _down)),
+    }
+    ActiveBackend.backend = None
 
 
 async def _nothing(account: Account, target: AwsTarget) -> None:
@@ -50,103 +61,105 @@ async def _nothing(account: Account, target: AwsTarget) -> None:
 
 
 async def _workers(account: Account, target: AwsTarget) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
 
 
 async def _up(account: Account, target: AwsTarget) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
 
 
 async def _down(account: Account, target: AwsTarget) -> None:
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
 
 
-def test_there_are_places_to_die_at(places: dict[Step, list[Place]]) -> None:
-    assert all(len(found) > SHARES for found in places.values())
+def test_crash_points_exist(crash_points: dict[Step, list[CrashPoint]]) -> None:
+    assert all(len(found) > SHARES for found in crash_points.values())
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_up_that_dies_anywhere_is_ended_by_another_up(
-    tmp_path: Path, places: dict[Step, list[Place]], share: int
+def test_up_that_crashes_anywhere_is_completed_by_another_up(
+    tmp_path: Path, crash_points: dict[Step, list[CrashPoint]], share: int
 ) -> None:
-    for place in places[_up][share::SHARES]:
-        path = tmp_path / "-".join(map(str, place))
-        account = _live(path, _nothing, _up, place)
+    for point in crash_points[_up][share::SHARES]:
+        path = tmp_path / "-".join(map(str, point))
+        account = _run_with_crash(path, _nothing, _up, point)
         states = {name: stack.status for name, stack in account.cloudformation.stacks.items()}
-        assert states == {f"{NAME}-data": "CREATE_COMPLETE", f"{NAME}-compute": "UPDATE_COMPLETE"}, place
-        assert worker_service(account).desired == 0, place
-        assert the_group(account).protects_new, place
-        assert the_group(account).suspended == {"AZRebalance"}, place
+        assert states == {f"{NAME}-data": "CREATE_COMPLETE", f"{NAME}-compute": "UPDATE_COMPLETE"}, point
+        assert worker_service(account).desired == 0, point
+        assert the_group(account).protects_new, point
+        assert the_group(account).suspended == {"AZRebalance"}, point
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_up_that_dies_anywhere_leaves_nothing_that_down_does_not_take(
-    tmp_path: Path, places: dict[Step, list[Place]], share: int
+def test_up_that_crashes_anywhere_leaves_nothing_after_down(
+    tmp_path: Path, crash_points: dict[Step, list[CrashPoint]], share: int
 ) -> None:
-    for place in places[_up][share::SHARES]:
-        account = _live(tmp_path / "-".join(map(str, place)), _nothing, _up, place, then=_down)
-        assert left(account) == [], place
+    for point in crash_points[_up][share::SHARES]:
+        account = _run_with_crash(tmp_path / "-".join(map(str, point)), _nothing, _up, point, then=_down)
+        assert left(account) == [], point
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_down_that_dies_anywhere_is_ended_by_another_down(
-    tmp_path: Path, places: dict[Step, list[Place]], share: int
+def test_down_that_crashes_anywhere_is_completed_by_another_down(
+    tmp_path: Path, crash_points: dict[Step, list[CrashPoint]], share: int
 ) -> None:
-    for place in places[_down][share::SHARES]:
-        account = _live(tmp_path / "-".join(map(str, place)), _workers, _down, place)
-        assert left(account) == [], place
+    for point in crash_points[_down][share::SHARES]:
+        account = _run_with_crash(tmp_path / "-".join(map(str, point)), _workers, _down, point)
+        assert left(account) == [], point
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_down_that_dies_anywhere_can_be_taken_back_by_an_up(
-    tmp_path: Path, places: dict[Step, list[Place]], share: int
+def test_down_that_crashes_anywhere_can_be_reverted_by_up(
+    tmp_path: Path, crash_points: dict[Step, list[CrashPoint]], share: int
 ) -> None:
-    for place in places[_down][share::SHARES]:
-        account = _live(tmp_path / "-".join(map(str, place)), _workers, _down, place, then=_up)
-        assert worker_service(account).status == "ACTIVE", place
-        assert the_group(account).protects_new, place
+    for point in crash_points[_down][share::SHARES]:
+        account = _run_with_crash(tmp_path / "-".join(map(str, point)), _workers, _down, point, then=_up)
+        assert worker_service(account).status == "ACTIVE", point
+        assert the_group(account).protects_new, point
 
 
-def _places(path: Path, before: Step, verb: Step) -> Iterator[Place]:
-    """Where the verb may die."""
+def _crash_points(path: Path, before: Step, verb: Step) -> Iterator[CrashPoint]:
+    """Yield the verb's crash points."""
     following = 0
-    for number, call in enumerate(_live(path, before, verb).calls, 1):
-        look = call.operation.startswith(READS)
-        following = following + 1 if look and call.service == "cloudformation" else 0
-        if following % LOOKS == 0:
+    for number, call in enumerate(_run_with_crash(path, before, verb).calls, 1):
+        reconcile = call.operation.startswith(READS)
+        following = following + 1 if reconcile and call.service == "cloudformation" else 0
+        if following % POLLS == 0:
             yield "before", number
-        if not look:
+        if not reconcile:
             yield "after", number
 
 
-def _live(path: Path, before: Step, verb: Step, place: Place = NOWHERE, then: Step | None = None) -> Account:
-    """Run a verb that dies at a place of a fresh account, and then it, or another, to its end."""
-    Gate.backend = account = Account()
+def _run_with_crash(
+    path: Path, before: Step, verb: Step, point: CrashPoint = NO_CRASH, then: Step | None = None
+) -> Account:
+    """Crash a verb at a point on a fresh account, then run it or another one to its end."""
+    ActiveBackend.backend = account = Account()
 
-    async def life() -> None:
+    async def scenario() -> None:
         await before(account, _target(path))
         account.calls.clear()
-        _plan(account, place)
-        died = await dying(verb(account, _target(path)))
-        assert died == (place != NOWHERE), place
-        _plan(account, NOWHERE)
-        if died:
-            # What a person or a script needs to run it again; till then CloudFormation may tell how things were before.
+        _set_crash_point(account, point)
+        crashed = await run_until_crash(verb(account, _target(path)))
+        assert crashed == (point != NO_CRASH), point
+        _set_crash_point(account, NO_CRASH)
+        if crashed:
+            # The time until a person or a script runs it again; until then CloudFormation may show an old status.
             await trio.sleep(2 * LAG_SECONDS)
             await (then or verb)(account, _target(path))
         account.settle()
 
-    trio.run(life, clock=trio.testing.MockClock(autojump_threshold=0))
+    trio.run(scenario, clock=trio.testing.MockClock(autojump_threshold=0))
     return account
 
 
-def _plan(account: Account, place: Place) -> None:
-    def die(when: str, number: int) -> None:
-        if (when, number) == place:
+def _set_crash_point(account: Account, point: CrashPoint) -> None:
+    def crash(when: str, number: int) -> None:
+        if (when, number) == point:
             raise Crash(f"{when} call {number}")
 
-    account.before = lambda number, _: die("before", number)
-    account.after = lambda number, _: die("after", number)
+    account.before = lambda number, _: crash("before", number)
+    account.after = lambda number, _: crash("after", number)
 
 
 def _target(path: Path) -> AwsTarget:

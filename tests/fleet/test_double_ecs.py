@@ -1,27 +1,36 @@
-"""The double's ECS and Auto Scaling: capacity follows what waits, protection holds, deletion has an order."""
+"""The double's ECS and Auto Scaling: capacity follows waiting ECS tasks, protection holds, deletion has an order."""
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.group import Group
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.standing import NAME, change, compute_parameters, delete, failures, publish, stand, template
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.auto_scaling_group import AutoScalingGroup
+from tests.fleet.double.clients import client
+from tests.fleet.double.real_templates import (
+    NAME,
+    change,
+    compute_parameters,
+    create_fleet,
+    delete,
+    failures,
+    publish,
+    template,
+)
 
 COMPUTE = f"{NAME}-compute"
 
 
 @pytest.fixture
-def group(account: Account) -> Group:
-    """That of a fleet with an image for its workers, and no worker yet."""
-    compute = stand(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:one")
+def group(account: Account) -> AutoScalingGroup:
+    """Return the group of a fleet with an image for its workers and a count of 0."""
+    compute = create_fleet(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:one")
     publish(account)
     return account.autoscaling.groups.get(compute.resources["Group"].physical)
 
 
 def _count(account: Account, count: int, seconds: float) -> tuple[int, int]:
-    """Want so many workers, let time pass, and give how many run and wait."""
+    """Set the desired count, let time pass, and return how many run and how many wait."""
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=count)
     account.pass_time(seconds)
     found = client("ecs").describe_services(cluster=NAME, services=["worker"])["services"][0]
@@ -29,7 +38,7 @@ def _count(account: Account, count: int, seconds: float) -> tuple[int, int]:
 
 
 def _parameters(account: Account, tag: str = "one") -> dict[str, str]:
-    """Those of an update that deploys an image."""
+    """Return the parameters of an update that deploys an image."""
     return compute_parameters(Creating="false", WorkerImage=f"{account.ecr.host}/{NAME}/worker:{tag}")
 
 
@@ -38,7 +47,7 @@ def _tasks(account: Account) -> list[str]:
     return found
 
 
-def test_ecs_tasks_wait_for_capacity_that_follows_them_from_zero_by_two(account: Account, group: Group) -> None:
+def test_ecs_tasks_wait_while_capacity_grows_from_zero_by_two(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 12, 10) == (0, 12)
     assert group.desired == 0
     account.pass_time(60)
@@ -47,22 +56,22 @@ def test_ecs_tasks_wait_for_capacity_that_follows_them_from_zero_by_two(account:
     assert len(group.instances) == 3
 
 
-def test_more_than_fits_under_the_largest_size_waits_for_ever(account: Account, group: Group) -> None:
+def test_ecs_tasks_beyond_the_maximum_size_wait_for_ever(account: Account, group: AutoScalingGroup) -> None:
     running, pending = _count(account, 40, 3600)
     assert running + pending == 40
     assert pending > 0
     assert len(group.instances) == group.maximum
 
 
-def test_an_ecs_task_larger_than_an_instance_never_scales_out(account: Account) -> None:
+def test_ecs_task_larger_than_an_instance_never_scales_out(account: Account) -> None:
     image = f"{account.ecr.host}/{NAME}/worker:one"
-    compute = stand(account, WorkerImage=image, WorkerMemory="60000")
+    compute = create_fleet(account, WorkerImage=image, WorkerMemory="60000")
     publish(account)
     assert _count(account, 1, 3600) == (0, 1)
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).instances == []
 
 
-def test_with_a_launch_type_nothing_asks_for_capacity(account: Account) -> None:
+def test_service_with_launch_type_never_scales_out(account: Account) -> None:
     planted = template("compute").replace(
         "      CapacityProviderStrategy:\n        - { CapacityProvider: !Ref CapacityProvider, Weight: 1 }\n",
         "      LaunchType: EC2\n",
@@ -75,7 +84,7 @@ def test_with_a_launch_type_nothing_asks_for_capacity(account: Account) -> None:
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).instances == []
 
 
-def test_protected_ecs_tasks_stay_and_the_others_go(account: Account, group: Group) -> None:
+def test_protected_ecs_tasks_stay_and_others_stop(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 5, 900) == (5, 0)
     busy = _tasks(account)[:3]
     client("ecs").update_task_protection(cluster=NAME, tasks=busy, protectionEnabled=True, expiresInMinutes=60)
@@ -85,7 +94,7 @@ def test_protected_ecs_tasks_stay_and_the_others_go(account: Account, group: Gro
     assert len(_tasks(account)) == 2
 
 
-def test_idle_instances_go_after_fifteen_minutes(account: Account, group: Group) -> None:
+def test_idle_instances_terminate_after_fifteen_minutes(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 12, 900) == (12, 0)
     _count(account, 0, 600)
     assert len(group.instances) == 3
@@ -93,7 +102,7 @@ def test_idle_instances_go_after_fifteen_minutes(account: Account, group: Group)
     assert group.instances == []
 
 
-def test_no_capacity_is_told_by_the_groups_activities(account: Account, group: Group) -> None:
+def test_missing_capacity_is_shown_in_scaling_activities(account: Account, group: AutoScalingGroup) -> None:
     account.autoscaling.capacity = False
     assert _count(account, 1, 600) == (0, 1)
     told = client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group.name)["Activities"][0]
@@ -101,8 +110,8 @@ def test_no_capacity_is_told_by_the_groups_activities(account: Account, group: G
     assert "sufficient c7i.large capacity" in told["StatusMessage"]
 
 
-def test_an_image_that_is_missing_stops_ecs_tasks_and_says_so(account: Account) -> None:
-    stand(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:gone")
+def test_missing_image_stops_ecs_tasks_with_a_reason(account: Account) -> None:
+    create_fleet(account, WorkerImage=f"{account.ecr.host}/{NAME}/worker:gone")
     assert _count(account, 1, 600)[0] == 0
     stopped = client("ecs").list_tasks(cluster=NAME, serviceName="worker", desiredStatus="STOPPED")["taskArns"]
     told = client("ecs").describe_tasks(cluster=NAME, tasks=stopped)["tasks"][0]
@@ -110,7 +119,7 @@ def test_an_image_that_is_missing_stops_ecs_tasks_and_says_so(account: Account) 
     assert "CannotPullContainerError" in told["stoppedReason"]
 
 
-def test_a_deployment_that_fails_is_rolled_back(account: Account, group: Group) -> None:
+def test_failed_deployment_is_rolled_back(account: Account, group: AutoScalingGroup) -> None:
     change(account, COMPUTE, template("compute"), _parameters(account))
     assert _count(account, 2, 900) == (2, 0)
     compute = change(account, COMPUTE, template("compute"), _parameters(account, "gone"))
@@ -121,13 +130,13 @@ def test_a_deployment_that_fails_is_rolled_back(account: Account, group: Group) 
     assert {one["containers"][0]["image"] for one in running} == {f"{account.ecr.host}/{NAME}/worker:one"}
 
 
-def test_a_failed_update_straight_after_the_creation_sets_the_count_back(account: Account, group: Group) -> None:
+def test_failed_update_right_after_creation_resets_the_count(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 2, 900) == (2, 0)
     change(account, COMPUTE, template("compute"), _parameters(account, "gone"))
     assert account.ecs.clusters.get(NAME).services["worker"].desired == 0
 
 
-def test_a_deployment_replaces_all(account: Account, group: Group) -> None:
+def test_deployment_replaces_all_ecs_tasks(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 4, 900) == (4, 0)
     other = publish(account, tag="two")
     compute = change(account, COMPUTE, template("compute"), _parameters(account, "two"))
@@ -136,7 +145,7 @@ def test_a_deployment_replaces_all(account: Account, group: Group) -> None:
     assert [one["containers"][0]["image"] for one in running] == [other] * 4
 
 
-def test_deletion_has_an_order(account: Account, group: Group) -> None:
+def test_deletion_in_the_wrong_order_is_refused(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 1, 900) == (1, 0)
     ecs, autoscaling = client("ecs"), client("autoscaling")
     with pytest.raises(ClientError, match="ClusterContainsServicesException"):
@@ -155,7 +164,7 @@ def test_deletion_has_an_order(account: Account, group: Group) -> None:
         ecs.delete_cluster(cluster=NAME)
 
 
-def test_a_stack_whose_instances_are_protected_can_not_be_deleted(account: Account, group: Group) -> None:
+def test_stack_with_protected_instances_can_not_be_deleted(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 1, 900) == (1, 0)
     group.properties["NewInstancesProtectedFromScaleIn"] = True
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=0)
@@ -167,16 +176,16 @@ def test_a_stack_whose_instances_are_protected_can_not_be_deleted(account: Accou
     compute = delete(account, COMPUTE)
     assert compute.status == "DELETE_FAILED"
     assert {"Group", "Cluster"} <= set(compute.resources)
-    group.look()
+    group.reconcile()
     assert any("protected from scale in" in one["StatusMessage"] for one in group.activities)
 
 
-def test_a_group_refuses_a_count_outside_its_bounds(account: Account, group: Group) -> None:
+def test_group_refuses_a_count_outside_its_bounds(account: Account, group: AutoScalingGroup) -> None:
     with pytest.raises(ClientError, match="must be between"):
         client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=group.name, DesiredCapacity=99)
 
 
-def test_what_was_just_made_is_not_seen_at_once(account: Account, group: Group) -> None:
+def test_new_resources_are_seen_with_a_delay(account: Account, group: AutoScalingGroup) -> None:
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=1)
     account.pass_time(2)
     made = account.ecs.clusters.get(NAME).tasks[0].made
@@ -184,9 +193,9 @@ def test_what_was_just_made_is_not_seen_at_once(account: Account, group: Group) 
     assert _tasks(account) == []
 
 
-def test_tags_linger_on_what_is_gone(account: Account, group: Group) -> None:
+def test_tags_of_deleted_resources_stay_listed(account: Account, group: AutoScalingGroup) -> None:
     arn = account.sqs.queues.get(f"{NAME}-results").arn
-    account.sqs.drop(f"{NAME}-results")
+    account.sqs.remove(f"{NAME}-results")
 
     def seen() -> bool:
         pages = (
@@ -201,7 +210,7 @@ def test_tags_linger_on_what_is_gone(account: Account, group: Group) -> None:
     assert not seen()
 
 
-def test_an_instance_that_ends_is_drained_first_and_its_work_goes_elsewhere(account: Account, group: Group) -> None:
+def test_terminating_instance_is_drained_and_its_ecs_tasks_move(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 5, 900) == (5, 0)
     before = _tasks(account)
     busy = client("ecs").describe_tasks(cluster=NAME, tasks=before)["tasks"]
@@ -219,7 +228,7 @@ def test_an_instance_that_ends_is_drained_first_and_its_work_goes_elsewhere(acco
     assert _count(account, 5, 0) == (5, 0)
 
 
-def test_a_spot_instance_that_is_reclaimed_takes_protected_work_along(account: Account, group: Group) -> None:
+def test_reclaimed_spot_instance_stops_protected_ecs_tasks(account: Account, group: AutoScalingGroup) -> None:
     assert _count(account, 2, 900) == (2, 0)
     before = _tasks(account)
     client("ecs").update_task_protection(cluster=NAME, tasks=before, protectionEnabled=True, expiresInMinutes=60)
@@ -230,11 +239,11 @@ def test_a_spot_instance_that_is_reclaimed_takes_protected_work_along(account: A
     assert _count(account, 2, 0) == (2, 0)
 
 
-def test_a_security_group_in_use_and_a_repository_with_images_stay(account: Account) -> None:
+def test_security_group_in_use_and_repository_with_images_stay(account: Account) -> None:
     planted = template("compute").replace("EmptyOnDelete: true", "EmptyOnDelete: false")
     compute = change(account, COMPUTE, planted, compute_parameters(WorkerImage=f"{account.ecr.host}/{NAME}/worker:one"))
     publish(account)
     assert _count(account, 1, 900) == (1, 0)
-    with pytest.raises(Refusal, match="DependencyViolation"):
-        account.ec2.drop_security_group(compute.resources["InstanceSecurityGroup"].physical)
+    with pytest.raises(ApiError, match="DependencyViolation"):
+        account.ec2.delete_security_group(compute.resources["InstanceSecurityGroup"].physical)
     assert "still contains images" in failures(delete(account, COMPUTE))["WorkerRepository"]

@@ -1,20 +1,29 @@
-"""The double's CloudFormation: it carries out the real templates, and refuses what CloudFormation would."""
+"""The double's CloudFormation executes the real templates and refuses what CloudFormation would."""
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.kinds import KINDS
-from tests.fleet.double.standing import NAME, TAG, change, compute_parameters, delete, failures, stand, template
+from tests.fleet.double.clients import client
+from tests.fleet.double.real_templates import (
+    NAME,
+    TAG,
+    change,
+    compute_parameters,
+    create_fleet,
+    delete,
+    failures,
+    template,
+)
+from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.template import Template
 
 COMPUTE = f"{NAME}-compute"
 RESOURCES = sorted(Template(template("compute")).resources)
 
 
-def test_both_templates_are_carried_out_and_taken_down_to_nothing(account: Account) -> None:
-    compute = stand(account, WorkerMax="4", AnimotoMax="2")
+def test_both_templates_are_created_and_deleted_completely(account: Account) -> None:
+    compute = create_fleet(account, WorkerMax="4", AnimotoMax="2")
     assert compute.status == "CREATE_COMPLETE"
     assert set(compute.resources) == set(RESOURCES)
     assert compute.outputs["Cluster"] == NAME
@@ -24,9 +33,9 @@ def test_both_templates_are_carried_out_and_taken_down_to_nothing(account: Accou
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_a_failure_at_any_resource_is_named_and_undone(account: Account, resource: str) -> None:
+def test_failed_creation_of_any_resource_is_named_and_rolled_back(account: Account, resource: str) -> None:
     account.cloudformation.failures["CREATE", resource] = "no luck"
-    compute = stand(account, WorkerMax="4", AnimotoMax="2")
+    compute = create_fleet(account, WorkerMax="4", AnimotoMax="2")
     assert compute.status == "ROLLBACK_COMPLETE"
     assert failures(compute)[resource] == "no luck"
     assert not any(f"/{NAME}/" in arn for arn in account.tags.arns(TAG, NAME) if ":ecs:" in arn)
@@ -34,18 +43,18 @@ def test_a_failure_at_any_resource_is_named_and_undone(account: Account, resourc
         change(account, COMPUTE, template("compute"), compute_parameters())
 
 
-def test_an_update_changes_what_differs_and_leaves_live_counts_alone(account: Account) -> None:
-    stand(account)
+def test_update_changes_only_differences_and_keeps_live_counts(account: Account) -> None:
+    create_fleet(account)
     client("ecs").update_service(cluster=NAME, service="worker", desiredCount=3)
     account.autoscaling.capacity = False
     compute = change(account, COMPUTE, template("compute"), compute_parameters(Creating="false", MaxInstances="7"))
-    # What it wants can't start here, so the deployment does not end: CloudFormation waits.
+    # The new ECS tasks can't start here, so the deployment does not end and CloudFormation waits.
     assert account.ecs.clusters.get(NAME).services["worker"].desired == 3
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 7
 
 
-def test_a_failed_update_is_changed_back(account: Account) -> None:
-    stand(account)
+def test_failed_update_is_rolled_back(account: Account) -> None:
+    create_fleet(account)
     account.cloudformation.failures["UPDATE", "Group"] = "no luck"
     compute = change(account, COMPUTE, template("compute"), compute_parameters(MaxInstances="7", WorkerMax="3"))
     assert compute.status == "UPDATE_ROLLBACK_COMPLETE"
@@ -53,17 +62,17 @@ def test_a_failed_update_is_changed_back(account: Account) -> None:
     assert account.autoscaling.groups.get(compute.resources["Group"].physical).maximum == 4
 
 
-def test_a_change_set_that_changes_nothing_fails(account: Account) -> None:
-    stand(account)
+def test_change_set_without_changes_fails(account: Account) -> None:
+    create_fleet(account)
     with pytest.raises(ClientError, match="cannot be executed"):
         change(account, COMPUTE, template("compute"), compute_parameters())
-    described = client("cloudformation").describe_change_set(StackName=COMPUTE, ChangeSetName="change")
-    assert described["Status"] == "FAILED"
-    assert "didn't contain changes" in described["StatusReason"]
+    answer = client("cloudformation").describe_change_set(StackName=COMPUTE, ChangeSetName="change")
+    assert answer["Status"] == "FAILED"
+    assert "didn't contain changes" in answer["StatusReason"]
 
 
-def test_a_full_bucket_stops_the_deletion_and_a_second_one_ends_it(account: Account) -> None:
-    stand(account)
+def test_full_bucket_fails_the_deletion_and_a_second_deletion_completes_it(account: Account) -> None:
+    create_fleet(account)
     account.s3.buckets.get(f"{NAME}-store").add("videos/1.mp4")
     data = delete(account, f"{NAME}-data")
     assert data.status == "DELETE_FAILED"
@@ -73,7 +82,7 @@ def test_a_full_bucket_stops_the_deletion_and_a_second_one_ends_it(account: Acco
     assert delete(account, f"{NAME}-data").status == "DELETE_COMPLETE"
 
 
-def test_a_service_without_its_depends_on_comes_too_early(account: Account) -> None:
+def test_service_without_depends_on_is_created_too_early(account: Account) -> None:
     planted = template("compute").replace("    DependsOn: ProviderAssociation\n", "")
     compute = change(account, COMPUTE, planted, compute_parameters())
     assert compute.status == "ROLLBACK_COMPLETE"
@@ -89,7 +98,7 @@ def test_a_service_without_its_depends_on_comes_too_early(account: Account) -> N
         ("VolumeSize: !Ref VolumeGiB", "VolumeSize: large", "must be integer"),
     ],
 )
-def test_what_a_service_would_refuse_is_refused(account: Account, right: str, wrong: str, words: str) -> None:
+def test_property_that_a_service_would_refuse_is_refused(account: Account, right: str, wrong: str, words: str) -> None:
     planted = template("compute").replace(right, wrong)
     assert planted != template("compute")
     compute = change(account, COMPUTE, planted, compute_parameters())
@@ -97,13 +106,13 @@ def test_what_a_service_would_refuse_is_refused(account: Account, right: str, wr
     assert words in " ".join(failures(compute).values())
 
 
-def test_parameters_are_held_against_their_declarations(account: Account) -> None:
+def test_parameters_are_checked_against_their_declarations(account: Account) -> None:
     for wrong in ({"Fleet": "ecs-some"}, {"MaxInstances": "0"}, {"Architecture": "mips"}, {"Nothing": "1"}):
         with pytest.raises(ClientError, match="ValidationError"):
             change(account, COMPUTE, template("compute"), compute_parameters(**wrong))
     assert account.cloudformation.stacks == {}
 
 
-def test_every_kind_that_the_double_knows_is_in_a_template() -> None:
+def test_every_resource_type_of_the_double_is_in_a_template() -> None:
     used = {one["Type"] for name in ("data", "compute") for one in Template(template(name)).resources.values()}
-    assert used == set(KINDS)
+    assert used == set(RESOURCE_TYPES)

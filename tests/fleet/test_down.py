@@ -1,4 +1,4 @@
-"""``down`` on AWS: nothing that costs money is left, whatever state the fleet was in, and data only goes when asked."""
+"""``down`` on AWS: nothing that costs money is left, whatever the fleet's state; data is deleted on request only."""
 
 import pytest
 import trio
@@ -9,216 +9,216 @@ from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.standing import NAME, RESOURCES
-from tests.fleet.journey import TAKES_NOTHING, deployed, left, running, the_group, working
+from tests.fleet.double.clients import client
+from tests.fleet.double.real_templates import NAME, RESOURCES
+from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, left, running, start_workers, the_group
 
 
-async def test_data_stays_unless_asked_for(
+async def test_data_stays_unless_its_deletion_is_requested(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
-    await target.down(TAKES_NOTHING, delete_data=False)
+    await start_workers(account, target, 2)
+    await target.down(IGNORE_REPORT, delete_data=False)
     assert {arn.split(":")[2] for arn in left(account)} == {"sqs", "dynamodb", "s3", "cloudformation"}
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_a_full_store_is_emptied_only_with_the_data(
+async def test_full_store_is_emptied_only_with_the_data(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     (bucket,) = account.s3.buckets
     bucket.update(f"videos/{number}.mp4" for number in range(2500))
-    await target.down(TAKES_NOTHING, delete_data=False)
+    await target.down(IGNORE_REPORT, delete_data=False)
     assert len(bucket) == 2500
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_instances_end_in_good_order_and_not_by_force(
+async def test_instances_terminate_in_order_without_force(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
-    begun = trio.current_time()
-    await target.down(TAKES_NOTHING, delete_data=True)
-    assert trio.current_time() - begun < 600
+    await start_workers(account, target, 5)
+    started = trio.current_time()
+    await target.down(IGNORE_REPORT, delete_data=True)
+    assert trio.current_time() - started < 600
     assert not {"ecs.StopTask", "autoscaling.DeleteAutoScalingGroup"} & {str(call) for call in account.calls}
 
 
-async def test_where_nothing_is_up_it_does_nothing(
+async def test_down_without_fleet_does_nothing(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_busy_workers_get_their_grace_and_not_more(
+async def test_busy_workers_get_their_grace_period_and_no_more(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
     _protect(account)
-    begun, workers = trio.current_time(), running(account)
-    await target.down(TAKES_NOTHING, delete_data=True, grace=300.0)
+    started, workers = trio.current_time(), running(account)
+    await target.down(IGNORE_REPORT, delete_data=True, grace=300.0)
     assert left(account) == []
-    assert all(300 <= (task.stopped or 0) - begun < 400 for task in workers)
+    assert all(300 <= (task.stopped or 0) - started < 400 for task in workers)
 
 
-async def test_an_instance_whose_agent_does_not_answer_goes_by_force_and_off_the_cluster(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_instance_with_disconnected_agent_is_forced_out_and_deregistered(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
+    await start_workers(account, target, 5)
     (cluster,) = account.ecs.clusters
     cluster.instances[0].connected = False
-    await target.down(said.append, delete_data=True)
-    assert any("deleting the group with them" in line for line in said)
+    await target.down(reports.append, delete_data=True)
+    assert any("force-deleting the group" in line for line in reports)
     assert "ecs.DeregisterContainerInstance" in {str(call) for call in account.calls}
     assert left(account) == []
 
 
-async def test_it_takes_instances_that_are_still_booting(
+async def test_down_terminates_booting_instances(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.boot_seconds = 200.0
     with trio.move_on_after(75):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
     assert {one.lifecycle for one in the_group(account).instances} == {"Pending"}
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_it_takes_instances_that_never_registered(
+async def test_down_terminates_unregistered_instances(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.agents = False
     with trio.move_on_after(400):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
     assert len(the_group(account).instances) == 2
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_it_ends_a_fleet_that_has_no_capacity(
+async def test_down_ends_a_fleet_without_capacity(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.capacity = False
     with trio.move_on_after(100):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=True)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_what_can_not_be_deleted_is_named_and_the_rest_goes(
+async def test_undeletable_resource_is_named_and_the_rest_is_deleted(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     account.cloudformation.failures["DELETE", "WorkerLogs"] = "the double says no"
     with pytest.raises(ServiceError, match=r"left: .*log-group:/cloudkon/some/worker.*WorkerLogs .*the double says no"):
-        await target.down(TAKES_NOTHING, delete_data=False)
+        await target.down(IGNORE_REPORT, delete_data=False)
     assert account.ec2.instances == {} or {one.state for one in account.ec2.instances.values()} == {"terminated"}
     assert not any("service/" in arn or "autoScalingGroup" in arn for arn in left(account))
     account.cloudformation.failures.clear()
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 @pytest.mark.parametrize(("stack", "resource"), RESOURCES)
-async def test_a_deletion_that_fails_at_any_resource_names_it_and_is_ended_by_another(
+async def test_failed_deletion_of_any_resource_is_named_and_completed_by_another_down(
     account: Account, target: AwsTarget, stack: str, resource: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     account.cloudformation.failures["DELETE", resource] = "the double says no"
     with pytest.raises(ServiceError, match=rf"left: .*:stack/{stack}/.*{resource} .*the double says no"):
-        await target.down(TAKES_NOTHING, delete_data=True)
+        await target.down(IGNORE_REPORT, delete_data=True)
     account.cloudformation.failures.clear()
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
 async def test_late_metrics_leave_no_log_group_behind(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     account.ecs.late_insights = True
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     account.settle()
     assert account.logs.groups.names() == []
 
 
-async def test_metrics_that_come_even_later_are_named(
+async def test_log_group_of_even_later_metrics_is_named(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     late = f"/aws/ecs/containerinsights/{NAME}/performance"
 
     def write_late(line: str) -> None:
         if line.startswith("deleting messages"):
-            account.logs.make(late, {})
+            account.logs.create(late, {})
 
     with pytest.raises(ServiceError, match=rf"left: {late}\."):
         await target.down(write_late, delete_data=True)
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 
-async def test_alarms_that_the_scaling_leaves_behind_go_as_well(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_alarms_that_scaling_leaves_behind_are_deleted(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING)
-    account.cloudwatch.forgets = True
-    await target.down(said.append, delete_data=True)
-    assert "removed 4 alarms that the scaling had left behind" in said
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
+    account.cloudwatch.keeps_alarms = True
+    await target.down(reports.append, delete_data=True)
+    assert "removed 4 alarms that the scaling left behind" in reports
     assert account.cloudwatch.alarms.names() == []
 
 
-async def test_a_group_that_stays_is_named_though_the_tagging_service_never_lists_it(
+async def test_remaining_group_is_named_though_the_tagging_service_never_lists_it(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     account.cloudformation.failures["DELETE", "Group"] = "the double says no"
     with pytest.raises(ServiceError, match=rf"left: .*autoScalingGroup {the_group(account).name}"):
-        await target.down(TAKES_NOTHING, delete_data=True)
+        await target.down(IGNORE_REPORT, delete_data=True)
 
 
-async def test_a_stray_that_carries_the_tag_is_named(
+async def test_stray_resource_with_the_tag_is_named(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     stray = account.arn("ec2", "natgateway/nat-1")
     account.tags.put(stray, {"cloudkon:fleet": NAME})
     with pytest.raises(ServiceError, match=rf"left: .*{stray}"):
-        await target.down(TAKES_NOTHING, delete_data=True)
+        await target.down(IGNORE_REPORT, delete_data=True)
 
 
-async def test_another_fleets_things_stay(
+async def test_other_fleets_resources_stay(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     other = account.arn("sqs", "other-worker")
     account.tags.put(other, {"cloudkon:fleet": "other"})
-    await target.up(TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.up(IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert account.tags.arns("cloudkon:fleet", "other") == [other]
 
 
 @pytest.mark.parametrize("moment", ["create", "update"])
-async def test_it_waits_for_a_change_of_the_stack_that_is_under_way(
+async def test_down_waits_for_a_stack_change_in_progress(
     account: Account, target: AwsTarget, moment: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    begun = trio.Event()
+    started = trio.Event()
 
     def watch(line: str) -> None:
         if line == f"{NAME}-compute: {moment} in progress":
-            begun.set()
+            started.set()
 
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as scope:
-            nursery.start_soon(_cancel_after, begun, scope)
+            nursery.start_soon(_cancel_after, started, scope)
             await target.up(watch)
-    await target.down(TAKES_NOTHING, delete_data=True)
+    await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
 
 

@@ -1,4 +1,4 @@
-"""``publish`` and ``deploy`` on AWS: images by their content, rolled out to workers, and rolled back."""
+"""``publish`` and ``deploy`` on AWS: images tagged by content, rolled out to workers, and rolled back."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from fleet.aws.target import AwsTarget
 from fleet.target_options import Sizing
 from tests.fleet.double.account import Account
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.double.standing import NAME, publish
+from tests.fleet.double.real_templates import NAME, publish
 from tests.fleet.engine import PushingEngine
-from tests.fleet.journey import TAKES_NOTHING, running, worker_service, working
+from tests.fleet.fleet_steps import IGNORE_REPORT, running, start_workers, worker_service
 
 
 @pytest.fixture
@@ -27,73 +27,73 @@ def target(settings: Settings, engine: PushingEngine) -> AwsTarget:
     return AwsTarget(settings, DoubleConnection(settings), DoubleClock(), opened=engine.opened)
 
 
-async def test_what_is_built_is_published_and_deployed_and_runs(
+async def test_built_images_are_published_deployed_and_run(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    published = await target.publish(POOLS, TAKES_NOTHING)
-    assert await target.deploy(POOLS, "", TAKES_NOTHING) == published
-    await target.scale(WORKER, 1, TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
+    published = await target.publish(POOLS, IGNORE_REPORT)
+    assert await target.deploy(POOLS, "", IGNORE_REPORT) == published
+    await target.scale(WORKER, 1, IGNORE_REPORT)
     assert [_image(task.definition) for task in running(account)] == [published["worker"]]
 
 
-async def test_what_is_there_already_is_not_pushed_again(
+async def test_published_image_is_not_pushed_again(
     account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    first = await target.publish((WORKER,), TAKES_NOTHING)
-    assert await target.publish((WORKER,), TAKES_NOTHING) == first
+    await target.up(IGNORE_REPORT)
+    first = await target.publish((WORKER,), IGNORE_REPORT)
+    assert await target.publish((WORKER,), IGNORE_REPORT) == first
     assert engine.pushed == [first["worker"]]
     engine.images["cloudkon/worker:latest"] = "changed"
-    assert await target.publish((WORKER,), TAKES_NOTHING) != first
+    assert await target.publish((WORKER,), IGNORE_REPORT) != first
 
 
-async def test_nothing_is_pushed_when_one_image_is_missing(
+async def test_missing_image_prevents_every_push(
     account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     del engine.images["cloudkon/animoto:latest"]
     with pytest.raises(InvalidInput, match="python -m fleet build"):
-        await target.publish((WORKER, ANIMOTO), TAKES_NOTHING)
+        await target.publish((WORKER, ANIMOTO), IGNORE_REPORT)
     assert engine.pushed == []
 
 
-async def test_an_image_of_another_architecture_is_refused(
+async def test_image_of_another_architecture_is_refused(
     account: Account, target: AwsTarget, engine: PushingEngine, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING, Sizing(architecture="arm64"))
-    with pytest.raises(InvalidInput, match="it is of amd64"):
-        await target.publish((WORKER,), TAKES_NOTHING)
+    await target.up(IGNORE_REPORT, Sizing(architecture="arm64"))
+    with pytest.raises(InvalidInput, match="its architecture is amd64"):
+        await target.publish((WORKER,), IGNORE_REPORT)
 
 
-async def test_without_a_fleet_nothing_is_published(
+async def test_publish_without_fleet_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(NoFleet):
-        await target.publish((WORKER,), TAKES_NOTHING)
+        await target.publish((WORKER,), IGNORE_REPORT)
 
 
-async def test_a_new_image_replaces_all_workers_and_keeps_their_count(
+async def test_new_image_replaces_all_workers_and_keeps_their_count(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 4)
+    await start_workers(account, target, 4)
     image = publish(account, tag="two")
-    await target.deploy((WORKER,), "two", TAKES_NOTHING)
+    await target.deploy((WORKER,), "two", IGNORE_REPORT)
     assert [_image(task.definition) for task in running(account)] == [image] * 4
 
 
-async def test_an_image_that_was_never_published_is_refused(
+async def test_unpublished_image_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
-    with pytest.raises(InvalidInput, match="never published"):
-        await target.deploy((WORKER,), "nine", TAKES_NOTHING)
+    await start_workers(account, target, 1)
+    with pytest.raises(InvalidInput, match="not published"):
+        await target.deploy((WORKER,), "nine", IGNORE_REPORT)
 
 
-async def test_a_deployment_that_fails_is_rolled_back_and_says_so(
+async def test_failed_deployment_is_rolled_back_and_reported(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
     bad = publish(account, tag="bad")
 
     def lose_it(line: str) -> None:
@@ -104,32 +104,32 @@ async def test_a_deployment_that_fails_is_rolled_back_and_says_so(
         await target.deploy((WORKER,), "bad", lose_it)
     assert worker_service(account).desired == 2
     assert [_image(task.definition).rpartition(":")[2] for task in running(account)] == ["one", "one"]
-    await target.scale(WORKER, 3, TAKES_NOTHING)
+    await target.scale(WORKER, 3, IGNORE_REPORT)
     assert len(running(account)) == 3
 
 
-async def test_an_older_image_is_deployed_by_its_tag_and_publish_tells_which(
-    target: AwsTarget, engine: PushingEngine, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_older_image_is_deployed_by_the_tag_that_publish_reports(
+    target: AwsTarget, engine: PushingEngine, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    old = await target.publish((WORKER,), TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
+    old = await target.publish((WORKER,), IGNORE_REPORT)
     await trio.sleep(60)
     engine.images["cloudkon/worker:latest"] = "three"
-    new = await target.publish((WORKER,), TAKES_NOTHING)
-    assert await target.deploy((WORKER,), "", TAKES_NOTHING) == new
+    new = await target.publish((WORKER,), IGNORE_REPORT)
+    assert await target.deploy((WORKER,), "", IGNORE_REPORT) == new
     engine.images["cloudkon/worker:latest"] = "one"
-    await target.publish((WORKER,), said.append)
+    await target.publish((WORKER,), reports.append)
     tag = old["worker"].rpartition(":")[2]
-    assert said[-1].endswith(f"deploy --pool worker --tag {tag}")
-    assert await target.deploy((WORKER,), tag, TAKES_NOTHING) == old
+    assert reports[-1].endswith(f"deploy --pool worker --tag {tag}")
+    assert await target.deploy((WORKER,), tag, IGNORE_REPORT) == old
 
 
-async def test_where_nothing_was_published_all_stays_as_it_is(
-    target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_deploy_without_published_image_changes_nothing(
+    target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    assert await target.deploy(POOLS, "", said.append) == {}
-    assert "nothing to deploy: images and settings are as they should be" in said
+    await target.up(IGNORE_REPORT)
+    assert await target.deploy(POOLS, "", reports.append) == {}
+    assert "nothing to deploy: images and settings are as they should be" in reports
 
 
 def _image(definition: dict[str, Any]) -> str:

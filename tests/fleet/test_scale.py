@@ -1,4 +1,4 @@
-"""``scale`` and ``autoscale`` on AWS: counts that are reached, that can't be, and that work holds up."""
+"""``scale`` and ``autoscale`` on AWS: counts that are reached, that are impossible, and that work delays."""
 
 import pytest
 import trio
@@ -9,74 +9,74 @@ from cloudkon.model import ANIMOTO, WORKER
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.standing import NAME, publish
-from tests.fleet.journey import TAKES_NOTHING, deployed, running, the_group, worker_service, working
+from tests.fleet.double.clients import client
+from tests.fleet.double.real_templates import NAME, publish
+from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, running, start_workers, the_group, worker_service
 
 
-async def test_from_zero_to_five_to_two(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_scale_reaches_five_and_then_two(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.scale(WORKER, 5, said.append)
+    await deploy_fleet(account, target)
+    await target.scale(WORKER, 5, reports.append)
     assert len(running(account)) == 5
     assert len(the_group(account).instances) == 2
-    await target.scale(WORKER, 2, said.append)
+    await target.scale(WORKER, 2, reports.append)
     assert len(running(account)) == 2
 
 
-async def test_a_fleet_that_is_not_up_is_named(
+async def test_scale_without_fleet_names_account(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(NoFleet, match="not up on account 111122223333"):
-        await target.scale(WORKER, 1, TAKES_NOTHING)
+        await target.scale(WORKER, 1, IGNORE_REPORT)
 
 
-async def test_a_pool_without_an_image_is_refused(
+async def test_pool_without_image_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    with pytest.raises(InvalidInput, match="no image was ever deployed"):
-        await target.scale(ANIMOTO, 1, TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    with pytest.raises(InvalidInput, match="no image was deployed"):
+        await target.scale(ANIMOTO, 1, IGNORE_REPORT)
 
 
-async def test_what_can_not_fit_is_refused_and_told_what_would(
+async def test_count_that_can_not_fit_is_refused_with_the_largest_that_fits(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     with pytest.raises(InvalidInput, match=r"4 instances hold 16 workers.*--max-instances 5"):
-        await target.scale(WORKER, 17, TAKES_NOTHING)
+        await target.scale(WORKER, 17, IGNORE_REPORT)
     assert worker_service(account).desired == 0
-    await target.scale(WORKER, 16, TAKES_NOTHING)
+    await target.scale(WORKER, 16, IGNORE_REPORT)
     assert len(running(account)) == 16
 
 
-async def test_workers_with_work_are_waited_for(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_scale_waits_for_workers_with_work(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 4)
+    await start_workers(account, target, 4)
     busy = [task.arn for task in running(account)[:3]]
     client("ecs").update_task_protection(cluster=NAME, tasks=busy, protectionEnabled=True, expiresInMinutes=10)
-    await target.scale(WORKER, 1, said.append)
-    assert any("3 workers are protected from scale-in" in line for line in said)
+    await target.scale(WORKER, 1, reports.append)
+    assert any("3 workers are protected from scale-in" in line for line in reports)
     assert {task.arn for task in running(account)} < set(busy)
 
 
-async def test_an_image_that_is_gone_is_seen_before_anything_is_changed(
+async def test_missing_image_is_found_before_any_change(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.ecr.repositories.get(f"{NAME}/worker").images.clear()
     with pytest.raises(InvalidInput, match="not in the registry any more"):
-        await target.scale(WORKER, 1, TAKES_NOTHING)
+        await target.scale(WORKER, 1, IGNORE_REPORT)
     assert worker_service(account).desired == 0
 
 
-async def test_an_image_that_goes_meanwhile_is_diagnosed_and_not_waited_for(
+async def test_image_deleted_meanwhile_is_diagnosed_and_ends_the_wait(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    begun = trio.current_time()
+    await deploy_fleet(account, target)
+    started = trio.current_time()
 
     def lose_it(line: str) -> None:
         if "1 wanted" in line:
@@ -84,117 +84,117 @@ async def test_an_image_that_goes_meanwhile_is_diagnosed_and_not_waited_for(
 
     with pytest.raises(ServiceError, match=r"its image can't be pulled .*CannotPullContainerError"):
         await target.scale(WORKER, 1, lose_it)
-    assert trio.current_time() - begun < 600
+    assert trio.current_time() - started < 600
 
 
-async def test_no_capacity_is_told_while_waiting_and_the_count_is_reached_when_there_is_some(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_missing_capacity_is_reported_and_count_is_reached_once_available(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.capacity = False
 
-    def mend(line: str) -> None:
-        said.append(line)
+    def restore_capacity(line: str) -> None:
+        reports.append(line)
         if line.startswith("no capacity"):
             account.autoscaling.capacity = True
 
-    await target.scale(WORKER, 1, mend)
-    assert any("sufficient c7i.large capacity" in line for line in said)
+    await target.scale(WORKER, 1, restore_capacity)
+    assert any("sufficient c7i.large capacity" in line for line in reports)
     assert len(running(account)) == 1
 
 
-async def test_instances_that_do_not_register_are_named(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_unregistered_instances_are_named(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.agents = False
-    with pytest.raises(ServiceError, match=r"0 workers run, 1 are wanted.*have not registered with the cluster"):
-        await target.scale(WORKER, 1, said.append)
+    with pytest.raises(ServiceError, match=r"0 of 1 workers run.*have not registered with the cluster"):
+        await target.scale(WORKER, 1, reports.append)
 
 
-async def test_interrupted_it_can_be_run_again(
+async def test_interrupted_scale_can_be_run_again(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     with trio.move_on_after(30):
-        await target.scale(WORKER, 3, TAKES_NOTHING)
-    await target.scale(WORKER, 3, TAKES_NOTHING)
+        await target.scale(WORKER, 3, IGNORE_REPORT)
+    await target.scale(WORKER, 3, IGNORE_REPORT)
     assert len(running(account)) == 3
 
 
-async def test_by_hand_it_suspends_scaling_by_backlog_and_autoscale_resumes_it(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_scale_suspends_autoscaling_and_autoscale_resumes_it(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(1, 6, 50), said.append)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(1, 6, 50), reports.append)
     (scaling,) = account.application_autoscaling.targets
     assert (scaling.minimum, scaling.maximum) == (1, 6)
     assert set(scaling.policies) == {f"{NAME}-worker-backlog", f"{NAME}-worker-wake"}
-    await target.scale(WORKER, 2, said.append)
+    await target.scale(WORKER, 2, reports.append)
     assert all(scaling.suspended.values())
-    await target.autoscale(WORKER, None, said.append)
+    await target.autoscale(WORKER, None, reports.append)
     assert not any(scaling.suspended.values())
-    await target.autoscale(WORKER, AutoscaleRange(0, 0, 1), said.append)
+    await target.autoscale(WORKER, AutoscaleRange(0, 0, 1), reports.append)
     assert len(account.application_autoscaling.targets) == 0
     assert len(running(account)) == 2
 
 
-async def test_a_range_brings_the_count_into_it_at_once(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_range_moves_the_count_into_it_at_once(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(2, 6, 50), said.append)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(2, 6, 50), reports.append)
     assert worker_service(account).desired == 2
-    await target.scale(WORKER, 0, TAKES_NOTHING)
-    await target.autoscale(WORKER, None, said.append)
+    await target.scale(WORKER, 0, IGNORE_REPORT)
+    await target.autoscale(WORKER, None, reports.append)
     assert worker_service(account).desired == 2
-    await target.scale(WORKER, 5, TAKES_NOTHING)
-    await target.autoscale(WORKER, AutoscaleRange(0, 3, 50), said.append)
+    await target.scale(WORKER, 5, IGNORE_REPORT)
+    await target.autoscale(WORKER, AutoscaleRange(0, 3, 50), reports.append)
     assert worker_service(account).desired == 3
-    assert said.count("pool worker: 2 wanted, which were 0") == 2
-    assert "pool worker: 3 wanted, which were 5" in said
+    assert reports.count("pool worker: 2 wanted instead of 0") == 2
+    assert "pool worker: 3 wanted instead of 5" in reports
 
 
-async def test_a_pool_without_an_image_can_not_follow_its_backlog(
+async def test_pool_without_image_can_not_be_autoscaled(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    with pytest.raises(InvalidInput, match="no image was ever deployed"):
-        await target.autoscale(ANIMOTO, AutoscaleRange(0, 1, 5), TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    with pytest.raises(InvalidInput, match="no image was deployed"):
+        await target.autoscale(ANIMOTO, AutoscaleRange(0, 1, 5), IGNORE_REPORT)
     assert len(account.application_autoscaling.targets) == 0
-    await target.autoscale(ANIMOTO, AutoscaleRange(0, 0, 5), TAKES_NOTHING)
+    await target.autoscale(ANIMOTO, AutoscaleRange(0, 0, 5), IGNORE_REPORT)
 
 
-async def test_a_least_that_does_not_fit_beside_the_other_pool_is_refused(
+async def test_minimum_that_does_not_fit_beside_the_other_pool_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 13)
+    await start_workers(account, target, 13)
     publish(account, ANIMOTO.name, "one")
-    await target.deploy((ANIMOTO,), "one", TAKES_NOTHING)
+    await target.deploy((ANIMOTO,), "one", IGNORE_REPORT)
     with pytest.raises(InvalidInput, match=r"count 2: .*beside 13 of pool worker.*--max-instances 5"):
-        await target.autoscale(ANIMOTO, AutoscaleRange(2, 4, 5), TAKES_NOTHING)
-    await target.autoscale(ANIMOTO, AutoscaleRange(1, 4, 5), TAKES_NOTHING)
+        await target.autoscale(ANIMOTO, AutoscaleRange(2, 4, 5), IGNORE_REPORT)
+    await target.autoscale(ANIMOTO, AutoscaleRange(1, 4, 5), IGNORE_REPORT)
 
 
-async def test_a_range_that_can_not_fit_is_refused(
+async def test_range_that_can_not_fit_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     with pytest.raises(InvalidInput, match="--max-instances"):
-        await target.autoscale(WORKER, AutoscaleRange(0, 99, 50), TAKES_NOTHING)
+        await target.autoscale(WORKER, AutoscaleRange(0, 99, 50), IGNORE_REPORT)
     assert len(account.application_autoscaling.targets) == 0
 
 
 @pytest.mark.parametrize("resource", ["WorkerScaling", "WorkerBacklogPolicy", "WorkerWakePolicy", "WorkerWakeAlarm"])
-async def test_autoscaling_that_can_not_be_made_leaves_all_as_it_was(
+async def test_failed_autoscaling_change_is_rolled_back(
     account: Account, target: AwsTarget, resource: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
     account.cloudformation.failures["CREATE", resource] = "the double says no"
-    with pytest.raises(ServiceError, match=rf"{resource} .*the double says no.*again as it was before"):
-        await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING)
+    with pytest.raises(ServiceError, match=rf"{resource} .*the double says no.*rolled back to its previous state"):
+        await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     assert len(running(account)) == 2
     assert len(account.application_autoscaling.targets) == 0
     account.cloudformation.failures.clear()
-    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING)
+    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     assert len(account.application_autoscaling.targets) == 1

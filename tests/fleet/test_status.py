@@ -1,4 +1,4 @@
-"""``status`` and ``logs`` on AWS: what is there, what it costs, and what is wrong."""
+"""``status`` and ``logs`` on AWS: resources, cost and problems."""
 
 import pytest
 import trio
@@ -9,14 +9,14 @@ from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
-from tests.fleet.double.standing import NAME
-from tests.fleet.journey import TAKES_NOTHING, deployed, running, working
+from tests.fleet.double.real_templates import NAME
+from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, running, start_workers
 
 
-async def test_it_counts_workers_instances_messages_and_money(
+async def test_status_counts_workers_instances_messages_and_cost(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
+    await start_workers(account, target, 5)
     queue, dead = account.sqs.queues.get(f"{NAME}-worker"), account.sqs.queues.get(f"{NAME}-worker-dead")
     queue.visible, queue.in_flight, dead.visible = 7, 5, 2
     account.cloudwatch.metrics["ApproximateAgeOfOldestMessage", f"{NAME}-worker"] = 42.0
@@ -36,38 +36,38 @@ async def test_it_counts_workers_instances_messages_and_money(
     assert "111122223333" in status.place
 
 
-async def test_no_fleet_is_no_status(
+async def test_status_without_fleet_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(NoFleet, match="not up on account 111122223333"):
         await target.status()
 
 
-async def test_data_without_anything_that_runs_is_told_from_no_fleet(
+async def test_status_tells_a_fleet_with_data_only_from_no_fleet(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=False)
+    await target.up(IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=False)
     with pytest.raises(NoFleet, match="only its queues, ledger and store"):
         await target.status()
 
 
-async def test_no_capacity_is_a_problem(
+async def test_missing_capacity_is_a_problem(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
+    await deploy_fleet(account, target)
     account.autoscaling.capacity = False
     with trio.move_on_after(200):
-        await target.scale(WORKER, 2, TAKES_NOTHING)
+        await target.scale(WORKER, 2, IGNORE_REPORT)
     status = await target.status()
     assert any("sufficient c7i.large capacity" in problem for problem in status.problems)
     assert status.pools["worker"].pending == 2
 
 
-async def test_a_worker_that_dies_is_a_problem_until_it_runs_again(
+async def test_crashed_worker_is_a_problem_until_it_runs_again(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 2)
+    await start_workers(account, target, 2)
     running(account)[0].fail("OutOfMemoryError: Container killed due to memory usage")
     await trio.sleep(10)
     assert any("OutOfMemoryError" in problem for problem in (await target.status()).problems)
@@ -75,39 +75,39 @@ async def test_a_worker_that_dies_is_a_problem_until_it_runs_again(
     assert (await target.status()).problems == ()
 
 
-async def test_a_count_set_by_hand_over_autoscaling_is_a_note(
+async def test_count_set_by_hand_over_autoscaling_is_a_note(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     assert (await target.status()).pools["worker"].scaling == "0 to 4"
-    await target.scale(WORKER, 1, TAKES_NOTHING)
+    await target.scale(WORKER, 1, IGNORE_REPORT)
     assert any("autoscaling is suspended" in note for note in (await target.status()).notes)
 
 
-async def test_logs_of_all_workers_come_in_the_order_of_time(
+async def test_logs_of_all_workers_are_shown_oldest_first(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 3)
+    await start_workers(account, target, 3)
     lines = list[tuple[str, str]]()
     await target.logs(WORKER, 10, follow=False, write=lambda source, text: lines.append((source, text)))
     assert len({source for source, _ in lines}) == 3
     assert {text for _, text in lines} == {'{"action": "started"}'}
 
 
-async def test_more_lines_than_one_call_gives_are_not_asked_for(
+async def test_logs_request_no_more_lines_than_one_call_returns(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     lines = list[str]()
     await target.logs(WORKER, 1_000_000, follow=False, write=lambda _, text: lines.append(text))
     assert lines == ['{"action": "started"}']
 
 
-async def test_logs_that_are_followed_show_what_comes_once(
+async def test_followed_logs_show_each_new_line_once(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     lines = list[str]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_follow, target, lines)
@@ -121,10 +121,10 @@ async def test_logs_that_are_followed_show_what_comes_once(
     assert lines == ['{"action": "started"}', '{"action": "claimed"}']
 
 
-async def test_logs_of_one_task_only(
+async def test_logs_of_one_task_show_only_its_lines(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 1)
+    await start_workers(account, target, 1)
     group = f"/cloudkon/{NAME}/worker"
     (stream,) = account.logs.groups.get(group)
     for task in ("r/1", "r/11"):

@@ -1,4 +1,4 @@
-"""``up`` on AWS: what it checks, what it makes, and what it does when something goes wrong."""
+"""``up`` on AWS: its checks, what it creates, and what it does after a failure."""
 
 import pytest
 import trio.testing
@@ -9,52 +9,52 @@ from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
 from fleet.target_options import Sizing
 from tests.fleet.double.account import Account
+from tests.fleet.double.clients import ActiveBackend, client
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.double.gate import Gate, client
-from tests.fleet.double.standing import NAME, RESOURCES
-from tests.fleet.journey import TAKES_NOTHING, left, running, the_group, worker_service, working
+from tests.fleet.double.real_templates import NAME, RESOURCES
+from tests.fleet.fleet_steps import IGNORE_REPORT, left, running, start_workers, the_group, worker_service
 
 
-async def test_it_makes_everything_and_runs_no_worker(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_up_creates_everything_and_starts_no_worker(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(said.append)
-    assert any(line.startswith("at most 4 instances at a time, $0.39 an hour (list prices") for line in said)
-    assert said[-1] == "its workers have no image yet; first: python -m fleet build, publish, deploy"
+    await target.up(reports.append)
+    assert any(line.startswith("at most 4 instances at a time, $0.39 an hour (list prices") for line in reports)
+    assert reports[-1] == "the workers have no image yet; next: python -m fleet build, publish, deploy"
     assert [one.status for one in account.cloudformation.stacks.values()] == ["CREATE_COMPLETE", "UPDATE_COMPLETE"]
     assert worker_service(account).desired == 0
     assert the_group(account).instances == []
-    # Evening out zones may go over --max-instances.
+    # Zone rebalancing may exceed --max-instances.
     assert the_group(account).suspended == {"AZRebalance"}
     assert {"ecs.amazonaws.com", "autoscaling.amazonaws.com"} <= account.iam.linked
 
 
-async def test_again_it_changes_nothing_and_leaves_workers_alone(
+async def test_repeated_up_changes_nothing_and_keeps_workers(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 3)
+    await start_workers(account, target, 3)
     before, events = [task.arn for task in running(account)], _events(account)
-    await target.up(TAKES_NOTHING)
+    await target.up(IGNORE_REPORT)
     assert [task.arn for task in running(account)] == before
     assert _events(account) == events
 
 
-async def test_a_size_that_is_given_changes_and_one_that_is_not_stays(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_given_size_changes_and_others_stay(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING, Sizing(max_instances=7, spot=60))
-    await target.up(said.append, Sizing(spot=20))
-    assert f"{NAME}-compute: will modify Group (AWS::AutoScaling::AutoScalingGroup)" in said
+    await target.up(IGNORE_REPORT, Sizing(max_instances=7, spot=60))
+    await target.up(reports.append, Sizing(spot=20))
+    assert f"{NAME}-compute: will modify Group (AWS::AutoScaling::AutoScalingGroup)" in reports
     group = the_group(account)
     assert group.maximum == 7
     distribution = group.properties["MixedInstancesPolicy"]["InstancesDistribution"]
     assert distribution["OnDemandPercentageAboveBaseCapacity"] == 80
 
 
-async def test_a_preview_shows_what_would_be_made_and_leaves_nothing(
+async def test_preview_shows_changes_and_leaves_nothing(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    lines = await target.preview(TAKES_NOTHING)
+    lines = await target.preview(IGNORE_REPORT)
     assert f"{NAME}-data: add Ledger (AWS::DynamoDB::Table)" in lines
     assert f"{NAME}-compute: add WorkerService (AWS::ECS::Service)" in lines
     assert left(account) == []
@@ -62,22 +62,22 @@ async def test_a_preview_shows_what_would_be_made_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(("stack", "resource"), RESOURCES)
-async def test_a_failure_at_any_resource_names_it_cleans_up_and_a_second_try_succeeds(
+async def test_failed_creation_of_any_resource_is_named_cleaned_up_and_repeatable(
     account: Account,
     target: AwsTarget,
-    said: list[str],
+    reports: list[str],
     stack: str,
     resource: str,
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     account.cloudformation.failures["CREATE", resource] = "the double says no"
     with pytest.raises(ServiceError, match=rf"{resource} .*the double says no"):
-        await target.up(said.append)
+        await target.up(reports.append)
     account.settle()
     assert account.cloudformation.stacks[stack].status == "DELETE_COMPLETE"
     assert not any(f":stack/{stack}/" in arn for arn in left(account))
     account.cloudformation.failures.clear()
-    await target.up(said.append)
+    await target.up(reports.append)
     assert worker_service(account).status == "ACTIVE"
 
 
@@ -88,7 +88,7 @@ async def test_a_failure_at_any_resource_names_it_cleans_up_and_a_second_try_suc
         ("Cluster", "Unable to assume the service linked role. Please verify that it exists."),
     ],
 )
-async def test_a_role_that_is_not_known_everywhere_yet_is_tried_once_more(
+async def test_role_not_yet_known_everywhere_is_retried_once(
     account: Account, target: AwsTarget, resource: str, words: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.cloudformation.failures["CREATE", resource] = words
@@ -109,7 +109,7 @@ async def test_a_role_that_is_not_known_everywhere_yet_is_tried_once_more(
         (True, True, "", "no way out"),
     ],
 )
-async def test_a_network_that_would_not_do_is_refused_before_anything_is_made(
+async def test_unusable_network_is_refused_before_any_change(
     account: Account,
     target: AwsTarget,
     default: bool,
@@ -120,130 +120,130 @@ async def test_a_network_that_would_not_do_is_refused_before_anything_is_made(
 ) -> None:
     account.ec2.default_vpc, account.ec2.public_addresses, account.ec2.gateway = default, public, gateway
     with pytest.raises(InvalidInput, match=words):
-        await target.up(TAKES_NOTHING)
+        await target.up(IGNORE_REPORT)
     assert account.cloudformation.stacks == {}
     assert account.iam.linked == set()
 
 
-async def test_right_after_a_down_with_its_data_it_waits_for_the_names_of_the_queues(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_up_right_after_down_with_data_waits_for_queue_names(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    await target.down(TAKES_NOTHING, delete_data=True)
-    await target.up(said.append)
-    assert any("deleted within the last minute" in line for line in said)
+    await target.up(IGNORE_REPORT)
+    await target.down(IGNORE_REPORT, delete_data=True)
+    await target.up(reports.append)
+    assert any("deleted within the last minute" in line for line in reports)
     assert worker_service(account).status == "ACTIVE"
 
 
-async def test_a_cluster_of_somebody_elses_is_left_alone(
+async def test_foreign_cluster_is_left_alone(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     client("ecs").create_cluster(clusterName=NAME)
-    with pytest.raises(InvalidInput, match="an ECS cluster of that name that is not the fleet's"):
-        await target.up(TAKES_NOTHING)
+    with pytest.raises(InvalidInput, match="an ECS cluster of that name which does not belong to the fleet"):
+        await target.up(IGNORE_REPORT)
     assert account.cloudformation.stacks == {}
 
 
-async def test_a_private_network_with_nat_will_do(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_private_network_with_nat_is_usable(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     account.ec2.public_addresses, account.ec2.gateway = False, "nat-0aaaaaaaaaaaaaaaa"
-    await target.up(said.append)
-    assert any("out by nat-0aaaaaaaaaaaaaaaa" in line for line in said)
+    await target.up(reports.append)
+    assert any("by nat-0aaaaaaaaaaaaaaaa" in line for line in reports)
 
 
-async def test_a_quota_below_one_instance_is_refused(
+async def test_quota_below_one_instance_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 1.0
     with pytest.raises(InvalidInput, match="one instance has 2"):
-        await target.up(TAKES_NOTHING)
+        await target.up(IGNORE_REPORT)
     assert account.cloudformation.stacks == {}
 
 
-async def test_a_quota_below_the_guard_is_told(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_quota_below_max_instances_is_reported(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 4.0
-    await target.preview(said.append)
-    assert any("On-Demand vCPUs is 4: 2 instances of the 4 that --max-instances allows" in line for line in said)
+    await target.preview(reports.append)
+    assert any("On-Demand vCPUs is 4: 2 instances of the 4 that --max-instances allows" in line for line in reports)
 
 
-async def test_quotas_of_other_families_are_not_taken_for_theirs(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_quotas_of_other_families_are_not_checked(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 1.0
-    await target.preview(said.append, Sizing(instance_types=("g5.xlarge",)))
-    assert any("quotas of g5.xlarge are others" in line for line in said)
+    await target.preview(reports.append, Sizing(instance_types=("g5.xlarge",)))
+    assert any("quotas of g5.xlarge are others" in line for line in reports)
 
 
-async def test_an_instance_type_of_another_architecture_is_refused(
+async def test_instance_type_of_another_architecture_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(InvalidInput, match="it is not x86_64"):
-        await target.up(TAKES_NOTHING, Sizing(instance_types=("c7g.large",)))
+        await target.up(IGNORE_REPORT, Sizing(instance_types=("c7g.large",)))
 
 
 @pytest.mark.parametrize(
     "sizing", [Sizing(log_days=31), Sizing(alarm_topic="told"), Sizing(subnets=("subnet-0bad",)), Sizing(vpc="vpc-bad")]
 )
-async def test_what_aws_would_refuse_late_is_refused_before_anything_is_made(
+async def test_options_that_aws_would_refuse_late_are_refused_before_any_change(
     account: Account, target: AwsTarget, sizing: Sizing, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(InvalidInput):
-        await target.up(TAKES_NOTHING, sizing)
+        await target.up(IGNORE_REPORT, sizing)
     assert account.cloudformation.stacks == {}
 
 
-async def test_workers_that_no_instance_could_hold_are_refused_while_there_are_some(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_workers_too_large_for_any_instance_are_refused_while_some_run(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(said.append, Sizing(memory={"animoto": 8000}))
-    assert any(line.startswith("warning: pool animoto: one of its ECS tasks") for line in said)
-    await working(account, target, 1)
+    await target.up(reports.append, Sizing(memory={"animoto": 8000}))
+    assert any(line.startswith("warning: pool animoto: one of its ECS tasks") for line in reports)
+    await start_workers(account, target, 1)
     with pytest.raises(InvalidInput, match=r"pool worker: .*larger than the smallest instance.*--instance-types"):
-        await target.up(TAKES_NOTHING, Sizing(memory={"worker": 8000}))
+        await target.up(IGNORE_REPORT, Sizing(memory={"worker": 8000}))
     assert len(running(account)) == 1
 
 
-async def test_a_guard_below_what_runs_is_refused_since_it_would_not_hold(
+async def test_max_instances_below_running_workers_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await working(account, target, 5)
+    await start_workers(account, target, 5)
     with pytest.raises(InvalidInput, match=r"1 instances: .*5 of pool worker, need 2.*python -m fleet scale"):
-        await target.up(TAKES_NOTHING, Sizing(max_instances=1))
-    await target.scale(WORKER, 4, TAKES_NOTHING)
-    await target.up(TAKES_NOTHING, Sizing(max_instances=1))
+        await target.up(IGNORE_REPORT, Sizing(max_instances=1))
+    await target.scale(WORKER, 4, IGNORE_REPORT)
+    await target.up(IGNORE_REPORT, Sizing(max_instances=1))
     assert the_group(account).maximum == 1
 
 
-async def test_an_instance_type_that_there_is_not_is_refused(
+async def test_nonexistent_instance_type_is_refused(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(InvalidInput, match=r"instance types: .*zz\.big.*--instance-types"):
-        await target.up(TAKES_NOTHING, Sizing(instance_types=("zz.big",)))
+        await target.up(IGNORE_REPORT, Sizing(instance_types=("zz.big",)))
     assert account.cloudformation.stacks == {}
 
 
-async def test_graviton_gets_its_own_machine_image(
+async def test_graviton_gets_its_own_ami(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await target.up(TAKES_NOTHING, Sizing(architecture="arm64"))
+    await target.up(IGNORE_REPORT, Sizing(architecture="arm64"))
     parameters = account.cloudformation.stacks[f"{NAME}-compute"].parameters
     assert parameters["AmiId"].endswith("/arm64/recommended/image_id")
     assert the_group(account).instance_types() == ["c7g.large"]
 
 
-async def test_expired_credentials_are_named(
+async def test_expired_credentials_are_reported(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.sts.expired = True
     with pytest.raises(AccessDenied, match=r"expired.*Log in again"):
-        await target.up(TAKES_NOTHING)
+        await target.up(IGNORE_REPORT)
 
 
 @pytest.mark.parametrize("other", [Account("444455556666"), Account(region="eu-west-1")], ids=["account", "region"])
-async def test_another_account_or_region_is_refused_by_every_verb(
+async def test_other_account_or_region_is_refused_by_every_verb(
     account: Account,
     target: AwsTarget,
     settings: Settings,
@@ -251,14 +251,14 @@ async def test_another_account_or_region_is_refused_by_every_verb(
     monkeypatch: pytest.MonkeyPatch,
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(TAKES_NOTHING)
-    monkeypatch.setattr(Gate, "backend", other)
+    await target.up(IGNORE_REPORT)
+    monkeypatch.setattr(ActiveBackend, "backend", other)
     there = AwsTarget(settings, DoubleConnection(settings, region=other.region), DoubleClock())
     for verb in (
-        lambda: there.up(TAKES_NOTHING),
-        lambda: there.scale(WORKER, 1, TAKES_NOTHING),
+        lambda: there.up(IGNORE_REPORT),
+        lambda: there.scale(WORKER, 1, IGNORE_REPORT),
         there.status,
-        lambda: there.down(TAKES_NOTHING, delete_data=False),
+        lambda: there.down(IGNORE_REPORT, delete_data=False),
     ):
         with pytest.raises(InvalidInput, match="was brought up on account 111122223333 in us-east-1"):
             await verb()

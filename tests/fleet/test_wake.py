@@ -1,4 +1,4 @@
-"""A push wakes pools that stand at zero, as their own scaling would later."""
+"""A push wakes pools at zero, as their own scaling would later."""
 
 import pytest
 import trio.testing
@@ -9,9 +9,9 @@ from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.connection import DoubleConnection
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.journey import TAKES_NOTHING, deployed, worker_service
+from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, worker_service
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def waker(account: Account, settings: Settings) -> EcsWaker:
 
 
 @pytest.mark.parametrize(("chunks", "workers"), [(1, 1), (25, 3), (1000, 6)])
-async def test_a_pool_at_zero_gets_what_its_range_gives_for_the_backlog(
+async def test_pool_at_zero_gets_the_count_for_its_backlog(
     account: Account,
     target: AwsTarget,
     waker: EcsWaker,
@@ -28,39 +28,39 @@ async def test_a_pool_at_zero_gets_what_its_range_gives_for_the_backlog(
     workers: int,
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), IGNORE_REPORT)
     assert await waker.wake({"worker": chunks})
     assert worker_service(account).desired == workers
 
 
-async def test_one_that_has_workers_keeps_its_count(
+async def test_pool_with_workers_keeps_its_count(
     account: Account, target: AwsTarget, waker: EcsWaker, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), TAKES_NOTHING)
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), IGNORE_REPORT)
     await waker.wake({"worker": 1})
     await waker.wake({"worker": 1000})
     assert worker_service(account).desired == 1
 
 
-async def test_one_whose_count_is_set_by_hand_is_left_at_zero_and_said_so(
+async def test_pool_set_to_zero_by_hand_stays_at_zero_and_is_reported(
     account: Account, target: AwsTarget, waker: EcsWaker, autojump_clock: trio.testing.MockClock
 ) -> None:
-    await deployed(account, target)
-    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), TAKES_NOTHING)
-    await target.scale(WORKER, 0, TAKES_NOTHING)
-    (said,) = await waker.wake({"worker": 5})
-    assert "python -m fleet scale" in said
+    await deploy_fleet(account, target)
+    await target.autoscale(WORKER, AutoscaleRange(0, 6, 10), IGNORE_REPORT)
+    await target.scale(WORKER, 0, IGNORE_REPORT)
+    (reports,) = await waker.wake({"worker": 5})
+    assert "python -m fleet scale" in reports
     assert worker_service(account).desired == 0
 
 
-async def test_a_push_does_not_fail_for_it(
+async def test_push_succeeds_without_permission_to_wake(
     account: Account, waker: EcsWaker, autojump_clock: trio.testing.MockClock
 ) -> None:
     def deny(_: int, __: object) -> None:
-        raise Refusal("AccessDeniedException", "not yours")
+        raise ApiError("AccessDeniedException", "not yours")
 
     account.before = deny
-    (said,) = await waker.wake({"worker": 5})
-    assert "not yours" in said
+    (reports,) = await waker.wake({"worker": 5})
+    assert "not yours" in reports

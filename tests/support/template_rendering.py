@@ -1,6 +1,6 @@
-"""Rendering: what a template comes to for given options, as stored and compared text.
+"""Renders a template for given options, as stored and compared text.
 
-python -m tests.support.template_rendering      renews the stored ones after a template was changed on purpose
+``python -m tests.support.template_rendering`` renews the stored renderings after a deliberate change of a template.
 """
 
 import base64
@@ -33,7 +33,7 @@ UPDATED: Final = {
     "WorkerImage": f"{_REPOSITORY}/worker:1",
     "AnimotoImage": f"{_REPOSITORY}/animoto:1",
 }
-"""A compute stack that has been created, with nothing else chosen."""
+"""Parameters of a compute stack that was created with no other options."""
 AUTOSCALED: Final = {"WorkerMax": "64", "WorkerPerWorker": "200", "AnimotoMin": "1", "AnimotoMax": "8"}
 
 COMPUTE: Final[Mapping[str, Mapping[str, str]]] = {
@@ -80,15 +80,15 @@ Resources = dict[str, dict[str, Any]]
 
 
 def text_of(template: str) -> str:
-    """The text of the template ``data`` or ``compute``."""
+    """Return the text of the template ``data`` or ``compute``."""
     return (TEMPLATES / f"{template}.yaml").read_text(encoding="utf-8")
 
 
 def render(template: Template, parameters: Mapping[str, str]) -> Resources:
-    """The resources of a template as CloudFormation would ask the services for them, by logical id.
+    """Return a template's resources as CloudFormation would request them, by logical id.
 
-    What only a made resource knows stands as ``<Name>`` or ``<Name.Attribute>``. User data is shown as it runs.
-    Raises ``Refusal`` for parameters that the template does not take.
+    Values that only a created resource has are shown as ``<Name>`` or ``<Name.Attribute>``. User data is decoded.
+    Raises ``ApiError`` for parameters that the template does not accept.
     """
     scope = Scope(template, template.parameters(parameters), PSEUDO)
 
@@ -106,7 +106,7 @@ def render(template: Template, parameters: Mapping[str, str]) -> Resources:
 
 
 def renderings() -> dict[str, str]:
-    """All renderings that are stored, as text by file name: one whole, and what each option changes in it."""
+    """Return all stored renderings as text by file name: one complete, and the differences of each option."""
     compute, data = Template(text_of("compute")), Template(text_of("data"))
     texts = {name: _text(render(compute, chosen)) for name, chosen in COMPUTE.items()}
     whole = texts.pop("updated")
@@ -122,7 +122,7 @@ def _text(rendered: Resources) -> str:
 
 
 def main() -> None:
-    """Store them anew."""
+    """Store the renderings."""
     for left in STORED.iterdir():
         left.unlink()
     for name, text in renderings().items():

@@ -1,8 +1,7 @@
-"""Alarms: those that AWS's own scaling makes for the fleet, and that carry none of its tags.
+"""Finds and deletes the alarms that AWS's own scaling creates for the fleet without the fleet's tag.
 
-Application Auto Scaling has two for each policy that tracks a target, ECS two for the group. They go with the policy
-and with the capacity provider, but not where Auto Scaling was told to delete the group by force before that; and each
-costs its ten cents a month for ever.
+Application Auto Scaling creates two for each target tracking policy, ECS two for the group. They are deleted with the
+policy and the capacity provider, except if the group was force-deleted before. Each costs ten cents a month for ever.
 """
 
 from collections.abc import Sequence
@@ -11,32 +10,32 @@ from typing import Final
 
 from cloudkon.errors import NoFleet
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import compute_stack
 
-AT_ONCE: Final = 100
-"""Alarms that one ``DeleteAlarms`` takes (CloudWatch API reference)."""
+MOST_PER_CALL: Final = 100
+"""Alarms that one ``DeleteAlarms`` accepts (CloudWatch API reference)."""
 
 
 def prefixes(fleet: str) -> tuple[str, str]:
-    """How the names of the services' alarms and of the group's begin; CloudFormation names the group by its stack."""
+    """Return the name prefixes of the services' alarms and the group's. CloudFormation names the group by its stack."""
     return f"TargetTracking-service/{fleet}/", f"TargetTracking-{compute_stack(fleet)}-Group-"
 
 
-async def scaling_alarms(site: Site) -> list[str]:
-    """The names of those there are, sorted."""
+async def scaling_alarms(stacks: AccountStacks) -> list[str]:
+    """Return the names of the existing alarms, sorted."""
     found: list[str] = []
-    for prefix in prefixes(site.fleet):
-        rows = await site.control.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
+    for prefix in prefixes(stacks.fleet):
+        rows = await stacks.control.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
         found += [row["AlarmName"] for row in rows]
     return sorted(found)
 
 
-async def remove_alarms(site: Site) -> Sequence[str]:
-    """Delete them, and say which. Only where what they belong to is gone."""
-    found = await scaling_alarms(site)
-    for first in range(0, len(found), AT_ONCE):
-        # Gone meanwhile is as well: what CloudWatch says of a missing alarm comes as ``NoFleet``.
+async def remove_alarms(stacks: AccountStacks) -> Sequence[str]:
+    """Delete the alarms and return their names. Only call it after their resources are gone."""
+    found = await scaling_alarms(stacks)
+    for first in range(0, len(found), MOST_PER_CALL):
+        # CloudWatch's answer about a missing alarm is raised as ``NoFleet``: it was deleted meanwhile, which is fine.
         with suppress(NoFleet):
-            await site.control.call("cloudwatch", "delete_alarms", AlarmNames=found[first : first + AT_ONCE])
+            await stacks.control.call("cloudwatch", "delete_alarms", AlarmNames=found[first : first + MOST_PER_CALL])
     return found

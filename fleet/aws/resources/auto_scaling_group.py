@@ -1,4 +1,4 @@
-"""Group: the fleet's Auto Scaling group and its instances."""
+"""Reads and changes the fleet's Auto Scaling group and its instances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from cloudkon.errors import ServiceError
 from ...target import Report
 from .names import TAG
 
-AT_ONCE: Final = 50
-"""Instances that one ``SetInstanceProtection`` takes (Auto Scaling API reference)."""
+MOST_PER_CALL: Final = 50
+"""Instances that one ``SetInstanceProtection`` accepts (Auto Scaling API reference)."""
 PROTECTABLE: Final = ("InService", "EnteringStandby", "Standby")
-"""Lifecycle states in which an instance's protection can be changed; one in another refuses the whole call."""
+"""Lifecycle states in which protection can be changed. One instance in another state fails the whole call."""
 
 REBALANCING: Final = "AZRebalance"
-"""The group's own process that evens its instances out over zones."""
+"""The group's process that balances its instances across zones."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupInstance:
-    """An instance as its group sees it; ``lifecycle`` in Auto Scaling's words."""
+    """An instance as its group sees it; ``lifecycle`` is Auto Scaling's lifecycle state."""
 
     id: str
     lifecycle: str
@@ -30,13 +30,13 @@ class GroupInstance:
 
     @property
     def in_service(self) -> bool:
-        """Whether it runs, and is not about to end."""
+        """Whether the instance runs and is not about to terminate."""
         return self.lifecycle == "InService"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The group: ``desired`` instances, ``most`` at the most. ``suspended`` are its own processes that stand still."""
+class AutoScalingGroup:
+    """The group, with ``desired`` instances and at most ``most``. ``suspended``: its suspended processes."""
 
     name: str
     desired: int
@@ -47,8 +47,8 @@ class Group:
     suspended: frozenset[str] = frozenset()
 
     @classmethod
-    def described(cls, row: Mapping[str, Any]) -> Self:
-        """Read Auto Scaling's answer."""
+    def from_answer(cls, row: Mapping[str, Any]) -> Self:
+        """Parse a row of Auto Scaling's answer."""
         return cls(
             row["AutoScalingGroupName"],
             row["DesiredCapacity"],
@@ -60,14 +60,14 @@ class Group:
                 )
                 for one in row.get("Instances", ())
             ),
-            # The group says this of itself from its own deletion on, and of nothing else.
+            # A group has a ``Status`` only while it is being deleted.
             deleting=bool(row.get("Status")),
             suspended=frozenset(one["ProcessName"] for one in row.get("SuspendedProcesses", ())),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Ec2Instance:
     """An instance as EC2 sees it; ``launched`` in epoch seconds."""
 
     id: str
@@ -79,19 +79,19 @@ class Machine:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-async def find_group(control: ControlPlane, fleet: str) -> Group | None:
-    """The fleet's group by its tag, so that it is found whatever became of the stack; ``None`` where there is none."""
+async def find_group(control: ControlPlane, fleet: str) -> AutoScalingGroup | None:
+    """Find the fleet's group by its tag, whatever state the stack is in. Return ``None`` if there is no group."""
     rows = await control.pages(
         "autoscaling",
         "describe_auto_scaling_groups",
         "AutoScalingGroups",
         Filters=[{"Name": f"tag:{TAG}", "Values": [fleet]}],
     )
-    return Group.described(rows[0]) if rows else None
+    return AutoScalingGroup.from_answer(rows[0]) if rows else None
 
 
-async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
-    """The fleet's instances that are not terminated, by their tag."""
+async def find_instances(control: ControlPlane, fleet: str) -> list[Ec2Instance]:
+    """Return the fleet's instances that are not terminated, found by their tag."""
     rows = await control.pages(
         "ec2",
         "describe_instances",
@@ -102,7 +102,7 @@ async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
         ],
     )
     return [
-        Machine(
+        Ec2Instance(
             one["InstanceId"],
             one["InstanceType"],
             one["State"]["Name"],
@@ -115,13 +115,13 @@ async def find_machines(control: ControlPlane, fleet: str) -> list[Machine]:
     ]
 
 
-async def settle_group(control: ControlPlane, fleet: str, report: Report) -> None:
-    """See to what of the group no template can say, or no change set would see changed.
+async def restore_group_settings(control: ControlPlane, fleet: str, report: Report) -> None:
+    """Restore settings of the group that no template can express, or whose drift no change set detects.
 
-    A ``down`` that broke off leaves new instances without protection from scale-in, which the capacity provider's
-    managed termination protection depends on. And zones must not be rebalanced: for that Auto Scaling may go over the
-    group's most by a tenth or one instance (its user guide, Availability Zone rebalancing), to end one that ECS has
-    packed with work.
+    An interrupted ``down`` leaves new instances without protection from scale-in, which the capacity provider's managed
+    termination protection depends on. And zone rebalancing must be off: for it, Auto Scaling may exceed the group's
+    maximum by 10 % or one instance (its user guide, Availability Zone rebalancing), to terminate an instance that ECS
+    has packed with work.
     """
     group = await find_group(control, fleet)
     if group is None or group.deleting:
@@ -135,24 +135,24 @@ async def settle_group(control: ControlPlane, fleet: str, report: Report) -> Non
         )
 
 
-async def change_group(control: ControlPlane, group: Group, **changes: object) -> None:
-    """Change properties of the group, in Auto Scaling's words."""
+async def change_group(control: ControlPlane, group: AutoScalingGroup, **changes: object) -> None:
+    """Change properties of the group, named as in the Auto Scaling API."""
     await control.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=group.name, **changes)
 
 
-async def unprotect(control: ControlPlane, group: Group) -> bool:
-    """Take protection from scale-in off the instances that can lose it now; say whether there were any.
+async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
+    """Remove scale-in protection from instances that can lose it now. Return whether any was protected.
 
-    One that begins to end meanwhile refuses the call for all of its share: they lose it the next time.
+    An instance that begins to terminate meanwhile fails the call for its whole batch. The next poll tries again.
     """
     protected = [one.id for one in group.instances if one.protected and one.lifecycle in PROTECTABLE]
-    for first in range(0, len(protected), AT_ONCE):
+    for first in range(0, len(protected), MOST_PER_CALL):
         try:
             await control.call(
                 "autoscaling",
                 "set_instance_protection",
                 AutoScalingGroupName=group.name,
-                InstanceIds=protected[first : first + AT_ONCE],
+                InstanceIds=protected[first : first + MOST_PER_CALL],
                 ProtectedFromScaleIn=False,
             )
         except ServiceError as error:
@@ -161,8 +161,8 @@ async def unprotect(control: ControlPlane, group: Group) -> bool:
     return bool(protected)
 
 
-async def failed_launches(control: ControlPlane, group: Group, since: float) -> Sequence[str]:
-    """Why launches failed since then (epoch seconds), in Auto Scaling's words, the newest first."""
+async def failed_launches(control: ControlPlane, group: AutoScalingGroup, since: float) -> Sequence[str]:
+    """Return why launches failed since ``since`` (epoch seconds), in Auto Scaling's words, newest first."""
     answer = await control.call(
         "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group.name, MaxRecords=20
     )

@@ -1,4 +1,4 @@
-"""Sizing: the compute template's parameters that follow from what a user chose."""
+"""Derives the compute template's parameters from the user's options and settings."""
 
 import math
 import os
@@ -12,13 +12,13 @@ from cloudkon.settings import PREFIX, Settings
 from ...target_options import WHOLE, Sizing
 from .names import parameter
 
-MACHINE_IMAGE: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
-"""AWS's public parameter that names the newest image (ECS Developer Guide, retrieving ECS-optimized AMI metadata)."""
+AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
+"""AWS's public parameter that holds the newest AMI (ECS Developer Guide, retrieving ECS-optimized AMI metadata)."""
 DEFAULT_TYPES: Final = {"x86_64": "c7i.large", "arm64": "c7g.large"}
 DEFAULT_INSTANCES: Final = 4
 DEFAULT_VOLUME: Final = 30
 MOST_STOP_SECONDS: Final = 110
-"""Ten less than the compute template's ``StopTimeout``."""
+"""Ten seconds less than the compute template's ``StopTimeout``."""
 
 SETTINGS: Final = {
     "slots": "Slots",
@@ -32,9 +32,9 @@ SETTINGS: Final = {
     "link_buckets": "LinkBuckets",
     "log_level": "LogLevel",
 }
-"""Settings that workers on AWS get, by the template's parameters for them."""
+"""Settings of workers on AWS, with the template's parameter for each."""
 LISTS: Final = ("link_buckets",)
-"""Those of which an empty variable means that there are none."""
+"""Settings for which an empty variable means an empty list."""
 SIZES: Final = ("Cpu", "Memory")
 SCALING: Final = ("Min", "Max", "PerWorker")
 PARAMETERS: Final = frozenset(
@@ -46,12 +46,12 @@ PARAMETERS: Final = frozenset(
         *(parameter(pool, what) for pool in POOLS for what in ("Image", *SIZES, *SCALING)),
     }
 )
-"""All of the template's. What is not given keeps the value that it has, or gets the template's default."""
+"""All parameters of the template. A parameter without a value keeps its present one, or gets the default."""
 
 
-def machine_parameters(sizing: Sizing) -> dict[str, str]:
-    """The parameters that follow from what was said about the machines."""
-    said: dict[str, object] = {
+def sizing_parameters(sizing: Sizing) -> dict[str, str]:
+    """Return the parameters for the user's sizing options."""
+    chosen: dict[str, object] = {
         "MaxInstances": sizing.max_instances,
         "OnDemandBase": sizing.on_demand_base,
         "OnDemandPercentage": None if sizing.spot is None else WHOLE - sizing.spot,
@@ -62,30 +62,30 @@ def machine_parameters(sizing: Sizing) -> dict[str, str]:
         "InstanceTypes": ",".join(sizing.instance_types) or None,
     }
     for pool in POOLS:
-        said[parameter(pool, "Cpu")] = sizing.cpu.get(pool.name)
-        said[parameter(pool, "Memory")] = sizing.memory.get(pool.name)
+        chosen[parameter(pool, "Cpu")] = sizing.cpu.get(pool.name)
+        chosen[parameter(pool, "Memory")] = sizing.memory.get(pool.name)
     if sizing.architecture:
-        said["Architecture"] = sizing.architecture
-        said["AmiId"] = MACHINE_IMAGE.format("arm64/" if sizing.architecture == "arm64" else "")
-        said["InstanceTypes"] = said["InstanceTypes"] or DEFAULT_TYPES[sizing.architecture]
-    return {name: str(value) for name, value in said.items() if value is not None}
+        chosen["Architecture"] = sizing.architecture
+        chosen["AmiId"] = AMI_PARAMETER.format("arm64/" if sizing.architecture == "arm64" else "")
+        chosen["InstanceTypes"] = chosen["InstanceTypes"] or DEFAULT_TYPES[sizing.architecture]
+    return {name: str(value) for name, value in chosen.items() if value is not None}
 
 
 def check_worker_settings(settings: Settings) -> None:
-    """Raise ``InvalidInput`` for settings that workers on AWS can't have, though others can."""
+    """Raise ``InvalidInput`` for settings that are invalid only on AWS."""
     if settings.stop_seconds > MOST_STOP_SECONDS:
         raise InvalidInput(
             f"{PREFIX}STOP_SECONDS={settings.stop_seconds:g}",
-            "on AWS a worker is killed after 120 s, and a Spot instance is gone",
-            f"Give at most {MOST_STOP_SECONDS}; what has not ended by then is given back",
+            "on AWS a worker is killed after 120 s, and a Spot instance is terminated",
+            f"Give at most {MOST_STOP_SECONDS}; unfinished work is released then",
         )
 
 
 def worker_parameters(settings: Settings, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The parameters for the settings that somebody chose: by a variable, or away from the default.
+    """Return the parameters for the settings that the user chose: set by a variable, or different from the default.
 
-    A command in a shell that says nothing of a setting must not put it back. An empty variable says nothing either, but
-    where there is no other way to say "none".
+    A command from a shell that does not set a variable must not reset that setting. An empty variable counts as unset,
+    except where nothing else means "none".
     """
     environment = os.environ if environment is None else environment
     default = Settings()
@@ -99,7 +99,7 @@ def worker_parameters(settings: Settings, environment: Mapping[str, str] | None 
 
 
 def lease_is_chosen(settings: Settings, environment: Mapping[str, str] | None = None) -> bool:
-    """Whether somebody chose what the queues' visibility follows from."""
+    """Whether the user chose a setting that the queues' visibility depends on."""
     return bool({"LeaseSeconds", "SkewSeconds"} & worker_parameters(settings, environment).keys())
 
 

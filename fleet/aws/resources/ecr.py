@@ -1,4 +1,4 @@
-"""Image: what makes a tag of a local image's content, and which images the fleet's repositories in ECR hold."""
+"""Computes a local image's tag from its content, and finds images in the fleet's ECR repositories."""
 
 import hashlib
 import json
@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import Pool
+from cloudkon.programs import command
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import repository
 
 TAG_LENGTH: Final = 16
-"""Hexadecimal digits: 64 bits tell the few images of a repository apart."""
+"""Hexadecimal digits: 64 bits distinguish the few images of a repository."""
 CONTENT: Final = ("Env", "Cmd", "Entrypoint", "User", "WorkingDir", "Healthcheck", "StopSignal")
-"""What of an image's configuration changes what it does. Labels and times of making don't."""
+"""Parts of an image's configuration that change its behaviour. Labels and build times don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class PublishedImage:
 
 
 def content_tag(inspected: Mapping[str, Any]) -> str:
-    """A tag that two images share when they hold the same, from the engine's description of one."""
+    """Return a tag made of an image's content, from the engine's description: equal content, equal tag."""
     config = inspected.get("Config") or {}
     content = {
         "layers": inspected["RootFS"]["Layers"],
@@ -38,40 +39,40 @@ def content_tag(inspected: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:TAG_LENGTH]
 
 
-def repository_uri(site: Site, pool: Pool) -> str:
-    """Where a pool's images are pushed to and pulled from."""
-    return f"{site.account.registry()}/{repository(site.fleet, pool)}"
+def repository_uri(stacks: AccountStacks, pool: Pool) -> str:
+    """Return the repository that a pool's images are pushed to and pulled from."""
+    return f"{stacks.account.registry()}/{repository(stacks.fleet, pool)}"
 
 
-async def is_published(site: Site, pool: Pool, image: str) -> bool:
-    """Whether an image can be pulled. One of another registry can't be looked up, and counts as there."""
+async def is_published(stacks: AccountStacks, pool: Pool, image: str) -> bool:
+    """Whether an image can be pulled. An image of another registry can't be checked and counts as published."""
     home, _, tag = image.rpartition(":")
-    if home != repository_uri(site, pool):
+    if home != repository_uri(stacks, pool):
         return True
-    return bool(await find_image(site, pool, tag))
+    return bool(await find_published_image(stacks, pool, tag))
 
 
-async def find_image(site: Site, pool: Pool, tag: str) -> PublishedImage | None:
-    """The image of that tag; ``None`` where there is none. Raises ``InvalidInput`` where there is no repository."""
-    found = await _images(site, pool, imageIds=[{"imageTag": tag}])
+async def find_published_image(stacks: AccountStacks, pool: Pool, tag: str) -> PublishedImage | None:
+    """Return the image with that tag, or ``None``. Raises ``InvalidInput`` if the repository does not exist."""
+    found = await _images(stacks, pool, imageIds=[{"imageTag": tag}])
     return found[0] if found else None
 
 
-async def newest_image(site: Site, pool: Pool) -> PublishedImage | None:
-    """The image that was pushed last; ``None`` where there is none."""
-    found = await _images(site, pool, filter={"tagStatus": "TAGGED"})
+async def newest_image(stacks: AccountStacks, pool: Pool) -> PublishedImage | None:
+    """Return the most recently pushed image, or ``None``."""
+    found = await _images(stacks, pool, filter={"tagStatus": "TAGGED"})
     return max(found, key=lambda image: image.pushed, default=None)
 
 
-async def _images(site: Site, pool: Pool, **which: object) -> list[PublishedImage]:
-    name = repository(site.fleet, pool)
+async def _images(stacks: AccountStacks, pool: Pool, **which: object) -> list[PublishedImage]:
+    name = repository(stacks.fleet, pool)
     try:
-        rows = await site.control.pages("ecr", "describe_images", "imageDetails", repositoryName=name, **which)
+        rows = await stacks.control.pages("ecr", "describe_images", "imageDetails", repositoryName=name, **which)
     except ServiceError as error:
         if error.code == "ImageNotFoundException":
             return []
         if error.code == "RepositoryNotFoundException":
-            remedy = "Make it with: python -m fleet up"
+            remedy = f"Create it with: {command('fleet up')}"
             raise InvalidInput(f"repository {name}", "it is not in this account's registry", remedy) from error
         raise
     return [

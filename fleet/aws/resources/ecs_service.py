@@ -1,4 +1,4 @@
-"""Service: a pool's ECS service, its ECS tasks, and the instances that the cluster can place them on."""
+"""Reads and changes a pool's ECS service, its ECS tasks and the cluster's container instances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Any, Final, Self
 from cloudkon.errors import ServiceError
 from cloudkon.model import POOLS
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import UNPUBLISHED
 
-AT_ONCE: Final = 100
+MOST_PER_CALL: Final = 100
 """ECS tasks or container instances that one call describes (ECS API reference)."""
-UNPROTECTED_AT_ONCE: Final = 10
-"""ECS tasks that one ``UpdateTaskProtection`` takes (ECS API reference)."""
+MOST_UNPROTECTED_PER_CALL: Final = 10
+"""ECS tasks that one ``UpdateTaskProtection`` accepts (ECS API reference)."""
 ABSENT: Final = frozenset({"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"})
-"""How ECS says that what is asked about is not there, or not any more."""
+"""ECS's error codes for a cluster or service that does not exist, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One task definition being rolled out; ``rollout`` in ECS's words, ``created`` in epoch seconds."""
+    """The rollout of one task definition; ``rollout`` is ECS's rollout state, ``created`` in epoch seconds."""
 
     status: str
     rollout: str
@@ -32,7 +32,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class PoolService:
-    """A pool's service; counts of ECS tasks; ``events`` the newest first, each with its time in epoch seconds."""
+    """A pool's service with its counts of ECS tasks; ``events`` newest first, each with its time in epoch seconds."""
 
     pool: str
     status: str
@@ -44,8 +44,8 @@ class PoolService:
     deployments: tuple[Deployment, ...] = ()
 
     @classmethod
-    def described(cls, row: Mapping[str, Any]) -> Self:
-        """Read ECS's answer."""
+    def from_answer(cls, row: Mapping[str, Any]) -> Self:
+        """Parse a row of ECS's answer."""
         return cls(
             row["serviceName"],
             row["status"],
@@ -69,13 +69,13 @@ class PoolService:
 
     @property
     def settled(self) -> bool:
-        """Whether as many run as are wanted, of one task definition."""
+        """Whether the desired count runs, all with one task definition."""
         return self.running == self.desired and not self.pending and len(self.deployments) <= 1
 
 
 @dataclass(frozen=True, slots=True)
 class EcsTask:
-    """One ECS task. ``reason`` says why it stopped, its containers' reasons included; times in epoch seconds."""
+    """One ECS task. ``reason``: why it stopped, with its containers' reasons. Times in epoch seconds."""
 
     arn: str
     status: str
@@ -86,7 +86,7 @@ class EcsTask:
 
 @dataclass(frozen=True, slots=True)
 class ContainerInstance:
-    """An instance that registered with the cluster; ``connected`` tells whether its agent answers."""
+    """An instance registered with the cluster; ``connected``: whether its agent is connected."""
 
     ec2_id: str
     status: str
@@ -95,74 +95,76 @@ class ContainerInstance:
     arn: str = ""
 
 
-async def read_services(site: Site) -> dict[str, PoolService]:
-    """The pools' services that there are, by pool name."""
+async def read_services(stacks: AccountStacks) -> dict[str, PoolService]:
+    """Return the pools' active services by pool name."""
     try:
-        answer = await site.ecs("describe_services", services=[pool.name for pool in POOLS])
+        answer = await stacks.ecs("describe_services", services=[pool.name for pool in POOLS])
     except ServiceError as error:
         if error.code in ABSENT:
             return {}
         raise
-    found = [PoolService.described(row) for row in answer["services"]]
+    found = [PoolService.from_answer(row) for row in answer["services"]]
     return {service.pool: service for service in found if service.status == "ACTIVE"}
 
 
-async def set_count(site: Site, pool: str, count: int) -> None:
-    """Have a service want so many ECS tasks."""
-    await site.ecs("update_service", service=pool, desiredCount=count)
+async def set_desired_count(stacks: AccountStacks, pool: str, count: int) -> None:
+    """Set a service's desired count of ECS tasks."""
+    await stacks.ecs("update_service", service=pool, desiredCount=count)
 
 
-async def image_of(site: Site, service: PoolService) -> str:
-    """The image that a service's new ECS tasks run; empty where none was ever deployed."""
-    answer = await site.control.call("ecs", "describe_task_definition", taskDefinition=service.definition)
+async def image_of(stacks: AccountStacks, service: PoolService) -> str:
+    """Return the image that a service's new ECS tasks run; empty if none was deployed."""
+    answer = await stacks.control.call("ecs", "describe_task_definition", taskDefinition=service.definition)
     image = str(answer["taskDefinition"]["containerDefinitions"][0]["image"])
     return "" if image == UNPUBLISHED or image.endswith(f":{UNPUBLISHED}") else image
 
 
-async def ecs_tasks(site: Site, pool: str, status: str = "RUNNING") -> list[EcsTask]:
-    """A service's ECS tasks that are to be ``RUNNING``, or those that ``STOPPED`` within the last hour or so."""
+async def ecs_tasks(stacks: AccountStacks, pool: str, status: str = "RUNNING") -> list[EcsTask]:
+    """Return a service's ECS tasks that should be ``RUNNING``, or those ``STOPPED`` within about the last hour."""
     try:
-        arns = await site.control.pages(
-            "ecs", "list_tasks", "taskArns", cluster=site.fleet, serviceName=pool, desiredStatus=status
+        arns = await stacks.control.pages(
+            "ecs", "list_tasks", "taskArns", cluster=stacks.fleet, serviceName=pool, desiredStatus=status
         )
     except ServiceError as error:
         if error.code in ABSENT:
             return []
         raise
     found: list[EcsTask] = []
-    for some in _shares(arns):
-        answer = await site.ecs("describe_tasks", tasks=some)
+    for some in _batches(arns):
+        answer = await stacks.ecs("describe_tasks", tasks=some)
         found += [_ecs_task(row) for row in answer["tasks"]]
     return found
 
 
-async def protected_tasks(site: Site, pool: str) -> list[str]:
-    """The ARNs of a service's ECS tasks that are protected from scale-in, because they have work."""
+async def protected_tasks(stacks: AccountStacks, pool: str) -> list[str]:
+    """Return the ARNs of a service's ECS tasks that are protected from scale-in because they have work."""
     found: list[str] = []
-    for some in _shares([task.arn for task in await ecs_tasks(site, pool)]):
-        answer = await site.ecs("get_task_protection", tasks=some)
+    for some in _batches([task.arn for task in await ecs_tasks(stacks, pool)]):
+        answer = await stacks.ecs("get_task_protection", tasks=some)
         found += [row["taskArn"] for row in answer.get("protectedTasks", ()) if row["protectionEnabled"]]
     return found
 
 
-async def unprotect(site: Site, arns: Sequence[str]) -> None:
-    """Take protection off ECS tasks. Those that have ended meanwhile come back as failures, which is as well."""
-    for first in range(0, len(arns), UNPROTECTED_AT_ONCE):
-        some = [*arns[first : first + UNPROTECTED_AT_ONCE]]
-        await site.ecs("update_task_protection", tasks=some, protectionEnabled=False)
+async def unprotect(stacks: AccountStacks, arns: Sequence[str]) -> None:
+    """Remove protection from ECS tasks. Those that have stopped meanwhile are returned as failures, which is fine."""
+    for first in range(0, len(arns), MOST_UNPROTECTED_PER_CALL):
+        some = [*arns[first : first + MOST_UNPROTECTED_PER_CALL]]
+        await stacks.ecs("update_task_protection", tasks=some, protectionEnabled=False)
 
 
-async def container_instances(site: Site) -> list[ContainerInstance]:
-    """Those registered with the cluster; none where there is no cluster."""
+async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
+    """Return the cluster's container instances; empty if there is no cluster."""
     try:
-        arns = await site.control.pages("ecs", "list_container_instances", "containerInstanceArns", cluster=site.fleet)
+        arns = await stacks.control.pages(
+            "ecs", "list_container_instances", "containerInstanceArns", cluster=stacks.fleet
+        )
     except ServiceError as error:
         if error.code in ABSENT:
             return []
         raise
     found: list[ContainerInstance] = []
-    for some in _shares(arns):
-        answer = await site.ecs("describe_container_instances", containerInstances=some)
+    for some in _batches(arns):
+        answer = await stacks.ecs("describe_container_instances", containerInstances=some)
         found += [
             ContainerInstance(
                 row["ec2InstanceId"],
@@ -176,8 +178,8 @@ async def container_instances(site: Site) -> list[ContainerInstance]:
     return found
 
 
-def _shares(arns: Sequence[str]) -> list[list[str]]:
-    return [[*arns[first : first + AT_ONCE]] for first in range(0, len(arns), AT_ONCE)]
+def _batches(arns: Sequence[str]) -> list[list[str]]:
+    return [[*arns[first : first + MOST_PER_CALL]] for first in range(0, len(arns), MOST_PER_CALL)]
 
 
 def _ecs_task(row: Mapping[str, Any]) -> EcsTask:

@@ -1,7 +1,7 @@
-"""Insights: the log group that Container Insights writes to, and makes anew where a late writer finds none.
+"""Deletes the log group of Container Insights, which a late metric may create again.
 
-The stack owns it, to have it deleted. What is written after that makes one without tags, which costs a little for
-ever, and which the next creation of the stack would stumble over.
+The stack owns the group, so that it is deleted with the stack. Metrics written after that create a group without tags.
+It costs a little for ever, and the stack's next creation would fail on it.
 """
 
 from contextlib import suppress
@@ -11,29 +11,29 @@ import trio
 
 from cloudkon.errors import NoFleet
 
-from .account_stacks import Site
+from .account_stacks import AccountStacks
 from .names import insights_group
 
 LATE_SECONDS: Final = 90.0
-"""How long after a cluster's end something may still be written of it: metrics are made each minute."""
+"""How long metrics may arrive after a cluster's deletion: they are written every minute."""
 
 
-async def remove_late_insights(site: Site) -> None:
-    """Wait for what is written late, and delete the group that it made."""
+async def remove_late_insights(stacks: AccountStacks) -> None:
+    """Wait for late metrics, then delete the group that they created."""
     await trio.sleep(LATE_SECONDS)
-    await remove_insights(site)
+    await remove_insights(stacks)
 
 
-async def remove_insights(site: Site) -> None:
-    """Delete the group, if there is one. Only where no stack owns it."""
-    for name in await insights_groups(site):
-        # Gone meanwhile is as well: what CloudWatch Logs says of a missing group comes as ``NoFleet``.
+async def remove_insights(stacks: AccountStacks) -> None:
+    """Delete the group, if it exists. Only call it when no stack owns the group."""
+    for name in await insights_groups(stacks):
+        # ``NoFleet`` is CloudWatch Logs' answer about a missing group: it was deleted meanwhile, which is fine.
         with suppress(NoFleet):
-            await site.control.call("logs", "delete_log_group", logGroupName=name)
+            await stacks.control.call("logs", "delete_log_group", logGroupName=name)
 
 
-async def insights_groups(site: Site) -> list[str]:
-    """The group's name, if there is one."""
-    name = insights_group(site.fleet)
-    rows = await site.control.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+async def insights_groups(stacks: AccountStacks) -> list[str]:
+    """Return the group's name in a list, or an empty list if it does not exist."""
+    name = insights_group(stacks.fleet)
+    rows = await stacks.control.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=name)
     return [name for row in rows if row["logGroupName"] == name]

@@ -1,4 +1,4 @@
-"""Machine: what an EC2 instance type has, and how many ECS tasks go on so many instances of it."""
+"""Describes EC2 instance types and computes how many ECS tasks fit on a number of instances."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,37 +9,38 @@ from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.errors import InvalidInput, ServiceError
 from cloudkon.model import POOLS, Pool
+from cloudkon.programs import command
 
 from ...target import Report
 from .names import UNPUBLISHED, parameter
 
 CPU_UNITS: Final = 1024
-"""A vCPU's."""
+"""CPU units of one vCPU."""
 DEFAULT_SIZES: Final = {"WorkerCpu": "512", "WorkerMemory": "900", "AnimotoCpu": "1024", "AnimotoMemory": "1800"}
-"""The compute template's."""
+"""The compute template's defaults."""
 USABLE_MEMORY: Final = 0.9
-"""Of what an instance type is sold with: kernel and firmware keep 4 to 9 % (ECS Developer Guide, memory management)."""
+"""Share of a type's nominal memory: kernel and firmware keep 4 to 9 % (ECS Developer Guide, memory management)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """CPU units and MiB: of an ECS task, or those that an instance has for ECS tasks."""
+    """CPU units and MiB that an ECS task needs or that an instance offers."""
 
     cpu: int
     memory: int
 
     def holds(self, other: "Size") -> int:
-        """How many of the other fit into this one."""
+        """Return how many of ``other`` fit into this size."""
         return max(0, min(self.cpu // other.cpu, self.memory // other.memory))
 
     def without(self, other: "Size", count: int) -> "Size":
-        """What is left beside so many of the other."""
+        """Return what is left after ``count`` of ``other``."""
         return Size(self.cpu - other.cpu * count, self.memory - other.memory * count)
 
 
 @dataclass(frozen=True, slots=True)
-class MachineType:
-    """An instance type; ``memory`` in MiB as it is sold."""
+class InstanceType:
+    """An instance type; ``memory`` is its nominal memory in MiB."""
 
     name: str
     vcpus: int
@@ -48,39 +49,39 @@ class MachineType:
 
     @property
     def size(self) -> Size:
-        """What it has for ECS tasks, reckoned low."""
+        """What the type offers to ECS tasks, a low estimate."""
         return Size(self.vcpus * CPU_UNITS, math.floor(self.memory * USABLE_MEMORY))
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What at most can run: ``instances`` of the smallest type that the group may start, and what each pool takes."""
+class FleetCapacity:
+    """The most that can run: ``instances`` of the smallest allowed type, and the size of each pool's ECS task."""
 
     instances: int
-    machine: Size
+    instance: Size
     tasks: Mapping[str, Size]
 
     def needed(self, counts: Mapping[str, int]) -> float:
-        """Instances for so many ECS tasks a pool, the largest placed first; infinite where one is larger than any."""
+        """Return the instances needed for these counts, the largest task placed first; infinite if one fits nowhere."""
         left = {name: count for name, count in counts.items() if count}
-        if any(not self.machine.holds(self.tasks[name]) for name in left):
+        if any(not self.instance.holds(self.tasks[name]) for name in left):
             return math.inf
         order = sorted(left, key=lambda name: self.tasks[name].memory, reverse=True)
         instances = 0
         while left:
-            free, placed = self.machine, dict[str, int]()
+            free, placed = self.instance, dict[str, int]()
             for name in order:
                 if count := min(left.get(name, 0), free.holds(self.tasks[name])):
                     free, placed[name] = free.without(self.tasks[name], count), count
-            # All instances that come out the same, at once.
+            # Fill all instances with the same mix in one step.
             same = min(left[name] // count for name, count in placed.items())
             instances += same
             left = {name: rest for name, count in left.items() if (rest := count - placed.get(name, 0) * same)}
         return instances
 
     def most(self, pool: str, others: Mapping[str, int]) -> int:
-        """The largest count of a pool that fits beside the others' counts; 0 where they leave no room."""
-        low, high = 0, self.instances * self.machine.holds(self.tasks[pool])
+        """Return the largest count of a pool that fits beside the others' counts; 0 if nothing fits."""
+        low, high = 0, self.instances * self.instance.holds(self.tasks[pool])
         while low < high:
             middle = (low + high + 1) // 2
             fits = self.needed({**others, pool: middle}) <= self.instances
@@ -88,23 +89,23 @@ class Room:
         return low
 
     def check(self, pool: str, count: int, others: Mapping[str, int]) -> None:
-        """Raise ``InvalidInput`` for a count that can never run, saying which would and what it would take."""
+        """Raise ``InvalidInput`` for a count that can never run; name the largest possible count and the remedy."""
         wanted = {**others, pool: count}
         needed = self.needed(wanted)
         if not count or needed <= self.instances:
             return
         if math.isinf(needed):
-            raise _too_large(pool, self.tasks[pool], self.machine)
+            raise _too_large(pool, self.tasks[pool], self.instance)
         beside = "".join(f" beside {number} of pool {name}" for name, number in others.items() if number)
         raise InvalidInput(
             f"count {count}",
             f"{self.instances} instances hold {self.most(pool, others)} workers of pool {pool}{beside}",
-            f"For {count}, first: python -m fleet up --max-instances {int(needed)}",
+            f"For {count}, first run: {command(f'fleet up --max-instances {int(needed)}')}",
         )
 
 
-async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list[MachineType]:
-    """What the types have. Raises ``InvalidInput`` for one that doesn't exist here."""
+async def describe_instance_types(control: ControlPlane, types: Sequence[str]) -> list[InstanceType]:
+    """Describe the instance types. Raises ``InvalidInput`` for one that does not exist in this region."""
     try:
         rows = await control.pages("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=[*types])
     except ServiceError as error:
@@ -112,7 +113,7 @@ async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list
             raise
         raise InvalidInput("instance types", str(error), "See --instance-types") from error
     return [
-        MachineType(
+        InstanceType(
             row["InstanceType"],
             row["VCpuInfo"]["DefaultVCpus"],
             row["MemoryInfo"]["SizeInMiB"],
@@ -122,13 +123,13 @@ async def describe_machines(control: ControlPlane, types: Sequence[str]) -> list
     ]
 
 
-def check_sizes(machines: Sequence[MachineType], given: Mapping[str, str], report: Report) -> None:
-    """Refuse (``InvalidInput``) an ECS task that is larger than the smallest type of a pool in use: it is never placed.
+def check_task_sizes(instance_types: Sequence[InstanceType], given: Mapping[str, str], report: Report) -> None:
+    """Refuse (``InvalidInput``) an ECS task larger than the smallest instance type: ECS can never place it.
 
-    CloudFormation would wait for it for three hours. ``given`` are the compute template's parameters as far as they
-    are said. Of a pool that no image was deployed for it is only reported, since it may never be used.
+    CloudFormation would wait three hours for it. ``given``: the compute template's known parameters. For a pool without
+    a deployed image there is only a warning, since the pool may never be used.
     """
-    smallest = _smallest(machines)
+    smallest = _smallest(instance_types)
     for pool in POOLS:
         task = _task_size({**DEFAULT_SIZES, **given}, pool)
         if smallest.holds(task):
@@ -139,28 +140,32 @@ def check_sizes(machines: Sequence[MachineType], given: Mapping[str, str], repor
         report(f"warning: {refusal}")
 
 
-async def find_room(control: ControlPlane, facts: StackFacts) -> Room:
-    """What the compute stack, as it is, can run at the most."""
-    return room_of(await describe_machines(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters)
+async def find_capacity(control: ControlPlane, facts: StackFacts) -> FleetCapacity:
+    """Return the most that the compute stack can run with its present parameters."""
+    return capacity_of(
+        await describe_instance_types(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters
+    )
 
 
-def room_of(machines: Sequence[MachineType], given: Mapping[str, str]) -> Room:
-    """What can run at the most by these parameters of the compute template, on those types."""
+def capacity_of(instance_types: Sequence[InstanceType], given: Mapping[str, str]) -> FleetCapacity:
+    """Return the most that can run with these parameters of the compute template on these types."""
     tasks = {pool.name: _task_size(given, pool) for pool in POOLS}
-    return Room(int(given["MaxInstances"]), _smallest(machines), tasks)
+    return FleetCapacity(int(given["MaxInstances"]), _smallest(instance_types), tasks)
 
 
-def _smallest(machines: Sequence[MachineType]) -> Size:
-    """What each of the types has at the least."""
-    return Size(min(machine.size.cpu for machine in machines), min(machine.size.memory for machine in machines))
+def _smallest(instance_types: Sequence[InstanceType]) -> Size:
+    """Return the smallest CPU and memory among the types."""
+    return Size(
+        min(instance.size.cpu for instance in instance_types), min(instance.size.memory for instance in instance_types)
+    )
 
 
-def _too_large(pool: str, task: Size, machine: Size) -> InvalidInput:
+def _too_large(pool: str, task: Size, instance: Size) -> InvalidInput:
     return InvalidInput(
         f"pool {pool}",
         f"one of its ECS tasks ({task.cpu} CPU units, {task.memory} MiB) is larger than the smallest instance"
-        f" ({machine.cpu} CPU units, {machine.memory} MiB usable)",
-        f"Give python -m fleet up larger --instance-types, or a smaller --{pool}-memory and --{pool}-cpu",
+        f" ({instance.cpu} CPU units, {instance.memory} MiB usable)",
+        f"Give {command('fleet up')} larger --instance-types, or a smaller --{pool}-memory and --{pool}-cpu",
     )
 
 

@@ -1,4 +1,4 @@
-"""Names: what the fleet's resources on AWS are called, by the compute template, and which fleets can be so called."""
+"""Names the fleet's resources on AWS as the compute template does, and checks that a fleet's name allows that."""
 
 import re
 from typing import Final
@@ -8,44 +8,44 @@ from cloudkon.model import Pool
 from cloudkon.settings import Settings
 
 TAG: Final = "cloudkon:fleet"
-"""On everything the fleet owns, with the fleet's name."""
+"""The tag of everything that the fleet owns; its value is the fleet's name."""
 UNPUBLISHED: Final = "none"
-"""The image of a pool for which none was ever deployed."""
+"""The image parameter of a pool without a deployed image."""
 ALLOWED: Final = re.compile("[a-z][a-z0-9-]{0,26}[a-z0-9]")
-"""A repository's path can't have a hyphen at the end of a part (ECR API reference, CreateRepository)."""
+"""A part of a repository's path can't end with a hyphen (ECR API reference, CreateRepository)."""
 FORBIDDEN: Final = ("aws", "ecs", "fargate")
-"""How the capacity provider's name, and so the fleet's, must not begin (ECS API reference, CreateCapacityProvider)."""
+"""The capacity provider has the fleet's name, which can't begin so (ECS API reference, CreateCapacityProvider)."""
 
 
 def compute_stack(fleet: str) -> str:
-    """The stack of all that runs the workers."""
+    """Return the name of the stack that runs the workers."""
     return f"{fleet}-compute"
 
 
 def repository(fleet: str, pool: Pool) -> str:
-    """A pool's image repository in ECR."""
+    """Return the name of a pool's image repository in ECR."""
     return f"{fleet}/{pool.name}"
 
 
 def log_group(fleet: str, pool: Pool) -> str:
-    """A pool's log group in CloudWatch Logs."""
+    """Return the name of a pool's log group in CloudWatch Logs."""
     return f"/cloudkon/{fleet}/{pool.name}"
 
 
 def insights_group(fleet: str) -> str:
-    """The log group that Container Insights writes the cluster's metrics to."""
+    """Return the name of the log group that Container Insights writes the cluster's metrics to."""
     return f"/aws/ecs/containerinsights/{fleet}/performance"
 
 
 def parameter(pool: Pool, what: str) -> str:
-    """A pool's parameter of the compute template, such as ``WorkerImage``."""
+    """Return a pool's parameter of the compute template, such as ``WorkerImage``."""
     return f"{pool.name.capitalize()}{what}"
 
 
 def check_fleet(settings: Settings) -> None:
-    """Raise ``InvalidInput`` for a fleet whose name can't be all of its resources' on AWS."""
+    """Raise ``InvalidInput`` for a fleet name that is not valid for all its resources on AWS."""
     name = settings.fleet
-    remedy = "Choose another one in CLOUDKON_FLEET"
+    remedy = "Choose another name in CLOUDKON_FLEET"
     if not ALLOWED.fullmatch(name):
         reason = "on AWS it has 2 to 28 small letters, digits and hyphens, begins with a letter and ends with no hyphen"
         raise InvalidInput(f"fleet {name!r}", reason, remedy)

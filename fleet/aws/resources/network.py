@@ -1,6 +1,6 @@
-"""Network: which subnets the instances start in, and whether AWS's endpoints can be reached from there.
+"""Chooses the subnets that instances start in, and checks that AWS's endpoints can be reached from there.
 
-An instance that can't reach them starts, costs money and never registers; so this is asked before anything is made.
+An instance that can't reach them starts, costs money and never registers. So this is checked before any change.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,15 +13,15 @@ from cloudkon.errors import InvalidInput, ServiceError
 ENDPOINTS: Final = frozenset(
     {"ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs", "sqs", "s3", "dynamodb"}
 )
-"""What instances and workers call. A network without another way out needs a VPC endpoint for each (ECS and ECR
-Developer Guides, interface VPC endpoints)."""
+"""Services that instances and workers call. A network without another way out needs a VPC endpoint for each
+(ECS and ECR Developer Guides, interface VPC endpoints)."""
 ANYWHERE: Final = "0.0.0.0/0"
-MORE: Final = "Name others with --vpc and --subnets"
+OTHER_NETWORK: Final = "Give others with --vpc and --subnets"
 
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet; ``way_out`` says how it reaches AWS, and ``reason`` why it can't where that is empty."""
+    """A subnet; ``way_out`` says how it reaches AWS. If empty, ``reason`` says why it can't."""
 
     id: str
     zone: str
@@ -31,35 +31,35 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A VPC and those of its subnets that will do."""
+    """A VPC and its usable subnets."""
 
     vpc: str
     subnets: tuple[Subnet, ...]
 
     def parameters(self) -> dict[str, str]:
-        """The compute template's parameters for it."""
+        """Return the compute template's parameters for this network."""
         return {"VpcId": self.vpc, "SubnetIds": ",".join(subnet.id for subnet in self.subnets)}
 
 
 async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], types: Sequence[str]) -> Network:
-    """The default VPC's usable subnets, or the given one's, or the given subnets.
+    """Return the usable subnets of the default VPC or of the given one, or the given subnets.
 
-    ``types`` are the instance types that the subnets' zones must offer. Raises ``InvalidInput`` that says what is
-    missing and what would do.
+    ``types``: instance types that the subnets' zones must offer. Raises ``InvalidInput`` that says what is missing and
+    how to fix it.
     """
     rows = await _subnets(control, vpc, subnets)
     vpc = rows[0]["VpcId"]
-    mine = [{"Name": "vpc-id", "Values": [vpc]}]
-    tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=mine)
-    endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=mine)
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=filters)
+    endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=filters)
     offered = await _zones_offering(control, types)
-    found = [judged(row, tables, endpoints, types, offered) for row in rows]
+    found = [assess_subnet(row, tables, endpoints, types, offered) for row in rows]
     refused = [subnet for subnet in found if not subnet.way_out]
     usable = tuple(subnet for subnet in found if subnet.way_out)
-    # Who names subnets means all of them; who doesn't is content with those that will do.
+    # Named subnets must all be usable. Otherwise the usable subnets of the VPC are enough.
     if refused and (subnets or not usable):
         reasons = "; ".join(f"{subnet.id} ({subnet.zone}): {subnet.reason}" for subnet in refused)
-        raise InvalidInput(f"VPC {vpc}", f"instances would not work there. {reasons}", MORE)
+        raise InvalidInput(f"VPC {vpc}", f"instances would not work there. {reasons}", OTHER_NETWORK)
     return Network(vpc, usable)
 
 
@@ -73,9 +73,9 @@ async def _subnets(control: ControlPlane, vpc: str, subnets: Sequence[str]) -> l
             if not error.code.startswith("InvalidSubnet"):
                 raise
             raise InvalidInput("subnets", str(error), "See --subnets") from error
-        homes = {row["VpcId"] for row in rows} | ({vpc} if vpc else set())
-        if len(homes) > 1:
-            raise InvalidInput("subnets", f"they are not all in one VPC: {', '.join(sorted(homes))}", MORE)
+        named = {row["VpcId"] for row in rows} | ({vpc} if vpc else set())
+        if len(named) > 1:
+            raise InvalidInput("subnets", f"they are not all in one VPC: {', '.join(sorted(named))}", OTHER_NETWORK)
         return rows
     if not vpc:
         default = [{"Name": "is-default", "Values": ["true"]}]
@@ -83,15 +83,15 @@ async def _subnets(control: ControlPlane, vpc: str, subnets: Sequence[str]) -> l
         if not vpcs:
             raise InvalidInput("VPC", "this account has no default one in this region", "Name one with --vpc VPC")
         vpc = vpcs[0]["VpcId"]
-    mine = [{"Name": "vpc-id", "Values": [vpc]}]
-    rows = await control.pages("ec2", "describe_subnets", "Subnets", Filters=mine)
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    rows = await control.pages("ec2", "describe_subnets", "Subnets", Filters=filters)
     if not rows:
-        raise InvalidInput(f"VPC {vpc}", "it has no subnets (or there is no such VPC in this region)", MORE)
+        raise InvalidInput(f"VPC {vpc}", "it has no subnets (or there is no such VPC in this region)", OTHER_NETWORK)
     return rows
 
 
 async def _zones_offering(control: ControlPlane, types: Sequence[str]) -> frozenset[str]:
-    """The zones that have at least one of the instance types: the group starts whichever it can get."""
+    """Return the zones that offer at least one of the types: the group launches whichever is available."""
     rows = await control.pages(
         "ec2",
         "describe_instance_type_offerings",
@@ -100,18 +100,18 @@ async def _zones_offering(control: ControlPlane, types: Sequence[str]) -> frozen
         Filters=[{"Name": "instance-type", "Values": [*types]}],
     )
     if not rows:
-        raise InvalidInput("instance types", f"{', '.join(types)}: this region has none", "See --instance-types")
+        raise InvalidInput("instance types", f"this region has no {', '.join(types)}", "See --instance-types")
     return frozenset(row["Location"] for row in rows)
 
 
-def judged(
+def assess_subnet(
     row: Mapping[str, Any],
     tables: Iterable[Mapping[str, Any]],
     endpoints: Iterable[Mapping[str, Any]],
     types: Sequence[str],
     offered: frozenset[str],
 ) -> Subnet:
-    """One subnet (EC2's answer), with its way out or the reason why it can't be used."""
+    """Return one subnet from EC2's answer, with its way out or the reason why it can't be used."""
     identity, zone = str(row["SubnetId"]), str(row["AvailabilityZone"])
     if zone not in offered:
         return Subnet(identity, zone, reason=f"its zone has no {' or '.join(types)}")
@@ -140,7 +140,7 @@ def _table_of(subnet: str, tables: Sequence[Mapping[str, Any]]) -> Mapping[str, 
 
 
 def _default_gateway(table: Mapping[str, Any]) -> str:
-    """Where packets for anywhere go by a route table."""
+    """Return the target of a route table's default route."""
     for route in table.get("Routes", ()):
         if route.get("DestinationCidrBlock") == ANYWHERE and route.get("State", "active") == "active":
             ways = (
@@ -157,7 +157,7 @@ def _service(endpoint: Mapping[str, Any]) -> str:
 
 
 def _serves(endpoint: Mapping[str, Any], row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    """Whether a subnet gets at an endpoint: through its DNS name, anywhere in the VPC, or by its table's route."""
+    """Whether the subnet reaches an endpoint: by its DNS name anywhere in the VPC, or by its route table's route."""
     if str(endpoint.get("State", "")).lower() != "available":
         return False
     if endpoint.get("VpcEndpointType") == "Gateway":

@@ -1,4 +1,4 @@
-"""Account: one AWS account in one region, in memory. Its services are attributes named as botocore names them."""
+"""Holds one AWS account in one region in memory. Its services are attributes named as botocore names them."""
 
 import itertools
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from typing import Any
 import trio
 from botocore import xform_name
 
-from tests.fleet.double.alarms import CloudWatch
-from tests.fleet.double.bucket import S3
+from tests.fleet.double.application_auto_scaling import ApplicationAutoScaling
+from tests.fleet.double.auto_scaling import AutoScaling
+from tests.fleet.double.clients import REGION
 from tests.fleet.double.cloudformation import CloudFormation
+from tests.fleet.double.cloudwatch import CloudWatch
+from tests.fleet.double.cloudwatch_logs import Logs
+from tests.fleet.double.dynamodb import DynamoDb
+from tests.fleet.double.ec2 import LATEST_IMAGE, Ec2
+from tests.fleet.double.ecr import Ecr
 from tests.fleet.double.ecs import Ecs
-from tests.fleet.double.gate import REGION
-from tests.fleet.double.groups import AutoScaling
 from tests.fleet.double.identity import Iam, Quotas, Sts
-from tests.fleet.double.logs import Logs
-from tests.fleet.double.network import LATEST_IMAGE, Ec2
-from tests.fleet.double.queues import Sqs
-from tests.fleet.double.registry import Ecr
-from tests.fleet.double.scaling import ApplicationAutoScaling
-from tests.fleet.double.tables import DynamoDb
+from tests.fleet.double.s3 import S3
+from tests.fleet.double.sqs import Sqs
 from tests.fleet.double.tags import Tags
 from tests.fleet.double.timeline import Timeline
 
 NUMBER = "111122223333"
 _RECOMMENDED = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
-MACHINE_IMAGES = (_RECOMMENDED.format(""), _RECOMMENDED.format("arm64/"))
+AMI_PARAMETERS = (_RECOMMENDED.format(""), _RECOMMENDED.format("arm64/"))
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ class Call:
 
     service: str
     operation: str
-    asked: dict[str, Any]
+    request: dict[str, Any]
 
     def __str__(self) -> str:
         return f"{self.service}.{self.operation}"
 
 
-Interference = Callable[[int, Call], None]
-"""Takes a call's number (from 1) and the call; raises what is to happen to it."""
+CallHook = Callable[[int, Call], None]
+"""Is called with a call's number (from 1) and the call; raises the error that should happen to it."""
 
 
 class Account:
-    """All that one account has. Time passes by trio's clock where one runs, else by ``timeline.advance``."""
+    """Everything in one account. Time follows trio's clock if one runs, else ``timeline.advance``."""
 
     def __init__(self, number: str = NUMBER, region: str = REGION) -> None:
         self.number = number
@@ -55,11 +55,11 @@ class Account:
         self.tags = Tags(self.timeline)
         self.calls: list[Call] = []
         self._numbers = itertools.count(1)
-        self.before: Interference = _let_be
-        """Comes before a call takes effect."""
-        self.after: Interference = _let_be
-        """Comes when it took effect and before its answer arrives."""
-        self.ssm = dict.fromkeys(MACHINE_IMAGES, LATEST_IMAGE)
+        self.before: CallHook = _do_nothing
+        """Called before a call takes effect."""
+        self.after: CallHook = _do_nothing
+        """Called after a call took effect and before its answer arrives."""
+        self.ssm = dict.fromkeys(AMI_PARAMETERS, LATEST_IMAGE)
         """Public parameters by name."""
         self.sts = Sts(self)
         self.iam = Iam(self)
@@ -78,34 +78,34 @@ class Account:
         self.cloudformation = CloudFormation(self)
 
     def arn(self, service: str, rest: str) -> str:
-        """An ARN of this account and region."""
+        """Return an ARN of this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.number}:{rest}"
 
-    def number_of_next(self) -> int:
-        """A number for a name that AWS makes up."""
+    def next_number(self) -> int:
+        """Return a number for a name that AWS would generate."""
         return next(self._numbers)
 
-    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Let pass what is due, then carry the call out; raises ``Refusal``."""
+    def answer(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Process what is due, then execute the call; raises ``ApiError``."""
         self.settle()
-        call = Call(service, operation, asked)
+        call = Call(service, operation, request)
         self.calls.append(call)
         self.before(len(self.calls), call)
         handler = getattr(getattr(self, service.replace("-", "_"), None), xform_name(operation), None)
         assert handler is not None, f"the double does not know {call}"
-        answer: dict[str, Any] = handler(asked) or {}
+        answer: dict[str, Any] = handler(request) or {}
         self.after(len(self.calls), call)
         return answer
 
     def settle(self) -> None:
-        """Bring the account up to trio's time."""
+        """Advance the account to trio's time."""
         if trio.lowlevel.in_trio_run():
             self.timeline.advance(max(trio.current_time(), self.timeline.now))
 
     def pass_time(self, seconds: float) -> None:
-        """Let that many seconds pass, where no trio clock does it."""
+        """Let ``seconds`` pass, for tests without a trio clock."""
         self.timeline.advance(self.timeline.now + seconds)
 
 
-def _let_be(number: int, call: Call) -> None:
-    """Interfere with nothing."""
+def _do_nothing(number: int, call: Call) -> None:
+    """Do nothing to the call."""

@@ -1,20 +1,20 @@
-"""CapacityProvider: has an Auto Scaling group follow what a cluster's ECS tasks need, by managed scaling."""
+"""Simulates managed scaling: a capacity provider sizes its Auto Scaling group for the cluster's ECS tasks."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.fleet.double.auto_scaling_group import AutoScalingGroup
 from tests.fleet.double.cluster import Cluster
-from tests.fleet.double.group import Group
 from tests.fleet.double.instance import TYPES
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 60.0
 FIRST_STEP: Final = 2
 """Instances that the first step from zero launches (ECS Developer Guide, managed scaling behavior)."""
 IDLE_POINTS: Final = 15
-"""One-minute points of too much capacity before it is taken away."""
+"""One-minute points of surplus capacity before scale-in."""
 
 
 @dataclass
@@ -40,13 +40,13 @@ class CapacityProvider:
     def drains(self) -> bool:
         return bool(self.properties.get("managedDraining", "ENABLED") == "ENABLED")
 
-    def group(self) -> Group | None:
-        """Its group, named by its ARN or its name, while there is one."""
+    def group(self) -> AutoScalingGroup | None:
+        """Return its group, found by ARN or name, if the group exists."""
         named = self.properties["autoScalingGroupArn"]
         return next((one for one in self.account.autoscaling.groups if named in (one.arn, one.name)), None)
 
-    def look(self) -> None:
-        """Once a minute: grow at once, shrink after ``IDLE_POINTS``."""
+    def reconcile(self) -> None:
+        """Run once a minute: scale out at once, scale in after ``IDLE_POINTS``."""
         group = self.group()
         cluster = next((one for one in self.account.ecs.clusters if self.name in one.providers), None)
         if group is None or cluster is None or group.deleting or not self.scales:
@@ -66,8 +66,8 @@ class CapacityProvider:
             self._protect(group, cluster, idle=True)
             group.desired = max(group.desired - idle, group.minimum)
 
-    def _protect(self, group: Group, cluster: Cluster, *, idle: bool) -> None:
-        """Keep instances with ECS tasks from scale-in; let go of the idle ones only when some are to go."""
+    def _protect(self, group: AutoScalingGroup, cluster: Cluster, *, idle: bool) -> None:
+        """Protect instances with ECS tasks from scale-in; release idle ones only when some must go."""
         for one in group.staying if self.protects else ():
             if one.lifecycle == "InService" and (idle or self._busy(cluster, one.name)):
                 one.protected = self._busy(cluster, one.name)
@@ -76,8 +76,8 @@ class CapacityProvider:
         found = next((one for one in cluster.instances if one.instance.name == instance), None)
         return found is not None and bool(cluster.on(found))
 
-    def _missing(self, group: Group, cluster: Cluster) -> int:
-        """Instances beyond those there are that the waiting ECS tasks need; none while some still boot."""
+    def _missing(self, group: AutoScalingGroup, cluster: Cluster) -> int:
+        """Return the additional instances that waiting ECS tasks need; 0 while instances boot."""
         registered = {one.instance.name for one in cluster.instances}
         if any(one.name not in registered for one in group.staying) or len(group.staying) < group.desired:
             return 0
@@ -87,7 +87,7 @@ class CapacityProvider:
             if task.status != "PROVISIONING" or task.service.provider != self.name:
                 continue
             if task.units > smallest.units or task.memory > smallest.usable:
-                continue  # larger than the smallest type: never scaled for
+                continue  # larger than the smallest type: never causes a scale-out
             if task.units > units or task.memory > memory:
                 count, units, memory = count + 1, smallest.units, smallest.usable
             units, memory = units - task.units, memory - task.memory

@@ -1,14 +1,14 @@
-"""ChangeSet: what a template and its parameters would change in a stack, worked out before anything is."""
+"""Computes what a template and its parameters would change in a stack, before the change is executed."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.fleet.double.kinds import KINDS
+from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.stack import Stack
 from tests.fleet.double.template import Template
 
 SEEN_SECONDS: Final = 0.4
-"""Before that DescribeChangeSet does not find it."""
+"""Before that, DescribeChangeSet does not find it."""
 WORK_SECONDS: Final = 3.0
 UNCHANGED: Final = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -17,7 +17,7 @@ UNCHANGED: Final = (
 
 @dataclass
 class ChangeSet:
-    """``made`` is on the account's timeline; ``changes`` are as DescribeChangeSet gives them."""
+    """``made`` is a time on the account's timeline; ``changes`` are as DescribeChangeSet returns them."""
 
     name: str
     arn: str
@@ -29,15 +29,15 @@ class ChangeSet:
     creates: bool
     changes: list[dict[str, Any]] = field(default_factory=list)
 
-    def work_out(self) -> None:
-        """Compare the template with what the stack has."""
+    def compute(self) -> None:
+        """Compare the template with the stack's resources."""
         scope = self.stack.scope(self.template, self.parameters)
         wanted, there = self.template.wanted(scope), self.stack.resources
         replaced = {name for name in wanted if name not in there}
         self.changes = [_change("Add", name, str(wanted[name]["Type"])) for name in sorted(replaced)]
 
         def value(logical: str, attribute: str) -> str:
-            # What is made anew has another name than before: whoever uses it changes too.
+            # A replaced resource gets a new name, so every resource that refers to it changes too.
             return f"new {logical}.{attribute}" if logical in replaced else self.stack.value(logical, attribute)
 
         before = -1
@@ -45,7 +45,7 @@ class ChangeSet:
         while before != len(replaced):
             before = len(replaced)
             for name in set(wanted) & set(there):
-                kind, old = KINDS[wanted[name]["Type"]], there[name].properties
+                kind, old = RESOURCE_TYPES[wanted[name]["Type"]], there[name].properties
                 new = scope.resolve(wanted[name].get("Properties", {}), value)
                 if new != old:
                     found[name] = kind.replaced(old, new)
@@ -56,8 +56,8 @@ class ChangeSet:
         ]
         self.changes += [_change("Remove", name, there[name].kind) for name in sorted(set(there) - set(wanted))]
 
-    def described(self, now: float) -> dict[str, Any]:
-        """As DescribeChangeSet does."""
+    def to_answer(self, now: float) -> dict[str, Any]:
+        """Return what DescribeChangeSet does."""
         done = now >= self.made + WORK_SECONDS
         status = "CREATE_IN_PROGRESS" if not done else "CREATE_COMPLETE" if self.changes else "FAILED"
         found: dict[str, Any] = {

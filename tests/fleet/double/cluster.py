@@ -1,4 +1,4 @@
-"""Cluster: services, the ECS tasks they want, and the container instances these are placed on."""
+"""Simulates an ECS cluster: its services, their ECS tasks, and the container instances they run on."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,12 +10,12 @@ from tests.fleet.double.ecs_task import EcsTask
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 2.0
 
 
 @dataclass
 class Cluster:
-    """``properties`` are those of CreateCluster; ``providers`` the capacity providers that are associated."""
+    """``properties`` are those of CreateCluster; ``providers`` are the associated capacity providers."""
 
     account: "Account"
     properties: dict[str, Any]
@@ -32,32 +32,32 @@ class Cluster:
 
     @property
     def tasks(self) -> list[EcsTask]:
-        """All that are remembered, the stopped ones too."""
+        """All remembered ECS tasks, including stopped ones."""
         return [task for service in self.services.values() for task in service.tasks]
 
-    def look(self) -> None:
-        """Reconcile each service, place what waits, empty what drains."""
+    def reconcile(self) -> None:
+        """Reconcile each service, place waiting ECS tasks, move those of draining instances."""
         for service in self.services.values():
-            service.look()
+            service.reconcile()
         for task in self.tasks:
-            if task.status == "PROVISIONING" and (room := self.room_for(task)):
-                task.place(room)
+            if task.status == "PROVISIONING" and (capacity := self.instance_for(task)):
+                task.place(capacity)
         for one in self.instances:
             for task in self.on(one):
                 if one.status == "DRAINING" and not task.protected:
                     task.stop("ServiceSchedulerInitiated", "Container instance is draining")
 
     def on(self, instance: ContainerInstance) -> list[EcsTask]:
-        """The ECS tasks that an instance still has."""
+        """Return an instance's ECS tasks."""
         return [task for task in self.tasks if task.on is instance and task.status != "STOPPED"]
 
     def left(self, instance: ContainerInstance) -> tuple[int, int]:
-        """CPU units and MiB that are free on an instance."""
+        """Return the free CPU units and MiB of an instance."""
         there, kind = self.on(instance), instance.instance.kind
         return kind.units - sum(one.units for one in there), kind.usable - sum(one.memory for one in there)
 
-    def room_for(self, task: EcsTask) -> ContainerInstance | None:
-        """An instance that an ECS task fits on, if there is any."""
+    def instance_for(self, task: EcsTask) -> ContainerInstance | None:
+        """Return an instance that the ECS task fits on, if any."""
         for one in self.instances:
             units, memory = self.left(one)
             fits = task.units <= units and task.memory <= memory

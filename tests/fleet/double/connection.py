@@ -1,4 +1,4 @@
-"""A connection whose calls reach the account in memory, in trio's thread: others would let virtual time run away."""
+"""Connects to the account in memory. Calls run in trio's thread, because threads would let virtual time run away."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -8,16 +8,16 @@ import trio
 from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.aws.connection import Connection
 from cloudkon.settings import Settings
-from tests.fleet.double.gate import REGION, client
+from tests.fleet.double.clients import REGION, client
 from tests.fleet.double.timeline import EPOCH
 
 R = TypeVar("R")
 CALL_SECONDS: Final = 0.05
-"""What a call takes."""
+"""How long a call takes."""
 
 
 class DoubleConnection(Connection):
-    """As the real one, but for where the calls go."""
+    """Works like the real connection, except for the destination of calls."""
 
     def __init__(self, settings: Settings, region: str = REGION) -> None:
         super().__init__(settings)
@@ -38,9 +38,9 @@ class DoubleClock:
     """The account's own time."""
 
     def monotonic(self) -> float:
-        """Seconds on trio's clock."""
+        """Return trio's time in seconds."""
         return trio.current_time()
 
     def wall(self) -> float:
-        """The same moment, in seconds since 1970."""
+        """Return the same time in seconds since 1970."""
         return EPOCH.timestamp() + trio.current_time()

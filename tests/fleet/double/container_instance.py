@@ -1,4 +1,4 @@
-"""ContainerInstance: an EC2 instance as a cluster knows it."""
+"""Describes an EC2 instance as its cluster knows it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ from tests.fleet.double.instance import Instance
 
 @dataclass
 class ContainerInstance:
-    """``status`` is ACTIVE or DRAINING; ``provider`` the capacity provider's name, empty for none.
+    """``status`` is ACTIVE or DRAINING; ``provider`` is the capacity provider's name, or empty.
 
-    One whose agent is not ``connected`` hears no order, and stays registered when its instance is gone.
+    An instance whose agent is not ``connected`` receives no orders and stays registered after its termination.
     """
 
     arn: str
@@ -19,8 +19,8 @@ class ContainerInstance:
     status: str = "ACTIVE"
     connected: bool = True
 
-    def described(self, running: int, pending: int, units: int, memory: int) -> dict[str, Any]:
-        """As DescribeContainerInstances does; ``units`` and ``memory`` (MiB) are what is left."""
+    def to_answer(self, running: int, pending: int, units: int, memory: int) -> dict[str, Any]:
+        """Return what DescribeContainerInstances does; ``units`` and ``memory`` (MiB) are free."""
         kind = self.instance.kind
         found = {
             "containerInstanceArn": self.arn,

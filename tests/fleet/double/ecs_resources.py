@@ -1,107 +1,109 @@
-"""What lives long in ECS: clusters, capacity providers, task definitions, services, and the order of their deletion."""
+"""Implements ECS clusters, capacity providers, task definitions and services, and the order of their deletion."""
 
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.fleet.double import capacity_provider, cluster
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.capacity_provider import CapacityProvider
 from tests.fleet.double.cluster import Cluster
 from tests.fleet.double.ecs_service import Deployment, EcsService
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 LATE_SECONDS: Final = 12.0
-"""From a cluster's deletion to the last that Container Insights writes of it."""
+"""From a cluster's deletion to the last metrics that Container Insights writes."""
 FOR_EVER: Final = 1e9
 """Seconds."""
 INACTIVE_SECONDS: Final = 3600.0
-"""For how long what is INACTIVE is listed, by the tagging service too."""
+"""How long INACTIVE resources stay listed, by the tagging service too."""
 RESERVED: Final = ("aws", "ecs", "fargate")
-"""A capacity provider's name must not begin with these."""
+"""Prefixes that a capacity provider's name must not have."""
 
 
 class EcsResources:
-    """Each operation takes its request and gives its answer, as botocore writes them."""
+    """Each operation accepts a request and returns an answer, as botocore writes them."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.late_insights = False
-        """Whether Container Insights writes once more after a cluster is deleted."""
+        """Whether Container Insights writes again after a cluster is deleted."""
         timeline = account.timeline
-        self.clusters: Table[Cluster] = Table(
-            timeline, lambda _: Refusal("ClusterNotFoundException", "Cluster not found.")
+        self.clusters: ResourceTable[Cluster] = ResourceTable(
+            timeline, lambda _: ApiError("ClusterNotFoundException", "Cluster not found.")
         )
-        self.providers: Table[CapacityProvider] = Table(
+        self.providers: ResourceTable[CapacityProvider] = ResourceTable(
             timeline, lambda name: _client_error(f"The specified capacity provider {name} does not exist.")
         )
-        self.definitions: Table[Asked] = Table(timeline, lambda _: _client_error("Unable to describe task definition."))
+        self.definitions: ResourceTable[Document] = ResourceTable(
+            timeline, lambda _: _client_error("Unable to describe task definition.")
+        )
         self._revisions: dict[str, int] = {}
 
     def tags_of(self, arn: str) -> list[dict[str, str]]:
-        """As ECS writes them."""
+        """Return a resource's tags as ECS writes them."""
         return [{"key": key, "value": value} for key, value in self._account.tags.of(arn).items()]
 
-    def cluster(self, asked: Asked) -> Cluster:
-        """The cluster that a request names by ARN or name."""
-        return self.clusters.get(str(asked.get("cluster", "default")).rpartition("/")[2])
+    def cluster(self, request: Document) -> Cluster:
+        """Return the cluster that a request names by ARN or name."""
+        return self.clusters.get(str(request.get("cluster", "default")).rpartition("/")[2])
 
-    def create_cluster(self, asked: Asked) -> Asked:
-        name = asked["clusterName"]
+    def create_cluster(self, request: Document) -> Document:
+        name = request["clusterName"]
         arn = self._account.arn("ecs", f"cluster/{name}")
         if name in self.clusters:
             return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
-        made = self.clusters.add(name, Cluster(self._account, asked, arn))
-        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
-        self._account.timeline.every(cluster.LOOK_SECONDS, made.look, lambda: made.status == "ACTIVE")
+        made = self.clusters.add(name, Cluster(self._account, request, arn))
+        self._account.tags.put(arn, as_dict(request.get("tags", [])))
+        self._account.timeline.every(cluster.POLL_SECONDS, made.reconcile, lambda: made.status == "ACTIVE")
         return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
 
-    def describe_clusters(self, asked: Asked) -> Asked:
-        found = [one for name in asked["clusters"] if (one := self.clusters.find(name.rpartition("/")[2]))]
+    def describe_clusters(self, request: Document) -> Document:
+        found = [one for name in request["clusters"] if (one := self.clusters.find(name.rpartition("/")[2]))]
         rows = [
             {"clusterArn": one.arn, "clusterName": one.name, "status": one.status}
-            | ({"tags": self.tags_of(one.arn)} if "TAGS" in asked.get("include", ()) else {})
+            | ({"tags": self.tags_of(one.arn)} if "TAGS" in request.get("include", ()) else {})
             for one in found
         ]
         return {"clusters": rows, "failures": []}
 
-    def delete_cluster(self, asked: Asked) -> Asked:
-        found = self.cluster(asked)
+    def delete_cluster(self, request: Document) -> Document:
+        found = self.cluster(request)
         if any(one.status != "INACTIVE" for one in found.services.values()):
-            raise Refusal(
+            raise ApiError(
                 "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
             )
         if any(task.status != "STOPPED" for task in found.tasks):
-            raise Refusal("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+            raise ApiError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
         if found.instances:
-            words = "The Cluster cannot be deleted while Container Instances are active or draining."
-            raise Refusal("ClusterContainsContainerInstancesException", words)
+            message = "The Cluster cannot be deleted while Container Instances are active or draining."
+            raise ApiError("ClusterContainsContainerInstancesException", message)
         if found.providers:
-            raise Refusal("ResourceInUseException", "The cluster still has capacity providers.")
+            raise ApiError("ResourceInUseException", "The cluster still has capacity providers.")
         found.status = "INACTIVE"
         if self.late_insights:
             self._account.timeline.after(LATE_SECONDS, lambda: self._write_insights(found.name))
         self.clusters.remove(found.name)
-        self._account.tags.drop(found.arn, INACTIVE_SECONDS)
+        self._account.tags.remove(found.arn, INACTIVE_SECONDS)
         return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "INACTIVE"}}
 
     def _write_insights(self, cluster: str) -> None:
-        """Container Insights makes the group that it writes to where there is none, without tags and for ever."""
+        """Write metrics as Container Insights does: it creates a missing log group, without tags or retention."""
         name = f"/aws/ecs/containerinsights/{cluster}/performance"
         if name not in self._account.logs.groups:
-            self._account.logs.make(name, {})
+            self._account.logs.create(name, {})
 
-    def create_capacity_provider(self, asked: Asked) -> Asked:
-        name = asked["name"]
+    def create_capacity_provider(self, request: Document) -> Document:
+        name = request["name"]
         if name.lower().startswith(RESERVED):
             raise _client_error(f"The specified capacity provider name is invalid: it begins with one of {RESERVED}")
         if name in self.providers:
             raise _client_error(f"The specified capacity provider already exists: {name}")
         arn = self._account.arn("ecs", f"capacity-provider/{name}")
-        made = CapacityProvider(self._account, name, arn, asked["autoScalingGroupProvider"])
+        made = CapacityProvider(self._account, name, arn, request["autoScalingGroupProvider"])
         group = made.group()
         if group is None:
             raise _client_error("The specified Auto Scaling group ARN is invalid or does not exist.")
@@ -113,103 +115,103 @@ class EcsResources:
         if any(one.group() is group for one in self.providers):
             raise _client_error("The specified Auto Scaling group is in use by another capacity provider.")
         self.providers.add(name, made)
-        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
-        self._account.timeline.every(capacity_provider.LOOK_SECONDS, made.look, lambda: made.status == "ACTIVE")
+        self._account.tags.put(arn, as_dict(request.get("tags", [])))
+        self._account.timeline.every(capacity_provider.POLL_SECONDS, made.reconcile, lambda: made.status == "ACTIVE")
         return {"capacityProvider": {"capacityProviderArn": arn, "name": name, "status": "ACTIVE"}}
 
-    def delete_capacity_provider(self, asked: Asked) -> Asked:
-        found = self.providers.get(asked["capacityProvider"].rpartition("/")[2])
+    def delete_capacity_provider(self, request: Document) -> Document:
+        found = self.providers.get(request["capacityProvider"].rpartition("/")[2])
         if any(found.name in one.providers for one in self.clusters):
-            words = "The specified capacity provider is in use and cannot be removed."
-            raise Refusal("ResourceInUseException", words)
+            message = "The specified capacity provider is in use and cannot be removed."
+            raise ApiError("ResourceInUseException", message)
         found.status = "INACTIVE"
         self.providers.remove(found.name)
-        self._account.tags.drop(found.arn, INACTIVE_SECONDS)
+        self._account.tags.remove(found.arn, INACTIVE_SECONDS)
         return {"capacityProvider": {"capacityProviderArn": found.arn, "name": found.name, "status": "INACTIVE"}}
 
-    def put_cluster_capacity_providers(self, asked: Asked) -> Asked:
-        found = self.cluster(asked)
-        for name in asked["capacityProviders"]:
+    def put_cluster_capacity_providers(self, request: Document) -> Document:
+        found = self.cluster(request)
+        for name in request["capacityProviders"]:
             self.providers.get(name)
-        removed = set(found.providers) - set(asked["capacityProviders"])
+        removed = set(found.providers) - set(request["capacityProviders"])
         if any(one.status != "INACTIVE" and one.provider in removed for one in found.services.values()):
-            words = "The specified capacity provider is in use and cannot be removed."
-            raise Refusal("ResourceInUseException", words)
+            message = "The specified capacity provider is in use and cannot be removed."
+            raise ApiError("ResourceInUseException", message)
         for name in removed:
-            self._account.cloudwatch.lose_track(self._group_name(name))
-        for name in set(asked["capacityProviders"]) - set(found.providers):
-            self._account.cloudwatch.track(self._group_name(name))
-        found.providers, found.strategy = asked["capacityProviders"], asked["defaultCapacityProviderStrategy"]
+            self._account.cloudwatch.delete_tracking_alarms(self._group_name(name))
+        for name in set(request["capacityProviders"]) - set(found.providers):
+            self._account.cloudwatch.create_tracking_alarms(self._group_name(name))
+        found.providers, found.strategy = request["capacityProviders"], request["defaultCapacityProviderStrategy"]
         return {"cluster": {"clusterArn": found.arn, "clusterName": found.name, "status": "ACTIVE"}}
 
     def _group_name(self, provider: str) -> str:
-        """The group that a capacity provider scales."""
+        """Return the name of the group that a capacity provider scales."""
         return str(self.providers.get(provider).properties["autoScalingGroupArn"]).rpartition("/")[2]
 
-    def register_task_definition(self, asked: Asked) -> Asked:
-        family = asked["family"]
+    def register_task_definition(self, request: Document) -> Document:
+        family = request["family"]
         self._revisions[family] = revision = self._revisions.get(family, 0) + 1
         arn = self._account.arn("ecs", f"task-definition/{family}:{revision}")
-        made = {key: value for key, value in asked.items() if key != "tags"}
+        made = {key: value for key, value in request.items() if key != "tags"}
         _check_memory(made)
         self.definitions.add(arn, made | {"taskDefinitionArn": arn, "revision": revision, "status": "ACTIVE"})
-        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
+        self._account.tags.put(arn, as_dict(request.get("tags", [])))
         return {"taskDefinition": self.definitions.get(arn)}
 
-    def deregister_task_definition(self, asked: Asked) -> Asked:
-        found = self.definitions.get(asked["taskDefinition"])
+    def deregister_task_definition(self, request: Document) -> Document:
+        found = self.definitions.get(request["taskDefinition"])
         found["status"] = "INACTIVE"
         # An INACTIVE revision stays for ever, with its tags.
-        self._account.tags.drop(found["taskDefinitionArn"], FOR_EVER)
+        self._account.tags.remove(found["taskDefinitionArn"], FOR_EVER)
         return {"taskDefinition": found}
 
-    def create_service(self, asked: Asked) -> Asked:
-        found, name = self.cluster(asked), asked["serviceName"]
-        if asked.get("launchType") and asked.get("capacityProviderStrategy"):
+    def create_service(self, request: Document) -> Document:
+        found, name = self.cluster(request), request["serviceName"]
+        if request.get("launchType") and request.get("capacityProviderStrategy"):
             raise _invalid("Specifying both a launch type and capacity provider strategy is not supported.")
-        for one in asked.get("capacityProviderStrategy", []):
+        for one in request.get("capacityProviderStrategy", []):
             if one["capacityProvider"] not in found.providers:
                 raise _invalid(f"The specified capacity provider was not found: {one['capacityProvider']}")
         if name in found.services and found.services[name].status != "INACTIVE":
             raise _invalid("Creation of service was not idempotent.")
-        definition = self._active(asked["taskDefinition"])
+        definition = self._active(request["taskDefinition"])
         arn = self._account.arn("ecs", f"service/{found.name}/{name}")
         first = Deployment(definition, self._account.timeline.now)
-        made = EcsService(found, asked, asked.get("desiredCount", 1), arn, [first])
+        made = EcsService(found, request, request.get("desiredCount", 1), arn, [first])
         found.services[name] = made
-        self._account.tags.put(arn, as_dict(asked.get("tags", [])))
-        made.look()
-        return {"service": made.described()}
+        self._account.tags.put(arn, as_dict(request.get("tags", [])))
+        made.reconcile()
+        return {"service": made.to_answer()}
 
-    def update_service(self, asked: Asked) -> Asked:
-        service = self.service(asked)
-        service.desired = asked.get("desiredCount", service.desired)
-        definition = self._active(asked.get("taskDefinition", service.deployments[0].definition))
+    def update_service(self, request: Document) -> Document:
+        service = self.service(request)
+        service.desired = request.get("desiredCount", service.desired)
+        definition = self._active(request.get("taskDefinition", service.deployments[0].definition))
         own = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
-        service.properties = service.properties | {key: value for key, value in asked.items() if key not in own}
-        if asked.get("forceNewDeployment") or definition != service.deployments[0].definition:
+        service.properties = service.properties | {key: value for key, value in request.items() if key not in own}
+        if request.get("forceNewDeployment") or definition != service.deployments[0].definition:
             service.deploy(definition)
-        return {"service": service.described()}
+        return {"service": service.to_answer()}
 
-    def delete_service(self, asked: Asked) -> Asked:
-        service = self.service(asked)
-        if service.desired and not asked.get("force"):
+    def delete_service(self, request: Document) -> Document:
+        service = self.service(request)
+        if service.desired and not request.get("force"):
             raise _invalid("The service cannot be stopped while it is scaled above 0.")
         service.desired, service.status = 0, "DRAINING"
-        self._account.tags.drop(service.arn, INACTIVE_SECONDS)
-        return {"service": service.described()}
+        self._account.tags.remove(service.arn, INACTIVE_SECONDS)
+        return {"service": service.to_answer()}
 
-    def service(self, asked: Asked) -> EcsService:
-        """The active service that a request names."""
-        service = self.cluster(asked).services.get(asked["service"].rpartition("/")[2])
+    def service(self, request: Document) -> EcsService:
+        """Return the active service that a request names."""
+        service = self.cluster(request).services.get(request["service"].rpartition("/")[2])
         if service is None:
-            raise Refusal("ServiceNotFoundException", "Service not found.")
+            raise ApiError("ServiceNotFoundException", "Service not found.")
         if service.status != "ACTIVE":
-            raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
+            raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
         return service
 
     def _active(self, named: str) -> str:
-        """The ARN of a task definition named by ARN, ``family:revision`` or ``family``."""
+        """Return the ARN of a task definition named by ARN, ``family:revision`` or ``family``."""
         family, _, revision = named.rpartition("/")[2].partition(":")
         arn = self._account.arn("ecs", f"task-definition/{family}:{revision or self._revisions.get(family, 0)}")
         if self.definitions.get(arn)["status"] != "ACTIVE":
@@ -217,7 +219,7 @@ class EcsResources:
         return arn
 
 
-def _check_memory(definition: Asked) -> None:
+def _check_memory(definition: Document) -> None:
     for one in definition["containerDefinitions"]:
         if not definition.get("memory") and not one.get("memory") and not one.get("memoryReservation"):
             raise _client_error("Invalid setting for container: at least one of memory or memoryReservation")
@@ -225,9 +227,9 @@ def _check_memory(definition: Asked) -> None:
             raise _client_error("Invalid setting for container: memoryReservation must be less than memory")
 
 
-def _client_error(words: str) -> Refusal:
-    return Refusal("ClientException", words)
+def _client_error(message: str) -> ApiError:
+    return ApiError("ClientException", message)
 
 
-def _invalid(words: str) -> Refusal:
-    return Refusal("InvalidParameterException", words)
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidParameterException", message)

@@ -1,4 +1,4 @@
-"""EcsService: keeps as many ECS tasks as desired, and rolls deployments out and back."""
+"""Simulates an ECS service, which keeps its desired count of ECS tasks and rolls deployments out and back."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Deployment:
-    """One task definition being rolled out; ``state`` is its rollout state."""
+    """The rollout of one task definition; ``state`` is its rollout state."""
 
     definition: str
     made: float
@@ -32,19 +32,19 @@ class Deployment:
 
 @dataclass
 class EcsService:
-    """``properties`` are those of CreateService; ``status`` ACTIVE, DRAINING or INACTIVE."""
+    """``properties`` are those of CreateService; ``status`` is ACTIVE, DRAINING or INACTIVE."""
 
     cluster: "Cluster"
     properties: dict[str, Any]
     desired: int
     arn: str
     deployments: list[Deployment]
-    """The newest first."""
+    """Newest first."""
     status: str = "ACTIVE"
     tasks: list[EcsTask] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     _proven: str = ""
-    """The task definition that was rolled out last."""
+    """The task definition of the last completed deployment."""
     _failures: int = 0
     _start_at: float = 0.0
 
@@ -54,7 +54,7 @@ class EcsService:
 
     @property
     def provider(self) -> str:
-        """Its capacity provider; empty for a service that names a launch type."""
+        """Its capacity provider; empty for a service with a launch type."""
         strategy = self.properties.get("capacityProviderStrategy") or []
         return str(strategy[0]["capacityProvider"]) if strategy else ""
 
@@ -66,11 +66,11 @@ class EcsService:
         return sum(one.status in statuses for one in self.tasks)
 
     def deploy(self, definition: str) -> None:
-        """Begin to roll another task definition out."""
+        """Start to roll out another task definition."""
         self.deployments.insert(0, Deployment(definition, self.cluster.account.timeline.now))
 
-    def look(self) -> None:
-        """Start and stop ECS tasks as the counts and deployments want it."""
+    def reconcile(self) -> None:
+        """Start and stop ECS tasks to match counts and deployments."""
         primary, live = self.deployments[0], self.live
         new = [one for one in live if one.deployment is primary]
         old = [one for one in live if one.deployment is not primary]
@@ -89,7 +89,7 @@ class EcsService:
             self.status = "INACTIVE"
 
     def note_failure(self, task: EcsTask) -> None:
-        """Count an ECS task that did not start, or died; the circuit breaker may open."""
+        """Count an ECS task that failed to start or died; this may open the circuit breaker."""
         self._failures += 1
         timeline = self.cluster.account.timeline
         self._start_at = timeline.now + min(10.0 * self._failures, LONGEST_BACKOFF)
@@ -108,9 +108,9 @@ class EcsService:
                 self.note(f"(service {self.name}) rolling back to deployment {self._proven}.")
                 self.deploy(self._proven)
 
-    def note(self, words: str) -> None:
-        """Add to the events that DescribeServices shows, the newest first."""
-        event = {"id": str(len(self.events)), "createdAt": self.cluster.account.timeline.moment, "message": words}
+    def note(self, message: str) -> None:
+        """Add an event to those that DescribeServices returns."""
+        event = {"id": str(len(self.events)), "createdAt": self.cluster.account.timeline.moment, "message": message}
         self.events.insert(0, event)
 
     def _bounds(self) -> tuple[int, int]:
@@ -124,8 +124,8 @@ class EcsService:
             return
         for _ in range(count):
             task = EcsTask.of(self, deployment)
-            if not self.provider and not self.cluster.room_for(task):
-                # With a launch type nothing waits for capacity, so nothing asks for it either.
+            if not self.provider and not self.cluster.instance_for(task):
+                # With a launch type, no ECS task waits for capacity, so nothing causes a scale-out.
                 self.note(
                     f"(service {self.name}) was unable to place a task because no container instance met all of its"
                     " requirements."
@@ -142,7 +142,7 @@ class EcsService:
         return tags.of(self.deployments[0].definition) if source == "TASK_DEFINITION" else {}
 
     def _stop(self, tasks: list[EcsTask], count: int) -> None:
-        """Stop so many, those that wait first; protected ones stay."""
+        """Stop ``count`` ECS tasks, waiting ones first; protected ones stay."""
         order = {"PROVISIONING": 0, "PENDING": 1, "RUNNING": 2}
         for one in sorted(tasks, key=lambda task: order[task.status]):
             if count > 0 and not one.protected:
@@ -152,8 +152,8 @@ class EcsService:
                 )
                 count -= 1
 
-    def described(self) -> dict[str, Any]:
-        """As DescribeServices does."""
+    def to_answer(self) -> dict[str, Any]:
+        """Return what DescribeServices does."""
         found = {
             "serviceName": self.name,
             "serviceArn": self.arn,

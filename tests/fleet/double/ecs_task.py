@@ -1,4 +1,4 @@
-"""EcsTask: one ECS task from its wish for capacity to its end."""
+"""Simulates one ECS task from PROVISIONING to STOPPED."""
 
 import itertools
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 PULL_SECONDS: Final = 12.0
 EXIT_SECONDS: Final = 6.0
-"""From SIGTERM to the container's end."""
+"""From SIGTERM to the container's exit."""
 FORGET_SECONDS: Final = 3600.0
-"""For how long DescribeTasks still shows a stopped ECS task."""
+"""How long DescribeTasks still returns a stopped ECS task."""
 _numbers = itertools.count(1)
 
 
 @dataclass
 class EcsTask:
-    """``status`` is its last status in ECS's words; PROVISIONING waits for capacity, PENDING pulls its image."""
+    """``status`` is ECS's last status. PROVISIONING waits for capacity, PENDING pulls its image."""
 
     cluster: "Cluster"
     service: "EcsService"
@@ -41,7 +41,7 @@ class EcsTask:
 
     @classmethod
     def of(cls, service: "EcsService", deployment: "Deployment") -> "EcsTask":
-        """A new one for a service; nothing is placed yet."""
+        """Return a new ECS task of a service, not yet placed."""
         cluster = service.cluster
         arn = cluster.account.arn("ecs", f"task/{cluster.name}/{next(_numbers):08x}{'0' * 24}")
         definition = cluster.account.ecs.definitions.get(deployment.definition)
@@ -75,20 +75,20 @@ class EcsTask:
         )
 
     def place(self, on: ContainerInstance) -> None:
-        """Give it an instance; its images are pulled next."""
+        """Place it on an instance; its image pull follows."""
         self.on, self.status = on, "PENDING"
         self.cluster.account.timeline.start(self._running(), PULL_SECONDS)
 
     def stop(self, code: str, reason: str) -> None:
-        """Send it SIGTERM; one that has not begun ends at once."""
+        """Send SIGTERM; an ECS task that has not started stops at once."""
         if not self.live or (self.on and not self.on.connected):
             return
         self.stop_code, self.reason = code, reason
-        begun, self.status = self.status == "RUNNING", "STOPPING"
-        self.cluster.account.timeline.after(EXIT_SECONDS if begun else 0.0, self._end)
+        started, self.status = self.status == "RUNNING", "STOPPING"
+        self.cluster.account.timeline.after(EXIT_SECONDS if started else 0.0, self._end)
 
     def fail(self, reason: str) -> None:
-        """Let it die by itself, as a crashing container does."""
+        """Let it fail on its own, as a crashing container does."""
         self.container_reason = reason
         self.stop("EssentialContainerExited", "Essential container in task exited")
 
@@ -118,13 +118,13 @@ class EcsTask:
 
     def _end(self) -> None:
         self.status, self.stopped = "STOPPED", self.cluster.account.timeline.now
-        self.cluster.account.tags.drop(self.arn, FORGET_SECONDS)
+        self.cluster.account.tags.remove(self.arn, FORGET_SECONDS)
         self.cluster.account.timeline.after(FORGET_SECONDS, lambda: self.service.tasks.remove(self))
         if self.stop_code == "EssentialContainerExited":
             self.service.note_failure(self)
 
-    def described(self) -> dict[str, Any]:
-        """As DescribeTasks does."""
+    def to_answer(self) -> dict[str, Any]:
+        """Return what DescribeTasks does."""
         account = self.cluster.account
         wanted = "STOPPED" if self.status in ("STOPPING", "STOPPED") else "RUNNING"
         container = self.definition["containerDefinitions"][0]

@@ -1,4 +1,4 @@
-"""Filters, as EC2 and Auto Scaling take them."""
+"""Applies filters of EC2 and Auto Scaling."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ Thing = dict[str, Any]
 
 
 def filtered(
-    found: Iterable[Thing], asked: Mapping[str, Any], reads: Mapping[str, Callable[[Any], object]]
+    found: Iterable[Thing], request: Mapping[str, Any], reads: Mapping[str, Callable[[Any], object]]
 ) -> list[Thing]:
-    """Apply a call's filters to what was found; one that the double can't read is an error of the test."""
+    """Apply a call's filters to the items. A filter that the double does not know fails the test."""
     kept = list(found)
-    for one in asked.get("Filters", []):
+    for one in request.get("Filters", []):
         name = one["Name"]
         if name.startswith("tag:"):
             kept = [each for each in kept if _tag(each, name.removeprefix("tag:")) in one["Values"]]

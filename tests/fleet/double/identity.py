@@ -1,28 +1,28 @@
-"""Who is asking, roles and quotas: STS, IAM and Service Quotas, as far as the fleet sees them."""
+"""Implements the parts of STS, IAM and Service Quotas that the fleet uses."""
 
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 
 
 class Sts:
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.expired = False
-        """Whether the credentials are."""
+        """Whether the credentials have expired."""
 
-    def get_caller_identity(self, _: Asked) -> Asked:
+    def get_caller_identity(self, _: Document) -> Document:
         if self.expired:
-            raise Refusal("ExpiredToken", "The security token included in the request is expired", 403)
+            raise ApiError("ExpiredToken", "The security token included in the request is expired", 403)
         number = self._account.number
-        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": f"arn:aws:iam::{number}:user/somebody"}
+        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": f"arn:aws:iam::{number}:user/engineer"}
 
 
 class Iam:
@@ -31,16 +31,20 @@ class Iam:
     def __init__(self, account: "Account") -> None:
         self._account = account
         timeline = account.timeline
-        self.roles: Table[Asked] = Table(timeline, lambda name: Refusal("NoSuchEntity", f"role {name}", 404))
-        self.profiles: Table[Asked] = Table(timeline, lambda name: Refusal("NoSuchEntity", f"profile {name}", 404))
+        self.roles: ResourceTable[Document] = ResourceTable(
+            timeline, lambda name: ApiError("NoSuchEntity", f"role {name}", 404)
+        )
+        self.profiles: ResourceTable[Document] = ResourceTable(
+            timeline, lambda name: ApiError("NoSuchEntity", f"profile {name}", 404)
+        )
         self.linked: set[str] = set()
-        """Services that have their role."""
+        """Services that have their service-linked role."""
 
-    def create_service_linked_role(self, asked: Asked) -> Asked:
-        service = asked["AWSServiceName"]
+    def create_service_linked_role(self, request: Document) -> Document:
+        service = request["AWSServiceName"]
         if service in self.linked:
-            words = f"Service role name for {service} has been taken in this account, please try a different suffix."
-            raise Refusal("InvalidInput", words)
+            message = f"Service role name for {service} has been taken in this account, please try a different suffix."
+            raise ApiError("InvalidInput", message)
         self.linked.add(service)
         return {
             "Role": {
@@ -52,31 +56,31 @@ class Iam:
             }
         }
 
-    def make_role(self, name: str, properties: Asked, tags: dict[str, str]) -> str:
-        """Make a role and give its ARN."""
+    def create_role(self, name: str, properties: Document, tags: dict[str, str]) -> str:
+        """Create a role and return its ARN."""
         if name in self.roles:
-            raise Refusal("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
+            raise ApiError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
         arn = f"arn:aws:iam::{self._account.number}:role/{name}"
         self.roles.add(name, properties)
         self._account.tags.put(arn, tags | as_dict(properties.get("Tags", [])))
         return arn
 
-    def drop_role(self, name: str) -> None:
+    def delete_role(self, name: str) -> None:
         if users := [one["InstanceProfileName"] for one in self.profiles if name in one["Roles"]]:
-            words = f"Cannot delete entity, must remove roles from instance profile first: {users}"
-            raise Refusal("DeleteConflict", words, 409)
+            message = f"Cannot delete entity, must remove roles from instance profile first: {users}"
+            raise ApiError("DeleteConflict", message, 409)
         self.roles.remove(name)
-        self._account.tags.drop(f"arn:aws:iam::{self._account.number}:role/{name}")
+        self._account.tags.remove(f"arn:aws:iam::{self._account.number}:role/{name}")
 
 
 class Quotas:
-    """vCPUs that may run, by quota code; large unless a test says otherwise."""
+    """vCPU quotas by code; large unless a test changes them."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.values: dict[str, float] = {}
 
-    def get_service_quota(self, asked: Asked) -> Asked:
-        code = asked["QuotaCode"]
+    def get_service_quota(self, request: Document) -> Document:
+        code = request["QuotaCode"]
         value = self.values.get(code, 640.0)
-        return {"Quota": {"ServiceCode": asked["ServiceCode"], "QuotaCode": code, "Value": value}}
+        return {"Quota": {"ServiceCode": request["ServiceCode"], "QuotaCode": code, "Value": value}}

@@ -1,4 +1,4 @@
-"""Instance: one virtual machine of an Auto Scaling group, from its launch to its end."""
+"""Describes one EC2 instance of an Auto Scaling group, from launch to termination."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,8 +27,8 @@ class InstanceType:
         """MiB that ECS registers."""
         return self.memory - AGENT_MEMORY
 
-    def described(self) -> dict[str, Any]:
-        """As DescribeInstanceTypes does."""
+    def to_answer(self) -> dict[str, Any]:
+        """Return what DescribeInstanceTypes does."""
         return {
             "InstanceType": self.name,
             "VCpuInfo": {"DefaultVCpus": self.cpus},
@@ -53,7 +53,7 @@ TYPES: Final = {
 
 @dataclass
 class Instance:
-    """``lifecycle`` is the group's word for where it stands, ``state`` EC2's."""
+    """``lifecycle`` is the group's lifecycle state, ``state`` is EC2's."""
 
     name: str
     kind: InstanceType
@@ -68,14 +68,14 @@ class Instance:
     state: str = "pending"
     lifecycle: str = "Pending"
     forced: bool = field(default=False)
-    """Whether it is taken away without draining."""
+    """Whether it is terminated without draining."""
 
     @property
     def volume(self) -> str:
-        """Its one disk."""
+        """The id of its only volume."""
         return f"vol-{self.name[2:]}"
 
     @property
     def leaving(self) -> bool:
-        """Whether it counts no longer towards the group's capacity."""
+        """Whether it no longer counts towards the group's capacity."""
         return self.lifecycle.startswith("Terminat")

@@ -1,9 +1,9 @@
-"""Resource: one thing of a stack, and what its kind makes of its properties."""
+"""Defines a stack's resource, and the interface of a resource type that creates, updates and deletes it."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.tags import as_list
 
 if TYPE_CHECKING:
@@ -12,66 +12,66 @@ if TYPE_CHECKING:
 
 @dataclass
 class Resource:
-    """``physical`` is what ``Ref`` gives, empty before it is made; ``attributes`` what ``Fn::GetAtt`` does."""
+    """``physical`` is the value of ``Ref``, empty before the creation; ``attributes`` are those of ``Fn::GetAtt``."""
 
     account: "Account"
     logical: str
     kind: str
     properties: dict[str, Any]
     tags: dict[str, str]
-    """The stack's."""
+    """The stack's tags."""
     stack: str = ""
     needs: set[str] = field(default_factory=set)
-    """Logical ids of what must be there before it, and go after it."""
+    """Logical ids of the resources that are created before it and deleted after it."""
     retained: bool = False
     physical: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
     def tag_list(self) -> list[dict[str, str]]:
-        """The stack's tags with its own."""
+        """The stack's tags with the resource's own."""
         own = self.properties.get("Tags", [])
         names = {str(one["Key"]) for one in own}
         return [*own, *(one for one in as_list(self.tags) if one["Key"] not in names)]
 
     def generated(self) -> str:
-        """A name as CloudFormation makes it."""
-        return f"{self.stack}-{self.logical}-{self.account.number_of_next():06X}"
+        """A name as CloudFormation generates it."""
+        return f"{self.stack}-{self.logical}-{self.account.next_number():06X}"
 
 
-class Kind:
-    """How one kind of resource is made, changed and deleted. All raise ``Refusal`` as the service would."""
+class ResourceType:
+    """How one type of resource is created, updated and deleted. All raise ``ApiError`` as the service would."""
 
     seconds = 2.0
-    """How long each step takes at least."""
-    patience = 900.0
-    """Seconds after which CloudFormation gives up waiting."""
+    """The least duration of each step."""
+    timeout = 900.0
+    """Seconds after which CloudFormation stops waiting."""
     replaces: frozenset[str] = frozenset()
-    """Properties whose change makes a new resource; ``*`` stands for all of them."""
+    """Properties whose change replaces the resource; ``*`` means all of them."""
 
     def create(self, one: Resource) -> None:
         raise NotImplementedError
 
     def update(self, one: Resource) -> None:
-        """Bring what is there to ``one.properties``."""
+        """Change the resource to ``one.properties``."""
 
     def delete(self, one: Resource) -> None:
         raise NotImplementedError
 
     def settled(self, one: Resource) -> bool:  # noqa: ARG002  (for those kinds that look)
-        """Whether what was made or changed has come to rest; raises ``Refusal`` where it never will."""
+        """Whether the creation or update is complete; raises ``ApiError`` if it never will be."""
         return True
 
-    def gone(self, one: Resource) -> bool:  # noqa: ARG002  (likewise)
-        """Whether what was deleted is away."""
+    def gone(self, one: Resource) -> bool:  # noqa: ARG002  (see above)
+        """Whether the deletion is complete."""
         return True
 
     def replaced(self, old: dict[str, Any], new: dict[str, Any]) -> bool:
-        """Whether the change between two sets of properties makes a new resource."""
+        """Whether the change between two sets of properties replaces the resource."""
         changed = {key for key in {*old, *new} if old.get(key) != new.get(key)}
         return bool(changed & self.replaces) or ("*" in self.replaces and bool(changed))
 
 
-def unstable(words: str) -> Refusal:
-    """What CloudFormation says of a resource that does not come to rest."""
-    return Refusal("NotStabilized", f'Resource handler returned message: "{words}"')
+def unstable(message: str) -> ApiError:
+    """Return CloudFormation's error for a resource that does not stabilize."""
+    return ApiError("NotStabilized", f'Resource handler returned message: "{message}"')

@@ -1,11 +1,11 @@
-"""Stack: resources made, changed and deleted in the order of their dependencies, with an event for each step."""
+"""Creates, updates and deletes a stack's resources in the order of their dependencies, with an event for each step."""
 
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.fleet.double.kinds import KINDS
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.resource import Kind, Resource
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource import Resource, ResourceType
+from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.stack_record import StackRecord
 from tests.fleet.double.template import Scope, Template
 from tests.fleet.double.timeline import Process
@@ -13,14 +13,14 @@ from tests.fleet.double.timeline import Process
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 Step = Generator[float, None, None]
 Work = Generator[float, None, str]
-"""Steps that end with the reason of a failure, or with nothing."""
+"""Steps that return the reason of a failure, or an empty string."""
 
 
 class Stack(StackRecord):
-    """``parameters`` are as given, those of SSM by their names."""
+    """``parameters`` are as given; SSM parameters are names."""
 
     def __init__(self, account: "Account", name: str, number: int) -> None:
         super().__init__(account, name, number)
@@ -28,29 +28,29 @@ class Stack(StackRecord):
         self.parameters: dict[str, str] = {}
         self.resources: dict[str, Resource] = {}
         self._replaced: dict[str, Resource] = {}
-        """What an update made anew: the old ones are deleted when it has succeeded, and come back when it has not."""
+        """Old resources that an update replaced: deleted after its success, restored after its failure."""
         self.outputs: dict[str, str] = {}
 
     def create(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
-        """Begin to make everything; what fails is undone."""
+        """Start to create everything; a failure is rolled back."""
         self.template, self.parameters, self.tags = template, parameters, tags
-        self.turn("CREATE_IN_PROGRESS")
+        self.set_status("CREATE_IN_PROGRESS")
         self.account.timeline.start(self._creating())
 
     def update(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
-        """Begin to change what differs; what fails is changed back."""
+        """Start to update what differs; a failure is rolled back."""
         before = self.template, self.parameters, self.tags
         self.tags, self._replaced = tags, {}
-        self.turn("UPDATE_IN_PROGRESS")
+        self.set_status("UPDATE_IN_PROGRESS")
         self.account.timeline.start(self._updating(template, parameters, before))
 
     def delete(self) -> None:
-        """Begin to delete everything that is not retained."""
-        self.turn("DELETE_IN_PROGRESS")
+        """Start to delete everything that is not retained."""
+        self.set_status("DELETE_IN_PROGRESS")
         self.account.timeline.start(self._deleting())
 
     def scope(self, template: Template, parameters: dict[str, str]) -> Scope:
-        """The template's values for this stack."""
+        """Return the scope that resolves the template's values for this stack."""
         declared = template.body.get("Parameters", {})
         resolved = {
             name: self.account.ssm[value] if declared[name]["Type"].startswith("AWS::SSM::") else value
@@ -68,25 +68,25 @@ class Stack(StackRecord):
         return Scope(template, resolved, pseudo)
 
     def value(self, logical: str, attribute: str) -> str:
-        """What ``Ref`` and ``Fn::GetAtt`` give of a resource that is there."""
+        """Return what ``Ref`` and ``Fn::GetAtt`` return for an existing resource."""
         one = self.resources[logical]
         if not attribute:
             return one.physical
         if attribute not in one.attributes:
-            raise Refusal(
+            raise ApiError(
                 "ValidationError", f"Template error: resource {logical} does not support attribute {attribute}"
             )
         return one.attributes[attribute]
 
     def _creating(self) -> Process:
         assert self.template
-        failed = yield from self._bring(self.template, self.parameters)
+        failed = yield from self._create_and_update(self.template, self.parameters)
         if not failed:
             self._finish(self.template, "CREATE_COMPLETE")
             return
-        self.turn("ROLLBACK_IN_PROGRESS", failed)
-        left = yield from self._take(list(self.resources), retain=False)
-        self.turn("ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", left)
+        self.set_status("ROLLBACK_IN_PROGRESS", failed)
+        left = yield from self._delete_resources(list(self.resources), retain=False)
+        self.set_status("ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", left)
 
     def _updating(
         self,
@@ -95,39 +95,39 @@ class Stack(StackRecord):
         before: tuple[Template | None, dict[str, str], dict[str, str]],
     ) -> Process:
         assert before[0]
-        failed = yield from self._bring(template, parameters)
+        failed = yield from self._create_and_update(template, parameters)
         done = "UPDATE_COMPLETE"
         if failed:
-            self.turn("UPDATE_ROLLBACK_IN_PROGRESS", failed)
+            self.set_status("UPDATE_ROLLBACK_IN_PROGRESS", failed)
             template, parameters, self.tags = before[0], before[1], before[2]
             done = "UPDATE_ROLLBACK_COMPLETE"
             new = {name: self.resources[name] for name in self._replaced}
             self.resources |= self._replaced
             self._replaced = new
-            if again := (yield from self._bring(template, parameters)):
-                self.turn("UPDATE_ROLLBACK_FAILED", again)
+            if again := (yield from self._create_and_update(template, parameters)):
+                self.set_status("UPDATE_ROLLBACK_FAILED", again)
                 return
-        self.turn(f"{done}_CLEANUP_IN_PROGRESS")
+        self.set_status(f"{done}_CLEANUP_IN_PROGRESS")
         wanted = template.wanted(self.scope(template, parameters))
-        yield from self._take([name for name in self.resources if name not in wanted], retain=True)
+        yield from self._delete_resources([name for name in self.resources if name not in wanted], retain=True)
         for old in self._replaced.values():
             if old.physical:
-                KINDS[old.kind].delete(old)
+                RESOURCE_TYPES[old.kind].delete(old)
         self.template, self.parameters = template, parameters
         self._finish(template, done)
 
     def _deleting(self) -> Process:
-        left = yield from self._take(list(self.resources), retain=True)
-        self.turn("DELETE_FAILED" if left else "DELETE_COMPLETE", left)
+        left = yield from self._delete_resources(list(self.resources), retain=True)
+        self.set_status("DELETE_FAILED" if left else "DELETE_COMPLETE", left)
 
     def _finish(self, template: Template, status: str) -> None:
         scope = self.scope(template, self.parameters)
         found = template.body.get("Outputs", {})
         self.outputs = {name: str(scope.resolve(one["Value"], self.value)) for name, one in found.items()}
-        self.turn(status)
+        self.set_status(status)
 
-    def _bring(self, template: Template, parameters: dict[str, str]) -> Work:
-        """Make and change resources, side by side where nothing is in between."""
+    def _create_and_update(self, template: Template, parameters: dict[str, str]) -> Work:
+        """Create and update resources, in parallel where no dependency prevents it."""
         scope = self.scope(template, parameters)
         needs = {name: template.dependencies(name, scope) for name in template.wanted(scope)}
         done = set[str]()
@@ -136,12 +136,12 @@ class Stack(StackRecord):
             return needs[name] <= done
 
         def step(name: str) -> Step:
-            return self._making(template, scope, name, needs[name])
+            return self._create_or_update(template, scope, name, needs[name])
 
-        return (yield from self._side_by_side(list(needs), ready, step, done))
+        return (yield from self._run_in_parallel(list(needs), ready, step, done))
 
-    def _take(self, names: Iterable[str], *, retain: bool) -> Work:
-        """Delete resources, those that others need after these; go on past failures and name them."""
+    def _delete_resources(self, names: Iterable[str], *, retain: bool) -> Work:
+        """Delete resources, dependents first; continue after failures and name them."""
         left, gone, failed = list(names), set[str](), list[str]()
         while left:
             kept = [name for name in self.resources if name not in gone]
@@ -150,8 +150,8 @@ class Stack(StackRecord):
                 break
             for name in free:
                 left.remove(name)
-                reason = yield from self._side_by_side(
-                    [name], lambda _: True, lambda one: self._removing(one, retain), gone
+                reason = yield from self._run_in_parallel(
+                    [name], lambda _: True, lambda one: self._delete_resource(one, retain), gone
                 )
                 if reason:
                     failed.append(name)
@@ -160,10 +160,10 @@ class Stack(StackRecord):
             gone.clear()
         return f"The following resource(s) failed to delete: [{', '.join(failed)}]." if failed else ""
 
-    def _side_by_side(
+    def _run_in_parallel(
         self, names: list[str], ready: Callable[[str], bool], step: Callable[[str], Step], done: set[str]
     ) -> Work:
-        """Take each one's steps; at the first failure the others under way are cancelled."""
+        """Run each resource's steps; the first failure cancels those still running."""
         timeline = self.account.timeline
         waiting, under_way = list(names), dict[str, tuple[float, Step]]()
         while waiting or under_way:
@@ -179,23 +179,23 @@ class Stack(StackRecord):
                 except StopIteration:
                     done.add(name)
                     del under_way[name]
-                except Refusal as refused:
+                except ApiError as refused:
                     del under_way[name]
-                    self._fail(name, refused.message)
+                    self._record_failure(name, refused.message)
                     for other in under_way:
-                        self._fail(other, "Resource creation cancelled")
+                        self._record_failure(other, "Resource creation cancelled")
                     return f"The following resource(s) failed: [{name}]."
-            yield LOOK_SECONDS
+            yield POLL_SECONDS
         return ""
 
-    def _making(self, template: Template, scope: Scope, name: str, needs: set[str]) -> Step:
+    def _create_or_update(self, template: Template, scope: Scope, name: str, needs: set[str]) -> Step:
         body, old = template.resources[name], self.resources.get(name)
         properties = scope.resolve(body.get("Properties", {}), self.value)
-        kind = KINDS[body["Type"]]
+        kind = RESOURCE_TYPES[body["Type"]]
         if old is not None and old.physical and not kind.replaced(old.properties, properties):
             old.needs = needs
             if old.properties != properties:
-                yield from self._changing(old, kind, properties)
+                yield from self._update_resource(old, kind, properties)
             return
         made = Resource(self.account, name, body["Type"], properties, self.tags, self.name, needs)
         made.retained = body.get("DeletionPolicy") == "Retain"
@@ -203,53 +203,53 @@ class Stack(StackRecord):
         self.resources[name] = made
         if old is not None and old.physical:
             self._replaced[name] = old
-        self._note(made, f"{action}_IN_PROGRESS")
+        self._record_event(made, f"{action}_IN_PROGRESS")
         yield kind.seconds
-        self._injected(action, name)
+        self._raise_injected_failure(action, name)
         kind.create(made)
-        yield from self._waiting(made, kind.settled, kind)
-        self._note(made, f"{action}_COMPLETE")
+        yield from self._wait_until(made, kind.settled, kind)
+        self._record_event(made, f"{action}_COMPLETE")
 
-    def _changing(self, one: Resource, kind: Kind, properties: dict[str, Any]) -> Step:
-        self._note(one, "UPDATE_IN_PROGRESS")
+    def _update_resource(self, one: Resource, kind: ResourceType, properties: dict[str, Any]) -> Step:
+        self._record_event(one, "UPDATE_IN_PROGRESS")
         yield kind.seconds
-        self._injected("UPDATE", one.logical)
+        self._raise_injected_failure("UPDATE", one.logical)
         one.properties = properties
         kind.update(one)
-        yield from self._waiting(one, kind.settled, kind)
-        self._note(one, "UPDATE_COMPLETE")
+        yield from self._wait_until(one, kind.settled, kind)
+        self._record_event(one, "UPDATE_COMPLETE")
 
-    def _removing(self, name: str, retain: bool) -> Step:
+    def _delete_resource(self, name: str, retain: bool) -> Step:
         one = self.resources[name]
         if one.retained and retain:
-            self._note(one, "DELETE_SKIPPED")
+            self._record_event(one, "DELETE_SKIPPED")
             return
         if not one.physical:
             return
-        kind = KINDS[one.kind]
-        self._note(one, "DELETE_IN_PROGRESS")
+        kind = RESOURCE_TYPES[one.kind]
+        self._record_event(one, "DELETE_IN_PROGRESS")
         yield kind.seconds
-        self._injected("DELETE", name)
+        self._raise_injected_failure("DELETE", name)
         kind.delete(one)
-        yield from self._waiting(one, kind.gone, kind)
-        self._note(one, "DELETE_COMPLETE")
+        yield from self._wait_until(one, kind.gone, kind)
+        self._record_event(one, "DELETE_COMPLETE")
 
-    def _waiting(self, one: Resource, there: Callable[[Resource], bool], kind: Kind) -> Step:
-        until = self.account.timeline.now + kind.patience
+    def _wait_until(self, one: Resource, there: Callable[[Resource], bool], kind: ResourceType) -> Step:
+        until = self.account.timeline.now + kind.timeout
         while not there(one):
             if self.account.timeline.now > until:
-                raise Refusal("NotStabilized", f"Exceeded attempts to wait for {one.physical}")
-            yield LOOK_SECONDS
+                raise ApiError("NotStabilized", f"Exceeded attempts to wait for {one.physical}")
+            yield POLL_SECONDS
 
-    def _injected(self, action: str, name: str) -> None:
+    def _raise_injected_failure(self, action: str, name: str) -> None:
         if reason := self.account.cloudformation.failures.get((action, name)):
-            raise Refusal("Injected", reason)
+            raise ApiError("Injected", reason)
 
-    def _fail(self, name: str, reason: str) -> None:
+    def _record_failure(self, name: str, reason: str) -> None:
         one = self.resources.get(name)
         last = next((each["ResourceStatus"] for each in self.events if each["LogicalResourceId"] == name), "CREATE_")
         physical, kind = (one.physical, one.kind) if one else ("", "")
-        self.say(name, physical, kind, f"{last.split('_')[0]}_FAILED", reason)
+        self.add_event(name, physical, kind, f"{last.split('_')[0]}_FAILED", reason)
 
-    def _note(self, one: Resource, status: str) -> None:
-        self.say(one.logical, one.physical, one.kind, status)
+    def _record_event(self, one: Resource, status: str) -> None:
+        self.add_event(one.logical, one.physical, one.kind, status)

@@ -1,4 +1,4 @@
-"""StackRecord: what CloudFormation tells of a stack, which for a moment is how the stack was before."""
+"""Records a stack's status and events. For a moment, readers still see the previous status."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -6,12 +6,12 @@ if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
 LAG_SECONDS: Final = 1.5
-"""For so long readers still see a stack as it was. CloudFormation itself knows better."""
+"""How long readers see a stack's previous status. CloudFormation itself uses the present one."""
 STACK: Final = "AWS::CloudFormation::Stack"
 
 
 class StackRecord:
-    """``status`` is CloudFormation's word as it is, ``seen_status`` as it is told; ``events`` the newest first."""
+    """``status`` is the present status, ``seen_status`` what a reader sees; ``events`` are newest first."""
 
     def __init__(self, account: "Account", name: str, number: int) -> None:
         self.account = account
@@ -23,20 +23,20 @@ class StackRecord:
         self.reason = ""
         self.events: list[dict[str, Any]] = []
         self._past: list[tuple[float, str]] = []
-        """Until when it was in which status."""
-        self.say(name, self.arn, STACK, self.status)
+        """Past statuses, each with the time until which it applied."""
+        self.add_event(name, self.arn, STACK, self.status)
 
-    def turn(self, status: str, reason: str = "") -> None:
-        """Go into another status."""
+    def set_status(self, status: str, reason: str = "") -> None:
+        """Change the status."""
         self._past.append((self.account.timeline.now, self.status))
         self.status, self.reason = status, reason
         if status == "DELETE_COMPLETE":
-            self.account.tags.drop(self.arn)
+            self.account.tags.remove(self.arn)
         else:
             self.account.tags.put(self.arn, self.tags)
-        self.say(self.name, self.arn, STACK, status, reason)
+        self.add_event(self.name, self.arn, STACK, status, reason)
 
-    def say(self, logical: str, physical: str, kind: str, status: str, reason: str = "") -> None:
+    def add_event(self, logical: str, physical: str, kind: str, status: str, reason: str = "") -> None:
         """Add an event."""
         event = {
             "StackId": self.arn,
@@ -51,11 +51,11 @@ class StackRecord:
         self.events.insert(0, event | ({"ResourceStatusReason": reason} if reason else {}))
 
     def seen_status(self) -> str:
-        """What a reader sees."""
+        """Return the status that a reader sees."""
         before = self.account.timeline.now - LAG_SECONDS
         return next((status for until, status in self._past if until > before), self.status)
 
     def seen_events(self) -> list[dict[str, Any]]:
-        """What a reader sees of the events."""
+        """Return the events that a reader sees."""
         before = self.account.timeline.moment_at(self.account.timeline.now - LAG_SECONDS)
         return [event for event in self.events if event["Timestamp"] <= before]

@@ -1,19 +1,19 @@
-"""Tags: which resources carry which; what the tagging API reads and the audit after ``down`` rests on."""
+"""Stores the tags of resources. The tagging API reads them, and the audit after ``down`` depends on it."""
 
 from typing import Any
 
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.timeline import Timeline
 
 UNKNOWN_TO_TAGGING = ("arn:aws:iam:", ":autoScalingGroup:", ":scheduled-action/", ":scaling-policy/")
-"""Kinds of resource that GetResources never lists (Resource Groups Tagging API's guide, supported services)."""
+"""Resource types that GetResources never lists (Resource Groups Tagging API's guide, supported services)."""
 LINGER_SECONDS = 8.0
-"""For how long GetResources goes on listing what was deleted: its index is eventually consistent."""
+"""How long GetResources still lists a deleted resource: its index is eventually consistent."""
 PAGE = 50
 
 
 class Tags:
-    """By ARN. ``GetResources`` is the one operation of its API that reads across services."""
+    """Tags by ARN. ``GetResources`` is the only operation of the tagging API here."""
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
@@ -27,20 +27,20 @@ class Tags:
     def of(self, arn: str) -> dict[str, str]:
         return dict(self._held.get(arn) or self._gone.get(arn, (0.0, {}))[1])
 
-    def drop(self, arn: str, lingers: float = LINGER_SECONDS) -> None:
-        """The resource was deleted; GetResources lists it for so many seconds more."""
+    def remove(self, arn: str, lingers: float = LINGER_SECONDS) -> None:
+        """Note a deletion; GetResources lists the resource for ``lingers`` seconds more."""
         if arn in self._held:
             self._gone[arn] = (self._timeline.now + lingers, self._held.pop(arn))
 
     def arns(self, key: str, value: str) -> list[str]:
-        """The truth: what exists and carries a tag."""
+        """Return the ARNs of all existing resources with this tag, without lag."""
         return sorted(arn for arn, tags in self._held.items() if tags.get(key) == value)
 
-    def get_resources(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def get_resources(self, request: dict[str, Any]) -> dict[str, Any]:
         found = self._held | {arn: tags for arn, (until, tags) in self._gone.items() if until > self._timeline.now}
-        filters = asked.get("TagFilters", [])
+        filters = request.get("TagFilters", [])
         if any(one.get("Key", "").startswith("aws:") for one in filters):
-            raise Refusal("InvalidParameterException", "tag keys must not begin with aws:")
+            raise ApiError("InvalidParameterException", "tag keys must not begin with aws:")
         arns = sorted(
             arn
             for arn, tags in found.items()
@@ -48,8 +48,8 @@ class Tags:
             and all(tags.get(one["Key"]) in one.get("Values", [tags.get(one["Key"])]) for one in filters)
             and all(one["Key"] in tags for one in filters)
         )
-        start = int(asked.get("PaginationToken") or 0)
-        page = arns[start : start + int(asked.get("ResourcesPerPage", PAGE))]
+        start = int(request.get("PaginationToken") or 0)
+        page = arns[start : start + int(request.get("ResourcesPerPage", PAGE))]
         more = start + len(page)
         return {
             "PaginationToken": str(more) if more < len(arns) else "",
@@ -58,10 +58,10 @@ class Tags:
 
 
 def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """As most services write them."""
+    """Return tags in the form that most services use."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def as_dict(tags: list[dict[str, Any]]) -> dict[str, str]:
-    """From either way of writing: ``Key`` and ``Value``, or ``key`` and ``value`` as ECS does."""
+    """Read tags in either form: ``Key`` and ``Value``, or ``key`` and ``value`` as in ECS."""
     return {str(one.get("Key", one.get("key"))): str(one.get("Value", one.get("value"))) for one in tags}

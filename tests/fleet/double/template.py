@@ -1,4 +1,4 @@
-"""Template: a CloudFormation template with its parameters, conditions and intrinsic functions resolved."""
+"""Resolves a CloudFormation template's parameters, conditions and intrinsic functions."""
 
 import base64
 import re
@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it ships no types
 
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 
 ABSENT: Final = object()
-"""What ``AWS::NoValue`` stands for: the property is left out."""
+"""The value of ``AWS::NoValue``: the property is left out."""
 Refs = Callable[[str, str], Any]
-"""Gives a resource's value by its logical id and attribute; the attribute is empty for ``Ref``."""
+"""Returns a resource's value by logical id and attribute; the attribute is empty for ``Ref``."""
 _PLACE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
 class Template:
-    """One template. ``Refusal`` in CloudFormation's words for what it would not take."""
+    """One template. Raises ``ApiError`` with CloudFormation's message for what it would refuse."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -26,19 +26,19 @@ class Template:
         self.resources: Mapping[str, Mapping[str, Any]] = self.body["Resources"]
 
     def parameters(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Check what was given against what is declared; fill in defaults. All values are strings."""
+        """Check given values against the declarations and fill in defaults. All values are strings."""
         declared = self.body.get("Parameters", {})
         if unknown := sorted(set(given) - set(declared)):
-            raise Refusal("ValidationError", f"Parameters: {unknown} do not exist in the template")
+            raise ApiError("ValidationError", f"Parameters: {unknown} do not exist in the template")
         values = {name: str(given.get(name, one.get("Default", ABSENT))) for name, one in declared.items()}
         if missing := sorted(name for name, value in values.items() if value == str(ABSENT)):
-            raise Refusal("ValidationError", f"Parameters: {missing} must have values")
+            raise ApiError("ValidationError", f"Parameters: {missing} must have values")
         for name, value in values.items():
             _check_parameter(name, value, declared[name])
         return values
 
     def wanted(self, scope: "Scope") -> dict[str, Mapping[str, Any]]:
-        """The resources whose condition holds, unresolved, by logical id."""
+        """Return the resources whose condition holds, unresolved, by logical id."""
         return {
             name: one
             for name, one in self.resources.items()
@@ -46,7 +46,7 @@ class Template:
         }
 
     def dependencies(self, name: str, scope: "Scope") -> set[str]:
-        """The logical ids that a resource has to wait for, named or by use, among those that are wanted."""
+        """Return the logical ids that a resource waits for, by ``DependsOn`` or by reference."""
         one, used = self.resources[name], set[str]()
         named = one.get("DependsOn", [])
         used.update([named] if isinstance(named, str) else named)
@@ -61,7 +61,7 @@ class Template:
 
 @cache
 def _parsed(text: str) -> Mapping[str, Any]:
-    """Parsing takes a fifth of a second; nobody changes what it gives."""
+    """Parse a template. Cached, since parsing takes a fifth of a second; nothing changes the result."""
     found: Mapping[str, Any] = loads(text)
     return found
 
@@ -73,7 +73,7 @@ class Scope:
         self._body = template.body
         self._resources = template.resources
         self.parameters = parameters
-        """By name; what SSM holds is resolved already."""
+        """By name; SSM parameters are resolved already."""
         self._pseudo = pseudo
 
     def condition(self, name: str) -> bool:
@@ -81,7 +81,7 @@ class Scope:
         return bool(self._condition(self._body["Conditions"][name]))
 
     def resolve(self, value: Any, refs: Refs) -> Any:  # noqa: ANN401  (any YAML value)
-        """Replace every intrinsic function in a value by what it gives."""
+        """Replace every intrinsic function in a value by its result."""
         if isinstance(value, Mapping):
             if len(value) == 1:
                 ((function, argument),) = value.items()
@@ -156,21 +156,21 @@ class Scope:
 
 
 def _no_resource(logical: str, attribute: str) -> str:
-    raise Refusal("ValidationError", f"Template error: a condition uses resource {logical} {attribute}")
+    raise ApiError("ValidationError", f"Template error: a condition uses resource {logical} {attribute}")
 
 
 def _check_parameter(name: str, value: str, declared: Mapping[str, Any]) -> None:
     if "AllowedValues" in declared and value not in {_plain(one) for one in declared["AllowedValues"]}:
-        raise Refusal("ValidationError", f"Parameter '{name}' must be one of AllowedValues")
+        raise ApiError("ValidationError", f"Parameter '{name}' must be one of AllowedValues")
     if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
-        raise Refusal("ValidationError", f"Parameter '{name}' must match pattern {declared['AllowedPattern']}")
+        raise ApiError("ValidationError", f"Parameter '{name}' must match pattern {declared['AllowedPattern']}")
     if declared["Type"] == "Number":
         try:
             number = float(value)
         except ValueError:
-            raise Refusal("ValidationError", f"Parameter '{name}' must be a number.") from None
+            raise ApiError("ValidationError", f"Parameter '{name}' must be a number.") from None
         if not float(declared.get("MinValue", number)) <= number <= float(declared.get("MaxValue", number)):
-            raise Refusal("ValidationError", f"Parameter '{name}' must be a number in its bounds")
+            raise ApiError("ValidationError", f"Parameter '{name}' must be a number in its bounds")
 
 
 def _plain(value: object) -> str:

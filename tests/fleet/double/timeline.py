@@ -1,4 +1,4 @@
-"""Timeline: what happens by itself at AWS, in the order of its time, up to the moment that somebody looks."""
+"""Runs what happens on AWS over time, in order, up to the present moment whenever a call arrives."""
 
 import heapq
 import itertools
@@ -9,11 +9,11 @@ from typing import Final
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """The double's time zero: trio's virtual clock begins at 0 too."""
 Process = Generator[float, None, None]
-"""Does a thing in steps; yields how many seconds the next one is away."""
+"""A process in steps; each step yields the seconds until the next one."""
 
 
 class Timeline:
-    """Nothing runs beside the caller: ``advance`` makes up for the time since the last look."""
+    """Nothing runs concurrently: ``advance`` catches up on the time since the last call."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -23,27 +23,27 @@ class Timeline:
 
     @property
     def moment(self) -> datetime:
-        """Now as services write it."""
+        """The present time, in the form that services return."""
         return self.moment_at(self.now)
 
     def moment_at(self, seconds: float) -> datetime:
-        """Another time, likewise."""
+        """Return another time in that form."""
         return EPOCH + timedelta(seconds=seconds)
 
     def start(self, process: Process, delay: float = 0.0) -> None:
-        """Have a process take its first step after that many seconds."""
+        """Start a process after ``delay`` seconds."""
         heapq.heappush(self._due, (self.now + delay, next(self._numbers), process))
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
-        """Have something done once."""
+        """Run an action once after ``seconds``."""
         self.start(_once(action), seconds)
 
     def every(self, seconds: float, action: Callable[[], object], while_: Callable[[], bool]) -> None:
-        """Have something done again and again for as long as the condition holds."""
+        """Run an action every ``seconds`` as long as the condition holds."""
         self.start(_again(seconds, action, while_), seconds)
 
     def advance(self, to: float) -> None:
-        """Let all happen that is due until then."""
+        """Run everything that is due until then."""
         while self._due and self._due[0][0] <= to:
             self.now, _, process = heapq.heappop(self._due)
             pause = next(process, None)

@@ -1,7 +1,7 @@
-"""Handlers: the actions by which CloudFormation makes, changes and deletes a resource, in the name of who asks it to.
+"""Lists the actions by which CloudFormation creates, updates and deletes a resource with its caller's permissions.
 
-From the ``handlers`` of each type's resource provider schema (CloudFormation's public registry), without those for
-properties that the templates don't use: keys of one's own, replication, load balancers, Lambda and the like. Queue
+They are the ``handlers`` in each type's resource provider schema (CloudFormation's public registry), without those
+for properties that the templates don't use: customer keys, replication, load balancers, Lambda and others. Queue
 policies have no schema; they are an attribute of their queue.
 """
 
@@ -18,7 +18,7 @@ HANDLERS: Final[Mapping[str, Mapping[str, str]]] = {
         "delete": "application-autoscaling:DeregisterScalableTarget",
     },
     "AWS::ApplicationAutoScaling::ScalingPolicy": {
-        # The alarms of a target tracking policy are made by Application Auto Scaling, with the caller's permission.
+        # Application Auto Scaling creates a target tracking policy's alarms with the caller's permissions.
         "create": "application-autoscaling:DescribeScalingPolicies application-autoscaling:PutScalingPolicy "
         "cloudwatch:GetMetricData cloudwatch:PutMetricAlarm cloudwatch:DescribeAlarms",
         "update": "application-autoscaling:DescribeScalingPolicies application-autoscaling:PutScalingPolicy "

@@ -1,9 +1,9 @@
-"""Permissions: whether a person with one of ``fleet/policies`` may make the calls that a verb makes.
+"""Checks whether a person with one of ``fleet/policies`` may make the calls of a verb.
 
-    missing("scale", [("ecs", "UpdateService"), …])        what the policy of that verb leaves out
+    missing("scale", [("ecs", "UpdateService"), …])        the actions that the verb's policies lack
 
-Which actions there are, and whether they can be limited to resources, is the Service Authorization Reference's, as
-cfn-lint carries it.
+Which actions exist, and whether they can be limited to resources, comes from the Service Authorization Reference, which
+cfn-lint ships.
 """
 
 import json
@@ -27,13 +27,13 @@ POLICIES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "down --delete-data": ("down", "delete-data"),
     "client": ("client",),
 }
-"""The files that a person needs for each verb of the fleet; ``client`` stands for all of the client's."""
+"""The files that a person needs for each verb of the fleet; ``client`` covers all commands of the client."""
 
 Call = tuple[str, str]
 """A service and an operation, both as botocore names them: ``("ecs", "UpdateService")``."""
 
 READ: Final = "BatchExecuteStatement of SELECT"
-"""The operation that stands for a batch of statements that only read: such a batch never writes too."""
+"""The operation name for a batch of statements that only read: such a batch never writes."""
 
 _READ: Final = "dynamodb:PartiQLSelect"
 _PREFIXES: Final = {
@@ -57,35 +57,35 @@ _ACTIONS: Final[Mapping[Call, tuple[str, ...]]] = {
     ("sqs", "DeleteMessageBatch"): ("sqs:DeleteMessage",),
     ("sqs", "SendMessageBatch"): ("sqs:SendMessage",),
 }
-"""Where an operation's action has another name, or there are several (each service's list of API permissions)."""
+"""Operations whose action has another name or that need several (each service's list of API permissions)."""
 
 
-def call_of(service: str, operation: str, asked: Mapping[str, Any]) -> Call:
-    """A call as it is checked here, from what was asked: PartiQL's actions go by the statement."""
-    texts = [one["Statement"] for one in asked.get("Statements", [])]
+def call_of(service: str, operation: str, request: Mapping[str, Any]) -> Call:
+    """Return a request's call as it is checked here: PartiQL's actions depend on the statement."""
+    texts = [one["Statement"] for one in request.get("Statements", [])]
     reads = texts and all(text.startswith("SELECT") for text in texts)
     return service, READ if reads else operation
 
 
 def actions(call: Call) -> tuple[str, ...]:
-    """The IAM actions that a call needs."""
+    """Return the IAM actions that a call needs."""
     service, operation = call
     return _ACTIONS.get(call, (f"{_PREFIXES.get(service, service)}:{operation}",))
 
 
 def policy(name: str) -> dict[str, Any]:
-    """One file of ``fleet/policies``."""
+    """Return one file of ``fleet/policies``."""
     found: dict[str, Any] = json.loads((POLICIES / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 
 def listed(value: str | Sequence[str]) -> list[str]:
-    """IAM lets a list of one be written without its brackets."""
+    """Return a list; IAM lets a list of one be written without brackets."""
     return [value] if isinstance(value, str) else list(value)
 
 
 def allows(statements: Iterable[Mapping[str, Any]], action: str) -> bool:
-    """Whether a statement allows the action on anything."""
+    """Whether a statement allows the action on any resource."""
     return any(
         one["Effect"] == "Allow" and any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))
         for one in statements
@@ -93,13 +93,13 @@ def allows(statements: Iterable[Mapping[str, Any]], action: str) -> bool:
 
 
 def missing(verb: str, calls: Iterable[Call]) -> list[str]:
-    """The actions that a verb's policies leave out for these calls."""
+    """Return the actions that these calls need and the verb's policies lack."""
     statements = [one for name in POLICIES_OF[verb] for one in policy(name)["Statement"]]
     return sorted({action for call in calls for action in actions(call) if not allows(statements, action)})
 
 
 def mistakes(statements: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What IAM would take and never match: actions that there are not, and resources of a kind no action knows."""
+    """Yield what IAM would accept and never match: unknown actions, and resources of a type that no action knows."""
     for statement in statements:
         for action in listed(statement["Action"]):
             service, _, name = action.partition(":")
@@ -113,7 +113,7 @@ def mistakes(statements: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _fits(about: Mapping[str, Any], action: str, limits: Sequence[str]) -> bool:
-    """Whether one of the resources is of a kind that the action knows."""
+    """Whether one of the resources has a type that the action knows."""
     kinds = about["Actions"][action].get("Resources", [])
     formats = [
         text for kind in listed(kinds) for text in about["Resources"].get(kind.lower(), {}).get("ARNFormats", [])
@@ -122,7 +122,7 @@ def _fits(about: Mapping[str, Any], action: str, limits: Sequence[str]) -> bool:
 
 
 def _same_kind(form: str, limit: str) -> bool:
-    """Whether an ARN is of a form such as ``arn:${Partition}:ecs:${Region}:${Account}:cluster/.*``."""
+    """Whether an ARN has a form such as ``arn:${Partition}:ecs:${Region}:${Account}:cluster/.*``."""
     _, _, service, _, _, resource = form.split(":", 5)
     _, _, own_service, _, _, own_resource = limit.split(":", 5)
     return own_service == service and own_resource.startswith(resource.partition(".*")[0])

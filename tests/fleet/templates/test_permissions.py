@@ -1,4 +1,4 @@
-"""Permissions: what the verbs really call, against the double, and what their policies allow."""
+"""The calls that the verbs make against the double, compared with what their policies allow."""
 
 from collections.abc import Awaitable
 
@@ -9,12 +9,12 @@ from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
 from fleet.target_options import AutoscaleRange, Sizing
 from tests.fleet.double.account import Account
-from tests.fleet.double.standing import publish
+from tests.fleet.double.real_templates import publish
 from tests.fleet.templates.permissions import Call, missing
 
 
-async def test_each_verb_calls_only_what_its_policy_allows(
-    account: Account, target: AwsTarget, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_each_verb_makes_only_calls_that_its_policy_allows(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     seen: dict[str, set[Call]] = {}
 
@@ -23,18 +23,18 @@ async def test_each_verb_calls_only_what_its_policy_allows(
         await running
         seen.setdefault(verb, set()).update((call.service, call.operation) for call in account.calls)
 
-    await watched("up", target.preview(said.append, Sizing(spot=50)))
-    await watched("up", target.up(said.append))
+    await watched("up", target.preview(reports.append, Sizing(spot=50)))
+    await watched("up", target.up(reports.append))
     publish(account, tag="one")
-    await watched("deploy", target.deploy((WORKER,), "one", said.append))
-    await watched("scale", target.scale(WORKER, 3, said.append))
+    await watched("deploy", target.deploy((WORKER,), "one", reports.append))
+    await watched("scale", target.scale(WORKER, 3, reports.append))
     await watched("status", target.status())
     await watched("logs", target.logs(None, 10, follow=False, write=lambda _worker, _line: None))
-    await watched("autoscale", target.autoscale(WORKER, AutoscaleRange(0, 4, 10), said.append))
-    await watched("scale", target.scale(WORKER, 1, said.append))
-    await watched("down", target.down(said.append, delete_data=False))
-    await watched("up", target.up(said.append))
-    await watched("down --delete-data", target.down(said.append, delete_data=True))
+    await watched("autoscale", target.autoscale(WORKER, AutoscaleRange(0, 4, 10), reports.append))
+    await watched("scale", target.scale(WORKER, 1, reports.append))
+    await watched("down", target.down(reports.append, delete_data=False))
+    await watched("up", target.up(reports.append))
+    await watched("down --delete-data", target.down(reports.append, delete_data=True))
 
     left_out = {verb: missing(verb, calls) for verb, calls in seen.items()}
     assert {verb: actions for verb, actions in left_out.items() if actions} == {}

@@ -1,4 +1,4 @@
-"""Policies: each allows what its verbs call and what CloudFormation does in their name, and no more than it says."""
+"""Each policy allows what its verbs call and what CloudFormation does for them, and no more than it says."""
 
 import json
 
@@ -10,23 +10,23 @@ from tests.fleet.templates.permissions import POLICIES, POLICIES_OF, allows, lis
 from tests.support.template_rendering import text_of
 
 LARGEST = 6144
-"""Characters of a managed policy, spaces not counted (IAM User Guide, IAM and AWS STS quotas)."""
+"""Characters of a managed policy, without spaces (IAM User Guide, IAM and AWS STS quotas)."""
 NAMES = sorted(path.stem for path in POLICIES.glob("*.json"))
 
 
-def test_every_policy_is_some_verbs() -> None:
+def test_every_policy_belongs_to_a_verb() -> None:
     assert {name for names in POLICIES_OF.values() for name in names} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_policy_can_be_pasted(name: str) -> None:
+def test_policy_fits_the_size_limit(name: str) -> None:
     written = policy(name)
     assert len(json.dumps(written, separators=(",", ":"))) <= LARGEST
     assert list(mistakes(written["Statement"])) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_policy_can_be_turned_into_another_fleets_as_the_docs_say(name: str) -> None:
+def test_policy_can_be_adapted_to_another_fleet_as_documented(name: str) -> None:
     # docs/permissions.md: s/cloudkon-/pictures-/g; s/\\/cloudkon/\\/pictures/g
     assert "cloudkon" not in json.dumps(policy(name)).replace("cloudkon-", "pictures-").replace(
         "/cloudkon", "/pictures"
@@ -34,7 +34,7 @@ def test_a_policy_can_be_turned_into_another_fleets_as_the_docs_say(name: str) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_policy_that_changes_things_is_limited_to_the_fleets(name: str) -> None:
+def test_changing_policy_is_limited_to_the_fleets_resources(name: str) -> None:
     for statement in policy(name)["Statement"]:
         if statement["Resource"] == "*" and "Condition" not in statement:
             unlimited = {action.partition(":")[2] for action in listed(statement["Action"])}
@@ -44,9 +44,9 @@ def test_a_policy_that_changes_things_is_limited_to_the_fleets(name: str) -> Non
 
 
 _UNLIMITED = {
-    # It knows no resource.
+    # This action has no resource.
     "DeregisterTaskDefinition",
-    # EC2's of a stack and its instances have ids and not names, and tags come with or after them.
+    # EC2's stack resources and instances have ids and not names, and get their tags with or after creation.
     *("AuthorizeSecurityGroupEgress", "CreateSecurityGroup", "DeleteSecurityGroup", "RevokeSecurityGroupEgress"),
     *("CreateLaunchTemplate", "CreateLaunchTemplateVersion", "DeleteLaunchTemplate"),
     *("CreateTags", "DeleteTags", "RunInstances"),
@@ -58,11 +58,11 @@ _OTHERS = {
     "arn:aws:iam::*:role/aws-service-role/*",
     "arn:aws:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*",
 }
-"""What has an id that nobody knows before it is there, and AWS's own."""
+"""Statements without resource names: ids that are unknown before creation, and AWS's own resources."""
 
 
 @pytest.mark.parametrize("name", ["data", "compute"])
-def test_up_may_make_change_and_undo_each_kind_of_resource(name: str) -> None:
+def test_up_may_create_update_and_roll_back_each_resource_type(name: str) -> None:
     statements = policy("up")["Statement"]
     for kind in {one["Type"] for one in Template(text_of(name)).resources.values()}:
         needed = {action for step in ("create", "update", "delete") for action in HANDLERS[kind][step].split()}
@@ -70,7 +70,7 @@ def test_up_may_make_change_and_undo_each_kind_of_resource(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "verb"), [("compute", "down"), ("data", "down --delete-data")])
-def test_down_may_delete_each_kind_of_resource(name: str, verb: str) -> None:
+def test_down_may_delete_each_resource_type(name: str, verb: str) -> None:
     statements = [one for part in POLICIES_OF[verb] for one in policy(part)["Statement"]]
     for kind in {one["Type"] for one in Template(text_of(name)).resources.values()}:
         needed = HANDLERS[kind]["delete"].split()
@@ -84,12 +84,12 @@ def test_down_alone_deletes_no_data() -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "publish", "client", "scale"])
-def test_who_only_uses_the_fleet_can_neither_make_nor_delete_any_of_it(name: str) -> None:
+def test_user_of_the_fleet_can_neither_create_nor_delete_it(name: str) -> None:
     for action in ("cloudformation:ExecuteChangeSet", "iam:PassRole", "ecs:DeleteService", "ec2:RunInstances"):
         assert not allows(policy(name)["Statement"], action)
 
 
-def test_a_call_that_a_policy_leaves_out_is_named_by_its_action() -> None:
+def test_missing_permission_is_named_by_its_action() -> None:
     assert missing("status", [("ecs", "DescribeServices"), ("ecs", "UpdateService")]) == ["ecs:UpdateService"]
     assert missing("publish", [("s3", "HeadObject"), ("service-quotas", "GetServiceQuota")]) == [
         "s3:GetObject",
@@ -97,7 +97,7 @@ def test_a_call_that_a_policy_leaves_out_is_named_by_its_action() -> None:
     ]
 
 
-def test_actions_and_limits_that_iam_would_silently_ignore_are_found() -> None:
+def test_statements_that_iam_would_silently_ignore_are_found() -> None:
     wrong = [
         {"Sid": "A", "Effect": "Allow", "Action": "ecs:UpdateServices", "Resource": "*"},
         {"Sid": "B", "Effect": "Allow", "Action": "ecs:ListServices", "Resource": "arn:aws:ecs:*:*:cluster/cloudkon"},

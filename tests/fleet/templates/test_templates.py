@@ -1,4 +1,4 @@
-"""Templates: what AWS's own schemas say of them, what they come to for each option, and how they fit the settings."""
+"""The templates against AWS's own schemas, their stored renderings for each option, and the settings."""
 
 import difflib
 import subprocess
@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from cloudkon.settings import PREFIX, Settings
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.template import Template
 from tests.support.template_rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
 
 LARGEST = 51_200
-"""Bytes of a template that a change set takes as it is (CloudFormation User Guide, quotas)."""
+"""Bytes of a template that one request may carry (CloudFormation User Guide, quotas)."""
 OURS = {"AWS_REGION", f"{PREFIX}TARGET", f"{PREFIX}FLEET", f"{PREFIX}BUCKET"}
-"""Variables that say where a worker is, and have no default in the template."""
+"""Variables that say where a worker runs. They have no default in the template."""
 
 
 def _compute() -> Template:
@@ -25,31 +25,31 @@ def _compute() -> Template:
 
 
 def _lint(*templates: Path) -> str:
-    """What cfn-lint says, its information too."""
+    """Return cfn-lint's output, including information."""
     program = Path(sys.executable).with_name("cfn-lint")
-    # I3042: an ARN with its partition written out, which the list of buckets for links has to have.
+    # I3042: an ARN with a literal partition, which the list of buckets for links needs.
     command = [str(program), "--include-checks", "I", "--ignore-checks", "I3042", "--", *map(str, templates)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert said.stderr == ""
-    assert bool(said.stdout) == bool(said.returncode)
-    return said.stdout
+    reports = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert reports.stderr == ""
+    assert bool(reports.stdout) == bool(reports.returncode)
+    return reports.stdout
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     spoilt = tmp_path / "spoilt.yaml"
     spoilt.write_text("Resources: { Cluster: { Type: AWS::ECS::Cluster, Properties: { ClusterNames: x } } }")
-    said = _lint(TEMPLATES / "data.yaml", TEMPLATES / "compute.yaml", spoilt)
-    assert str(TEMPLATES) not in said
-    # It did look: the one that is wrong on purpose is named.
-    assert "ClusterNames" in said
+    reports = _lint(TEMPLATES / "data.yaml", TEMPLATES / "compute.yaml", spoilt)
+    assert str(TEMPLATES) not in reports
+    # The linter did run: it names the deliberate error.
+    assert "ClusterNames" in reports
 
 
 @pytest.mark.parametrize("name", ["data", "compute"])
-def test_a_template_can_be_sent_as_it_is(name: str) -> None:
+def test_template_fits_into_one_request(name: str) -> None:
     assert len(text_of(name).encode()) <= LARGEST
 
 
-def test_renderings_are_those_stored() -> None:
+def test_renderings_equal_stored_ones() -> None:
     made, stored = renderings(), {path.name: path.read_text(encoding="utf-8") for path in STORED.iterdir()}
     changed = chain.from_iterable(
         difflib.unified_diff(stored.get(name, "").splitlines(), made.get(name, "").splitlines(), name, lineterm="", n=2)
@@ -59,8 +59,8 @@ def test_renderings_are_those_stored() -> None:
 
 
 @pytest.mark.parametrize("fleet", ["aws-fleet", "ecs", "fargate1", "Upper", "a", "x" * 29, "under_score", "1st"])
-def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> None:
-    with pytest.raises(Refusal, match="Fleet"):
+def test_fleet_name_that_aws_would_refuse_is_refused_at_once(fleet: str) -> None:
+    with pytest.raises(ApiError, match="Fleet"):
         render(_compute(), {**UPDATED, "Fleet": fleet})
 
 
@@ -68,12 +68,12 @@ def test_a_fleet_whose_names_aws_would_refuse_is_refused_at_once(fleet: str) -> 
     ("name", "value"),
     [("MaxInstances", "0"), ("OnDemandPercentage", "101"), ("StopSeconds", "111"), ("VolumeGiB", "8"), ("Slots", "0")],
 )
-def test_what_cannot_work_is_refused_at_once(name: str, value: str) -> None:
-    with pytest.raises(Refusal, match=name):
+def test_parameter_that_cannot_work_is_refused_at_once(name: str, value: str) -> None:
+    with pytest.raises(ApiError, match=name):
         render(_compute(), {**UPDATED, name: value})
 
 
-def test_workers_get_settings_that_there_are_with_the_defaults_that_they_have() -> None:
+def test_worker_environment_names_existing_settings_with_their_defaults() -> None:
     known = {f"{PREFIX}{one.name.upper()}": one for one in fields(Settings)}
     resources = render(_compute(), UPDATED)
     for task in ("WorkerTask", "AnimotoTask"):
@@ -100,7 +100,7 @@ def test_chosen_settings_reach_the_workers() -> None:
     assert animoto.link_buckets == ("pictures", "more-pictures")
 
 
-def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
+def test_four_instance_types_are_used_in_order() -> None:
     for types in ("c7i.large", "c7i.large,m7i.large", "a,b,c", "c7i.large, c6i.large, m7i.large, m6i.large"):
         resources = render(_compute(), {**UPDATED, "InstanceTypes": types})
         group = resources["Group"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]
@@ -109,7 +109,7 @@ def test_up_to_four_instance_types_are_all_used_in_their_order() -> None:
         assert resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["InstanceType"] == wanted[0]
 
 
-def test_the_two_pools_differ_in_names_sizes_and_what_they_may_store_only() -> None:
+def test_pools_differ_only_in_names_sizes_and_store_permissions() -> None:
     resources = render(_compute(), COMPUTE["autoscaled"])
     for name in ("Repository", "Logs", "Service", "BacklogPolicy", "WakePolicy", "WakeAlarm", "DeadLetterAlarm"):
         worker, animoto = (str(resources[f"{pool}{name}"]) for pool in ("Worker", "Animoto"))

@@ -1,4 +1,4 @@
-"""What a worker and the client really call, on the embedded emulator, and what role and policy allow."""
+"""The calls that a worker and the client make on the embedded emulator, compared with role and policy."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,13 +33,13 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> set[Call]:
-    """Every call that reaches boto3 from here on."""
+    """Record every call that reaches boto3 from now on."""
     seen: set[Call] = set()
     make = BaseClient._make_api_call  # type: ignore[attr-defined]  # the one place that all calls go through
 
-    def noted(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:  # noqa: ANN401  (botocore's answer)
-        seen.add(call_of(client.meta.service_model.service_name, operation, asked))
-        return make(client, operation, asked)
+    def noted(client: BaseClient, operation: str, request: dict[str, Any]) -> Any:  # noqa: ANN401  (botocore's answer)
+        seen.add(call_of(client.meta.service_model.service_name, operation, request))
+        return make(client, operation, request)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
     return seen
@@ -49,7 +49,7 @@ async def _tell_much(arguments: str, context: object) -> str:
     return "x" * (OUTPUT_LIMIT + 1)
 
 
-def test_a_workers_role_allows_all_that_it_calls(endpoint: str, tmp_path: Path, calls: set[Call]) -> None:
+def test_worker_role_allows_every_call(endpoint: str, tmp_path: Path, calls: set[Call]) -> None:
     settings = replace(deploy(endpoint, "permitted"), lease_seconds=3, poll_seconds=1)
     fleet = EmulatedFleet(settings)
     # Renewed, refused by the ledger as a duplicate, too long for it, malformed, cancelled.
@@ -69,7 +69,7 @@ def test_a_workers_role_allows_all_that_it_calls(endpoint: str, tmp_path: Path, 
     assert calls >= {("s3", "PutObject"), ("sqs", "SendMessageBatch"), ("dynamodb", "BatchExecuteStatement")}
 
 
-def test_the_clients_policy_allows_all_that_it_calls(
+def test_client_policy_allows_every_call(
     endpoint: str, tmp_path: Path, calls: set[Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = deploy(endpoint, "followed")

@@ -1,17 +1,17 @@
-"""What fits on so many instances, and what is said of what doesn't."""
+"""How many workers fit on a number of instances, and the error for counts that don't fit."""
 
 import math
 
 import pytest
 
 from cloudkon.errors import InvalidInput
-from fleet.aws.resources.instance_types import MachineType, Room, Size
+from fleet.aws.resources.instance_types import FleetCapacity, InstanceType, Size
 
-LARGE = MachineType("c7i.large", 2, 4096).size
-ROOM = Room(4, LARGE, {"worker": Size(512, 900), "animoto": Size(1024, 1800)})
+LARGE = InstanceType("c7i.large", 2, 4096).size
+CAPACITY = FleetCapacity(4, LARGE, {"worker": Size(512, 900), "animoto": Size(1024, 1800)})
 
 
-def test_an_instance_has_less_memory_for_workers_than_it_is_sold_with() -> None:
+def test_instance_offers_less_memory_than_its_nominal_size() -> None:
     assert Size(2048, 3686) == LARGE
 
 
@@ -28,34 +28,34 @@ def test_an_instance_has_less_memory_for_workers_than_it_is_sold_with() -> None:
         ({"worker": 100_000}, 25_000),
     ],
 )
-def test_instances_for_counts(counts: dict[str, int], instances: int) -> None:
-    assert ROOM.needed(counts) == instances
+def test_counts_need_this_many_instances(counts: dict[str, int], instances: int) -> None:
+    assert CAPACITY.needed(counts) == instances
 
 
-def test_an_ecs_task_larger_than_any_instance_never_runs() -> None:
-    room = Room(4, LARGE, {"worker": Size(512, 4000)})
-    assert math.isinf(room.needed({"worker": 1}))
+def test_ecs_task_larger_than_any_instance_never_runs() -> None:
+    capacity = FleetCapacity(4, LARGE, {"worker": Size(512, 4000)})
+    assert math.isinf(capacity.needed({"worker": 1}))
     with pytest.raises(InvalidInput, match=r"larger than the smallest instance.*--worker-memory"):
-        room.check("worker", 1, {})
+        capacity.check("worker", 1, {})
 
 
-def test_a_count_that_does_not_fit_is_told_which_would_and_what_it_takes() -> None:
+def test_count_that_does_not_fit_is_refused_with_alternatives() -> None:
     with pytest.raises(InvalidInput, match=r"count 17: 4 instances hold 16 workers .*up --max-instances 5$"):
-        ROOM.check("worker", 17, {})
+        CAPACITY.check("worker", 17, {})
 
 
-def test_the_other_pools_count_takes_its_room() -> None:
+def test_other_pools_count_reduces_capacity() -> None:
     with pytest.raises(InvalidInput, match=r"hold 12 workers of pool worker beside 2 of pool animoto"):
-        ROOM.check("worker", 13, {"animoto": 2})
-    ROOM.check("worker", 12, {"animoto": 2})
+        CAPACITY.check("worker", 13, {"animoto": 2})
+    CAPACITY.check("worker", 12, {"animoto": 2})
 
 
 @pytest.mark.parametrize("others", [{}, {"animoto": 3}, {"animoto": 7}, {"animoto": 8}])
-def test_the_most_that_fits_does_and_one_more_does_not(others: dict[str, int]) -> None:
-    most = ROOM.most("worker", others)
-    assert ROOM.needed({**others, "worker": most}) <= ROOM.instances
-    assert ROOM.needed({**others, "worker": most + 1}) > ROOM.instances
+def test_largest_count_fits_and_one_more_does_not(others: dict[str, int]) -> None:
+    most = CAPACITY.most("worker", others)
+    assert CAPACITY.needed({**others, "worker": most}) <= CAPACITY.instances
+    assert CAPACITY.needed({**others, "worker": most + 1}) > CAPACITY.instances
 
 
-def test_to_none_always_fits() -> None:
-    ROOM.check("worker", 0, {"animoto": 1000})
+def test_zero_always_fits() -> None:
+    CAPACITY.check("worker", 0, {"animoto": 1000})

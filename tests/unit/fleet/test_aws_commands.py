@@ -1,4 +1,4 @@
-"""Words that only a target with machines of its own understands: to it, and refused by the others."""
+"""Commands that only a cloud target has: they reach it, and other targets refuse them."""
 
 import io
 import json
@@ -42,9 +42,9 @@ STATUS = FleetStatus(
 
 
 class FakeCloud:
-    """Writes down what it is asked."""
+    """Records its calls."""
 
-    # ruff: noqa: ARG002  (what the port's methods take, and these have no use for)
+    # ruff: noqa: ARG002  (parameters of the port's methods that this fake does not use)
 
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -101,19 +101,19 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_aws_is_such_a_target_and_local_is_not() -> None:
+def test_aws_is_a_cloud_target_and_local_is_not() -> None:
     assert isinstance(target_for(Settings(target="aws", region="eu-north-1")), CloudTarget)
     assert not isinstance(target_for(Settings()), CloudTarget)
 
 
-def test_options_for_machines_reach_up(cloud: FakeCloud, run: Callable[..., int]) -> None:
+def test_sizing_options_reach_up(cloud: FakeCloud, run: Callable[..., int]) -> None:
     assert run("up") == 0
     assert run("up", "--arm", "--spot", "70", "--subnets", "subnet-1, subnet-2", "--animoto-memory", "3000") == 0
     sizing = Sizing(architecture="arm64", spot=70, subnets=("subnet-1", "subnet-2"), memory={"animoto": 3000})
     assert cloud.asked == [("up", NOTHING_SAID), ("up", sizing)]
 
 
-def test_a_dry_run_shows_the_changes_on_stdout(
+def test_dry_run_prints_the_changes_on_stdout(
     cloud: FakeCloud, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("up", "--dry-run", "--max-instances", "9") == 0
@@ -149,7 +149,7 @@ def test_autoscale_sets_a_range_resumes_one_or_ends_it(
     ]
 
 
-def test_what_was_done_is_told_to_programs_too(
+def test_results_are_printed_as_json(
     cloud: FakeCloud, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*arguments: str) -> object:
@@ -163,7 +163,7 @@ def test_what_was_done_is_told_to_programs_too(
     assert said("down", "--yes", "--delete-data") == {"data_deleted": True}
 
 
-def test_down_asks_and_takes_no_for_an_answer(
+def test_down_asks_and_accepts_no(
     cloud: FakeCloud, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
@@ -175,7 +175,7 @@ def test_down_asks_and_takes_no_for_an_answer(
     assert cloud.asked == [("down", True, 90.0)]
 
 
-def test_down_does_not_wait_for_an_answer_that_nobody_can_give(
+def test_down_without_terminal_refuses_to_ask(
     cloud: FakeCloud, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
@@ -185,7 +185,7 @@ def test_down_does_not_wait_for_an_answer_that_nobody_can_give(
     assert cloud.asked == [("down", False, 0.0)]
 
 
-def test_logs_of_one_task(cloud: FakeCloud, run: Callable[..., int]) -> None:
+def test_logs_of_one_task_reach_the_target(cloud: FakeCloud, run: Callable[..., int]) -> None:
     assert run("logs", "--task", "run/7") == 0
     assert cloud.asked == [("logs", 20, "run/7")]
 
@@ -203,7 +203,7 @@ def test_logs_of_one_task(cloud: FakeCloud, run: Callable[..., int]) -> None:
         (["up", "--spot", "101"], "percentage"),
     ],
 )
-def test_other_targets_say_that_they_have_nothing_of_the_kind(
+def test_other_targets_refuse_cloud_commands(
     run: Callable[..., int],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -218,7 +218,7 @@ def test_other_targets_say_that_they_have_nothing_of_the_kind(
     assert err.count("\n") == 1
 
 
-def test_a_range_that_can_not_be_never_reaches_the_target(cloud: FakeCloud, run: Callable[..., int]) -> None:
+def test_invalid_range_never_reaches_the_target(cloud: FakeCloud, run: Callable[..., int]) -> None:
     assert run("autoscale", "--min", "5", "--max", "4") == 2
     assert run("autoscale", "--max", "-4") == 2
     assert run("autoscale", "--min", "2") == 2

@@ -1,10 +1,10 @@
-"""What a fleet costs, by the table of prices."""
+"""The cost of a fleet from the price list."""
 
 import pytest
 
 from cloudkon.prices import Prices, prices
-from fleet.aws.cost import Rate, machine_hour, reckon
-from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.cost import Rate, fleet_cost, hourly_price
+from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from fleet.aws.resources.compute_parameters import DEFAULT_TYPES
 
 TABLE = Prices(
@@ -20,27 +20,27 @@ TABLE = Prices(
 )
 
 
-def machine(kind: str, *, spot: bool = False) -> Machine:
-    return Machine(f"i-{kind}-{spot}", kind, "running", 0.0, spot=spot)
+def instance(kind: str, *, spot: bool = False) -> Ec2Instance:
+    return Ec2Instance(f"i-{kind}-{spot}", kind, "running", 0.0, spot=spot)
 
 
-def test_instances_volumes_and_addresses_are_paid_by_the_hour() -> None:
-    cost = reckon([machine("big"), machine("big", spot=True)], 10, Rate(0, 0), TABLE)
+def test_instances_volumes_and_addresses_cost_by_the_hour() -> None:
+    cost = fleet_cost([instance("big"), instance("big", spot=True)], 10, Rate(0, 0), TABLE)
     assert cost.hour == pytest.approx(1.25 + 2 * (0.73 * 10 / 730 + 0.01))
     assert cost.thousand_tasks is None
     assert cost.origin == "list prices of somewhere, 2026-01-01"
 
 
-def test_tasks_share_the_hour_and_chunks_pay_for_their_calls() -> None:
-    cost = reckon([machine("big")], 0, Rate(chunks=1_000_000, tasks=10_000_000), TABLE)
+def test_tasks_share_the_hourly_cost_and_chunks_add_their_calls() -> None:
+    cost = fleet_cost([instance("big")], 0, Rate(chunks=1_000_000, tasks=10_000_000), TABLE)
     assert cost.hour == pytest.approx(1.01 + 0.5 * 1.0 + 2.0 * 2.0)
     assert cost.thousand_tasks == pytest.approx(cost.hour / 10_000)
 
 
-def test_a_type_without_a_price_is_named() -> None:
-    assert reckon([machine("odd"), machine("odd")], 0, Rate(0, 0), TABLE).unknown == ("odd",)
+def test_type_without_a_price_is_named() -> None:
+    assert fleet_cost([instance("odd"), instance("odd")], 0, Rate(0, 0), TABLE).unknown == ("odd",)
 
 
-def test_the_table_has_the_default_types_and_says_when_it_was_made() -> None:
-    assert all(machine_hour(machine(kind), prices()) for kind in DEFAULT_TYPES.values())
+def test_price_table_has_the_default_types_and_its_date() -> None:
+    assert all(hourly_price(instance(kind), prices()) for kind in DEFAULT_TYPES.values())
     assert prices().date in prices().origin

@@ -1,16 +1,16 @@
-"""Why a pool does not run what is wanted, from what AWS says."""
+"""Why a pool does not run its desired count, from AWS's answers."""
 
 from dataclasses import replace
 
 import pytest
 
 from fleet.aws.diagnosis import Evidence, diagnose
-from fleet.aws.resources.auto_scaling_group import Group, GroupInstance, Machine
+from fleet.aws.resources.auto_scaling_group import AutoScalingGroup, Ec2Instance, GroupInstance
 from fleet.aws.resources.ecs_service import ContainerInstance, Deployment, EcsTask, PoolService
 
 NOW = 10_000.0
 SERVICE = PoolService("worker", "ACTIVE", desired=4, running=0, pending=0, definition="worker:1")
-GROUP = Group("some-group", desired=2, most=4, protects_new=True)
+GROUP = AutoScalingGroup("some-group", desired=2, most=4, protects_new=True)
 
 
 def texts(seen: Evidence) -> list[str]:
@@ -21,22 +21,22 @@ def stopped(reason: str) -> EcsTask:
     return EcsTask("arn", "STOPPED", reason, "", NOW - 5)
 
 
-def test_a_pool_as_wanted_has_no_findings() -> None:
+def test_stable_pool_has_no_findings() -> None:
     service = replace(SERVICE, running=4)
     seen = Evidence(service, NOW, stopped=[stopped("Essential container exited; exit code 1")], group=GROUP)
     assert texts(seen) == []
 
 
-def test_a_missing_image_is_hopeless_and_comes_first() -> None:
+def test_missing_image_is_permanent_and_comes_first() -> None:
     reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
     seen = Evidence(SERVICE, NOW, stopped=[stopped(reason)], group=GROUP, launch_failures=("odd",))
     first, *rest = diagnose(seen)
-    assert first.hopeless
+    assert first.permanent
     assert "fleet publish" in first.text
-    assert not any(finding.hopeless for finding in rest)
+    assert not any(finding.permanent for finding in rest)
 
 
-def test_what_was_stopped_on_purpose_is_no_failure() -> None:
+def test_deliberately_stopped_ecs_task_is_no_failure() -> None:
     reasons = ["Scaling activity initiated by (deployment ecs-svc/1)", "Task stopped by user"]
     seen = Evidence(SERVICE, NOW, stopped=[stopped(reason) for reason in reasons], group=GROUP)
     assert texts(seen) == []
@@ -48,51 +48,54 @@ def test_what_was_stopped_on_purpose_is_no_failure() -> None:
         ("Could not launch On-Demand Instances. InsufficientInstanceCapacity - ...", "--instance-types"),
         ("Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity.", "--instance-types"),
         ("VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit", "Service Quotas"),
-        ("Something that nobody has seen", "goes on trying"),
+        ("An unknown reason", "keeps trying"),
     ],
 )
-def test_a_launch_that_failed_is_told_with_what_may_help(said: str, remedy: str) -> None:
+def test_failed_launch_is_reported_with_a_remedy(said: str, remedy: str) -> None:
     (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, launch_failures=(said, said)))
     assert text.startswith("no capacity: " + said[:20])
     assert remedy in text
 
 
-def test_an_instance_that_does_not_register_in_time_is_named() -> None:
-    machines = [Machine("i-old", "c7i.large", "running", NOW - 400), Machine("i-ok", "c7i.large", "running", NOW - 400)]
+def test_instance_that_does_not_register_in_time_is_named() -> None:
+    instances = [
+        Ec2Instance("i-old", "c7i.large", "running", NOW - 400),
+        Ec2Instance("i-ok", "c7i.large", "running", NOW - 400),
+    ]
     registered = [ContainerInstance("i-ok", "ACTIVE", connected=True, busy=0)]
-    (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines, registered=registered))
-    assert "1 instances run and have not registered" in text
+    (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, instances=instances, registered=registered))
+    assert "1 running instances have not registered" in text
     assert "i-old" in text
 
 
-def test_an_instance_that_is_still_starting_is_given_its_time() -> None:
-    machines = [Machine("i-new", "c7i.large", "running", NOW - 60)]
-    assert texts(Evidence(SERVICE, NOW, group=GROUP, machines=machines)) == [
+def test_starting_instance_is_given_time() -> None:
+    instances = [Ec2Instance("i-new", "c7i.large", "running", NOW - 60)]
+    assert texts(Evidence(SERVICE, NOW, group=GROUP, instances=instances)) == [
         "1 instances are starting, which takes two to three minutes"
     ]
 
 
-def test_an_agent_that_does_not_answer_is_told() -> None:
+def test_disconnected_agent_is_reported() -> None:
     registered = [ContainerInstance("i-mute", "ACTIVE", connected=False, busy=0)]
     assert "i-mute" in texts(Evidence(SERVICE, NOW, group=GROUP, registered=registered))[0]
 
 
-def test_a_full_group_says_so() -> None:
+def test_full_group_is_reported() -> None:
     instances = tuple(GroupInstance(f"i-{n}", "InService", "c7i.large", protected=True) for n in range(4))
     full = replace(GROUP, desired=4, instances=instances)
-    machines = [Machine(one.id, "c7i.large", "running", NOW - 900) for one in instances]
+    running = [Ec2Instance(one.id, "c7i.large", "running", NOW - 900) for one in instances]
     registered = [ContainerInstance(one.id, "ACTIVE", connected=True, busy=4) for one in instances]
-    (text,) = texts(Evidence(SERVICE, NOW, group=full, machines=machines, registered=registered))
+    (text,) = texts(Evidence(SERVICE, NOW, group=full, instances=running, registered=registered))
     assert "all 4 instances that --max-instances allows" in text
 
 
-def test_too_many_are_protected_or_ending() -> None:
+def test_surplus_workers_are_protected_or_finishing() -> None:
     service = replace(SERVICE, desired=1, running=3)
     assert "2 workers are protected" in texts(Evidence(service, NOW, protected=2, group=GROUP))[0]
-    assert "2 workers are ending" in texts(Evidence(service, NOW, group=GROUP))[0]
+    assert "2 surplus workers are finishing" in texts(Evidence(service, NOW, group=GROUP))[0]
 
 
-def test_a_deployment_that_was_rolled_back_is_told_with_its_reason() -> None:
+def test_rolled_back_deployment_is_reported_with_its_reason() -> None:
     failed = Deployment("INACTIVE", "FAILED", "tasks failed to start", 3, "worker:2", NOW)
     service = replace(SERVICE, running=4, deployments=(failed,))
     assert texts(Evidence(service, NOW, group=GROUP)) == [
@@ -100,12 +103,12 @@ def test_a_deployment_that_was_rolled_back_is_told_with_its_reason() -> None:
     ]
 
 
-def test_where_nothing_else_is_known_ecs_has_the_last_word() -> None:
+def test_ecs_event_is_reported_if_nothing_else_is_known() -> None:
     service = replace(SERVICE, events=((NOW, "(service worker) was unable to place a task"), (NOW - 1, "older")))
     assert texts(Evidence(service, NOW, group=GROUP)) == [
-        "pool worker: ECS says: (service worker) was unable to place a task"
+        "pool worker: ECS reports: (service worker) was unable to place a task"
     ]
 
 
-def test_a_group_that_is_gone_is_told() -> None:
+def test_missing_group_is_reported() -> None:
     assert "Auto Scaling group is gone" in texts(Evidence(SERVICE, NOW))[0]

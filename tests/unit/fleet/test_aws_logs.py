@@ -1,4 +1,4 @@
-"""Lines of CloudWatch Logs, put in order, followed without loss or repetition."""
+"""Lines of CloudWatch Logs: sorted, and followed without loss or repetition."""
 
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from cloudkon.errors import InvalidInput, NoFleet
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.aws.logs import LogReader
-from fleet.aws.resources.account_stacks import Site
+from fleet.aws.resources.account_stacks import AccountStacks
 
 NOW = 1_000_000.0
 """Epoch seconds."""
@@ -27,15 +27,15 @@ class Wall:
         return trio.current_time()
 
 
-class Groups:
-    """Log groups, as the calls see them."""
+class FakeLogGroups:
+    """Log groups as the calls return them."""
 
     def __init__(self) -> None:
         self.lines: dict[str, list[tuple[float, str]]] = {FIRST: [], SECOND: []}
         self.asked: list[dict[str, Any]] = []
         self.missing = False
 
-    def say(self, stream: str, at: float, text: str) -> None:
+    def add_line(self, stream: str, at: float, text: str) -> None:
         self.lines[stream].append((NOW + at, text))
 
     async def pages(self, _service: str, operation: str, _rows: str, /, **asked: Any) -> list[Any]:  # noqa: ANN401  (botocore's)
@@ -61,20 +61,20 @@ class Groups:
 
 
 @pytest.fixture
-def groups() -> Groups:
-    return Groups()
+def groups() -> FakeLogGroups:
+    return FakeLogGroups()
 
 
-def reader(groups: Groups, task: str = "") -> LogReader:
-    site = Site(Settings(fleet="some"), Account("1", "x"), cast("ControlPlane", groups), Wall())
-    return LogReader(site, WORKER, task)
+def reader(groups: FakeLogGroups, task: str = "") -> LogReader:
+    stacks = AccountStacks(Settings(fleet="some"), Account("1", "x"), cast("ControlPlane", groups), Wall())
+    return LogReader(stacks, WORKER, task)
 
 
-async def test_the_last_lines_of_each_worker_come_in_the_order_of_time(groups: Groups) -> None:
+async def test_last_lines_of_each_worker_are_shown_oldest_first(groups: FakeLogGroups) -> None:
     for at, text in ((1, "old"), (3, "third\n"), (5, "fifth")):
-        groups.say(FIRST, at, text)
+        groups.add_line(FIRST, at, text)
     for at, text in ((2, "older"), (4, "fourth"), (6, "sixth"), (7, " \n")):
-        groups.say(SECOND, at, text)
+        groups.add_line(SECOND, at, text)
     written: list[str] = []
     await reader(groups).read(3, follow=False, write=lambda source, text: written.append(f"{source} {text}"))
     assert written == [
@@ -86,10 +86,10 @@ async def test_the_last_lines_of_each_worker_come_in_the_order_of_time(groups: G
     ]
 
 
-async def test_followed_lines_come_once_though_some_come_late(
-    groups: Groups, autojump_clock: trio.testing.MockClock
+async def test_followed_lines_are_shown_once_even_if_late(
+    groups: FakeLogGroups, autojump_clock: trio.testing.MockClock
 ) -> None:
-    groups.say(FIRST, -1, "before")
+    groups.add_line(FIRST, -1, "before")
     written: list[str] = []
     async with trio.open_nursery() as nursery:
 
@@ -98,26 +98,26 @@ async def test_followed_lines_come_once_though_some_come_late(
 
         nursery.start_soon(follow)
         await trio.sleep(1)
-        groups.say(FIRST, 10, "new")
+        groups.add_line(FIRST, 10, "new")
         await trio.sleep(4)
-        groups.say(SECOND, 2, "late")
+        groups.add_line(SECOND, 2, "late")
         await trio.sleep(4)
         nursery.cancel_scope.cancel()
     assert written == ["before", "new", "late"]
 
 
-async def test_of_one_task_the_whole_log_is_searched(groups: Groups) -> None:
+async def test_logs_of_one_task_search_the_whole_retention(groups: FakeLogGroups) -> None:
     await reader(groups, "36d5e2a/7").read(5, follow=False, write=lambda _source, _text: None)
     assert [(asked["startTime"], asked["filterPattern"]) for asked in groups.asked] == [(0, '{ $.task = "36d5e2a/7" }')]
 
 
 @pytest.mark.parametrize("task", ["7", "run", 'run/7" || "', "run/"])
-def test_what_is_no_tasks_id_is_refused(groups: Groups, task: str) -> None:
+def test_invalid_task_id_is_refused(groups: FakeLogGroups, task: str) -> None:
     with pytest.raises(InvalidInput, match="RUN/SEQ"):
         reader(groups, task)
 
 
-async def test_without_a_log_group_the_fleet_is_not_up(groups: Groups) -> None:
+async def test_missing_log_group_means_the_fleet_is_not_up(groups: FakeLogGroups) -> None:
     groups.missing = True
     with pytest.raises(NoFleet, match=r"/cloudkon/some/worker.*fleet up"):
         await reader(groups).read(5, follow=False, write=lambda _source, _text: None)

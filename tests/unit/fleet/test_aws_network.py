@@ -1,13 +1,13 @@
-"""Whether instances in a subnet can reach AWS, from what EC2 says of the network."""
+"""Whether instances in a subnet can reach AWS, from EC2's description of the network."""
 
 from typing import Any
 
-from fleet.aws.resources.network import ENDPOINTS, Subnet, judged
+from fleet.aws.resources.network import ENDPOINTS, Subnet, assess_subnet
 
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")
 LOCAL = {"RouteTableId": "rtb-1", "Associations": [{"Main": True}], "Routes": []}
-"""A table by which nothing leaves the VPC."""
+"""A route table without a route out of the VPC."""
 PUBLIC = ROW | {"MapPublicIpOnLaunch": True}
 
 
@@ -33,10 +33,10 @@ def endpoint(service: str, **changes: object) -> dict[str, Any]:
 
 
 def judge(row: dict[str, Any], *tables: dict[str, Any], endpoints: list[dict[str, Any]] | None = None) -> Subnet:
-    return judged(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}))
+    return assess_subnet(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}))
 
 
-def test_an_internet_gateway_needs_public_addresses() -> None:
+def test_internet_gateway_needs_public_addresses() -> None:
     assert judge(PUBLIC, table("GatewayId", "igw-1")).way_out == "public addresses and igw-1"
     assert "no public address" in judge(ROW, table("GatewayId", "igw-1")).reason
 
@@ -45,36 +45,36 @@ def test_nat_is_a_way_out() -> None:
     assert judge(ROW, table("NatGatewayId", "nat-1")).way_out == "nat-1"
 
 
-def test_the_subnets_own_table_counts_before_the_main_one() -> None:
+def test_subnets_own_table_overrides_the_main_one() -> None:
     main = table("NatGatewayId", "nat-1", main=True)
     own = {"Associations": [{"Main": False, "SubnetId": "subnet-1"}], "Routes": []}
     assert judge(ROW, main).way_out == "nat-1"
     assert not judge(ROW, main, own).way_out
 
 
-def test_a_route_to_something_deleted_is_none() -> None:
+def test_route_to_a_deleted_target_is_ignored() -> None:
     assert not judge(ROW, table("NatGatewayId", "nat-1", state="blackhole")).way_out
 
 
-def test_endpoints_for_everything_are_a_way_out_and_one_missing_is_named() -> None:
+def test_endpoints_for_all_services_are_a_way_out_and_a_missing_one_is_named() -> None:
     all_of_them = [endpoint(service) for service in ENDPOINTS]
     assert judge(ROW, LOCAL, endpoints=all_of_them).way_out == "VPC endpoints"
     some = [one for one in all_of_them if not one["ServiceName"].endswith("ecs-agent")]
     assert judge(ROW, LOCAL, endpoints=some).reason.endswith("no VPC endpoint for ecs-agent")
 
 
-def test_an_endpoint_that_names_do_not_lead_to_counts_as_none() -> None:
+def test_endpoint_without_private_dns_is_ignored() -> None:
     endpoints = [endpoint(service) for service in ENDPOINTS - {"sqs"}]
     assert "sqs" in judge(ROW, LOCAL, endpoints=[*endpoints, endpoint("sqs", PrivateDnsEnabled=False)]).reason
     assert "sqs" in judge(ROW, LOCAL, endpoints=[*endpoints, endpoint("sqs", State="pending")]).reason
 
 
-def test_a_gateway_endpoint_counts_where_the_subnets_table_leads_to_it() -> None:
+def test_gateway_endpoint_counts_if_the_subnets_table_routes_to_it() -> None:
     all_of_them = [endpoint(service) for service in ENDPOINTS]
     other = LOCAL | {"RouteTableId": "rtb-2"}
     assert judge(ROW, other, endpoints=all_of_them).reason.endswith("no VPC endpoint for dynamodb, s3")
 
 
-def test_a_zone_without_the_instance_types_will_not_do() -> None:
-    found = judged(PUBLIC, [table("GatewayId", "igw-1")], [], ["c7i.large", "c6i.large"], frozenset({"zb"}))
+def test_zone_without_the_instance_types_is_unusable() -> None:
+    found = assess_subnet(PUBLIC, [table("GatewayId", "igw-1")], [], ["c7i.large", "c6i.large"], frozenset({"zb"}))
     assert found.reason == "its zone has no c7i.large or c6i.large"

@@ -1,4 +1,4 @@
-"""One stack through CloudFormation's states, the bad ones as well."""
+"""One stack in each of CloudFormation's states, including the failed ones."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -93,7 +93,7 @@ def _stack(cloudformation: CloudFormation) -> Stack:
     ("state", "kind"),
     [("", "CREATE"), ("REVIEW_IN_PROGRESS", "CREATE"), ("DELETE_COMPLETE", "CREATE"), ("UPDATE_COMPLETE", "UPDATE")],
 )
-async def test_a_plan_creates_or_updates(state: str, kind: str) -> None:
+async def test_plan_creates_or_updates(state: str, kind: str) -> None:
     cloudformation = CloudFormation(state)
     await _stack(cloudformation).plan("template", {"Fleet": "some"})
     ((_, arguments),) = cloudformation.calls
@@ -101,7 +101,7 @@ async def test_a_plan_creates_or_updates(state: str, kind: str) -> None:
     assert arguments["Parameters"] == [{"ParameterKey": "Fleet", "ParameterValue": "some"}]
 
 
-async def test_a_plan_names_every_change_of_every_page() -> None:
+async def test_plan_names_every_change_of_every_page() -> None:
     def page(name: str, replacement: str) -> dict[str, Any]:
         change = {
             "Action": "Modify",
@@ -121,7 +121,7 @@ async def test_a_plan_names_every_change_of_every_page() -> None:
     ]
 
 
-async def test_nothing_to_change_is_an_empty_plan_and_leaves_no_change_set() -> None:
+async def test_unchanged_stack_gives_an_empty_plan_and_no_change_set() -> None:
     cloudformation = CloudFormation("CREATE_COMPLETE")
     cloudformation.change_set = {
         "Status": "FAILED",
@@ -134,14 +134,14 @@ async def test_nothing_to_change_is_an_empty_plan_and_leaves_no_change_set() -> 
     assert cloudformation.done == ["create", "discard"]
 
 
-async def test_a_refused_plan_says_why() -> None:
+async def test_refused_plan_says_why() -> None:
     cloudformation = CloudFormation("CREATE_COMPLETE")
     cloudformation.change_set = {"Status": "FAILED", "StatusReason": "Parameter Fleet must match [a-z]"}
     with pytest.raises(ServiceError, match="was not: Parameter Fleet must match"):
         await _stack(cloudformation).plan("template", {})
 
 
-async def test_a_stack_whose_creation_was_undone_is_deleted_and_created() -> None:
+async def test_rolled_back_creation_is_deleted_and_created_again() -> None:
     cloudformation = CloudFormation("ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", "")
     await _stack(cloudformation).plan("template", {})
     assert cloudformation.done == ["delete", "create"]
@@ -156,20 +156,20 @@ async def test_a_stack_whose_creation_was_undone_is_deleted_and_created() -> Non
         ("CREATE_FAILED", "Take it down first"),
     ],
 )
-async def test_a_stack_that_can_not_be_changed_is_left_alone(state: str, remedy: str) -> None:
+async def test_unchangeable_stack_is_left_alone(state: str, remedy: str) -> None:
     cloudformation = CloudFormation(state)
     with pytest.raises(ServiceError, match=rf"{state} and can't be changed: nothing was done.*{remedy}"):
         await _stack(cloudformation).plan("template", {})
     assert cloudformation.calls == []
 
 
-async def test_somebody_elses_change_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+async def test_other_change_in_progress_is_awaited(autojump_clock: trio.testing.MockClock) -> None:
     cloudformation = CloudFormation("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     await _stack(cloudformation).plan("template", {})
     assert cloudformation.done == ["create"]
 
 
-async def test_each_step_of_an_execution_is_reported_once(autojump_clock: trio.testing.MockClock) -> None:
+async def test_execution_reports_each_step_once(autojump_clock: trio.testing.MockClock) -> None:
     cloudformation = CloudFormation("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE")
     cloudformation.event("some-data", "REVIEW_IN_PROGRESS")
 
@@ -183,7 +183,7 @@ async def test_each_step_of_an_execution_is_reported_once(autojump_clock: trio.t
     assert said == ["WorkerQueue: create in progress", "WorkerQueue: create complete"]
 
 
-async def test_a_failed_execution_names_what_failed_first_and_not_what_it_dragged_along(
+async def test_failed_execution_names_the_first_failure_only(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cloudformation = CloudFormation("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE")
@@ -198,7 +198,7 @@ async def test_a_failed_execution_names_what_failed_first_and_not_what_it_dragge
         await _stack(cloudformation).execute(StackPlan("arn:1"), lambda _: None)
 
 
-async def test_a_failed_deletion_names_what_is_left(autojump_clock: trio.testing.MockClock) -> None:
+async def test_failed_deletion_names_what_is_left(autojump_clock: trio.testing.MockClock) -> None:
     cloudformation = CloudFormation("DELETE_FAILED", "DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_FAILED")
     cloudformation.event("Ledger", "DELETE_FAILED", "of the first time")
 
@@ -210,7 +210,7 @@ async def test_a_failed_deletion_names_what_is_left(autojump_clock: trio.testing
         await _stack(cloudformation).delete()
 
 
-async def test_a_plan_keeps_what_it_is_told_to_and_the_stack_has() -> None:
+async def test_plan_keeps_requested_parameters_that_the_stack_has() -> None:
     cloudformation = CloudFormation("UPDATE_COMPLETE")
     cloudformation.parameters = {"MaxInstances": "9"}
     await _stack(cloudformation).plan(
@@ -225,14 +225,14 @@ async def test_a_plan_keeps_what_it_is_told_to_and_the_stack_has() -> None:
     assert arguments["Tags"] == [{"Key": "of", "Value": "x"}]
 
 
-async def test_a_discarded_plan_of_a_new_stack_leaves_no_shell(autojump_clock: trio.testing.MockClock) -> None:
+async def test_discarded_plan_of_a_new_stack_leaves_nothing(autojump_clock: trio.testing.MockClock) -> None:
     cloudformation = CloudFormation("", "REVIEW_IN_PROGRESS", "REVIEW_IN_PROGRESS", "")
     stack = _stack(cloudformation)
     await stack.discard(await stack.plan("template", {}))
     assert cloudformation.done == ["create", "delete"]
 
 
-async def test_an_update_is_waited_for_though_the_stack_still_looks_as_before(
+async def test_update_is_awaited_while_the_old_status_is_still_shown(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cloudformation = CloudFormation(
@@ -242,7 +242,7 @@ async def test_an_update_is_waited_for_though_the_stack_still_looks_as_before(
         await _stack(cloudformation).execute(StackPlan("arn:1"), lambda _: None)
 
 
-async def test_a_call_that_is_throttled_is_made_again(autojump_clock: trio.testing.MockClock) -> None:
+async def test_throttled_call_is_repeated(autojump_clock: trio.testing.MockClock) -> None:
     cloudformation = CloudFormation("CREATE_COMPLETE")
     answers = [Throttled("slow down"), Throttled("slow down")]
     describe = cloudformation.describe_stacks
@@ -256,7 +256,7 @@ async def test_a_call_that_is_throttled_is_made_again(autojump_clock: trio.testi
     assert await _stack(cloudformation).state() == "CREATE_COMPLETE"
 
 
-async def test_an_error_other_than_a_missing_stack_is_passed_on() -> None:
+async def test_other_error_than_missing_stack_is_raised() -> None:
     cloudformation = CloudFormation("")
 
     def refuse(**_: object) -> dict[str, Any]:
@@ -267,7 +267,7 @@ async def test_an_error_other_than_a_missing_stack_is_passed_on() -> None:
         await _stack(cloudformation).plan("template", {})
 
 
-def test_visibility_is_a_lease_and_the_margin_in_whole_seconds() -> None:
+def test_visibility_is_lease_plus_skew_in_whole_seconds() -> None:
     settings = Settings(fleet="some", lease_seconds=60.2, skew_seconds=5)
     assert parameters(settings) == {"Fleet": "some", "BucketName": "some-store", "VisibilitySeconds": "66"}
     assert stack_name(settings) == "some-data"

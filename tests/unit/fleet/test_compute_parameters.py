@@ -1,4 +1,4 @@
-"""The compute template's parameters that follow from options, settings and names."""
+"""The compute template's parameters, derived from options, settings and names."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from fleet.aws.resources.compute_parameters import (
     PARAMETERS,
     check_worker_settings,
     lease_is_chosen,
-    machine_parameters,
+    sizing_parameters,
     worker_parameters,
 )
 from fleet.aws.resources.compute_stack import TEMPLATE
@@ -27,25 +27,25 @@ from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, Autoscale
 
 HERE = Account("123456789012", "eu-north-1")
 LARGEST_TEMPLATE = 51_200
-"""Bytes that one call takes (CloudFormation quotas)."""
+"""Bytes that one request may carry (CloudFormation quotas)."""
 
 
-def test_the_template_has_the_parameters_that_the_tool_knows_and_no_others() -> None:
+def test_template_has_exactly_the_known_parameters() -> None:
     assert set(loads(TEMPLATE.read_text(encoding="utf-8"))["Parameters"]) == PARAMETERS
 
 
-def test_the_template_fits_into_one_call() -> None:
+def test_template_fits_into_one_call() -> None:
     assert TEMPLATE.stat().st_size <= LARGEST_TEMPLATE
 
 
-def test_what_was_not_said_is_no_parameter() -> None:
-    assert machine_parameters(NOTHING_SAID) == {}
+def test_unset_option_is_no_parameter() -> None:
+    assert sizing_parameters(NOTHING_SAID) == {}
     assert worker_parameters(Settings(), {}) == {}
 
 
 def test_options_become_parameters() -> None:
     said = Sizing(spot=70, max_instances=9, cpu={"animoto": 2048}, execute_command=False, alarm_topic="")
-    assert machine_parameters(said) == {
+    assert sizing_parameters(said) == {
         "OnDemandPercentage": "30",
         "MaxInstances": "9",
         "AnimotoCpu": "2048",
@@ -54,17 +54,17 @@ def test_options_become_parameters() -> None:
     }
 
 
-def test_an_architecture_brings_its_machine_image_and_its_instances() -> None:
-    found = machine_parameters(Sizing(architecture="arm64"))
+def test_architecture_sets_its_ami_and_instance_types() -> None:
+    found = sizing_parameters(Sizing(architecture="arm64"))
     assert found["AmiId"] == "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
     assert found["InstanceTypes"] == "c7g.large"
     assert (
-        machine_parameters(Sizing(architecture="arm64", instance_types=("c8g.xlarge", "c7g.xlarge")))["InstanceTypes"]
+        sizing_parameters(Sizing(architecture="arm64", instance_types=("c8g.xlarge", "c7g.xlarge")))["InstanceTypes"]
         == "c8g.xlarge,c7g.xlarge"
     )
 
 
-def test_a_setting_is_given_where_it_was_chosen_even_if_it_is_the_default() -> None:
+def test_chosen_setting_is_passed_even_if_it_is_the_default() -> None:
     assert worker_parameters(Settings(slots=2, allow_exec=True, link_buckets=("a", "b")), {}) == {
         "Slots": "2",
         "AllowExec": "true",
@@ -76,11 +76,11 @@ def test_a_setting_is_given_where_it_was_chosen_even_if_it_is_the_default() -> N
     }
 
 
-def test_an_empty_variable_says_nothing_but_that_no_buckets_are_linked_to() -> None:
+def test_empty_variable_is_unset_except_for_link_buckets() -> None:
     assert worker_parameters(Settings(), {"CLOUDKON_SLOTS": "", "CLOUDKON_LINK_BUCKETS": ""}) == {"LinkBuckets": ""}
 
 
-def test_the_queues_follow_a_lease_that_was_chosen_only() -> None:
+def test_queues_follow_only_a_chosen_lease() -> None:
     assert not lease_is_chosen(Settings(slots=4), {})
     assert lease_is_chosen(Settings(skew_seconds=2.5), {})
 
@@ -98,23 +98,23 @@ def test_the_queues_follow_a_lease_that_was_chosen_only() -> None:
         (Sizing(alarm_topic="my-topic"), "no SNS topic's ARN"),
     ],
 )
-def test_what_can_not_be_is_refused(sizing: Sizing, words: str) -> None:
+def test_invalid_sizing_is_refused(sizing: Sizing, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         sizing.check()
 
 
-def test_what_is_said_of_a_topic_may_be_that_there_is_none_any_more() -> None:
+def test_alarm_topic_can_be_removed() -> None:
     Sizing(alarm_topic="").check()
     Sizing(alarm_topic="arn:aws-us-gov:sns:us-gov-west-1:123456789012:told").check()
 
 
-def test_workers_can_not_stop_for_longer_than_they_are_let() -> None:
+def test_stop_seconds_are_limited_by_the_stop_timeout() -> None:
     check_worker_settings(Settings(stop_seconds=110))
     with pytest.raises(InvalidInput, match=r"CLOUDKON_STOP_SECONDS=111: .*at most 110"):
         check_worker_settings(Settings(stop_seconds=111))
 
 
-def test_what_is_refused_here_is_what_the_template_would_refuse() -> None:
+def test_sizing_limits_equal_the_templates() -> None:
     declared = loads(TEMPLATE.read_text(encoding="utf-8"))["Parameters"]
     assert tuple(declared["LogRetentionDays"]["AllowedValues"]) == LOG_DAYS
     assert declared["StopSeconds"]["MaxValue"] == MOST_STOP_SECONDS
@@ -125,30 +125,30 @@ def test_what_is_refused_here_is_what_the_template_would_refuse() -> None:
 
 
 @pytest.mark.parametrize("wanted", [AutoscaleRange(-1, 4, 1), AutoscaleRange(0, 4, 0), AutoscaleRange(5, 4, 1)])
-def test_a_range_that_can_not_be_is_refused(wanted: AutoscaleRange) -> None:
+def test_invalid_range_is_refused(wanted: AutoscaleRange) -> None:
     with pytest.raises(InvalidInput):
         wanted.check()
 
 
 @pytest.mark.parametrize("name", ["awsome", "ecs-x", "fargate1", "Some", "x", "1st", "a" * 29, "under_score", "some-"])
-def test_names_that_some_resource_can_not_have_are_refused(name: str) -> None:
+def test_fleet_name_invalid_for_a_resource_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="CLOUDKON_FLEET"):
         check_fleet(Settings(target="aws", fleet=name))
 
 
-def test_the_longest_fleets_name_leaves_room_for_the_stores() -> None:
+def test_longest_fleet_name_leaves_room_for_the_store_name() -> None:
     settings = Settings(target="aws", fleet="a" * 28)
     check_fleet(settings)
     assert len(with_store(settings, replace(HERE, region="ap-southeast-2")).store_bucket) <= 63
 
 
-def test_the_store_is_the_accounts_own_unless_it_is_named() -> None:
+def test_store_belongs_to_the_account_unless_named() -> None:
     settings = Settings(target="aws", fleet="some")
     assert with_store(settings, HERE).store_bucket == "some-store-123456789012-eu-north-1"
     assert with_store(replace(settings, bucket="mine"), HERE).store_bucket == "mine"
 
 
-def test_a_record_refuses_another_account_and_another_region(tmp_path: Path) -> None:
+def test_account_record_refuses_other_account_and_region(tmp_path: Path) -> None:
     record = AccountRecord(Settings(target="aws", state_dir=tmp_path / "state"))
     record.check(HERE)
     record.write(HERE)
@@ -160,7 +160,7 @@ def test_a_record_refuses_another_account_and_another_region(tmp_path: Path) -> 
     record.check(replace(HERE, region="us-east-1"))
 
 
-def test_a_tag_follows_from_what_an_image_does_and_not_from_when_it_was_made() -> None:
+def test_image_tag_depends_on_content_and_not_on_build_time() -> None:
     image = {
         "Id": "sha256:1",
         "Created": "2026-01-01",

@@ -1,4 +1,4 @@
-"""The operations guide names commands that there are, and its tables say what the list of prices says."""
+"""The operations guide names existing commands, and its tables equal the price list and the simulation."""
 
 import json
 import re
@@ -13,10 +13,10 @@ from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it 
 from client.cli.main import program as client
 from client.costs import estimate_cost
 from cloudkon.prices import prices
-from fleet.aws.cost import Rate, reckon
-from fleet.aws.resources.auto_scaling_group import Machine
+from fleet.aws.cost import Rate, fleet_cost
+from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from fleet.aws.resources.compute_stack import TEMPLATE
-from fleet.aws.resources.instance_types import MachineType, Size
+from fleet.aws.resources.instance_types import InstanceType, Size
 from fleet.cli.commands import fleet
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -36,7 +36,7 @@ def test_each_command_and_option_exists(line: str) -> None:
     assert {word for word in words if word.startswith("-")} <= known
 
 
-def test_the_guide_goes_through_the_whole_life() -> None:
+def test_guide_covers_the_whole_life_cycle() -> None:
     verbs = {line.split()[1] for line in COMMANDS if line.startswith("fleet")}
     assert verbs == set(fleet.commands)
 
@@ -47,21 +47,21 @@ def rows(first_cell: str) -> list[list[str]]:
 
 
 def hour_of(type_: str, *, spot: bool = False) -> float:
-    return reckon([Machine("i-1", type_, "running", 0.0, spot=spot)], 30, Rate(0, 0), prices()).hour
+    return fleet_cost([Ec2Instance("i-1", type_, "running", 0.0, spot=spot)], 30, Rate(0, 0), prices()).hour
 
 
-def test_instances_cost_what_the_list_says_and_hold_what_their_memory_allows() -> None:
+def test_instance_table_equals_prices_and_capacity() -> None:
     found = rows(r"`[cm]\d[a-z]+\.\w+`(?: \(Graviton\))?")
     assert len(found) >= 6
     for name, vcpus, gib, workers, animoto, *costs in found:
         type_ = name.split("`")[1]
-        size = MachineType(type_, int(vcpus), int(gib) * 1024).size
+        size = InstanceType(type_, int(vcpus), int(gib) * 1024).size
         assert (size.holds(Size(512, 900)), size.holds(Size(1024, 1800))) == (int(workers), int(animoto)), type_
         dollars = [hour_of(type_), hour_of(type_, spot=True), hour_of(type_) / int(workers)]
         assert [float(cost) for cost in costs] == pytest.approx(dollars, abs=0.00006), type_
 
 
-def test_what_autoscaling_does_is_what_was_simulated() -> None:
+def test_autoscaling_table_equals_the_simulation() -> None:
     kept = json.loads((DOCS / "benchmarks/autoscaling.json").read_text(encoding="utf-8"))
     simulated = [[*row[:5], *row[7:]] for row in kept["tables"][0]["rows"]]
     found = [row for row in rows(r".+ \| (?:autoscaled.*|fixed \d+)") if len(row) == len(simulated[0])]
@@ -69,7 +69,7 @@ def test_what_autoscaling_does_is_what_was_simulated() -> None:
     assert all(row in simulated for row in found)
 
 
-def test_requests_cost_what_push_reckons() -> None:
+def test_request_costs_equal_pushs_estimate() -> None:
     found = rows(r"\d+ \| [\d,]+")
     assert [row[0] for row in found] == ["1", "10", "50"]
     for chunk, messages, *_, queues, ledger, together in found:
@@ -79,14 +79,14 @@ def test_requests_cost_what_push_reckons() -> None:
         assert said == pytest.approx([cost.queues, cost.ledger, cost.total], abs=0.0051)
 
 
-def test_requests_of_long_tasks_cost_what_push_reckons() -> None:
+def test_request_costs_of_long_tasks_equal_pushs_estimate() -> None:
     text = " ".join((DOCS / "operations.md").read_text(encoding="utf-8").split())
     alone, in_tens = (estimate_cost(1_000_000, messages, 12_000_000, 1e6) for messages in (1_000_000, 100_000))
     assert f"**${alone.total:.2f}** at chunk 1 and **${in_tens.total:.2f}** at chunk 10" in text
     assert f"Requests add ${in_tens.total:.2f} at chunk 10" in text
 
 
-def test_alarms_cost_what_they_look_at() -> None:
+def test_alarm_costs_follow_their_metrics() -> None:
     resources = loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
 
     def metrics(of: list[dict[str, Any]]) -> int:
@@ -94,7 +94,7 @@ def test_alarms_cost_what_they_look_at() -> None:
 
     for pool in ("Worker", "Animoto"):
         tracking = resources[f"{pool}BacklogPolicy"]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
-        # Application Auto Scaling makes two alarms of such a policy, each over all of its metrics.
+        # Application Auto Scaling creates two alarms for such a policy, each over all of its metrics.
         count = 2 * metrics(tracking["CustomizedMetricSpecification"]["Metrics"])
         count += metrics(resources[f"{pool}WakeAlarm"]["Properties"]["Metrics"])
         assert f"for each pool three alarms over {count} metrics | ${count * 0.1:.2f} a pool" in GUIDE

@@ -1,12 +1,12 @@
-"""Capacity: the instances, their group, and the provider that sizes it."""
+"""Invariants of the instances, their group, and the capacity provider that sizes it."""
 
 from collections.abc import Iterator
 
-from tests.fleet.templates.invariants.kinds import depends, of_kind, the
+from tests.fleet.templates.invariants.lookup import depends, of_type, the
 from tests.support.template_rendering import Resources
 
 NAMES_REFUSED = ("aws", "ecs", "fargate")
-"""What no capacity provider's name may begin with (Amazon ECS API Reference, CreateCapacityProvider)."""
+"""Prefixes that a capacity provider's name must not have (Amazon ECS API Reference, CreateCapacityProvider)."""
 OF_THE_GROUP = ("AutoScaling::ScalingPolicy", "AutoScaling::ScheduledAction", "AutoScaling::WarmPool")
 
 
@@ -14,18 +14,18 @@ def ecs_alone_sizes_the_group(resources: Resources) -> Iterator[str]:
     """Managed scaling is on, and nothing else sets the group's size."""
     group, provider = the(resources, "AutoScaling::AutoScalingGroup"), the(resources, "ECS::CapacityProvider")
     if "DesiredCapacity" in group:
-        yield "the group says a DesiredCapacity, which each update sets again"
+        yield "the group has a DesiredCapacity, which each update sets again"
     if int(group["MinSize"]) != 0 or int(group["MaxSize"]) < 1:
-        yield "the group can't go to zero, or never leave it"
+        yield "the group can't go to zero, or can never grow"
     for kind in OF_THE_GROUP:
-        for name, _ in of_kind(resources, kind):
-            yield f"{name} sizes the group beside ECS"
+        for name, _ in of_type(resources, kind):
+            yield f"{name} sizes the group besides ECS"
     if provider["AutoScalingGroupProvider"]["ManagedScaling"]["Status"] != "ENABLED":
         yield "managed scaling is off"
 
 
-def instances_with_work_stay(resources: Resources) -> Iterator[str]:
-    """Termination protection needs the group's; draining needs Spot's notice to be heeded."""
+def instances_with_work_are_protected(resources: Resources) -> Iterator[str]:
+    """Termination protection needs the group's setting; draining needs the agent to act on Spot's notice."""
     group = the(resources, "AutoScaling::AutoScalingGroup")
     provider = the(resources, "ECS::CapacityProvider")["AutoScalingGroupProvider"]
     for setting in ("ManagedTerminationProtection", "ManagedDraining"):
@@ -34,35 +34,35 @@ def instances_with_work_stay(resources: Resources) -> Iterator[str]:
     if group.get("NewInstancesProtectedFromScaleIn") is not True:
         yield "new instances are not protected, which ECS refuses"
     if group.get("CapacityRebalance"):
-        yield "instances with work on them go at a recommendation"
+        yield "instances with work are terminated at a rebalance recommendation"
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
     for line in ("ECS_ENABLE_SPOT_INSTANCE_DRAINING=true", "ECS_IMAGE_PULL_BEHAVIOR=prefer-cached"):
         if line not in data:
             yield f"user data lacks {line}"
 
 
-def provider_has_a_name_it_may_have(resources: Resources) -> Iterator[str]:
-    """ECS refuses others."""
+def provider_name_is_valid(resources: Resources) -> Iterator[str]:
+    """ECS refuses other names."""
     name = the(resources, "ECS::CapacityProvider").get("Name", "")
     if not name or name.startswith(NAMES_REFUSED):
         yield f"the capacity provider is named {name!r}"
 
 
-def things_are_deleted_in_an_order_that_works(resources: Resources) -> Iterator[str]:
-    """A cluster with instances, and a provider that a service uses, can't be deleted."""
+def deletion_order_works(resources: Resources) -> Iterator[str]:
+    """A cluster with instances can't be deleted, and neither can a provider that a service uses."""
     if not depends(resources, "Group", "Cluster"):
         yield "the group may outlive its cluster"
     if not depends(resources, "CapacityProvider", "Group"):
         yield "the provider may outlive its group"
-    for name, _ in of_kind(resources, "ECS::Service"):
+    for name, _ in of_type(resources, "ECS::Service"):
         if not depends(resources, name, "ProviderAssociation"):
-            yield f"{name} may be made before the provider is with the cluster"
+            yield f"{name} may be created before the provider is associated with the cluster"
     if not depends(resources, "Cluster", "InsightsLogs"):
-        yield "Container Insights may make its log group outside of the stack"
+        yield "Container Insights may create its log group outside the stack"
 
 
 def instances_join_the_cluster(resources: Resources) -> Iterator[str]:
-    """The agent is told of the cluster by its name."""
+    """The agent gets the cluster's name."""
     name = the(resources, "ECS::Cluster")["ClusterName"]
     if f"ECS_CLUSTER={name}" not in the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]:
         yield f"user data does not name the cluster {name}"
@@ -80,15 +80,15 @@ def instances_are_tagged(resources: Resources) -> Iterator[str]:
     yield from (f"no tag for {kind}" for kind in {"launch-template", "volume"} - tagged)
 
 
-def nobody_comes_in(resources: Resources) -> Iterator[str]:
+def instances_accept_no_connections(resources: Resources) -> Iterator[str]:
     """No ports, no keys, and containers can't reach the instance's credentials."""
-    for name, group in of_kind(resources, "EC2::SecurityGroup"):
+    for name, group in of_type(resources, "EC2::SecurityGroup"):
         if group.get("SecurityGroupIngress"):
-            yield f"{name} lets something in"
+            yield f"{name} allows inbound traffic"
         if not group.get("SecurityGroupEgress"):
-            yield f"{name} says nothing of what goes out, which means everything"
-    for name, _ in of_kind(resources, "EC2::SecurityGroupIngress"):
-        yield f"{name} lets something in"
+            yield f"{name} has no outbound rules, which allows everything"
+    for name, _ in of_type(resources, "EC2::SecurityGroupIngress"):
+        yield f"{name} allows inbound traffic"
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]
     if "KeyName" in data:
         yield "instances have an SSH key"
@@ -97,21 +97,21 @@ def nobody_comes_in(resources: Resources) -> Iterator[str]:
         yield "containers can reach the instance's metadata"
 
 
-def volumes_are_encrypted_and_go(resources: Resources) -> Iterator[str]:
-    """One gp3 volume an instance that goes with it."""
+def volumes_are_encrypted_and_deleted(resources: Resources) -> Iterator[str]:
+    """One gp3 volume an instance, deleted with it."""
     for one in the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["BlockDeviceMappings"]:
         volume = one["Ebs"]
         if not volume.get("Encrypted") or volume.get("VolumeType") != "gp3" or not volume.get("DeleteOnTermination"):
-            yield f"volume {one['DeviceName']} is not an encrypted gp3 that goes with its instance"
+            yield f"volume {one['DeviceName']} is not an encrypted gp3 that is deleted with its instance"
 
 
 ALL = (
     ecs_alone_sizes_the_group,
-    instances_with_work_stay,
-    provider_has_a_name_it_may_have,
-    things_are_deleted_in_an_order_that_works,
+    instances_with_work_are_protected,
+    provider_name_is_valid,
+    deletion_order_works,
     instances_join_the_cluster,
     instances_are_tagged,
-    nobody_comes_in,
-    volumes_are_encrypted_and_go,
+    instances_accept_no_connections,
+    volumes_are_encrypted_and_deleted,
 )

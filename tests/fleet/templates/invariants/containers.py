@@ -1,39 +1,39 @@
-"""Containers: what a task definition lets its container do, and how it ends."""
+"""Invariants of task definitions: what a container may do, and how it ends."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fleet.templates.invariants.kinds import of_kind, the
+from tests.fleet.templates.invariants.lookup import of_type, the
 from tests.support.template_rendering import Resources
 
 SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY")
 
 
 def _containers(resources: Resources) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Each container with its task definition's logical id and properties."""
-    for name, task in of_kind(resources, "ECS::TaskDefinition"):
+    """Yield each container with its task definition's logical id and properties."""
+    for name, task in of_type(resources, "ECS::TaskDefinition"):
         for container in task["ContainerDefinitions"]:
             yield name, task, container
 
 
-def a_worker_ends_before_it_is_killed(resources: Resources) -> Iterator[str]:
+def worker_stops_before_sigkill(resources: Resources) -> Iterator[str]:
     """ECS sends SIGKILL after the stop timeout."""
     for name, _, container in _containers(resources):
         given = {one["Name"]: one["Value"] for one in container["Environment"]}
         if int(container.get("StopTimeout", 30)) <= float(given["CLOUDKON_STOP_SECONDS"]):
-            yield f"{name} is killed before its worker has given up"
+            yield f"{name} is killed before its worker has stopped"
 
 
 def memory_fits(resources: Resources) -> Iterator[str]:
-    """A limit there is, and what is reserved is within it: ECS refuses the rest."""
+    """There is a limit, and the reservation is within it: ECS refuses anything else."""
     for name, _, container in _containers(resources):
         if "Memory" not in container or int(container.get("MemoryReservation", 0)) > int(container["Memory"]):
-            yield f"{name} reserves more memory than its limit, or has none"
+            yield f"{name} reserves more memory than its limit, or has no limit"
 
 
-def they_can_do_no_more_than_work(resources: Resources) -> Iterator[str]:
-    """Nobody special, on a root that can't be written, except for ECS Exec's agent."""
-    exec_on = any(service.get("EnableExecuteCommand") for _, service in of_kind(resources, "ECS::Service"))
+def containers_have_least_privilege(resources: Resources) -> Iterator[str]:
+    """An unprivileged user, on a read-only root, except for ECS Exec's agent."""
+    exec_on = any(service.get("EnableExecuteCommand") for _, service in of_type(resources, "ECS::Service"))
     for name, _, container in _containers(resources):
         linux = container.get("LinuxParameters", {})
         if not container.get("ReadonlyRootFilesystem") and not exec_on:
@@ -47,11 +47,11 @@ def they_can_do_no_more_than_work(resources: Resources) -> Iterator[str]:
         if "no-new-privileges" not in container.get("DockerSecurityOptions", []):
             yield f"{name} may gain privileges"
         if not linux.get("InitProcessEnabled"):
-            yield f"{name} has nobody to reap what a killed task leaves"
+            yield f"{name} has no init process to reap what a killed task leaves"
 
 
-def there_is_a_place_for_scratch_files(resources: Resources) -> Iterator[str]:
-    """The worker's directory is under /tmp, which the root can't be."""
+def tmp_is_writable(resources: Resources) -> Iterator[str]:
+    """The worker's directory is under /tmp, and the root is read-only."""
     for name, task, container in _containers(resources):
         volumes = {one["Name"] for one in task.get("Volumes", [])}
         writable = {one["ContainerPath"]: one["SourceVolume"] for one in container.get("MountPoints", [])}
@@ -59,30 +59,30 @@ def there_is_a_place_for_scratch_files(resources: Resources) -> Iterator[str]:
             yield f"{name} has no writable /tmp"
 
 
-def a_stuck_worker_is_replaced(resources: Resources) -> Iterator[str]:
-    """ECS looks at the health check of the container definition only."""
+def health_check_is_set(resources: Resources) -> Iterator[str]:
+    """ECS uses only the health check of the container definition."""
     for name, _, container in _containers(resources):
         if "images.worker.health" not in container.get("HealthCheck", {}).get("Command", []):
             yield f"{name} has no health check"
 
 
-def logs_never_stop_a_worker(resources: Resources) -> Iterator[str]:
-    """The mode is chosen, the group is one that the stack owns, and the agent may use the role that can write it."""
+def logs_never_block_a_worker(resources: Resources) -> Iterator[str]:
+    """The mode is set, the stack owns the group, and the agent may use the role that can write it."""
     data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
     if "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true" not in data:
         yield "no instance can place an ECS task that logs by its execution role"
-    owned = {f"<{name}>" for name, _ in of_kind(resources, "Logs::LogGroup")}
+    owned = {f"<{name}>" for name, _ in of_type(resources, "Logs::LogGroup")}
     for name, _, container in _containers(resources):
         options = container["LogConfiguration"]["Options"]
         if options.get("mode") != "non-blocking" or "max-buffer-size" not in options:
-            yield f"{name} leaves to ECS what happens when logs can't be written"
+            yield f"{name} leaves the log mode to ECS's default"
         if options["awslogs-group"] not in owned or "awslogs-create-group" in options:
             yield f"{name} logs to a group that outlives the stack"
 
 
-def networking_is_cheap(resources: Resources) -> Iterator[str]:
-    """awsvpc takes a network interface for each ECS task, of which small instances have two to spare."""
-    for name, task in of_kind(resources, "ECS::TaskDefinition"):
+def networking_is_bridge(resources: Resources) -> Iterator[str]:
+    """awsvpc needs a network interface for each ECS task; small instances have two to spare."""
+    for name, task in of_type(resources, "ECS::TaskDefinition"):
         if task.get("NetworkMode") != "bridge":
             yield f"{name} is not on the bridge"
         for container in task["ContainerDefinitions"]:
@@ -90,8 +90,8 @@ def networking_is_cheap(resources: Resources) -> Iterator[str]:
                 yield f"{name} opens ports"
 
 
-def no_secrets_in_the_environment(resources: Resources) -> Iterator[str]:
-    """Whoever may describe a task definition reads them."""
+def environment_has_no_secrets(resources: Resources) -> Iterator[str]:
+    """Everyone who may describe a task definition can read them."""
     for name, _, container in _containers(resources):
         for one in container["Environment"]:
             if any(word in one["Name"] for word in SECRET_WORDS):
@@ -99,12 +99,12 @@ def no_secrets_in_the_environment(resources: Resources) -> Iterator[str]:
 
 
 ALL = (
-    a_worker_ends_before_it_is_killed,
+    worker_stops_before_sigkill,
     memory_fits,
-    they_can_do_no_more_than_work,
-    there_is_a_place_for_scratch_files,
-    a_stuck_worker_is_replaced,
-    logs_never_stop_a_worker,
-    networking_is_cheap,
-    no_secrets_in_the_environment,
+    containers_have_least_privilege,
+    tmp_is_writable,
+    health_check_is_set,
+    logs_never_block_a_worker,
+    networking_is_bridge,
+    environment_has_no_secrets,
 )

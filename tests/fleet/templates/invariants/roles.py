@@ -1,9 +1,9 @@
-"""Roles: what instances, the agent and tasks may do at AWS."""
+"""Invariants of what instances, the agent and ECS tasks may do on AWS."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.invariants.lookup import of_type
 from tests.fleet.templates.permissions import Call, actions, allows, listed, mistakes
 from tests.support.template_rendering import Resources
 
@@ -23,7 +23,7 @@ WORKER_CALLS: tuple[Call, ...] = (
     *(("ecs", one) for one in ("GetTaskProtection", "UpdateTaskProtection")),
     ("s3", "PutObject"),
 )
-"""What every worker calls, by itself or through the agent."""
+"""The calls of every worker, made directly or through the agent."""
 ANIMOTO_CALLS: tuple[Call, ...] = (
     *(("s3", one) for one in ("CreateMultipartUpload", "GetObject", "HeadBucket", "HeadObject", "UploadPart")),
 )
@@ -50,38 +50,38 @@ def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for policy in role.get("Policies", []) for one in policy["PolicyDocument"]["Statement"]]
 
 
-def they_are_limited(resources: Resources) -> Iterator[str]:
-    """Named actions on named resources; nobody else's policies."""
-    for name, role in of_kind(resources, "IAM::Role"):
+def statements_are_limited(resources: Resources) -> Iterator[str]:
+    """Named actions on named resources, and no policies of others."""
+    for name, role in of_type(resources, "IAM::Role"):
         if role.get("ManagedPolicyArns"):
-            yield f"{name} has a policy that AWS changes at will"
+            yield f"{name} has a managed policy, which AWS can change"
         for one in _statements(role):
             if "NotAction" in one or "NotResource" in one:
-                yield f"{name} {one['Sid']} allows all but something"
+                yield f"{name} {one['Sid']} allows everything except something"
                 continue
             yield from (f"{name} {one['Sid']}: {action}" for action in listed(one["Action"]) if "*" in action)
             if "*" in listed(one["Resource"]) and not KNOW_NO_RESOURCE.issuperset(listed(one["Action"])):
                 yield f"{name} {one['Sid']} is not limited"
 
 
-def they_allow_what_is_called(resources: Resources) -> Iterator[str]:
-    """The ledger's statements need PartiQL's own actions; batches go by the names of single calls."""
-    for name, role in of_kind(resources, "IAM::Role"):
+def required_calls_are_allowed(resources: Resources) -> Iterator[str]:
+    """The ledger's statements need PartiQL's own actions; a batch has the name of the single call."""
+    for name, role in of_type(resources, "IAM::Role"):
         for call in CALLS_OF[name]:
             yield from (f"{name} lacks {one}" for one in actions(call) if not allows(_statements(role), one))
 
 
-def they_name_actions_that_there_are(resources: Resources) -> Iterator[str]:
-    """On resources of a kind that these know."""
-    for name, role in of_kind(resources, "IAM::Role"):
+def actions_exist(resources: Resources) -> Iterator[str]:
+    """They exist, on resources of a type that they know."""
+    for name, role in of_type(resources, "IAM::Role"):
         for one in _statements(role):
-            # What is made here has no ARN yet; cfn-lint looks at those.
+            # Resources created here have no ARN yet; cfn-lint checks those.
             if not any(text.startswith("<") for text in listed(one["Resource"])):
                 yield from (f"{name} {text}" for text in mistakes([one]))
 
 
-def a_pool_reaches_no_other_pools_messages(resources: Resources) -> Iterator[str]:
-    """Nor can it take results, or anything off a dead-letter queue."""
+def pool_reaches_only_its_own_messages(resources: Resources) -> Iterator[str]:
+    """A pool's role also can't receive results or delete from a dead-letter queue."""
     for pool, other in (("Worker", "animoto"), ("Animoto", "worker")):
         own = f"cloudkon-{pool.lower()}"
         for one in _statements(resources[f"{pool}TaskRole"]["Properties"]):
@@ -89,21 +89,21 @@ def a_pool_reaches_no_other_pools_messages(resources: Resources) -> Iterator[str
             if any(text.startswith(f"cloudkon-{other}") or "*" in text for text in reached):
                 yield f"{pool}TaskRole {one['Sid']} reaches {other}'s queues"
             if "sqs:ReceiveMessage" in one["Action"] and reached != [own, f"{own}-high"]:
-                yield f"{pool}TaskRole {one['Sid']} takes messages of {reached}"
+                yield f"{pool}TaskRole {one['Sid']} receives messages of {reached}"
 
 
-def others_accounts_cannot_use_task_roles(resources: Resources) -> Iterator[str]:
-    """The confused deputy: ECS asked by somebody else."""
+def other_accounts_cannot_use_task_roles(resources: Resources) -> Iterator[str]:
+    """This prevents the confused deputy problem: ECS acting for another account."""
     for pool in ("Worker", "Animoto"):
         (trust,) = resources[f"{pool}TaskRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         if "aws:SourceAccount" not in trust.get("Condition", {}).get("StringEquals", {}):
-            yield f"{pool}TaskRole is given to ECS for anybody"
+            yield f"{pool}TaskRole can be assumed by ECS for any account"
 
 
 ALL = (
-    they_are_limited,
-    they_allow_what_is_called,
-    they_name_actions_that_there_are,
-    a_pool_reaches_no_other_pools_messages,
-    others_accounts_cannot_use_task_roles,
+    statements_are_limited,
+    required_calls_are_allowed,
+    actions_exist,
+    pool_reaches_only_its_own_messages,
+    other_accounts_cannot_use_task_roles,
 )

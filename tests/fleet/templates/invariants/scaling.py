@@ -1,4 +1,4 @@
-"""Scaling: the backlog policies and the alarms, and the metric math in them."""
+"""Invariants of the backlog policies, the alarms, and their metric math."""
 
 import re
 from collections import Counter
@@ -6,23 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudkon.model import Priority
-from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.invariants.lookup import of_type
 from tests.support.template_rendering import Resources
 
 ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 """CloudWatch refuses other ids (Amazon CloudWatch API Reference, MetricDataQuery)."""
 POOLS = ("Worker", "Animoto")
 LATE_MINUTES = 3
-"""After which a metric has come, if it comes at all."""
+"""A metric that is not there by then does not come at all."""
 
 
 def _queries(resources: Resources) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Every list of metrics and expressions, with the resource that it is in."""
-    for name, policy in of_kind(resources, "ApplicationAutoScaling::ScalingPolicy"):
+    """Yield every list of metrics and expressions, with its resource."""
+    for name, policy in of_type(resources, "ApplicationAutoScaling::ScalingPolicy"):
         tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
         if tracking:
             yield name, tracking["CustomizedMetricSpecification"]["Metrics"]
-    for name, alarm in of_kind(resources, "CloudWatch::Alarm"):
+    for name, alarm in of_type(resources, "CloudWatch::Alarm"):
         if "Metrics" in alarm:
             yield name, alarm["Metrics"]
 
@@ -31,8 +31,8 @@ def _expression(queries: list[dict[str, Any]]) -> str:
     return " ".join(one["Expression"] for one in queries if "Expression" in one)
 
 
-def ids_are_defined_used_and_of_the_right_form(resources: Resources) -> Iterator[str]:
-    """CloudWatch says of the rest, after minutes, that the stack failed."""
+def metric_ids_are_valid_and_used(resources: Resources) -> Iterator[str]:
+    """CloudWatch reports other errors only after minutes, as a failed stack."""
     for name, queries in _queries(resources):
         counts = Counter(one["Id"] for one in queries)
         used = set(ID.findall(re.sub(r"\b[A-Z]+\b", " ", _expression(queries))))
@@ -45,37 +45,37 @@ def ids_are_defined_used_and_of_the_right_form(resources: Resources) -> Iterator
             yield f"{name}: not exactly one value is returned"
 
 
-def late_minutes_are_no_zeros(resources: Resources) -> Iterator[str]:
-    """The newest minutes always lack something: a zero there would keep an alarm from ever ringing, or have it ring."""
+def late_minutes_do_not_count_as_zero(resources: Resources) -> Iterator[str]:
+    """The newest minutes always lack data: zeros there could keep an alarm silent for ever, or trigger it."""
     for name, queries in _queries(resources):
         expression = _expression(queries)
         if "visible" not in expression or re.search(r"FILL\((visible|inflight)", expression):
-            yield f"{name} takes a queue's late minutes for empty ones"
+            yield f"{name} treats a queue's late minutes as zero"
         if name.endswith("BacklogPolicy") and not expression.endswith("/ IF(visible >= 0, desired)"):
-            yield f"{name} has a value for minutes of which something is missing"
-    for name, alarm in of_kind(resources, "CloudWatch::Alarm"):
+            yield f"{name} has a value for minutes with missing data"
+    for name, alarm in of_type(resources, "CloudWatch::Alarm"):
         if alarm.get("TreatMissingData") != "notBreaching":
-            yield f"{name} is undecided where nothing is measured"
+            yield f"{name} has no defined result without data"
         if "FILL" in _expression(alarm.get("Metrics", [])) and alarm["EvaluationPeriods"] < LATE_MINUTES:
-            yield f"{name} rings for a minute that is merely late"
+            yield f"{name} triggers for a minute that is only late"
 
 
-def backlog_is_all_that_is_not_done_a_worker(resources: Resources) -> Iterator[str]:
-    """What waits and whom it keeps busy: by messages alone, workers that keep up would look idle."""
+def backlog_counts_unfinished_messages_per_worker(resources: Resources) -> Iterator[str]:
+    """Count waiting and in-flight messages: by waiting messages alone, workers that keep up would look idle."""
     for name, queries in _queries(resources):
         if not name.endswith("BacklogPolicy"):
             continue
         measured = Counter(one["MetricStat"]["Metric"]["MetricName"] for one in queries if "MetricStat" in one)
-        # Of either of the pool's queues.
+        # In both of the pool's queues.
         if any(measured[f"ApproximateNumberOfMessages{which}"] < len(Priority) for which in ("Visible", "NotVisible")):
-            yield f"{name} leaves out what waits or what is in flight"
+            yield f"{name} leaves out waiting or in-flight messages"
         busy = r"\(visible \+ visible_high \+ (\d+) \* IF\(inflight \+ inflight_high < (\d+) \* desired, "
         if not re.search(busy, " ".join(_expression(queries).split())):
-            yield f"{name} does not count who is busy"
+            yield f"{name} does not count busy workers"
 
 
 def metrics_are_the_pools_own(resources: Resources) -> Iterator[str]:
-    """A pool scales by its own queue and service."""
+    """A pool scales by its own queues and service."""
     for name, queries in _queries(resources):
         pool = next(one for one in POOLS if name.startswith(one))
         for one in queries:
@@ -89,9 +89,9 @@ def metrics_are_the_pools_own(resources: Resources) -> Iterator[str]:
                 yield f"{name}: {one['Id']} measures {values}"
 
 
-def a_pool_wakes_from_zero_and_the_alarm_never_scales_in(resources: Resources) -> Iterator[str]:
-    """Target tracking multiplies the count, which zero defies."""
-    targets = {name for name, _ in of_kind(resources, "ApplicationAutoScaling::ScalableTarget")}
+def wake_alarm_scales_out_from_zero_and_never_in(resources: Resources) -> Iterator[str]:
+    """Target tracking multiplies the count, which does not work at zero."""
+    targets = {name for name, _ in of_type(resources, "ApplicationAutoScaling::ScalableTarget")}
     for target in targets:
         pool = target.removesuffix("Scaling")
         alarm = resources.get(f"{pool}WakeAlarm", {}).get("Properties", {})
@@ -105,23 +105,23 @@ def a_pool_wakes_from_zero_and_the_alarm_never_scales_in(resources: Resources) -
 
 
 def dead_letters_raise_an_alarm(resources: Resources) -> Iterator[str]:
-    """Of either pool."""
+    """For each pool."""
     watched = {
         one["Value"]
-        for _, alarm in of_kind(resources, "CloudWatch::Alarm")
+        for _, alarm in of_type(resources, "CloudWatch::Alarm")
         if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
         for one in alarm["Dimensions"]
     }
     for pool in POOLS:
         if f"cloudkon-{pool.lower()}-dead" not in watched:
-            yield f"nobody is told of the dead letters of {pool}"
+            yield f"no alarm reports the dead letters of {pool}"
 
 
 ALL = (
-    ids_are_defined_used_and_of_the_right_form,
-    late_minutes_are_no_zeros,
-    backlog_is_all_that_is_not_done_a_worker,
+    metric_ids_are_valid_and_used,
+    late_minutes_do_not_count_as_zero,
+    backlog_counts_unfinished_messages_per_worker,
     metrics_are_the_pools_own,
-    a_pool_wakes_from_zero_and_the_alarm_never_scales_in,
+    wake_alarm_scales_out_from_zero_and_never_in,
     dead_letters_raise_an_alarm,
 )

@@ -1,22 +1,22 @@
-"""Services: how ECS tasks are placed, replaced and counted."""
+"""Invariants of how ECS tasks are placed, replaced and counted."""
 
 from collections.abc import Iterator
 
-from tests.fleet.templates.invariants.kinds import of_kind
+from tests.fleet.templates.invariants.lookup import of_type
 from tests.support.template_rendering import Resources
 
 
 def waiting_ecs_tasks_make_the_group_grow(resources: Resources) -> Iterator[str]:
-    """Only those of a capacity provider strategy do."""
-    for name, service in of_kind(resources, "ECS::Service"):
+    """Only ECS tasks of a capacity provider strategy do."""
+    for name, service in of_type(resources, "ECS::Service"):
         providers = [one["CapacityProvider"] for one in service.get("CapacityProviderStrategy", [])]
         if "LaunchType" in service or providers != ["<CapacityProvider>"]:
             yield f"{name} does not use the capacity provider"
 
 
 def deployments_fit_and_roll_back(resources: Resources) -> Iterator[str]:
-    """On a full group new ECS tasks only find room where old ones leave; a broken image must not take over."""
-    for name, service in of_kind(resources, "ECS::Service"):
+    """On a full group, new ECS tasks only fit where old ones stop; a broken image must not take over."""
+    for name, service in of_type(resources, "ECS::Service"):
         deployment = service["DeploymentConfiguration"]
         if deployment.get("DeploymentCircuitBreaker") != {"Enable": True, "Rollback": True}:
             yield f"{name} has no circuit breaker with rollback"
@@ -24,12 +24,12 @@ def deployments_fit_and_roll_back(resources: Resources) -> Iterator[str]:
             int(deployment.get("MinimumHealthyPercent", 100)) >= 100
             or int(deployment.get("MaximumPercent", 100)) <= 100
         ):
-            yield f"{name} can't be deployed on a full group, or takes all workers away at once"
+            yield f"{name} can't be deployed on a full group, or stops all workers at once"
 
 
 def placement_packs(resources: Resources) -> Iterator[str]:
-    """Binpack and nothing else, or instances never get empty."""
-    for name, service in of_kind(resources, "ECS::Service"):
+    """Binpack and nothing else, or instances never become empty."""
+    for name, service in of_type(resources, "ECS::Service"):
         if [one["Type"] for one in service.get("PlacementStrategies", [])] != ["binpack"]:
             yield f"{name} does not pack its ECS tasks"
         if service.get("AvailabilityZoneRebalancing") != "DISABLED":
@@ -38,7 +38,7 @@ def placement_packs(resources: Resources) -> Iterator[str]:
 
 def ecs_tasks_are_tagged(resources: Resources) -> Iterator[str]:
     """The audit and the bill find them by the fleet's tag."""
-    for name, service in of_kind(resources, "ECS::Service"):
+    for name, service in of_type(resources, "ECS::Service"):
         if service.get("PropagateTags") != "SERVICE":
             yield f"{name} does not tag its ECS tasks"
 

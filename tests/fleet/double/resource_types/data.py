@@ -1,74 +1,74 @@
-"""Kinds of resources that hold data: queues, the table, the bucket, images, logs."""
+"""Resource types that hold data: queues, table, bucket, image repositories, log groups."""
 
-from tests.fleet.double.resource import Kind, Resource
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
+from tests.fleet.double.resource import Resource, ResourceType
 from tests.fleet.double.tags import as_dict
 
 
-class QueueKind(Kind):
+class QueueType(ResourceType):
     replaces = frozenset({"QueueName"})
 
     def create(self, one: Resource) -> None:
-        queue = one.account.sqs.make(one.properties["QueueName"], as_dict(one.tag_list))
+        queue = one.account.sqs.create(one.properties["QueueName"], as_dict(one.tag_list))
         one.physical, one.attributes = queue.url, {"Arn": queue.arn, "QueueName": queue.name}
 
     def delete(self, one: Resource) -> None:
-        one.account.sqs.drop(one.physical.rpartition("/")[2])
+        one.account.sqs.remove(one.physical.rpartition("/")[2])
 
 
-class QueuePolicyKind(Kind):
+class QueuePolicyType(ResourceType):
     def create(self, one: Resource) -> None:
         for url in one.properties["Queues"]:
             one.account.sqs.queues.get(url.rpartition("/")[2])
         one.physical = one.generated()
 
     def delete(self, one: Resource) -> None:
-        """Goes with its queue."""
+        """It is deleted with its queue."""
 
 
-class TableKind(Kind):
+class TableType(ResourceType):
     seconds = 8.0
     replaces = frozenset({"TableName", "KeySchema"})
 
     def create(self, one: Resource) -> None:
-        # Expiry is set by a call of its own on AWS.
+        # On AWS, TTL is set by a separate call.
         wanted = {key: value for key, value in one.properties.items() if key != "TimeToLiveSpecification"}
-        as_request("dynamodb", "CreateTable", wanted)
+        request_from_properties("dynamodb", "CreateTable", wanted)
         expiry = one.properties.get("TimeToLiveSpecification", {}).get("AttributeName", "")
-        arn = one.account.dynamodb.make(one.properties["TableName"], expiry, as_dict(one.tag_list))
+        arn = one.account.dynamodb.create(one.properties["TableName"], expiry, as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["TableName"], {"Arn": arn}
 
     def delete(self, one: Resource) -> None:
-        one.account.dynamodb.drop(one.physical)
+        one.account.dynamodb.remove(one.physical)
 
 
-class BucketKind(Kind):
+class BucketType(ResourceType):
     seconds = 20.0
     replaces = frozenset({"BucketName"})
 
     def create(self, one: Resource) -> None:
-        arn = one.account.s3.make(one.properties["BucketName"], as_dict(one.tag_list))
+        arn = one.account.s3.create(one.properties["BucketName"], as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["BucketName"], {"Arn": arn}
 
     def delete(self, one: Resource) -> None:
-        one.account.s3.drop(one.physical)
+        one.account.s3.remove(one.physical)
 
 
-class BucketPolicyKind(Kind):
+class BucketPolicyType(ResourceType):
     def create(self, one: Resource) -> None:
         one.account.s3.buckets.get(one.properties["Bucket"])
         one.physical = one.generated()
 
     def delete(self, one: Resource) -> None:
-        """Goes with its bucket."""
+        """It is deleted with its bucket."""
 
 
-class RepositoryKind(Kind):
+class RepositoryType(ResourceType):
     replaces = frozenset({"RepositoryName"})
 
     def create(self, one: Resource) -> None:
         given = one.properties
-        made = one.account.ecr.make(
+        made = one.account.ecr.create(
             given["RepositoryName"],
             as_dict(one.tag_list),
             immutable=given.get("ImageTagMutability") == "IMMUTABLE",
@@ -77,15 +77,15 @@ class RepositoryKind(Kind):
         one.physical, one.attributes = made.name, {"Arn": made.arn, "RepositoryUri": made.uri}
 
     def delete(self, one: Resource) -> None:
-        one.account.ecr.drop(one.physical)
+        one.account.ecr.remove(one.physical)
 
 
-class LogGroupKind(Kind):
+class LogGroupType(ResourceType):
     replaces = frozenset({"LogGroupName"})
 
     def create(self, one: Resource) -> None:
-        arn = one.account.logs.make(one.properties["LogGroupName"], as_dict(one.tag_list))
+        arn = one.account.logs.create(one.properties["LogGroupName"], as_dict(one.tag_list))
         one.physical, one.attributes = one.properties["LogGroupName"], {"Arn": f"{arn}:*"}
 
     def delete(self, one: Resource) -> None:
-        one.account.logs.drop(one.physical)
+        one.account.logs.remove(one.physical)

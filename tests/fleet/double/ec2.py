@@ -1,18 +1,18 @@
-"""EC2 as the fleet sees it: the network, instance types, instances with their volumes, launch templates, groups."""
+"""Implements EC2: network, instance types, instances and their volumes, launch templates, security groups."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.filters import filtered
 from tests.fleet.double.instance import TYPES, Instance
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_list
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 VPC: Final = "vpc-0aaaaaaaaaaaaaaaa"
 SUBNETS: Final = ("subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb")
 LATEST_IMAGE: Final = "ami-0123456789abcdef0"
@@ -25,29 +25,29 @@ class Ec2:
         self._account = account
         self.default_vpc = True
         self.public_addresses = True
-        """Whether subnets give instances a public address."""
+        """Whether subnets assign public addresses to instances."""
         self.gateway = "igw-0aaaaaaaaaaaaaaaa"
-        """Where the default route leads; empty for no way out."""
+        """The default route's target; empty for no way out."""
         self.endpoints: list[str] = []
         """Names of services that have an endpoint in the VPC."""
         self.instances: dict[str, Instance] = {}
         timeline = account.timeline
-        self.templates: Table[Asked] = Table(
-            timeline, lambda name: Refusal("InvalidLaunchTemplateId.NotFound", f"launch template {name}")
+        self.templates: ResourceTable[Document] = ResourceTable(
+            timeline, lambda name: ApiError("InvalidLaunchTemplateId.NotFound", f"launch template {name}")
         )
-        self.security_groups: Table[Asked] = Table(
-            timeline, lambda name: Refusal("InvalidGroup.NotFound", f"The security group '{name}' does not exist")
+        self.security_groups: ResourceTable[Document] = ResourceTable(
+            timeline, lambda name: ApiError("InvalidGroup.NotFound", f"The security group '{name}' does not exist")
         )
 
-    def describe_vpcs(self, asked: Asked) -> Asked:
+    def describe_vpcs(self, request: Document) -> Document:
         vpc = {"VpcId": VPC, "IsDefault": self.default_vpc, "CidrBlock": "10.0.0.0/16", "State": "available"}
-        wanted = asked.get("VpcIds")
+        wanted = request.get("VpcIds")
         if wanted and wanted != [VPC]:
-            raise Refusal("InvalidVpcID.NotFound", f"The vpc ID '{wanted[0]}' does not exist")
+            raise ApiError("InvalidVpcID.NotFound", f"The vpc ID '{wanted[0]}' does not exist")
         reads = {"is-default": lambda one: str(one["IsDefault"]).lower(), "vpc-id": lambda one: one["VpcId"]}
-        return {"Vpcs": filtered([vpc], asked, reads)}
+        return {"Vpcs": filtered([vpc], request, reads)}
 
-    def describe_subnets(self, asked: Asked) -> Asked:
+    def describe_subnets(self, request: Document) -> Document:
         found = [
             {
                 "SubnetId": name,
@@ -61,18 +61,18 @@ class Ec2:
             }
             for index, name in enumerate(SUBNETS)
         ]
-        if missing := set(asked.get("SubnetIds", [])) - set(SUBNETS):
-            raise Refusal("InvalidSubnetID.NotFound", f"The subnet ID '{min(missing)}' does not exist")
+        if missing := set(request.get("SubnetIds", [])) - set(SUBNETS):
+            raise ApiError("InvalidSubnetID.NotFound", f"The subnet ID '{min(missing)}' does not exist")
         reads: dict[str, Callable[[Any], str]] = {
             "vpc-id": lambda one: one["VpcId"],
             "default-for-az": lambda one: str(one["DefaultForAz"]).lower(),
             "subnet-id": lambda one: one["SubnetId"],
             "state": lambda one: one["State"],
         }
-        wanted = asked.get("SubnetIds")
-        return {"Subnets": [one for one in filtered(found, asked, reads) if not wanted or one["SubnetId"] in wanted]}
+        wanted = request.get("SubnetIds")
+        return {"Subnets": [one for one in filtered(found, request, reads) if not wanted or one["SubnetId"] in wanted]}
 
-    def describe_route_tables(self, asked: Asked) -> Asked:
+    def describe_route_tables(self, request: Document) -> Document:
         routes = [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"}]
         if self.gateway:
             through = "NatGatewayId" if self.gateway.startswith("nat-") else "GatewayId"
@@ -83,36 +83,36 @@ class Ec2:
             "Routes": routes,
             "Associations": [{"Main": True, "RouteTableId": "rtb-0aaaaaaaaaaaaaaaa"}],
         }
-        return {"RouteTables": filtered([table], asked, {"vpc-id": lambda one: one["VpcId"]})}
+        return {"RouteTables": filtered([table], request, {"vpc-id": lambda one: one["VpcId"]})}
 
-    def describe_vpc_endpoints(self, asked: Asked) -> Asked:
+    def describe_vpc_endpoints(self, request: Document) -> Document:
         found = [
             {"ServiceName": f"com.amazonaws.{self._account.region}.{name}", "VpcId": VPC, "State": "available"}
             | {"VpcEndpointType": "Interface", "PrivateDnsEnabled": True}
             for name in self.endpoints
         ]
-        return {"VpcEndpoints": filtered(found, asked, {"vpc-id": lambda one: one["VpcId"]})}
+        return {"VpcEndpoints": filtered(found, request, {"vpc-id": lambda one: one["VpcId"]})}
 
-    def describe_instance_types(self, asked: Asked) -> Asked:
-        wanted = asked.get("InstanceTypes") or sorted(TYPES)
+    def describe_instance_types(self, request: Document) -> Document:
+        wanted = request.get("InstanceTypes") or sorted(TYPES)
         if unknown := [name for name in wanted if name not in TYPES]:
-            words = f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
-            raise Refusal("InvalidInstanceType", words)
-        return {"InstanceTypes": [TYPES[name].described() for name in wanted]}
+            message = f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
+            raise ApiError("InvalidInstanceType", message)
+        return {"InstanceTypes": [TYPES[name].to_answer() for name in wanted]}
 
-    def describe_instance_type_offerings(self, asked: Asked) -> Asked:
-        kind = asked.get("LocationType", "region")
+    def describe_instance_type_offerings(self, request: Document) -> Document:
+        kind = request.get("LocationType", "region")
         region = self._account.region
-        places = [region] if kind == "region" else [f"{region}a", f"{region}b"]
+        crash_points = [region] if kind == "region" else [f"{region}a", f"{region}b"]
         found = [
             {"InstanceType": name, "LocationType": kind, "Location": place}
             for name in sorted(TYPES)
-            for place in places
+            for place in crash_points
         ]
         reads = {"instance-type": lambda one: one["InstanceType"], "location": lambda one: one["Location"]}
-        return {"InstanceTypeOfferings": filtered(found, asked, reads)}
+        return {"InstanceTypeOfferings": filtered(found, request, reads)}
 
-    def describe_spot_price_history(self, asked: Asked) -> Asked:
+    def describe_spot_price_history(self, request: Document) -> Document:
         found = [
             {
                 "InstanceType": name,
@@ -121,20 +121,20 @@ class Ec2:
                 "SpotPrice": f"{TYPES[name].cpus * 0.05 * SPOT_SHARE:.6f}",
                 "Timestamp": self._account.timeline.moment,
             }
-            for name in asked.get("InstanceTypes", sorted(TYPES))
+            for name in request.get("InstanceTypes", sorted(TYPES))
         ]
         return {"SpotPriceHistory": found}
 
-    def describe_instances(self, asked: Asked) -> Asked:
-        wanted = asked.get("InstanceIds")
+    def describe_instances(self, request: Document) -> Document:
+        wanted = request.get("InstanceIds")
         if wanted and (missing := set(wanted) - set(self.instances)):
-            raise Refusal("InvalidInstanceID.NotFound", f"The instance ID '{min(missing)}' does not exist")
+            raise ApiError("InvalidInstanceID.NotFound", f"The instance ID '{min(missing)}' does not exist")
         reads: dict[str, Callable[[Any], str]] = {"instance-state-name": lambda one: one["State"]["Name"]}
         found = [self._described(one) for one in self.instances.values() if not wanted or one.name in wanted]
-        kept = filtered(found, asked, reads)
+        kept = filtered(found, request, reads)
         return {"Reservations": [{"ReservationId": f"r-{one['InstanceId'][2:]}", "Instances": [one]} for one in kept]}
 
-    def describe_volumes(self, asked: Asked) -> Asked:
+    def describe_volumes(self, request: Document) -> Document:
         found = [
             {
                 "VolumeId": one.volume,
@@ -145,25 +145,25 @@ class Ec2:
             for one in self.instances.values()
             if one.state != "terminated"
         ]
-        wanted = asked.get("VolumeIds")
+        wanted = request.get("VolumeIds")
         if wanted and (missing := set(wanted) - {str(one["VolumeId"]) for one in found}):
-            raise Refusal("InvalidVolume.NotFound", f"The volume '{min(missing)}' does not exist.")
-        kept = filtered(found, asked, {})
+            raise ApiError("InvalidVolume.NotFound", f"The volume '{min(missing)}' does not exist.")
+        kept = filtered(found, request, {})
         return {"Volumes": [one for one in kept if not wanted or one["VolumeId"] in wanted]}
 
-    def make_security_group(self, name: str, properties: Asked, tags: dict[str, str]) -> None:
+    def create_security_group(self, name: str, properties: Document, tags: dict[str, str]) -> None:
         arn = self._account.arn("ec2", f"security-group/{name}")
         self.security_groups.add(name, properties)
         self._account.tags.put(arn, tags)
 
-    def drop_security_group(self, name: str) -> None:
+    def delete_security_group(self, name: str) -> None:
         self.security_groups.get(name)
         if any(one.state != "terminated" and name in one.security_groups for one in self.instances.values()):
-            raise Refusal("DependencyViolation", f"resource {name} has a dependent object")
+            raise ApiError("DependencyViolation", f"resource {name} has a dependent object")
         self.security_groups.remove(name)
-        self._account.tags.drop(self._account.arn("ec2", f"security-group/{name}"))
+        self._account.tags.remove(self._account.arn("ec2", f"security-group/{name}"))
 
-    def _described(self, one: Instance) -> Asked:
+    def _described(self, one: Instance) -> Document:
         return {
             "InstanceId": one.name,
             "InstanceType": one.kind.name,

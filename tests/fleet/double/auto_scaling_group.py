@@ -1,4 +1,4 @@
-"""Group: one Auto Scaling group that launches and terminates instances until it has as many as desired."""
+"""Simulates one Auto Scaling group, which launches and terminates instances to match its desired capacity."""
 
 import base64
 import itertools
@@ -12,19 +12,19 @@ from tests.fleet.double.timeline import Process
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-LOOK_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 5.0
 AGENT_SECONDS: Final = 15.0
 """From InService to the agent's registration with its cluster."""
 SHUTDOWN_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 60.0
-"""Between two attempts to launch where there is no capacity."""
+"""Between two launch attempts while there is no capacity."""
 FORGET_SECONDS: Final = 3600.0
-"""For how long EC2 still shows a terminated instance."""
+"""How long EC2 still lists a terminated instance."""
 _numbers = itertools.count(1)
 
 
 @dataclass
-class Group:
+class AutoScalingGroup:
     """``properties`` are those of CreateAutoScalingGroup; ``minimum``, ``maximum``, ``desired`` count instances."""
 
     account: "Account"
@@ -53,8 +53,8 @@ class Group:
     def staying(self) -> list[Instance]:
         return [one for one in self.instances if not one.leaving]
 
-    def look(self) -> None:
-        """Launch what is missing, take away what is too much and not protected."""
+    def reconcile(self) -> None:
+        """Launch missing instances and terminate surplus ones that are not protected."""
         missing = self.desired - len(self.staying)
         if missing > 0 and not self.deleting:
             for _ in range(missing):
@@ -62,21 +62,21 @@ class Group:
         for one in [one for one in self.staying if not one.protected or self.deleting][: max(-missing, 0)]:
             self.terminate(one)
         if missing < 0 and self.staying and all(one.protected for one in self.staying) and not self.deleting:
-            words = "Could not scale to desired capacity because all remaining instances are protected from scale in."
-            self._note("Cancelled", words)
-        # By force it does not wait for their end (Auto Scaling API reference, DeleteAutoScalingGroup).
+            message = "Could not scale to desired capacity because all remaining instances are protected from scale in."
+            self._record_event("Cancelled", message)
+        # A forced deletion does not wait for the instances (Auto Scaling API reference, DeleteAutoScalingGroup).
         if self.deleting and all(one.state == "shutting-down" for one in self.instances):
             self.gone = True
 
     def terminate(self, instance: Instance, *, forced: bool = False) -> None:
-        """Begin an instance's end, drained first unless forced."""
+        """Start to terminate an instance, after draining it unless ``forced``."""
         instance.forced = instance.forced or forced
         if not instance.leaving:
             instance.lifecycle = "Terminating:Wait"
             self.account.timeline.start(self._ending(instance))
 
     def instance_types(self) -> list[str]:
-        """Those that may be launched, the preferred one first."""
+        """Return the types that may be launched, the preferred one first."""
         mixed = self.properties.get("MixedInstancesPolicy")
         if mixed:
             named = [one["InstanceType"] for one in mixed["LaunchTemplate"].get("Overrides", [])]
@@ -85,7 +85,7 @@ class Group:
         return [str(self.launch_data()["InstanceType"])]
 
     def launch_data(self) -> dict[str, Any]:
-        """The launch template's data."""
+        """Return the launch template's data."""
         mixed = self.properties.get("MixedInstancesPolicy")
         given = mixed["LaunchTemplate"]["LaunchTemplateSpecification"] if mixed else self.properties["LaunchTemplate"]
         data: dict[str, Any] = self.account.ec2.templates.get(given["LaunchTemplateId"])
@@ -98,11 +98,11 @@ class Group:
         kind = self.instance_types()[0]
         if not account.autoscaling.capacity:
             self._retry_at = account.timeline.now + RETRY_SECONDS
-            words = (
+            message = (
                 f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested. "
                 "Launching EC2 instance failed."
             )
-            self._note("Failed", words)
+            self._record_event("Failed", message)
             return
         data, name = self.launch_data(), f"i-{next(_numbers):017x}"
         tags = as_dict([one for one in self.properties.get("Tags", []) if one.get("PropagateAtLaunch")])
@@ -121,7 +121,7 @@ class Group:
         account.ec2.instances[name] = instance
         account.tags.put(account.arn("ec2", f"instance/{name}"), instance.tags)
         account.tags.put(account.arn("ec2", f"volume/{instance.volume}"), _template_tags(data, "volume"))
-        self._note("Successful", f"Launching a new EC2 instance: {name}")
+        self._record_event("Successful", f"Launching a new EC2 instance: {name}")
         account.timeline.start(self._booting(instance), account.autoscaling.boot_seconds)
 
     def _next_is_spot(self) -> bool:
@@ -143,28 +143,28 @@ class Group:
         account = self.account
         account.ecs.drain(instance)
         while account.ecs.drains(self) and account.ecs.busy(instance) and not instance.forced:
-            yield LOOK_SECONDS
+            yield POLL_SECONDS
         instance.lifecycle, instance.state = "Terminating", "shutting-down"
-        account.ecs.lose(instance)
+        account.ecs.remove_instance(instance)
         yield SHUTDOWN_SECONDS
         instance.lifecycle, instance.state = "Terminated", "terminated"
         self.instances.remove(instance)
-        account.tags.drop(account.arn("ec2", f"volume/{instance.volume}"))
-        account.tags.drop(account.arn("ec2", f"instance/{instance.name}"), FORGET_SECONDS)
-        self._note("Successful", f"Terminating EC2 instance: {instance.name}")
+        account.tags.remove(account.arn("ec2", f"volume/{instance.volume}"))
+        account.tags.remove(account.arn("ec2", f"instance/{instance.name}"), FORGET_SECONDS)
+        self._record_event("Successful", f"Terminating EC2 instance: {instance.name}")
         yield FORGET_SECONDS
         account.ec2.instances.pop(instance.name, None)
 
-    def _note(self, status: str, words: str) -> None:
-        if self.activities and self.activities[0]["StatusMessage"] == words:
+    def _record_event(self, status: str, message: str) -> None:
+        if self.activities and self.activities[0]["StatusMessage"] == message:
             return
         self.activities.insert(
             0,
             {
                 "ActivityId": f"activity-{len(self.activities)}",
                 "AutoScalingGroupName": self.name,
-                "Description": words,
-                "StatusMessage": words,
+                "Description": message,
+                "StatusMessage": message,
                 "Cause": "the difference between desired and actual capacity",
                 "StartTime": self.account.timeline.moment,
                 "StatusCode": status,

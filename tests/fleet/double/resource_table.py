@@ -1,4 +1,4 @@
-"""Table: one service's things by name, some of which a reader doesn't see at once."""
+"""Stores one service's items by name; readers may see new items late."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -8,8 +8,8 @@ from tests.fleet.double.timeline import Timeline
 Thing = TypeVar("Thing")
 
 
-class Table(Generic[Thing]):
-    """Writers see the truth; readers see a thing only ``lag`` seconds after it was made."""
+class ResourceTable(Generic[Thing]):
+    """Writers see every item at once; readers see an item only ``lag`` seconds after its creation."""
 
     def __init__(self, timeline: Timeline, missing: Callable[[str], Exception], lag: float = 0.0) -> None:
         self._timeline = timeline
@@ -34,7 +34,7 @@ class Table(Generic[Thing]):
         return thing
 
     def get(self, name: str) -> Thing:
-        """The thing, or the service's error for a missing one."""
+        """Return the item; raises the service's error if it is missing."""
         if name not in self._held:
             raise self._missing(name)
         return self._held[name][1]
@@ -43,7 +43,7 @@ class Table(Generic[Thing]):
         return self._held[name][1] if name in self._held else None
 
     def seen(self) -> list[Thing]:
-        """What a reader sees now."""
+        """Return what a reader sees now."""
         return [thing for made, thing in self._held.values() if made + self._lag <= self._timeline.now]
 
     def remove(self, name: str) -> None:

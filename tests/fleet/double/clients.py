@@ -1,8 +1,8 @@
-"""Gate: boto3's clients with an account in memory behind them instead of AWS.
+"""Makes boto3 clients that call an account in memory instead of AWS.
 
-Every request is held against AWS's own model as botocore ships it before it is carried out, and every answer against
-the model's output, so that neither the fleet nor the double can make up a parameter. Of requests more is asked than
-botocore's own check does: enumerations, patterns and largest sizes, which AWS refuses only when it is called.
+Every request is checked against AWS's own model, which botocore ships, before it is executed. Every answer is checked
+against the model's output. So neither the fleet nor the double can invent a parameter. Requests are also checked for
+enumerations, patterns and maximum sizes. botocore does not check these; AWS refuses them only when called.
 """
 
 from functools import cache
@@ -14,32 +14,32 @@ from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
-from tests.fleet.double.limits import breaches
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.value_limits import violations
 
 REGION = "us-east-1"
-_ASKED = "double_asked"
+_REQUEST = "double_asked"
 
 
 class Backend(Protocol):
-    """What stands behind the gate."""
+    """Answers the calls."""
 
-    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Carry a call out; raises ``Refusal``."""
+    def answer(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Execute a call; raises ``ApiError``."""
         ...
 
 
-class Gate:
-    """Which account answers. There is one gate a process, since a client costs tenths of a second to make."""
+class ActiveBackend:
+    """The account that answers. One for the whole process, since creating a client takes tenths of a second."""
 
     backend: Backend | None = None
-    trusts_answers = False
-    """Whether answers go out without being held against the model."""
+    skips_response_checks = False
+    """Whether answers skip the check against the model."""
 
 
 @cache
 def client(service: str, region: str = REGION) -> Any:  # noqa: ANN401  (botocore makes a client's methods at run time)
-    """Give a service's client; parameters are checked here, so it need not."""
+    """Return a service's client. Parameters are checked here, so the client does not check them."""
     session = _session()
     made = session.client(service, region_name=region, config=Config(parameter_validation=False))  # type: ignore[call-overload]  # the stubs list each service's name
     made.meta.events.register_last(f"before-parameter-build.{_hyphens(made)}", _remember)
@@ -57,31 +57,31 @@ def _hyphens(made: Any) -> str:  # noqa: ANN401  (a client, see above)
 
 
 def _remember(params: dict[str, Any], model: OperationModel, context: dict[str, Any], **_: object) -> None:
-    """Keep what was asked, as Python values; ``before-call`` sees only bytes."""
+    """Keep the request as Python values; ``before-call`` sees only bytes."""
     _check(params, model.input_shape, f"request {model.name}")
-    if wrong := list(breaches(params, model.input_shape)):
+    if wrong := list(violations(params, model.input_shape)):
         raise AssertionError(f"request {model.name} is one that AWS refuses: {'; '.join(wrong)}")
-    context[_ASKED] = _copied(params)
+    context[_REQUEST] = _copied(params)
 
 
 def _answer(model: OperationModel, context: dict[str, Any], **_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
-    assert Gate.backend is not None, f"{model.name} was called while no account is there"
+    assert ActiveBackend.backend is not None, f"{model.name} was called while no account is there"
     service = str(model.service_model.service_name)
     try:
-        answer = Gate.backend.answer(service, model.name, context[_ASKED])
-    except Refusal as refused:
+        answer = ActiveBackend.backend.answer(service, model.name, context[_REQUEST])
+    except ApiError as refused:
         parsed, status = refused.to_answer(), refused.status
     else:
-        if not Gate.trusts_answers:
+        if not ActiveBackend.skips_response_checks:
             _check(answer, model.output_shape, f"answer to {model.name}")
-        # What was given must not change when the account does.
+        # The answer must not change when the account does.
         parsed, status = _copied(answer), 200
     parsed["ResponseMetadata"] = {"HTTPStatusCode": status, "RequestId": "double", "RetryAttempts": 0}
     return SimpleNamespace(status_code=status, headers={}), parsed
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401  (what JSON has, and times)
-    """As ``copy.deepcopy``, five times as fast."""
+    """Copy like ``copy.deepcopy``, five times as fast."""
     if isinstance(value, dict):
         return {key: _copied(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The whole life of a fleet on a real account. Costs money: see docs/operations.md."""
+"""A fleet's whole life on a real account. This costs money: see docs/operations.md."""
 
 import json
 
@@ -8,28 +8,28 @@ from tests.aws.real_fleet import RealFleet
 
 TASKS = 200
 
-# Its commands have deadlines of their own; a time-out of the whole would leave instances running.
+# The commands have their own deadlines; a timeout of the whole test would leave instances running.
 pytestmark = pytest.mark.timeout(0)
 
 
 def push(fleet: RealFleet, instruction: str) -> str:
-    """Push so many of an instruction; give the run."""
+    """Push ``TASKS`` tasks of an instruction; return the run."""
     workload = fleet.directory / "workload.txt"
     workload.write_text(f"{instruction}\n" * TASKS, encoding="utf-8")
     return str(json.loads(fleet.run("client", "push", str(workload), "--json"))["run"])
 
 
 def assert_all_succeed(fleet: RealFleet, run: str) -> None:
-    """Wait for a run's end. ``check`` exits with 1 if any task failed, which ``run`` raises for."""
+    """Wait for a run's end. ``check`` exits with 1 if any task failed, for which ``run`` raises."""
     counts = json.loads(fleet.run("client", "check", run, "--wait", "--json"))
     assert counts["succeeded"] == TASKS
 
 
-def test_from_an_empty_account_to_a_drained_run_and_back(real_fleet: RealFleet) -> None:
+def test_fleet_goes_from_an_empty_account_to_a_drained_run_and_back(real_fleet: RealFleet) -> None:
     fleet = real_fleet
     assert f"{fleet.name}-compute" in fleet.run("fleet", "up", "--dry-run")
     fleet.up()
-    fleet.up()  # a second one changes nothing, and fails for nothing
+    fleet.up()  # a second one changes nothing and succeeds
     fleet.run("fleet", "build", "--pool", "worker")
     fleet.run("fleet", "publish", "--pool", "worker")
     fleet.run("fleet", "deploy", "--pool", "worker")
@@ -46,4 +46,4 @@ def test_from_an_empty_account_to_a_drained_run_and_back(real_fleet: RealFleet) 
     run = push(fleet, "sleep 1000")
     assert fleet.status()["pools"]["worker"]["desired"] == TASKS // 50, "push did not wake the fleet"
     assert_all_succeed(fleet, run)
-    # Taken down by the fixture, which fails if anything is left.
+    # The fixture takes the fleet down and fails if anything is left.

@@ -1,22 +1,22 @@
-"""Shapes: a resource's properties in a template, as the parameters of the API call that makes it.
+"""Turns a resource's properties in a template into the request of the API call that creates it.
 
-CloudFormation takes numbers and booleans as text as well and, for ECS, writes each member with a capital; anything that
-the API's own model does not have is refused here, as CloudFormation's schemas would.
+CloudFormation accepts numbers and booleans as text too and, for ECS, capitalises each member. Anything that is not in
+the API's own model is refused here, as CloudFormation's schemas would.
 """
 
 from typing import Any
 
-from tests.fleet.double.gate import client
-from tests.fleet.double.limits import breaches
-from tests.fleet.double.refusal import Refusal
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.clients import client
+from tests.fleet.double.value_limits import violations
 
 
-def as_request(service: str, operation: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Give the request for an operation; raises ``Refusal`` for a property or a value that it does not have."""
+def request_from_properties(service: str, operation: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the request for an operation; raises ``ApiError`` for an unknown property or an invalid value."""
     shape = client(service).meta.service_model.operation_model(operation).input_shape
     found: dict[str, Any] = _coerced(properties, shape, "")
-    if wrong := list(breaches(found, shape)):
-        raise Refusal("ValidationError", f"Model validation failed ({'; '.join(wrong)})")
+    if wrong := list(violations(found, shape)):
+        raise ApiError("ValidationError", f"Model validation failed ({'; '.join(wrong)})")
     return found
 
 
@@ -27,13 +27,13 @@ def _coerced(value: Any, shape: Any, path: str) -> Any:  # noqa: ANN401  (any YA
         found = {}
         for key, one in value.items():
             if key.lower() not in members:
-                raise Refusal("ValidationError", f"Encountered unsupported property {path}{key}")
+                raise ApiError("ValidationError", f"Encountered unsupported property {path}{key}")
             name = members[key.lower()]
             found[name] = _coerced(one, shape.members[name], f"{path}{key}/")
         return found
     if kind == "list":
         if not isinstance(value, list):
-            raise Refusal("ValidationError", f"Value of property {path} must be of type List")
+            raise ApiError("ValidationError", f"Value of property {path} must be of type List")
         return [_coerced(one, shape.member, path) for one in value]
     if kind == "map":
         return {str(key): _coerced(one, shape.value, path) for key, one in value.items()}
@@ -49,7 +49,7 @@ def _scalar(value: Any, kind: str, path: str) -> Any:  # noqa: ANN401  (any YAML
         if kind == "boolean":
             return {"true": True, "false": False}[str(value).lower()]
     except (KeyError, ValueError, TypeError):
-        raise Refusal("ValidationError", f"Value of property {path} must be {kind}, not {value!r}") from None
+        raise ApiError("ValidationError", f"Value of property {path} must be {kind}, not {value!r}") from None
     if kind == "string" and isinstance(value, (dict, list)):
-        raise Refusal("ValidationError", f"Value of property {path} must be of type String")
+        raise ApiError("ValidationError", f"Value of property {path} must be of type String")
     return str(value).lower() if isinstance(value, bool) else str(value)

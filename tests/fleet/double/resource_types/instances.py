@@ -1,25 +1,25 @@
-"""Kinds of resources that instances are made of: roles, the security group, the launch template, the group."""
+"""Resource types of instances and scaling: roles, security group, launch template, group, alarms."""
 
 from typing import Any
 
-from tests.fleet.double.resource import Kind, Resource
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
+from tests.fleet.double.resource import Resource, ResourceType
 from tests.fleet.double.tags import as_dict
 
 
-class RoleKind(Kind):
+class RoleType(ResourceType):
     seconds = 10.0
 
     def create(self, one: Resource) -> None:
         name = one.properties.get("RoleName", one.generated())
-        arn = one.account.iam.make_role(name, one.properties, as_dict(one.tag_list))
+        arn = one.account.iam.create_role(name, one.properties, as_dict(one.tag_list))
         one.physical, one.attributes = name, {"Arn": arn}
 
     def delete(self, one: Resource) -> None:
-        one.account.iam.drop_role(one.physical)
+        one.account.iam.delete_role(one.physical)
 
 
-class InstanceProfileKind(Kind):
+class InstanceProfileType(ResourceType):
     seconds = 30.0
 
     def create(self, one: Resource) -> None:
@@ -33,27 +33,27 @@ class InstanceProfileKind(Kind):
         one.account.iam.profiles.remove(one.physical)
 
 
-class SecurityGroupKind(Kind):
+class SecurityGroupType(ResourceType):
     replaces = frozenset({"GroupDescription", "VpcId"})
 
     def create(self, one: Resource) -> None:
-        one.physical = f"sg-{one.account.number_of_next():017x}"
+        one.physical = f"sg-{one.account.next_number():017x}"
         one.attributes = {"GroupId": one.physical}
-        one.account.ec2.make_security_group(one.physical, one.properties, as_dict(one.tag_list))
+        one.account.ec2.create_security_group(one.physical, one.properties, as_dict(one.tag_list))
 
     def delete(self, one: Resource) -> None:
-        one.account.ec2.drop_security_group(one.physical)
+        one.account.ec2.delete_security_group(one.physical)
 
 
-class LaunchTemplateKind(Kind):
+class LaunchTemplateType(ResourceType):
     def create(self, one: Resource) -> None:
         wanted = one.properties | {"LaunchTemplateName": one.properties.get("LaunchTemplateName", one.generated())}
-        request = as_request("ec2", "CreateLaunchTemplate", wanted)
+        request = request_from_properties("ec2", "CreateLaunchTemplate", wanted)
         data = request["LaunchTemplateData"]
         one.account.ec2.describe_instance_types({"InstanceTypes": [data["InstanceType"]]})
         for group in data.get("SecurityGroupIds", []):
             one.account.ec2.security_groups.get(group)
-        one.physical = f"lt-{one.account.number_of_next():017x}"
+        one.physical = f"lt-{one.account.next_number():017x}"
         one.attributes = {"LatestVersionNumber": "1", "DefaultVersionNumber": "1"}
         one.account.ec2.templates.add(one.physical, data)
         own = [found["Tags"] for found in request.get("TagSpecifications", [])]
@@ -61,7 +61,7 @@ class LaunchTemplateKind(Kind):
         one.account.tags.put(self._arn(one), tags)
 
     def update(self, one: Resource) -> None:
-        data = as_request(
+        data = request_from_properties(
             "ec2", "CreateLaunchTemplateVersion", {"LaunchTemplateData": one.properties["LaunchTemplateData"]}
         )
         one.account.ec2.templates.add(one.physical, data["LaunchTemplateData"])
@@ -69,20 +69,20 @@ class LaunchTemplateKind(Kind):
 
     def delete(self, one: Resource) -> None:
         one.account.ec2.templates.remove(one.physical)
-        one.account.tags.drop(self._arn(one))
+        one.account.tags.remove(self._arn(one))
 
     def _arn(self, one: Resource) -> str:
         return one.account.arn("ec2", f"launch-template/{one.physical}")
 
 
-class GroupKind(Kind):
-    """CloudFormation brings a group to zero itself, and waits in vain for instances that are protected."""
+class AutoScalingGroupType(ResourceType):
+    """CloudFormation scales a group to zero before its deletion, and waits in vain for protected instances."""
 
     seconds = 10.0
 
     def create(self, one: Resource) -> None:
         name = one.properties.get("AutoScalingGroupName", one.generated())
-        one.account.autoscaling.make(self._request(one, "CreateAutoScalingGroup", name))
+        one.account.autoscaling.create(self._request(one, "CreateAutoScalingGroup", name))
         one.physical = name
 
     def update(self, one: Resource) -> None:
@@ -112,19 +112,21 @@ class GroupKind(Kind):
             given["Tags"] = [*own, *stacks]
         else:
             given.pop("Tags", None)
-        return as_request("autoscaling", operation, given)
+        return request_from_properties("autoscaling", operation, given)
 
 
-class ScalableTargetKind(Kind):
+class ScalableTargetType(ResourceType):
     def create(self, one: Resource) -> None:
         service = one.properties["ResourceId"].split("/")
         one.account.ecs.service({"cluster": service[1], "service": service[2]})
-        request = as_request("application-autoscaling", "RegisterScalableTarget", one.properties | {"Tags": one.tags})
+        request = request_from_properties(
+            "application-autoscaling", "RegisterScalableTarget", one.properties | {"Tags": one.tags}
+        )
         one.account.application_autoscaling.register_scalable_target(request)
         one.physical = f"{one.properties['ResourceId']}|{one.properties['ScalableDimension']}|ecs"
 
     def update(self, one: Resource) -> None:
-        request = as_request("application-autoscaling", "RegisterScalableTarget", one.properties)
+        request = request_from_properties("application-autoscaling", "RegisterScalableTarget", one.properties)
         one.account.application_autoscaling.register_scalable_target(request)
 
     def delete(self, one: Resource) -> None:
@@ -132,12 +134,12 @@ class ScalableTargetKind(Kind):
         one.account.application_autoscaling.deregister_scalable_target({"ResourceId": resource})
 
 
-class ScalingPolicyKind(Kind):
+class ScalingPolicyType(ResourceType):
     def create(self, one: Resource) -> None:
         resource, dimension, namespace = one.properties["ScalingTargetId"].split("|")
         given = {key: value for key, value in one.properties.items() if key != "ScalingTargetId"}
         given |= {"ResourceId": resource, "ScalableDimension": dimension, "ServiceNamespace": namespace}
-        request = as_request("application-autoscaling", "PutScalingPolicy", given)
+        request = request_from_properties("application-autoscaling", "PutScalingPolicy", given)
         one.physical = one.account.application_autoscaling.put_scaling_policy(request)["PolicyARN"]
 
     update = create
@@ -148,9 +150,9 @@ class ScalingPolicyKind(Kind):
         one.account.application_autoscaling.delete_scaling_policy(policy)
 
 
-class AlarmKind(Kind):
+class AlarmType(ResourceType):
     def create(self, one: Resource) -> None:
-        request = as_request("cloudwatch", "PutMetricAlarm", one.properties | {"Tags": one.tag_list})
+        request = request_from_properties("cloudwatch", "PutMetricAlarm", one.properties | {"Tags": one.tag_list})
         one.account.cloudwatch.put_metric_alarm(request)
         one.physical = request["AlarmName"]
         one.attributes = {"Arn": one.account.cloudwatch.arn(one.physical)}

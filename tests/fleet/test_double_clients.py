@@ -1,26 +1,26 @@
-"""The double's gate: nothing passes that AWS's own model does not know."""
+"""The double's clients refuse what AWS's own model does not know."""
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.fleet.double.account import Account
-from tests.fleet.double.gate import client
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.clients import client
+from tests.fleet.double.property_coercion import request_from_properties
 
 
-def test_a_parameter_that_aws_does_not_know_is_an_error_of_the_test(account: Account) -> None:
+def test_unknown_parameter_fails_the_test(account: Account) -> None:
     with pytest.raises(AssertionError, match="Unknown parameter"):
         client("ecs").describe_services(cluster="some", services=["worker"], Nonsense=1)
 
 
-def test_a_parameter_of_the_wrong_type_is_an_error_of_the_test(account: Account) -> None:
+def test_parameter_of_wrong_type_fails_the_test(account: Account) -> None:
     with pytest.raises(AssertionError, match="Invalid type for parameter desiredCount"):
         client("ecs").update_service(cluster="some", service="worker", desiredCount="3")
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("parameters", "words"),
     [
         ({"repositoryName": "some-/worker"}, "does not match"),
         ({"repositoryName": "some/worker", "filter": {"tagStatus": "SOME"}}, "not one of TAGGED, UNTAGGED, ANY"),
@@ -28,33 +28,31 @@ def test_a_parameter_of_the_wrong_type_is_an_error_of_the_test(account: Account)
         ({"repositoryName": "a" * 300}, "at most 256"),
     ],
 )
-def test_values_that_only_aws_itself_would_refuse_are_errors_of_the_test(
-    account: Account, asked: dict[str, object], words: str
+def test_invalid_values_that_botocore_accepts_fail_the_test(
+    account: Account, parameters: dict[str, object], words: str
 ) -> None:
     with pytest.raises(AssertionError, match=words):
-        client("ecr").describe_images(**asked)
+        client("ecr").describe_images(**parameters)
 
 
-def test_a_templates_property_with_such_a_value_is_refused() -> None:
+def test_template_property_with_invalid_value_is_refused() -> None:
     service = {"ServiceName": "worker", "AvailabilityZoneRebalancing": "SOMETIMES"}
-    with pytest.raises(Refusal, match="availabilityZoneRebalancing is 'SOMETIMES', not one of ENABLED"):
-        as_request("ecs", "CreateService", service)
+    with pytest.raises(ApiError, match="availabilityZoneRebalancing is 'SOMETIMES', not one of ENABLED"):
+        request_from_properties("ecs", "CreateService", service)
 
 
-def test_an_operation_that_the_double_does_not_have_is_named(account: Account) -> None:
+def test_unimplemented_operation_is_named(account: Account) -> None:
     with pytest.raises(AssertionError, match=r"does not know ecs\.DeleteAttributes"):
         client("ecs").delete_attributes(attributes=[{"name": "a"}])
 
 
-def test_an_answer_that_does_not_fit_the_model_is_an_error_of_the_double(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answer_that_does_not_fit_the_model_fails_the_test(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account.sts, "get_caller_identity", lambda _: {"Acount": "1"})
     with pytest.raises(AssertionError, match="answer to GetCallerIdentity does not fit"):
         client("sts").get_caller_identity()
 
 
-def test_a_refusal_comes_as_the_services_error(account: Account) -> None:
+def test_api_error_is_raised_as_client_error(account: Account) -> None:
     with pytest.raises(ClientError) as refused:
         client("ecs").describe_services(cluster="some", services=["worker"])
     assert refused.value.response["Error"]["Code"] == "ClusterNotFoundException"

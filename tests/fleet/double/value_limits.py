@@ -1,30 +1,30 @@
-"""Limits: what AWS's models say of values and botocore's own validation leaves to the service."""
+"""Checks values against limits in AWS's models that botocore's own validation leaves to the service."""
 
 import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-OPEN: Final = ("InstanceType",)
-"""Enumerations whose values a user names, and that AWS knows before a model does: its own refusal is to be seen."""
+UNCHECKED_ENUMS: Final = ("InstanceType",)
+"""Enumerations that the user chooses from. AWS knows new values before the model does, and its own error is wanted."""
 
 
-def breaches(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  (any value; botocore's shape, or none)
-    """What is wrong with a value of that shape, each with where it is."""
+def violations(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  (any value; botocore's shape, or none)
+    """Yield what is wrong with a value of that shape, with its path."""
     if shape is None:
         return
     kind = shape.type_name
     if kind == "structure":
         for name, one in value.items():
-            yield from breaches(one, shape.members[name], f"{path}.{name}")
+            yield from violations(one, shape.members[name], f"{path}.{name}")
     elif kind == "list":
         yield from _too_many(len(value), shape, path)
         for one in value:
-            yield from breaches(one, shape.member, f"{path}[]")
+            yield from violations(one, shape.member, f"{path}[]")
     elif kind == "map":
         for key, one in value.items():
-            yield from breaches(key, shape.key, f"{path} key")
-            yield from breaches(one, shape.value, f"{path}.{key}")
+            yield from violations(key, shape.key, f"{path} key")
+            yield from violations(one, shape.value, f"{path}.{key}")
     elif kind == "string":
         yield from _text(str(value), shape, path)
     elif kind in ("integer", "long", "float", "double"):
@@ -33,7 +33,7 @@ def breaches(value: Any, shape: Any, path: str = "") -> Iterator[str]:  # noqa: 
 
 def _text(value: str, shape: Any, path: str) -> Iterator[str]:  # noqa: ANN401  (botocore's shape)
     yield from _too_many(len(value), shape, path)
-    if shape.enum and shape.name not in OPEN and value not in shape.enum:
+    if shape.enum and shape.name not in UNCHECKED_ENUMS and value not in shape.enum:
         yield f"{path} is {value!r}, not one of {', '.join(shape.enum)}"
     pattern = _compiled(shape.metadata.get("pattern", ""))
     if pattern and not pattern.fullmatch(value):
@@ -47,7 +47,7 @@ def _too_many(size: float, shape: Any, path: str) -> Iterator[str]:  # noqa: ANN
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """A pattern in Python's words; none for those of Java's classes that Python has no words for."""
+    """Compile a pattern; ``None`` if it uses Java classes that Python lacks."""
     try:
         return re.compile(pattern) if pattern else None
     except re.error:

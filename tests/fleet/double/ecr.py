@@ -1,22 +1,22 @@
-"""ECR: repositories and images; tags are immutable where the repository says so."""
+"""Implements ECR: repositories and images. Tags are immutable if the repository says so."""
 
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource_table import ResourceTable
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 
 
 @dataclass
 class Repository:
-    """``images`` are digests by tag, with the moment of their push."""
+    """``images`` are digests by tag, each with its push time."""
 
     name: str
     arn: str
@@ -29,9 +29,9 @@ class Repository:
 class Ecr:
     def __init__(self, account: "Account") -> None:
         self._account = account
-        self.repositories: Table[Repository] = Table(
+        self.repositories: ResourceTable[Repository] = ResourceTable(
             account.timeline,
-            lambda name: Refusal(
+            lambda name: ApiError(
                 "RepositoryNotFoundException",
                 f"The repository with name '{name}' does not exist in the registry with id '{account.number}'",
             ),
@@ -39,31 +39,31 @@ class Ecr:
 
     @property
     def host(self) -> str:
-        """Where images are pushed and pulled."""
+        """The registry's host."""
         return f"{self._account.number}.dkr.ecr.{self._account.region}.amazonaws.com"
 
-    def make(self, name: str, tags: dict[str, str], *, immutable: bool, empty_on_delete: bool) -> Repository:
+    def create(self, name: str, tags: dict[str, str], *, immutable: bool, empty_on_delete: bool) -> Repository:
         if name in self.repositories:
-            raise Refusal("RepositoryAlreadyExistsException", f"The repository with name '{name}' already exists")
+            raise ApiError("RepositoryAlreadyExistsException", f"The repository with name '{name}' already exists")
         arn = self._account.arn("ecr", f"repository/{name}")
         made = Repository(name, arn, f"{self.host}/{name}", immutable, empty_on_delete)
         self._account.tags.put(arn, tags)
         return self.repositories.add(name, made)
 
-    def drop(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         found = self.repositories.get(name)
         if found.images and not found.empty_on_delete:
-            words = f"The repository with name '{name}' cannot be deleted because it still contains images"
-            raise Refusal("RepositoryNotEmptyException", words)
+            message = f"The repository with name '{name}' cannot be deleted because it still contains images"
+            raise ApiError("RepositoryNotEmptyException", message)
         self.repositories.remove(name)
-        self._account.tags.drop(found.arn)
+        self._account.tags.remove(found.arn)
 
     def push(self, image: str, digest: str = "sha256:" + "0" * 64) -> None:
-        """What ``docker push`` does with ``URI:TAG``."""
+        """Do what ``docker push`` does with ``URI:TAG``."""
         uri, _, tag = image.rpartition(":")
         found = self.repositories.get(uri.removeprefix(f"{self.host}/"))
         if found.immutable and found.images.get(tag, (digest,))[0] != digest:
-            raise Refusal("ImageTagAlreadyExistsException", f"The image tag '{tag}' already exists and is immutable")
+            raise ApiError("ImageTagAlreadyExistsException", f"The image tag '{tag}' already exists and is immutable")
         found.images[tag] = (digest, self._account.timeline.moment)
 
     def holds(self, image: str) -> bool:
@@ -72,16 +72,16 @@ class Ecr:
         found = self.repositories.find(uri.removeprefix(f"{self.host}/"))
         return found is not None and tag in found.images
 
-    def get_authorization_token(self, _: Asked) -> Asked:
+    def get_authorization_token(self, _: Document) -> Document:
         token = base64.b64encode(b"AWS:password").decode()
         return {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": f"https://{self.host}"}]}
 
-    def describe_images(self, asked: Asked) -> Asked:
-        found = self.repositories.get(asked["repositoryName"])
-        wanted = [one["imageTag"] for one in asked.get("imageIds", [])] or sorted(found.images)
+    def describe_images(self, request: Document) -> Document:
+        found = self.repositories.get(request["repositoryName"])
+        wanted = [one["imageTag"] for one in request.get("imageIds", [])] or sorted(found.images)
         if missing := [tag for tag in wanted if tag not in found.images]:
-            words = f"The image with imageId {{imageTag:'{missing[0]}'}} does not exist within the repository"
-            raise Refusal("ImageNotFoundException", words)
+            message = f"The image with imageId {{imageTag:'{missing[0]}'}} does not exist within the repository"
+            raise ApiError("ImageNotFoundException", message)
         details = [
             {
                 "repositoryName": found.name,

@@ -1,17 +1,17 @@
-"""Kinds of resources of ECS. CloudFormation writes their properties as the API does, with capitals."""
+"""Resource types of ECS. CloudFormation capitalises their properties, otherwise they are the API's."""
 
 from typing import Any
 
-from tests.fleet.double.resource import Kind, Resource, unstable
-from tests.fleet.double.shapes import as_request
+from tests.fleet.double.property_coercion import request_from_properties
+from tests.fleet.double.resource import Resource, ResourceType, unstable
 
 
-class ClusterKind(Kind):
+class ClusterType(ResourceType):
     replaces = frozenset({"ClusterName"})
 
     def create(self, one: Resource) -> None:
         given = {("settings" if key == "ClusterSettings" else key): value for key, value in one.properties.items()}
-        request = as_request("ecs", "CreateCluster", given | {"tags": one.tag_list})
+        request = request_from_properties("ecs", "CreateCluster", given | {"tags": one.tag_list})
         found = one.account.ecs.create_cluster(request)["cluster"]
         one.physical, one.attributes = found["clusterName"], {"Arn": found["clusterArn"]}
 
@@ -19,28 +19,28 @@ class ClusterKind(Kind):
         one.account.ecs.delete_cluster({"cluster": one.physical})
 
 
-class CapacityProviderKind(Kind):
+class CapacityProviderType(ResourceType):
     replaces = frozenset({"Name"})
 
     def create(self, one: Resource) -> None:
-        request = as_request("ecs", "CreateCapacityProvider", one.properties | {"Tags": one.tag_list})
+        request = request_from_properties("ecs", "CreateCapacityProvider", one.properties | {"Tags": one.tag_list})
         one.account.ecs.create_capacity_provider(request)
         one.physical = request["name"]
 
     def update(self, one: Resource) -> None:
-        changed = as_request("ecs", "CreateCapacityProvider", one.properties)
+        changed = request_from_properties("ecs", "CreateCapacityProvider", one.properties)
         one.account.ecs.providers.get(one.physical).properties = changed["autoScalingGroupProvider"]
 
     def delete(self, one: Resource) -> None:
         one.account.ecs.delete_capacity_provider({"capacityProvider": one.physical})
 
 
-class AssociationKind(Kind):
+class CapacityProviderAssociationsType(ResourceType):
     seconds = 45.0
-    """Longer than all that a service needs beside it, so that one that does not wait for it always comes too early."""
+    """Slower than all other dependencies of a service, so a service without ``DependsOn`` always starts too early."""
 
     def create(self, one: Resource) -> None:
-        request = as_request("ecs", "PutClusterCapacityProviders", one.properties)
+        request = request_from_properties("ecs", "PutClusterCapacityProviders", one.properties)
         one.account.ecs.put_cluster_capacity_providers(request)
         one.physical = request["cluster"]
 
@@ -51,11 +51,11 @@ class AssociationKind(Kind):
         one.account.ecs.put_cluster_capacity_providers({"cluster": one.physical} | none)
 
 
-class TaskDefinitionKind(Kind):
+class TaskDefinitionType(ResourceType):
     replaces = frozenset({"*"})
 
     def create(self, one: Resource) -> None:
-        request = as_request("ecs", "RegisterTaskDefinition", one.properties | {"Tags": one.tag_list})
+        request = request_from_properties("ecs", "RegisterTaskDefinition", one.properties | {"Tags": one.tag_list})
         found = one.account.ecs.register_task_definition(request)["taskDefinition"]
         one.physical = found["taskDefinitionArn"]
 
@@ -63,21 +63,23 @@ class TaskDefinitionKind(Kind):
         one.account.ecs.deregister_task_definition({"taskDefinition": one.physical})
 
 
-class ServiceKind(Kind):
-    """CloudFormation waits for a deployment's end, and for the last ECS task's when a service is deleted."""
+class ServiceType(ResourceType):
+    """CloudFormation waits for a deployment's end and, on deletion, for the service's last ECS task to stop."""
 
-    patience = 3 * 3600.0
+    timeout = 3 * 3600.0
     replaces = frozenset({"ServiceName", "Cluster", "LaunchType"})
 
     def create(self, one: Resource) -> None:
-        request = as_request("ecs", "CreateService", self._renamed(one.properties) | {"Tags": one.tag_list})
+        request = request_from_properties(
+            "ecs", "CreateService", self._renamed(one.properties) | {"Tags": one.tag_list}
+        )
         one.physical = one.account.ecs.create_service(request)["service"]["serviceArn"]
         one.attributes = {"Name": request["serviceName"], "ServiceArn": one.physical}
 
     def update(self, one: Resource) -> None:
         left_out = ("ServiceName", "PropagateTags", "EnableECSManagedTags", "Tags", "Role", "SchedulingStrategy")
         given = {key: value for key, value in self._renamed(one.properties).items() if key not in left_out}
-        request = as_request("ecs", "UpdateService", given | {"Service": one.attributes["Name"]})
+        request = request_from_properties("ecs", "UpdateService", given | {"Service": one.attributes["Name"]})
         one.account.ecs.update_service(request)
 
     def delete(self, one: Resource) -> None:
@@ -91,8 +93,8 @@ class ServiceKind(Kind):
         service = cluster.services[one.attributes["Name"]]
         wanted = one.properties["TaskDefinition"]
         if any(each.state == "FAILED" and each.definition == wanted for each in service.deployments):
-            words = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
-            raise unstable(words)
+            message = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+            raise unstable(message)
         return service.deployments[0].state == "COMPLETED"
 
     def gone(self, one: Resource) -> bool:

@@ -1,17 +1,17 @@
-"""Auto Scaling: the API over groups, with its refusals."""
+"""Implements the Auto Scaling API over groups, with the errors it returns."""
 
 from typing import TYPE_CHECKING, Any
 
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.auto_scaling_group import POLL_SECONDS, AutoScalingGroup
 from tests.fleet.double.filters import filtered
-from tests.fleet.double.group import LOOK_SECONDS, Group
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 PROCESSES = frozenset(
     {"AZRebalance", "AlarmNotification", "HealthCheck", "Launch", "ReplaceUnhealthy", "ScheduledActions", "Terminate"}
 )
@@ -20,9 +20,9 @@ SEEN_AFTER = 2.0
 
 
 class AutoScaling:
-    """``capacity``: whether EC2 has instances to give; ``agents``: whether instances register with their cluster.
+    """``capacity``: whether EC2 has capacity; ``agents``: whether instances register with their cluster.
 
-    ``boot_seconds`` pass from an instance's launch to the group's InService.
+    An instance is InService ``boot_seconds`` after its launch.
     """
 
     def __init__(self, account: "Account") -> None:
@@ -30,76 +30,76 @@ class AutoScaling:
         self.capacity = True
         self.agents = True
         self.boot_seconds = 45.0
-        self.groups: Table[Group] = Table(
+        self.groups: ResourceTable[AutoScalingGroup] = ResourceTable(
             account.timeline, lambda name: _invalid(f"AutoScalingGroup name not found - {name}"), SEEN_AFTER
         )
 
-    def make(self, properties: Asked) -> Group:
+    def create(self, properties: Document) -> AutoScalingGroup:
         name = properties["AutoScalingGroupName"]
         minimum, maximum = int(properties["MinSize"]), int(properties["MaxSize"])
         desired = int(properties.get("DesiredCapacity", minimum))
         if name in self.groups:
-            raise Refusal("AlreadyExists", f"AutoScalingGroup by this name already exists - {name}")
+            raise ApiError("AlreadyExists", f"AutoScalingGroup by this name already exists - {name}")
         _check_bounds(minimum, maximum, desired)
         arn = self._account.arn("autoscaling", f"autoScalingGroup:double:autoScalingGroupName/{name}")
-        made = Group(self._account, properties, minimum, maximum, desired, arn)
+        made = AutoScalingGroup(self._account, properties, minimum, maximum, desired, arn)
         made.launch_data()
         self._account.tags.put(arn, as_dict(properties.get("Tags", [])))
-        self._account.timeline.every(LOOK_SECONDS, lambda: self._look(made), lambda: not made.gone)
+        self._account.timeline.every(POLL_SECONDS, lambda: self._reconcile(made), lambda: not made.gone)
         return self.groups.add(name, made)
 
-    def _look(self, group: Group) -> None:
-        group.look()
+    def _reconcile(self, group: AutoScalingGroup) -> None:
+        group.reconcile()
         if group.gone:
             self.groups.remove(group.name)
-            self._account.tags.drop(group.arn)
+            self._account.tags.remove(group.arn)
 
-    def describe_auto_scaling_groups(self, asked: Asked) -> Asked:
-        wanted = asked.get("AutoScalingGroupNames")
+    def describe_auto_scaling_groups(self, request: Document) -> Document:
+        wanted = request.get("AutoScalingGroupNames")
         found = [_described(one) for one in self.groups.seen() if not wanted or one.name in wanted]
-        return {"AutoScalingGroups": filtered(found, asked, {})}
+        return {"AutoScalingGroups": filtered(found, request, {})}
 
-    def describe_scaling_activities(self, asked: Asked) -> Asked:
-        if "AutoScalingGroupName" not in asked:
+    def describe_scaling_activities(self, request: Document) -> Document:
+        if "AutoScalingGroupName" not in request:
             return {"Activities": [each for one in self.groups for each in one.activities]}
-        found = self.groups.get(asked["AutoScalingGroupName"]).activities
-        return {"Activities": found[: asked.get("MaxRecords", 100)]}
+        found = self.groups.get(request["AutoScalingGroupName"]).activities
+        return {"Activities": found[: request.get("MaxRecords", 100)]}
 
-    def update_auto_scaling_group(self, asked: Asked) -> Asked:
-        group = self._usable(asked["AutoScalingGroupName"])
-        minimum = asked.get("MinSize", group.minimum)
-        maximum = asked.get("MaxSize", group.maximum)
-        desired = asked.get("DesiredCapacity", min(max(group.desired, minimum), maximum))
+    def update_auto_scaling_group(self, request: Document) -> Document:
+        group = self._usable(request["AutoScalingGroupName"])
+        minimum = request.get("MinSize", group.minimum)
+        maximum = request.get("MaxSize", group.maximum)
+        desired = request.get("DesiredCapacity", min(max(group.desired, minimum), maximum))
         _check_bounds(minimum, maximum, desired)
         group.minimum, group.maximum, group.desired = minimum, maximum, desired
         own = ("AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity")
-        changed = {key: value for key, value in asked.items() if key not in own}
+        changed = {key: value for key, value in request.items() if key not in own}
         group.properties = group.properties | changed
         return {}
 
-    def set_instance_protection(self, asked: Asked) -> Asked:
-        group = self._usable(asked["AutoScalingGroupName"])
+    def set_instance_protection(self, request: Document) -> Document:
+        group = self._usable(request["AutoScalingGroupName"])
         chosen = {one.name: one for one in group.instances}
-        if not 0 < len(asked["InstanceIds"]) <= 50:
+        if not 0 < len(request["InstanceIds"]) <= 50:
             raise _invalid("1 to 50 instance ids are expected")
-        for name in asked["InstanceIds"]:
+        for name in request["InstanceIds"]:
             if name not in chosen:
                 raise _invalid(f"The instance {name} is not part of Auto Scaling group {group.name}.")
             if chosen[name].lifecycle != "InService":
                 raise _invalid(f"The instance {name} is not in InService or EnteringStandby or Standby.")
-        for name in asked["InstanceIds"]:
-            chosen[name].protected = asked["ProtectedFromScaleIn"]
+        for name in request["InstanceIds"]:
+            chosen[name].protected = request["ProtectedFromScaleIn"]
         return {}
 
-    def suspend_processes(self, asked: Asked) -> Asked:
-        group = self._usable(asked["AutoScalingGroupName"])
-        if unknown := set(asked["ScalingProcesses"]) - PROCESSES:
+    def suspend_processes(self, request: Document) -> Document:
+        group = self._usable(request["AutoScalingGroupName"])
+        if unknown := set(request["ScalingProcesses"]) - PROCESSES:
             raise _invalid(f"Unsupported process: {sorted(unknown)}")
-        group.suspended |= set(asked["ScalingProcesses"])
+        group.suspended |= set(request["ScalingProcesses"])
         return {}
 
-    def terminate_instance_in_auto_scaling_group(self, asked: Asked) -> Asked:
-        name, lower = asked["InstanceId"], asked["ShouldDecrementDesiredCapacity"]
+    def terminate_instance_in_auto_scaling_group(self, request: Document) -> Document:
+        name, lower = request["InstanceId"], request["ShouldDecrementDesiredCapacity"]
         group = next((one for one in self.groups if any(each.name == name for each in one.instances)), None)
         if group is None:
             raise _invalid(f"Instance Id not found - {name}")
@@ -108,20 +108,20 @@ class AutoScaling:
         group.terminate(next(one for one in group.instances if one.name == name))
         return {}
 
-    def delete_auto_scaling_group(self, asked: Asked) -> Asked:
-        group = self.groups.get(asked["AutoScalingGroupName"])
-        if group.instances and not asked.get("ForceDelete"):
-            words = "You cannot delete an AutoScalingGroup while there are instances still in the group."
-            raise Refusal("ResourceInUse", words)
+    def delete_auto_scaling_group(self, request: Document) -> Document:
+        group = self.groups.get(request["AutoScalingGroupName"])
+        if group.instances and not request.get("ForceDelete"):
+            message = "You cannot delete an AutoScalingGroup while there are instances still in the group."
+            raise ApiError("ResourceInUse", message)
         group.deleting, group.desired, group.minimum = True, 0, 0
         for one in list(group.instances):
             group.terminate(one, forced=True)
         return {}
 
-    def _usable(self, name: str) -> Group:
+    def _usable(self, name: str) -> AutoScalingGroup:
         group = self.groups.get(name)
         if group.deleting:
-            raise Refusal("ScalingActivityInProgress", f"AutoScalingGroup {name} is pending delete")
+            raise ApiError("ScalingActivityInProgress", f"AutoScalingGroup {name} is pending delete")
         return group
 
 
@@ -132,11 +132,11 @@ def _check_bounds(minimum: int, maximum: int, desired: int) -> None:
         raise _invalid(f"Desired capacity:{desired} must be between min size:{minimum} and max size:{maximum}")
 
 
-def _invalid(words: str) -> Refusal:
-    return Refusal("ValidationError", words)
+def _invalid(message: str) -> ApiError:
+    return ApiError("ValidationError", message)
 
 
-def _described(group: Group) -> Asked:
+def _described(group: AutoScalingGroup) -> Document:
     found = {
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": group.arn,

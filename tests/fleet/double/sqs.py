@@ -1,17 +1,17 @@
-"""SQS: queues with a depth that the test sets."""
+"""Implements SQS queues, whose depth the test sets."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.fleet.double.refusal import Refusal
-from tests.fleet.double.table import Table
+from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.resource_table import ResourceTable
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
-Asked = dict[str, Any]
+Document = dict[str, Any]
 RESERVED_SECONDS: Final = 60.0
-"""How long a queue's name can't be had after its deletion (SQS API reference, CreateQueue)."""
+"""How long SQS reserves a deleted queue's name (SQS API reference, CreateQueue)."""
 
 
 @dataclass
@@ -30,37 +30,39 @@ class Sqs:
     def __init__(self, account: "Account") -> None:
         self._account = account
         self._dropped: dict[str, float] = {}
-        self.queues: Table[Queue] = Table(
+        self.queues: ResourceTable[Queue] = ResourceTable(
             account.timeline,
-            lambda _: Refusal("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist."),
+            lambda _: ApiError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist."),
         )
 
-    def make(self, name: str, tags: dict[str, str]) -> Queue:
+    def create(self, name: str, tags: dict[str, str]) -> Queue:
         if name in self.queues:
-            raise Refusal("QueueAlreadyExists", f"A queue already exists with the same name {name}")
+            raise ApiError("QueueAlreadyExists", f"A queue already exists with the same name {name}")
         if self._account.timeline.now < self._dropped.get(name, -RESERVED_SECONDS) + RESERVED_SECONDS:
-            words = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
-            raise Refusal("AWS.SimpleQueueService.QueueDeletedRecently", words)
+            message = (
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+            )
+            raise ApiError("AWS.SimpleQueueService.QueueDeletedRecently", message)
         arn = self._account.arn("sqs", name)
         url = f"https://sqs.{self._account.region}.amazonaws.com/{self._account.number}/{name}"
         self._account.tags.put(arn, tags)
         return self.queues.add(name, Queue(name, arn, url))
 
-    def drop(self, name: str) -> None:
-        self._account.tags.drop(self.queues.get(name).arn)
+    def remove(self, name: str) -> None:
+        self._account.tags.remove(self.queues.get(name).arn)
         self._dropped[name] = self._account.timeline.now
         self.queues.remove(name)
 
-    def get_queue_url(self, asked: Asked) -> Asked:
-        return {"QueueUrl": self.queues.get(asked["QueueName"]).url}
+    def get_queue_url(self, request: Document) -> Document:
+        return {"QueueUrl": self.queues.get(request["QueueName"]).url}
 
-    def get_queue_attributes(self, asked: Asked) -> Asked:
-        found = self.queues.get(asked["QueueUrl"].rpartition("/")[2])
+    def get_queue_attributes(self, request: Document) -> Document:
+        found = self.queues.get(request["QueueUrl"].rpartition("/")[2])
         values = {
             "ApproximateNumberOfMessages": str(found.visible),
             "ApproximateNumberOfMessagesNotVisible": str(found.in_flight),
             "ApproximateNumberOfMessagesDelayed": str(found.delayed),
             "QueueArn": found.arn,
         }
-        wanted = asked.get("AttributeNames", [])
+        wanted = request.get("AttributeNames", [])
         return {"Attributes": {key: value for key, value in values.items() if key in wanted or "All" in wanted}}
