@@ -15,7 +15,7 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
-def named_faults(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Turn ``OSError`` into a full disk (exit code 1) or a place that can't be used (exit code 2)."""
     try:
         yield

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
-from .files import named_faults
-from .polling import until
+from .files import translate_os_errors
+from .polling import poll_until
 
 LOOK_SECONDS: Final = 0.1
 
@@ -23,7 +23,7 @@ class Lock:
 
     def take(self, kind: int = fcntl.LOCK_EX) -> bool:
         """Take it if it is free; say whether it is ours. Raises ``InvalidInput`` where it can't be made."""
-        with named_faults(self._path):
+        with translate_os_errors(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -60,7 +60,7 @@ class Lock:
         """Hold it for a while, however long it takes to get; ``waiting`` is called once if it is not free."""
         if not self.take():
             waiting()
-            await until(self.take, LOOK_SECONDS)
+            await poll_until(self.take, LOOK_SECONDS)
         try:
             yield
         finally:
@@ -69,7 +69,7 @@ class Lock:
     @contextmanager
     def briefly(self) -> Iterator[None]:
         """Hold it for the milliseconds of reading and writing one small file; blocks until it is free."""
-        with named_faults(self._path):
+        with translate_os_errors(self._path):
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import trio
 
 
-async def until(condition: Callable[[], bool], every: float) -> None:
+async def poll_until(condition: Callable[[], bool], every: float) -> None:
     """Wait until the condition is true, looking at once and then every so many seconds."""
     while not condition():  # noqa: ASYNC110  (what is waited for is outside this process: there is no event)
         await trio.sleep(every)

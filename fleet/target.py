@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from cloudkon.model import Pool
 
 from .status import FleetStatus
-from .target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from .target_options import NO_SIZING, AutoscaleRange, Sizing
 
 Report = Callable[[str], None]
 """Takes what is being done, a short line at a time, for a person who waits."""
@@ -51,11 +51,11 @@ class Target(Protocol):
 class CloudTarget(Target, Protocol):
     """A target with machines of its own, an image registry, and scaling by backlog: AWS."""
 
-    async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
         """As ``Target`` says; what ``sizing`` doesn't say stays as it is."""
         ...
 
-    async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
         """What ``up`` would change, a line a resource; nothing is done."""
         ...
 

@@ -71,12 +71,12 @@ class Sizing:
             raise InvalidInput(f"--alarm-topic {self.alarm_topic}", "it is no SNS topic's ARN", f"One is {example}")
 
     @property
-    def places(self) -> bool:
+    def names_network(self) -> bool:
         """Whether it says where the instances are to be."""
         return bool(self.vpc or self.subnets)
 
 
-NOTHING_SAID: Final = Sizing()
+NO_SIZING: Final = Sizing()
 
 
 @dataclass(frozen=True, slots=True)

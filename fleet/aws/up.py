@@ -107,7 +107,7 @@ class Up:
         await self._check_machines(given, known, architecture, types)
         if new:
             await check_cluster(self._control, self._site.fleet)
-        if new or self._sizing.places:
+        if new or self._sizing.names_network:
             network = await find_network(self._control, self._sizing.vpc, self._sizing.subnets, types)
             given |= network.parameters()
             for subnet in network.subnets:

@@ -16,7 +16,7 @@ from cloudkon.settings import Settings
 
 from ..status import FleetStatus
 from ..target import CloudTarget, Target
-from ..target_options import NOTHING_SAID
+from ..target_options import NO_SIZING
 from ..targets import target_for
 from .aws_commands import autoscale, cloud, deploy, publish
 from .output import answer, json_option, line_writer
@@ -90,7 +90,7 @@ def up(
         lines = run(lambda: previewed.preview(report, sizing))
         answer({"changes": [*lines]}, "\n".join(lines) or "nothing would change", as_json=as_json)
         return
-    if sizing == NOTHING_SAID:
+    if sizing == NO_SIZING:
         endpoint = run(lambda: target.up(report))
     else:
         sized = cloud(target, "options for machines")

@@ -12,7 +12,7 @@ from .labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, NUMBER
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ContainerPlan:
     """What a container is to be.
 
     ``sealed`` ones have no more rights than a worker needs. ``published`` is a port that is reached from this

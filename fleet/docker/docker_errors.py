@@ -29,7 +29,7 @@ class Gone(ServiceError):
     """What a call was about is not there."""
 
 
-def in_our_words(error: Exception, doing: str) -> CloudKonError:
+def as_cloudkon_error(error: Exception, doing: str) -> CloudKonError:
     """Name one of ``RAISED``. ``doing`` says what failed, such as ``starting cloudkon.worker.1``."""
     if isinstance(error, ImageNotFound):
         return NoImage("Docker image", _said(error), f"Make the images with: {BUILD}")
@@ -38,11 +38,11 @@ def in_our_words(error: Exception, doing: str) -> CloudKonError:
     if isinstance(error, requests.Timeout):
         return ServiceError(f"{doing}: the Docker engine gave no answer in time; it may or may not have been done")
     if isinstance(error, requests.ConnectionError):
-        return no_engine(error)
+        return engine_unreachable(error)
     return ServiceError(f"{doing} failed: {error}")
 
 
-def no_engine(error: Exception) -> NoEngine:
+def engine_unreachable(error: Exception) -> NoEngine:
     """Say why the engine can't be reached. The SDK wraps the socket's own error several times."""
     cause: BaseException | None = error
     why = str(error)

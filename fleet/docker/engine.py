@@ -13,8 +13,8 @@ from docker.errors import DockerException, NotFound
 
 from cloudkon.errors import ServiceError
 
-from .container import Container, Plan
-from .docker_errors import RAISED, Gone, NoImage, in_our_words, no_engine
+from .container import Container, ContainerPlan
+from .docker_errors import RAISED, Gone, NoImage, as_cloudkon_error, engine_unreachable
 from .labels import FLEET
 
 Result = TypeVar("Result")
@@ -62,7 +62,7 @@ class Engine:
                 nursery.start_soon(inspect, row["Id"])
         return sorted(found.values(), key=lambda one: (one.created, one.number))
 
-    async def create(self, plan: Plan) -> str:
+    async def create(self, plan: ContainerPlan) -> str:
         """Make a container that does not run yet; give its id. Raises ``NoImage``."""
         make = partial(_create, self._client, plan)
         return str(await self._call(f"making {plan.name}", make))
@@ -190,7 +190,7 @@ class Engine:
         try:
             return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
         except RAISED as error:
-            named_error = in_our_words(error, doing)
+            named_error = as_cloudkon_error(error, doing)
             if isinstance(error, NotFound) and not isinstance(named_error, NoImage):
                 raise Gone(str(named_error)) from error
             raise named_error from error
@@ -203,14 +203,14 @@ async def open_engine() -> AsyncIterator[Engine]:
     try:
         client = await trio.to_thread.run_sync(opened)
     except (DockerException, OSError) as error:
-        raise no_engine(error) from error
+        raise engine_unreachable(error) from error
     try:
         yield Engine(client.api)
     finally:
         client.close()
 
 
-def _create(client: Any, plan: Plan) -> str:  # noqa: ANN401  (the SDK's client: see above)
+def _create(client: Any, plan: ContainerPlan) -> str:  # noqa: ANN401  (the SDK's client: see above)
     sealed: dict[str, Any] = {
         "read_only": True,
         "cap_drop": ["ALL"],

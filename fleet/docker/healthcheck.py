@@ -16,7 +16,7 @@ async def is_ready(endpoint_url: str) -> bool:
     return await trio.to_thread.run_sync(_ask, endpoint_url, abandon_on_cancel=True)
 
 
-async def ready(endpoint_url: str) -> None:
+async def wait_until_ready(endpoint_url: str) -> None:
     """Wait until it is ready."""
     while not await is_ready(endpoint_url):  # noqa: ASYNC110  (what is waited for is outside this process)
         await trio.sleep(LOOK_SECONDS)

@@ -8,7 +8,7 @@ import trio
 from cloudkon.errors import InvalidInput, ServiceError
 
 from ..target import Report
-from .container import Container, Plan
+from .container import Container, ContainerPlan
 from .docker_errors import NoImage
 from .engine import Engine
 from .healthcheck import is_ready
@@ -38,7 +38,7 @@ ENVIRONMENT: Final = {
 }
 
 
-class Emulator:
+class LocalStack:
     """The LocalStack of one fleet."""
 
     def __init__(self, engine: Engine, fleet: str, endpoint_url: str) -> None:
@@ -121,8 +121,8 @@ class Emulator:
                 f"Name one that is here, or in a registry within reach, in {IMAGE_VARIABLE}"
             ) from error
 
-    def _plan(self, image: str, port: int) -> Plan:
-        return Plan(
+    def _plan(self, image: str, port: int) -> ContainerPlan:
+        return ContainerPlan(
             name=f"{self._fleet}.localstack",
             image=image,
             network=network_name(self._fleet),

@@ -19,7 +19,7 @@ MOST_LINES: Final = 10_000
 """Of one worker between two looks: what it says beyond that is left out."""
 
 
-class Line(NamedTuple):
+class StampedLine(NamedTuple):
     """One line, with the engine's time of it as text: they sort as times do, since all are in UTC and of one length."""
 
     time: str
@@ -60,13 +60,13 @@ class LogReader:
 
     async def _write(self, workers: list[Container], lines: int, write: Callable[[str, str], None]) -> None:
         """Write what of the workers' last lines was not written before."""
-        new: list[Line] = []
+        new: list[StampedLine] = []
 
         async def read(worker: Container) -> None:
             seen = self._seen.get(worker.id, "")
             # Where nothing is to be shown, the last line still says from when on something is.
             found = await self._engine.log(worker, max(lines, 1), _epoch(seen))
-            stamped = [Line(stamp, worker.name, text) for stamp, _, text in map(_split, found) if stamp > seen]
+            stamped = [StampedLine(stamp, worker.name, text) for stamp, _, text in map(_split, found) if stamp > seen]
             if stamped:
                 self._seen[worker.id] = stamped[-1].time
             new.extend(stamped if lines else ())

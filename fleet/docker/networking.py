@@ -17,7 +17,7 @@ EMULATOR_ALIAS: Final = "localstack"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class WorkerNetwork:
     """The endpoint as a container sees it, and the network that it has to be in for that."""
 
     endpoint_url: str
@@ -45,7 +45,7 @@ async def publishers(engine: Engine, port: int) -> list[Container]:
     return [one for one in found if port in one.published]
 
 
-async def find_route(engine: Engine, fleet: str, endpoint_url: str) -> Route:
+async def find_worker_network(engine: Engine, fleet: str, endpoint_url: str) -> WorkerNetwork:
     """Find the way: by the network of the container that publishes the endpoint, else by this machine's own.
 
     An address that is not on loopback means the same everywhere; then workers only need a network of their own.
@@ -53,11 +53,11 @@ async def find_route(engine: Engine, fleet: str, endpoint_url: str) -> Route:
     port = loopback_port(endpoint_url)
     if not port:
         await engine.ensure_network(network_name(fleet), fleet)
-        return Route(endpoint_url, network_name(fleet))
+        return WorkerNetwork(endpoint_url, network_name(fleet))
     for container in await publishers(engine, port):
         # The default network "bridge" knows no names, so it is the last choice.
         for network, names in sorted(container.networks.items(), key=lambda item: (item[0] == "bridge", item[0])):
             if names:
                 name = EMULATOR_ALIAS if EMULATOR_ALIAS in names else names[0]
-                return Route(f"{urlsplit(endpoint_url).scheme}://{name}:{container.published[port]}", network)
-    return Route(endpoint_url, HOST_NETWORK)
+                return WorkerNetwork(f"{urlsplit(endpoint_url).scheme}://{name}:{container.published[port]}", network)
+    return WorkerNetwork(endpoint_url, HOST_NETWORK)

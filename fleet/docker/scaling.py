@@ -13,7 +13,7 @@ from ..target import Report
 from .container import Container
 from .docker_errors import BUILD, NoImage
 from .engine import Engine
-from .networking import Route, find_route
+from .networking import WorkerNetwork, find_worker_network
 from .worker_container import (
     composed_workers,
     grace_seconds,
@@ -51,7 +51,7 @@ class Scaling:
         dead = [one for one in ours if one.state not in KEPT_STATES]
         kept, surplus = living[:count], living[count:]
         missing = count - len(kept)
-        route = await self._checked_route() if missing else None
+        worker_network = await self._checked_network() if missing else None
         if composed := len(await composed_workers(self._engine, self._settings, self._pool)):
             self._report(f"beside these, {composed} belong to a compose file: they stay as they are")
         # First, so that their names are free.
@@ -59,10 +59,10 @@ class Scaling:
         numbers = _free_numbers({one.number for one in kept + surplus}, missing)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._retire, surplus)
-            if route:
-                nursery.start_soon(self._add, numbers, route)
+            if worker_network:
+                nursery.start_soon(self._add, numbers, worker_network)
 
-    async def _checked_route(self) -> Route:
+    async def _checked_network(self) -> WorkerNetwork:
         """Make sure of all that a new worker needs."""
         image = image_of(self._pool)
         if not await self._engine.image_id(image):
@@ -72,7 +72,7 @@ class Scaling:
                 f"Make it with: {BUILD} (or name another one in {image_variable(self._pool)})",
             )
         await connect(self._settings).queues[self._pool.name].depth()
-        return await find_route(self._engine, self._settings.fleet, self._settings.service_endpoint())
+        return await find_worker_network(self._engine, self._settings.fleet, self._settings.service_endpoint())
 
     async def _retire(self, workers: list[Container]) -> None:
         """Stop workers side by side, each with the whole grace, and remove them."""
@@ -90,8 +90,8 @@ class Scaling:
             for worker in workers:
                 nursery.start_soon(self._engine.remove, worker)
 
-    async def _add(self, numbers: list[int], route: Route) -> None:
-        plans = [worker_plan(self._settings, self._pool, number, route) for number in numbers]
+    async def _add(self, numbers: list[int], worker_network: WorkerNetwork) -> None:
+        plans = [worker_plan(self._settings, self._pool, number, worker_network) for number in numbers]
         # Made one after the other, so that the highest number is the newest; started, which takes longer, side by side.
         made = [(await self._engine.create(plan), plan.name) for plan in plans]
         async with trio.open_nursery() as nursery:

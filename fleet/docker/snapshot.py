@@ -13,7 +13,7 @@ from cloudkon.settings import Settings
 from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
 from .container import Container
 from .engine import Engine
-from .localstack import Emulator
+from .localstack import LocalStack
 from .worker_container import composed_workers, image_of, own_workers
 
 AGAIN: Final = (
@@ -24,7 +24,7 @@ AGAIN: Final = (
 async def snapshot(engine: Engine, settings: Settings) -> FleetStatus:
     """Ask engine and queues. Queues that don't answer are a problem in the status; ``NoFleet`` if nothing is up."""
     endpoint, now = settings.service_endpoint(), time.time()
-    emulator = Emulator(engine, settings.fleet, endpoint)
+    emulator = LocalStack(engine, settings.fleet, endpoint)
     container = await emulator.publisher() or await emulator.container()
     problems, notes = _emulator_problems(container), list[str]()
     pools, found = {}, [container] if container else []

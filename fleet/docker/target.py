@@ -11,7 +11,7 @@ from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
 
 from ..data_deletion import delete_data as delete_stack_data
-from ..files import named_faults
+from ..files import translate_os_errors
 from ..lock import Lock
 from ..provision import provision
 from ..status import FleetStatus
@@ -20,8 +20,8 @@ from .build import build_images
 from .container import Container
 from .docker_errors import EngineRefuses, NoEngine
 from .engine import Engine, open_engine
-from .healthcheck import is_ready, ready
-from .localstack import Emulator
+from .healthcheck import is_ready, wait_until_ready
+from .localstack import LocalStack
 from .logs import LogReader
 from .networking import network_name
 from .scaling import KEPT_STATES, Scaling, retire
@@ -64,9 +64,9 @@ class DockerTarget:
                 await provision(self._settings, report)
                 return self._endpoint
             await opened.enter_async_context(self._one_command(report))
-            await Emulator(engine, self._settings.fleet, self._endpoint).ensure(report)
+            await LocalStack(engine, self._settings.fleet, self._endpoint).ensure(report)
             await provision(self._settings, report)
-            await self._mend(engine, report)
+            await self._replace_dead(engine, report)
         return self._endpoint
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
@@ -89,7 +89,7 @@ class DockerTarget:
         async with self._opened() as engine, self._one_command(report):
             workers = await own_workers(engine, self._settings.fleet)
             await self._retire(engine, workers, report)
-            emulator = Emulator(engine, self._settings.fleet, self._endpoint)
+            emulator = LocalStack(engine, self._settings.fleet, self._endpoint)
             if delete_data:
                 if not await emulator.remove(report) and await is_ready(self._endpoint):
                     report(f"deleting messages, ledger and stored objects at {self._endpoint}")
@@ -99,7 +99,7 @@ class DockerTarget:
                 return
             await engine.remove_network(network_name(self._settings.fleet))
 
-    async def _mend(self, engine: Engine, report: Report) -> None:
+    async def _replace_dead(self, engine: Engine, report: Report) -> None:
         for pool in POOLS:
             workers = await own_workers(engine, self._settings.fleet, pool)
             if any(worker.state not in KEPT_STATES for worker in workers):
@@ -115,14 +115,14 @@ class DockerTarget:
 
     async def _wait_for_endpoint(self) -> None:
         with trio.move_on_after(ANSWER_SECONDS):
-            await ready(self._endpoint)
+            await wait_until_ready(self._endpoint)
             return
         raise ServiceError(f"endpoint {self._endpoint}: nothing answers there after {ANSWER_SECONDS:.0f} s")
 
     @asynccontextmanager
     async def _one_command(self, report: Report) -> AsyncIterator[None]:
         """Let no two commands of this machine count and number the same workers."""
-        with named_faults(self._settings.state_dir):
+        with translate_os_errors(self._settings.state_dir):
             self._settings.state_dir.mkdir(parents=True, exist_ok=True)
         lock = Lock(self._settings.state_dir / f"docker-{self._settings.fleet}.lock")
         async with lock.taken(lambda: report("another command is at work on this fleet: waiting for its end")):

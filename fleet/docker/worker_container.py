@@ -7,10 +7,10 @@ from typing import Final
 from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
 
-from .container import Container, Plan
+from .container import Container, ContainerPlan
 from .engine import Engine
 from .labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL
-from .networking import Route, loopback_port, publishers
+from .networking import WorkerNetwork, loopback_port, publishers
 
 POLL_SECONDS: Final = 2.0
 """How long a receive waits, unless set: a stopping worker waits for its last one to end."""
@@ -38,18 +38,18 @@ def grace_seconds(settings: Settings) -> int:
     return round(settings.stop_seconds + STOP_MARGIN_SECONDS)
 
 
-def worker_plan(settings: Settings, pool: Pool, number: int, route: Route) -> Plan:
+def worker_plan(settings: Settings, pool: Pool, number: int, worker_network: WorkerNetwork) -> ContainerPlan:
     """The container of a pool's worker. It gets these settings, and nothing else of this machine's environment.
 
     Its name has dots where compose has hyphens, so that the two never take one another's names.
     """
-    inside = replace(settings, endpoint_url=route.endpoint_url, profile="", state_dir=Settings().state_dir)
+    inside = replace(settings, endpoint_url=worker_network.endpoint_url, profile="", state_dir=Settings().state_dir)
     if settings.poll_seconds == Settings().poll_seconds and f"{PREFIX}POLL_SECONDS" not in os.environ:
         inside = replace(inside, poll_seconds=POLL_SECONDS)
-    return Plan(
+    return ContainerPlan(
         name=f"{settings.fleet}.{pool.name}.{number}",
         image=image_of(pool),
-        network=route.network,
+        network=worker_network.network,
         environment=inside.to_environment(),
         labels={FLEET: settings.fleet, POOL: pool.name, NUMBER: str(number)},
         stop_seconds=grace_seconds(settings),

@@ -8,7 +8,7 @@ from .process import Process
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ProcessState:
     """One kept process.
 
     ``pid`` is 0 between two lives, ``started`` in epoch seconds, ``problem`` empty if well, ``last_end`` says how
@@ -31,16 +31,16 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolMembers:
+class PoolState:
     """A pool's workers; ``desired`` is the count that the supervisor works towards, ``restarts`` since it started."""
 
     desired: int = 0
     restarts: int = 0
-    members: tuple[Member, ...] = ()
+    members: tuple[ProcessState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ActualState:
     """The fleet as its supervisor sees it.
 
     ``started`` is in epoch seconds, ``answered`` the newest request it has dealt with, ``ready`` whether the
@@ -56,17 +56,17 @@ class Observed:
     ready: bool = False
     problem: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
-    emulator: Member = field(default_factory=lambda: Member("emulator"))
-    pools: Mapping[str, PoolMembers] = field(default_factory=dict)
+    emulator: ProcessState = field(default_factory=lambda: ProcessState("emulator"))
+    pools: Mapping[str, PoolState] = field(default_factory=dict)
 
     @property
-    def workers(self) -> list[Member]:
+    def workers(self) -> list[ProcessState]:
         """All pools' workers."""
         return [member for pool in self.pools.values() for member in pool.members]
 
-    def pool(self, name: str) -> PoolMembers:
+    def pool(self, name: str) -> PoolState:
         """One pool's workers; none where it never had any."""
-        return self.pools.get(name, PoolMembers())
+        return self.pools.get(name, PoolState())
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -80,9 +80,9 @@ class Observed:
                 **{
                     **value,
                     "supervisor": Process(**value["supervisor"]),
-                    "emulator": Member(**value["emulator"]),
+                    "emulator": ProcessState(**value["emulator"]),
                     "pools": {
-                        name: PoolMembers(**{**pool, "members": tuple(Member(**one) for one in pool["members"])})
+                        name: PoolState(**{**pool, "members": tuple(ProcessState(**one) for one in pool["members"])})
                         for name, pool in value["pools"].items()
                     },
                 }

@@ -24,7 +24,7 @@ WORKER_COMMAND: Final = "CLOUDKON_LOCAL_COMMAND"
 """
 
 
-class Running:
+class RunningProcess:
     """A started process with all that it starts in its turn."""
 
     def __init__(self, child: trio.Process, name: str, state_dir: Path) -> None:
@@ -48,7 +48,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ProcessCommand:
     """How a process is started: its command line and whole environment, and the file that takes its output."""
 
     name: str
@@ -57,7 +57,7 @@ class Command:
     state_dir: Path
     log: Path
 
-    async def start(self) -> Running:
+    async def start(self) -> RunningProcess:
         """Start it as the leader of a session of its own, so that no terminal's Ctrl-C reaches it.
 
         Its output is appended, so that a log may be cut short under it. Raises ``OSError``.
@@ -71,7 +71,7 @@ class Command:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return Running(child, self.name, self.state_dir)
+        return RunningProcess(child, self.name, self.state_dir)
 
 
 def worker_program(pool: Pool) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredState:
     """How many workers each pool should have, and how often ``up`` was asked for.
 
     Each ``up`` raises ``request``; the supervisor then looks the emulator and the stack over, mends them, and

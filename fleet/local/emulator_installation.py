@@ -13,8 +13,8 @@ import trio
 
 from cloudkon.errors import CloudKonError, InvalidInput
 
-from ..files import named_faults
-from .state_dir import Home
+from ..files import translate_os_errors
+from .state_dir import StateDir
 
 EXECUTABLE: Final = "CLOUDKON_EMULATOR"
 """Environment variable: a ministack executable to use instead of an installation of our own."""
@@ -25,17 +25,17 @@ COMPLETE: Final = "cloudkon-complete"
 LAST_LINES: Final = 3
 
 
-def program(home: Home) -> tuple[str, ...]:
+def program(state_dir: StateDir) -> tuple[str, ...]:
     """The command line that starts the emulator.
 
     As a module, not by its script: a script's first line can't hold the long path of a deep directory.
     """
     if given := os.environ.get(EXECUTABLE, ""):
         return (given,)
-    return (str(_python(home)), "-m", "ministack")
+    return (str(_python(state_dir)), "-m", "ministack")
 
 
-async def ensure_installed(home: Home, report: Callable[[str], None]) -> None:
+async def ensure_installed(state_dir: StateDir, report: Callable[[str], None]) -> None:
     """Install it if it is not there, not whole, or not the one in the lock file; to be called under the command lock.
 
     Raises ``InvalidInput`` where the user's own executable or the lock file is none, ``CloudKonError`` with pip's
@@ -46,26 +46,26 @@ async def ensure_installed(home: Home, report: Callable[[str], None]) -> None:
             raise InvalidInput(f"{EXECUTABLE}={given}", "it is no executable file", "Name one, or unset it")
         return
     digest = _digest()
-    if _is_complete(home, digest):
+    if _is_complete(state_dir, digest):
         return
-    report(f"installing the emulator into {home.installation} (once; half a minute or so)")
-    with named_faults(home.installation):
-        if home.installation.exists():
-            shutil.rmtree(home.installation)
-    await _run(sys.executable, "-m", "venv", str(home.installation))
+    report(f"installing the emulator into {state_dir.installation} (once; half a minute or so)")
+    with translate_os_errors(state_dir.installation):
+        if state_dir.installation.exists():
+            shutil.rmtree(state_dir.installation)
+    await _run(sys.executable, "-m", "venv", str(state_dir.installation))
     pip = ("-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet")
-    await _run(str(_python(home)), *pip, "--require-hashes", "--requirement", str(LOCK))
-    with named_faults(home.installation):
-        (home.installation / COMPLETE).write_text(digest, encoding="ascii")
+    await _run(str(_python(state_dir)), *pip, "--require-hashes", "--requirement", str(LOCK))
+    with translate_os_errors(state_dir.installation):
+        (state_dir.installation / COMPLETE).write_text(digest, encoding="ascii")
 
 
-def _python(home: Home) -> Path:
-    return home.installation / "bin" / "python"
+def _python(state_dir: StateDir) -> Path:
+    return state_dir.installation / "bin" / "python"
 
 
-def _is_complete(home: Home, digest: str) -> bool:
+def _is_complete(state_dir: StateDir, digest: str) -> bool:
     try:
-        return (home.installation / COMPLETE).read_text(encoding="ascii") == digest and _python(home).exists()
+        return (state_dir.installation / COMPLETE).read_text(encoding="ascii") == digest and _python(state_dir).exists()
     except (OSError, ValueError):
         return False
 

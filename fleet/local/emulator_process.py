@@ -7,9 +7,9 @@ from typing import Final
 
 import trio
 
-from .command_lines import Command
+from .command_lines import ProcessCommand
 from .emulator_installation import program
-from .state_dir import Home
+from .state_dir import StateDir
 
 HOST: Final = "127.0.0.1"
 """Loopback only: it asks for no credentials, so nobody else may reach it."""
@@ -23,7 +23,7 @@ KEPT_VARIABLES: Final = ("HOME", "LANG", "LC_ALL", "PATH")
 """All that it gets of the user's environment: their AWS, proxy, Python and emulator settings are not meant for it."""
 
 
-def emulator_command(home: Home, port: int) -> Command:
+def emulator_command(state_dir: StateDir, port: int) -> ProcessCommand:
     """How it is started.
 
     On SIGTERM it writes the state of all its services to ``STATE_DIR`` and reads it at its next start. Stored
@@ -33,18 +33,18 @@ def emulator_command(home: Home, port: int) -> Command:
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "1",
-        "STATE_DIR": str(home.data / "state"),
+        "STATE_DIR": str(state_dir.data / "state"),
         "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(home.data / "objects"),
-        "TMPDIR": str(home.scratch),
+        "S3_DATA_DIR": str(state_dir.data / "objects"),
+        "TMPDIR": str(state_dir.scratch),
         "LOG_LEVEL": "WARNING",
         # Listeners for other services, on ports of their own.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         # It removes containers that it takes for its own from any engine that it finds: let it find none.
-        "DOCKER_HOST": f"unix://{home.scratch}/no-docker.sock",
+        "DOCKER_HOST": f"unix://{state_dir.scratch}/no-docker.sock",
     }
-    return Command(NAME, program(home), environment, home.state_dir, home.logs / f"{NAME}.log")
+    return ProcessCommand(NAME, program(state_dir), environment, state_dir.path, state_dir.logs / f"{NAME}.log")
 
 
 def url(port: int) -> str:
@@ -66,7 +66,7 @@ def choose_port(before: int) -> int:
     raise OSError("no port is free on loopback")
 
 
-async def healthy(port: int) -> None:
+async def wait_until_healthy(port: int) -> None:
     """Wait until it answers."""
     while True:
         if await trio.to_thread.run_sync(_answers, port, abandon_on_cancel=True):

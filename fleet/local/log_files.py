@@ -13,7 +13,7 @@ TAIL_BYTES: Final = 256 * 1024
 """How far back a log is read for its last lines; a line of the fleet's own is far below a thousandth of that."""
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """One line of one process's log; ``time`` in epoch seconds, 0.0 where it does not say."""
 
     time: float
@@ -30,7 +30,7 @@ def rotate(path: Path) -> None:
         return
 
 
-def cut_short(path: Path) -> None:
+def truncate_if_large(path: Path) -> None:
     """Under a running process: copy a log that has grown too large aside, and empty it.
 
     Processes append, so they go on at its new end; a line written between the copy and the cut is lost.
@@ -44,7 +44,7 @@ def cut_short(path: Path) -> None:
         return
 
 
-def size_of(path: Path) -> int:
+def log_size(path: Path) -> int:
     """Its size in bytes now; 0 if there is no log."""
     return _place(path)[1]
 
@@ -60,7 +60,7 @@ def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-count:] if count else []
 
 
-def merged(lines: Iterable[Line]) -> list[Line]:
+def merge_by_time(lines: Iterable[LogLine]) -> list[LogLine]:
     """Lines of several logs in the order of their times; what has no time stays behind the line above it."""
     dated, before = [], dict[str, float]()
     for line in lines:
@@ -69,16 +69,16 @@ def merged(lines: Iterable[Line]) -> list[Line]:
     return [line for _, line in sorted(dated, key=lambda pair: pair[0])]
 
 
-def parsed(source: str, text: str) -> Line:
+def parse_line(source: str, text: str) -> LogLine:
     """Read the time out of a structured line."""
     try:
         time = json.loads(text)["time"] if text.startswith("{") else 0.0
     except (ValueError, KeyError):
         time = 0.0
-    return Line(float(time) if isinstance(time, int | float) else 0.0, source, text)
+    return LogLine(float(time) if isinstance(time, int | float) else 0.0, source, text)
 
 
-class Follower:
+class LogFollower:
     """Gives the lines that are added to one log from now on, whole ones only, across cuts and rotations."""
 
     def __init__(self, path: Path, *, from_start: bool = False) -> None:

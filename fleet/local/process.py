@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import trio
 
-from ..polling import until
+from ..polling import poll_until
 
 MARK: Final = "CLOUDKON_LOCAL_PROCESS"
 """Environment variable of all that the local fleet starts, and of what these start: ``NAME@STATE_DIRECTORY``."""
@@ -73,17 +73,17 @@ async def stop(processes: Sequence[Process], grace: float) -> None:
     for process in processes:
         process.send(signal.SIGTERM)
     with trio.move_on_after(grace):
-        await gone(processes)
+        await wait_until_gone(processes)
     for process in processes:
         process.send(signal.SIGKILL)
     # Bounded, since one that hangs in the kernel (a dead disk) outlives even that.
     with trio.move_on_after(KILL_SECONDS):
-        await gone(processes)
+        await wait_until_gone(processes)
 
 
-async def gone(processes: Sequence[Process]) -> None:
+async def wait_until_gone(processes: Sequence[Process]) -> None:
     """Wait until none of them runs any more."""
-    await until(lambda: not any(process.is_alive() for process in processes), LOOK_SECONDS)
+    await poll_until(lambda: not any(process.is_alive() for process in processes), LOOK_SECONDS)
 
 
 def _all_pids() -> Iterator[int]:

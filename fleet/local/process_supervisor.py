@@ -7,13 +7,13 @@ from typing import Final, Protocol
 
 import trio
 
-from .actual_state import Member
-from .log_files import last_lines, rotate, size_of
+from .actual_state import ProcessState
+from .log_files import last_lines, log_size, rotate
 from .process import Process
 
 STABLE_SECONDS: Final = 5.0
 """A process that lived that long has started well."""
-EARLY_DEATHS: Final = 3
+EARLY_EXITS: Final = 3
 """Deaths in a row, each sooner than that, after which it counts as a problem."""
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 20.0
@@ -24,7 +24,7 @@ EXCERPT_LINES: Final = 3
 
 
 class Child(Protocol):
-    """What is needed of a started process: ``command.Running`` has it."""
+    """What is needed of a started process: ``command.RunningProcess`` has it."""
 
     process: Process
 
@@ -41,7 +41,7 @@ class Child(Protocol):
         ...
 
 
-class Keeper:
+class ProcessSupervisor:
     """One process that is started again whenever it ends, sooner or later by how it ended.
 
     Times are trio's, so that tests can run it under a virtual clock.
@@ -54,19 +54,19 @@ class Keeper:
         *,
         log: Path,
         grace: float,
-        changed: Callable[[], object],
+        on_change: Callable[[], object],
     ) -> None:
         """``start`` may raise ``OSError``; ``grace`` is from SIGTERM to SIGKILL, in seconds."""
         self.name = name
-        self.births = 0
+        self.starts = 0
         self._last_end = ""
-        self._start, self._log, self._grace, self._changed = start, log, grace, changed
+        self._start, self._log, self._grace, self._on_change = start, log, grace, on_change
         self._stop = trio.Event()
         self._process: Process | None = None
         self._started = 0.0
         self._log_start = 0
         self._problem = ""
-        self._early_deaths = 0
+        self._early_exits = 0
 
     @property
     def running(self) -> bool:
@@ -76,11 +76,11 @@ class Keeper:
     @property
     def restarts(self) -> int:
         """How often it was started again."""
-        return max(0, self.births - 1)
+        return max(0, self.starts - 1)
 
-    def observed(self) -> Member:
+    def actual_state(self) -> ProcessState:
         """It as it is now."""
-        return Member(
+        return ProcessState(
             self.name,
             pid=self._process.pid if self._process else 0,
             born=self._process.born if self._process else "",
@@ -92,35 +92,35 @@ class Keeper:
         )
 
     def stop(self) -> None:
-        """Ask it to end: SIGTERM, the grace, SIGKILL. ``keep`` returns when it is gone."""
+        """Ask it to end: SIGTERM, the grace, SIGKILL. ``run`` returns when it is gone."""
         self._stop.set()
-        self._changed()
+        self._on_change()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Start it, again and again, until ``stop`` is called and it has ended."""
         while not self._stop.is_set():
-            await self._live()
-            self._changed()
-            if self._early_deaths:
-                with trio.move_on_after(min(FIRST_WAIT * 2 ** (self._early_deaths - 1), LONGEST_WAIT)):
+            await self._run_once()
+            self._on_change()
+            if self._early_exits:
+                with trio.move_on_after(min(FIRST_WAIT * 2 ** (self._early_exits - 1), LONGEST_WAIT)):
                     await self._stop.wait()
 
-    async def _live(self) -> None:
+    async def _run_once(self) -> None:
         """One life, from its start to the end of what it left."""
         rotate(self._log)
-        self._log_start = size_of(self._log)
+        self._log_start = log_size(self._log)
         try:
             child = await self._start()
         except OSError as error:
-            self._note_death(early=True, end=f"it can't be started: {error}")
+            self._record_exit(early=True, end=f"it can't be started: {error}")
             return
-        self.births += 1
+        self.starts += 1
         born = trio.current_time()
         self._process, self._started = child.process, time.time()
-        self._changed()
+        self._on_change()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._end_when_told, child)
-            nursery.start_soon(self._note_health)
+            nursery.start_soon(self._terminate_on_stop, child)
+            nursery.start_soon(self._mark_stable)
             code = await child.wait()
             nursery.cancel_scope.cancel()
         # What it started and did not end itself, such as a killed worker's slots.
@@ -128,25 +128,25 @@ class Keeper:
         self._process = None
         if not self._stop.is_set():
             end = f"it was killed by signal {-code}" if code < 0 else f"it exited with code {code}"
-            self._note_death(early=trio.current_time() - born < STABLE_SECONDS, end=end)
+            self._record_exit(early=trio.current_time() - born < STABLE_SECONDS, end=end)
 
-    async def _end_when_told(self, child: Child) -> None:
+    async def _terminate_on_stop(self, child: Child) -> None:
         await self._stop.wait()
         child.terminate()
         await trio.sleep(self._grace)
         child.kill()
 
-    async def _note_health(self) -> None:
+    async def _mark_stable(self) -> None:
         await trio.sleep(STABLE_SECONDS)
-        if self._early_deaths:
-            self._early_deaths, self._problem = 0, ""
-            self._changed()
+        if self._early_exits:
+            self._early_exits, self._problem = 0, ""
+            self._on_change()
 
-    def _note_death(self, *, early: bool, end: str) -> None:
+    def _record_exit(self, *, early: bool, end: str) -> None:
         self._last_end = end
-        self._early_deaths = self._early_deaths + 1 if early else 0
-        if self._early_deaths >= EARLY_DEATHS:
+        self._early_exits = self._early_exits + 1 if early else 0
+        if self._early_exits >= EARLY_EXITS:
             said = " | ".join(last_lines(self._log, EXCERPT_LINES, self._log_start))[-EXCERPT:]
-            self._problem = f"{self.name} does not stay up ({self._early_deaths} times in a row): {end}" + (
+            self._problem = f"{self.name} does not stay up ({self._early_exits} times in a row): {end}" + (
                 f"; its log ends: {said}" if said else ""
             )

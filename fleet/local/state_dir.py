@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from cloudkon.settings import ENDPOINT_FILE
 
-from ..files import named_faults, read_json, write_json
+from ..files import read_json, translate_os_errors, write_json
 from ..lock import Lock
-from .actual_state import Observed
-from .desired_state import Wanted
+from .actual_state import ActualState
+from .desired_state import DesiredState
 
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024
@@ -19,87 +19,87 @@ LEAST_SPACE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class StateDir:
     """One state directory, absolute, so that processes with other working directories mean the same one."""
 
-    state_dir: Path
+    path: Path
 
     @property
     def logs(self) -> Path:
         """One file a process: ``worker-1.log``, ``emulator.log``, ``supervisor.log``."""
-        return self.state_dir / "logs"
+        return self.path / "logs"
 
     @property
     def installation(self) -> Path:
         """The emulator's own virtual environment."""
-        return self.state_dir / "emulator" / "venv"
+        return self.path / "emulator" / "venv"
 
     @property
     def data(self) -> Path:
         """What the emulator keeps from one start to the next."""
-        return self.state_dir / "emulator" / "data"
+        return self.path / "emulator" / "data"
 
     @property
     def scratch(self) -> Path:
         """The emulator's directory for temporary files."""
-        return self.state_dir / "emulator" / "tmp"
+        return self.path / "emulator" / "tmp"
 
     @property
     def command_lock(self) -> Lock:
         """Held by ``up`` and ``down``: one at a time."""
-        return Lock(self.state_dir / "command.lock")
+        return Lock(self.path / "command.lock")
 
     @property
     def supervisor_lock(self) -> Lock:
         """Held by the supervisor for as long as it lives."""
-        return Lock(self.state_dir / "supervisor.lock")
+        return Lock(self.path / "supervisor.lock")
 
     @property
-    def wanted_path(self) -> Path:
+    def desired_state_path(self) -> Path:
         """What is wanted; the supervisor looks whether this file changes."""
-        return self.state_dir / "wanted.json"
+        return self.path / "wanted.json"
 
     def make(self) -> None:
         """Make the directories. Raises ``InvalidInput`` or, on a full disk, ``CloudKonError``."""
         for path in (self.logs, self.data / "state", self.data / "objects", self.scratch):
-            with named_faults(path):
+            with translate_os_errors(path):
                 path.mkdir(parents=True, exist_ok=True)
 
     def check_space(self) -> None:
         """Raise ``CloudKonError`` if the disk is as good as full: better now than when something half-runs."""
-        probe = self.state_dir / "space.probe"
-        with named_faults(probe):
+        probe = self.path / "space.probe"
+        with translate_os_errors(probe):
             try:
                 probe.write_bytes(bytes(LEAST_SPACE))
             finally:
                 probe.unlink(missing_ok=True)
 
-    def wanted(self) -> Wanted:
+    def desired_state(self) -> DesiredState:
         """What is wanted now."""
-        return Wanted.from_json(read_json(self.wanted_path))
+        return DesiredState.from_json(read_json(self.desired_state_path))
 
-    def change_wanted(self, change: Callable[[Wanted], Wanted]) -> Wanted:
+    def change_desired_state(self, change: Callable[[DesiredState], DesiredState]) -> DesiredState:
         """Change what is wanted, one command at a time, and give it as changed."""
-        with Lock(self.state_dir / "wanted.lock").briefly(), named_faults(self.wanted_path):
-            wanted = change(self.wanted())
-            write_json(self.wanted_path, wanted.to_json())
-        return wanted
+        with Lock(self.path / "wanted.lock").briefly(), translate_os_errors(self.desired_state_path):
+            desired = change(self.desired_state())
+            write_json(self.desired_state_path, desired.to_json())
+        return desired
 
-    def observed(self) -> Observed | None:
+    def actual_state(self) -> ActualState | None:
         """What the supervisor, dead or alive, last wrote; ``None`` if nothing."""
-        return Observed.from_json(read_json(self.state_dir / "observed.json"))
+        return ActualState.from_json(read_json(self.path / "observed.json"))
 
-    def write_observed(self, observed: Observed | None) -> None:
+    def write_actual_state(self, actual: ActualState | None) -> None:
         """Write what is observed now, or forget it. Raises ``OSError``."""
-        path = self.state_dir / "observed.json"
-        if observed is None:
+        path = self.path / "observed.json"
+        if actual is None:
             path.unlink(missing_ok=True)
         else:
-            write_json(path, observed.to_json())
+            write_json(path, actual.to_json())
 
     def port(self) -> int:
         """The port that the emulator last had, or 0."""
-        port: Any = read_json(self.state_dir / ENDPOINT_FILE).get("port")
+        port: Any = read_json(self.path / ENDPOINT_FILE).get("port")
         return port if isinstance(port, int) and 0 < port <= LONGEST_PORT else 0
 
     def write_endpoint(self, port: int, endpoint_url: str = "") -> None:
@@ -108,7 +108,7 @@ class Home:
         The port is kept, since the queue URLs that the emulator remembers have it in them. Raises ``OSError``.
         """
         value = {"port": port, **({"endpoint_url": endpoint_url} if endpoint_url else {})}
-        write_json(self.state_dir / ENDPOINT_FILE, value)
+        write_json(self.path / ENDPOINT_FILE, value)
 
     def saved_at(self) -> float:
         """When the emulator last saved its queues, in epoch seconds; 0.0 if it never did."""
@@ -119,6 +119,6 @@ class Home:
 
     def delete_data(self) -> None:
         """Delete all that the emulator keeps: messages, ledger and stored objects."""
-        with named_faults(self.data):
+        with translate_os_errors(self.data):
             if self.data.exists():
                 shutil.rmtree(self.data)

@@ -12,17 +12,17 @@ from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
 from cloudkon.settings import Settings
 
-from ..polling import until
+from ..polling import poll_until
 from ..status import FleetStatus
 from ..target import Report
-from .actual_state import Observed
+from .actual_state import ActualState
 from .command_lines import worker_program
 from .emulator_installation import ensure_installed
 from .local_processes import worker_grace
 from .logs import LogReader
 from .snapshot import snapshot
 from .start_supervisor import start_supervisor, wait_for_answer
-from .state_dir import Home
+from .state_dir import StateDir
 from .stop_supervisor import stop_everything, stop_leftovers
 
 SETTLE_SECONDS: Final = 1.0
@@ -44,7 +44,7 @@ class LocalTarget:
                 "Unset CLOUDKON_ENDPOINT_URL and AWS_ENDPOINT_URL, or choose another target in CLOUDKON_TARGET",
             )
         self._settings = settings
-        self._home = Home(settings.state_dir.absolute())
+        self._state_dir = StateDir(settings.state_dir.absolute())
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
         """Nothing: workers run out of this checkout."""
@@ -52,44 +52,44 @@ class LocalTarget:
 
     async def up(self, report: Report) -> str:
         """Start or mend everything; two at a time wait for one another, and the second finds it done."""
-        self._home.make()
-        self._home.check_space()
+        self._state_dir.make()
+        self._state_dir.check_space()
         async with self._one_command(report):
-            await ensure_installed(self._home, report)
+            await ensure_installed(self._state_dir, report)
             self._check_fleet()
-            wanted = self._home.change_wanted(lambda before: before.with_request())
+            desired = self._state_dir.change_desired_state(lambda before: before.with_request())
             started = None
-            if not self._home.supervisor_lock.is_held():
-                await stop_leftovers(self._home, worker_grace(self._settings), report)
-                started = start_supervisor(self._settings, self._home, report)
+            if not self._state_dir.supervisor_lock.is_held():
+                await stop_leftovers(self._state_dir, worker_grace(self._settings), report)
+                started = start_supervisor(self._settings, self._state_dir, report)
             try:
-                observed = await wait_for_answer(self._home, wanted.request, started)
+                actual = await wait_for_answer(self._state_dir, desired.request, started)
             except ServiceError:
                 if started:
-                    await stop_everything(self._home, worker_grace(self._settings), report)
+                    await stop_everything(self._state_dir, worker_grace(self._settings), report)
                 raise
-            if observed.settings != self._given():
+            if actual.settings != self._given():
                 report("it keeps the settings that it was started with; for others: down, then up")
-            return observed.endpoint_url
+            return actual.endpoint_url
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
         """Ask for so many workers and wait for them. Raises ``ServiceError`` if they don't come up or go."""
         worker_program(pool)
         self._check_fleet()
-        observed = self._observed()
-        before = observed.pool(pool.name)
-        if other := sorted(name for name, text in self._given().items() if observed.settings.get(name) != text):
+        actual = self._actual_state()
+        before = actual.pool(pool.name)
+        if other := sorted(name for name, text in self._given().items() if actual.settings.get(name) != text):
             report(
                 f"its workers keep the settings of up: {', '.join(other)} does nothing here; for that: down, then up"
             )
-        self._home.change_wanted(lambda wanted: wanted.with_count(pool.name, count))
+        self._state_dir.change_desired_state(lambda desired: desired.with_count(pool.name, count))
         grace = worker_grace(self._settings)
         if count < len(before.members):
             report(f"stopping {len(before.members) - count} (they have up to {grace:.0f} s to end what they run)")
         with trio.move_on_after(SCALE_SECONDS + grace):
-            await until(lambda: _reached(self._observed(), pool, count), LOOK_SECONDS)
+            await poll_until(lambda: _reached(self._actual_state(), pool, count), LOOK_SECONDS)
             return
-        running = sum(member.pid > 0 for member in self._observed().pool(pool.name).members)
+        running = sum(member.pid > 0 for member in self._actual_state().pool(pool.name).members)
         raise ServiceError(
             f"pool {pool.name!r}: {running} workers run, {count} are wanted, and waiting has ended. "
             "The fleet goes on towards it; see: python -m fleet status"
@@ -97,61 +97,61 @@ class LocalTarget:
 
     async def status(self) -> FleetStatus:
         """Processes as the supervisor sees them, queues as the emulator counts them."""
-        return await snapshot(self._settings, self._observed())
+        return await snapshot(self._settings, self._actual_state())
 
     async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
         """Also after ``down``: the files stay."""
-        reader = LogReader(self._home, pool)
+        reader = LogReader(self._state_dir, pool)
         if not reader.paths() and not follow:
-            self._observed()
+            self._actual_state()
         await reader.read(lines, follow=follow, write=write)
 
     async def down(self, report: Report, *, delete_data: bool) -> None:
         """Stop the supervisor with all that it keeps, and what a dead one left; nothing to do is fine."""
-        if not self._home.logs.exists():
+        if not self._state_dir.logs.exists():
             report("nothing is up here")
             return
-        self._home.make()
+        self._state_dir.make()
         async with self._one_command(report):
-            await stop_everything(self._home, worker_grace(self._settings), report)
+            await stop_everything(self._state_dir, worker_grace(self._settings), report)
             if delete_data:
                 report("deleting messages, ledger and stored objects")
-                self._home.delete_data()
+                self._state_dir.delete_data()
 
     @asynccontextmanager
     async def _one_command(self, report: Report) -> AsyncIterator[None]:
         waiting = "another up or down is at work here: waiting for its end"
-        async with self._home.command_lock.taken(lambda: report(waiting)):
+        async with self._state_dir.command_lock.taken(lambda: report(waiting)):
             yield
 
     def _check_fleet(self) -> None:
         """Refuse to mix two fleets in one state directory."""
-        observed = self._home.observed()
-        if observed and observed.fleet != self._settings.fleet and self._home.supervisor_lock.is_held():
+        actual = self._state_dir.actual_state()
+        if actual and actual.fleet != self._settings.fleet and self._state_dir.supervisor_lock.is_held():
             raise InvalidInput(
                 f"fleet {self._settings.fleet!r}",
-                f"{self._home.state_dir} already runs the fleet {observed.fleet!r}",
+                f"{self._state_dir.path} already runs the fleet {actual.fleet!r}",
                 "Take that one down first, or name another place in CLOUDKON_STATE_DIR",
             )
 
     def _given(self) -> dict[str, str]:
         """The settings that this command was given, those of them that are no defaults."""
-        return replace(self._settings, state_dir=self._home.state_dir).to_environment()
+        return replace(self._settings, state_dir=self._state_dir.path).to_environment()
 
-    def _observed(self) -> Observed:
+    def _actual_state(self) -> ActualState:
         """What the living supervisor observes, or ``NoFleet``."""
-        observed = self._home.observed()
-        if self._home.supervisor_lock.is_held() and observed:
-            return observed
-        reason = "its supervisor has died" if observed else "no local fleet is up here"
-        remedy = "Mend it with: python -m fleet up" if observed else "Start one with: python -m fleet up"
-        raise NoFleet(f"fleet {self._settings.fleet!r}", f"{reason} ({self._home.state_dir})", remedy)
+        actual = self._state_dir.actual_state()
+        if self._state_dir.supervisor_lock.is_held() and actual:
+            return actual
+        reason = "its supervisor has died" if actual else "no local fleet is up here"
+        remedy = "Mend it with: python -m fleet up" if actual else "Start one with: python -m fleet up"
+        raise NoFleet(f"fleet {self._settings.fleet!r}", f"{reason} ({self._state_dir.path})", remedy)
 
 
-def _reached(observed: Observed, pool: Pool, count: int) -> bool:
+def _reached(actual: ActualState, pool: Pool, count: int) -> bool:
     """Whether the pool has its count of settled workers. Raises ``ServiceError`` if something keeps it from that."""
-    found = observed.pool(pool.name)
-    problems = [observed.problem, observed.emulator.problem]
+    found = actual.pool(pool.name)
+    problems = [actual.problem, actual.emulator.problem]
     if found.desired == count:
         problems += [member.problem for member in found.members if not member.stopping]
     for problem in filter(None, problems):

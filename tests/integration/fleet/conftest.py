@@ -17,7 +17,7 @@ from cloudkon.settings import Settings
 from fleet.local.command_lines import WORKER_COMMAND
 from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
 from fleet.local.process import Process, marked
-from fleet.local.state_dir import Home
+from fleet.local.state_dir import StateDir
 from tests.support.emulator import ROOT, missing
 from tests.support.patience import PATIENCE
 
@@ -32,12 +32,12 @@ class CommandLine:
     environment: dict[str, str]
 
     @property
-    def home(self) -> Home:
-        return Home(self.directory / ".cloudkon")
+    def state_dir(self) -> StateDir:
+        return StateDir(self.directory / ".cloudkon")
 
     @property
     def settings(self) -> Settings:
-        return Settings(state_dir=self.home.state_dir)
+        return Settings(state_dir=self.state_dir.path)
 
     def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -69,12 +69,12 @@ class CommandLine:
         return {one["name"]: one["pid"] for one in self.status()["pools"]["worker"]["workers"]}
 
     def supervisor(self) -> Process:
-        observed = self.home.observed()
-        assert observed
-        return observed.supervisor
+        actual = self.state_dir.actual_state()
+        assert actual
+        return actual.supervisor
 
     def log(self, name: str) -> str:
-        return (self.home.logs / f"{name}.log").read_text()
+        return (self.state_dir.logs / f"{name}.log").read_text()
 
 
 @pytest.fixture(scope="session")
@@ -82,18 +82,18 @@ def emulator_program() -> str:
     """The emulator's executable: the one given, or an installation in the checkout, made once for all sessions."""
     if given := os.environ.get(EXECUTABLE):
         return given
-    home = Home(ROOT / ".cloudkon")
+    state_dir = StateDir(ROOT / ".cloudkon")
 
     async def install() -> None:
-        async with home.command_lock.taken(lambda: None):
-            await ensure_installed(home, lambda _: None)
+        async with state_dir.command_lock.taken(lambda: None):
+            await ensure_installed(state_dir, lambda _: None)
 
     try:
-        home.make()
+        state_dir.make()
         trio.run(install)
     except CloudKonError as error:
         missing(str(error))
-    return str(Path(program(home)[0]).with_name("ministack"))
+    return str(Path(program(state_dir)[0]).with_name("ministack"))
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def fleet(tmp_path: Path, emulator_program: str) -> Iterator[CommandLine]:
     }
     line = CommandLine(tmp_path, environment)
     yield line
-    if line.home.state_dir.exists():
+    if line.state_dir.path.exists():
         line.run("down")
-    assert marked("", line.home.state_dir) == []
+    assert marked("", line.state_dir.path) == []
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_up_may_be_run_again_and_twice_at_once(fleet: CommandLine) -> None:
     endpoints.add(fleet.run("up")[0])
     assert len(endpoints) == 1
     assert _supervisors(fleet) == 1
-    assert len(marked("emulator", fleet.home.state_dir)) == 1
+    assert len(marked("emulator", fleet.state_dir.path)) == 1
     assert fleet.settings.service_endpoint() == endpoints.pop().strip()
 
 
@@ -67,7 +67,7 @@ def test_status_counts_workers_and_messages(fleet: CommandLine) -> None:
     assert (worker["visible"], worker["in_flight"], worker["delayed"], worker["dead_letters"]) == (1, 0, 0, 0)
     assert (animoto["running"], animoto["visible"], animoto["dead_letters"]) == (0, 0, 1)
     assert status["problems"] == []
-    assert status["emulator"]["pid"] == marked("emulator", fleet.home.state_dir)[0].pid
+    assert status["emulator"]["pid"] == marked("emulator", fleet.state_dir.path)[0].pid
     assert "worker         2         0        1" in fleet.run("status")[0]
 
 
@@ -88,7 +88,7 @@ def test_workers_are_restarted_when_killed_and_asked_when_too_many(fleet: Comman
     assert '"pool": "animoto"' in fleet.log("animoto-1")
     fleet.run("scale", "0")
     assert fleet.workers() == {}
-    assert len(marked("animoto-1", fleet.home.state_dir)) == 1
+    assert len(marked("animoto-1", fleet.state_dir.path)) == 1
 
 
 def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: CommandLine) -> None:
@@ -96,7 +96,7 @@ def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: Comman
     assert "settings" not in fleet.run("scale", "1")[1], "they need not be given again"
     said = fleet.log("worker-1")
     assert f'"CLOUDKON_ENDPOINT_URL": "{endpoint}"' in said
-    assert f'"CLOUDKON_STATE_DIR": "{fleet.home.state_dir}"' in said
+    assert f'"CLOUDKON_STATE_DIR": "{fleet.state_dir.path}"' in said
     assert '"CLOUDKON_LEASE_SECONDS": "17.0"' in said
     assert '"CLOUDKON_SLOTS": "3"' in said
     assert '"CLOUDKON_POLL_SECONDS": "2.0"' in said  # so that a worker told to stop does not sit out a long poll
@@ -122,7 +122,7 @@ def test_a_killed_supervisor_is_noticed_and_up_mends_it(fleet: CommandLine) -> N
     endpoint = fleet.run("up")[0]
     fleet.run("scale", "2")
     _send(fleet, "waiting")
-    before = marked("", fleet.home.state_dir)
+    before = marked("", fleet.state_dir.path)
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
     for words in (["status"], ["scale", "3"]):
@@ -141,9 +141,9 @@ def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
     fleet.run("scale", "2")
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
-    assert len(marked("", fleet.home.state_dir)) == 3
+    assert len(marked("", fleet.state_dir.path)) == 3
     fleet.run("down")
-    assert marked("", fleet.home.state_dir) == []
+    assert marked("", fleet.state_dir.path) == []
     assert fleet.run("status", code=2)[1].count("no local fleet is up here") == 1
 
 
@@ -155,7 +155,7 @@ def test_a_recorded_number_that_now_is_somebody_elses_is_left_in_peace(fleet: Co
     sleeper = fleet.start("logs", "--follow")
     try:
         text = (Path(__file__).with_name("record_of_another_boot.json")).read_text().replace('"PID"', str(sleeper.pid))
-        (fleet.home.state_dir / "observed.json").write_text(text)
+        (fleet.state_dir.path / "observed.json").write_text(text)
         fleet.run("up")
         fleet.run("down")
         assert sleeper.poll() is None
@@ -170,7 +170,7 @@ def test_down_stops_all_and_keeps_messages_and_objects_until_told(fleet: Command
     _send(fleet, "kept")
     trio.run(connect(fleet.settings).store.put, "videos/a", b"kept", "video/mp4", {})
     fleet.run("down")
-    assert marked("", fleet.home.state_dir) == []
+    assert marked("", fleet.state_dir.path) == []
     assert '"stopped"' in fleet.log("worker-1")
 
     assert fleet.run("up")[0] == endpoint
@@ -180,20 +180,20 @@ def test_down_stops_all_and_keeps_messages_and_objects_until_told(fleet: Command
     assert trio.run(connect(fleet.settings).store.head, address).size == 4
 
     fleet.run("down", "--delete-data")
-    assert not fleet.home.data.exists()
+    assert not fleet.state_dir.data.exists()
     fleet.run("up")
     assert _receive(fleet) == []
 
 
 def test_a_worker_that_does_not_stay_up_is_told_with_its_last_words(fleet: CommandLine) -> None:
     fleet.run("up")
-    (fleet.home.state_dir / "broken").write_text("ModuleNotFoundError: No module named 'numpy'")
+    (fleet.state_dir.path / "broken").write_text("ModuleNotFoundError: No module named 'numpy'")
     err = fleet.run("scale", "1", code=1)[1]
     assert "worker-1 does not stay up" in err
     assert "it exited with code 3" in err
     assert "No module named 'numpy'" in err
     assert any("worker-1 does not stay up" in problem for problem in fleet.status()["problems"])
-    (fleet.home.state_dir / "broken").unlink()
+    (fleet.state_dir.path / "broken").unlink()
     until(lambda: fleet.status()["problems"] == [])
 
 
@@ -202,15 +202,15 @@ def test_an_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLi
     assert false
     err = fleet.run("up", code=1, CLOUDKON_EMULATOR=false)[1]
     assert "the fleet is not up: emulator does not stay up" in err
-    assert marked("", fleet.home.state_dir) == []
+    assert marked("", fleet.state_dir.path) == []
     fleet.run("up")
 
 
 def test_a_removed_state_directory_ends_the_fleet(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
-    shutil.rmtree(fleet.home.state_dir)
-    until(lambda: marked("", fleet.home.state_dir) == [])
+    shutil.rmtree(fleet.state_dir.path)
+    until(lambda: marked("", fleet.state_dir.path) == [])
 
 
 def test_two_fleets_do_not_share_a_state_directory(fleet: CommandLine) -> None:

@@ -73,5 +73,5 @@ def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> N
     for pid in whole.workers().values():
         os.kill(pid, signal.SIGKILL)
     assert_every_task_has_one_result(whole, run)
-    logs = Path(whole.home.logs).glob("worker-*.log")
+    logs = Path(whole.state_dir.logs).glob("worker-*.log")
     assert any("worker-lost" in log.read_text() for log in logs), "nobody took over from a dead worker"

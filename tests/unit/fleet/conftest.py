@@ -13,7 +13,7 @@ from fleet.docker import localstack as emulator
 from fleet.docker import scaling, snapshot
 from fleet.docker import target as target_module
 from fleet.docker.target import DockerTarget
-from tests.unit.fleet.docker_fake import FakeEngine, World
+from tests.unit.fleet.docker_fake import FakeEndpoint, FakeEngine
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def world(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> World:
-    made, services = World(engine), memory_services()
+def endpoint(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeEndpoint:
+    made, services = FakeEndpoint(engine), memory_services()
     monkeypatch.delenv("LOCALSTACK_IMAGE", raising=False)
     monkeypatch.setattr(emulator, "is_ready", made.is_ready)
     monkeypatch.setattr(target_module, "is_ready", made.is_ready)
@@ -57,5 +57,5 @@ def target(engine: FakeEngine, settings: Settings) -> DockerTarget:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def reported() -> list[str]:
     return []

@@ -14,7 +14,7 @@ from fleet.cli import commands
 from fleet.cli.status_view import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from fleet.target import CloudTarget, Report
-from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import NO_SIZING, AutoscaleRange, Sizing
 from fleet.targets import target_for
 
 STATUS = FleetStatus(
@@ -52,11 +52,11 @@ class FakeCloud:
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
         raise NotImplementedError
 
-    async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
         self.asked.append(("up", sizing))
         return ""
 
-    async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
         self.asked.append(("preview", sizing))
         return ("some-compute: add Group (AWS::AutoScaling::AutoScalingGroup)",)
 
@@ -110,7 +110,7 @@ def test_options_for_machines_reach_up(cloud: FakeCloud, run: Callable[..., int]
     assert run("up") == 0
     assert run("up", "--arm", "--spot", "70", "--subnets", "subnet-1, subnet-2", "--animoto-memory", "3000") == 0
     sizing = Sizing(architecture="arm64", spot=70, subnets=("subnet-1", "subnet-2"), memory={"animoto": 3000})
-    assert cloud.asked == [("up", NOTHING_SAID), ("up", sizing)]
+    assert cloud.asked == [("up", NO_SIZING), ("up", sizing)]
 
 
 def test_a_dry_run_shows_the_changes_on_stdout(

@@ -23,7 +23,7 @@ from fleet.aws.resources.compute_stack import TEMPLATE
 from fleet.aws.resources.ecr import content_tag
 from fleet.aws.resources.instance_types import DEFAULT_SIZES
 from fleet.aws.resources.names import ALLOWED, FORBIDDEN, check_fleet
-from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NO_SIZING, AutoscaleRange, Sizing
 
 HERE = Account("123456789012", "eu-north-1")
 LARGEST_TEMPLATE = 51_200
@@ -39,7 +39,7 @@ def test_the_template_fits_into_one_call() -> None:
 
 
 def test_what_was_not_said_is_no_parameter() -> None:
-    assert machine_parameters(NOTHING_SAID) == {}
+    assert machine_parameters(NO_SIZING) == {}
     assert worker_parameters(Settings(), {}) == {}
 
 

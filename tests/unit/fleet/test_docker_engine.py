@@ -11,10 +11,10 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from cloudkon.errors import InvalidInput, InvalidSetting, ServiceError
 from cloudkon.model import ANIMOTO, WORKER
 from cloudkon.settings import Settings
-from fleet.docker.container import Container, Plan
-from fleet.docker.docker_errors import EngineRefuses, NoEngine, no_engine
+from fleet.docker.container import Container, ContainerPlan
+from fleet.docker.docker_errors import EngineRefuses, NoEngine, engine_unreachable
 from fleet.docker.engine import Engine
-from fleet.docker.networking import Route, find_route
+from fleet.docker.networking import WorkerNetwork, find_worker_network
 from tests.unit.fleet.docker_fake import FakeEngine
 
 INSPECTED: dict[str, Any] = {
@@ -41,7 +41,9 @@ INSPECTED: dict[str, Any] = {
         "Ports": {"4566/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4999"}], "5678/tcp": None},
     },
 }
-PLAN = Plan("c.worker.1", "cloudkon/worker:latest", "c-fleet", {"CLOUDKON_FLEET": "c"}, {"cloudkon.fleet": "c"}, 35)
+PLAN = ContainerPlan(
+    "c.worker.1", "cloudkon/worker:latest", "c-fleet", {"CLOUDKON_FLEET": "c"}, {"cloudkon.fleet": "c"}, 35
+)
 
 
 class Client:
@@ -169,25 +171,27 @@ async def test_a_failing_build_ends_with_its_steps_last_words() -> None:
         {"stream": "No matching distribution\n"},
         {"errorDetail": {}, "error": "returned a non-zero code: 1"},
     ]
-    said: list[str] = []
+    reported: list[str] = []
     with pytest.raises(ServiceError, match=r"Dockerfile.worker failed: returned.*\(No matching distribution\)"):
-        await engine_of(Client(events)).build(Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, said.append)
-    assert said == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
+        await engine_of(Client(events)).build(
+            Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, reported.append
+        )
+    assert reported == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
 
 
 def test_an_engine_that_can_not_be_opened_is_told_from_one_that_refuses() -> None:
     wrapped = DockerException("Error while fetching server API version: PermissionError(13, 'Permission denied')")
-    assert isinstance(no_engine(wrapped), EngineRefuses)
-    assert not isinstance(no_engine(FileNotFoundError(2, "No such file")), EngineRefuses)
+    assert isinstance(engine_unreachable(wrapped), EngineRefuses)
+    assert not isinstance(engine_unreachable(FileNotFoundError(2, "No such file")), EngineRefuses)
 
 
 def test_an_address_that_is_set_and_does_not_answer_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     refused = DockerException("Error while fetching server API version")
     refused.__cause__ = ConnectionRefusedError(111, "Connection refused")
-    assert "at tcp://127.0.0.1:1 (Connection refused)" in str(no_engine(refused))
+    assert "at tcp://127.0.0.1:1 (Connection refused)" in str(engine_unreachable(refused))
     monkeypatch.setenv("DOCKER_HOST", "nonsense")
-    assert "at nonsense (port is required). " in str(no_engine(DockerException("port is required")))
+    assert "at nonsense (port is required). " in str(engine_unreachable(DockerException("port is required")))
 
 
 def emulator_in(**networks: tuple[str, ...]) -> FakeEngine:
@@ -197,25 +201,31 @@ def emulator_in(**networks: tuple[str, ...]) -> FakeEngine:
 
 
 @pytest.mark.parametrize(
-    ("engine", "endpoint", "route"),
+    ("engine", "endpoint", "worker_network"),
     [
         (
             emulator_in(bridge=("172.17.0.2",), net=("emu", "localstack", "172.18.0.2")),
             "http://127.0.0.1:4999",
-            Route("http://localstack:4566", "net"),
+            WorkerNetwork("http://localstack:4566", "net"),
         ),
-        (emulator_in(net=("emu", "172.18.0.2")), "http://localhost:4999", Route("http://emu:4566", "net")),
-        (emulator_in(bridge=("172.17.0.2",)), "http://127.0.0.1:4999", Route("http://172.17.0.2:4566", "bridge")),
-        (emulator_in(net=("emu",)), "http://127.0.0.1:5000", Route("http://127.0.0.1:5000", "host")),
-        (emulator_in(), "http://elsewhere:4566", Route("http://elsewhere:4566", "c-fleet")),
+        (emulator_in(net=("emu", "172.18.0.2")), "http://localhost:4999", WorkerNetwork("http://emu:4566", "net")),
+        (
+            emulator_in(bridge=("172.17.0.2",)),
+            "http://127.0.0.1:4999",
+            WorkerNetwork("http://172.17.0.2:4566", "bridge"),
+        ),
+        (emulator_in(net=("emu",)), "http://127.0.0.1:5000", WorkerNetwork("http://127.0.0.1:5000", "host")),
+        (emulator_in(), "http://elsewhere:4566", WorkerNetwork("http://elsewhere:4566", "c-fleet")),
     ],
 )
-async def test_workers_find_the_way_to_the_endpoint(engine: FakeEngine, endpoint: str, route: Route) -> None:
-    assert await find_route(engine, "c", endpoint) == route
-    assert engine.networks == ({"c-fleet"} if route.network == "c-fleet" else set())
+async def test_workers_find_the_way_to_the_endpoint(
+    engine: FakeEngine, endpoint: str, worker_network: WorkerNetwork
+) -> None:
+    assert await find_worker_network(engine, "c", endpoint) == worker_network
+    assert engine.networks == ({"c-fleet"} if worker_network.network == "c-fleet" else set())
 
 
 async def test_an_endpoint_that_is_no_address_is_named() -> None:
     settings = Settings(target="docker", endpoint_url="localstack")
     with pytest.raises(InvalidSetting, match=r"'localstack': it is no http address"):
-        await find_route(FakeEngine(), "c", settings.service_endpoint())
+        await find_worker_network(FakeEngine(), "c", settings.service_endpoint())

@@ -10,14 +10,18 @@ from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.docker import snapshot
 from fleet.docker.target import DockerTarget
-from tests.unit.fleet.docker_fake import FakeEngine, World, composed
+from tests.unit.fleet.docker_fake import FakeEndpoint, FakeEngine, composed
 
 
 async def test_status_counts_composes_workers_as_such(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 1, said.append)
+    await target.up(reported.append)
+    await target.scale(WORKER, 1, reported.append)
     engine.add(composed("cloudkon-worker-1", "worker"))
     engine.add(composed("other-worker-1", "worker", CLOUDKON_FLEET="other"))
     engine.add(replace(composed("stranger-worker-1", "worker"), environment={}))
@@ -30,10 +34,14 @@ async def test_status_counts_composes_workers_as_such(
 
 
 async def test_status_says_what_is_wrong_with_which_worker(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 4, said.append)
+    await target.up(reported.append)
+    await target.scale(WORKER, 4, reported.append)
     engine.change("cloudkon.worker.1", lambda one: replace(one, state="exited", exit_code=137, pid=0))
     engine.change("cloudkon.worker.2", lambda one: replace(one, state="restarting", out_of_memory=True, pid=0))
     engine.change("cloudkon.worker.3", lambda one: replace(one, health="unhealthy"))
@@ -48,15 +56,19 @@ async def test_status_says_what_is_wrong_with_which_worker(
 
 
 async def test_status_with_a_localstack_that_lost_everything_says_how_to_go_on(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
+    await target.up(reported.append)
     engine.change("cloudkon.localstack", lambda one: replace(one, restarts=1))
     assert "push --run" in (await target.status()).problems[0]
 
 
 async def test_status_of_nothing_says_how_to_start(
-    target: DockerTarget, world: World, monkeypatch: pytest.MonkeyPatch
+    target: DockerTarget, endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(_settings: Settings) -> None:
         raise Unavailable("endpoint: nothing answers there")
@@ -72,7 +84,7 @@ async def test_logs_come_in_the_order_of_time_and_only_once(
     engine.add(replace(composed("cloudkon-localstack-1", "localstack"), published={4566: 4566}))
     for name in ("cloudkon-worker-1", "cloudkon-worker-2"):
         engine.add(composed(name, "worker"))
-    engine.said = {
+    engine.log_lines = {
         "cloudkon-worker-1": ["2026-01-01T00:00:00.000000001Z first", "2026-01-01T00:00:03.000000000Z third"],
         "cloudkon-worker-2": ["2026-01-01T00:00:02.000000000Z second"],
     }
@@ -91,9 +103,9 @@ async def test_logs_come_in_the_order_of_time_and_only_once(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lambda: read(follow=True))
             await trio.sleep(2)
-            engine.said["cloudkon-worker-2"].append("2026-01-01T00:00:04.000000000Z fourth")
+            engine.log_lines["cloudkon-worker-2"].append("2026-01-01T00:00:04.000000000Z fourth")
             engine.add(composed("cloudkon-worker-3", "worker"))
-            engine.said["cloudkon-worker-3"] = ["2026-01-01T00:00:05.000000000Z fifth"]
+            engine.log_lines["cloudkon-worker-3"] = ["2026-01-01T00:00:05.000000000Z fifth"]
     assert [text for _, text in lines] == ["first", "second", "third", "fourth", "fifth"]
     assert lines[-1][0] == "cloudkon-worker-3"
 

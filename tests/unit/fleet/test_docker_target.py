@@ -14,11 +14,11 @@ from cloudkon.errors import CloudKonError, InvalidInput, ServiceError
 from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings
 from fleet.docker.build import build_images
-from fleet.docker.docker_errors import NoEngine, no_engine
+from fleet.docker.docker_errors import NoEngine, engine_unreachable
 from fleet.docker.engine import Engine
 from fleet.docker.target import DockerTarget
 from tests.support.emulator import missing
-from tests.unit.fleet.docker_fake import FakeEngine, World, composed
+from tests.unit.fleet.docker_fake import FakeEndpoint, FakeEngine, composed
 
 
 class Unreachable:
@@ -40,50 +40,62 @@ def unreachable(error: InvalidInput) -> DockerTarget:
 
 
 async def test_up_starts_localstack_on_loopback_and_makes_the_queues(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    assert await target.up(said.append) == "http://127.0.0.1:4566"
+    assert await target.up(reported.append) == "http://127.0.0.1:4566"
     plan = engine.plans["cloudkon.localstack"]
     assert (plan.published, plan.alias, plan.network) == (4566, "localstack", "cloudkon-fleet")
     assert engine.pulled == []
-    assert world.provisioned == ["cloudkon"]
+    assert endpoint.provisioned == ["cloudkon"]
 
 
 async def test_up_again_starts_nothing_again(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
+    await target.up(reported.append)
     before = dict(engine.held)
-    await target.up(said.append)
+    await target.up(reported.append)
     assert engine.held == before
-    assert world.provisioned == ["cloudkon", "cloudkon"]
+    assert endpoint.provisioned == ["cloudkon", "cloudkon"]
 
 
 async def test_up_uses_what_answers_already(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str]
+    engine: FakeEngine, target: DockerTarget, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
-    world.elsewhere = True
-    await target.up(said.append)
+    endpoint.elsewhere = True
+    await target.up(reported.append)
     assert engine.held == {}
-    assert world.provisioned == ["cloudkon"]
+    assert endpoint.provisioned == ["cloudkon"]
 
 
 async def test_up_starts_a_stopped_localstack_and_says_what_is_lost(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
+    await target.up(reported.append)
     engine.change("cloudkon.localstack", lambda one: replace(one, state="exited", published={}))
-    await target.up(said.append)
+    await target.up(reported.append)
     assert engine.named("cloudkon.localstack").running
-    assert "what it held is lost" in " ".join(said)
+    assert "what it held is lost" in " ".join(reported)
 
 
 @pytest.mark.parametrize("compose", [False, True])
 async def test_a_paused_localstack_is_named_with_the_remedy_at_once(
     engine: FakeEngine,
     target: DockerTarget,
-    world: World,
-    said: list[str],
+    endpoint: FakeEndpoint,
+    reported: list[str],
     autojump_clock: trio.testing.MockClock,
     *,
     compose: bool,
@@ -91,66 +103,74 @@ async def test_a_paused_localstack_is_named_with_the_remedy_at_once(
     if compose:
         engine.add(replace(composed("shop-localstack-1", "localstack"), published={4566: 4566}))
     else:
-        await target.up(said.append)
+        await target.up(reported.append)
     (name,) = engine.names
     engine.change(name, lambda one: replace(one, state="paused"))
     before = trio.current_time()
     with pytest.raises(ServiceError, match=f"{name} is paused.*docker unpause {name}"):
-        await target.up(said.append)
+        await target.up(reported.append)
     assert trio.current_time() - before < 5
     assert engine.names == [name]
     assert any(f"docker unpause {name}" in problem for problem in (await target.status()).problems)
 
 
 async def test_up_replaces_dead_workers(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 2, said.append)
+    await target.up(reported.append)
+    await target.scale(WORKER, 2, reported.append)
     engine.change("cloudkon.worker.1", lambda one: replace(one, state="exited"))
-    await target.up(said.append)
+    await target.up(reported.append)
     assert engine.named("cloudkon.worker.1").running
 
 
 async def test_another_localstack_image_is_pulled_where_it_is_missing(
     engine: FakeEngine,
     target: DockerTarget,
-    world: World,
-    said: list[str],
+    endpoint: FakeEndpoint,
+    reported: list[str],
     autojump_clock: trio.testing.MockClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOCALSTACK_IMAGE", "some/localstack:9")
-    await target.up(said.append)
+    await target.up(reported.append)
     assert engine.pulled == ["some/localstack:9"]
 
 
 async def test_a_localstack_that_dies_is_named_with_its_last_words(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
     engine.broken["localstack/localstack:4.14.0"] = "No Java here"
     with pytest.raises(ServiceError, match=r"LocalStack.*does not stay up.*No Java here"):
-        await target.up(said.append)
-    assert world.provisioned == []
+        await target.up(reported.append)
+    assert endpoint.provisioned == []
 
 
 async def test_a_localstack_that_can_not_be_pulled_leaves_nothing_and_names_the_variable(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str]
+    engine: FakeEngine, target: DockerTarget, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     engine.images.clear()
     engine.registry = False
     with pytest.raises(ServiceError, match=r"can't be pulled.*no such host.*LOCALSTACK_IMAGE"):
-        await target.up(said.append)
+        await target.up(reported.append)
     assert engine.held == {}
     assert engine.networks == set()
 
 
 async def test_a_taken_port_leaves_no_half_made_localstack(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str]
+    engine: FakeEngine, target: DockerTarget, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     engine.ports_free = False
     with pytest.raises(ServiceError, match=r"already in use.*AWS_ENDPOINT_URL"):
-        await target.up(said.append)
+        await target.up(reported.append)
     assert engine.held == {}
 
 
@@ -158,94 +178,106 @@ async def test_an_endpoint_at_another_port_than_the_fleets_is_refused(
     engine: FakeEngine,
     target: DockerTarget,
     settings: Settings,
-    world: World,
-    said: list[str],
+    endpoint: FakeEndpoint,
+    reported: list[str],
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
+    await target.up(reported.append)
     engine.change("cloudkon.localstack", lambda one: replace(one, state="exited", published={}))
     other = DockerTarget(replace(settings, endpoint_url="http://127.0.0.1:5000"), engine.opened)
     with pytest.raises(InvalidInput, match="this fleet's LocalStack is at port 4566"):
-        await other.up(said.append)
+        await other.up(reported.append)
 
 
 async def test_no_localstack_can_be_started_for_an_address_elsewhere(
-    engine: FakeEngine, settings: Settings, world: World, said: list[str]
+    engine: FakeEngine, settings: Settings, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     target = DockerTarget(replace(settings, endpoint_url="http://elsewhere:4566"), engine.opened)
     with pytest.raises(ServiceError, match=r"elsewhere:4566: nothing answers there.*Nothing was done"):
-        await target.up(said.append)
+        await target.up(reported.append)
     assert engine.held == {}
 
 
 async def test_up_without_an_engine_provisions_a_given_endpoint(
-    engine: FakeEngine, world: World, said: list[str]
+    engine: FakeEngine, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
-    world.elsewhere = True
-    assert await unreachable(no_engine(FileNotFoundError())).up(said.append) == "http://localstack:4566"
-    assert world.provisioned == ["cloudkon"]
+    endpoint.elsewhere = True
+    assert await unreachable(engine_unreachable(FileNotFoundError())).up(reported.append) == "http://localstack:4566"
+    assert endpoint.provisioned == ["cloudkon"]
 
 
-async def test_up_without_permission_does_not_pass_for_no_engine(world: World, said: list[str]) -> None:
-    world.elsewhere = True
+async def test_up_without_permission_does_not_pass_for_no_engine(endpoint: FakeEndpoint, reported: list[str]) -> None:
+    endpoint.elsewhere = True
     with pytest.raises(NoEngine, match=r"may not use its socket.*group docker"):
-        await unreachable(no_engine(PermissionError())).up(said.append)
-    assert world.provisioned == []
+        await unreachable(engine_unreachable(PermissionError())).up(reported.append)
+    assert endpoint.provisioned == []
 
 
-async def test_without_an_engine_the_other_words_say_so(said: list[str]) -> None:
-    target = unreachable(no_engine(ConnectionRefusedError()))
+async def test_without_an_engine_the_other_words_say_so(reported: list[str]) -> None:
+    target = unreachable(engine_unreachable(ConnectionRefusedError()))
     with pytest.raises(NoEngine, match=r"Docker engine: none answers.*DOCKER_HOST"):
         await target.status()
 
 
 async def test_down_keeps_localstack_and_its_data(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 2, said.append)
-    await target.down(said.append, delete_data=False)
+    await target.up(reported.append)
+    await target.scale(WORKER, 2, reported.append)
+    await target.down(reported.append, delete_data=False)
     assert engine.names == ["cloudkon.localstack"]
     assert engine.networks == {"cloudkon-fleet"}
-    assert "LocalStack stays" in said[-1]
+    assert "LocalStack stays" in reported[-1]
 
 
 async def test_down_with_its_data_leaves_nothing(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 2, said.append)
-    await target.down(said.append, delete_data=True)
+    await target.up(reported.append)
+    await target.scale(WORKER, 2, reported.append)
+    await target.down(reported.append, delete_data=True)
     assert (engine.names, engine.networks) == ([], set())
-    assert world.deleted == []  # gone with LocalStack
+    assert endpoint.deleted == []  # gone with LocalStack
 
 
 async def test_down_deletes_the_data_but_not_somebody_elses_localstack(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
     engine.add(replace(composed("cloudkon-localstack-1", "localstack"), published={4566: 4566}))
     engine.add(composed("cloudkon-worker-1", "worker"))
-    await target.down(said.append, delete_data=True)
+    await target.down(reported.append, delete_data=True)
     assert engine.names == ["cloudkon-localstack-1", "cloudkon-worker-1"]
-    assert world.deleted == ["cloudkon"]
+    assert endpoint.deleted == ["cloudkon"]
 
 
 async def test_build_makes_each_pools_image_and_reports_the_steps(
-    engine: FakeEngine, said: list[str], tmp_path: Path
+    engine: FakeEngine, reported: list[str], tmp_path: Path
 ) -> None:
     for pool in POOLS:
         (tmp_path / f"Dockerfile.{pool.name}").touch()
-    await build_images(engine, POOLS, said.append, tmp_path)
+    await build_images(engine, POOLS, reported.append, tmp_path)
     assert engine.built == [
         ("Dockerfile.worker", "cloudkon/worker:latest"),
         ("Dockerfile.animoto", "cloudkon/animoto:latest"),
     ]
-    assert any(line.startswith("Step 1/1") for line in said)
+    assert any(line.startswith("Step 1/1") for line in reported)
     assert engine.revisions == ["unknown", "unknown"], "there is no repository"
 
 
 async def test_an_image_names_the_commit_of_what_is_in_it(
-    engine: FakeEngine, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, reported: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not shutil.which("git"):
         missing("git is not installed")
@@ -265,15 +297,15 @@ async def test_an_image_names_the_commit_of_what_is_in_it(
     git(["git", "add", "."])
     git(["git", "commit", "--quiet", "--message", "nothing that is in the images"])
 
-    await build_images(engine, (WORKER,), said.append, tmp_path)
+    await build_images(engine, (WORKER,), reported.append, tmp_path)
     dockerfile.write_text("FROM scratch\nUSER 1\n")
-    await build_images(engine, (WORKER,), said.append, tmp_path)
+    await build_images(engine, (WORKER,), reported.append, tmp_path)
 
     assert engine.revisions == [commit, f"{commit}-edited"]
 
 
 async def test_build_outside_a_checkout_says_where_to_run_it(
-    engine: FakeEngine, said: list[str], tmp_path: Path
+    engine: FakeEngine, reported: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(CloudKonError, match=r"Dockerfile.worker: it is not in .*checkout"):
-        await build_images(engine, POOLS, said.append, tmp_path)
+        await build_images(engine, POOLS, reported.append, tmp_path)

@@ -7,10 +7,10 @@ import pytest
 import trio
 import trio.testing
 
-from fleet.local.pool_supervisor import PoolKeepers
+from fleet.local.pool_supervisor import PoolSupervisor
 from fleet.local.process import Process
-from fleet.local.process_supervisor import EARLY_DEATHS, LONGEST_WAIT, STABLE_SECONDS, Keeper
-from fleet.polling import until
+from fleet.local.process_supervisor import EARLY_EXITS, LONGEST_WAIT, STABLE_SECONDS, ProcessSupervisor
+from fleet.polling import poll_until
 
 GRACE = 30.0
 
@@ -54,24 +54,24 @@ class Stage:
         return self.actor
 
 
-def _keeper(stage: Stage, log: Path, name: str = "worker-1") -> Keeper:
-    return Keeper(name, stage.start, log=log, grace=GRACE, changed=lambda: None)
+def _supervisor(stage: Stage, log: Path, name: str = "worker-1") -> ProcessSupervisor:
+    return ProcessSupervisor(name, stage.start, log=log, grace=GRACE, on_change=lambda: None)
 
 
 async def test_after_a_long_life_it_is_started_again_at_once(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     stage = Stage(lambda: Actor(lives=100, code=1), Actor)
-    keeper = _keeper(stage, tmp_path / "log")
+    supervisor = _supervisor(stage, tmp_path / "log")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(supervisor.run)
         await trio.sleep(101)
-        assert keeper.running
+        assert supervisor.running
         assert stage.starts == [stage.starts[0], stage.starts[0] + 100]
-        assert (keeper.observed().restarts, keeper.observed().last_end) == (1, "it exited with code 1")
-        assert keeper.observed().problem == ""
-        keeper.stop()
-    assert not keeper.running
+        assert (supervisor.actual_state().restarts, supervisor.actual_state().last_end) == (1, "it exited with code 1")
+        assert supervisor.actual_state().problem == ""
+        supervisor.stop()
+    assert not supervisor.running
 
 
 async def test_early_deaths_are_spaced_out_and_reported_with_the_logs_last_lines(
@@ -86,30 +86,30 @@ async def test_early_deaths_are_spaced_out_and_reported_with_the_logs_last_lines
         return Actor(lives=0.5, code=1)
 
     stage = Stage(failing)
-    keeper = _keeper(stage, log)
+    supervisor = _supervisor(stage, log)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(supervisor.run)
         await trio.sleep(300)
         gaps = [later - earlier - 0.5 for earlier, later in zip(stage.starts, stage.starts[1:], strict=False)]
         assert gaps[:4] == pytest.approx([0.2, 0.4, 0.8, 1.6])
         assert max(gaps) == pytest.approx(LONGEST_WAIT)
-        problem = keeper.observed().problem
+        problem = supervisor.actual_state().problem
         assert "worker-1 does not stay up" in problem
         assert "it exited with code 1; its log ends: ImportError: no such module" in problem
         assert "earlier life" not in problem
-        keeper.stop()
+        supervisor.stop()
 
 
 async def test_a_problem_is_forgotten_once_it_stays_up(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    stage = Stage(*[lambda: Actor(lives=0.1, code=-9)] * EARLY_DEATHS, Actor)
-    keeper = _keeper(stage, tmp_path / "log")
+    stage = Stage(*[lambda: Actor(lives=0.1, code=-9)] * EARLY_EXITS, Actor)
+    supervisor = _supervisor(stage, tmp_path / "log")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(supervisor.run)
         await trio.sleep(3)
-        assert "it was killed by signal 9" in keeper.observed().problem
+        assert "it was killed by signal 9" in supervisor.actual_state().problem
         await trio.sleep(STABLE_SECONDS)
-        assert keeper.observed().problem == ""
-        keeper.stop()
+        assert supervisor.actual_state().problem == ""
+        supervisor.stop()
 
 
 async def test_a_program_that_can_not_be_started_is_a_problem_and_no_crash(
@@ -118,22 +118,22 @@ async def test_a_program_that_can_not_be_started_is_a_problem_and_no_crash(
     async def start() -> Actor:
         raise FileNotFoundError(2, "No such file", "py-spy")
 
-    keeper = Keeper("worker-1", start, log=tmp_path / "log", grace=GRACE, changed=lambda: None)
+    supervisor = ProcessSupervisor("worker-1", start, log=tmp_path / "log", grace=GRACE, on_change=lambda: None)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(supervisor.run)
         await trio.sleep(5)
-        assert "it can't be started" in keeper.observed().problem
-        assert "py-spy" in keeper.observed().problem
-        keeper.stop()
+        assert "it can't be started" in supervisor.actual_state().problem
+        assert "py-spy" in supervisor.actual_state().problem
+        supervisor.stop()
 
 
 async def test_told_to_stop_it_is_asked_and_then_swept(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
     stage = Stage(Actor)
-    keeper = _keeper(stage, tmp_path / "log")
+    supervisor = _supervisor(stage, tmp_path / "log")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(supervisor.run)
         await trio.sleep(1)
-        keeper.stop()
+        supervisor.stop()
         asked = trio.current_time()
     assert stage.actor
     assert stage.actor.heard == [(asked, "terminate"), (asked, "kill")]
@@ -144,11 +144,11 @@ async def test_one_that_does_not_listen_is_killed_after_the_grace(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     stage = Stage(lambda: Actor(deaf=True))
-    keeper = _keeper(stage, tmp_path / "log")
+    supervisor = _supervisor(stage, tmp_path / "log")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keeper.keep)
+        nursery.start_soon(supervisor.run)
         await trio.sleep(1)
-        keeper.stop()
+        supervisor.stop()
         asked = trio.current_time()
     assert stage.actor
     assert stage.actor.heard[:2] == [(asked, "terminate"), (asked + GRACE, "kill")]
@@ -158,14 +158,14 @@ async def test_told_to_stop_between_two_lives_it_does_not_start_again(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     stage = Stage(lambda: Actor(lives=0.1, code=1))
-    keeper = _keeper(stage, tmp_path / "log")
+    supervisor = _supervisor(stage, tmp_path / "log")
     with trio.fail_after(100):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.keep)
+            nursery.start_soon(supervisor.run)
             await trio.sleep(60)
-            await until(lambda: not keeper.running, 0.05)
+            await poll_until(lambda: not supervisor.running, 0.05)
             starts = len(stage.starts)
-            keeper.stop()
+            supervisor.stop()
     assert len(stage.starts) == starts
 
 
@@ -174,29 +174,32 @@ async def test_a_pool_grows_and_shrinks_from_its_end_and_keeps_its_count_of_rest
 ) -> None:
     stages: dict[str, Stage] = {}
 
-    def make(number: int) -> Keeper:
+    def make(number: int) -> ProcessSupervisor:
         name = f"worker-{number}"
         stages[name] = Stage(lambda: Actor(lives=20), lambda: Actor(deaf=True))
-        return _keeper(stages[name], tmp_path / name, name)
+        return _supervisor(stages[name], tmp_path / name, name)
 
     async with trio.open_nursery() as nursery:
-        pool = PoolKeepers(make, nursery)
+        pool = PoolSupervisor(make, nursery)
         pool.resize(3)
         await trio.sleep(30)
-        assert [member.name for member in pool.observed().members] == ["worker-1", "worker-2", "worker-3"]
-        assert pool.observed().restarts == 3
+        assert [member.name for member in pool.actual_state().members] == ["worker-1", "worker-2", "worker-3"]
+        assert pool.actual_state().restarts == 3
         pool.resize(1)
         await trio.sleep(1)
-        assert [member.stopping for member in pool.observed().members] == [False, True, True]
+        assert [member.stopping for member in pool.actual_state().members] == [False, True, True]
         # The numbers of those that still are leaving are not given away.
         pool.resize(2)
         await trio.sleep(1)
-        assert [member.name for member in pool.observed().members if not member.stopping] == ["worker-1", "worker-4"]
+        assert [member.name for member in pool.actual_state().members if not member.stopping] == [
+            "worker-1",
+            "worker-4",
+        ]
         await trio.sleep(GRACE)
-        assert [member.name for member in pool.observed().members] == ["worker-1", "worker-4"]
-        assert pool.observed().restarts == 4
+        assert [member.name for member in pool.actual_state().members] == ["worker-1", "worker-4"]
+        assert pool.actual_state().restarts == 4
         pool.resize(0)
         assert not pool.is_empty()
         await trio.sleep(GRACE + 1)
         assert pool.is_empty()
-        assert pool.observed().desired == 0
+        assert pool.actual_state().desired == 0
