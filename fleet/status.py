@@ -1,4 +1,4 @@
-"""Status: a fleet at one moment, the same on every target."""
+"""Defines a fleet's status at one moment, the same for every target."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from cloudkon.model import Depth
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """One worker; ``pid`` is 0 while it waits for its next start, ``uptime_seconds`` of its present life."""
+    """One worker; ``pid`` is 0 while it waits for its next start, ``uptime_seconds`` counts from its last start."""
 
     name: str
     pid: int
@@ -19,11 +19,11 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """One pool. ``backlog`` and ``dead_letters`` are ``None`` where the queue does not answer.
+    """One pool. ``backlog`` and ``dead_letters`` are ``None`` if the queue does not answer.
 
-    ``counted`` is how many run where the target counts workers and does not list them, ``pending`` how many of those
-    wanted are being started, ``oldest_seconds`` the age of the oldest message where that is known, and ``scaling``
-    says what sets the count, where something else than a person can.
+    ``counted`` is the number of running workers on a target that counts workers without listing them, and ``pending``
+    the number of desired workers that are being started. ``oldest_seconds`` is the age of the oldest message, if known.
+    ``scaling`` names what sets the count, on a target with autoscaling.
     """
 
     desired: int
@@ -38,13 +38,13 @@ class PoolStatus:
 
     @property
     def running(self) -> int:
-        """How many of its workers run, those included that are about to stop."""
+        """How many workers run, including those that are stopping."""
         return sum(worker.pid > 0 for worker in self.workers) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True, slots=True)
 class EmulatorStatus:
-    """What stands in for AWS, where something does; ``pid`` is 0 while it is down."""
+    """The emulator that replaces AWS; ``pid`` is 0 while it is down."""
 
     pid: int
     restarts: int
@@ -52,7 +52,7 @@ class EmulatorStatus:
 
 @dataclass(frozen=True, slots=True)
 class InstancesStatus:
-    """The machines that workers run on, where the fleet has its own: ``idle`` of those ``registered`` run none."""
+    """The fleet's own EC2 instances; ``most`` are allowed, and ``idle`` of the ``registered`` ones run no workers."""
 
     wanted: int
     most: int
@@ -63,7 +63,7 @@ class InstancesStatus:
 
 @dataclass(frozen=True, slots=True)
 class CostStatus:
-    """US dollars an hour now, and for 1,000 tasks at the present rate (``None`` where none ended lately)."""
+    """US dollars an hour now, and for 1,000 tasks at the current rate (``None`` if no task ended recently)."""
 
     hour: float
     thousand_tasks: float | None
@@ -74,8 +74,8 @@ class CostStatus:
 class FleetStatus:
     """The whole fleet.
 
-    ``problems`` are sentences for a person, each with what it is about; ``notes`` likewise, of what is well as it is.
-    ``place`` is the account and region; it, ``instances`` and ``cost`` are there on AWS only.
+    ``problems`` and ``notes`` are sentences for a person, each with its subject; notes describe what needs no repair.
+    ``place`` is the account and region. ``place``, ``instances`` and ``cost`` are set on AWS only.
     """
 
     fleet: str
@@ -91,7 +91,7 @@ class FleetStatus:
     cost: CostStatus | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As ``status --json`` prints it: seconds rounded to tenths, counts flat."""
+        """Return what ``status --json`` prints: seconds rounded to tenths, counts flat."""
         return {
             "fleet": self.fleet,
             "target": self.target,

@@ -1,4 +1,4 @@
-"""Observed: what the supervisor last wrote about itself and the processes that it keeps."""
+"""Defines the actual state: what the supervisor last wrote about itself and its processes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,10 +9,10 @@ from .process import Process
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """One kept process.
+    """One supervised process.
 
-    ``pid`` is 0 between two lives, ``started`` in epoch seconds, ``problem`` empty if well, ``last_end`` says how
-    its last life ended that was not meant to.
+    ``pid`` is 0 while the process waits for its next start, ``started`` is in epoch seconds, ``problem`` is empty if
+    the process is well, and ``last_end`` describes its last exit that nobody asked for.
     """
 
     name: str
@@ -26,13 +26,13 @@ class ProcessState:
 
     @property
     def process(self) -> Process | None:
-        """Its process, which may have ended since."""
+        """The operating system's process, which may have ended since; ``None`` if none was running."""
         return Process(self.pid, self.born) if self.pid else None
 
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """A pool's workers; ``desired`` is the count that the supervisor works towards, ``restarts`` since it started."""
+    """A pool's workers: ``desired`` is the supervisor's target count, ``restarts`` the count since its start."""
 
     desired: int = 0
     restarts: int = 0
@@ -43,9 +43,9 @@ class PoolState:
 class ActualState:
     """The fleet as its supervisor sees it.
 
-    ``started`` is in epoch seconds, ``answered`` the newest request it has dealt with, ``ready`` whether the
-    emulator answers and the stack is complete, ``problem`` what keeps it from that. ``settings`` are those it was
-    started with, as environment variables.
+    ``started`` is in epoch seconds. ``answered`` is the newest request that the supervisor has handled. ``ready`` means
+    that the emulator answers and the stack is complete; otherwise ``problem`` gives the reason. ``settings`` are the
+    environment variables that the supervisor was started with.
     """
 
     fleet: str
@@ -65,16 +65,16 @@ class ActualState:
         return [member for pool in self.pools.values() for member in pool.members]
 
     def pool(self, name: str) -> PoolState:
-        """One pool's workers; none where it never had any."""
+        """One pool's workers; an empty pool if it never had any."""
         return self.pools.get(name, PoolState())
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return the value to write as JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self | None:
-        """Read it back; ``None`` for what this version did not write."""
+        """Read a written state; ``None`` for a value that this version did not write."""
         try:
             return cls(
                 **{

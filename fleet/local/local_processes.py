@@ -1,4 +1,4 @@
-"""Machine: the supervisor's world as it is: processes of this machine, and the emulator's services."""
+"""Starts the local fleet's processes, and provisions the emulator."""
 
 import os
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from .process_supervisor import ProcessSupervisor
 from .state_dir import StateDir
 
 POLL_SECONDS: Final = 2.0
-"""How long a local worker's receive waits, unless set: a stopping worker waits for its last one to end."""
+"""A local worker's default for a receive's wait: a worker that stops first waits for the end of its last receive."""
 STOP_MARGIN_SECONDS: Final = 5.0
-"""Beyond ``stop_seconds``, for a worker to write down what it gives back."""
+"""Added to ``stop_seconds``, so that a worker can record the chunks that it releases."""
 
 
 def worker_grace(settings: Settings) -> float:
-    """Seconds from a worker's SIGTERM to its SIGKILL."""
+    """Return the seconds from a worker's SIGTERM to its SIGKILL."""
     return settings.stop_seconds + STOP_MARGIN_SECONDS
 
 
 class LocalProcesses:
-    """Starts processes, and makes the stack on the emulator."""
+    """The processes of one local fleet, with the settings that they get."""
 
     def __init__(self, settings: Settings, state_dir: StateDir, port: int, log: Log) -> None:
-        """``port`` is the emulator's for as long as this supervisor lives."""
+        """``port`` is the emulator's port. It does not change while this supervisor runs."""
         self.endpoint_url = url(port)
         self._state_dir, self._port, self._log = state_dir, port, log
         self._settings = replace(settings, endpoint_url=self.endpoint_url, state_dir=state_dir.path)
@@ -38,11 +38,14 @@ class LocalProcesses:
             self._settings = replace(self._settings, poll_seconds=POLL_SECONDS)
 
     def emulator(self, on_change: Callable[[], object]) -> ProcessSupervisor:
-        """The emulator's keeper."""
+        """Return the supervisor of the emulator's process."""
         return _supervisor(emulator_command(self._state_dir, self._port), GRACE_SECONDS, on_change)
 
     def worker(self, pool: Pool, number: int, on_change: Callable[[], object]) -> ProcessSupervisor:
-        """A worker's keeper. It gets the user's environment, for handlers and their tools, under these settings."""
+        """Return the supervisor of a worker's process.
+
+        The worker gets the user's environment, for handlers and their tools, and the fleet's settings on top.
+        """
         name = f"{pool.name}-{number}"
         ours = {PREFIX + one.name.upper() for one in fields(Settings)}
         environment = {key: value for key, value in os.environ.items() if key not in ours}
@@ -56,7 +59,7 @@ class LocalProcesses:
         await wait_until_healthy(self._port)
 
     async def provision(self) -> None:
-        """Make or mend the stack; from then on other programs find the fleet."""
+        """Make or repair the stack; from then on other programs find the fleet."""
         await provision(self._settings, lambda step: self._log.info("provisioning", step=step))
         self._state_dir.write_endpoint(self._port, self.endpoint_url)
 

@@ -1,4 +1,4 @@
-"""Snapshot: the local fleet's status, put together from its supervisor and its queues."""
+"""Builds the local fleet's status from its supervisor's state and its queues."""
 
 import time
 from dataclasses import replace
@@ -14,7 +14,7 @@ from .actual_state import ActualState, PoolState, ProcessState
 
 
 async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
-    """Ask the queues for their depths; where they don't answer, that is a problem in the status, and no error."""
+    """Build the status. Queues that don't answer are a problem in the status, and not an error."""
     now = time.time()
     emulator = actual.emulator
     pools = {pool.name: _pool(actual.pool(pool.name), now) for pool in POOLS}
@@ -29,7 +29,7 @@ async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
         target=settings.target,
         endpoint_url=actual.endpoint_url,
         uptime_seconds=now - actual.started,
-        emulator=EmulatorStatus(_living_pid(emulator), emulator.restarts),
+        emulator=EmulatorStatus(_running_pid(emulator), emulator.restarts),
         pools=pools,
         problems=tuple(problems),
     )
@@ -46,12 +46,12 @@ def _pool(pool: PoolState, now: float) -> PoolStatus:
 
 
 def _worker(member: ProcessState, now: float) -> WorkerStatus:
-    pid = _living_pid(member)
+    pid = _running_pid(member)
     uptime = max(0.0, now - member.started) if pid else 0.0
     return WorkerStatus(member.name, pid, uptime, member.restarts, member.stopping)
 
 
-def _living_pid(member: ProcessState) -> int:
+def _running_pid(member: ProcessState) -> int:
     process = member.process
     return process.pid if process and process.is_alive() else 0
 
@@ -61,7 +61,7 @@ def _problems(actual: ActualState) -> list[str]:
     emulator = actual.emulator
     if emulator.restarts and not emulator.problem:
         problems.append(
-            f"the emulator had to be started again (restarts: {emulator.restarts}), the last time because "
+            f"the emulator was started again (restarts: {emulator.restarts}), the last time because "
             f"{emulator.last_end}: messages and ledger items since its last orderly start may be lost"
         )
     return [problem for problem in problems if problem]

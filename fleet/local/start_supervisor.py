@@ -1,4 +1,4 @@
-"""Starting: gets a supervisor going, and waits until it says that the fleet is ready."""
+"""Starts the supervisor, and waits until it reports that the fleet is ready."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from typing import Final
 import trio
 
 from cloudkon.errors import ServiceError
+from cloudkon.programs import module
 from cloudkon.settings import PREFIX, Settings
 
 from ..files import translate_os_errors
@@ -18,13 +19,13 @@ from .process import MARK
 from .state_dir import StateDir
 
 READY_SECONDS: Final = 90.0
-"""From the request to a whole stack; a second or two on an idle machine."""
+"""From the request to a complete stack; one or two seconds on an idle machine."""
 LOOK_SECONDS: Final = 0.05
 
 
 def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) -> "subprocess.Popen[bytes]":
-    """Start it in a session of its own, so that it outlives this command and its terminal."""
-    report("starting the emulator and making queues, table and bucket")
+    """Start the supervisor in a session of its own, so that it goes on after this command and its terminal end."""
+    report("starting the emulator; creating queues, table and bucket")
     log = state_dir.logs / "supervisor.log"
     rotate(log)
     environment = {
@@ -34,8 +35,8 @@ def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) ->
         MARK: f"supervisor@{state_dir.path}",
     }
     with translate_os_errors(log), log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "fleet.local"],
+        return subprocess.Popen(  # noqa: S603  (our own module)
+            [sys.executable, "-m", module("fleet.local")],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -45,17 +46,17 @@ def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) ->
 
 
 async def wait_for_answer(state_dir: StateDir, request: int, started: "subprocess.Popen[bytes] | None") -> ActualState:
-    """Wait until the supervisor has dealt with a request, and give what it then observes.
+    """Wait until the supervisor has handled a request; return its state then.
 
-    Raises ``ServiceError`` with what it says keeps it from that, or with its log's last lines if it has ended.
+    Raises ``ServiceError`` with the problem that it reports, or with its log's last lines if it has exited.
     """
     log = state_dir.logs / "supervisor.log"
     with trio.move_on_after(READY_SECONDS):
         while True:
             if (started and started.poll() is not None) or not (started or state_dir.supervisor_lock.is_held()):
-                said = " | ".join(last_lines(log, 2))
+                excerpt = " | ".join(last_lines(log, 2))
                 raise ServiceError(
-                    f"the supervisor has ended, and the fleet is not up: {said or f'it said nothing in {log}'}"
+                    f"the supervisor has exited, and the fleet is not up: {excerpt or f'its log is empty: {log}'}"
                 )
             actual = state_dir.actual_state()
             if actual and state_dir.supervisor_lock.is_held() and actual.answered >= request:

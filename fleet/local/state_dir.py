@@ -1,4 +1,4 @@
-"""Home: the local fleet's places in the state directory, and what is kept there."""
+"""Reads and writes the local fleet's files in the state directory."""
 
 import shutil
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from .desired_state import DesiredState
 
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024
-"""Bytes that must be free, so that state and logs can be written at all."""
+"""Bytes that must be free, so that state and logs can be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateDir:
-    """One state directory, absolute, so that processes with other working directories mean the same one."""
+    """One state directory; ``path`` is absolute, so that it means the same in every working directory."""
 
     path: Path
 
     @property
     def logs(self) -> Path:
-        """One file a process: ``worker-1.log``, ``emulator.log``, ``supervisor.log``."""
+        """The log files, one for each process: ``worker-1.log``, ``emulator.log``, ``supervisor.log``."""
         return self.path / "logs"
 
     @property
@@ -36,7 +36,7 @@ class StateDir:
 
     @property
     def data(self) -> Path:
-        """What the emulator keeps from one start to the next."""
+        """The data that the emulator keeps between its starts."""
         return self.path / "emulator" / "data"
 
     @property
@@ -46,17 +46,17 @@ class StateDir:
 
     @property
     def command_lock(self) -> Lock:
-        """Held by ``up`` and ``down``: one at a time."""
+        """Held by ``up`` and ``down``, so that one of them runs at a time."""
         return Lock(self.path / "command.lock")
 
     @property
     def supervisor_lock(self) -> Lock:
-        """Held by the supervisor for as long as it lives."""
+        """Held by the supervisor while it runs."""
         return Lock(self.path / "supervisor.lock")
 
     @property
     def desired_state_path(self) -> Path:
-        """What is wanted; the supervisor looks whether this file changes."""
+        """The desired state's file. The supervisor watches it for changes."""
         return self.path / "wanted.json"
 
     def make(self) -> None:
@@ -66,7 +66,7 @@ class StateDir:
                 path.mkdir(parents=True, exist_ok=True)
 
     def check_space(self) -> None:
-        """Raise ``CloudKonError`` if the disk is as good as full: better now than when something half-runs."""
+        """Raise ``CloudKonError`` if the disk is almost full, before anything is started."""
         probe = self.path / "space.probe"
         with translate_os_errors(probe):
             try:
@@ -75,22 +75,22 @@ class StateDir:
                 probe.unlink(missing_ok=True)
 
     def desired_state(self) -> DesiredState:
-        """What is wanted now."""
+        """Return the desired state."""
         return DesiredState.from_json(read_json(self.desired_state_path))
 
     def change_desired_state(self, change: Callable[[DesiredState], DesiredState]) -> DesiredState:
-        """Change what is wanted, one command at a time, and give it as changed."""
+        """Change the desired state, one command at a time; return the changed state."""
         with Lock(self.path / "wanted.lock").briefly(), translate_os_errors(self.desired_state_path):
             desired = change(self.desired_state())
             write_json(self.desired_state_path, desired.to_json())
         return desired
 
     def actual_state(self) -> ActualState | None:
-        """What the supervisor, dead or alive, last wrote; ``None`` if nothing."""
+        """Return the state that the supervisor last wrote, even if it has died since; ``None`` if there is none."""
         return ActualState.from_json(read_json(self.path / "observed.json"))
 
     def write_actual_state(self, actual: ActualState | None) -> None:
-        """Write what is observed now, or forget it. Raises ``OSError``."""
+        """Write the actual state; ``None`` removes the file. Raises ``OSError``."""
         path = self.path / "observed.json"
         if actual is None:
             path.unlink(missing_ok=True)
@@ -98,27 +98,27 @@ class StateDir:
             write_json(path, actual.to_json())
 
     def port(self) -> int:
-        """The port that the emulator last had, or 0."""
+        """Return the emulator's last port, or 0."""
         port: Any = read_json(self.path / ENDPOINT_FILE).get("port")
         return port if isinstance(port, int) and 0 < port <= LONGEST_PORT else 0
 
     def write_endpoint(self, port: int, endpoint_url: str = "") -> None:
-        """Tell all programs where the emulator answers. Without ``endpoint_url`` there is no fleet for them.
+        """Publish the emulator's address for all programs. Without ``endpoint_url`` they find no fleet.
 
-        The port is kept, since the queue URLs that the emulator remembers have it in them. Raises ``OSError``.
+        The port is kept, because the queue URLs that the emulator saves contain it. Raises ``OSError``.
         """
         value = {"port": port, **({"endpoint_url": endpoint_url} if endpoint_url else {})}
         write_json(self.path / ENDPOINT_FILE, value)
 
     def saved_at(self) -> float:
-        """When the emulator last saved its queues, in epoch seconds; 0.0 if it never did."""
+        """Return when the emulator last saved its queues, in epoch seconds; 0.0 if it never did."""
         try:
             return (self.data / "state" / "sqs.json").stat().st_mtime
         except OSError:
             return 0.0
 
     def delete_data(self) -> None:
-        """Delete all that the emulator keeps: messages, ledger and stored objects."""
+        """Delete the emulator's data: messages, ledger and stored objects."""
         with translate_os_errors(self.data):
             if self.data.exists():
                 shutil.rmtree(self.data)

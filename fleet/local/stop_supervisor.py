@@ -1,4 +1,4 @@
-"""Stopping: takes the local fleet down, whatever state it is in."""
+"""Stops the local fleet, whatever state it is in."""
 
 import signal
 import time
@@ -13,13 +13,13 @@ from .process import kill_group, marked, stop, wait_until_gone
 from .state_dir import StateDir
 
 MARGIN_SECONDS: Final = 5.0
-"""What the supervisor gets beyond the graces of those that it waits for."""
+"""Added to the graces of the processes that the supervisor waits for."""
 CLOCK_SECONDS: Final = 1.0
-"""By how much a file system's clock may lag behind ours."""
+"""How far a file system's clock may be behind ours."""
 
 
 async def stop_everything(state_dir: StateDir, worker_grace: float, report: Report) -> None:
-    """Stop the supervisor, which stops all that it keeps; then whatever is left. Safe to repeat."""
+    """Stop the supervisor, which stops all its processes; then stop what is left. Safe to repeat."""
     actual, began = state_dir.actual_state(), time.time()
     if actual and state_dir.supervisor_lock.is_held():
         count = sum(member.pid > 0 for member in actual.workers)
@@ -29,14 +29,14 @@ async def stop_everything(state_dir: StateDir, worker_grace: float, report: Repo
             await wait_until_gone([actual.supervisor])
     await stop_leftovers(state_dir, worker_grace, report)
     if actual and actual.ready and state_dir.saved_at() < began - CLOCK_SECONDS:
-        report("the emulator did not save its messages and ledger (killed, or the disk is full): they are lost")
+        report("the emulator was killed, or the disk is full: it did not save messages and ledger, and they are lost")
     with translate_os_errors(state_dir.path):
         state_dir.change_desired_state(lambda before: before.without_workers())
         state_dir.write_endpoint(state_dir.port())
 
 
 async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Report) -> None:
-    """Stop what a supervisor that was killed left behind: workers, then the emulator, then whatever bears our mark."""
+    """Stop what a killed supervisor left running: workers, then the emulator, then all processes with our mark."""
     actual = state_dir.actual_state()
     if actual:
         await stop([actual.supervisor], 0.0)
@@ -45,7 +45,7 @@ async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Repor
         emulator = actual.emulator.process
         emulators = [emulator] if emulator and emulator.is_alive() else []
         if workers or emulators:
-            report(f"stopping {len(workers) + len(emulators)} processes that a killed supervisor left behind")
+            report(f"stopping {len(workers) + len(emulators)} processes that a killed supervisor left running")
         await stop(workers, worker_grace)
         await stop(emulators, GRACE_SECONDS)
         for process in [*workers, *emulators]:

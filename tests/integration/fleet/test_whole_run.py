@@ -1,4 +1,4 @@
-"""The three programs together, as a user runs them, while what they stand on is stopped, started and killed."""
+"""The three programs together, while the emulator and the workers are stopped, started and killed."""
 
 import json
 import os
@@ -53,19 +53,19 @@ def assert_every_task_has_one_result(line: CommandLine, run: str) -> None:
     assert {row["state"] for row in rows} == {"SUCCEEDED"}
 
 
-def test_a_run_survives_an_emulator_that_is_stopped_and_started(whole: CommandLine) -> None:
+def test_run_survives_a_restart_of_the_emulator(whole: CommandLine) -> None:
     whole.run("up")
     whole.run("scale", "2")
     run = push(whole)
     until(lambda: some_ended(whole, run))
     before = whole.status()["emulator"]["pid"]
-    # An orderly stop saves everything; the supervisor starts it again at the same address.
+    # An orderly stop saves everything. The supervisor starts the emulator again at the same address.
     os.kill(before, signal.SIGTERM)
     until(lambda: whole.status()["emulator"]["pid"] not in (0, before))
     assert_every_task_has_one_result(whole, run)
 
 
-def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> None:
+def test_run_survives_the_death_of_each_worker(whole: CommandLine) -> None:
     whole.run("up")
     whole.run("scale", "2")
     run = push(whole)
@@ -74,4 +74,4 @@ def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> N
         os.kill(pid, signal.SIGKILL)
     assert_every_task_has_one_result(whole, run)
     logs = Path(whole.state_dir.logs).glob("worker-*.log")
-    assert any("worker-lost" in log.read_text() for log in logs), "nobody took over from a dead worker"
+    assert any("worker-lost" in log.read_text() for log in logs), "no worker took over from a dead one"

@@ -1,4 +1,4 @@
-"""An engine in memory with the surface of ``fleet.docker.engine.Engine``, whose containers do what the test says."""
+"""An engine in memory with the interface of ``fleet.docker.engine.Engine``, controlled by the test."""
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -154,12 +154,12 @@ class FakeEngine(Engine):
 
 
 class FakeEndpoint:
-    """What answers at the endpoint, and what was provisioned there."""
+    """The endpoint: whether it answers, and what was provisioned there."""
 
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
         self.elsewhere = False
-        """Whether something that is no container answers."""
+        """Whether something other than a container answers."""
         self.provisioned: list[str] = []
         self.deleted: list[str] = []
 
@@ -178,7 +178,7 @@ class FakeEndpoint:
 
 
 def composed(name: str, service: str, network: str = "cloudkon-fleet", **environment: str) -> Container:
-    """A running container of a compose file, in the network where LocalStack is."""
+    """Return a running container of a compose file, in LocalStack's network."""
     return Container(
         id=name,
         name=name,
@@ -196,6 +196,6 @@ def _applies(container: Container, kind: str, value: str) -> bool:
         return name in container.labels and (not equals or container.labels[name] == wanted)
     if kind == "publish":
         return int(value) in container.published
-    # The engine takes several states for any of them.
+    # The engine treats several states as alternatives.
     assert kind == "status"
     return True

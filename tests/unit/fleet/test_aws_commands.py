@@ -143,8 +143,8 @@ def test_autoscale_sets_a_range_resumes_one_or_ends_it(
         ("autoscale", "worker", AutoscaleRange(0, 0, 100)),
     ]
     assert capsys.readouterr().out.splitlines() == [
-        "pool worker: 1 to 16 workers, one more for each 50 messages that wait",
-        "pool animoto: follows its backlog again",
+        "pool worker: 1 to 16 workers, one more for each 50 waiting messages",
+        "pool animoto: scales by its backlog again",
         "pool worker: keeps its count",
     ]
 
@@ -180,7 +180,7 @@ def test_down_does_not_wait_for_an_answer_that_nobody_can_give(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert run("down") == 2
-    assert "Give --yes" in capsys.readouterr().err
+    assert "Pass --yes" in capsys.readouterr().err
     assert run("down", "--yes") == 0
     assert cloud.asked == [("down", False, 0.0)]
 
@@ -193,8 +193,8 @@ def test_logs_of_one_task(cloud: FakeCloud, run: Callable[..., int]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["up", "--dry-run"], "--dry-run: this target has nothing of the kind"),
-        (["up", "--arm"], "options for machines"),
+        (["up", "--dry-run"], "--dry-run: only target aws supports this"),
+        (["up", "--arm"], "options for instances"),
         (["publish"], "publish"),
         (["deploy"], "deploy"),
         (["autoscale", "--max", "4"], "autoscale"),
@@ -242,6 +242,6 @@ def test_status_shows_instances_and_cost(
     text = capture.get()
     assert "4 of 16" in text
     assert "1 min 15 s" in text
-    assert "2 run of 4 wanted and 8 allowed, 1 registered, 0 idle" in text
+    assert "2 running, 4 desired, 8 allowed, 1 registered, 0 idle" in text
     assert "$0.36 an hour now, $0.0123 per 1,000 tasks (list prices of us-east-1, 2026-06-17)" in text
     assert "account 123456789012" in text

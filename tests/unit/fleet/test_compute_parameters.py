@@ -95,7 +95,7 @@ def test_the_queues_follow_a_lease_that_was_chosen_only() -> None:
         (Sizing(volume=20_000), "at most 16,384 GiB"),
         (Sizing(log_days=31), "Give one of 1, 3, 5"),
         (Sizing(memory={"animoto": 400}), "at least 512 MiB"),
-        (Sizing(alarm_topic="my-topic"), "no SNS topic's ARN"),
+        (Sizing(alarm_topic="my-topic"), "not the ARN of an SNS topic"),
     ],
 )
 def test_what_can_not_be_is_refused(sizing: Sizing, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Scaling on a Docker engine: the right containers come, stay and go, and what keeps one from coming is said."""
+"""Scaling on a Docker engine starts, keeps and stops the right containers, and reports why one does not start."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def reported() -> list[str]:
     return []
 
 
-async def test_workers_come_with_the_fleets_settings_and_reach_its_endpoint(
+async def test_workers_get_the_fleets_settings_and_endpoint(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.scale(WORKER, 2, reported.append)
@@ -61,7 +61,7 @@ async def test_workers_come_with_the_fleets_settings_and_reach_its_endpoint(
     assert [one.state for one in engine.held.values() if one.number] == ["running", "running"]
 
 
-async def test_scaling_in_takes_the_newest_side_by_side_and_with_their_grace(
+async def test_scaling_in_stops_the_newest_workers_together_with_their_grace(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.scale(WORKER, 4, reported.append)
@@ -72,7 +72,7 @@ async def test_scaling_in_takes_the_newest_side_by_side_and_with_their_grace(
     assert engine.most_stopping == 3
 
 
-async def test_the_same_count_again_changes_nothing(
+async def test_scaling_to_the_same_count_changes_nothing(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.scale(WORKER, 2, reported.append)
@@ -81,7 +81,7 @@ async def test_the_same_count_again_changes_nothing(
     assert engine.held == before
 
 
-async def test_dead_workers_are_replaced_and_their_numbers_used_again(
+async def test_dead_workers_are_replaced_and_their_numbers_reused(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await target.scale(WORKER, 3, reported.append)
@@ -93,17 +93,17 @@ async def test_dead_workers_are_replaced_and_their_numbers_used_again(
     assert "exit code 137" in reported[-1]
 
 
-async def test_composes_workers_are_neither_counted_nor_stopped(
+async def test_compose_workers_are_neither_counted_nor_stopped(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     engine.add(composed("cloudkon-worker-1", "worker", network="cloudkon"))
     await target.scale(WORKER, 1, reported.append)
-    assert "1 belong to a compose file" in "".join(reported)
+    assert "1 of the pool's workers belong to a compose file" in "".join(reported)
     await target.scale(WORKER, 0, reported.append)
     assert engine.names == ["cloudkon-localstack-1", "cloudkon-worker-1"]
 
 
-async def test_a_worker_that_dies_at_once_is_named_with_its_last_words(
+async def test_worker_that_dies_at_once_is_named_with_its_last_log_lines(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     engine.broken["cloudkon/worker:latest"] = "error: setting CLOUDKON_SLOTS='x': it is not a whole number"
@@ -113,7 +113,7 @@ async def test_a_worker_that_dies_at_once_is_named_with_its_last_words(
         await target.scale(WORKER, 1, reported.append)
 
 
-async def test_how_a_worker_ended_is_looked_for_when_the_engine_has_started_it_again(
+async def test_exit_code_is_read_at_the_next_exit_of_a_restarted_worker(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     engine.broken["cloudkon/worker:latest"] = "no work today"
@@ -133,7 +133,7 @@ async def test_how_a_worker_ended_is_looked_for_when_the_engine_has_started_it_a
             engine.change(name, lambda one: replace(one, state="restarting", exit_code=2))
 
 
-async def test_a_worker_that_logs_no_start_counts_once_it_has_lived_a_while(
+async def test_worker_without_a_logged_start_counts_after_the_settle_time(
     engine: FakeEngine,
     target: DockerTarget,
     reported: list[str],
@@ -146,7 +146,7 @@ async def test_a_worker_that_logs_no_start_counts_once_it_has_lived_a_while(
     assert autojump_clock.current_time() - began >= scaling.SETTLE_SECONDS
 
 
-async def test_a_missing_image_is_said_before_anything_is_done(
+async def test_missing_image_is_reported_before_anything_is_changed(
     engine: FakeEngine, target: DockerTarget, reported: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     engine.images.clear()
@@ -155,7 +155,7 @@ async def test_a_missing_image_is_said_before_anything_is_done(
     assert engine.names == ["cloudkon-localstack-1"]
 
 
-async def test_another_image_can_be_named_for_a_pool(
+async def test_environment_can_name_another_image_for_a_pool(
     engine: FakeEngine,
     target: DockerTarget,
     reported: list[str],
@@ -168,7 +168,7 @@ async def test_another_image_can_be_named_for_a_pool(
     assert engine.plans["cloudkon.worker.1"].image == "mine/worker:1"
 
 
-async def test_without_queues_no_worker_is_started(
+async def test_no_worker_starts_without_queues(
     engine: FakeEngine,
     target: DockerTarget,
     reported: list[str],
@@ -176,7 +176,7 @@ async def test_without_queues_no_worker_is_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def nothing(_settings: Settings) -> None:
-        raise NoFleet("fleet 'cloudkon'", "it is not up", "Start it with: python -m fleet up")
+        raise NoFleet("fleet 'cloudkon'", "not up", "Start it with: python -m fleet up")
 
     monkeypatch.setattr(scaling, "connect", nothing)
     with pytest.raises(NoFleet):

@@ -1,4 +1,4 @@
-"""What a docker fleet says of itself: its status, with what is wrong or merely worth knowing, and its logs."""
+"""The docker target's status shows problems and notes; its logs are merged by time."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from fleet.docker.target import DockerTarget
 from tests.unit.fleet.docker_fake import FakeEndpoint, FakeEngine, composed
 
 
-async def test_status_counts_composes_workers_as_such(
+async def test_status_marks_compose_workers(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -30,10 +30,10 @@ async def test_status_counts_composes_workers_as_such(
     assert [one.name for one in found.pools["worker"].workers] == ["cloudkon.worker.1", "cloudkon-worker-1 (compose)"]
     assert found.pools["worker"].backlog is not None
     assert found.problems == ()
-    assert "1 of pool worker belong to a compose file" in found.notes[0]
+    assert "pool worker: 1 of its workers belong to a compose file" in found.notes[0]
 
 
-async def test_status_says_what_is_wrong_with_which_worker(
+async def test_status_names_each_worker_with_its_problem(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -52,10 +52,10 @@ async def test_status_says_what_is_wrong_with_which_worker(
     assert "cloudkon.worker.2 does not stay up, it ran out of memory" in second
     assert "cloudkon.worker.3 makes no progress" in third
     assert (found.pools["worker"].desired, found.pools["worker"].running) == (4, 2)
-    assert "4 of pool worker run another image than cloudkon/worker:latest is now" in found.notes[0]
+    assert "pool worker: 4 of its workers run another image than the current cloudkon/worker:latest" in found.notes[0]
 
 
-async def test_status_with_a_localstack_that_lost_everything_says_how_to_go_on(
+async def test_status_after_localstack_lost_its_data_names_the_remedy(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -67,7 +67,7 @@ async def test_status_with_a_localstack_that_lost_everything_says_how_to_go_on(
     assert "push --run" in (await target.status()).problems[0]
 
 
-async def test_status_of_nothing_says_how_to_start(
+async def test_status_without_a_fleet_names_the_command_that_starts_one(
     target: DockerTarget, endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(_settings: Settings) -> None:
@@ -78,7 +78,7 @@ async def test_status_of_nothing_says_how_to_start(
         await target.status()
 
 
-async def test_logs_come_in_the_order_of_time_and_only_once(
+async def test_logs_are_sorted_by_time_and_written_once(
     engine: FakeEngine, target: DockerTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     engine.add(replace(composed("cloudkon-localstack-1", "localstack"), published={4566: 4566}))
@@ -110,6 +110,6 @@ async def test_logs_come_in_the_order_of_time_and_only_once(
     assert lines[-1][0] == "cloudkon-worker-3"
 
 
-async def test_logs_without_workers_say_how_to_have_some(target: DockerTarget) -> None:
-    with pytest.raises(NoFleet, match="it has no workers"):
+async def test_logs_without_workers_name_the_command_that_starts_some(target: DockerTarget) -> None:
+    with pytest.raises(NoFleet, match="no workers"):
         await target.logs(None, 20, follow=False, write=lambda _source, _text: None)

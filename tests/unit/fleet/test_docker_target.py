@@ -1,4 +1,4 @@
-"""The docker target's other words: what is started, kept and removed, and what is said where something is missing."""
+"""The docker target's up, down and build: what they start, keep and remove, and their errors."""
 
 import os
 import shutil
@@ -32,14 +32,14 @@ class Unreachable:
         raise self._error
 
     async def __aexit__(self, *_: object) -> None:
-        raise AssertionError("it was never entered")
+        raise AssertionError("the engine was never entered")
 
 
 def unreachable(error: InvalidInput) -> DockerTarget:
     return DockerTarget(Settings(target="docker", endpoint_url="http://localstack:4566"), partial(Unreachable, error))
 
 
-async def test_up_starts_localstack_on_loopback_and_makes_the_queues(
+async def test_up_starts_localstack_on_loopback_and_creates_the_queues(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -53,7 +53,7 @@ async def test_up_starts_localstack_on_loopback_and_makes_the_queues(
     assert endpoint.provisioned == ["cloudkon"]
 
 
-async def test_up_again_starts_nothing_again(
+async def test_second_up_starts_nothing(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -67,7 +67,7 @@ async def test_up_again_starts_nothing_again(
     assert endpoint.provisioned == ["cloudkon", "cloudkon"]
 
 
-async def test_up_uses_what_answers_already(
+async def test_up_uses_an_endpoint_that_already_answers(
     engine: FakeEngine, target: DockerTarget, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     endpoint.elsewhere = True
@@ -76,7 +76,7 @@ async def test_up_uses_what_answers_already(
     assert endpoint.provisioned == ["cloudkon"]
 
 
-async def test_up_starts_a_stopped_localstack_and_says_what_is_lost(
+async def test_up_starts_a_stopped_localstack_and_reports_the_lost_data(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -87,11 +87,11 @@ async def test_up_starts_a_stopped_localstack_and_says_what_is_lost(
     engine.change("cloudkon.localstack", lambda one: replace(one, state="exited", published={}))
     await target.up(reported.append)
     assert engine.named("cloudkon.localstack").running
-    assert "what it held is lost" in " ".join(reported)
+    assert "its data is lost" in " ".join(reported)
 
 
 @pytest.mark.parametrize("compose", [False, True])
-async def test_a_paused_localstack_is_named_with_the_remedy_at_once(
+async def test_paused_localstack_is_named_with_the_remedy_at_once(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -128,7 +128,7 @@ async def test_up_replaces_dead_workers(
     assert engine.named("cloudkon.worker.1").running
 
 
-async def test_another_localstack_image_is_pulled_where_it_is_missing(
+async def test_missing_localstack_image_is_pulled(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -141,7 +141,7 @@ async def test_another_localstack_image_is_pulled_where_it_is_missing(
     assert engine.pulled == ["some/localstack:9"]
 
 
-async def test_a_localstack_that_dies_is_named_with_its_last_words(
+async def test_localstack_that_dies_is_named_with_its_last_log_lines(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -154,7 +154,7 @@ async def test_a_localstack_that_dies_is_named_with_its_last_words(
     assert endpoint.provisioned == []
 
 
-async def test_a_localstack_that_can_not_be_pulled_leaves_nothing_and_names_the_variable(
+async def test_failed_pull_of_localstack_leaves_nothing_and_names_the_variable(
     engine: FakeEngine, target: DockerTarget, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     engine.images.clear()
@@ -165,7 +165,7 @@ async def test_a_localstack_that_can_not_be_pulled_leaves_nothing_and_names_the_
     assert engine.networks == set()
 
 
-async def test_a_taken_port_leaves_no_half_made_localstack(
+async def test_port_in_use_leaves_no_partial_localstack(
     engine: FakeEngine, target: DockerTarget, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     engine.ports_free = False
@@ -174,7 +174,7 @@ async def test_a_taken_port_leaves_no_half_made_localstack(
     assert engine.held == {}
 
 
-async def test_an_endpoint_at_another_port_than_the_fleets_is_refused(
+async def test_endpoint_at_another_port_than_the_fleets_is_refused(
     engine: FakeEngine,
     target: DockerTarget,
     settings: Settings,
@@ -185,15 +185,15 @@ async def test_an_endpoint_at_another_port_than_the_fleets_is_refused(
     await target.up(reported.append)
     engine.change("cloudkon.localstack", lambda one: replace(one, state="exited", published={}))
     other = DockerTarget(replace(settings, endpoint_url="http://127.0.0.1:5000"), engine.opened)
-    with pytest.raises(InvalidInput, match="this fleet's LocalStack is at port 4566"):
+    with pytest.raises(InvalidInput, match="this fleet's LocalStack uses port 4566"):
         await other.up(reported.append)
 
 
-async def test_no_localstack_can_be_started_for_an_address_elsewhere(
+async def test_localstack_can_not_be_started_on_another_machine(
     engine: FakeEngine, settings: Settings, endpoint: FakeEndpoint, reported: list[str]
 ) -> None:
     target = DockerTarget(replace(settings, endpoint_url="http://elsewhere:4566"), engine.opened)
-    with pytest.raises(ServiceError, match=r"elsewhere:4566: nothing answers there.*Nothing was done"):
+    with pytest.raises(ServiceError, match=r"elsewhere:4566: no answer.*Nothing was changed"):
         await target.up(reported.append)
     assert engine.held == {}
 
@@ -206,14 +206,14 @@ async def test_up_without_an_engine_provisions_a_given_endpoint(
     assert endpoint.provisioned == ["cloudkon"]
 
 
-async def test_up_without_permission_does_not_pass_for_no_engine(endpoint: FakeEndpoint, reported: list[str]) -> None:
+async def test_up_without_permission_is_an_error(endpoint: FakeEndpoint, reported: list[str]) -> None:
     endpoint.elsewhere = True
     with pytest.raises(NoEngine, match=r"may not use its socket.*group docker"):
         await unreachable(engine_unreachable(PermissionError())).up(reported.append)
     assert endpoint.provisioned == []
 
 
-async def test_without_an_engine_the_other_words_say_so(reported: list[str]) -> None:
+async def test_status_without_an_engine_reports_it(reported: list[str]) -> None:
     target = unreachable(engine_unreachable(ConnectionRefusedError()))
     with pytest.raises(NoEngine, match=r"Docker engine: none answers.*DOCKER_HOST"):
         await target.status()
@@ -234,7 +234,7 @@ async def test_down_keeps_localstack_and_its_data(
     assert "LocalStack stays" in reported[-1]
 
 
-async def test_down_with_its_data_leaves_nothing(
+async def test_down_with_delete_data_leaves_nothing(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -248,7 +248,7 @@ async def test_down_with_its_data_leaves_nothing(
     assert endpoint.deleted == []  # gone with LocalStack
 
 
-async def test_down_deletes_the_data_but_not_somebody_elses_localstack(
+async def test_down_deletes_the_data_but_not_a_localstack_of_others(
     engine: FakeEngine,
     target: DockerTarget,
     endpoint: FakeEndpoint,
@@ -273,15 +273,15 @@ async def test_build_makes_each_pools_image_and_reports_the_steps(
         ("Dockerfile.animoto", "cloudkon/animoto:latest"),
     ]
     assert any(line.startswith("Step 1/1") for line in reported)
-    assert engine.revisions == ["unknown", "unknown"], "there is no repository"
+    assert engine.revisions == ["unknown", "unknown"], "no repository"
 
 
-async def test_an_image_names_the_commit_of_what_is_in_it(
+async def test_image_names_the_commit_of_its_content(
     engine: FakeEngine, reported: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not shutil.which("git"):
         missing("git is not installed")
-    # Whoever commits here has a name, and no settings of their own.
+    # Commits need a name, and must not use the settings of the user.
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -295,7 +295,7 @@ async def test_an_image_names_the_commit_of_what_is_in_it(
     commit = git(["git", "rev-parse", "HEAD"]).stdout.strip()
     (tmp_path / "a-note").touch()
     git(["git", "add", "."])
-    git(["git", "commit", "--quiet", "--message", "nothing that is in the images"])
+    git(["git", "commit", "--quiet", "--message", "a file outside the images"])
 
     await build_images(engine, (WORKER,), reported.append, tmp_path)
     dockerfile.write_text("FROM scratch\nUSER 1\n")
@@ -304,8 +304,8 @@ async def test_an_image_names_the_commit_of_what_is_in_it(
     assert engine.revisions == [commit, f"{commit}-edited"]
 
 
-async def test_build_outside_a_checkout_says_where_to_run_it(
+async def test_build_outside_a_checkout_reports_where_to_run_it(
     engine: FakeEngine, reported: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(CloudKonError, match=r"Dockerfile.worker: it is not in .*checkout"):
+    with pytest.raises(CloudKonError, match=r"Dockerfile.worker: not found in .*checkout"):
         await build_images(engine, POOLS, reported.append, tmp_path)

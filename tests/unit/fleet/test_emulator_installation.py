@@ -1,4 +1,4 @@
-"""The emulator's environment is made once, and again if it is half-made or of another lock file."""
+"""The emulator's environment is installed once, and again if it is partial or of another lock file."""
 
 import os
 import socket
@@ -28,7 +28,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateDir:
 
 
 class Pip:
-    """Stands in for venv and pip: makes what they make, or fails as they do."""
+    """Replaces venv and pip: creates their files, or fails like them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: list[tuple[str, ...]] = []
@@ -43,17 +43,17 @@ class Pip:
             raise CloudKonError("pip fails")
 
 
-async def test_it_is_made_once_with_hashes(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    pip, said = Pip(monkeypatch), list[str]()
-    await ensure_installed(state_dir, said.append)
-    await ensure_installed(state_dir, said.append)
+async def test_emulator_is_installed_once_with_hashes(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip, reported = Pip(monkeypatch), list[str]()
+    await ensure_installed(state_dir, reported.append)
+    await ensure_installed(state_dir, reported.append)
     assert len(pip.runs) == 2
     assert "--require-hashes" in pip.runs[1]
-    assert len(said) == 1
+    assert len(reported) == 1
     assert program(state_dir)[0] == str(state_dir.installation / "bin/python")
 
 
-async def test_a_half_made_one_is_made_again(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_partial_installation_is_made_again(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     pip = Pip(monkeypatch)
     pip.fails = True
     with pytest.raises(CloudKonError):
@@ -65,7 +65,9 @@ async def test_a_half_made_one_is_made_again(state_dir: StateDir, monkeypatch: p
     assert not (state_dir.installation / "half").exists()
 
 
-async def test_one_of_another_lock_file_is_made_again(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_installation_of_another_lock_file_is_made_again(
+    state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pip = Pip(monkeypatch)
     await ensure_installed(state_dir, lambda _: None)
     installation.LOCK.write_text("ministack==2 --hash=sha256:11\n")
@@ -73,7 +75,7 @@ async def test_one_of_another_lock_file_is_made_again(state_dir: StateDir, monke
     assert len(pip.runs) == 4
 
 
-async def test_a_failing_command_is_told_in_one_line(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failing_command_is_reported_in_one_line(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation.sys, "executable", "/bin/sh")  # type: ignore[attr-defined]  # the module's own import
     with pytest.raises(CloudKonError) as caught:
         await ensure_installed(state_dir, lambda _: None)
@@ -83,18 +85,18 @@ async def test_a_failing_command_is_told_in_one_line(state_dir: StateDir, monkey
     assert "\n" not in str(caught.value)
 
 
-async def test_without_a_lock_file_it_says_what_to_do(state_dir: StateDir) -> None:
+async def test_missing_lock_file_is_reported_with_the_remedy(state_dir: StateDir) -> None:
     installation.LOCK.unlink()
     with pytest.raises(InvalidInput, match=EXECUTABLE):
         await ensure_installed(state_dir, lambda _: None)
 
 
-async def test_the_users_own_executable_is_used_as_it_is(
+async def test_users_own_executable_is_used_unchanged(
     state_dir: StateDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pip, own = Pip(monkeypatch), tmp_path / "ministack"
     monkeypatch.setenv(EXECUTABLE, str(own))
-    with pytest.raises(InvalidInput, match="no executable file"):
+    with pytest.raises(InvalidInput, match="not an executable file"):
         await ensure_installed(state_dir, lambda _: None)
     own.touch(mode=0o755)
     await ensure_installed(state_dir, lambda _: None)
@@ -102,7 +104,7 @@ async def test_the_users_own_executable_is_used_as_it_is(
     assert program(state_dir) == (str(own),)
 
 
-def test_it_listens_on_loopback_only_and_gets_nothing_of_the_users_aws(
+def test_emulator_listens_on_loopback_only_without_the_users_aws_settings(
     state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "USE_SSL", "EDGE_PORT", "PYTHONPATH", "MINISTACK_HOST"):
@@ -113,7 +115,7 @@ def test_it_listens_on_loopback_only_and_gets_nothing_of_the_users_aws(
     assert environment["PATH"] == os.environ["PATH"]
 
 
-def test_it_keeps_its_port_unless_somebody_has_it() -> None:
+def test_emulator_keeps_its_port_unless_it_is_in_use() -> None:
     port = choose_port(0)
     assert choose_port(port) == port
     with socket.socket() as other:

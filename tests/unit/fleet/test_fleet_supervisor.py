@@ -1,4 +1,4 @@
-"""The supervisor brings things up in order, mends what breaks, and takes all down."""
+"""The supervisor starts everything in order, repairs failures, and stops everything in order."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -20,15 +20,15 @@ from fleet.local.process_supervisor import ProcessSupervisor
 from fleet.local.state_dir import StateDir
 
 SOON = 1.0
-"""Virtual seconds in which a supervisor notices whatever there is to notice."""
+"""Virtual seconds within which a supervisor notices a change."""
 
 
-class Actor:
-    """A child that runs until it is told to end, or until the test ends it."""
+class FakeChild:
+    """A child that runs until it is terminated, or until the test ends it."""
 
-    def __init__(self, name: str, diary: list[str]) -> None:
+    def __init__(self, name: str, events: list[str]) -> None:
         self.process = Process(4_000_000, "never")
-        self._name, self._diary, self._end = name, diary, trio.Event()
+        self._name, self._events, self._end = name, events, trio.Event()
         self._code = 0
 
     async def wait(self) -> int:
@@ -36,7 +36,7 @@ class Actor:
         return self._code
 
     def terminate(self) -> None:
-        self._diary.append(f"{self._name} stops")
+        self._events.append(f"{self._name} stops")
         self._end.set()
 
     def die(self) -> None:
@@ -48,14 +48,14 @@ class Actor:
 
 
 class FakeProcesses:
-    """A machine on which everything works until the test says otherwise."""
+    """Processes that work until the test makes them fail."""
 
     endpoint_url = "http://127.0.0.1:4566"
 
     def __init__(self, state_dir: StateDir) -> None:
         self._state_dir = state_dir
-        self.diary: list[str] = []
-        self.actors: dict[str, Actor] = {}
+        self.events: list[str] = []
+        self.children: dict[str, FakeChild] = {}
         self.answers = True
         self.provisioning_fails = ""
 
@@ -72,13 +72,13 @@ class FakeProcesses:
         await trio.sleep(0.1)
         if self.provisioning_fails:
             raise ServiceError(self.provisioning_fails)
-        self.diary.append("provisioned")
+        self.events.append("provisioned")
 
     def _supervisor(self, name: str, on_change: Callable[[], object]) -> ProcessSupervisor:
-        async def start() -> Actor:
-            self.diary.append(f"{name} starts")
-            self.actors[name] = Actor(name, self.diary)
-            return self.actors[name]
+        async def start() -> FakeChild:
+            self.events.append(f"{name} starts")
+            self.children[name] = FakeChild(name, self.events)
+            return self.children[name]
 
         return ProcessSupervisor(name, start, log=self._state_dir.logs / f"{name}.log", grace=5.0, on_change=on_change)
 
@@ -112,23 +112,23 @@ def _recorded(state_dir: StateDir) -> ActualState:
     return actual
 
 
-async def test_workers_start_when_the_stack_is_whole_and_end_before_the_emulator(
+async def test_workers_start_after_the_stack_and_end_before_the_emulator(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     state_dir.change_desired_state(lambda before: before.with_count("worker", 2).with_count("animoto", 1))
     processes = FakeProcesses(state_dir)
     async with _running(state_dir, processes):
-        assert processes.diary[:2] == ["emulator starts", "provisioned"]
-        assert sorted(processes.diary[2:]) == ["animoto-1 starts", "worker-1 starts", "worker-2 starts"]
+        assert processes.events[:2] == ["emulator starts", "provisioned"]
+        assert sorted(processes.events[2:]) == ["animoto-1 starts", "worker-1 starts", "worker-2 starts"]
         assert _recorded(state_dir).ready
         assert _recorded(state_dir).answered == 1
         assert _recorded(state_dir).pools["worker"].desired == 2
-        processes.diary.clear()
-    assert sorted(processes.diary[:3]) == ["animoto-1 stops", "worker-1 stops", "worker-2 stops"]
-    assert processes.diary[3:] == ["emulator stops"]
+        processes.events.clear()
+    assert sorted(processes.events[:3]) == ["animoto-1 stops", "worker-1 stops", "worker-2 stops"]
+    assert processes.events[3:] == ["emulator stops"]
 
 
-async def test_it_does_what_is_wanted_as_soon_as_it_is_written(
+async def test_supervisor_follows_the_desired_state_as_soon_as_it_is_written(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     processes = FakeProcesses(state_dir)
@@ -141,7 +141,7 @@ async def test_it_does_what_is_wanted_as_soon_as_it_is_written(
         assert _recorded(state_dir).workers == []
 
 
-async def test_a_damaged_or_missing_wish_stops_no_worker(
+async def test_damaged_or_missing_desired_state_stops_no_worker(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     state_dir.change_desired_state(lambda before: before.with_count("worker", 1))
@@ -154,32 +154,30 @@ async def test_a_damaged_or_missing_wish_stops_no_worker(
         assert [member.name for member in _recorded(state_dir).workers] == ["worker-1"]
 
 
-async def test_a_killed_emulator_comes_back_with_its_stack_while_workers_go_on(
+async def test_killed_emulator_is_restarted_with_its_stack_while_workers_go_on(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     state_dir.change_desired_state(lambda before: before.with_count("worker", 1))
     processes = FakeProcesses(state_dir)
     async with _running(state_dir, processes):
-        processes.diary.clear()
-        processes.actors["emulator"].die()
+        processes.events.clear()
+        processes.children["emulator"].die()
         await trio.sleep(SOON)
-        assert processes.diary == ["emulator starts", "provisioned"]
+        assert processes.events == ["emulator starts", "provisioned"]
         assert _recorded(state_dir).ready
         assert _recorded(state_dir).emulator.last_end == "it was killed by signal 9"
 
 
-async def test_another_up_has_the_stack_looked_over_again(
-    autojump_clock: trio.testing.MockClock, state_dir: StateDir
-) -> None:
+async def test_another_up_checks_the_stack_again(autojump_clock: trio.testing.MockClock, state_dir: StateDir) -> None:
     processes = FakeProcesses(state_dir)
     async with _running(state_dir, processes):
         state_dir.change_desired_state(lambda before: before.with_request())
         await trio.sleep(SOON)
-        assert processes.diary.count("provisioned") == 2
+        assert processes.events.count("provisioned") == 2
         assert _recorded(state_dir).answered == 2
 
 
-async def test_a_stack_that_can_not_be_made_is_reported_and_tried_again(
+async def test_stack_that_fails_is_reported_and_tried_again(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     state_dir.change_desired_state(lambda before: before.with_count("worker", 1))
@@ -196,7 +194,7 @@ async def test_a_stack_that_can_not_be_made_is_reported_and_tried_again(
         assert [member.name for member in _recorded(state_dir).workers] == ["worker-1"]
 
 
-async def test_an_emulator_that_does_not_answer_is_a_problem(
+async def test_emulator_that_does_not_answer_is_a_problem(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     processes = FakeProcesses(state_dir)
@@ -206,7 +204,7 @@ async def test_an_emulator_that_does_not_answer_is_a_problem(
         assert "does not answer at http://127.0.0.1:4566" in _recorded(state_dir).problem
 
 
-async def test_a_removed_state_directory_takes_the_fleet_down(
+async def test_removed_state_directory_stops_the_fleet(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir
 ) -> None:
     state_dir.change_desired_state(lambda before: before.with_count("worker", 1))
@@ -215,10 +213,10 @@ async def test_a_removed_state_directory_takes_the_fleet_down(
     async with _running(state_dir, processes, lambda: ours):
         ours = False
         await trio.sleep(SOON)
-        assert processes.diary[-2:] == ["worker-1 stops", "emulator stops"]
+        assert processes.events[-2:] == ["worker-1 stops", "emulator stops"]
 
 
-async def test_a_full_disk_stops_no_worker_and_is_written_up_later(
+async def test_full_disk_stops_no_worker_and_the_state_is_written_later(
     autojump_clock: trio.testing.MockClock, state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -230,7 +228,7 @@ async def test_a_full_disk_stops_no_worker_and_is_written_up_later(
             patch.setattr(StateDir, "write_actual_state", full)
             state_dir.change_desired_state(lambda before: before.with_count("worker", 1))
             await trio.sleep(SOON)
-            assert "worker-1 starts" in processes.diary
+            assert "worker-1 starts" in processes.events
             assert _recorded(state_dir).workers == []
         await trio.sleep(RETRY_SECONDS + SOON)
         assert [member.name for member in _recorded(state_dir).workers] == ["worker-1"]

@@ -1,4 +1,4 @@
-"""What is kept in the state directory survives concurrent commands, full disks and hand-made files."""
+"""The state directory's files survive concurrent commands, full disks and damage by hand."""
 
 import errno
 import threading
@@ -14,7 +14,7 @@ from fleet.local.desired_state import DesiredState
 from fleet.local.process import Process
 from fleet.local.state_dir import StateDir
 
-OBSERVED = ActualState(
+STATE = ActualState(
     "some",
     Process(7, "yesterday"),
     12.5,
@@ -37,16 +37,16 @@ def state_dir(tmp_path: Path) -> StateDir:
     return state_dir
 
 
-def test_what_is_observed_reads_back_as_written(state_dir: StateDir) -> None:
+def test_actual_state_is_read_as_written(state_dir: StateDir) -> None:
     assert state_dir.actual_state() is None
-    state_dir.write_actual_state(OBSERVED)
-    assert state_dir.actual_state() == OBSERVED
+    state_dir.write_actual_state(STATE)
+    assert state_dir.actual_state() == STATE
     state_dir.write_actual_state(None)
     assert state_dir.actual_state() is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"fleet": "x"}', '{"fleet": "x", "supervisor": 3}', "\0\xff"])
-def test_a_file_that_no_supervisor_wrote_says_nothing(state_dir: StateDir, text: str) -> None:
+def test_damaged_state_file_counts_as_missing(state_dir: StateDir, text: str) -> None:
     (state_dir.path / "observed.json").write_text(text, encoding="latin-1")
     state_dir.desired_state_path.write_text(text, encoding="latin-1")
     assert state_dir.actual_state() is None
@@ -54,12 +54,12 @@ def test_a_file_that_no_supervisor_wrote_says_nothing(state_dir: StateDir, text:
     assert state_dir.port() == 0
 
 
-def test_two_commands_at_once_lose_nothing_of_one_another(state_dir: StateDir) -> None:
-    def ask() -> None:
+def test_concurrent_commands_lose_no_change(state_dir: StateDir) -> None:
+    def request() -> None:
         for _ in range(50):
             state_dir.change_desired_state(lambda before: before.with_request())
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=request) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -67,7 +67,7 @@ def test_two_commands_at_once_lose_nothing_of_one_another(state_dir: StateDir) -
     assert state_dir.desired_state().request == 200
 
 
-def test_scaling_one_pool_leaves_the_other_alone(state_dir: StateDir) -> None:
+def test_scaling_one_pool_does_not_change_the_other(state_dir: StateDir) -> None:
     state_dir.change_desired_state(lambda before: before.with_count("worker", 3))
     desired = state_dir.change_desired_state(lambda before: before.with_count("animoto", 1))
     assert desired.counts == {"worker": 3, "animoto": 1}
@@ -85,7 +85,7 @@ def test_other_programs_find_the_fleet_only_while_it_has_an_endpoint(state_dir: 
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_named_and_leaves_the_old_file_whole(
+def test_full_disk_is_named_and_keeps_the_old_file(
     state_dir: StateDir, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     state_dir.change_desired_state(lambda before: before.with_request())
@@ -94,13 +94,13 @@ def test_a_full_disk_is_named_and_leaves_the_old_file_whole(
         raise OSError(number, "full")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(CloudKonError, match=r"wanted\.json: .*free some space") as caught:
+    with pytest.raises(CloudKonError, match=r"wanted\.json: .*Free some space") as caught:
         state_dir.change_desired_state(lambda before: before.with_request())
     assert caught.value.exit_code == EXIT_FAILED
     assert state_dir.desired_state().request == 1
 
 
-def test_too_little_space_is_said_before_anything_starts(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported_before_anything_starts(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
@@ -111,14 +111,14 @@ def test_too_little_space_is_said_before_anything_starts(state_dir: StateDir, mo
         state_dir.check_space()
 
 
-def test_a_directory_that_can_not_be_made_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_directory_that_can_not_be_created_is_invalid_input(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidInput, match="CLOUDKON_STATE_DIR") as caught:
         StateDir(tmp_path / "file").make()
     assert caught.value.exit_code == EXIT_BAD_INPUT
 
 
-def test_a_failed_write_leaves_no_staged_file(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput), translate_os_errors(tmp_path):
         write_json(tmp_path / "none" / "x.json", {})
     with pytest.raises(TypeError):
@@ -127,7 +127,7 @@ def test_a_failed_write_leaves_no_staged_file(tmp_path: Path) -> None:
     assert read_json(tmp_path / "x.json") == {}
 
 
-def test_deleting_data_leaves_the_installation(state_dir: StateDir) -> None:
+def test_deleting_data_keeps_the_installation(state_dir: StateDir) -> None:
     state_dir.installation.mkdir(parents=True)
     (state_dir.data / "state" / "sqs.json").write_text("{}")
     assert state_dir.saved_at() > 0

@@ -1,4 +1,4 @@
-"""Logs stay small, and are read, merged and followed without losing or doubling lines."""
+"""Logs stay small, and are read, merged and followed without losing or repeating lines."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloudkon.model import ANIMOTO
-from fleet.local import log_files as journal
+from fleet.local import log_files
 from fleet.local.log_files import LogFollower, LogLine, last_lines, merge_by_time, parse_line, rotate, truncate_if_large
 from fleet.local.logs import LogReader
 from fleet.local.state_dir import StateDir
@@ -14,10 +14,10 @@ from fleet.local.state_dir import StateDir
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "LARGEST", 100)
+    monkeypatch.setattr(log_files, "MOST_LOG_BYTES", 100)
 
 
-def test_last_lines_skip_blanks_and_start_where_told(tmp_path: Path) -> None:
+def test_last_lines_skip_blank_lines_and_start_at_an_offset(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     assert last_lines(log, 3) == []
     log.write_text("one\n\ntwo\nthree\n")
@@ -27,7 +27,7 @@ def test_last_lines_skip_blanks_and_start_where_told(tmp_path: Path) -> None:
     assert last_lines(log, 9, since=1000) == []
 
 
-def test_a_large_log_is_put_aside_before_a_start_and_a_small_one_is_not(tmp_path: Path) -> None:
+def test_only_a_large_log_is_rotated_before_a_start(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     rotate(log)
     log.write_text("x" * 20)
@@ -39,7 +39,7 @@ def test_a_large_log_is_put_aside_before_a_start_and_a_small_one_is_not(tmp_path
     assert (tmp_path / "a.log.1").read_text() == "y" * 60
 
 
-def test_a_log_cut_short_under_its_writer_goes_on_at_its_new_end(tmp_path: Path) -> None:
+def test_truncated_log_continues_at_its_new_end(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"x" * 200 + b"\n")
@@ -50,7 +50,7 @@ def test_a_log_cut_short_under_its_writer_goes_on_at_its_new_end(tmp_path: Path)
     assert (tmp_path / "a.log.1").stat().st_size == 201
 
 
-def test_a_follower_gives_whole_lines_once_across_a_cut(tmp_path: Path) -> None:
+def test_follower_reads_complete_lines_once_across_truncation(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text("old\n")
     follower = LogFollower(log)
@@ -84,11 +84,11 @@ def test_lines_are_merged_by_time_and_a_traceback_stays_together() -> None:
 
 
 @pytest.mark.parametrize("text", ["plain", "{broken", "{}", '{"time": "noon"}', '{"time": null}'])
-def test_a_line_without_a_time_is_still_a_line(text: str) -> None:
+def test_line_without_a_time_is_kept(text: str) -> None:
     assert parse_line("worker-1", text) == LogLine(0.0, "worker-1", text)
 
 
-async def test_logs_are_of_the_pool_asked_for_and_of_workers_only(tmp_path: Path) -> None:
+async def test_logs_contain_only_workers_of_the_given_pool(tmp_path: Path) -> None:
     state_dir = StateDir(tmp_path)
     state_dir.make()
     for name in ("worker-1", "animoto-1", "animoto-12", "emulator", "supervisor"):
