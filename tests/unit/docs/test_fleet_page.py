@@ -99,7 +99,8 @@ def test_each_command_and_option_has_a_help_text(command: str) -> None:
 
 
 def test_page_explains_each_field_of_the_status() -> None:
-    explained = {name for row in rows(section(TEXT, "status"), 2) for cell in row for name in re.findall(r"`(\w+)`", cell)}
+    cells = [cell for row in rows(section(TEXT, "status"), 2) for cell in row]
+    explained = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     found = STATUS.to_json()
     assert set(found) | set(found["pools"]["worker"]) <= explained
 
