@@ -49,15 +49,15 @@ class Programs:
         """Print the next step."""
         self._console.print(f"# {step}", style="dim", highlight=False)
 
-    def run(self, program: str, *words: object, live: bool = False) -> str:
-        """Run ``python -m program words…``; return its standard output. Raises ``CommandFailed``.
+    def run(self, program: str, *arguments: object, live: bool = False) -> str:
+        """Run ``python -m program arguments…``; return its standard output. Raises ``CommandFailed``.
 
         Its standard error is shown if it fails, or at once with ``live``.
         """
-        arguments = [str(word) for word in words]
-        typed = command(shlex.join([program, *arguments]))
+        texts = [str(argument) for argument in arguments]
+        typed = command(shlex.join([program, *texts]))
         self._console.print(f"$ {typed}", style="bold cyan", highlight=False, soft_wrap=True)
-        with self._start(program, arguments, stderr=None if live else subprocess.PIPE) as process:
+        with self._start(program, texts, stderr=None if live else subprocess.PIPE) as process:
             try:
                 output, errors = process.communicate()
             except BaseException:

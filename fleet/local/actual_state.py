@@ -12,7 +12,7 @@ class ProcessState:
     """One supervised process.
 
     ``pid`` is 0 while the process waits for its next start, ``started`` is in epoch seconds, ``problem`` is empty if
-    the process is well, and ``last_end`` describes its last exit that nobody asked for.
+    the process is well, and ``last_end`` describes its last exit without a request to stop.
     """
 
     name: str

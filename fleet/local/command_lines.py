@@ -82,10 +82,10 @@ def worker_program(pool: Pool) -> tuple[str, ...]:
     if not template:
         return program
     try:
-        words = shlex.split(template)
+        parts = shlex.split(template)
     except ValueError as error:
         raise InvalidSetting(f"setting {WORKER_COMMAND}", f"not a command line: {error}") from None
     filled: list[str] = []
-    for word in words:
-        filled += program if word == "{program}" else [word.replace("{pool}", pool.name)]
+    for part in parts:
+        filled += program if part == "{program}" else [part.replace("{pool}", pool.name)]
     return tuple(filled)

@@ -71,7 +71,7 @@ class ProcessSupervisor:
 
     @property
     def running(self) -> bool:
-        """Whether the process runs: its exit has not been noticed."""
+        """Whether the process runs, as far as the supervisor knows."""
         return self._process is not None
 
     @property

@@ -66,4 +66,4 @@ async def wait_for_answer(state_dir: StateDir, request: int, started: "subproces
             if actual and state_dir.supervisor_lock.is_held() and actual.emulator.problem:
                 raise ServiceError(f"the fleet is not up: {actual.emulator.problem}")
             await trio.sleep(LOOK_SECONDS)
-    raise ServiceError(f"the fleet is not up after {READY_SECONDS:.0f} s; {log} may say why. Try: down, then up")
+    raise ServiceError(f"the fleet is not up after {READY_SECONDS:.0f} s. See {log}. Try down, then up")

@@ -32,9 +32,9 @@ def _supervisors(fleet: CommandLine) -> int:
     return fleet.log("supervisor").count('"action": "started"')
 
 
-@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["scale", "2"], ["logs"]])
-def test_every_command_without_a_fleet_names_the_command_that_starts_one(fleet: CommandLine, words: list[str]) -> None:
-    out, err = fleet.run(*words, code=2)
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["scale", "2"], ["logs"]])
+def test_commands_without_a_fleet_name_the_command_that_starts_one(fleet: CommandLine, arguments: list[str]) -> None:
+    out, err = fleet.run(*arguments, code=2)
     assert out == ""
     assert err.startswith("error: fleet 'cloudkon': no local fleet is up here")
     assert "python -m fleet up" in err
@@ -125,8 +125,8 @@ def test_killed_supervisor_is_reported_and_up_repairs_it(fleet: CommandLine) -> 
     before = marked("", fleet.state_dir.path)
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
-    for words in (["status"], ["scale", "3"]):
-        assert "its supervisor has died" in fleet.run(*words, code=2)[1]
+    for arguments in (["status"], ["scale", "3"]):
+        assert "its supervisor has died" in fleet.run(*arguments, code=2)[1]
 
     out, err = fleet.run("up")
     assert out == endpoint
@@ -215,17 +215,17 @@ def test_removed_state_directory_stops_the_fleet(fleet: CommandLine) -> None:
 
 def test_two_fleets_can_not_share_a_state_directory(fleet: CommandLine) -> None:
     fleet.run("up")
-    for words in (["up"], ["scale", "1"]):
-        err = fleet.run(*words, code=2, CLOUDKON_FLEET="other")[1]
+    for arguments in (["up"], ["scale", "1"]):
+        err = fleet.run(*arguments, code=2, CLOUDKON_FLEET="other")[1]
         assert "already runs the fleet 'cloudkon'" in err
         assert "CLOUDKON_STATE_DIR" in err
 
 
-@pytest.mark.parametrize("words", [["logs", "--follow"], ["status", "--watch"]])
-def test_watching_goes_on_until_interrupted(fleet: CommandLine, words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["logs", "--follow"], ["status", "--watch"]])
+def test_watching_goes_on_until_interrupted(fleet: CommandLine, arguments: list[str]) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
-    watching = fleet.start(*words)
+    watching = fleet.start(*arguments)
     assert watching.stdout
     try:
         assert "worker" in watching.stdout.read(120)

@@ -14,9 +14,9 @@ from tests.support.patience import until
 TASKS = 400
 
 
-def client(line: CommandLine, *words: str) -> str:
+def client(line: CommandLine, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "client", *words],
+        [sys.executable, "-m", "client", *arguments],
         cwd=line.directory,
         env=line.environment,
         capture_output=True,
@@ -24,7 +24,7 @@ def client(line: CommandLine, *words: str) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, f"{words} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 

@@ -16,16 +16,16 @@ GRACE = 30.0
 
 
 class FakeChild:
-    """A child that exits with a code after ``lives`` seconds, or when it is terminated or killed."""
+    """A child that exits with a code after ``seconds`` seconds, or when it is terminated or killed."""
 
-    def __init__(self, lives: float = float("inf"), code: int = 0, *, ignores_sigterm: bool = False) -> None:
+    def __init__(self, seconds: float = float("inf"), code: int = 0, *, ignores_sigterm: bool = False) -> None:
         self.process = Process(4_000_000, "never")
-        self._lives, self._code, self._ignores_sigterm = lives, code, ignores_sigterm
+        self._seconds, self._code, self._ignores_sigterm = seconds, code, ignores_sigterm
         self._end = trio.Event()
         self.signals: list[tuple[float, str]] = []
 
     async def wait(self) -> int:
-        with trio.move_on_after(self._lives):
+        with trio.move_on_after(self._seconds):
             await self._end.wait()
         return self._code
 
@@ -61,7 +61,7 @@ def _supervisor(fake: FakeStarts, log: Path, name: str = "worker-1") -> ProcessS
 async def test_process_restarts_at_once_after_a_long_run(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
-    fake = FakeStarts(lambda: FakeChild(lives=100, code=1), FakeChild)
+    fake = FakeStarts(lambda: FakeChild(seconds=100, code=1), FakeChild)
     supervisor = _supervisor(fake, tmp_path / "log")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(supervisor.run)
@@ -83,7 +83,7 @@ async def test_early_exits_back_off_and_are_reported_with_the_last_log_lines(
     def failing() -> FakeChild:
         with log.open("a") as file:
             file.write("ImportError: no such module\n")
-        return FakeChild(lives=0.5, code=1)
+        return FakeChild(seconds=0.5, code=1)
 
     fake = FakeStarts(failing)
     supervisor = _supervisor(fake, log)
@@ -103,7 +103,7 @@ async def test_early_exits_back_off_and_are_reported_with_the_last_log_lines(
 async def test_problem_is_cleared_when_the_process_stays_up(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
-    fake = FakeStarts(*[lambda: FakeChild(lives=0.1, code=-9)] * EARLY_EXITS, FakeChild)
+    fake = FakeStarts(*[lambda: FakeChild(seconds=0.1, code=-9)] * EARLY_EXITS, FakeChild)
     supervisor = _supervisor(fake, tmp_path / "log")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(supervisor.run)
@@ -161,7 +161,7 @@ async def test_process_that_ignores_sigterm_is_killed_after_the_grace(
 async def test_stop_between_two_runs_prevents_the_next_start(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
-    fake = FakeStarts(lambda: FakeChild(lives=0.1, code=1))
+    fake = FakeStarts(lambda: FakeChild(seconds=0.1, code=1))
     supervisor = _supervisor(fake, tmp_path / "log")
     with trio.fail_after(100):
         async with trio.open_nursery() as nursery:
@@ -180,7 +180,7 @@ async def test_pool_grows_and_shrinks_at_its_end_and_keeps_its_restart_count(
 
     def make(number: int) -> ProcessSupervisor:
         name = f"worker-{number}"
-        starts_of[name] = FakeStarts(lambda: FakeChild(lives=20), lambda: FakeChild(ignores_sigterm=True))
+        starts_of[name] = FakeStarts(lambda: FakeChild(seconds=20), lambda: FakeChild(ignores_sigterm=True))
         return _supervisor(starts_of[name], tmp_path / name, name)
 
     async with trio.open_nursery() as nursery:
