@@ -1,9 +1,10 @@
 """Defines a fleet's status at one moment, the same for every target."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cloudkon.model import Depth
+from cloudkon.ports import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,13 @@ class FleetStatus:
             "instances": asdict(self.instances) if self.instances else None,
             "cost": asdict(self.cost) if self.cost else None,
         }
+
+
+async def with_queue_depths(pool: PoolStatus, services: Services, name: str) -> PoolStatus:
+    """Return the pool's status with the depths of its queues. Raises ``CloudKonError`` if a queue does not answer."""
+    backlog = await services.backlog(name)
+    dead = await services.dead_letters[name].depth()
+    return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 
 
 def _pool_json(pool: PoolStatus) -> dict[str, Any]:

@@ -1,17 +1,15 @@
 """Builds the docker fleet's status from its containers and queues."""
 
 import time
-from dataclasses import replace
 from typing import Final
 
 from cloudkon.aws import connect
 from cloudkon.errors import CloudKonError, NoFleet
 from cloudkon.model import POOLS
-from cloudkon.ports import Services
 from cloudkon.programs import command
 from cloudkon.settings import Settings
 
-from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus, with_queue_depths
 from .container import Container
 from .engine import Engine
 from .localstack import LocalStack
@@ -49,7 +47,7 @@ async def snapshot(engine: Engine, settings: Settings) -> FleetStatus:
         # A paused LocalStack accepts calls and never answers them: each would last as long as a long poll.
         if not (container and container.paused):
             services = connect(settings)
-            pools = {name: await _with_depths(services, name, pool) for name, pool in pools.items()}
+            pools = {name: await with_queue_depths(pool, services, name) for name, pool in pools.items()}
     except CloudKonError as error:
         if not found:
             raise _nothing_up(settings) from error
@@ -72,12 +70,6 @@ def _nothing_up(settings: Settings) -> NoFleet:
         f"not up on this Docker engine, and {settings.service_endpoint()} has no queues of it",
         f"Start it with: {command('fleet up')}",
     )
-
-
-async def _with_depths(services: Services, name: str, pool: PoolStatus) -> PoolStatus:
-    backlog = await services.backlog(name)
-    dead = await services.dead_letters[name].depth()
-    return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 
 
 def _pool(ours: list[Container], composed: list[Container], now: float) -> PoolStatus:

@@ -13,7 +13,7 @@ from .labels import COMPOSE_SERVICE, FLEET, NUMBER, POOL
 from .networking import WorkerNetwork, loopback_port, publishers
 
 POLL_SECONDS: Final = 2.0
-"""The default for a receive's wait: a worker that stops first waits for the end of its last receive."""
+"""How long a worker's receive waits by default: a stopping worker first waits for its last receive to end."""
 STOP_MARGIN_SECONDS: Final = 5.0
 """Added to ``stop_seconds``, so that a worker can record the chunks that it releases."""
 

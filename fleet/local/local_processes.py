@@ -16,7 +16,7 @@ from .process_supervisor import ProcessSupervisor
 from .state_dir import StateDir
 
 POLL_SECONDS: Final = 2.0
-"""A local worker's default for a receive's wait: a worker that stops first waits for the end of its last receive."""
+"""How long a local worker's receive waits by default: a stopping worker first waits for its last receive to end."""
 STOP_MARGIN_SECONDS: Final = 5.0
 """Added to ``stop_seconds``, so that a worker can record the chunks that it releases."""
 

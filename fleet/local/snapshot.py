@@ -6,10 +6,9 @@ from dataclasses import replace
 from cloudkon.aws import connect
 from cloudkon.errors import CloudKonError
 from cloudkon.model import POOLS
-from cloudkon.ports import Services
 from cloudkon.settings import Settings
 
-from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus, with_queue_depths
 from .actual_state import ActualState, PoolState, ProcessState
 
 
@@ -21,7 +20,7 @@ async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
     problems = _problems(actual)
     try:
         services = connect(replace(settings, endpoint_url=actual.endpoint_url))
-        pools = {name: await _with_depths(services, name, pool) for name, pool in pools.items()}
+        pools = {name: await with_queue_depths(pool, services, name) for name, pool in pools.items()}
     except CloudKonError as error:
         problems.append(f"the queues don't answer: {error}")
     return FleetStatus(
@@ -33,12 +32,6 @@ async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
         pools=pools,
         problems=tuple(problems),
     )
-
-
-async def _with_depths(services: Services, name: str, pool: PoolStatus) -> PoolStatus:
-    backlog = await services.backlog(name)
-    dead = await services.dead_letters[name].depth()
-    return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 
 
 def _pool(pool: PoolState, now: float) -> PoolStatus:
