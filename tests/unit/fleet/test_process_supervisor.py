@@ -16,7 +16,7 @@ GRACE = 30.0
 
 
 class FakeChild:
-    """A child that exits with a code after ``seconds`` seconds, or when it is terminated or killed."""
+    """A child that exits with a code after ``seconds``, or when it is terminated or killed."""
 
     def __init__(self, seconds: float = float("inf"), code: int = 0, *, ignores_sigterm: bool = False) -> None:
         self.process = Process(4_000_000, "never")
