@@ -1,1 +1,1 @@
-"""The demo: ``python -m demo``. It uses the fleet and the client as a user does, by their command lines."""
+"""Shows a whole fleet at work on this machine: ``python -m demo``. It uses the command lines as a user does."""

@@ -1,4 +1,4 @@
-"""Colour: turns a fractal's fields into a picture, lit from the upper left as if they were hills."""
+"""Turns a fractal's fields into a picture, lit from the upper left like hills."""
 
 import math
 from typing import Any, Final
@@ -16,39 +16,39 @@ PALETTES: Final = {
     "gold": "0a0908 3a2410 8a5a19 e8b54a fff6d5 c9e4e7 5b8fa8 1b3a57",
     "frost": "05070f 1b2a49 3f6fa3 9fd3e6 ffffff f3d1e3 b57edc 4b2a7b",
 }
-"""Colours in a circle, dark at its beginning."""
+"""Colours in a circle; the first one is dark."""
 SHADES: Final = 4096
-"""Of a palette: enough that no step shows."""
+"""Shades of a palette: enough that no step is visible."""
 GAMMA: Final = 2.2
-"""Colours are mixed as light, not as its encoding, which would make what lies between them muddy."""
+"""Colours are mixed as linear light. Mixing encoded values would make the colours in between muddy."""
 RELIEF: Final = 0.35
-"""How much slopes are lit or shaded."""
+"""How strongly slopes are lit or shaded."""
 FLATNESS: Final = 0.02
-"""Slopes below about its root count as flat."""
+"""Slopes below about its square root count as flat."""
 LIGHT: Final = (-0.6, -0.8)
-"""Where the light comes from: left, above."""
+"""The direction of the light: from the upper left."""
 GLOW: Final = 0.42
-"""How far around the palette the inside gets, from its dark beginning, where points come near 0."""
-CLING: Final = 9.0
-"""How closely that glow clings to these points."""
+"""How far around the palette the inside goes, from the dark start, where points come near 0."""
+FALLOFF: Final = 9.0
+"""How quickly this glow fades with the distance from 0."""
 ENLARGE: Final = 2
-"""Pixels of a picture to a point of its fields, in each direction."""
+"""Pixels of the picture for each point of its fields, in each direction."""
 
 Picture = Any
-"""pyvips' image, which has no types."""
+"""The image of pyvips, which has no types."""
 
 
 def coloured(fields: Fields, palette: str, cycles: float, size: tuple[int, int]) -> Picture:
-    """The picture of some fields, cut to ``size`` in pixels: at the most ``ENLARGE`` times the fields' size.
+    """Return the picture of some fields, cut to ``size`` in pixels: at most ``ENLARGE`` times the fields' size.
 
-    The smooth fields are enlarged, and only then coloured: that costs a quarter, and colours stay crisp.
+    The smooth fields are enlarged before they are coloured: this costs a quarter, and colours stay sharp.
     """
     escape, trap, inside = (_picture(field) for field in fields)
     shades = _shades(palette)
     low, high = escape.min(), escape.max()
     around = _enlarged((escape - low + 1).log() * (cycles / math.log1p(high - low)), size)
     outside = _shaded(around, shades) * _enlarged(_lit(escape), size)
-    within = _shaded(_enlarged((trap * -CLING).exp() * GLOW, size), shades)
+    within = _shaded(_enlarged((trap * -FALLOFF).exp() * GLOW, size), shades)
     mask = _enlarged(inside, size).clamp(min=0, max=1)
     mixed = outside * (1 - mask) + within * mask
     return mixed.clamp(min=0, max=255).cast("uchar").copy(interpretation="srgb")
@@ -63,12 +63,12 @@ def _enlarged(field: Picture, size: tuple[int, int]) -> Picture:
 
 
 def _shaded(around: Picture, shades: Picture) -> Picture:
-    """The colour at each place ``around`` a palette, where 1 is once around."""
+    """Return the colour at each position ``around`` the palette, where 1 is the whole circle."""
     return ((around * SHADES).cast("int") % SHADES).cast("ushort").maplut(shades)
 
 
 def _lit(height: Picture) -> Picture:
-    """How bright each slope is: 1 on flat ground."""
+    """Return how bright each slope is; flat ground is 1."""
     across = height.conv(pyvips.Image.new_from_array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], scale=8))
     down = height.conv(pyvips.Image.new_from_array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]], scale=8))
     steepness = (across * across + down * down + FLATNESS) ** 0.5
@@ -76,7 +76,7 @@ def _lit(height: Picture) -> Picture:
 
 
 def _shades(palette: str) -> Picture:
-    """A palette's shades, once around the circle."""
+    """Return a palette's shades, once around the circle."""
     stops = [_linear(stop) for stop in PALETTES[palette].split()]
     values = bytearray()
     for shade in range(SHADES):

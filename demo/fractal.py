@@ -1,7 +1,7 @@
-"""Fractals: how fast points flee, computed for a tile of points at a time.
+"""Computes how fast points of a fractal escape, one tile of points at a time.
 
-Pillow's arithmetic on float images stands in for a numeric library: a tile fits the processor's cache, and tiles
-whose points have all fled end early, so that a picture takes half a second.
+Pillow's arithmetic on float images replaces a numeric library: a tile fits the processor's cache, and a tile whose
+points have all escaped ends early, so that a picture takes half a second.
 """
 
 import cmath
@@ -14,27 +14,27 @@ from PIL import Image, ImageMath
 from demo.scene import Formula, Scene
 
 SIDE: Final = 256
-"""Of a tile, in points: Pillow's linear gradient, which gives the points their coordinates, has this size."""
+"""A tile's side in points: the size of Pillow's linear gradient, which supplies the coordinates."""
 ROUND: Final = 8
-"""Iterations between two looks whether all have fled."""
+"""Iterations between two checks whether all points have escaped."""
 FAR: Final = 1e4
-"""Coordinates are cut there, so that numbers stay finite."""
-GONE: Final = 16.0
-"""The squared distance beyond which nothing comes back."""
+"""Coordinates are limited to this, so that numbers stay finite."""
+ESCAPED: Final = 16.0
+"""The squared distance beyond which no point returns."""
 
 _DOWN: Final = Image.linear_gradient("L").convert("F")
 _ACROSS: Final = _DOWN.transpose(Image.Transpose.TRANSPOSE)
 Operand = Any
-"""Pillow's image in a formula; it has no public type."""
+"""Pillow's image in a formula, which has no public type."""
 Point = tuple[Operand, Operand]
 """Its x and y."""
 
 
 class Fields(NamedTuple):
-    """What was found out of each point, as float images.
+    """The results for each point, as float images.
 
-    ``escape`` grows with the time to flee, without steps; ``trap`` is the least squared distance from 0 on the way;
-    ``inside`` is 1 where the point never fled.
+    ``escape`` grows smoothly with the time to escape, ``trap`` is the smallest squared distance from 0 on the way, and
+    ``inside`` is 1 where the point never escaped.
     """
 
     escape: Image.Image
@@ -44,7 +44,7 @@ class Fields(NamedTuple):
 
 @dataclass(slots=True)
 class _Orbits:
-    """Where the points of one tile are by now, and what is added to each in each iteration."""
+    """The current positions of one tile's points, and what each iteration adds to them."""
 
     x: Image.Image
     y: Image.Image
@@ -73,7 +73,7 @@ def fields(scene: Scene, size: tuple[int, int]) -> Fields:
 
 
 def _tile(scene: Scene, corner: complex, across: complex) -> Fields:
-    """The fields of one tile whose first point is ``corner``; ``across`` is the step to the point at its right."""
+    """Return the fields of the tile whose first point is ``corner``; ``across`` is the step to the next point right."""
     down = across * 1j
     x, y = _plane(corner.real, across.real, down.real), _plane(corner.imag, across.imag, down.imag)
     add = (x, y) if scene.constant is None else (_flat(scene.constant.real), _flat(scene.constant.imag))
@@ -81,9 +81,9 @@ def _tile(scene: Scene, corner: complex, across: complex) -> Fields:
     for _ in range(0, scene.iterations, ROUND):
         orbits.advance(scene.formula)
         nearest, _farthest = orbits.distance.getextrema()
-        if isinstance(nearest, float) and nearest > GONE:
+        if isinstance(nearest, float) and nearest > ESCAPED:
             break
-    inside = ImageMath.lambda_eval(lambda v: v["float"](v["d"] < GONE), d=orbits.distance)
+    inside = ImageMath.lambda_eval(lambda v: v["float"](v["d"] < ESCAPED), d=orbits.distance)
     return Fields(orbits.escape, orbits.trap, inside)
 
 
@@ -102,7 +102,7 @@ def _evaluated(expression: Callable[[dict[str, Operand]], Operand], **images: Im
 
 
 def _rounds(step: Callable[..., Point]) -> Callable[[dict[str, Operand]], tuple[Image.Image, ...]]:
-    """``ROUND`` iterations of ``step``, which gets x, y, their squares, and what is to be added."""
+    """Return ``ROUND`` iterations of ``step``, which gets x, y, their squares, and what to add."""
 
     def iterate(v: dict[str, Operand]) -> tuple[Image.Image, ...]:
         least, most = v["min"], v["max"]
@@ -111,7 +111,7 @@ def _rounds(step: Callable[..., Point]) -> Callable[[dict[str, Operand]], tuple[
         for _ in range(ROUND):
             xx, yy = x * x, y * y
             distance = xx + yy
-            # Near 1 a point that stays near, soon 0 for one that flees: their sum has no steps, as counts would.
+            # About 1 for a point that stays near, soon 0 for one that escapes: the sum has no steps, unlike a count.
             escape = escape + 1.0 / (distance * 0.25 + 1.0)
             trap = least(trap, distance)
             x, y = step(x, y, xx, yy, add_x, add_y)

@@ -1,4 +1,4 @@
-"""Pictures: renders the scenes into a folder, once, on all the processors there are."""
+"""Renders the scenes into a folder, once, on all processors."""
 
 import hashlib
 import os
@@ -13,26 +13,26 @@ from demo.fractal import fields
 from demo.scene import SCENES, Scene
 
 SOURCES: Final = tuple(Path(__file__).with_name(f"{name}.py") for name in ("scene", "fractal", "colour", "pictures"))
-"""What decides how the pictures look."""
+"""The files that determine how the pictures look."""
 QUALITY: Final = 92
-"""Of the JPEG files, 1 to 100."""
+"""The JPEG quality, 1 to 100."""
 
 
 def folder_in(directory: Path) -> Path:
-    """Where the pictures of this version of the demo lie: another one's would not be these."""
+    """Return the folder for the pictures of this version of the demo; another version has other pictures."""
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()
     return directory / f"demo-pictures-{digest[:12]}"
 
 
 def make_pictures(folder: Path, begin: Callable[[int], None], advance: Callable[[], None]) -> int:
-    """Render the pictures that are not there yet, and give their number.
+    """Render the missing pictures; return how many there were.
 
-    ``begin`` is told that number first, then ``advance`` is called after each. Broken off, the next call goes on.
+    ``begin`` is called with this number first, ``advance`` after each picture. An interrupted call can be repeated.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [(scene, path) for scene, path in _paths(folder) if not path.exists()]
     begin(len(missing))
-    # Each process renders on one core; libvips would start threads for all of them in each.
+    # Each process renders on one core. Without this, libvips starts a thread per core in each process.
     os.environ["VIPS_CONCURRENCY"] = "1"
     pool = ProcessPoolExecutor(min(os.cpu_count() or 1, len(missing) or 1), mp_context=get_context("spawn"))
     try:
@@ -45,7 +45,7 @@ def make_pictures(folder: Path, begin: Callable[[int], None], advance: Callable[
 
 
 def render(scene: Scene, path: Path) -> None:
-    """Render a scene into a JPEG file, which appears whole or not at all."""
+    """Render a scene into a JPEG file, which appears only when it is complete."""
     points = (-(-scene.size[0] // ENLARGE), -(-scene.size[1] // ENLARGE))
     picture = coloured(fields(scene, points), scene.palette, scene.cycles, scene.size)
     staged = path.with_suffix(f".{os.getpid()}")

@@ -1,4 +1,4 @@
-"""Programs: the command lines of the fleet and the client, as a user types them, on a fleet of the demo's own."""
+"""Runs the command lines of fleet and client as a user does, on a fleet of the demo's own."""
 
 import os
 import shlex
@@ -11,16 +11,18 @@ from typing import Final
 
 from rich.console import Console
 
-OURS: Final = ("CLOUDKON_", "AWS_")
-"""The user's settings with these beginnings don't count: the demo's work must never land on a fleet of theirs."""
+from cloudkon.programs import command, module
+
+SETTINGS: Final = ("CLOUDKON_", "AWS_")
+"""Prefixes of the user's settings that commands don't get, so that the demo never uses a fleet of the user."""
 EMULATOR: Final = "CLOUDKON_EMULATOR"
-"""… except for this one: the emulator's executable."""
-PATIENCE: Final = 10.0
-"""Seconds that an interrupted command has to end by itself."""
+"""The emulator's executable, which commands do get."""
+STOP_SECONDS: Final = 10.0
+"""How long an interrupted command may take to exit."""
 
 
 class CommandFailed(Exception):
-    """A command of the demo failed; it has said why."""
+    """A command of the demo failed; its own output has the reason."""
 
     def __init__(self, command: str, code: int) -> None:
         """``code`` is its exit code."""
@@ -29,11 +31,11 @@ class CommandFailed(Exception):
 
 
 class Programs:
-    """Runs commands against the fleet whose state lies in ``state_dir``; shows each before it runs."""
+    """Runs commands on the fleet of ``state_dir``, and prints each command before it runs."""
 
     def __init__(self, state_dir: Path, emulator: str, console: Console, more: Mapping[str, str] | None = None) -> None:
         """``emulator`` is the executable; ``more`` are further variables for the commands."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self._environment = {
             **kept,
             EMULATOR: emulator,
@@ -43,52 +45,52 @@ class Programs:
         }
         self._console = console
 
-    def say(self, what: str) -> None:
-        """Tell what comes next."""
-        self._console.print(f"# {what}", style="dim", highlight=False)
+    def announce(self, step: str) -> None:
+        """Print the next step."""
+        self._console.print(f"# {step}", style="dim", highlight=False)
 
-    def run(self, program: str, *words: object, live: bool = False) -> str:
-        """Run ``python -m program words…``, and give its standard output. Raises ``CommandFailed``.
+    def run(self, program: str, *arguments: object, live: bool = False) -> str:
+        """Run ``python -m program arguments…``; return its standard output. Raises ``CommandFailed``.
 
-        What it says on standard error is shown if it fails, or at once if ``live``.
+        Its standard error is shown if it fails, or at once with ``live``.
         """
-        arguments = [str(word) for word in words]
-        command = shlex.join(["python", "-m", program, *arguments])
-        self._console.print(f"$ {command}", style="bold cyan", highlight=False, soft_wrap=True)
-        with self._start(program, arguments, stderr=None if live else subprocess.PIPE) as process:
+        texts = [str(argument) for argument in arguments]
+        typed = command(shlex.join([program, *texts]))
+        self._console.print(f"$ {typed}", style="bold cyan", highlight=False, soft_wrap=True)
+        with self._start(program, texts, stderr=None if live else subprocess.PIPE) as process:
             try:
-                output, said = process.communicate()
+                output, errors = process.communicate()
             except BaseException:
                 _interrupt(process)
                 raise
         if process.returncode:
-            self._console.print((said or "").strip(), highlight=False, markup=False)
-            raise CommandFailed(command, process.returncode)
+            self._console.print((errors or "").strip(), highlight=False, markup=False)
+            raise CommandFailed(typed, process.returncode)
         return output
 
     def take_down(self) -> bool:
-        """Stop all that runs and delete its data; say whether that succeeded. Can't be interrupted.
+        """Stop the fleet and delete its data; return whether this succeeded. It can't be interrupted.
 
-        In a session of its own, since a second Ctrl-C would reach it otherwise, and leave the half running.
+        The command gets a session of its own: otherwise a second Ctrl-C would interrupt it halfway.
         """
         ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with self._start(
                 "fleet", ["down", "--delete-data"], stderr=subprocess.STDOUT, start_new_session=True
             ) as process:
-                said, _ = process.communicate()
+                output, _ = process.communicate()
         finally:
             for number, handler in ignored.items():
                 signal.signal(number, handler)
         if process.returncode:
-            self._console.print(said, style="red", highlight=False, markup=False)
+            self._console.print(output, style="red", highlight=False, markup=False)
         return process.returncode == 0
 
     def _start(
         self, program: str, arguments: list[str], *, stderr: int | None, start_new_session: bool = False
     ) -> "subprocess.Popen[str]":
         return subprocess.Popen(  # noqa: S603  (our own programs, and no shell)
-            [sys.executable, "-m", program, *arguments],
+            [sys.executable, "-m", module(program), *arguments],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -99,9 +101,9 @@ class Programs:
 
 
 def _interrupt(process: "subprocess.Popen[str]") -> None:
-    """End a command in the way that lets it clean up, if it takes it."""
+    """Interrupt a command, so that it can clean up; kill it if it does not exit."""
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(PATIENCE)
+        process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()

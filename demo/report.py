@@ -1,4 +1,4 @@
-"""Report: the tables at the demo's end, as the CloudKon report has them."""
+"""Builds the tables at the demo's end, in the form of the CloudKon report."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,38 +13,38 @@ MEGABYTE: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one run. ``seconds`` are from the first task's start to the last one's end.
+    """The results of one run. ``seconds`` last from the first task's start to the last task's end.
 
-    ``efficiency`` is the time that the work itself takes over the time that the workers were there for it, 0 to 1.
+    ``efficiency`` is the time of the work itself, divided by the time that the workers had for it, 0 to 1.
     """
 
-    what: str
+    instruction: str
     workers: int
     tasks: int
     seconds: float
     efficiency: float
 
     @classmethod
-    def of(cls, what: str, workers: int, tally: dict[str, float], task_seconds: float | None = None) -> Self:
-        """From ``check --json``; without ``task_seconds`` a task's work is what its handler took."""
-        tasks, seconds = int(tally["tasks"]), max(tally["seconds"], 0.001)
-        work = tally["busy_seconds"] if task_seconds is None else tasks * task_seconds
-        return cls(what, workers, tasks, seconds, work / (seconds * workers))
+    def of(cls, instruction: str, workers: int, counts: dict[str, float], task_seconds: float | None = None) -> Self:
+        """Read the output of ``check --json``; without ``task_seconds``, a task's work is its handler's time."""
+        tasks, seconds = int(counts["tasks"]), max(counts["seconds"], 0.001)
+        work = counts["busy_seconds"] if task_seconds is None else tasks * task_seconds
+        return cls(instruction, workers, tasks, seconds, work / (seconds * workers))
 
     def cells(self) -> Iterator[str]:
-        """A row of the table."""
-        yield self.what
+        """Yield the cells of a table row."""
+        yield self.instruction
         yield str(self.workers)
         yield f"{self.tasks:,}"
         yield f"{self.seconds:,.1f}"
         rate = self.tasks / self.seconds
-        yield f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"  # noqa: PLR2004  (where decimals begin to tell something)
+        yield f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"  # noqa: PLR2004  (lower rates need decimals)
         yield f"{self.efficiency:.0%}"
 
 
 def outcome_table(outcomes: Iterable[Outcome]) -> Table:
-    """One row a run."""
-    table = Table(title="What the fleet did", title_justify="left")
+    """Return a table with a row for each run."""
+    table = Table(title="Results of the fleet", title_justify="left")
     table.add_column("instruction")
     for head in ("workers", "tasks", "seconds", "tasks/s", "efficiency"):
         table.add_column(head, justify="right")
@@ -54,8 +54,8 @@ def outcome_table(outcomes: Iterable[Outcome]) -> Table:
 
 
 def video_table(videos: Iterable[Path]) -> Table:
-    """One row a video, with what its own header says."""
-    table = Table(title="What lies on your disk", title_justify="left")
+    """Return a table with a row for each video, from the video's own header."""
+    table = Table(title="Videos on your disk", title_justify="left")
     table.add_column("video")
     for head in ("size", "seconds", "frames/s", "picture"):
         table.add_column(head, justify="right")
@@ -68,7 +68,7 @@ def video_table(videos: Iterable[Path]) -> Table:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """Its size in pixels, duration in seconds and frames a second, as ffmpeg reads them."""
+    """Return a video's size in pixels, duration in seconds and frames a second, as ffmpeg reads them."""
     reader = imageio_ffmpeg.read_frames(path)
     try:
         facts: dict[str, Any] = next(reader)

@@ -1,4 +1,4 @@
-"""Scenes: which part of which fractal each of the demo's pictures shows, and in what colours."""
+"""Defines which part of which fractal each of the demo's pictures shows, and in which colours."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +9,7 @@ PORTRAIT: Final = (1333, 2000)
 
 
 class Formula(Enum):
-    """What is done to a point again and again."""
+    """The formula that is applied to a point again and again."""
 
     QUADRATIC = "z² + c"
     CUBIC = "z³ + c"
@@ -18,10 +18,10 @@ class Formula(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture. With a ``constant`` it is a Julia set of that constant, without one the set of all constants.
+    """One picture. With a ``constant`` it is the Julia set of this constant, without one the set of all constants.
 
-    ``width`` is that of the view in the complex plane, ``turn`` its rotation in radians, ``cycles`` how often the
-    palette is gone through from the outside to the edge.
+    ``width`` is the width of the view in the complex plane, ``turn`` its rotation in radians, and ``cycles`` how often
+    the colours repeat from the outside to the edge of the set.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""The fleet: what runs the workers, and where. ``python -m fleet`` starts, scales, watches and stops it."""
+"""Starts, scales, watches and stops the workers, on each target: ``python -m fleet``."""

@@ -1,4 +1,4 @@
-"""``python -m fleet``: one line of words for whatever goes wrong, and the exit codes of ``cloudkon.errors``."""
+"""Runs ``python -m fleet``: prints one line for an error, and exits with the codes of ``cloudkon.errors``."""
 
 import os
 import sys
@@ -6,16 +6,17 @@ import sys
 import click
 
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
+from cloudkon.programs import command
 
 from .cli.commands import fleet
 
 
 def main() -> int:
-    """Run the command line; give the exit code."""
+    """Run the command line; return the exit code."""
     try:
-        fleet.main(prog_name="python -m fleet", standalone_mode=False)
+        fleet.main(prog_name=command("fleet"), standalone_mode=False)
     except BaseExceptionGroup as group:
-        return _ended(_first(group))
+        return _report(_first(group))
     except (
         click.ClickException,
         click.Abort,
@@ -24,28 +25,28 @@ def main() -> int:
         KeyboardInterrupt,
         OSError,
     ) as error:
-        return _ended(error)
+        return _report(error)
     return EXIT_OK
 
 
 def _first(error: BaseException) -> BaseException:
-    """Of the errors that happened together, the one to tell: an interruption before all others."""
+    """Choose the error to report from several: an interruption comes before all others."""
     while isinstance(error, BaseExceptionGroup):
         interrupted = error.subgroup(KeyboardInterrupt)
         error = (interrupted or error).exceptions[0]
     return error
 
 
-def _ended(error: BaseException) -> int:
-    """Say in one line what ended the command, and give its exit code; raise again what is a fault of ours."""
+def _report(error: BaseException) -> int:
+    """Print what ended the command in one line; return its exit code. A bug of ours is raised again."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        click.echo("\ninterrupted; see what runs with: python -m fleet status", err=True)
+        click.echo(f"\ninterrupted; see what runs with: {command('fleet status')}", err=True)
         return EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        # The reader has seen enough (head), but the command may have been broken off in its middle. Python would
-        # complain again when it flushes at its end.
+        # The reader has closed its end (head), but the command may not have finished. Without a valid descriptor,
+        # Python reports the error again in its last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     if isinstance(error, CloudKonError):

@@ -1,4 +1,4 @@
-"""Data: deletes a fleet's queues, ledger and stored objects, wherever CloudFormation made them."""
+"""Deletes a fleet's queues, ledger and stored objects, on any target with CloudFormation."""
 
 from contextlib import suppress
 
@@ -12,15 +12,15 @@ from .provision import stack_name
 
 
 async def delete_data(settings: Settings, connection: Connection | None = None) -> None:
-    """Empty the store, since no full bucket can be deleted, then delete the stack. Nothing where there is none.
+    """Empty the store, because only an empty bucket can be deleted, then delete the stack. Do nothing without a stack.
 
-    Raises ``ServiceError`` (or a kind of it) that names what is left.
+    Raises ``ServiceError`` or a subclass, which names what is left.
     """
     control = ControlPlane(connection or Connection(settings))
     stack = Stack(control.connection, stack_name(settings))
     if not await stack.state():
         return
-    # Somebody may have deleted the bucket by hand; the rest of the stack is still there.
+    # The bucket may have been deleted by hand while the rest of the stack still exists.
     with suppress(NoFleet):
         await _empty(control, settings.store_bucket)
     await stack.delete()
@@ -35,5 +35,6 @@ async def _empty(control: ControlPlane, bucket: str) -> None:
         if errors := answer.get("Errors"):
             first = errors[0]
             raise ServiceError(
-                f"bucket {bucket}: {len(errors)} objects stay, such as {first['Key']}: {first.get('Message', '')}"
+                f"bucket {bucket}: {len(errors)} objects could not be deleted, such as {first['Key']}: "
+                f"{first.get('Message', '')}"
             )

@@ -1,4 +1,4 @@
-"""Small files in the state directory: written whole or not at all, with faults in clear words."""
+"""Reads and writes small files in the state directory, each replaced as a whole, and explains disk errors."""
 
 import errno
 import json
@@ -11,24 +11,24 @@ from typing import Any, Final
 
 from cloudkon.errors import CloudKonError, InvalidInput
 
-FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
-def named_faults(path: Path) -> Iterator[None]:
-    """Turn ``OSError`` into a full disk (exit code 1) or a place that can't be used (exit code 2)."""
+def translate_os_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into an error that names the full disk (exit code 1) or the unusable path (exit code 2)."""
     try:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        if error.errno in FULL:
-            raise CloudKonError(f"{path}: {reason}. Nothing was changed; free some space and try again") from error
-        remedy = "Make it writable, or name another place in CLOUDKON_STATE_DIR"
-        raise InvalidInput(str(path), f"it can't be used: {reason}", remedy) from error
+        if error.errno in DISK_FULL:
+            raise CloudKonError(f"{path}: {reason}. Nothing was changed. Free some space and try again") from error
+        remedy = "Make it writable, or name another directory in CLOUDKON_STATE_DIR"
+        raise InvalidInput(str(path), f"can't be used: {reason}", remedy) from error
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a file by ``value`` in one step: readers see the old or the new one, never a half. Raises ``OSError``."""
+    """Replace a file's content with ``value`` in one step: readers see the old or the new one. Raises ``OSError``."""
     staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         staged.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
@@ -38,7 +38,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What the file holds; nothing if it is missing, or is no JSON object (hand-made, or left by a full disk)."""
+    """Return a file's JSON object; an empty one if the file is missing or damaged (by hand, or by a full disk)."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Lock: a file that one process at a time holds. The kernel lets go of it when its holder dies, however it dies."""
+"""Locks a file for one process at a time. The kernel releases the lock when its holder dies."""
 
 import fcntl
 import os
@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
-from .files import named_faults
-from .polling import until
+from .files import translate_os_errors
+from .polling import poll_until
 
 LOOK_SECONDS: Final = 0.1
 
@@ -17,13 +17,13 @@ class Lock:
     """An advisory lock (flock). Children don't inherit it: Python opens files close-on-exec."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is opened yet."""
+        """The file is opened when the lock is taken."""
         self._path = path
         self._descriptor = -1
 
     def take(self, kind: int = fcntl.LOCK_EX) -> bool:
-        """Take it if it is free; say whether it is ours. Raises ``InvalidInput`` where it can't be made."""
-        with named_faults(self._path):
+        """Take the lock if it is free; return whether it was. Raises ``InvalidInput`` if the file can't be created."""
+        with translate_os_errors(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -34,12 +34,12 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Let go. The file stays: to delete it would let two processes hold two files of one name."""
+        """Release the lock. The file stays: without it, two processes could hold two files of one name."""
         os.close(self._descriptor)
         self._descriptor = -1
 
     def is_held(self) -> bool:
-        """Whether anybody holds it now. Asked by a shared lock, so that two who ask don't take each other for one."""
+        """Whether a process holds the lock now. It takes a shared lock, so that two checks don't block each other."""
         if not self._path.exists():
             return False
         if not self.take(fcntl.LOCK_SH):
@@ -48,19 +48,19 @@ class Lock:
         return False
 
     def is_in_place(self) -> bool:
-        """Whether the file that we hold still is the one under its name: false after somebody's ``rm -r``."""
+        """Whether the held file is still the one under its name: false after an ``rm -r``."""
         try:
-            found, ours = self._path.stat(), os.fstat(self._descriptor)
+            current, held = self._path.stat(), os.fstat(self._descriptor)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+        return (current.st_dev, current.st_ino) == (held.st_dev, held.st_ino)
 
     @asynccontextmanager
-    async def taken(self, waiting: Callable[[], None]) -> AsyncIterator[None]:
-        """Hold it for a while, however long it takes to get; ``waiting`` is called once if it is not free."""
+    async def taken(self, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+        """Wait for the lock and hold it inside the block; ``on_wait`` is called once if the lock is not free."""
         if not self.take():
-            waiting()
-            await until(self.take, LOOK_SECONDS)
+            on_wait()
+            await poll_until(self.take, LOOK_SECONDS)
         try:
             yield
         finally:
@@ -68,8 +68,8 @@ class Lock:
 
     @contextmanager
     def briefly(self) -> Iterator[None]:
-        """Hold it for the milliseconds of reading and writing one small file; blocks until it is free."""
-        with named_faults(self._path):
+        """Block until the lock is free, and hold it for the milliseconds of reading and writing one small file."""
+        with translate_os_errors(self._path):
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:

@@ -1,11 +1,11 @@
-"""Polling: waiting for files and for processes that are not our children, neither of which wakes anybody."""
+"""Waits by polling: for files, and for processes that are not our children, where no event can be awaited."""
 
 from collections.abc import Callable
 
 import trio
 
 
-async def until(condition: Callable[[], bool], every: float) -> None:
-    """Wait until the condition is true, looking at once and then every so many seconds."""
-    while not condition():  # noqa: ASYNC110  (what is waited for is outside this process: there is no event)
-        await trio.sleep(every)
+async def poll_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Check the condition now and then every ``seconds``, until it is true."""
+    while not condition():  # noqa: ASYNC110  (the condition is outside this process: there is no event)
+        await trio.sleep(seconds)

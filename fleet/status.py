@@ -1,14 +1,15 @@
-"""Status: a fleet at one moment, the same on every target."""
+"""Defines a fleet's status at one moment, the same for every target."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cloudkon.model import Depth
+from cloudkon.ports import Services
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """One worker; ``pid`` is 0 while it waits for its next start, ``uptime_seconds`` of its present life."""
+    """One worker; ``pid`` is 0 while it waits for its next start, ``uptime_seconds`` counts from its last start."""
 
     name: str
     pid: int
@@ -19,11 +20,11 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """One pool. ``backlog`` and ``dead_letters`` are ``None`` where the queue does not answer.
+    """One pool. ``backlog`` and ``dead_letters`` are ``None`` if the queue does not answer.
 
-    ``counted`` is how many run where the target counts workers and does not list them, ``pending`` how many of those
-    wanted are being started, ``oldest_seconds`` the age of the oldest message where that is known, and ``scaling``
-    says what sets the count, where something else than a person can.
+    ``counted`` is the number of running workers on a target that counts workers without listing them, and ``pending``
+    the number of desired workers that are being started. ``oldest_seconds`` is the age of the oldest message, if known.
+    ``scaling`` names what sets the count, on a target with autoscaling.
     """
 
     desired: int
@@ -38,13 +39,13 @@ class PoolStatus:
 
     @property
     def running(self) -> int:
-        """How many of its workers run, those included that are about to stop."""
+        """How many workers run, including those that are stopping."""
         return sum(worker.pid > 0 for worker in self.workers) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True, slots=True)
 class EmulatorStatus:
-    """What stands in for AWS, where something does; ``pid`` is 0 while it is down."""
+    """The emulator that replaces AWS; ``pid`` is 0 while it is down."""
 
     pid: int
     restarts: int
@@ -52,7 +53,7 @@ class EmulatorStatus:
 
 @dataclass(frozen=True, slots=True)
 class InstancesStatus:
-    """The machines that workers run on, where the fleet has its own: ``idle`` of those ``registered`` run none."""
+    """The fleet's own EC2 instances; ``most`` are allowed, and ``idle`` of the ``registered`` ones run no workers."""
 
     wanted: int
     most: int
@@ -63,7 +64,7 @@ class InstancesStatus:
 
 @dataclass(frozen=True, slots=True)
 class CostStatus:
-    """US dollars an hour now, and for 1,000 tasks at the present rate (``None`` where none ended lately)."""
+    """US dollars an hour now, and for 1,000 tasks at the current rate (``None`` if no task ended recently)."""
 
     hour: float
     thousand_tasks: float | None
@@ -74,8 +75,8 @@ class CostStatus:
 class FleetStatus:
     """The whole fleet.
 
-    ``problems`` are sentences for a person, each with what it is about; ``notes`` likewise, of what is well as it is.
-    ``place`` is the account and region; it, ``instances`` and ``cost`` are there on AWS only.
+    ``problems`` and ``notes`` are sentences for a person, each with its subject; notes describe what needs no repair.
+    ``place`` is the account and region. ``place``, ``instances`` and ``cost`` are set on AWS only.
     """
 
     fleet: str
@@ -91,7 +92,7 @@ class FleetStatus:
     cost: CostStatus | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As ``status --json`` prints it: seconds rounded to tenths, counts flat."""
+        """Return what ``status --json`` prints: seconds rounded to tenths, counts flat."""
         return {
             "fleet": self.fleet,
             "target": self.target,
@@ -105,6 +106,13 @@ class FleetStatus:
             "instances": asdict(self.instances) if self.instances else None,
             "cost": asdict(self.cost) if self.cost else None,
         }
+
+
+async def with_queue_depths(pool: PoolStatus, services: Services, name: str) -> PoolStatus:
+    """Return the pool's status with the depths of its queues. Raises ``CloudKonError`` if a queue does not answer."""
+    backlog = await services.backlog(name)
+    dead = await services.dead_letters[name].depth()
+    return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 
 
 def _pool_json(pool: PoolStatus) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Target: where a fleet runs. Each target answers the same words in a package of its own."""
+"""Defines what every target can do. Each target implements it in a package of its own."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -6,81 +6,81 @@ from typing import Protocol, runtime_checkable
 from cloudkon.model import Pool
 
 from .status import FleetStatus
-from .target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from .target_options import NO_SIZING, AutoscaleRange, Sizing
 
 Report = Callable[[str], None]
-"""Takes what is being done, a short line at a time, for a person who waits."""
+"""Accepts one short progress line at a time, for a person who waits."""
 
 
 class Target(Protocol):
     """One fleet on one target.
 
-    All raise ``InvalidInput`` for what the user can mend, ``NoFleet`` where nothing is up, and other kinds of
-    ``CloudKonError`` that say what was and was not done.
+    Every method raises ``InvalidInput`` for what the user can fix, ``NoFleet`` if nothing is up, and other subclasses
+    of ``CloudKonError`` that say what was done and what was not.
     """
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
-        """Make the pools' images, where workers need any."""
+        """Build the pools' images, if workers need any."""
         ...
 
     async def up(self, report: Report) -> str:
-        """Start what does not run and mend what is broken; give the endpoint (empty on AWS). Workers stay as many."""
+        """Start and repair the fleet, without changing worker counts; return the endpoint (empty on AWS)."""
         ...
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
-        """Set a pool's count of workers, and wait until that many run and no more."""
+        """Set a pool's count of workers, and wait until exactly this number runs."""
         ...
 
     async def status(self) -> FleetStatus:
-        """The fleet as it is now."""
+        """Return the fleet's status now."""
         ...
 
     async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
-        """Write the last ``lines`` lines of each worker's log in the order of time; to follow, those to come as well.
+        """Write the last ``lines`` lines of each worker's log, oldest first; with ``follow``, new lines as well.
 
-        ``write`` takes a worker's name and a line of its. ``None`` means all pools.
+        ``write`` accepts a worker's name and one line. ``pool`` is ``None`` for all pools.
         """
         ...
 
     async def down(self, report: Report, *, delete_data: bool) -> None:
-        """Stop all that runs. Messages, ledger and stored objects stay unless ``delete_data``."""
+        """Stop everything. Messages, ledger and stored objects stay, unless ``delete_data`` is set."""
         ...
 
 
 @runtime_checkable
 class CloudTarget(Target, Protocol):
-    """A target with machines of its own, an image registry, and scaling by backlog: AWS."""
+    """A target with its own instances, an image registry, and autoscaling by backlog: AWS."""
 
-    async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
-        """As ``Target`` says; what ``sizing`` doesn't say stays as it is."""
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
+        """As in ``Target``; what ``sizing`` does not set stays unchanged."""
         ...
 
-    async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
-        """What ``up`` would change, a line a resource; nothing is done."""
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
+        """Return what ``up`` would change, one line for each resource, without changing anything."""
         ...
 
     async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
-        """Put the pools' images into the registry, unless they are there; give them by pool name."""
+        """Push the pools' images to the registry, unless they are there; return them by pool name."""
         ...
 
     async def deploy(self, pools: tuple[Pool, ...], tag: str, report: Report) -> dict[str, str]:
-        """Roll the published image of that tag, or the newest, out to the pools; give the images by pool name."""
+        """Deploy the published image with ``tag``, or the newest, to the pools; return the images by pool name."""
         ...
 
     async def autoscale(self, pool: Pool, wanted: AutoscaleRange | None, report: Report) -> None:
-        """Have a pool follow its backlog within a range; ``None`` for the one it had before ``scale``."""
+        """Scale a pool by its backlog, within a range; ``None`` for the range that it had before ``scale``."""
         ...
 
     async def logs(
         self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None], task: str = ""
     ) -> None:
-        """As ``Target`` says; with a ``task`` (``RUN/SEQ``) only the lines about it."""
+        """As in ``Target``; with ``task`` (``RUN/SEQ``) only the lines about this task."""
         ...
 
     async def down(self, report: Report, *, delete_data: bool, grace: float = 0.0) -> None:
-        """As ``Target`` says; workers may go on for ``grace`` seconds before they are told to stop."""
+        """As in ``Target``; workers go on for ``grace`` seconds before they get the stop signal."""
         ...
 
     async def describe(self) -> str:
-        """Which fleet it is, and where, for a question before something is taken away."""
+        """Return which fleet this is and where it runs, for a question before resources are deleted."""
         ...

@@ -1,4 +1,4 @@
-"""The targets there are, and the one that the settings name."""
+"""Creates the target that the settings name."""
 
 from cloudkon.errors import InvalidInput
 from cloudkon.settings import TARGETS, Settings
@@ -7,7 +7,7 @@ from .target import Target
 
 
 def target_for(settings: Settings) -> Target:
-    """The target that the settings name, or ``InvalidInput`` for one that this version does not have."""
+    """Return the target that the settings name. Raises ``InvalidInput`` for an unknown one."""
     if settings.target == "local":
         from .local.target import LocalTarget  # noqa: PLC0415  (only the target in use is loaded)
 
@@ -20,4 +20,4 @@ def target_for(settings: Settings) -> Target:
         from .aws.target import AwsTarget  # noqa: PLC0415  (only the target in use is loaded)
 
         return AwsTarget(settings)
-    raise InvalidInput(f"target {settings.target!r}", "there is no such target", f"Targets: {', '.join(TARGETS)}")
+    raise InvalidInput(f"target {settings.target!r}", "unknown target", f"Targets: {', '.join(TARGETS)}")

@@ -12,7 +12,7 @@ from ..docker.build import build_images
 from ..docker.engine import Engine, open_engine
 from ..status import FleetStatus
 from ..target import Report
-from ..target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from ..target_options import NO_SIZING, AutoscaleRange, Sizing
 from .down import Down
 from .logs import LogReader
 from .resources.account_stacks import AccountStacks, find_stacks
@@ -43,12 +43,12 @@ class AwsTarget:
         async with self._opened() as engine:
             await build_images(engine, pools, report)
 
-    async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
         """Create or update both stacks. Options that ``sizing`` leaves out stay unchanged."""
         await Up(await self._stacks(), sizing, report).run()
         return self._connection.endpoint
 
-    async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
         """Return what ``up`` would change, one line a resource. Nothing is changed."""
         return await Up(await self._stacks(), sizing, report).preview()
 

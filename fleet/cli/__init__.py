@@ -1,1 +1,1 @@
-"""The command line of the fleet."""
+"""Implements the command line ``python -m fleet``."""

@@ -1,4 +1,4 @@
-"""The command line ``python -m fleet``: words in, a target's answers out. Progress to stderr, results to stdout."""
+"""Implements ``python -m fleet``: calls a target, prints progress to stderr and results to stdout."""
 
 import sys
 from collections.abc import Callable
@@ -12,37 +12,38 @@ import trio
 from cloudkon import __version__
 from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS, WORKER, Pool, pool_named
+from cloudkon.programs import command
 from cloudkon.settings import Settings
 
 from ..status import FleetStatus
 from ..target import CloudTarget, Target
-from ..target_options import NOTHING_SAID
+from ..target_options import NO_SIZING
 from ..targets import target_for
-from .aws_commands import autoscale, cloud, deploy, publish
-from .output import answer, json_option, line_writer
+from .aws_commands import autoscale, deploy, publish, require_cloud
+from .output import json_option, line_writer, print_result
 from .runner import report, run
 from .sizing_options import sizing_of, sizing_options
 
 WATCH_SECONDS: Final = 1.0
-"""Between two looks of ``status --watch``."""
+"""Between two updates of ``status --watch``."""
 CLOUD_WATCH_SECONDS: Final = 10.0
-"""The same on AWS: a look is some twenty calls, and nothing there changes faster."""
+"""The same on AWS: an update is some twenty calls, and nothing there changes faster."""
 
-EXAMPLES: Final = """\b
+EXAMPLES: Final = f"""\b
 Examples:
-  python -m fleet build                 make the images (targets docker and aws)
-  python -m fleet up                    start the queues, table and store
-  python -m fleet scale 4               have four workers
-  python -m fleet scale 1 --pool animoto
-  python -m fleet status --watch
-  python -m fleet logs --follow
-  python -m fleet autoscale --max 16    have them follow the backlog (target aws)
-  python -m fleet publish               images into the fleet's registry (target aws)
-  python -m fleet deploy                and out to its services (target aws)
-  python -m fleet down                  stop it all; messages and videos stay
-  python -m fleet down --delete-data    and nothing stays
+  {command("fleet build")}                 build the images (targets docker and aws)
+  {command("fleet up")}                    start queues, table and store
+  {command("fleet scale 4")}               run four workers
+  {command("fleet scale 1 --pool animoto")}
+  {command("fleet status --watch")}
+  {command("fleet logs --follow")}
+  {command("fleet autoscale --max 16")}    scale by the backlog (target aws)
+  {command("fleet publish")}               push the images to the fleet's registry (target aws)
+  {command("fleet deploy")}                deploy them to its services (target aws)
+  {command("fleet down")}                  stop everything; messages and videos stay
+  {command("fleet down --delete-data")}    stop everything and delete all data
 
-Where it runs is set in CLOUDKON_TARGET (local by default), its name in CLOUDKON_FLEET.
+CLOUDKON_TARGET sets where the fleet runs (local by default), CLOUDKON_FLEET its name.
 """
 
 
@@ -52,7 +53,7 @@ Where it runs is set in CLOUDKON_TARGET (local by default), its name in CLOUDKON
 def fleet(context: click.Context) -> None:
     """Start, scale, watch and stop a fleet of workers."""
     if context.obj is None:
-        context.obj = partial(_target_of_environment)
+        context.obj = partial(_target_from_environment)
 
 
 @fleet.command()
@@ -60,10 +61,10 @@ def fleet(context: click.Context) -> None:
 @json_option
 @click.pass_obj
 def build(make_target: Callable[[], Target], pool: str | None, *, as_json: bool) -> None:
-    """Make the images that workers run, where the target needs any. Unchanged layers are not made again."""
+    """Build the workers' images, if the target needs any. Unchanged layers are reused."""
     chosen = (pool_named(pool),) if pool else POOLS
     run(lambda: make_target().build(chosen, report))
-    answer({"pools": [one.name for one in chosen]}, "", as_json=as_json)
+    print_result({"pools": [one.name for one in chosen]}, "", as_json=as_json)
 
 
 @fleet.command()
@@ -79,128 +80,128 @@ def up(
     as_json: bool,
     **options: Any,  # noqa: ANN401  (click's values)
 ) -> None:
-    """Start the fleet without workers, or mend it. Run it as often as you like.
+    """Start the fleet without workers, or repair it. It is safe to repeat.
 
-    Options for machines are for the target aws, and what they say stays until they say something else.
+    Options for instances are for the target aws. Each stays in effect until another up changes it.
     """
     sizing = sizing_of(options)
     target = make_target()
     if dry_run:
-        previewed = cloud(target, "--dry-run")
-        lines = run(lambda: previewed.preview(report, sizing))
-        answer({"changes": [*lines]}, "\n".join(lines) or "nothing would change", as_json=as_json)
+        cloud = require_cloud(target, "--dry-run")
+        lines = run(lambda: cloud.preview(report, sizing))
+        print_result({"changes": [*lines]}, "\n".join(lines) or "nothing would change", as_json=as_json)
         return
-    if sizing == NOTHING_SAID:
+    if sizing == NO_SIZING:
         endpoint = run(lambda: target.up(report))
     else:
-        sized = cloud(target, "options for machines")
-        endpoint = run(lambda: sized.up(report, sizing))
-    report("the fleet is up; set its workers with: python -m fleet scale 2")
-    answer({"endpoint_url": endpoint}, endpoint, as_json=as_json)
+        cloud = require_cloud(target, "options for instances")
+        endpoint = run(lambda: cloud.up(report, sizing))
+    report(f"the fleet is up; start workers with: {command('fleet scale 2')}")
+    print_result({"endpoint_url": endpoint}, endpoint, as_json=as_json)
 
 
-@fleet.command(context_settings={"ignore_unknown_options": True})  # so that -1 is a count, and a wrong one
+@fleet.command(context_settings={"ignore_unknown_options": True})  # so that -1 is an invalid count
 @click.argument("count", type=int)
 @click.option("--pool", default=WORKER.name, show_default=True, help=f"{' or '.join(pool.name for pool in POOLS)}")
 @json_option
 @click.pass_obj
 def scale(make_target: Callable[[], Target], count: int, pool: str, *, as_json: bool) -> None:
-    """Have COUNT workers in a pool, and wait until they run. Those that are too many end what they have begun."""
+    """Scale a pool to COUNT workers, and wait until they run. Surplus workers finish or release what they run."""
     chosen = pool_named(pool)
     if count < 0:
-        raise InvalidInput(f"count {count}", "there can't be fewer than no workers", "Give 0 or more")
+        raise InvalidInput(f"count {count}", "the count must be 0 or more")
     run(lambda: make_target().scale(chosen, count, report))
-    answer({"pool": chosen.name, "running": count}, f"pool {chosen.name}: {count} running", as_json=as_json)
+    print_result({"pool": chosen.name, "running": count}, f"pool {chosen.name}: {count} running", as_json=as_json)
 
 
 @fleet.command()
 @click.option("--pool", default=None, help="Only this pool's row.")
 @json_option
-@click.option("--watch", is_flag=True, help="Go on, once a second, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Update once a second, until Ctrl-C.")
 @click.pass_obj
 def status(make_target: Callable[[], Target], pool: str | None, *, as_json: bool, watch: bool) -> None:
-    """Workers, backlog, in flight and dead letters of each pool, and what is wrong."""
+    """Show each pool's workers, backlog, in-flight messages and dead letters, and the fleet's problems."""
     if as_json and watch:
-        raise click.UsageError("--json and --watch don't go together")
+        raise click.UsageError("--json and --watch can't be combined")
     only = pool_named(pool).name if pool else ""
     target = make_target()
     if watch:
         _watch(target, only)
         return
-    found = _narrowed(run(target.status), only)
+    current = _only_pool(run(target.status), only)
     if as_json:
-        answer(found.to_json(), "", as_json=True)
+        print_result(current.to_json(), "", as_json=True)
         return
     from rich.console import Console  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
 
     from .status_view import rendered  # noqa: PLC0415  (for the same reason)
 
-    # Unwrapped: a problem's remedy is there to be copied.
-    Console().print(rendered(found), soft_wrap=True)
+    # Unwrapped, so that a problem's command can be copied.
+    Console().print(rendered(current), soft_wrap=True)
 
 
 @fleet.command()
 @click.option("--pool", default=None, help="Only this pool's workers.")
-@click.option("--lines", "-n", type=click.IntRange(min=0), default=20, show_default=True, help="Of each worker's log.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what they say, until Ctrl-C.")
+@click.option("--lines", "-n", type=click.IntRange(min=0), default=20, show_default=True, help="Lines of each log.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with new lines, until Ctrl-C.")
 @click.option("--task", default="", help="Only the lines about this task, RUN/SEQ (target aws).")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print each line as a JSON object.")
 @click.pass_obj
 def logs(
     make_target: Callable[[], Target], pool: str | None, lines: int, task: str, *, follow: bool, as_json: bool
 ) -> None:
-    """What the workers said last, in the order of time."""
+    """Show the workers' logs, oldest first."""
     chosen: Pool | None = pool_named(pool) if pool else None
     target, write = make_target(), line_writer(as_json=as_json)
     if task:
-        searched = cloud(target, "--task")
-        run(lambda: searched.logs(chosen, lines, follow=follow, write=write, task=task))
+        cloud = require_cloud(target, "--task")
+        run(lambda: cloud.logs(chosen, lines, follow=follow, write=write, task=task))
     else:
         run(lambda: target.logs(chosen, lines, follow=follow, write=write))
 
 
 @fleet.command()
 @click.option("--delete-data", is_flag=True, help="Delete messages, ledger and stored objects as well.")
-@click.option("--grace", type=click.FloatRange(min=0), default=None, help="Seconds that work may go on (target aws).")
+@click.option("--grace", type=click.FloatRange(min=0), default=None, help="Seconds before workers stop (target aws).")
 @click.option("--yes", is_flag=True, help="Don't ask (target aws).")
 @json_option
 @click.pass_obj
 def down(
     make_target: Callable[[], Target], *, delete_data: bool, grace: float | None, yes: bool, as_json: bool
 ) -> None:
-    """Stop all that runs. Workers end or give back what they have begun."""
+    """Stop everything. Workers finish or release what they run."""
     target = make_target()
     if isinstance(target, CloudTarget):
         if not yes:
-            _ask(target, delete_data=delete_data)
+            _confirm(target, delete_data=delete_data)
         run(lambda: target.down(report, delete_data=delete_data, grace=grace or 0.0))
     else:
         if grace is not None:
-            cloud(target, "--grace")
+            require_cloud(target, "--grace")
         run(lambda: target.down(report, delete_data=delete_data))
     report("the fleet is down")
-    answer({"data_deleted": delete_data}, "", as_json=as_json)
+    print_result({"data_deleted": delete_data}, "", as_json=as_json)
 
 
-for command in (publish, deploy, autoscale):
-    fleet.add_command(command)
+for aws_command in (publish, deploy, autoscale):
+    fleet.add_command(aws_command)
 
 
-def _ask(target: CloudTarget, *, delete_data: bool) -> None:
-    """Go on only if a person says so: what is taken away may have cost hours."""
+def _confirm(target: CloudTarget, *, delete_data: bool) -> None:
+    """Go on only if a person confirms: the deleted data may have cost hours of work."""
     if not sys.stdin.isatty():
-        raise InvalidInput("down", "it asks first, and there is nobody to ask", "Give --yes")
+        raise InvalidInput("down", "stdin is not a terminal", "Pass --yes to confirm")
     data = " with its messages, results and videos" if delete_data else ""
     click.confirm(f"take down {run(target.describe)}{data}?", abort=True, err=True)
 
 
-def _target_of_environment() -> Target:
+def _target_from_environment() -> Target:
     return target_for(Settings.from_environment())
 
 
-def _narrowed(found: FleetStatus, pool: str) -> FleetStatus:
-    """The status with one pool's row only, if one is named."""
-    return replace(found, pools={pool: found.pools[pool]}) if pool else found
+def _only_pool(status: FleetStatus, pool: str) -> FleetStatus:
+    """Return the status with only the named pool, or unchanged without a name."""
+    return replace(status, pools={pool: status.pools[pool]}) if pool else status
 
 
 def _watch(target: Target, pool: str) -> None:
@@ -212,15 +213,15 @@ def _watch(target: Target, pool: str) -> None:
     console = Console()
     pause = CLOUD_WATCH_SECONDS if isinstance(target, CloudTarget) else WATCH_SECONDS
 
-    async def look() -> None:
+    async def update() -> None:
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                found = rendered(_narrowed(await target.status(), pool))
-                # Into a pipe or a file nothing can be drawn over: there it is a list of what was.
+                current = rendered(_only_pool(await target.status(), pool))
+                # Text in a pipe or a file can't be redrawn: there the updates follow one another.
                 if console.is_terminal:
-                    live.update(found, refresh=True)
+                    live.update(current, refresh=True)
                 else:
-                    console.print(found)
+                    console.print(current)
                 await trio.sleep(pause)
 
-    trio.run(look)
+    trio.run(update)

@@ -1,4 +1,4 @@
-"""Running: what a command does with a target's coroutines, and where its progress goes."""
+"""Runs a target's coroutines for a command, and prints their progress."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,15 +9,15 @@ import trio
 Result = TypeVar("Result")
 
 
-def run(question: Callable[[], Awaitable[Result]]) -> Result:
-    """Have trio await what the question makes."""
+def run(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Call and await under trio; return the result."""
 
-    async def answer() -> Result:
-        return await question()
+    async def main() -> Result:
+        return await call()
 
-    return trio.run(answer)
+    return trio.run(main)
 
 
 def report(line: str) -> None:
-    """Progress, which goes to standard error."""
+    """Print a progress line on standard error."""
     click.echo(line, err=True)

@@ -1,1 +1,1 @@
-"""Target ``docker``: LocalStack and the real images on this machine's Docker engine."""
+"""Runs the target ``docker``: LocalStack and the real images on this machine's Docker engine."""

@@ -1,4 +1,4 @@
-"""Build: makes the pools' images out of the checkout's Dockerfiles."""
+"""Builds the pools' images from the checkout's Dockerfiles."""
 
 import subprocess
 from pathlib import Path
@@ -15,22 +15,22 @@ from .engine import Engine
 from .worker_container import built_image
 
 CHECKOUT: Final = Path(__file__).parents[2]
-"""Where the Dockerfiles lie, if this is run from a checkout."""
+"""The directory of the Dockerfiles, in a checkout."""
 CONTENT: Final = ("cloudkon", "fleet", "images", "locks", "Dockerfile.worker", "Dockerfile.animoto")
-"""What of a checkout goes into the images, as .dockerignore says: no other change makes them another revision."""
+"""The files that go into the images, as in .dockerignore. Other changes don't change the images' revision."""
 UNKNOWN: Final = "unknown"
 
 
 async def build_images(engine: Engine, pools: tuple[Pool, ...], report: Report, directory: Path = CHECKOUT) -> None:
-    """Build each pool's image, one after the other, since they share their first layers.
+    """Build each pool's image, one after the other, because they share their first layers.
 
-    Raises ``InvalidInput`` where there are no Dockerfiles, ``ServiceError`` with the failing step's last words.
+    Raises ``InvalidInput`` without Dockerfiles, and ``ServiceError`` with the last output of the failing step.
     """
     for pool in pools:
         dockerfile = f"Dockerfile.{pool.name}"
         if not (directory / dockerfile).is_file():
             raise InvalidInput(
-                f"{dockerfile}", f"it is not in {directory}", "Run this from a checkout of CloudKon, not from a package"
+                f"{dockerfile}", f"not found in {directory}", "Run this from a checkout of CloudKon, not from a package"
             )
     labels = {"VERSION": __version__, "REVISION": await revision(directory)}
     for pool in pools:
@@ -40,9 +40,9 @@ async def build_images(engine: Engine, pools: tuple[Pool, ...], report: Report, 
 
 
 async def revision(directory: Path) -> str:
-    """The commit that last changed what the images are made of, and whether that has been edited since.
+    """Return the last commit that changed the images' content, with ``-edited`` if that has uncommitted changes.
 
-    ``unknown`` where there is no git, or no repository.
+    ``unknown`` without git or a repository.
     """
     commit = await _git(directory, "log", "-1", "--format=%H", "--", *CONTENT)
     edited = await _git(directory, "status", "--porcelain", "--", *CONTENT)
@@ -50,7 +50,7 @@ async def revision(directory: Path) -> str:
 
 
 async def _git(directory: Path, *words: str) -> str:
-    """What ``git WORDS`` prints; empty if it fails."""
+    """Return the output of ``git WORDS``; empty if it fails."""
     try:
         done = await trio.run_process(
             ["git", *words], cwd=directory, capture_stdout=True, stderr=subprocess.DEVNULL, check=False

@@ -1,4 +1,4 @@
-"""Container: one container as the engine describes it, and the plan of one that is to be made."""
+"""Describes containers: one as the engine reports it, and the plan of one to create."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from .labels import COMPOSE_ONE_OFF, COMPOSE_SERVICE, NUMBER
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a container is to be.
+class ContainerPlan:
+    """The configuration of a container to create.
 
-    ``sealed`` ones have no more rights than a worker needs. ``published`` is a port that is reached from this
-    machine's loopback under the same number, or 0; ``alias`` a further name in the network.
+    ``sealed`` containers have only the rights that a worker needs. ``published`` is a port that this machine's loopback
+    reaches under the same number, or 0. ``alias`` is a second name in the network.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Container:
 
     Times are in epoch seconds, 0.0 for never. ``state`` is the engine's word (created, running, restarting, exited,
     paused, dead, removing), ``health`` its health check's (empty without one). ``networks`` maps a network's name to
-    the names that the container has in it, its address there at last; ``published`` this machine's ports to its own.
+    the container's names in it, with its address last. ``published`` maps this machine's ports to the container's.
     """
 
     id: str
@@ -58,23 +58,23 @@ class Container:
 
     @property
     def running(self) -> bool:
-        """Whether it runs: one that waits for its next start does not."""
+        """Whether it runs. A container that waits for its next start does not."""
         return self.state == "running"
 
     @property
     def paused(self) -> str:
-        """What to say of it if it is paused; else empty."""
-        return f"{self.name} is paused; go on with: docker unpause {self.name}" if self.state == "paused" else ""
+        """The message about a paused container; empty if it is not paused."""
+        return f"{self.name} is paused; resume it with: docker unpause {self.name}" if self.state == "paused" else ""
 
     @property
     def number(self) -> int:
-        """A worker's number in its pool; 0 for what is no worker of this target's."""
+        """A worker's number in its pool; 0 for a container that is not a worker of this target."""
         text = self.labels.get(NUMBER, "")
         return int(text) if text.isdigit() else 0
 
     @property
     def end(self) -> str:
-        """How its last life ended, for a person. The engine forgets the exit code of one that it has started again."""
+        """How its last run ended, for a person. After a restart, the engine no longer knows the exit code."""
         if self.running:
             return "and has been started again"
         if self.out_of_memory:
@@ -82,7 +82,7 @@ class Container:
         return self.fault or f"exit code {self.exit_code}"
 
     def is_composed(self, fleet: str, pool: Pool) -> bool:
-        """Whether it is a worker of that pool from a compose file: to be seen, and left alone."""
+        """Whether it is a worker of this pool from a compose file. Such workers are shown and never changed."""
         return (
             self.labels.get(COMPOSE_SERVICE) == pool.name
             and self.labels.get(COMPOSE_ONE_OFF, "False") == "False"
@@ -92,7 +92,7 @@ class Container:
 
     @classmethod
     def described(cls, answer: Mapping[str, Any]) -> Self:
-        """Read the engine's answer to ``inspect``."""
+        """Return the container that the engine's answer to ``inspect`` describes."""
         state, config = answer["State"], answer["Config"]
         return cls(
             id=answer["Id"],
@@ -117,7 +117,7 @@ class Container:
 def _networks(answer: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     found = {}
     for name, joined in (answer["NetworkSettings"]["Networks"] or {}).items():
-        # Older engines list the container's shortened id among the aliases: a name like any other, the last choice.
+        # Older engines also list the container's short id as an alias: leave it out.
         aliases = [alias for alias in joined.get("Aliases") or () if not answer["Id"].startswith(alias)]
         found[name] = (*aliases, *filter(None, [joined.get("IPAddress")]))
     return found
@@ -133,5 +133,5 @@ def _published(answer: Mapping[str, Any]) -> dict[int, int]:
 
 
 def _epoch(text: str) -> float:
-    """From the engine's nanoseconds; its year 1 means never."""
+    """Return epoch seconds for the engine's time; its year 1 means never."""
     return max(0.0, datetime.fromisoformat(text).timestamp())

@@ -1,4 +1,4 @@
-"""Faults: what the engine and its SDK say, in our words."""
+"""Translates the errors of the Docker engine and its SDK into the fleet's own."""
 
 import os
 from typing import Final
@@ -7,10 +7,11 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError
+from cloudkon.programs import command
 
 RAISED: Final = (DockerException, requests.RequestException)
-"""All that a call through the SDK raises of its own."""
-BUILD: Final = "python -m fleet build"
+"""All errors that a call through the SDK can raise."""
+BUILD: Final = command("fleet build")
 
 
 class NoEngine(InvalidInput):
@@ -18,7 +19,7 @@ class NoEngine(InvalidInput):
 
 
 class EngineRefuses(NoEngine):
-    """There is an engine, and this user may not use it."""
+    """An engine answers, but this user may not use it."""
 
 
 class NoImage(InvalidInput):
@@ -26,24 +27,26 @@ class NoImage(InvalidInput):
 
 
 class Gone(ServiceError):
-    """What a call was about is not there."""
+    """The object of a call does not exist."""
 
 
-def in_our_words(error: Exception, doing: str) -> CloudKonError:
-    """Name one of ``RAISED``. ``doing`` says what failed, such as ``starting cloudkon.worker.1``."""
+def as_cloudkon_error(error: Exception, doing: str) -> CloudKonError:
+    """Translate one of ``RAISED``. ``doing`` names the failed step, such as ``starting cloudkon.worker.1``."""
     if isinstance(error, ImageNotFound):
-        return NoImage("Docker image", _said(error), f"Make the images with: {BUILD}")
+        return NoImage("Docker image", _explanation(error), f"Build the images with: {BUILD}")
     if isinstance(error, APIError):
-        return ServiceError(f"{doing} failed: {_said(error)}")
+        return ServiceError(f"{doing} failed: {_explanation(error)}")
     if isinstance(error, requests.Timeout):
-        return ServiceError(f"{doing}: the Docker engine gave no answer in time; it may or may not have been done")
+        return ServiceError(
+            f"{doing}: the Docker engine did not answer in time; the step may or may not have been done"
+        )
     if isinstance(error, requests.ConnectionError):
-        return no_engine(error)
+        return engine_unreachable(error)
     return ServiceError(f"{doing} failed: {error}")
 
 
-def no_engine(error: Exception) -> NoEngine:
-    """Say why the engine can't be reached. The SDK wraps the socket's own error several times."""
+def engine_unreachable(error: Exception) -> NoEngine:
+    """Explain why the engine can't be reached. The SDK wraps the socket's own error several times."""
     cause: BaseException | None = error
     why = str(error)
     while cause is not None:
@@ -57,7 +60,7 @@ def no_engine(error: Exception) -> NoEngine:
             why = cause.strerror
         cause = cause.__cause__ or cause.__context__
     if address := os.environ.get("DOCKER_HOST", ""):
-        return NoEngine("Docker engine", f"none answers at {address} ({why})", "Start it there, or mend DOCKER_HOST")
+        return NoEngine("Docker engine", f"none answers at {address} ({why})", "Start it there, or correct DOCKER_HOST")
     return NoEngine(
         "Docker engine",
         "none answers",
@@ -65,5 +68,5 @@ def no_engine(error: Exception) -> NoEngine:
     )
 
 
-def _said(error: APIError) -> str:
+def _explanation(error: APIError) -> str:
     return str(error.explanation or error).strip().rstrip(".")

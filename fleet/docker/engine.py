@@ -1,4 +1,4 @@
-"""Engine: the Docker engine's API, called from trio. Only this module and ``faults`` import the SDK."""
+"""Calls the Docker engine's API from trio. Only this module and ``docker_errors`` import the SDK."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,41 +13,41 @@ from docker.errors import DockerException, NotFound
 
 from cloudkon.errors import ServiceError
 
-from .container import Container, Plan
-from .docker_errors import RAISED, Gone, NoImage, in_our_words, no_engine
+from .container import Container, ContainerPlan
+from .docker_errors import RAISED, Gone, NoImage, as_cloudkon_error, engine_unreachable
 from .labels import FLEET
 
 Result = TypeVar("Result")
 
-CALLS: Final = 128
-"""Calls under way at a time: as many workers can stop side by side, since each stop lasts as long as its worker."""
-PATIENCE_SECONDS: Final = 60
-"""How long the engine may take for one answer, on top of what a stopping container is given."""
+MOST_CALLS: Final = 128
+"""Calls at a time. As many workers can stop side by side, because each stop call lasts until its worker ends."""
+CALL_SECONDS: Final = 60
+"""How long the engine may take for one answer, added to the grace of a stopping container."""
 USER: Final = "65532:65532"
-"""Who sealed containers run as, whatever their image says: by number, and nobody on this machine."""
+"""The user of sealed containers, whatever their image says: a number without an account on this machine."""
 SCRATCH: Final = {"/tmp": "rw,nosuid,nodev,mode=1777,size=4g"}  # noqa: S108  (the container's own, not this machine's)
-"""The only place that a sealed container may write to, in memory. 60 pictures from a telephone take some 300 MB."""
+"""The only directory that a sealed container can write to, in memory. 60 phone pictures take some 300 MB."""
 STEP_WIDTH: Final = 100
-"""Characters of a build's step that are reported."""
+"""Characters of a build step that are reported."""
 LOGS: Final = {"max-size": "8m", "max-file": "2"}
-"""A container's log never grows beyond both files."""
+"""The size limit of a container's log: two files."""
 
 
 class Engine:
-    """One connection to an engine. Every call raises ``ServiceError`` or a kind of ``InvalidInput`` from ``faults``."""
+    """One connection to an engine. Every call raises the errors of ``docker_errors``."""
 
     def __init__(self, client: "docker.APIClient") -> None:
-        """``open_engine`` makes it and closes the client after use."""
-        # As Any: the SDK's stubs leave most of its answers untyped.
+        """``open_engine`` creates it, and closes the client after use."""
+        # Any, because the SDK's stubs leave most of its answers untyped.
         self._client: Any = client
-        self._limiter = trio.CapacityLimiter(CALLS)
+        self._limiter = trio.CapacityLimiter(MOST_CALLS)
 
     async def containers(self, *filters: tuple[str, str]) -> list[Container]:
-        """Those to which all filters apply, such as ``("label", "cloudkon.fleet=x")``, stopped ones as well."""
-        wanted: dict[str, list[str]] = {}
+        """Return all containers that match the filters, such as ``("label", "cloudkon.fleet=x")``, stopped ones too."""
+        by_name: dict[str, list[str]] = {}
         for name, value in filters:
-            wanted.setdefault(name, []).append(value)
-        rows = await self._call("listing containers", self._client.containers, all=True, filters=wanted)
+            by_name.setdefault(name, []).append(value)
+        rows = await self._call("listing containers", self._client.containers, all=True, filters=by_name)
         found: dict[str, Container] = {}
 
         async def inspect(identity: str) -> None:
@@ -62,26 +62,26 @@ class Engine:
                 nursery.start_soon(inspect, row["Id"])
         return sorted(found.values(), key=lambda one: (one.created, one.number))
 
-    async def create(self, plan: Plan) -> str:
-        """Make a container that does not run yet; give its id. Raises ``NoImage``."""
+    async def create(self, plan: ContainerPlan) -> str:
+        """Create a container without starting it; return its id. Raises ``NoImage``."""
         make = partial(_create, self._client, plan)
         return str(await self._call(f"making {plan.name}", make))
 
     async def start(self, identity: str, name: str) -> None:
-        """Start a container by its id; nothing where it runs. Raises ``Gone`` if it was removed."""
+        """Start a container by its id, unless it runs. Raises ``Gone`` if it was removed."""
         await self._call(f"starting {name}", self._client.start, identity)
 
     async def stop(self, container: Container, seconds: int) -> None:
-        """SIGTERM, and SIGKILL after so many seconds; it is not started again. Nothing where it has ended."""
-        await self._quietly(f"stopping {container.name}", self._client.stop, container.id, timeout=seconds)
+        """Send SIGTERM, and SIGKILL after ``seconds``; the engine does not restart it. An ended one is no error."""
+        await self._unless_gone(f"stopping {container.name}", self._client.stop, container.id, timeout=seconds)
 
     async def remove(self, container: Container) -> None:
-        """Remove it with its anonymous volumes, killing what still runs; nothing where it is gone."""
+        """Kill the container if it runs, and remove it with its anonymous volumes. A missing container is no error."""
         remove = partial(self._client.remove_container, container.id, v=True, force=True)
-        await self._quietly(f"removing {container.name}", remove)
+        await self._unless_gone(f"removing {container.name}", remove)
 
     async def log(self, container: Container, lines: int, since: float = 0.0) -> list[str]:
-        """Its last lines, each behind the time at which the engine took it; ``since`` in epoch seconds, 0.0 for all."""
+        """Return the last lines of the log, each behind its time; ``since`` is in epoch seconds, 0.0 for all."""
         read = partial(self._client.logs, container.id, timestamps=True, tail=lines, since=since or None)
         try:
             data = await self._call(f"reading the log of {container.name}", read)
@@ -90,14 +90,14 @@ class Engine:
         return str(data.decode(errors="replace")).splitlines()
 
     async def image_id(self, name: str) -> str:
-        """What the name stands for now; empty if nothing."""
+        """Return the id of the image that has this name now; empty if there is none."""
         try:
             return str((await self._call(f"looking for the image {name}", self._client.inspect_image, name))["Id"])
         except NoImage:
             return ""
 
     async def inspect_image(self, name: str) -> Mapping[str, Any] | None:
-        """The engine's description of an image; ``None`` where it has none of that name."""
+        """Return the engine's description of an image; ``None`` for an unknown name."""
         try:
             found: Mapping[str, Any] = await self._call(
                 f"looking for the image {name}", self._client.inspect_image, name
@@ -107,9 +107,9 @@ class Engine:
         return found
 
     async def push(self, image: str, repository: str, tag: str, login: tuple[str, str]) -> None:
-        """Push an image into a registry as the user and with the password of ``login``; it keeps its names here.
+        """Push an image to a registry with the user and password of ``login``. Its local names stay.
 
-        Raises ``ServiceError`` with the registry's words.
+        Raises ``ServiceError`` with the registry's message.
         """
         target = f"{repository}:{tag}"
 
@@ -122,13 +122,13 @@ class Engine:
                     if "error" in event:
                         raise ServiceError(f"pushing {target} failed: {event['error']}")
             finally:
-                # The engine pushes what bears the registry's name. The image stays under its own.
+                # The engine pushes by the registry's name. The image stays under its own.
                 self._client.remove_image(target, noprune=True)
 
         await self._call(f"pushing {target}", push)
 
     async def pull(self, name: str) -> None:
-        """Fetch an image from its registry."""
+        """Pull an image from its registry."""
         repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
         await self._call(f"pulling {name}", partial(self._client.pull, repository, tag=tag))
 
@@ -140,11 +140,11 @@ class Engine:
         arguments: Mapping[str, str],
         report: Callable[[str], None],
     ) -> None:
-        """Build an image, reporting each step; ``arguments`` are the Dockerfile's (ARG).
+        """Build an image and report each step; ``arguments`` are the Dockerfile's (ARG).
 
-        Raises ``ServiceError`` with the failing step's last words.
+        Raises ``ServiceError`` with the last output of the failing step.
         """
-        said: list[str] = []
+        output: list[str] = []
 
         def build() -> None:
             for event in self._client.build(
@@ -160,57 +160,59 @@ class Engine:
                 line = str(event.get("stream", "")).rstrip()
                 if line.startswith("Step "):
                     trio.from_thread.run_sync(report, shorten(line, STEP_WIDTH, placeholder=" …"))
-                said.extend(line.splitlines())
+                output.extend(line.splitlines())
                 if "error" in event:
-                    raise ServiceError(f"building {image} from {dockerfile} failed: {_last(said, event['error'])}")
+                    raise ServiceError(
+                        f"building {image} from {dockerfile} failed: {_with_last_line(output, event['error'])}"
+                    )
 
         await self._call(f"building {image} from {dockerfile}", build)
 
     async def ensure_network(self, name: str, fleet: str) -> None:
-        """Make a network with the fleet's label if there is none of that name."""
+        """Create a network of this name with the fleet's label, unless it exists."""
         found = await self._call("listing networks", partial(self._client.networks, names=[name]))
         if not any(one["Name"] == name for one in found):
             make = partial(self._client.create_network, name, driver="bridge", labels={FLEET: fleet})
             await self._call(f"making the network {name}", make)
 
     async def remove_network(self, name: str) -> None:
-        """Remove it; nothing where it is gone."""
-        await self._quietly(f"removing the network {name}", self._client.remove_network, name)
+        """Remove a network. A missing network is no error."""
+        await self._unless_gone(f"removing the network {name}", self._client.remove_network, name)
 
-    async def _quietly(self, doing: str, function: Callable[..., object], *given: object, **named: object) -> None:
-        """Call, where it is as well if what it is about is gone."""
+    async def _unless_gone(self, doing: str, function: Callable[..., object], *given: object, **named: object) -> None:
+        """Call, and ignore that the object of the call is gone."""
         try:
             await self._call(doing, function, *given, **named)
         except Gone:
             return
 
     async def _call(self, doing: str, function: Callable[..., Result], *given: object, **named: object) -> Result:
-        """Run a blocking call in a thread; cancelled, it is left to end by itself."""
+        """Run a blocking call in a thread. A cancelled call goes on in its thread."""
         call = partial(function, *given, **named)
         try:
             return await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
         except RAISED as error:
-            named_error = in_our_words(error, doing)
-            if isinstance(error, NotFound) and not isinstance(named_error, NoImage):
-                raise Gone(str(named_error)) from error
-            raise named_error from error
+            ours = as_cloudkon_error(error, doing)
+            if isinstance(error, NotFound) and not isinstance(ours, NoImage):
+                raise Gone(str(ours)) from error
+            raise ours from error
 
 
 @asynccontextmanager
 async def open_engine() -> AsyncIterator[Engine]:
-    """Reach the engine that ``docker`` would use, by DOCKER_HOST or its context. Raises ``NoEngine``."""
-    opened = partial(docker.from_env, timeout=PATIENCE_SECONDS, max_pool_size=CALLS, version="auto")
+    """Connect to the engine that ``docker`` would use, by DOCKER_HOST or its context. Raises ``NoEngine``."""
+    opened = partial(docker.from_env, timeout=CALL_SECONDS, max_pool_size=MOST_CALLS, version="auto")
     try:
         client = await trio.to_thread.run_sync(opened)
     except (DockerException, OSError) as error:
-        raise no_engine(error) from error
+        raise engine_unreachable(error) from error
     try:
         yield Engine(client.api)
     finally:
         client.close()
 
 
-def _create(client: Any, plan: Plan) -> str:  # noqa: ANN401  (the SDK's client: see above)
+def _create(client: Any, plan: ContainerPlan) -> str:  # noqa: ANN401  (the SDK's client: see above)
     sealed: dict[str, Any] = {
         "read_only": True,
         "cap_drop": ["ALL"],
@@ -240,8 +242,8 @@ def _create(client: Any, plan: Plan) -> str:  # noqa: ANN401  (the SDK's client:
     return str(answer["Id"])
 
 
-def _last(said: list[str], error: object) -> str:
-    """A failing step's own last words tell more than the builder's, which only names its exit code."""
-    words: Iterator[str] = (line.strip() for line in reversed(said) if line.strip() and not line.startswith("Step "))
-    last = next(words, "")
+def _with_last_line(output: list[str], error: object) -> str:
+    """Add the failing step's last line: the builder's own error only names the exit code."""
+    lines: Iterator[str] = (line.strip() for line in reversed(output) if line.strip() and not line.startswith("Step "))
+    last = next(lines, "")
     return f"{error} ({last})" if last else str(error)

@@ -1,16 +1,16 @@
-"""Labels: how the fleet's containers are told from all others on the engine."""
+"""Defines the labels that identify the fleet's containers on the engine."""
 
 from typing import Final
 
 FLEET: Final = "cloudkon.fleet"
-"""The fleet's name, on everything that this target makes."""
+"""The fleet's name, on everything that this target creates."""
 POOL: Final = "cloudkon.pool"
-"""A worker's pool; LocalStack and the network have none."""
+"""A worker's pool. LocalStack and the network have no such label."""
 NUMBER: Final = "cloudkon.number"
 """A worker's number in its pool, from 1 on."""
 EMULATOR: Final = "cloudkon.emulator"
-"""On the LocalStack that this target started; never on one of a compose file."""
+"""The port of a LocalStack that this target started. A LocalStack of a compose file has no such label."""
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
-"""Compose's own, on each of its containers: the service's name in the file."""
+"""Set by Compose on each of its containers: the service's name in the file."""
 COMPOSE_ONE_OFF: Final = "com.docker.compose.oneoff"
-"""Compose's own: ``True`` on what ``docker compose run`` started."""
+"""Set by Compose: ``True`` on containers that ``docker compose run`` started."""

@@ -1,4 +1,4 @@
-"""Logs: what the workers' containers said, merged into one stream."""
+"""Merges the logs of the workers' containers into one stream."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,6 +8,7 @@ import trio
 
 from cloudkon.errors import NoFleet
 from cloudkon.model import POOLS, Pool
+from cloudkon.programs import command
 from cloudkon.settings import Settings
 
 from .container import Container
@@ -16,11 +17,11 @@ from .worker_container import composed_workers, own_workers
 
 LOOK_SECONDS: Final = 0.5
 MOST_LINES: Final = 10_000
-"""Of one worker between two looks: what it says beyond that is left out."""
+"""The most lines of one worker between two reads; further lines are left out."""
 
 
-class Line(NamedTuple):
-    """One line, with the engine's time of it as text: they sort as times do, since all are in UTC and of one length."""
+class StampedLine(NamedTuple):
+    """One line with the engine's timestamp as text. Text order is time order: all are in UTC and of one length."""
 
     time: str
     source: str
@@ -28,23 +29,23 @@ class Line(NamedTuple):
 
 
 class LogReader:
-    """The logs of one pool's workers, or of all."""
+    """Reads the logs of one pool's workers, or of all workers."""
 
     def __init__(self, engine: Engine, settings: Settings, pool: Pool | None) -> None:
-        """``None`` for all pools."""
+        """``pool`` is ``None`` for all pools."""
         self._engine, self._settings = engine, settings
         self._pools = (pool,) if pool else POOLS
         self._seen: dict[str, str] = {}
 
     async def read(self, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
-        """Write the last lines of each; then, to follow, what is added, for ever.
+        """Write the last lines of each log; with ``follow``, go on with new lines until cancelled.
 
-        Raises ``NoFleet`` where there are no workers, and nobody wants to wait for one.
+        Raises ``NoFleet`` if there are no workers, unless ``follow`` is set.
         """
         workers = await self._workers()
         if not workers and not follow:
             raise NoFleet(
-                f"fleet {self._settings.fleet!r}", "it has no workers", "Start some with: python -m fleet scale 2"
+                f"fleet {self._settings.fleet!r}", "no workers", f"Start some with: {command('fleet scale 2')}"
             )
         await self._write(workers, lines, write)
         while follow:
@@ -59,14 +60,14 @@ class LogReader:
         return found
 
     async def _write(self, workers: list[Container], lines: int, write: Callable[[str, str], None]) -> None:
-        """Write what of the workers' last lines was not written before."""
-        new: list[Line] = []
+        """Write the workers' last lines that were not written before."""
+        new: list[StampedLine] = []
 
         async def read(worker: Container) -> None:
             seen = self._seen.get(worker.id, "")
-            # Where nothing is to be shown, the last line still says from when on something is.
+            # With no lines to show, the last line still marks where new lines begin.
             found = await self._engine.log(worker, max(lines, 1), _epoch(seen))
-            stamped = [Line(stamp, worker.name, text) for stamp, _, text in map(_split, found) if stamp > seen]
+            stamped = [StampedLine(stamp, worker.name, text) for stamp, _, text in map(_split, found) if stamp > seen]
             if stamped:
                 self._seen[worker.id] = stamped[-1].time
             new.extend(stamped if lines else ())
@@ -84,5 +85,5 @@ def _split(line: str) -> tuple[str, str, str]:
 
 
 def _epoch(stamp: str) -> float:
-    """For the engine, which takes seconds; a microsecond early, since they have fewer digits than its own times."""
+    """Return a timestamp in seconds, as the engine expects it; a microsecond early, as floats have fewer digits."""
     return datetime.fromisoformat(stamp).timestamp() - 1e-6 if stamp else 0.0

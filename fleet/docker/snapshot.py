@@ -1,30 +1,29 @@
-"""Snapshot: the docker fleet's status, put together from its containers and its queues."""
+"""Builds the docker fleet's status from its containers and queues."""
 
 import time
-from dataclasses import replace
 from typing import Final
 
 from cloudkon.aws import connect
 from cloudkon.errors import CloudKonError, NoFleet
 from cloudkon.model import POOLS
-from cloudkon.ports import Services
+from cloudkon.programs import command
 from cloudkon.settings import Settings
 
-from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
+from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus, with_queue_depths
 from .container import Container
 from .engine import Engine
-from .localstack import Emulator
+from .localstack import LocalStack
 from .worker_container import composed_workers, image_of, own_workers
 
-AGAIN: Final = (
-    "Make the queues again with: python -m fleet up, and send a run again with: python -m client push --run ID"
+RECOVERY: Final = (
+    f"Make the queues again with: {command('fleet up')}, and send a run again with: {command('client push --run ID')}"
 )
 
 
 async def snapshot(engine: Engine, settings: Settings) -> FleetStatus:
-    """Ask engine and queues. Queues that don't answer are a problem in the status; ``NoFleet`` if nothing is up."""
+    """Build the status. Queues that don't answer are a problem in it. Raises ``NoFleet`` if nothing is up."""
     endpoint, now = settings.service_endpoint(), time.time()
-    emulator = Emulator(engine, settings.fleet, endpoint)
+    emulator = LocalStack(engine, settings.fleet, endpoint)
     container = await emulator.publisher() or await emulator.container()
     problems, notes = _emulator_problems(container), list[str]()
     pools, found = {}, [container] if container else []
@@ -37,16 +36,18 @@ async def snapshot(engine: Engine, settings: Settings) -> FleetStatus:
         image = await engine.image_id(image_of(pool)) if ours else ""
         if others := sum(bool(image) and one.image != image for one in ours):
             notes.append(
-                f"{others} of pool {pool.name} run another image than {image_of(pool)} is now; replace them by: "
-                f"scale 0, scale {len(ours)}"
+                f"pool {pool.name}: {others} of its workers run another image than the current {image_of(pool)}; "
+                f"to replace them, scale to 0 and back to {len(ours)}"
             )
         if composed:
-            notes.append(f"{len(composed)} of pool {pool.name} belong to a compose file; change those with compose")
+            notes.append(
+                f"pool {pool.name}: {len(composed)} of its workers belong to a compose file; scale them with compose"
+            )
     try:
-        # One that is paused takes calls and never answers them: each would last for as long as a long poll.
+        # A paused LocalStack accepts calls and never answers them: each would last as long as a long poll.
         if not (container and container.paused):
             services = connect(settings)
-            pools = {name: await _with_depths(services, name, pool) for name, pool in pools.items()}
+            pools = {name: await with_queue_depths(pool, services, name) for name, pool in pools.items()}
     except CloudKonError as error:
         if not found:
             raise _nothing_up(settings) from error
@@ -66,15 +67,9 @@ async def snapshot(engine: Engine, settings: Settings) -> FleetStatus:
 def _nothing_up(settings: Settings) -> NoFleet:
     return NoFleet(
         f"fleet {settings.fleet!r}",
-        f"it is not up on this Docker engine, and {settings.service_endpoint()} has no queues of it",
-        "Start it with: python -m fleet up",
+        f"not up on this Docker engine, and {settings.service_endpoint()} has no queues of it",
+        f"Start it with: {command('fleet up')}",
     )
-
-
-async def _with_depths(services: Services, name: str, pool: PoolStatus) -> PoolStatus:
-    backlog = await services.backlog(name)
-    dead = await services.dead_letters[name].depth()
-    return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
 
 
 def _pool(ours: list[Container], composed: list[Container], now: float) -> PoolStatus:
@@ -92,15 +87,15 @@ def _uptime(container: Container, now: float) -> float:
 
 
 def _problem(worker: Container) -> str:
-    """What a person should know of a worker that is not well."""
+    """Return the problem of a worker; empty if it is well."""
     if worker.state == "restarting":
-        return f"{worker.name} does not stay up, {worker.end}; see: python -m fleet logs"
+        return f"{worker.name} does not stay up, {worker.end}; see: {command('fleet logs')}"
     if worker.paused:
         return worker.paused
     if not worker.running:
-        return f"{worker.name} does not run ({worker.state}, {worker.end}); mend it with: python -m fleet up"
+        return f"{worker.name} does not run ({worker.state}, {worker.end}); repair it with: {command('fleet up')}"
     if worker.health == "unhealthy":
-        return f"{worker.name} makes no progress, by its health check; see: python -m fleet logs"
+        return f"{worker.name} makes no progress, according to its health check; see: {command('fleet logs')}"
     return ""
 
 
@@ -108,9 +103,8 @@ def _emulator_problems(container: Container | None) -> list[str]:
     if container and container.paused:
         return [container.paused]
     if container and not container.running:
-        return [f"{container.name} does not run ({container.state}, {container.end}); mend it with: python -m fleet up"]
+        remedy = f"repair it with: {command('fleet up')}"
+        return [f"{container.name} does not run ({container.state}, {container.end}); {remedy}"]
     if container and container.restarts:
-        return [
-            f"{container.name} had to be started again (restarts: {container.restarts}): what it held is lost. {AGAIN}"
-        ]
+        return [f"{container.name} was started again (restarts: {container.restarts}): its data is lost. {RECOVERY}"]
     return []

@@ -14,63 +14,63 @@ from cloudkon.log import Log
 from cloudkon.settings import Settings
 
 from ..lock import Lock
-from ..polling import until
+from ..polling import poll_until
 from .emulator_process import choose_port
-from .fleet_supervisor import Supervisor
-from .local_processes import Machine
+from .fleet_supervisor import FleetSupervisor
+from .local_processes import LocalProcesses
 from .process import Process
-from .state_dir import Home
+from .state_dir import StateDir
 
 LOCK_SECONDS: Final = 2.0
-"""How long to ask for the lock: a command that only looks whether it is held has it for an instant."""
+"""How long to try to take the lock: a command that only checks whether it is held holds it for an instant."""
 LOOK_SECONDS: Final = 0.02
 
 
-async def supervise(settings: Settings, home: Home, log: Log) -> int:
-    """Run the fleet until SIGTERM; give the exit code."""
-    lock = home.supervisor_lock
-    if not await _taken(lock):
-        log.error("another supervisor runs here", state_dir=str(home.state_dir))
+async def supervise(settings: Settings, state_dir: StateDir, log: Log) -> int:
+    """Run the fleet until SIGTERM, then return the exit code."""
+    lock = state_dir.supervisor_lock
+    if not await _try_lock(lock):
+        log.error("another supervisor runs here", state_dir=str(state_dir.path))
         return EXIT_FAILED
-    port = choose_port(home.port())
+    port = choose_port(state_dir.port())
     process = Process.of(os.getpid())
-    assert process, "we are running"
-    home.write_endpoint(port)
-    supervisor = Supervisor(settings, home, Machine(settings, home, port, log), process, log)
-    # Without this first one, nobody could find us: better to end at once.
-    home.write_observed(supervisor.observed())
+    assert process, "this process is running"
+    state_dir.write_endpoint(port)
+    supervisor = FleetSupervisor(settings, state_dir, LocalProcesses(settings, state_dir, port, log), process, log)
+    # No command can find a supervisor without this file, so an error in this first write ends the process.
+    state_dir.write_actual_state(supervisor.actual_state())
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on, signals, supervisor)
+            nursery.start_soon(_stop_on_signal, signals, supervisor)
             log.info("started", pid=os.getpid(), fleet=settings.fleet, port=port)
             await supervisor.run(lock.is_in_place)
             nursery.cancel_scope.cancel()
     if lock.is_in_place():
         with suppress(OSError):
-            home.write_endpoint(port)
-            home.write_observed(None)
+            state_dir.write_endpoint(port)
+            state_dir.write_actual_state(None)
     log.info("stopped")
     return EXIT_OK
 
 
-async def _taken(lock: Lock) -> bool:
+async def _try_lock(lock: Lock) -> bool:
     with trio.move_on_after(LOCK_SECONDS):
-        await until(lock.take, LOOK_SECONDS)
+        await poll_until(lock.take, LOOK_SECONDS)
         return True
     return False
 
 
-async def _stop_on(signals: AsyncIterator[int], supervisor: Supervisor) -> None:
+async def _stop_on_signal(signals: AsyncIterator[int], supervisor: FleetSupervisor) -> None:
     async for _ in signals:
         supervisor.stop()
 
 
 def main() -> int:
-    """Run the supervisor for the settings in the environment; what goes wrong stands in its log."""
+    """Run the supervisor with the settings in the environment. Errors go to its log."""
     log = Log(facts={"program": "supervisor"})
     try:
         settings = Settings.from_environment()
-        return trio.run(supervise, settings, Home(settings.state_dir.absolute()), log)
+        return trio.run(supervise, settings, StateDir(settings.state_dir.absolute()), log)
     except (CloudKonError, OSError) as error:
         log.error("ended", problem=str(error))  # noqa: TRY400  (a structured log of our own, without tracebacks)
         return EXIT_FAILED

@@ -1,4 +1,4 @@
-"""Observed: what the supervisor last wrote about itself and the processes that it keeps."""
+"""Defines the actual state: what the supervisor last wrote about itself and its processes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,11 +8,11 @@ from .process import Process
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One kept process.
+class ProcessState:
+    """One supervised process.
 
-    ``pid`` is 0 between two lives, ``started`` in epoch seconds, ``problem`` empty if well, ``last_end`` says how
-    its last life ended that was not meant to.
+    ``pid`` is 0 while the process waits for its next start, ``started`` is in epoch seconds, ``problem`` is empty if
+    the process is well, and ``last_end`` describes its last exit without a request to stop.
     """
 
     name: str
@@ -26,26 +26,26 @@ class Member:
 
     @property
     def process(self) -> Process | None:
-        """Its process, which may have ended since."""
+        """The operating system's process, which may have ended since; ``None`` if none was running."""
         return Process(self.pid, self.born) if self.pid else None
 
 
 @dataclass(frozen=True, slots=True)
-class PoolMembers:
-    """A pool's workers; ``desired`` is the count that the supervisor works towards, ``restarts`` since it started."""
+class PoolState:
+    """A pool's workers: ``desired`` is the supervisor's target count, ``restarts`` the count since its start."""
 
     desired: int = 0
     restarts: int = 0
-    members: tuple[Member, ...] = ()
+    members: tuple[ProcessState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ActualState:
     """The fleet as its supervisor sees it.
 
-    ``started`` is in epoch seconds, ``answered`` the newest request it has dealt with, ``ready`` whether the
-    emulator answers and the stack is complete, ``problem`` what keeps it from that. ``settings`` are those it was
-    started with, as environment variables.
+    ``started`` is in epoch seconds. ``answered`` is the newest request that the supervisor has handled. ``ready`` means
+    that the emulator answers and the stack is complete; otherwise ``problem`` gives the reason. ``settings`` are the
+    environment variables that the supervisor was started with.
     """
 
     fleet: str
@@ -56,33 +56,33 @@ class Observed:
     ready: bool = False
     problem: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
-    emulator: Member = field(default_factory=lambda: Member("emulator"))
-    pools: Mapping[str, PoolMembers] = field(default_factory=dict)
+    emulator: ProcessState = field(default_factory=lambda: ProcessState("emulator"))
+    pools: Mapping[str, PoolState] = field(default_factory=dict)
 
     @property
-    def workers(self) -> list[Member]:
+    def workers(self) -> list[ProcessState]:
         """All pools' workers."""
         return [member for pool in self.pools.values() for member in pool.members]
 
-    def pool(self, name: str) -> PoolMembers:
-        """One pool's workers; none where it never had any."""
-        return self.pools.get(name, PoolMembers())
+    def pool(self, name: str) -> PoolState:
+        """One pool's workers; an empty pool if it never had any."""
+        return self.pools.get(name, PoolState())
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return the value to write as JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self | None:
-        """Read it back; ``None`` for what this version did not write."""
+        """Read a written state; ``None`` for a value that this version did not write."""
         try:
             return cls(
                 **{
                     **value,
                     "supervisor": Process(**value["supervisor"]),
-                    "emulator": Member(**value["emulator"]),
+                    "emulator": ProcessState(**value["emulator"]),
                     "pools": {
-                        name: PoolMembers(**{**pool, "members": tuple(Member(**one) for one in pool["members"])})
+                        name: PoolState(**{**pool, "members": tuple(ProcessState(**one) for one in pool["members"])})
                         for name, pool in value["pools"].items()
                     },
                 }

@@ -1,4 +1,4 @@
-"""Supervisor: keeps the emulator, its stack and the wanted workers in being."""
+"""Keeps the emulator, its stack and the desired workers running."""
 
 import math
 import time
@@ -15,164 +15,172 @@ from cloudkon.log import Log
 from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
 
-from .actual_state import Observed
-from .log_files import cut_short
-from .pool_supervisor import PoolKeepers
+from .actual_state import ActualState
+from .log_files import truncate_if_large
+from .pool_supervisor import PoolSupervisor
 from .process import Process
-from .process_supervisor import Keeper
-from .state_dir import Home
+from .process_supervisor import ProcessSupervisor
+from .state_dir import StateDir
 
 LOOK_SECONDS: Final = 0.1
-"""How often it looks whether something else is wanted. A look is one ``stat``."""
+"""How often it checks the desired state for changes. A check is one ``stat``."""
 LOG_LOOK_SECONDS: Final = 5.0
-"""How often logs are looked over for their size."""
+"""How often it checks the sizes of the logs."""
 RETRY_SECONDS: Final = 3.0
-"""Between two tries to make the stack."""
+"""Between two attempts to make the stack, or to write the state."""
 HEALTH_SECONDS: Final = 60.0
 """How long the emulator may take to answer; it takes half a second on an idle machine."""
 
 
-class World(Protocol):
-    """What the supervisor does to the machine; tests put another world in its place."""
+class FleetProcesses(Protocol):
+    """What the supervisor needs from the machine. Tests provide another implementation."""
 
     endpoint_url: str
 
-    def emulator(self, changed: Callable[[], object]) -> Keeper:
-        """The emulator's keeper."""
+    def emulator(self, on_change: Callable[[], object]) -> ProcessSupervisor:
+        """Return the supervisor of the emulator's process."""
         ...
 
-    def worker(self, pool: Pool, number: int, changed: Callable[[], object]) -> Keeper:
-        """A worker's keeper."""
+    def worker(self, pool: Pool, number: int, on_change: Callable[[], object]) -> ProcessSupervisor:
+        """Return the supervisor of a worker's process."""
         ...
 
-    async def healthy(self) -> None:
+    async def wait_until_healthy(self) -> None:
         """Wait until the emulator answers."""
         ...
 
     async def provision(self) -> None:
-        """Make or mend the stack, and tell all programs where it is. Raises ``CloudKonError``, ``OSError``."""
+        """Make or repair the stack, then publish its endpoint. Raises ``CloudKonError`` or ``OSError``."""
         ...
 
 
-class Supervisor:
-    """One local fleet, from its start to its stop. Its tasks share one bell, which rings at every change."""
+class FleetSupervisor:
+    """One local fleet, from its start to its stop. Every change wakes all tasks that wait for one."""
 
-    def __init__(self, settings: Settings, home: Home, world: World, process: Process, log: Log) -> None:
-        """``process`` is the one that it runs in."""
-        self._home, self._world, self._log = home, world, log
-        self._bell = trio.lowlevel.ParkingLot()
+    def __init__(
+        self, settings: Settings, state_dir: StateDir, processes: FleetProcesses, process: Process, log: Log
+    ) -> None:
+        """``process`` is the process that it runs in."""
+        self._state_dir, self._processes, self._log = state_dir, processes, log
+        self._changes = trio.lowlevel.ParkingLot()
         self._stopping = trio.Event()
-        self._wanted = home.wanted()
-        self._emulator = world.emulator(self._bell.unpark_all)
-        self._pools: dict[str, PoolKeepers] = {}
-        # What changes of it is replaced; what the keepers know is asked of them.
-        self._base = Observed(settings.fleet, process, time.time(), world.endpoint_url)
+        self._desired = state_dir.desired_state()
+        self._emulator = processes.emulator(self._changes.unpark_all)
+        self._pools: dict[str, PoolSupervisor] = {}
+        # The part of the state that the process supervisors don't know. Changes replace it.
+        self._base = ActualState(settings.fleet, process, time.time(), processes.endpoint_url)
         self._base = replace(self._base, settings=settings.to_environment())
 
     def stop(self) -> None:
-        """Begin to take everything down; ``run`` returns when nothing is left."""
+        """Begin to stop everything; ``run`` returns when nothing is left."""
         self._stopping.set()
 
-    def observed(self) -> Observed:
-        """The fleet as it is now."""
-        pools = {name: pool.observed() for name, pool in self._pools.items()}
-        return replace(self._base, emulator=self._emulator.observed(), pools=pools)
+    def actual_state(self) -> ActualState:
+        """Return the fleet's state now."""
+        pools = {name: pool.actual_state() for name, pool in self._pools.items()}
+        return replace(self._base, emulator=self._emulator.actual_state(), pools=pools)
 
     async def run(self, still_ours: Callable[[], bool]) -> None:
-        """Keep the fleet in being until ``stop``, or until the state directory is no longer ours."""
+        """Keep the fleet running until ``stop`` is called, or until ``still_ours`` is false: the directory is gone."""
         async with trio.open_nursery() as nursery:
             for pool in POOLS:
-                make = partial(self._world.worker, pool, changed=self._bell.unpark_all)
-                self._pools[pool.name] = PoolKeepers(make, nursery)
+                make = partial(self._processes.worker, pool, on_change=self._changes.unpark_all)
+                self._pools[pool.name] = PoolSupervisor(make, nursery)
             emulator_gone = trio.Event()
-            nursery.start_soon(self._keep_emulator, emulator_gone)
-            for task in (self._record, self._mend, self._bound_logs, partial(self._look, still_ours)):
+            nursery.start_soon(self._run_emulator, emulator_gone)
+            for task in (
+                self._write_states,
+                self._keep_ready,
+                self._limit_logs,
+                partial(self._watch_desired, still_ours),
+            ):
                 nursery.start_soon(task)
             await self._stopping.wait()
-            # Workers first: they give their chunks back to an emulator that still answers.
-            for keepers in self._pools.values():
-                keepers.resize(0)
-            while not all(keepers.is_empty() for keepers in self._pools.values()):
-                await self._bell.park()
+            # Workers stop first, so that they can release their chunks while the emulator still answers.
+            for workers in self._pools.values():
+                workers.resize(0)
+            while not all(workers.is_empty() for workers in self._pools.values()):
+                await self._changes.park()
             self._emulator.stop()
             await emulator_gone.wait()
             nursery.cancel_scope.cancel()
 
-    async def _keep_emulator(self, gone: trio.Event) -> None:
-        await self._emulator.keep()
-        gone.set()
+    async def _run_emulator(self, emulator_gone: trio.Event) -> None:
+        await self._emulator.run()
+        emulator_gone.set()
 
-    async def _look(self, still_ours: Callable[[], bool]) -> None:
-        """Notice what is wanted, by the file's being another one."""
+    async def _watch_desired(self, still_ours: Callable[[], bool]) -> None:
+        """Read the desired state again whenever its file is replaced."""
         seen = None
         while still_ours():
             with suppress(FileNotFoundError):
-                stat = self._home.wanted_path.stat()
+                stat = self._state_dir.desired_state_path.stat()
                 if (stat.st_ino, stat.st_mtime_ns) != seen:
                     seen = (stat.st_ino, stat.st_mtime_ns)
-                    # A file that can't be read says nothing, and certainly not that no worker is wanted.
-                    self._wanted = self._home.wanted() or self._wanted
+                    # An unreadable file does not mean that no workers are desired: keep the last state.
+                    self._desired = self._state_dir.desired_state() or self._desired
                     self._resize()
             await trio.sleep(LOOK_SECONDS)
-        self._log.warning("state directory removed: stopping", path=str(self._home.state_dir))
+        self._log.warning("state directory removed: stopping", path=str(self._state_dir.path))
         self.stop()
 
     def _resize(self) -> None:
-        """Work towards the wanted workers, once there is something for them to work with."""
+        """Start and stop workers to reach the desired counts, once the emulator and the stack are ready."""
         if self._base.ready and not self._stopping.is_set():
-            for name, keepers in self._pools.items():
-                keepers.resize(self._wanted.counts.get(name, 0))
-        self._bell.unpark_all()
+            for name, pool in self._pools.items():
+                pool.resize(self._desired.counts.get(name, 0))
+        self._changes.unpark_all()
 
-    async def _mend(self) -> None:
-        """See to it that the stack is whole, after each start of the emulator and at each request."""
+    async def _keep_ready(self) -> None:
+        """Check and repair the stack, after each start of the emulator and at each request."""
         done = None
         while True:
-            asked = (self._emulator.births, self._wanted.request)
+            current = (self._emulator.starts, self._desired.request)
             if not self._emulator.running:
                 self._base = replace(self._base, ready=False)
-                await self._bell.park()
-            elif asked == done:
-                await self._bell.park()
+                await self._changes.park()
+            elif current == done:
+                await self._changes.park()
             else:
-                problem = await self._problem_after_mending()
-                self._base = replace(self._base, ready=not problem, problem=problem, answered=asked[1])
-                self._log.info("mended", request=asked[1], problem=problem)
+                problem = await self._repair()
+                self._base = replace(self._base, ready=not problem, problem=problem, answered=current[1])
+                self._log.info("repaired", request=current[1], problem=problem)
                 self._resize()
-                done = done if problem else asked
+                done = done if problem else current
                 await trio.sleep(RETRY_SECONDS if problem else 0)
 
-    async def _problem_after_mending(self) -> str:
+    async def _repair(self) -> str:
+        """Make sure that the emulator answers and the stack is complete; return the problem, or an empty string."""
         try:
             with trio.fail_after(HEALTH_SECONDS):
-                await self._world.healthy()
+                await self._processes.wait_until_healthy()
         except trio.TooSlowError:
-            return f"the emulator does not answer at {self._world.endpoint_url} after {HEALTH_SECONDS:.0f} s"
+            return f"the emulator does not answer at {self._processes.endpoint_url} after {HEALTH_SECONDS:.0f} s"
         try:
-            await self._world.provision()
+            await self._processes.provision()
         except (CloudKonError, OSError) as error:
             return str(error)
         return ""
 
-    async def _record(self) -> None:
-        """Write down what is observed, whenever it changes."""
+    async def _write_states(self) -> None:
+        """Write the actual state whenever it changes."""
         written, failed = None, False
         while True:
-            observed = self.observed()
-            if observed != written:
+            actual = self.actual_state()
+            if actual != written:
                 try:
-                    self._home.write_observed(observed)
-                    written, failed = observed, False
+                    self._state_dir.write_actual_state(actual)
+                    written, failed = actual, False
                 except OSError as error:
-                    # A full disk stops no worker; commands see an old state until there is space again.
+                    # A full disk stops no worker. Commands see an old state until the disk has space again.
                     if not failed:
                         self._log.error("state not written", problem=str(error))
                     failed = True
             with trio.move_on_after(RETRY_SECONDS if failed else math.inf):
-                await self._bell.park()
+                await self._changes.park()
 
-    async def _bound_logs(self) -> None:
+    async def _limit_logs(self) -> None:
         while True:
-            for path in self._home.logs.glob("*.log"):
-                cut_short(path)
+            for path in self._state_dir.logs.glob("*.log"):
+                truncate_if_large(path)
             await trio.sleep(LOG_LOOK_SECONDS)

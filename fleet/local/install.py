@@ -1,6 +1,6 @@
 """``python -m fleet.local.install``: installs the emulator without starting anything, and prints its executable.
 
-What needs an emulator of its own, as the tests and the demo do, takes it from there by ``CLOUDKON_EMULATOR``.
+Tests and the demo need an emulator of their own: they pass the printed path in ``CLOUDKON_EMULATOR``.
 """
 
 import os
@@ -14,23 +14,23 @@ from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.settings import Settings
 
 from .emulator_installation import EXECUTABLE, ensure_installed, program
-from .state_dir import Home
+from .state_dir import StateDir
 
 
-async def install(home: Home) -> Path:
-    """Install it if need be, and give the executable. Raises what ``ensure_installed`` raises."""
-    home.make()
-    async with home.command_lock.taken(lambda: _report("another up or down is at work here: waiting for its end")):
-        await ensure_installed(home, _report)
+async def install(state_dir: StateDir) -> Path:
+    """Install the emulator if necessary; return its executable. Raises what ``ensure_installed`` raises."""
+    state_dir.make()
+    async with state_dir.command_lock.taken(lambda: _report("waiting for another up or down in this directory")):
+        await ensure_installed(state_dir, _report)
     if given := os.environ.get(EXECUTABLE, ""):
         return Path(given)
-    return Path(program(home)[0]).with_name("ministack")
+    return Path(program(state_dir)[0]).with_name("ministack")
 
 
 def main() -> int:
-    """Install into the state directory of the settings; give the exit code."""
+    """Install into the state directory of the settings; return the exit code."""
     try:
-        executable = trio.run(install, Home(Settings.from_environment().state_dir.absolute()))
+        executable = trio.run(install, StateDir(Settings.from_environment().state_dir.absolute()))
     except CloudKonError as error:
         _report(f"error: {error}")
         return error.exit_code

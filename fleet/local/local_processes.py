@@ -1,4 +1,4 @@
-"""Machine: the supervisor's world as it is: processes of this machine, and the emulator's services."""
+"""Starts the local fleet's processes, and provisions the emulator."""
 
 import os
 from collections.abc import Callable
@@ -10,56 +10,59 @@ from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
 
 from ..provision import provision
-from .command_lines import Command, worker_program
-from .emulator_process import GRACE_SECONDS, emulator_command, healthy, url
-from .process_supervisor import Keeper
-from .state_dir import Home
+from .command_lines import ProcessCommand, worker_program
+from .emulator_process import GRACE_SECONDS, emulator_command, url, wait_until_healthy
+from .process_supervisor import ProcessSupervisor
+from .state_dir import StateDir
 
 POLL_SECONDS: Final = 2.0
-"""How long a local worker's receive waits, unless set: a stopping worker waits for its last one to end."""
+"""How long a local worker's receive waits by default: a stopping worker first waits for its last receive to end."""
 STOP_MARGIN_SECONDS: Final = 5.0
-"""Beyond ``stop_seconds``, for a worker to write down what it gives back."""
+"""Added to ``stop_seconds``, so that a worker can record the chunks that it releases."""
 
 
 def worker_grace(settings: Settings) -> float:
-    """Seconds from a worker's SIGTERM to its SIGKILL."""
+    """Return the seconds from a worker's SIGTERM to its SIGKILL."""
     return settings.stop_seconds + STOP_MARGIN_SECONDS
 
 
-class Machine:
-    """Starts processes, and makes the stack on the emulator."""
+class LocalProcesses:
+    """The processes of one local fleet, with the settings that they get."""
 
-    def __init__(self, settings: Settings, home: Home, port: int, log: Log) -> None:
-        """``port`` is the emulator's for as long as this supervisor lives."""
+    def __init__(self, settings: Settings, state_dir: StateDir, port: int, log: Log) -> None:
+        """``port`` is the emulator's port. It does not change while this supervisor runs."""
         self.endpoint_url = url(port)
-        self._home, self._port, self._log = home, port, log
-        self._settings = replace(settings, endpoint_url=self.endpoint_url, state_dir=home.state_dir)
+        self._state_dir, self._port, self._log = state_dir, port, log
+        self._settings = replace(settings, endpoint_url=self.endpoint_url, state_dir=state_dir.path)
         if settings.poll_seconds == Settings().poll_seconds and f"{PREFIX}POLL_SECONDS" not in os.environ:
             self._settings = replace(self._settings, poll_seconds=POLL_SECONDS)
 
-    def emulator(self, changed: Callable[[], object]) -> Keeper:
-        """The emulator's keeper."""
-        return _keeper(emulator_command(self._home, self._port), GRACE_SECONDS, changed)
+    def emulator(self, on_change: Callable[[], object]) -> ProcessSupervisor:
+        """Return the supervisor of the emulator's process."""
+        return _supervisor(emulator_command(self._state_dir, self._port), GRACE_SECONDS, on_change)
 
-    def worker(self, pool: Pool, number: int, changed: Callable[[], object]) -> Keeper:
-        """A worker's keeper. It gets the user's environment, for handlers and their tools, under these settings."""
+    def worker(self, pool: Pool, number: int, on_change: Callable[[], object]) -> ProcessSupervisor:
+        """Return the supervisor of a worker's process.
+
+        The worker gets the user's environment, for handlers and their tools, and the fleet's settings on top.
+        """
         name = f"{pool.name}-{number}"
         ours = {PREFIX + one.name.upper() for one in fields(Settings)}
         environment = {key: value for key, value in os.environ.items() if key not in ours}
         environment |= self._settings.to_environment()
-        log = self._home.logs / f"{name}.log"
-        command = Command(name, worker_program(pool), environment, self._home.state_dir, log)
-        return _keeper(command, worker_grace(self._settings), changed)
+        log = self._state_dir.logs / f"{name}.log"
+        command = ProcessCommand(name, worker_program(pool), environment, self._state_dir.path, log)
+        return _supervisor(command, worker_grace(self._settings), on_change)
 
-    async def healthy(self) -> None:
+    async def wait_until_healthy(self) -> None:
         """Wait until the emulator answers."""
-        await healthy(self._port)
+        await wait_until_healthy(self._port)
 
     async def provision(self) -> None:
-        """Make or mend the stack; from then on other programs find the fleet."""
+        """Make or repair the stack; from then on other programs find the fleet."""
         await provision(self._settings, lambda step: self._log.info("provisioning", step=step))
-        self._home.write_endpoint(self._port, self.endpoint_url)
+        self._state_dir.write_endpoint(self._port, self.endpoint_url)
 
 
-def _keeper(command: Command, grace: float, changed: Callable[[], object]) -> Keeper:
-    return Keeper(command.name, command.start, log=command.log, grace=grace, changed=changed)
+def _supervisor(command: ProcessCommand, grace: float, on_change: Callable[[], object]) -> ProcessSupervisor:
+    return ProcessSupervisor(command.name, command.start, log=command.log, grace=grace, on_change=on_change)

@@ -1,4 +1,4 @@
-"""Journal: the log files of the fleet's processes, kept small, read from the end, and followed."""
+"""Rotates, reads, merges and follows the log files of the local fleet's processes."""
 
 import json
 import os
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-LARGEST: Final = 8 * 1024 * 1024
-"""Bytes of one log file; one older file of each is kept beside it (``.log.1``)."""
+MOST_LOG_BYTES: Final = 8 * 1024 * 1024
+"""The size limit of a log file. One older file of each is kept beside it (``.log.1``)."""
 TAIL_BYTES: Final = 256 * 1024
-"""How far back a log is read for its last lines; a line of the fleet's own is far below a thousandth of that."""
+"""How far back a log is read for its last lines. The fleet's own lines are far below a thousandth of that."""
 
 
-class Line(NamedTuple):
-    """One line of one process's log; ``time`` in epoch seconds, 0.0 where it does not say."""
+class LogLine(NamedTuple):
+    """One line of one process's log; ``time`` is in epoch seconds, 0.0 for a line without one."""
 
     time: float
     source: str
@@ -22,35 +22,35 @@ class Line(NamedTuple):
 
 
 def rotate(path: Path) -> None:
-    """Before a process starts: put its log aside if it is large. A log that can't be moved is no reason not to."""
+    """Move a large log aside before its process starts. A log that can't be moved does not prevent the start."""
     try:
-        if path.stat().st_size > LARGEST // 2:
+        if path.stat().st_size > MOST_LOG_BYTES // 2:
             path.replace(_older(path))
     except OSError:
         return
 
 
-def cut_short(path: Path) -> None:
-    """Under a running process: copy a log that has grown too large aside, and empty it.
+def truncate_if_large(path: Path) -> None:
+    """Copy a log that is too large aside, and empty it while its process runs.
 
-    Processes append, so they go on at its new end; a line written between the copy and the cut is lost.
+    Processes append, so they continue at the new end. A line that is written between the copy and the cut is lost.
     """
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > MOST_LOG_BYTES:
             shutil.copyfile(path, _older(path))
             os.truncate(path, 0)
     except OSError:
-        # On a full disk the copy fails: then there is nothing better than to keep the file as it is.
+        # On a full disk the copy fails. Then the file stays unchanged.
         return
 
 
-def size_of(path: Path) -> int:
-    """Its size in bytes now; 0 if there is no log."""
-    return _place(path)[1]
+def log_size(path: Path) -> int:
+    """Return a log's size in bytes; 0 for a missing file."""
+    return _inode_and_size(path)[1]
 
 
 def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
-    """The last lines of a log that are not blank, from byte ``since`` on; none if there is no log."""
+    """Return a log's last ``count`` lines that are not blank, from byte ``since`` on; none for a missing file."""
     try:
         with path.open("rb") as file:
             file.seek(max(since, path.stat().st_size - TAIL_BYTES))
@@ -60,8 +60,8 @@ def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-count:] if count else []
 
 
-def merged(lines: Iterable[Line]) -> list[Line]:
-    """Lines of several logs in the order of their times; what has no time stays behind the line above it."""
+def merge_by_time(lines: Iterable[LogLine]) -> list[LogLine]:
+    """Sort the lines of several logs by time. A line without a time stays behind the line above it."""
     dated, before = [], dict[str, float]()
     for line in lines:
         before[line.source] = line.time or before.get(line.source, 0.0)
@@ -69,27 +69,27 @@ def merged(lines: Iterable[Line]) -> list[Line]:
     return [line for _, line in sorted(dated, key=lambda pair: pair[0])]
 
 
-def parsed(source: str, text: str) -> Line:
-    """Read the time out of a structured line."""
+def parse_line(source: str, text: str) -> LogLine:
+    """Read a structured line's time."""
     try:
         time = json.loads(text)["time"] if text.startswith("{") else 0.0
     except (ValueError, KeyError):
         time = 0.0
-    return Line(float(time) if isinstance(time, int | float) else 0.0, source, text)
+    return LogLine(float(time) if isinstance(time, int | float) else 0.0, source, text)
 
 
-class Follower:
-    """Gives the lines that are added to one log from now on, whole ones only, across cuts and rotations."""
+class LogFollower:
+    """Reads the complete lines that are added to one log from now on, across truncation and rotation."""
 
     def __init__(self, path: Path, *, from_start: bool = False) -> None:
-        """``from_start`` for a log that came into being while others were followed."""
+        """``from_start`` is for a log that was created while others were followed."""
         self._path = path
-        self._inode, self._offset = (0, 0) if from_start else _place(path)
+        self._inode, self._offset = (0, 0) if from_start else _inode_and_size(path)
         self._rest = b""
 
     def new_lines(self) -> Iterator[str]:
-        """The lines added since the last call."""
-        inode, size = _place(self._path)
+        """Yield the lines added since the last call."""
+        inode, size = _inode_and_size(self._path)
         if inode != self._inode or size < self._offset:
             self._inode, self._offset, self._rest = inode, 0, b""
         if size == self._offset:
@@ -106,8 +106,8 @@ def _older(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
-def _place(path: Path) -> tuple[int, int]:
-    """Inode and size, or zeros for no file."""
+def _inode_and_size(path: Path) -> tuple[int, int]:
+    """Return a file's inode and size; zeros for a missing file."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Logs: what the workers of the local fleet said, merged into one stream."""
+"""Merges the logs of the local fleet's workers into one stream."""
 
 import re
 from collections.abc import Callable
@@ -9,38 +9,38 @@ import trio
 
 from cloudkon.model import POOLS, Pool
 
-from .log_files import Follower, last_lines, merged, parsed
-from .state_dir import Home
+from .log_files import LogFollower, last_lines, merge_by_time, parse_line
+from .state_dir import StateDir
 
 LOOK_SECONDS: Final = 0.2
 
 
 class LogReader:
-    """The logs of one pool's workers, or of all."""
+    """Reads the logs of one pool's workers, or of all workers."""
 
-    def __init__(self, home: Home, pool: Pool | None) -> None:
-        """``None`` for all pools."""
+    def __init__(self, state_dir: StateDir, pool: Pool | None) -> None:
+        """``pool`` is ``None`` for all pools."""
         names = "|".join(re.escape(one.name) for one in ([pool] if pool else POOLS))
         self._pattern = re.compile(rf"(?:{names})-\d+\.log")
-        self._home = home
+        self._state_dir = state_dir
 
     def paths(self) -> list[Path]:
-        """The log files that there are."""
-        return sorted(path for path in self._home.logs.glob("*.log") if self._pattern.fullmatch(path.name))
+        """Return the log files that exist."""
+        return sorted(path for path in self._state_dir.logs.glob("*.log") if self._pattern.fullmatch(path.name))
 
     async def read(self, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
-        """Write the last lines of each; then, to follow, what is added, for ever."""
+        """Write the last lines of each log; with ``follow``, go on with new lines until cancelled."""
         paths = self.paths()
-        followers = {path: Follower(path) for path in paths} if follow else {}
-        shown = merged(parsed(path.stem, text) for path in paths for text in last_lines(path, lines))
+        followers = {path: LogFollower(path) for path in paths} if follow else {}
+        shown = merge_by_time(parse_line(path.stem, text) for path in paths for text in last_lines(path, lines))
         for line in shown:
             write(line.source, line.text)
         while follow:
             for path in self.paths():
                 if path not in followers:
-                    followers[path] = Follower(path, from_start=True)
-            for line in merged(
-                parsed(path.stem, text) for path, follower in followers.items() for text in follower.new_lines()
+                    followers[path] = LogFollower(path, from_start=True)
+            for line in merge_by_time(
+                parse_line(path.stem, text) for path, follower in followers.items() for text in follower.new_lines()
             ):
                 write(line.source, line.text)
             await trio.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""Keeper: keeps one process alive until it is told to stop."""
+"""Keeps one process running until it is stopped."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -7,44 +7,45 @@ from typing import Final, Protocol
 
 import trio
 
-from .actual_state import Member
-from .log_files import last_lines, rotate, size_of
+from cloudkon.backoff import Backoff
+
+from .actual_state import ProcessState
+from .log_files import last_lines, log_size, rotate
 from .process import Process
 
 STABLE_SECONDS: Final = 5.0
-"""A process that lived that long has started well."""
-EARLY_DEATHS: Final = 3
-"""Deaths in a row, each sooner than that, after which it counts as a problem."""
-FIRST_WAIT: Final = 0.2
-LONGEST_WAIT: Final = 20.0
-"""Seconds between an early death and the next start; doubled from one to the next."""
-EXCERPT: Final = 400
+"""A process that has run for this long counts as started."""
+EARLY_EXITS: Final = 3
+"""This count of exits in a row, each before ``STABLE_SECONDS``, is reported as a problem."""
+RESTART: Final = Backoff(first=0.2, most=20.0, jitter=0.0)
+"""Between an early exit and the next start."""
+EXCERPT_CHARACTERS: Final = 400
 EXCERPT_LINES: Final = 3
-"""Characters and lines of its log that a problem quotes."""
+"""The part of the log that a problem quotes."""
 
 
 class Child(Protocol):
-    """What is needed of a started process: ``command.Running`` has it."""
+    """The part of ``command_lines.RunningProcess`` that a supervisor uses."""
 
     process: Process
 
     async def wait(self) -> int:
-        """Wait for its end; give its exit code, negative for a signal."""
+        """Wait for the exit; return the exit code, negative for a signal."""
         ...
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         ...
 
     def kill(self) -> None:
-        """Kill it and all that it started; nothing if they are gone."""
+        """Kill the process and all processes that it started; do nothing if they have ended."""
         ...
 
 
-class Keeper:
-    """One process that is started again whenever it ends, sooner or later by how it ended.
+class ProcessSupervisor:
+    """Starts a process again whenever it exits: at once after a long run, with a growing wait after early exits.
 
-    Times are trio's, so that tests can run it under a virtual clock.
+    Times are trio's, so that tests can use a virtual clock.
     """
 
     def __init__(
@@ -54,33 +55,33 @@ class Keeper:
         *,
         log: Path,
         grace: float,
-        changed: Callable[[], object],
+        on_change: Callable[[], object],
     ) -> None:
-        """``start`` may raise ``OSError``; ``grace`` is from SIGTERM to SIGKILL, in seconds."""
+        """``start`` may raise ``OSError``; ``grace`` is the time from SIGTERM to SIGKILL, in seconds."""
         self.name = name
-        self.births = 0
+        self.starts = 0
         self._last_end = ""
-        self._start, self._log, self._grace, self._changed = start, log, grace, changed
+        self._start, self._log, self._grace, self._on_change = start, log, grace, on_change
         self._stop = trio.Event()
         self._process: Process | None = None
         self._started = 0.0
         self._log_start = 0
         self._problem = ""
-        self._early_deaths = 0
+        self._early_exits = 0
 
     @property
     def running(self) -> bool:
-        """Whether its process lives, as far as anybody noticed."""
+        """Whether the process runs, as far as the supervisor knows."""
         return self._process is not None
 
     @property
     def restarts(self) -> int:
-        """How often it was started again."""
-        return max(0, self.births - 1)
+        """How many times the process was started again."""
+        return max(0, self.starts - 1)
 
-    def observed(self) -> Member:
-        """It as it is now."""
-        return Member(
+    def actual_state(self) -> ProcessState:
+        """Return the process's state now."""
+        return ProcessState(
             self.name,
             pid=self._process.pid if self._process else 0,
             born=self._process.born if self._process else "",
@@ -92,61 +93,62 @@ class Keeper:
         )
 
     def stop(self) -> None:
-        """Ask it to end: SIGTERM, the grace, SIGKILL. ``keep`` returns when it is gone."""
+        """Begin to stop the process: SIGTERM, the grace, SIGKILL. ``run`` returns when it has ended."""
         self._stop.set()
-        self._changed()
+        self._on_change()
 
-    async def keep(self) -> None:
-        """Start it, again and again, until ``stop`` is called and it has ended."""
+    async def run(self) -> None:
+        """Start the process again and again, until ``stop`` is called and the process has ended."""
         while not self._stop.is_set():
-            await self._live()
-            self._changed()
-            if self._early_deaths:
-                with trio.move_on_after(min(FIRST_WAIT * 2 ** (self._early_deaths - 1), LONGEST_WAIT)):
+            await self._run_once()
+            self._on_change()
+            if self._early_exits:
+                with trio.move_on_after(RESTART.wait(self._early_exits)):
                     await self._stop.wait()
 
-    async def _live(self) -> None:
-        """One life, from its start to the end of what it left."""
+    async def _run_once(self) -> None:
+        """Run the process once, and kill what it leaves running."""
         rotate(self._log)
-        self._log_start = size_of(self._log)
+        self._log_start = log_size(self._log)
         try:
             child = await self._start()
         except OSError as error:
-            self._note_death(early=True, end=f"it can't be started: {error}")
+            self._record_exit(early=True, end=f"it can't be started: {error}")
             return
-        self.births += 1
-        born = trio.current_time()
+        self.starts += 1
+        began = trio.current_time()
         self._process, self._started = child.process, time.time()
-        self._changed()
+        self._on_change()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._end_when_told, child)
-            nursery.start_soon(self._note_health)
+            nursery.start_soon(self._terminate_on_stop, child)
+            nursery.start_soon(self._mark_stable)
             code = await child.wait()
             nursery.cancel_scope.cancel()
-        # What it started and did not end itself, such as a killed worker's slots.
+        # Children that it did not end itself, such as the slots of a killed worker.
         child.kill()
         self._process = None
         if not self._stop.is_set():
             end = f"it was killed by signal {-code}" if code < 0 else f"it exited with code {code}"
-            self._note_death(early=trio.current_time() - born < STABLE_SECONDS, end=end)
+            self._record_exit(early=trio.current_time() - began < STABLE_SECONDS, end=end)
 
-    async def _end_when_told(self, child: Child) -> None:
+    async def _terminate_on_stop(self, child: Child) -> None:
         await self._stop.wait()
         child.terminate()
         await trio.sleep(self._grace)
         child.kill()
 
-    async def _note_health(self) -> None:
+    async def _mark_stable(self) -> None:
         await trio.sleep(STABLE_SECONDS)
-        if self._early_deaths:
-            self._early_deaths, self._problem = 0, ""
-            self._changed()
+        if self._early_exits:
+            self._early_exits, self._problem = 0, ""
+            self._on_change()
 
-    def _note_death(self, *, early: bool, end: str) -> None:
+    def _record_exit(self, *, early: bool, end: str) -> None:
         self._last_end = end
-        self._early_deaths = self._early_deaths + 1 if early else 0
-        if self._early_deaths >= EARLY_DEATHS:
-            said = " | ".join(last_lines(self._log, EXCERPT_LINES, self._log_start))[-EXCERPT:]
-            self._problem = f"{self.name} does not stay up ({self._early_deaths} times in a row): {end}" + (
-                f"; its log ends: {said}" if said else ""
+        self._early_exits = self._early_exits + 1 if early else 0
+        if self._early_exits >= EARLY_EXITS:
+            lines = last_lines(self._log, EXCERPT_LINES, self._log_start)
+            excerpt = " | ".join(lines)[-EXCERPT_CHARACTERS:]
+            self._problem = f"{self.name} does not stay up ({self._early_exits} times in a row): {end}" + (
+                f"; its log ends: {excerpt}" if excerpt else ""
             )

@@ -1,4 +1,4 @@
-"""Snapshot: the local fleet's status, put together from its supervisor and its queues."""
+"""Builds the local fleet's status from its supervisor's state and its queues."""
 
 import time
 from dataclasses import replace
@@ -6,62 +6,55 @@ from dataclasses import replace
 from cloudkon.aws import connect
 from cloudkon.errors import CloudKonError
 from cloudkon.model import POOLS
-from cloudkon.ports import Services
 from cloudkon.settings import Settings
 
-from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus
-from .actual_state import Member, Observed, PoolMembers
+from ..status import EmulatorStatus, FleetStatus, PoolStatus, WorkerStatus, with_queue_depths
+from .actual_state import ActualState, PoolState, ProcessState
 
 
-async def snapshot(settings: Settings, observed: Observed) -> FleetStatus:
-    """Ask the queues for their depths; where they don't answer, that is a problem in the status, and no error."""
+async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
+    """Build the status. Queues that don't answer are a problem in the status, and not an error."""
     now = time.time()
-    emulator = observed.emulator
-    pools = {pool.name: _pool(observed.pool(pool.name), now) for pool in POOLS}
-    problems = _problems(observed)
+    emulator = actual.emulator
+    pools = {pool.name: _pool(actual.pool(pool.name), now) for pool in POOLS}
+    problems = _problems(actual)
     try:
-        services = connect(replace(settings, endpoint_url=observed.endpoint_url))
-        pools = {name: await _with_depths(services, name, pool) for name, pool in pools.items()}
+        services = connect(replace(settings, endpoint_url=actual.endpoint_url))
+        pools = {name: await with_queue_depths(pool, services, name) for name, pool in pools.items()}
     except CloudKonError as error:
         problems.append(f"the queues don't answer: {error}")
     return FleetStatus(
-        fleet=observed.fleet,
+        fleet=actual.fleet,
         target=settings.target,
-        endpoint_url=observed.endpoint_url,
-        uptime_seconds=now - observed.started,
-        emulator=EmulatorStatus(_living_pid(emulator), emulator.restarts),
+        endpoint_url=actual.endpoint_url,
+        uptime_seconds=now - actual.started,
+        emulator=EmulatorStatus(_running_pid(emulator), emulator.restarts),
         pools=pools,
         problems=tuple(problems),
     )
 
 
-async def _with_depths(services: Services, name: str, pool: PoolStatus) -> PoolStatus:
-    backlog = await services.backlog(name)
-    dead = await services.dead_letters[name].depth()
-    return replace(pool, backlog=backlog, dead_letters=dead.visible + dead.in_flight + dead.delayed)
-
-
-def _pool(pool: PoolMembers, now: float) -> PoolStatus:
+def _pool(pool: PoolState, now: float) -> PoolStatus:
     return PoolStatus(pool.desired, pool.restarts, tuple(_worker(member, now) for member in pool.members))
 
 
-def _worker(member: Member, now: float) -> WorkerStatus:
-    pid = _living_pid(member)
+def _worker(member: ProcessState, now: float) -> WorkerStatus:
+    pid = _running_pid(member)
     uptime = max(0.0, now - member.started) if pid else 0.0
     return WorkerStatus(member.name, pid, uptime, member.restarts, member.stopping)
 
 
-def _living_pid(member: Member) -> int:
+def _running_pid(member: ProcessState) -> int:
     process = member.process
     return process.pid if process and process.is_alive() else 0
 
 
-def _problems(observed: Observed) -> list[str]:
-    problems = [observed.problem, observed.emulator.problem, *(member.problem for member in observed.workers)]
-    emulator = observed.emulator
+def _problems(actual: ActualState) -> list[str]:
+    problems = [actual.problem, actual.emulator.problem, *(member.problem for member in actual.workers)]
+    emulator = actual.emulator
     if emulator.restarts and not emulator.problem:
         problems.append(
-            f"the emulator had to be started again (restarts: {emulator.restarts}), the last time because "
+            f"the emulator was started again (restarts: {emulator.restarts}), the last time because "
             f"{emulator.last_end}: messages and ledger items since its last orderly start may be lost"
         )
     return [problem for problem in problems if problem]

@@ -1,4 +1,4 @@
-"""Starting: gets a supervisor going, and waits until it says that the fleet is ready."""
+"""Starts the supervisor, and waits until it reports that the fleet is ready."""
 
 import os
 import subprocess
@@ -8,34 +8,35 @@ from typing import Final
 import trio
 
 from cloudkon.errors import ServiceError
+from cloudkon.programs import module
 from cloudkon.settings import PREFIX, Settings
 
-from ..files import named_faults
+from ..files import translate_os_errors
 from ..target import Report
-from .actual_state import Observed
+from .actual_state import ActualState
 from .log_files import last_lines, rotate
 from .process import MARK
-from .state_dir import Home
+from .state_dir import StateDir
 
 READY_SECONDS: Final = 90.0
-"""From the request to a whole stack; a second or two on an idle machine."""
+"""From the request to a complete stack; one or two seconds on an idle machine."""
 LOOK_SECONDS: Final = 0.05
 
 
-def start_supervisor(settings: Settings, home: Home, report: Report) -> "subprocess.Popen[bytes]":
-    """Start it in a session of its own, so that it outlives this command and its terminal."""
-    report("starting the emulator and making queues, table and bucket")
-    log = home.logs / "supervisor.log"
+def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) -> "subprocess.Popen[bytes]":
+    """Start the supervisor in a session of its own, so that it goes on after this command and its terminal end."""
+    report("starting the emulator; creating queues, table and bucket")
+    log = state_dir.logs / "supervisor.log"
     rotate(log)
     environment = {
         **os.environ,
         **settings.to_environment(),
-        f"{PREFIX}STATE_DIR": str(home.state_dir),
-        MARK: f"supervisor@{home.state_dir}",
+        f"{PREFIX}STATE_DIR": str(state_dir.path),
+        MARK: f"supervisor@{state_dir.path}",
     }
-    with named_faults(log), log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "fleet.local"],
+    with translate_os_errors(log), log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603  (our own module)
+            [sys.executable, "-m", module("fleet.local")],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -44,25 +45,25 @@ def start_supervisor(settings: Settings, home: Home, report: Report) -> "subproc
         )
 
 
-async def wait_for_answer(home: Home, request: int, started: "subprocess.Popen[bytes] | None") -> Observed:
-    """Wait until the supervisor has dealt with a request, and give what it then observes.
+async def wait_for_answer(state_dir: StateDir, request: int, started: "subprocess.Popen[bytes] | None") -> ActualState:
+    """Wait until the supervisor has handled a request; return its state then.
 
-    Raises ``ServiceError`` with what it says keeps it from that, or with its log's last lines if it has ended.
+    Raises ``ServiceError`` with the problem that it reports, or with its log's last lines if it has exited.
     """
-    log = home.logs / "supervisor.log"
+    log = state_dir.logs / "supervisor.log"
     with trio.move_on_after(READY_SECONDS):
         while True:
-            if (started and started.poll() is not None) or not (started or home.supervisor_lock.is_held()):
-                said = " | ".join(last_lines(log, 2))
+            if (started and started.poll() is not None) or not (started or state_dir.supervisor_lock.is_held()):
+                excerpt = " | ".join(last_lines(log, 2))
                 raise ServiceError(
-                    f"the supervisor has ended, and the fleet is not up: {said or f'it said nothing in {log}'}"
+                    f"the supervisor has exited, and the fleet is not up: {excerpt or f'its log is empty: {log}'}"
                 )
-            observed = home.observed()
-            if observed and home.supervisor_lock.is_held() and observed.answered >= request:
-                if observed.problem:
-                    raise ServiceError(f"the fleet is not up: {observed.problem}")
-                return observed
-            if observed and home.supervisor_lock.is_held() and observed.emulator.problem:
-                raise ServiceError(f"the fleet is not up: {observed.emulator.problem}")
+            actual = state_dir.actual_state()
+            if actual and state_dir.supervisor_lock.is_held() and actual.answered >= request:
+                if actual.problem:
+                    raise ServiceError(f"the fleet is not up: {actual.problem}")
+                return actual
+            if actual and state_dir.supervisor_lock.is_held() and actual.emulator.problem:
+                raise ServiceError(f"the fleet is not up: {actual.emulator.problem}")
             await trio.sleep(LOOK_SECONDS)
-    raise ServiceError(f"the fleet is not up after {READY_SECONDS:.0f} s; {log} may say why. Try: down, then up")
+    raise ServiceError(f"the fleet is not up after {READY_SECONDS:.0f} s. See {log}. Try down, then up")

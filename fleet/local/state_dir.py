@@ -1,4 +1,4 @@
-"""Home: the local fleet's places in the state directory, and what is kept there."""
+"""Reads and writes the local fleet's files in the state directory."""
 
 import shutil
 from collections.abc import Callable
@@ -8,117 +8,117 @@ from typing import Any, Final
 
 from cloudkon.settings import ENDPOINT_FILE
 
-from ..files import named_faults, read_json, write_json
+from ..files import read_json, translate_os_errors, write_json
 from ..lock import Lock
-from .actual_state import Observed
-from .desired_state import Wanted
+from .actual_state import ActualState
+from .desired_state import DesiredState
 
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024
-"""Bytes that must be free, so that state and logs can be written at all."""
+"""Bytes that must be free, so that state and logs can be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """One state directory, absolute, so that processes with other working directories mean the same one."""
+class StateDir:
+    """One state directory; ``path`` is absolute, so that it means the same in every working directory."""
 
-    state_dir: Path
+    path: Path
 
     @property
     def logs(self) -> Path:
-        """One file a process: ``worker-1.log``, ``emulator.log``, ``supervisor.log``."""
-        return self.state_dir / "logs"
+        """The log files, one for each process: ``worker-1.log``, ``emulator.log``, ``supervisor.log``."""
+        return self.path / "logs"
 
     @property
     def installation(self) -> Path:
         """The emulator's own virtual environment."""
-        return self.state_dir / "emulator" / "venv"
+        return self.path / "emulator" / "venv"
 
     @property
     def data(self) -> Path:
-        """What the emulator keeps from one start to the next."""
-        return self.state_dir / "emulator" / "data"
+        """The data that the emulator keeps between its starts."""
+        return self.path / "emulator" / "data"
 
     @property
     def scratch(self) -> Path:
         """The emulator's directory for temporary files."""
-        return self.state_dir / "emulator" / "tmp"
+        return self.path / "emulator" / "tmp"
 
     @property
     def command_lock(self) -> Lock:
-        """Held by ``up`` and ``down``: one at a time."""
-        return Lock(self.state_dir / "command.lock")
+        """Held by ``up`` and ``down``, so that one of them runs at a time."""
+        return Lock(self.path / "command.lock")
 
     @property
     def supervisor_lock(self) -> Lock:
-        """Held by the supervisor for as long as it lives."""
-        return Lock(self.state_dir / "supervisor.lock")
+        """Held by the supervisor while it runs."""
+        return Lock(self.path / "supervisor.lock")
 
     @property
-    def wanted_path(self) -> Path:
-        """What is wanted; the supervisor looks whether this file changes."""
-        return self.state_dir / "wanted.json"
+    def desired_state_path(self) -> Path:
+        """The desired state's file. The supervisor watches it for changes."""
+        return self.path / "wanted.json"
 
     def make(self) -> None:
         """Make the directories. Raises ``InvalidInput`` or, on a full disk, ``CloudKonError``."""
         for path in (self.logs, self.data / "state", self.data / "objects", self.scratch):
-            with named_faults(path):
+            with translate_os_errors(path):
                 path.mkdir(parents=True, exist_ok=True)
 
     def check_space(self) -> None:
-        """Raise ``CloudKonError`` if the disk is as good as full: better now than when something half-runs."""
-        probe = self.state_dir / "space.probe"
-        with named_faults(probe):
+        """Raise ``CloudKonError`` if the disk is almost full, before anything is started."""
+        probe = self.path / "space.probe"
+        with translate_os_errors(probe):
             try:
                 probe.write_bytes(bytes(LEAST_SPACE))
             finally:
                 probe.unlink(missing_ok=True)
 
-    def wanted(self) -> Wanted:
-        """What is wanted now."""
-        return Wanted.from_json(read_json(self.wanted_path))
+    def desired_state(self) -> DesiredState:
+        """Return the desired state."""
+        return DesiredState.from_json(read_json(self.desired_state_path))
 
-    def change_wanted(self, change: Callable[[Wanted], Wanted]) -> Wanted:
-        """Change what is wanted, one command at a time, and give it as changed."""
-        with Lock(self.state_dir / "wanted.lock").briefly(), named_faults(self.wanted_path):
-            wanted = change(self.wanted())
-            write_json(self.wanted_path, wanted.to_json())
-        return wanted
+    def change_desired_state(self, change: Callable[[DesiredState], DesiredState]) -> DesiredState:
+        """Change the desired state, one command at a time; return the changed state."""
+        with Lock(self.path / "wanted.lock").briefly(), translate_os_errors(self.desired_state_path):
+            desired = change(self.desired_state())
+            write_json(self.desired_state_path, desired.to_json())
+        return desired
 
-    def observed(self) -> Observed | None:
-        """What the supervisor, dead or alive, last wrote; ``None`` if nothing."""
-        return Observed.from_json(read_json(self.state_dir / "observed.json"))
+    def actual_state(self) -> ActualState | None:
+        """Return the state that the supervisor last wrote, even if it has died since; ``None`` if there is none."""
+        return ActualState.from_json(read_json(self.path / "observed.json"))
 
-    def write_observed(self, observed: Observed | None) -> None:
-        """Write what is observed now, or forget it. Raises ``OSError``."""
-        path = self.state_dir / "observed.json"
-        if observed is None:
+    def write_actual_state(self, actual: ActualState | None) -> None:
+        """Write the actual state; ``None`` removes the file. Raises ``OSError``."""
+        path = self.path / "observed.json"
+        if actual is None:
             path.unlink(missing_ok=True)
         else:
-            write_json(path, observed.to_json())
+            write_json(path, actual.to_json())
 
     def port(self) -> int:
-        """The port that the emulator last had, or 0."""
-        port: Any = read_json(self.state_dir / ENDPOINT_FILE).get("port")
+        """Return the emulator's last port, or 0."""
+        port: Any = read_json(self.path / ENDPOINT_FILE).get("port")
         return port if isinstance(port, int) and 0 < port <= LONGEST_PORT else 0
 
     def write_endpoint(self, port: int, endpoint_url: str = "") -> None:
-        """Tell all programs where the emulator answers. Without ``endpoint_url`` there is no fleet for them.
+        """Publish the emulator's address for all programs. Without ``endpoint_url`` they find no fleet.
 
-        The port is kept, since the queue URLs that the emulator remembers have it in them. Raises ``OSError``.
+        The port is kept, because the queue URLs that the emulator saves contain it. Raises ``OSError``.
         """
         value = {"port": port, **({"endpoint_url": endpoint_url} if endpoint_url else {})}
-        write_json(self.state_dir / ENDPOINT_FILE, value)
+        write_json(self.path / ENDPOINT_FILE, value)
 
     def saved_at(self) -> float:
-        """When the emulator last saved its queues, in epoch seconds; 0.0 if it never did."""
+        """Return when the emulator last saved its queues, in epoch seconds; 0.0 if it never did."""
         try:
             return (self.data / "state" / "sqs.json").stat().st_mtime
         except OSError:
             return 0.0
 
     def delete_data(self) -> None:
-        """Delete all that the emulator keeps: messages, ledger and stored objects."""
-        with named_faults(self.data):
+        """Delete the emulator's data: messages, ledger and stored objects."""
+        with translate_os_errors(self.data):
             if self.data.exists():
                 shutil.rmtree(self.data)

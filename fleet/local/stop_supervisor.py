@@ -1,4 +1,4 @@
-"""Stopping: takes the local fleet down, whatever state it is in."""
+"""Stops the local fleet, whatever state it is in."""
 
 import signal
 import time
@@ -6,50 +6,50 @@ from typing import Final
 
 import trio
 
-from ..files import named_faults
+from ..files import translate_os_errors
 from ..target import Report
 from .emulator_process import GRACE_SECONDS
-from .process import gone, kill_group, marked, stop
-from .state_dir import Home
+from .process import kill_group, marked, stop, wait_until_gone
+from .state_dir import StateDir
 
 MARGIN_SECONDS: Final = 5.0
-"""What the supervisor gets beyond the graces of those that it waits for."""
+"""Added to the graces of the processes that the supervisor waits for."""
 CLOCK_SECONDS: Final = 1.0
-"""By how much a file system's clock may lag behind ours."""
+"""How far a file system's clock may be behind ours."""
 
 
-async def stop_everything(home: Home, worker_grace: float, report: Report) -> None:
-    """Stop the supervisor, which stops all that it keeps; then whatever is left. Safe to repeat."""
-    observed, began = home.observed(), time.time()
-    if observed and home.supervisor_lock.is_held():
-        count = sum(member.pid > 0 for member in observed.workers)
+async def stop_everything(state_dir: StateDir, worker_grace: float, report: Report) -> None:
+    """Stop the supervisor, which stops all its processes; then stop what is left. Safe to repeat."""
+    actual, began = state_dir.actual_state(), time.time()
+    if actual and state_dir.supervisor_lock.is_held():
+        count = sum(member.pid > 0 for member in actual.workers)
         report(f"stopping the emulator and {count} workers" if count else "stopping the emulator")
-        observed.supervisor.send(signal.SIGTERM)
+        actual.supervisor.send(signal.SIGTERM)
         with trio.move_on_after(worker_grace + GRACE_SECONDS + MARGIN_SECONDS):
-            await gone([observed.supervisor])
-    await stop_leftovers(home, worker_grace, report)
-    if observed and observed.ready and home.saved_at() < began - CLOCK_SECONDS:
-        report("the emulator did not save its messages and ledger (killed, or the disk is full): they are lost")
-    with named_faults(home.state_dir):
-        home.change_wanted(lambda before: before.without_workers())
-        home.write_endpoint(home.port())
+            await wait_until_gone([actual.supervisor])
+    await stop_leftovers(state_dir, worker_grace, report)
+    if actual and actual.ready and state_dir.saved_at() < began - CLOCK_SECONDS:
+        report("the emulator was killed, or the disk is full: it did not save messages and ledger, and they are lost")
+    with translate_os_errors(state_dir.path):
+        state_dir.change_desired_state(lambda before: before.without_workers())
+        state_dir.write_endpoint(state_dir.port())
 
 
-async def stop_leftovers(home: Home, worker_grace: float, report: Report) -> None:
-    """Stop what a supervisor that was killed left behind: workers, then the emulator, then whatever bears our mark."""
-    observed = home.observed()
-    if observed:
-        await stop([observed.supervisor], 0.0)
-        recorded = [member.process for member in observed.workers]
+async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Report) -> None:
+    """Stop what a killed supervisor left running: workers, then the emulator, then all processes with our mark."""
+    actual = state_dir.actual_state()
+    if actual:
+        await stop([actual.supervisor], 0.0)
+        recorded = [member.process for member in actual.workers]
         workers = [process for process in recorded if process and process.is_alive()]
-        emulator = observed.emulator.process
+        emulator = actual.emulator.process
         emulators = [emulator] if emulator and emulator.is_alive() else []
         if workers or emulators:
-            report(f"stopping {len(workers) + len(emulators)} processes that a killed supervisor left behind")
+            report(f"stopping {len(workers) + len(emulators)} processes that a killed supervisor left running")
         await stop(workers, worker_grace)
         await stop(emulators, GRACE_SECONDS)
         for process in [*workers, *emulators]:
             kill_group(process.pid)
-    await stop(marked("", home.state_dir), 0.0)
-    with named_faults(home.state_dir):
-        home.write_observed(None)
+    await stop(marked("", state_dir.path), 0.0)
+    with translate_os_errors(state_dir.path):
+        state_dir.write_actual_state(None)

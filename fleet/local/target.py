@@ -1,4 +1,4 @@
-"""Local target: the words of the command line, carried out by a supervisor on this machine."""
+"""Implements the target ``local``: a supervisor on this machine carries out the commands."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -10,25 +10,26 @@ import trio
 
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
+from cloudkon.programs import command
 from cloudkon.settings import Settings
 
-from ..polling import until
+from ..polling import poll_until
 from ..status import FleetStatus
 from ..target import Report
-from .actual_state import Observed
+from .actual_state import ActualState
 from .command_lines import worker_program
 from .emulator_installation import ensure_installed
 from .local_processes import worker_grace
 from .logs import LogReader
 from .snapshot import snapshot
 from .start_supervisor import start_supervisor, wait_for_answer
-from .state_dir import Home
+from .state_dir import StateDir
 from .stop_supervisor import stop_everything, stop_leftovers
 
 SETTLE_SECONDS: Final = 1.0
-"""A worker counts as running when it has lived that long: one that can't even start ends sooner."""
+"""A worker counts as running after this time: one that can't start exits sooner."""
 SCALE_SECONDS: Final = 30.0
-"""How long workers may take to come up, on top of the grace that stopping ones have."""
+"""How long workers may take to start, added to the grace of those that stop."""
 LOOK_SECONDS: Final = 0.1
 
 
@@ -36,7 +37,7 @@ class LocalTarget:
     """The fleet of one state directory."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ``InvalidInput`` if an endpoint is set: this target has its own."""
+        """Raises ``InvalidInput`` if an endpoint is set: this target starts its own."""
         if settings.endpoint_url:
             raise InvalidInput(
                 f"endpoint {settings.endpoint_url}",
@@ -44,121 +45,121 @@ class LocalTarget:
                 "Unset CLOUDKON_ENDPOINT_URL and AWS_ENDPOINT_URL, or choose another target in CLOUDKON_TARGET",
             )
         self._settings = settings
-        self._home = Home(settings.state_dir.absolute())
+        self._state_dir = StateDir(settings.state_dir.absolute())
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
-        """Nothing: workers run out of this checkout."""
-        report("the local target needs no images: its workers run out of this checkout")
+        """Do nothing: workers run from this checkout."""
+        report("the local target needs no images: its workers run from this checkout")
 
     async def up(self, report: Report) -> str:
-        """Start or mend everything; two at a time wait for one another, and the second finds it done."""
-        self._home.make()
-        self._home.check_space()
+        """Start or repair everything. A second ``up`` at the same time waits for the first and finds nothing to do."""
+        self._state_dir.make()
+        self._state_dir.check_space()
         async with self._one_command(report):
-            await ensure_installed(self._home, report)
+            await ensure_installed(self._state_dir, report)
             self._check_fleet()
-            wanted = self._home.change_wanted(lambda before: before.with_request())
+            desired = self._state_dir.change_desired_state(lambda before: before.with_request())
             started = None
-            if not self._home.supervisor_lock.is_held():
-                await stop_leftovers(self._home, worker_grace(self._settings), report)
-                started = start_supervisor(self._settings, self._home, report)
+            if not self._state_dir.supervisor_lock.is_held():
+                await stop_leftovers(self._state_dir, worker_grace(self._settings), report)
+                started = start_supervisor(self._settings, self._state_dir, report)
             try:
-                observed = await wait_for_answer(self._home, wanted.request, started)
+                actual = await wait_for_answer(self._state_dir, desired.request, started)
             except ServiceError:
                 if started:
-                    await stop_everything(self._home, worker_grace(self._settings), report)
+                    await stop_everything(self._state_dir, worker_grace(self._settings), report)
                 raise
-            if observed.settings != self._given():
-                report("it keeps the settings that it was started with; for others: down, then up")
-            return observed.endpoint_url
+            if actual.settings != self._given():
+                report("the fleet keeps the settings that it was started with; to change them, run down, then up")
+            return actual.endpoint_url
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
-        """Ask for so many workers and wait for them. Raises ``ServiceError`` if they don't come up or go."""
+        """Set the count of workers and wait for it. Raises ``ServiceError`` if the count is not reached."""
         worker_program(pool)
         self._check_fleet()
-        observed = self._observed()
-        before = observed.pool(pool.name)
-        if other := sorted(name for name, text in self._given().items() if observed.settings.get(name) != text):
+        actual = self._actual_state()
+        before = actual.pool(pool.name)
+        if ignored := sorted(name for name, text in self._given().items() if actual.settings.get(name) != text):
             report(
-                f"its workers keep the settings of up: {', '.join(other)} does nothing here; for that: down, then up"
+                f"workers keep the settings of up: {', '.join(ignored)} has no effect; to change it, run down, then up"
             )
-        self._home.change_wanted(lambda wanted: wanted.with_count(pool.name, count))
+        self._state_dir.change_desired_state(lambda desired: desired.with_count(pool.name, count))
         grace = worker_grace(self._settings)
         if count < len(before.members):
-            report(f"stopping {len(before.members) - count} (they have up to {grace:.0f} s to end what they run)")
+            report(f"stopping workers: {len(before.members) - count}, up to {grace:.0f} s each")
         with trio.move_on_after(SCALE_SECONDS + grace):
-            await until(lambda: _reached(self._observed(), pool, count), LOOK_SECONDS)
+            await poll_until(lambda: _reached(self._actual_state(), pool, count), LOOK_SECONDS)
             return
-        running = sum(member.pid > 0 for member in self._observed().pool(pool.name).members)
+        running = sum(member.pid > 0 for member in self._actual_state().pool(pool.name).members)
         raise ServiceError(
-            f"pool {pool.name!r}: {running} workers run, {count} are wanted, and waiting has ended. "
-            "The fleet goes on towards it; see: python -m fleet status"
+            f"pool {pool.name!r}: {running} of {count} desired workers run, and the command has stopped waiting. "
+            f"The supervisor goes on; see: {command('fleet status')}"
         )
 
     async def status(self) -> FleetStatus:
-        """Processes as the supervisor sees them, queues as the emulator counts them."""
-        return await snapshot(self._settings, self._observed())
+        """Return processes as the supervisor sees them, and queues as the emulator counts them."""
+        return await snapshot(self._settings, self._actual_state())
 
     async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
-        """Also after ``down``: the files stay."""
-        reader = LogReader(self._home, pool)
+        """Write the workers' logs, also after ``down``, because the files stay."""
+        reader = LogReader(self._state_dir, pool)
         if not reader.paths() and not follow:
-            self._observed()
+            self._actual_state()
         await reader.read(lines, follow=follow, write=write)
 
     async def down(self, report: Report, *, delete_data: bool) -> None:
-        """Stop the supervisor with all that it keeps, and what a dead one left; nothing to do is fine."""
-        if not self._home.logs.exists():
+        """Stop the supervisor with all its processes, and what a killed one left running. Safe to repeat."""
+        if not self._state_dir.logs.exists():
             report("nothing is up here")
             return
-        self._home.make()
+        self._state_dir.make()
         async with self._one_command(report):
-            await stop_everything(self._home, worker_grace(self._settings), report)
+            await stop_everything(self._state_dir, worker_grace(self._settings), report)
             if delete_data:
                 report("deleting messages, ledger and stored objects")
-                self._home.delete_data()
+                self._state_dir.delete_data()
 
     @asynccontextmanager
     async def _one_command(self, report: Report) -> AsyncIterator[None]:
-        waiting = "another up or down is at work here: waiting for its end"
-        async with self._home.command_lock.taken(lambda: report(waiting)):
+        waiting = "waiting for another up or down in this directory"
+        async with self._state_dir.command_lock.taken(lambda: report(waiting)):
             yield
 
     def _check_fleet(self) -> None:
         """Refuse to mix two fleets in one state directory."""
-        observed = self._home.observed()
-        if observed and observed.fleet != self._settings.fleet and self._home.supervisor_lock.is_held():
+        actual = self._state_dir.actual_state()
+        if actual and actual.fleet != self._settings.fleet and self._state_dir.supervisor_lock.is_held():
             raise InvalidInput(
                 f"fleet {self._settings.fleet!r}",
-                f"{self._home.state_dir} already runs the fleet {observed.fleet!r}",
+                f"{self._state_dir.path} already runs the fleet {actual.fleet!r}",
                 "Take that one down first, or name another place in CLOUDKON_STATE_DIR",
             )
 
     def _given(self) -> dict[str, str]:
-        """The settings that this command was given, those of them that are no defaults."""
-        return replace(self._settings, state_dir=self._home.state_dir).to_environment()
+        """Return the settings of this command that are not defaults."""
+        return replace(self._settings, state_dir=self._state_dir.path).to_environment()
 
-    def _observed(self) -> Observed:
-        """What the living supervisor observes, or ``NoFleet``."""
-        observed = self._home.observed()
-        if self._home.supervisor_lock.is_held() and observed:
-            return observed
-        reason = "its supervisor has died" if observed else "no local fleet is up here"
-        remedy = "Mend it with: python -m fleet up" if observed else "Start one with: python -m fleet up"
-        raise NoFleet(f"fleet {self._settings.fleet!r}", f"{reason} ({self._home.state_dir})", remedy)
+    def _actual_state(self) -> ActualState:
+        """Return the state that a running supervisor wrote. Raises ``NoFleet`` if no supervisor runs."""
+        actual = self._state_dir.actual_state()
+        if self._state_dir.supervisor_lock.is_held() and actual:
+            return actual
+        reason = "its supervisor has died" if actual else "no local fleet is up here"
+        remedy = f"{'Repair it' if actual else 'Start one'} with: {command('fleet up')}"
+        raise NoFleet(f"fleet {self._settings.fleet!r}", f"{reason} ({self._state_dir.path})", remedy)
 
 
-def _reached(observed: Observed, pool: Pool, count: int) -> bool:
-    """Whether the pool has its count of settled workers. Raises ``ServiceError`` if something keeps it from that."""
-    found = observed.pool(pool.name)
-    problems = [observed.problem, observed.emulator.problem]
-    if found.desired == count:
-        problems += [member.problem for member in found.members if not member.stopping]
+def _reached(actual: ActualState, pool: Pool, count: int) -> bool:
+    """Whether the pool has ``count`` settled workers. Raises ``ServiceError`` for a problem that prevents it."""
+    current = actual.pool(pool.name)
+    problems = [actual.problem, actual.emulator.problem]
+    if current.desired == count:
+        problems += [member.problem for member in current.members if not member.stopping]
     for problem in filter(None, problems):
-        raise ServiceError(f"{problem}. The fleet goes on trying; see: python -m fleet status")
+        raise ServiceError(f"{problem}. The supervisor goes on trying; see: {command('fleet status')}")
     settled = time.time() - SETTLE_SECONDS
     return (
-        found.desired == count
-        and len(found.members) == count
-        and all(0 < member.started <= settled for member in found.members)
+        current.desired == count
+        and len(current.members) == count
+        and all(0 < member.started <= settled for member in current.members)
     )

@@ -1,4 +1,4 @@
-"""Unread: a command line whose standard output nobody reads any more, as ``head`` leaves it."""
+"""Runs a command line whose standard output is closed, as ``head`` leaves it."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 
 def ended_unread(run: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> object:
-    """The exit code, also where click ends the program itself."""
+    """Return the exit code, also if click exits the program itself."""
     reader, writer = os.pipe()
     os.close(reader)
     code: object = None

@@ -1,10 +1,10 @@
-"""Starts the embedded emulator for tests, and deploys a fleet's data into it.
+"""Starts the embedded emulator for tests, and deploys a fleet's data stack to it.
 
     with emulator() as endpoint:
         settings = deploy(endpoint, "some-fleet")
 
 The executable is ``CLOUDKON_EMULATOR``, else the one that ``python -m fleet up`` installs in this checkout. Without
-either the test is skipped, and fails where ``CI`` is true.
+either, the test is skipped; it fails where ``CI`` is true.
 """
 
 import os
@@ -33,12 +33,12 @@ INSTALLED = ROOT / ".cloudkon/emulator/venv/bin/ministack"
 TEMPLATE = ROOT / "fleet/templates/data.yaml"
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120
-"""How long a start may take on a machine that is busy with other tests."""
+"""How long a start may take while other tests use the machine."""
 STOP_SECONDS = 10
 
 
 def executable() -> Path:
-    """The emulator's program; skips or fails the test where there is none."""
+    """Return the emulator's executable; skip or fail the test if it is missing."""
     found = Path(os.environ.get("CLOUDKON_EMULATOR") or INSTALLED)
     if not found.exists():
         missing(f"no emulator: {found} doesn't exist; set CLOUDKON_EMULATOR, or install it with: python -m fleet up")
@@ -46,7 +46,7 @@ def executable() -> Path:
 
 
 def missing(reason: str) -> NoReturn:
-    """A back end isn't there: fail in CI, where nothing may be left out unseen, and skip elsewhere."""
+    """Skip the test for a missing back end; fail in CI, where no test may be skipped unnoticed."""
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -54,9 +54,9 @@ def missing(reason: str) -> NoReturn:
 
 @contextmanager
 def emulator(host: str = LOOPBACK, *, with_engine: bool = False) -> Iterator[str]:
-    """Run one of its own on a free port of ``host``, with its files in a directory of its own; gives its address.
+    """Run an emulator on a free port of ``host``, with its files in a temporary directory; yield its address.
 
-    ``with_engine`` has its ECS start containers on this machine's Docker engine; they are the caller's to remove.
+    ``with_engine`` lets its ECS start containers on this machine's Docker engine. The caller removes them.
     """
     command = _command_with_engine() if with_engine else [executable()]
     with tempfile.TemporaryDirectory(prefix="cloudkon-emulator-") as directory:
@@ -80,7 +80,7 @@ def emulator(host: str = LOOPBACK, *, with_engine: bool = False) -> Iterator[str
 
 
 def deploy(endpoint: str, fleet: str) -> Settings:
-    """Create the fleet's queues, table and bucket as ``fleet up`` would; gives the settings that reach them."""
+    """Create the fleet's queues, table and bucket as ``fleet up`` does; return the settings that reach them."""
     settings = Settings(fleet=fleet, target="docker", endpoint_url=endpoint)
     cloudformation = boto3.client(
         "cloudformation",
@@ -112,7 +112,7 @@ def deploy(endpoint: str, fleet: str) -> Settings:
 
 
 def _command_with_engine() -> list[str | Path]:
-    """Start it with Docker's SDK, which its lock leaves out: this environment's, behind the libraries of its own."""
+    """Start it with Docker's SDK, which its lock file omits: this environment's SDK, after its own libraries."""
     start = "import sys; sys.path.append(sys.argv.pop()); from ministack.app import main; main()"
     return [executable().with_name("python"), "-c", start, Path(docker.__file__).parents[1]]
 

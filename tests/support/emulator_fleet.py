@@ -1,4 +1,4 @@
-"""A fleet on the emulator, asked through the ports."""
+"""Pushes to a fleet on the emulator and reads its state, through the ports."""
 
 import time
 from collections import Counter
@@ -17,7 +17,7 @@ from cloudkon.wire.report import decode_report
 
 
 class EmulatedFleet:
-    """Pushes to a fleet and looks into it; each call is a short run of its own."""
+    """A fleet on the emulator. Each call runs trio on its own."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -53,7 +53,7 @@ class EmulatedFleet:
         return trio.run(read)
 
     def results(self, run: Run) -> dict[int, Result]:
-        """Of all that is DONE, by task number."""
+        """Return the results of all chunks that are DONE, by task number."""
         done = [record for record in self.records(run) if record.state is ChunkState.DONE]
         return {result.task.seq: result for record in done for result in record.progress.results}
 
@@ -70,12 +70,12 @@ class EmulatedFleet:
         trio.run(self.services.ledger.cancel_run, run.id)
 
     def published(self, run: Run) -> list[Result]:
-        """What the result queue holds of a run; takes everything off it."""
+        """Return a run's results in the result queue, and empty the queue."""
         bodies = [delivery.body for delivery in self._take_all(self.services.results)]
         return [result for body in bodies for result in decode_report(body) if result.task.run == run.id]
 
     def rejected(self) -> list[str]:
-        """The bodies in the dead-letter queue; takes them off it."""
+        """Return the bodies in the dead-letter queue, and empty the queue."""
         return [delivery.body for delivery in self._take_all(self.dead_letters)]
 
     def _take_all(self, queue: Any) -> list[Delivery]:  # noqa: ANN401  (a port)

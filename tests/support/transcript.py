@@ -1,4 +1,4 @@
-"""Transcripts: what a page says is typed at a shell and answered, typed for real and held against what is answered."""
+"""Runs the commands that a page shows, and compares their output with the page."""
 
 import re
 import subprocess
@@ -18,10 +18,10 @@ VARYING = (
     (re.compile(r"\b\d[\d,]*\.\d+\b"), "N"),
     (re.compile(r"\s+"), " "),
 )
-"""What may differ from one time to the next, in the order in which it is replaced. Whole numbers may not."""
+"""Text that may differ between two runs, in the order of replacement. Whole numbers may not differ."""
 COUNTS = re.compile(r"\b\d[\d,]*\b|[▁▂▃▄▅▆▇█]+")
 SHOWN_SECONDS = 300
-"""How long a command may take on a machine that is busy with other tests."""
+"""How long a command may take while other tests use the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class Typed:
 
 
 def transcript(block: str) -> Iterator[Typed]:
-    """The commands of a block; a line that begins with ``$`` is one."""
+    """Yield the commands of a block. A command begins with ``$``."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, *shown = part.splitlines()
         yield Typed(command, tuple(shown))
 
 
 def fixed(line: str, *, counts_too: bool = False) -> str:
-    """What of a line is the same each time; with ``counts_too`` whole numbers differ as well, and curves of them."""
+    """Replace the varying parts of a line; with ``counts_too`` also whole numbers and curves of them."""
     for varying, stands_for in VARYING:
         line = varying.sub(stands_for, line)
     return COUNTS.sub("N", line).strip() if counts_too else line.strip()
 
 
 def answer(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, list[str]]:
-    """Type it at a shell, and give the exit code, and the lines of both outputs in the order they came in."""
-    ended = subprocess.run(
+    """Run a command in a shell; return its exit code and the lines of both outputs in their order."""
+    done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
         env=environment,
@@ -59,4 +59,4 @@ def answer(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[
         timeout=SHOWN_SECONDS,
         check=False,
     )
-    return ended.returncode, [line for line in re.split(r"[\r\n]+", ended.stdout) if line.strip()]
+    return done.returncode, [line for line in re.split(r"[\r\n]+", done.stdout) if line.strip()]

@@ -1,4 +1,4 @@
-"""A web server on loopback whose answers a test writes."""
+"""Serves a test's own answers on a loopback web server."""
 
 import ssl
 import threading
@@ -11,7 +11,7 @@ Answer = Callable[["Request"], None]
 
 
 class Web:
-    """Serves ``answers`` by path, on 127.0.0.1 and a free port; remembers what was asked for."""
+    """Serves ``answers`` by path on 127.0.0.1 and a free port, and records the requests."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, Answer] = {}
@@ -41,17 +41,17 @@ class Web:
         return f"{self._scheme}://{host}:{self.port}{path}"
 
     def add(self, path: str, body: bytes, media_type: str = "image/jpeg") -> str:
-        """Serve these bytes; gives the link."""
+        """Serve these bytes; return the link."""
         self.answers[path] = lambda request: request.reply(200, body, {"Content-Type": media_type})
         return self.link(path)
 
     def asked(self, path: str) -> int:
-        """How often."""
+        """Return how many requests a path got."""
         return sum(request.path == path for request in self.requests)
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request, and what an answer may do with it."""
+    """One request, with the ways to answer it."""
 
     server: "_Server"
     body: bytes = b""
@@ -70,7 +70,7 @@ class Request(BaseHTTPRequestHandler):
             else:
                 answer(self)
         except OSError:
-            # The client has hung up, which is what many a test is about.
+            # The client has closed the connection, which many tests expect.
             self.close_connection = True
 
     def reply(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
@@ -81,7 +81,7 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def drip(self, data: bytes, pause: float) -> None:
-        """Write a byte now and a byte then, until it is written or the test is over."""
+        """Write one byte after each pause, until all is written or the test ends."""
         for position in range(len(data)):
             self.wfile.write(data[position : position + 1])
             if self.server.web.stopping.wait(pause):

@@ -9,7 +9,7 @@ from cloudkon.aws.account import Account
 from cloudkon.errors import InvalidInput
 from cloudkon.settings import Settings
 
-from ...files import named_faults, read_json, write_json
+from ...files import read_json, translate_os_errors, write_json
 
 
 class AccountRecord:
@@ -39,11 +39,11 @@ class AccountRecord:
 
     def write(self, account: Account) -> None:
         """Write the record. Raises ``InvalidInput`` if the state directory can't be used."""
-        with named_faults(self._path):
+        with translate_os_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._path, {"account": account.number, "region": account.region})
 
     def forget(self) -> None:
         """Delete the record, if it exists."""
-        with named_faults(self._path):
+        with translate_os_errors(self._path):
             self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""``python -m demo`` as a user starts it: videos on the disk, and nothing left running, whatever ends it."""
+"""``python -m demo`` leaves videos on the disk and no process, even if it is interrupted."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from PIL import Image
 from tests.support.emulator import ROOT, executable, missing
 
 PATIENCE = 100.0
-"""Seconds after which something that should have happened did not."""
+"""Seconds after which an expected event counts as missing."""
 FEW = ("--workers", "2", "--sleeps", "40", "--slideshows", "1", "--pictures", "2")
 
 
@@ -36,7 +36,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nothing_left(tmp_path: Path) -> Iterator[None]:
-    """After the test, no process works in its directory."""
+    """Check after the test that no process works in its directory."""
     if not Path("/proc/self/environ").exists():
         missing("this test looks for leftover processes in /proc, which this system does not have")
     yield
@@ -47,7 +47,7 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
 
 
 def processes_with(text: str) -> list[int]:
-    """Those whose environment holds ``text``."""
+    """Return the processes whose environment contains ``text``."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -59,7 +59,9 @@ def processes_with(text: str) -> list[int]:
 
 
 @pytest.mark.usefixtures("nothing_left")
-def test_it_makes_videos_and_tells_how_the_fleet_did(tmp_path: Path, photos: Path, environment: dict[str, str]) -> None:
+def test_demo_makes_videos_and_reports_the_fleets_results(
+    tmp_path: Path, photos: Path, environment: dict[str, str]
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo", *FEW],
         cwd=tmp_path,
@@ -79,7 +81,7 @@ def test_it_makes_videos_and_tells_how_the_fleet_did(tmp_path: Path, photos: Pat
 
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_takes_the_fleet_down(
+def test_interrupted_demo_takes_the_fleet_down(
     tmp_path: Path, photos: Path, environment: dict[str, str], number: signal.Signals
 ) -> None:
     with subprocess.Popen(
@@ -91,18 +93,18 @@ def test_interrupted_it_takes_the_fleet_down(
         text=True,
     ) as demo:
         assert demo.stderr
-        said = []
+        lines = []
         for line in demo.stderr:
-            said.append(line)
+            lines.append(line)
             if "client push" in line:
                 demo.send_signal(number)
                 break
-        said += demo.stderr.readlines()
-        assert demo.wait(PATIENCE) == 130, said
-    assert "Traceback" not in "".join(said)
+        lines += demo.stderr.readlines()
+        assert demo.wait(PATIENCE) == 130, lines
+    assert "Traceback" not in "".join(lines)
 
 
-def test_a_photo_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_missing_photo_folder_is_reported_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo", "--photos", "nowhere"],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""A fleet of its own for each test, run by the command line as a user runs it, with nothing left behind."""
+"""Fixtures: each test gets a fleet of its own, run by the command line, and leaves no process behind."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from cloudkon.settings import Settings
 from fleet.local.command_lines import WORKER_COMMAND
 from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
 from fleet.local.process import Process, marked
-from fleet.local.state_dir import Home
+from fleet.local.state_dir import StateDir
 from tests.support.emulator import ROOT, missing
 from tests.support.patience import PATIENCE
 
@@ -26,22 +26,22 @@ STUB = Path(__file__).with_name("stub_worker.py")
 
 @dataclass
 class CommandLine:
-    """``python -m fleet`` in a directory of its own, where nothing of the checkout's is found by chance."""
+    """``python -m fleet`` in a directory of its own, so that no file of the checkout is found by accident."""
 
     directory: Path
     environment: dict[str, str]
 
     @property
-    def home(self) -> Home:
-        return Home(self.directory / ".cloudkon")
+    def state_dir(self) -> StateDir:
+        return StateDir(self.directory / ".cloudkon")
 
     @property
     def settings(self) -> Settings:
-        return Settings(state_dir=self.home.state_dir)
+        return Settings(state_dir=self.state_dir.path)
 
-    def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "fleet", *words],
+            [sys.executable, "-m", "fleet", *arguments],
             cwd=self.directory,
             env=self.environment | more,
             stdout=subprocess.PIPE,
@@ -49,14 +49,14 @@ class CommandLine:
             text=True,
         )
 
-    def run(self, *words: str, code: int = 0, **more: str) -> tuple[str, str]:
-        """Run a command to its end, check its exit code, give its output and its progress."""
-        process = self.start(*words, **more)
+    def run(self, *arguments: str, code: int = 0, **more: str) -> tuple[str, str]:
+        """Run a command, check its exit code, and return its stdout and stderr."""
+        process = self.start(*arguments, **more)
         try:
             out, err = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-        assert process.returncode == code, f"{words} exited with {process.returncode}\n{out}\n{err}"
+        assert process.returncode == code, f"{arguments} exited with {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err
         return out, err
 
@@ -65,35 +65,35 @@ class CommandLine:
         return found
 
     def workers(self) -> dict[str, int]:
-        """Process numbers by name, of the worker pool."""
+        """Return the pids of the pool ``worker`` by name."""
         return {one["name"]: one["pid"] for one in self.status()["pools"]["worker"]["workers"]}
 
     def supervisor(self) -> Process:
-        observed = self.home.observed()
-        assert observed
-        return observed.supervisor
+        actual = self.state_dir.actual_state()
+        assert actual
+        return actual.supervisor
 
     def log(self, name: str) -> str:
-        return (self.home.logs / f"{name}.log").read_text()
+        return (self.state_dir.logs / f"{name}.log").read_text()
 
 
 @pytest.fixture(scope="session")
 def emulator_program() -> str:
-    """The emulator's executable: the one given, or an installation in the checkout, made once for all sessions."""
+    """The emulator's executable: the given one, or an installation in the checkout that all sessions share."""
     if given := os.environ.get(EXECUTABLE):
         return given
-    home = Home(ROOT / ".cloudkon")
+    state_dir = StateDir(ROOT / ".cloudkon")
 
     async def install() -> None:
-        async with home.command_lock.taken(lambda: None):
-            await ensure_installed(home, lambda _: None)
+        async with state_dir.command_lock.taken(lambda: None):
+            await ensure_installed(state_dir, lambda _: None)
 
     try:
-        home.make()
+        state_dir.make()
         trio.run(install)
     except CloudKonError as error:
         missing(str(error))
-    return str(Path(program(home)[0]).with_name("ministack"))
+    return str(Path(program(state_dir)[0]).with_name("ministack"))
 
 
 @pytest.fixture
@@ -108,14 +108,14 @@ def fleet(tmp_path: Path, emulator_program: str) -> Iterator[CommandLine]:
     }
     line = CommandLine(tmp_path, environment)
     yield line
-    if line.home.state_dir.exists():
+    if line.state_dir.path.exists():
         line.run("down")
-    assert marked("", line.home.state_dir) == []
+    assert marked("", line.state_dir.path) == []
 
 
 @pytest.fixture
 def whole(fleet: CommandLine) -> CommandLine:
-    """A fleet whose workers are the real ones, with short leases so that losing one is soon made good."""
+    """A fleet with real workers, and with short leases, so that others soon take over a dead worker's chunks."""
     environment = {name: value for name, value in fleet.environment.items() if name != WORKER_COMMAND}
     leases = {"CLOUDKON_LEASE_SECONDS": "4", "CLOUDKON_SKEW_SECONDS": "1", "CLOUDKON_POLL_SECONDS": "1"}
     return replace(fleet, environment=environment | leases)

@@ -1,4 +1,4 @@
-"""Stands in for a worker: says what it was given, runs until SIGTERM, says that it heard it, and exits with 0."""
+"""Replaces a worker: logs its settings, runs until SIGTERM, logs the stop, and exits with 0."""
 
 import json
 import os
@@ -14,17 +14,17 @@ def write(line: str) -> None:
     sys.stdout.flush()
 
 
-def say(action: str, **facts: object) -> None:
+def log(action: str, **facts: object) -> None:
     write(json.dumps({"time": time.time(), "action": action, **facts}))
 
 
 def stop(*_: object) -> NoReturn:
-    say("stopped")
+    log("stopped")
     sys.exit(0)
 
 
 signal.signal(signal.SIGTERM, stop)
-say("started", pool=sys.argv[1], settings={key: os.environ[key] for key in os.environ if key.startswith("CLOUDKON_")})
+log("started", pool=sys.argv[1], settings={key: os.environ[key] for key in os.environ if key.startswith("CLOUDKON_")})
 broken = Path(os.environ["CLOUDKON_STATE_DIR"], "broken")
 if broken.exists():
     write(broken.read_text())

@@ -68,7 +68,7 @@ def dead_letters(reader: CommandLine) -> int:
 
 
 def last_run(reader: CommandLine) -> str:
-    return (reader.home.state_dir / "pushes/last-local-cloudkon").read_text().strip()
+    return (reader.state_dir.path / "pushes/last-local-cloudkon").read_text().strip()
 
 
 @pytest.mark.timeout(600)

@@ -1,4 +1,4 @@
-"""The local fleet as a user runs it: up, scale, status, logs, down, and every process killed once."""
+"""The local fleet from the command line: up, scale, status, logs and down, and the death of every process."""
 
 import os
 import shutil
@@ -32,27 +32,27 @@ def _supervisors(fleet: CommandLine) -> int:
     return fleet.log("supervisor").count('"action": "started"')
 
 
-@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["scale", "2"], ["logs"]])
-def test_without_a_fleet_every_command_says_how_to_start_one(fleet: CommandLine, words: list[str]) -> None:
-    out, err = fleet.run(*words, code=2)
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["scale", "2"], ["logs"]])
+def test_commands_without_a_fleet_name_the_command_that_starts_one(fleet: CommandLine, arguments: list[str]) -> None:
+    out, err = fleet.run(*arguments, code=2)
     assert out == ""
     assert err.startswith("error: fleet 'cloudkon': no local fleet is up here")
     assert "python -m fleet up" in err
 
 
-def test_down_without_a_fleet_is_no_error_and_makes_nothing(fleet: CommandLine) -> None:
+def test_down_without_a_fleet_is_no_error_and_creates_nothing(fleet: CommandLine) -> None:
     assert "nothing is up here" in fleet.run("down")[1]
     assert list(fleet.directory.iterdir()) == []
 
 
-def test_up_may_be_run_again_and_twice_at_once(fleet: CommandLine) -> None:
+def test_up_can_be_repeated_and_run_twice_at_once(fleet: CommandLine) -> None:
     both = [fleet.start("up"), fleet.start("up")]
     endpoints = {process.communicate()[0] for process in both}
     assert [process.returncode for process in both] == [0, 0]
     endpoints.add(fleet.run("up")[0])
     assert len(endpoints) == 1
     assert _supervisors(fleet) == 1
-    assert len(marked("emulator", fleet.home.state_dir)) == 1
+    assert len(marked("emulator", fleet.state_dir.path)) == 1
     assert fleet.settings.service_endpoint() == endpoints.pop().strip()
 
 
@@ -67,11 +67,11 @@ def test_status_counts_workers_and_messages(fleet: CommandLine) -> None:
     assert (worker["visible"], worker["in_flight"], worker["delayed"], worker["dead_letters"]) == (1, 0, 0, 0)
     assert (animoto["running"], animoto["visible"], animoto["dead_letters"]) == (0, 0, 1)
     assert status["problems"] == []
-    assert status["emulator"]["pid"] == marked("emulator", fleet.home.state_dir)[0].pid
+    assert status["emulator"]["pid"] == marked("emulator", fleet.state_dir.path)[0].pid
     assert "worker         2         0        1" in fleet.run("status")[0]
 
 
-def test_workers_are_restarted_when_killed_and_asked_when_too_many(fleet: CommandLine) -> None:
+def test_killed_workers_are_restarted_and_surplus_ones_are_stopped(fleet: CommandLine) -> None:
     fleet.run("up")
     assert fleet.run("scale", "3")[0] == "pool worker: 3 running\n"
     before = fleet.workers()
@@ -88,24 +88,24 @@ def test_workers_are_restarted_when_killed_and_asked_when_too_many(fleet: Comman
     assert '"pool": "animoto"' in fleet.log("animoto-1")
     fleet.run("scale", "0")
     assert fleet.workers() == {}
-    assert len(marked("animoto-1", fleet.home.state_dir)) == 1
+    assert len(marked("animoto-1", fleet.state_dir.path)) == 1
 
 
 def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: CommandLine) -> None:
     endpoint = fleet.run("up", CLOUDKON_LEASE_SECONDS="17", CLOUDKON_SLOTS="3")[0].strip()
-    assert "settings" not in fleet.run("scale", "1")[1], "they need not be given again"
-    said = fleet.log("worker-1")
-    assert f'"CLOUDKON_ENDPOINT_URL": "{endpoint}"' in said
-    assert f'"CLOUDKON_STATE_DIR": "{fleet.home.state_dir}"' in said
-    assert '"CLOUDKON_LEASE_SECONDS": "17.0"' in said
-    assert '"CLOUDKON_SLOTS": "3"' in said
-    assert '"CLOUDKON_POLL_SECONDS": "2.0"' in said  # so that a worker told to stop does not sit out a long poll
+    assert "settings" not in fleet.run("scale", "1")[1], "the settings need not be given again"
+    log = fleet.log("worker-1")
+    assert f'"CLOUDKON_ENDPOINT_URL": "{endpoint}"' in log
+    assert f'"CLOUDKON_STATE_DIR": "{fleet.state_dir.path}"' in log
+    assert '"CLOUDKON_LEASE_SECONDS": "17.0"' in log
+    assert '"CLOUDKON_SLOTS": "3"' in log
+    assert '"CLOUDKON_POLL_SECONDS": "2.0"' in log  # so that a stopping worker does not wait for a long poll
     assert "keeps the settings that it was started with" in fleet.run("up")[1]
-    said = fleet.run("scale", "1", CLOUDKON_LEASE_SECONDS="17", CLOUDKON_ALLOW_EXEC="yes")[1]
-    assert "settings of up: CLOUDKON_ALLOW_EXEC does nothing here" in said
+    err = fleet.run("scale", "1", CLOUDKON_LEASE_SECONDS="17", CLOUDKON_ALLOW_EXEC="yes")[1]
+    assert "settings of up: CLOUDKON_ALLOW_EXEC has no effect" in err
 
 
-def test_a_killed_emulator_comes_back_where_it_was_with_its_stack(fleet: CommandLine) -> None:
+def test_killed_emulator_is_restarted_at_its_address_with_its_stack(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0]
     before = fleet.status()["emulator"]["pid"]
     os.kill(before, signal.SIGKILL)
@@ -118,22 +118,22 @@ def test_a_killed_emulator_comes_back_where_it_was_with_its_stack(fleet: Command
     assert "may be lost" in problem
 
 
-def test_a_killed_supervisor_is_noticed_and_up_mends_it(fleet: CommandLine) -> None:
+def test_killed_supervisor_is_reported_and_up_repairs_it(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0]
     fleet.run("scale", "2")
     _send(fleet, "waiting")
-    before = marked("", fleet.home.state_dir)
+    before = marked("", fleet.state_dir.path)
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
-    for words in (["status"], ["scale", "3"]):
-        assert "its supervisor has died" in fleet.run(*words, code=2)[1]
+    for arguments in (["status"], ["scale", "3"]):
+        assert "its supervisor has died" in fleet.run(*arguments, code=2)[1]
 
     out, err = fleet.run("up")
     assert out == endpoint
-    assert "stopping 3 processes that a killed supervisor left behind" in err
+    assert "stopping 3 processes that a killed supervisor left running" in err
     assert not any(process.is_alive() for process in before)
     until(lambda: fleet.status()["pools"]["worker"]["running"] == 2)
-    assert _receive(fleet) == ["waiting"]  # the emulator was asked to stop, and saved what it held
+    assert _receive(fleet) == ["waiting"]  # the emulator got SIGTERM and saved its data
 
 
 def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
@@ -141,21 +141,21 @@ def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
     fleet.run("scale", "2")
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
-    assert len(marked("", fleet.home.state_dir)) == 3
+    assert len(marked("", fleet.state_dir.path)) == 3
     fleet.run("down")
-    assert marked("", fleet.home.state_dir) == []
+    assert marked("", fleet.state_dir.path) == []
     assert fleet.run("status", code=2)[1].count("no local fleet is up here") == 1
 
 
-def test_a_recorded_number_that_now_is_somebody_elses_is_left_in_peace(fleet: CommandLine) -> None:
+def test_process_that_reuses_a_recorded_pid_is_not_stopped(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
     fleet.run("down")
-    # As after a reboot: the record names processes that are gone, whose numbers others have.
+    # As after a reboot: the state names processes that have ended, and other processes have their pids.
     sleeper = fleet.start("logs", "--follow")
     try:
         text = (Path(__file__).with_name("record_of_another_boot.json")).read_text().replace('"PID"', str(sleeper.pid))
-        (fleet.home.state_dir / "observed.json").write_text(text)
+        (fleet.state_dir.path / "observed.json").write_text(text)
         fleet.run("up")
         fleet.run("down")
         assert sleeper.poll() is None
@@ -164,13 +164,13 @@ def test_a_recorded_number_that_now_is_somebody_elses_is_left_in_peace(fleet: Co
         sleeper.communicate()
 
 
-def test_down_stops_all_and_keeps_messages_and_objects_until_told(fleet: CommandLine) -> None:
+def test_down_stops_everything_and_keeps_messages_and_objects(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0]
     fleet.run("scale", "2")
     _send(fleet, "kept")
     trio.run(connect(fleet.settings).store.put, "videos/a", b"kept", "video/mp4", {})
     fleet.run("down")
-    assert marked("", fleet.home.state_dir) == []
+    assert marked("", fleet.state_dir.path) == []
     assert '"stopped"' in fleet.log("worker-1")
 
     assert fleet.run("up")[0] == endpoint
@@ -180,52 +180,52 @@ def test_down_stops_all_and_keeps_messages_and_objects_until_told(fleet: Command
     assert trio.run(connect(fleet.settings).store.head, address).size == 4
 
     fleet.run("down", "--delete-data")
-    assert not fleet.home.data.exists()
+    assert not fleet.state_dir.data.exists()
     fleet.run("up")
     assert _receive(fleet) == []
 
 
-def test_a_worker_that_does_not_stay_up_is_told_with_its_last_words(fleet: CommandLine) -> None:
+def test_worker_that_does_not_stay_up_is_reported_with_its_last_log_lines(fleet: CommandLine) -> None:
     fleet.run("up")
-    (fleet.home.state_dir / "broken").write_text("ModuleNotFoundError: No module named 'numpy'")
+    (fleet.state_dir.path / "broken").write_text("ModuleNotFoundError: No module named 'numpy'")
     err = fleet.run("scale", "1", code=1)[1]
     assert "worker-1 does not stay up" in err
     assert "it exited with code 3" in err
     assert "No module named 'numpy'" in err
     assert any("worker-1 does not stay up" in problem for problem in fleet.status()["problems"])
-    (fleet.home.state_dir / "broken").unlink()
+    (fleet.state_dir.path / "broken").unlink()
     until(lambda: fleet.status()["problems"] == [])
 
 
-def test_an_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine) -> None:
+def test_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine) -> None:
     false = shutil.which("false")
     assert false
     err = fleet.run("up", code=1, CLOUDKON_EMULATOR=false)[1]
     assert "the fleet is not up: emulator does not stay up" in err
-    assert marked("", fleet.home.state_dir) == []
+    assert marked("", fleet.state_dir.path) == []
     fleet.run("up")
 
 
-def test_a_removed_state_directory_ends_the_fleet(fleet: CommandLine) -> None:
+def test_removed_state_directory_stops_the_fleet(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
-    shutil.rmtree(fleet.home.state_dir)
-    until(lambda: marked("", fleet.home.state_dir) == [])
+    shutil.rmtree(fleet.state_dir.path)
+    until(lambda: marked("", fleet.state_dir.path) == [])
 
 
-def test_two_fleets_do_not_share_a_state_directory(fleet: CommandLine) -> None:
+def test_two_fleets_can_not_share_a_state_directory(fleet: CommandLine) -> None:
     fleet.run("up")
-    for words in (["up"], ["scale", "1"]):
-        err = fleet.run(*words, code=2, CLOUDKON_FLEET="other")[1]
+    for arguments in (["up"], ["scale", "1"]):
+        err = fleet.run(*arguments, code=2, CLOUDKON_FLEET="other")[1]
         assert "already runs the fleet 'cloudkon'" in err
         assert "CLOUDKON_STATE_DIR" in err
 
 
-@pytest.mark.parametrize("words", [["logs", "--follow"], ["status", "--watch"]])
-def test_watching_goes_on_until_it_is_interrupted(fleet: CommandLine, words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["logs", "--follow"], ["status", "--watch"]])
+def test_watching_goes_on_until_interrupted(fleet: CommandLine, arguments: list[str]) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
-    watching = fleet.start(*words)
+    watching = fleet.start(*arguments)
     assert watching.stdout
     try:
         assert "worker" in watching.stdout.read(120)
@@ -238,7 +238,7 @@ def test_watching_goes_on_until_it_is_interrupted(fleet: CommandLine, words: lis
     assert "Traceback" not in err
 
 
-def test_logs_show_the_pool_asked_for_even_when_all_is_down(fleet: CommandLine) -> None:
+def test_logs_show_the_given_pool_even_after_down(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "2")
     fleet.run("scale", "1", "--pool", "animoto")

@@ -1,4 +1,4 @@
-"""Provisioning against the embedded emulator: made once, changed in place, mended or named when damaged."""
+"""Provisioning on the embedded emulator: create, update in place, repair, and name what is missing."""
 
 import secrets
 from collections.abc import Iterator
@@ -34,12 +34,12 @@ def _queue(settings: Settings) -> tuple[Any, str]:
 
 
 def _provision(settings: Settings) -> list[str]:
-    said: list[str] = []
-    trio.run(provision, settings, said.append)
-    return said
+    steps: list[str] = []
+    trio.run(provision, settings, steps.append)
+    return steps
 
 
-def test_everything_is_made_with_the_promised_attributes(settings: Settings) -> None:
+def test_resources_have_the_documented_attributes(settings: Settings) -> None:
     assert any("WorkerQueue: create complete" in step for step in _provision(settings))
     sqs, url = _queue(settings)
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -51,7 +51,7 @@ def test_everything_is_made_with_the_promised_attributes(settings: Settings) -> 
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
 
 
-def test_a_second_time_changes_nothing(settings: Settings) -> None:
+def test_second_provisioning_changes_nothing(settings: Settings) -> None:
     _provision(settings)
     assert _provision(settings) == []
 
@@ -59,15 +59,15 @@ def test_a_second_time_changes_nothing(settings: Settings) -> None:
 def test_another_lease_changes_the_queue_in_place_and_keeps_its_messages(settings: Settings) -> None:
     _provision(settings)
     trio.run(connect(settings).queues["worker"].send, [Outgoing("kept")])
-    said = _provision(replace(settings, lease_seconds=120))
-    assert any("WorkerQueue: update complete" in step for step in said)
+    steps = _provision(replace(settings, lease_seconds=120))
+    assert any("WorkerQueue: update complete" in step for step in steps)
     sqs, url = _queue(settings)
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert attributes["VisibilityTimeout"] == "125"
     assert attributes["ApproximateNumberOfMessages"] == "1"
 
 
-def test_a_queue_deleted_by_hand_is_named_with_the_remedy(settings: Settings) -> None:
+def test_queue_deleted_by_hand_is_named_with_the_remedy(settings: Settings) -> None:
     _provision(settings)
     sqs, url = _queue(settings)
     sqs.delete_queue(QueueUrl=url)
@@ -75,7 +75,7 @@ def test_a_queue_deleted_by_hand_is_named_with_the_remedy(settings: Settings) ->
         _provision(settings)
 
 
-def test_a_deleted_stack_can_be_made_again(settings: Settings) -> None:
+def test_deleted_stack_can_be_created_again(settings: Settings) -> None:
     _provision(settings)
     stack = Stack(Connection(settings), stack_name(settings))
     trio.run(stack.delete)

@@ -1,4 +1,4 @@
-"""The README's commands, typed one after the other by somebody who has nothing but this page, answer as it says."""
+"""The README's commands print what the page shows, on a machine that has nothing else."""
 
 import os
 import sys
@@ -16,12 +16,12 @@ from tests.support.transcript import Typed, answer, fixed, transcript
 README = (ROOT / "README.md").read_text()
 TYPED = [typed for block in blocks(section(README, "Five commands"), "console") for typed in transcript(block)]
 FAILS = {"python -m client failures"}
-"""Commands whose exit code says that tasks failed; so does that of a ``check`` that shows failures."""
+"""Commands whose exit code reports failed tasks; a ``check`` that shows failures does the same."""
 
 
 @pytest.fixture
 def newcomer(whole: CommandLine) -> CommandLine:
-    """Somebody's machine: an empty home, a folder of pictures, and the defaults of every setting."""
+    """A new user's machine: an empty home, a folder of pictures, and default settings."""
     ours = {name: value for name, value in whole.environment.items() if name.startswith("CLOUDKON_EMULATOR")}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {"HOME": str(whole.directory), "PATH": path, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
@@ -37,18 +37,18 @@ def fails(typed: Typed) -> bool:
 
 
 @pytest.mark.timeout(600)
-def test_every_command_answers_as_the_page_says(newcomer: CommandLine) -> None:
-    """From nothing to a drained run, a failure that is found and mended, videos that are pulled, and nothing left."""
+def test_every_command_prints_what_the_page_shows(newcomer: CommandLine) -> None:
+    """Follow the page from the start to a drained run, a found and fixed failure, pulled videos, and the end."""
     for typed in TYPED:
-        code, said = answer(typed.command, newcomer.directory, newcomer.environment)
-        assert sorted(map(fixed, said)) == sorted(map(fixed, typed.shown)), typed.command
+        code, printed = answer(typed.command, newcomer.directory, newcomer.environment)
+        assert sorted(map(fixed, printed)) == sorted(map(fixed, typed.shown)), typed.command
         assert code == int(fails(typed)), typed.command
     videos = sorted(path.name for path in (newcomer.directory / "videos").iterdir() if path.suffix == ".mp4")
     assert videos == ["0.mp4", "1.mp4"]
     assert "0.mp4" in (newcomer.directory / "videos/index.html").read_text()
 
 
-def test_the_page_goes_all_the_way() -> None:
+def test_page_covers_every_step_from_up_to_down() -> None:
     commands = [typed.command for typed in TYPED]
     verbs = {word for command in commands for word in command.split()}
     assert {"up", "scale", "generate", "animoto", "push", "check", "failures", "retry", "results", "pull"} <= verbs

@@ -1,4 +1,4 @@
-"""The three programs together, as a user runs them, while what they stand on is stopped, started and killed."""
+"""The three programs together, while the emulator and the workers are stopped, started and killed."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from tests.support.patience import until
 TASKS = 400
 
 
-def client(line: CommandLine, *words: str) -> str:
+def client(line: CommandLine, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "client", *words],
+        [sys.executable, "-m", "client", *arguments],
         cwd=line.directory,
         env=line.environment,
         capture_output=True,
@@ -24,7 +24,7 @@ def client(line: CommandLine, *words: str) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, f"{words} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -53,19 +53,19 @@ def assert_every_task_has_one_result(line: CommandLine, run: str) -> None:
     assert {row["state"] for row in rows} == {"SUCCEEDED"}
 
 
-def test_a_run_survives_an_emulator_that_is_stopped_and_started(whole: CommandLine) -> None:
+def test_run_survives_a_restart_of_the_emulator(whole: CommandLine) -> None:
     whole.run("up")
     whole.run("scale", "2")
     run = push(whole)
     until(lambda: some_ended(whole, run))
     before = whole.status()["emulator"]["pid"]
-    # An orderly stop saves everything; the supervisor starts it again at the same address.
+    # An orderly stop saves everything. The supervisor starts the emulator again at the same address.
     os.kill(before, signal.SIGTERM)
     until(lambda: whole.status()["emulator"]["pid"] not in (0, before))
     assert_every_task_has_one_result(whole, run)
 
 
-def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> None:
+def test_run_survives_the_death_of_each_worker(whole: CommandLine) -> None:
     whole.run("up")
     whole.run("scale", "2")
     run = push(whole)
@@ -73,5 +73,5 @@ def test_a_run_survives_its_workers_one_after_the_other(whole: CommandLine) -> N
     for pid in whole.workers().values():
         os.kill(pid, signal.SIGKILL)
     assert_every_task_has_one_result(whole, run)
-    logs = Path(whole.home.logs).glob("worker-*.log")
-    assert any("worker-lost" in log.read_text() for log in logs), "nobody took over from a dead worker"
+    logs = Path(whole.state_dir.logs).glob("worker-*.log")
+    assert any("worker-lost" in log.read_text() for log in logs), "no worker took over from a dead one"

@@ -1,4 +1,4 @@
-"""The demo's pictures: right fractals, without seams, whole files, none rendered twice."""
+"""The demo's pictures show the right fractals without seams, are complete, and are rendered once."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +16,7 @@ WHOLE = Scene("whole", "frost", -0.5 + 0j, 4.0, iterations=64)
 
 
 def at(image: Image.Image, scene: Scene, point: complex) -> float:
-    """A field's value at a point of the plane (of a scene that is not turned)."""
+    """Return a field's value at a point of the plane, for a scene that is not turned."""
     step = scene.width / image.width
     place = (point - scene.centre) / step
     value = image.getpixel((round(place.real + image.width / 2), round(place.imag + image.height / 2)))
@@ -33,7 +33,7 @@ def at(image: Image.Image, scene: Scene, point: complex) -> float:
         (Formula.BURNING_SHIP, None, [0j, -1 - 0.02j], [1 + 0j, -1 + 1j]),
     ],
 )
-def test_points_are_found_inside_or_outside_as_is_known_of_them(
+def test_known_points_are_inside_or_outside_the_set(
     formula: Formula, constant: complex | None, inside: list[complex], outside: list[complex]
 ) -> None:
     scene = replace(WHOLE, formula=formula, constant=constant)
@@ -42,13 +42,13 @@ def test_points_are_found_inside_or_outside_as_is_known_of_them(
     assert [at(found.inside, scene, point) for point in outside] == [0.0] * len(outside)
 
 
-def test_points_nearer_to_the_set_take_longer_to_flee() -> None:
+def test_points_nearer_to_the_set_take_longer_to_escape() -> None:
     escape = fields(WHOLE, (400, 300)).escape
     times = [at(escape, WHOLE, complex(real, 0)) for real in (1.4, 1.0, 0.7, 0.5, 0.35)]
     assert times == sorted(times)
 
 
-def test_a_picture_of_several_tiles_has_no_seams() -> None:
+def test_picture_of_several_tiles_has_no_seams() -> None:
     size = (SIDE + 44, SIDE + 20)
     escape = fields(replace(WHOLE, centre=2 + 2j, width=1.0), size).escape
     for y in (10, SIDE - 1, SIDE, SIDE + 10):
@@ -57,7 +57,7 @@ def test_a_picture_of_several_tiles_has_no_seams() -> None:
         assert max(steps) < 3 * min(steps), row
 
 
-def test_every_scene_can_be_painted_and_is_another_picture() -> None:
+def test_every_scene_renders_a_different_picture() -> None:
     assert len({scene.name for scene in SCENES}) == len(SCENES)
     assert {scene.palette for scene in SCENES} == set(PALETTES)
     assert {scene.size for scene in SCENES} == {LANDSCAPE, PORTRAIT}
@@ -67,13 +67,15 @@ def test_every_scene_can_be_painted_and_is_another_picture() -> None:
         picture = coloured(fields(scene, small), scene.palette, scene.cycles, small)
         assert (picture.width, picture.height, picture.bands, picture.format) == (*small, 3, "uchar")
         data = bytes(picture.write_to_memory())
-        # Something to look at: no band is one flat colour.
+        # The picture shows something: no band is one flat colour.
         assert min(ImageStat.Stat(Image.frombytes("RGB", small, data)).stddev) > 10, scene.name
         seen.add(data)
     assert len(seen) == len(SCENES)
 
 
-def test_only_missing_pictures_are_rendered_and_each_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_missing_pictures_are_rendered_and_each_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scenes = [replace(WHOLE, name=name, size=(61, 40)) for name in ("one", "two", "three")]
     monkeypatch.setattr(pictures, "SCENES", scenes)
     folder = tmp_path / "pictures"

@@ -1,4 +1,4 @@
-"""How the demo runs the programs: never on the user's own fleet, and in clear words where one fails."""
+"""The demo runs the programs without touching the user's own fleet, and reports failures plainly."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from demo.report import Outcome
 
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose modules ``python -m`` finds."""
+    """Return a folder whose modules ``python -m`` finds."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
 
@@ -29,7 +29,7 @@ def programs(tmp_path: Path, screen: io.StringIO) -> Programs:
     return Programs(tmp_path / "demo", "/opt/ministack", Console(file=screen, width=200))
 
 
-def test_the_users_own_fleet_and_account_are_out_of_reach(
+def test_demo_can_not_reach_the_users_own_fleet_and_account(
     modules: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CLOUDKON_TARGET", "CLOUDKON_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
@@ -51,14 +51,14 @@ def test_each_command_is_shown_as_a_user_types_it(modules: Path, programs: Progr
     assert screen.getvalue() == "$ python -m echoes 3 'a b'\n"
 
 
-def test_what_a_failing_command_said_is_shown(modules: Path, programs: Programs, screen: io.StringIO) -> None:
+def test_output_of_a_failing_command_is_shown(modules: Path, programs: Programs, screen: io.StringIO) -> None:
     (modules / "fails.py").write_text("import sys; sys.exit('error: [no] such thing')")
     with pytest.raises(CommandFailed, match="python -m fails now ended with exit code 1"):
         programs.run("fails", "now")
     assert "error: [no] such thing" in screen.getvalue()
 
 
-def test_sleeps_count_by_the_time_asked_for_and_others_by_the_time_they_took() -> None:
+def test_sleep_efficiency_uses_the_requested_time_and_others_the_busy_time() -> None:
     tally = {"tasks": 1000, "seconds": 5.0, "busy_seconds": 15.0}
     assert list(Outcome.of("sleep 10", 4, tally, 0.010).cells()) == ["sleep 10", "4", "1,000", "5.0", "200", "50%"]
     assert list(Outcome.of("animoto", 4, tally | {"tasks": 3}).cells()) == ["animoto", "4", "3", "5.0", "0.60", "75%"]

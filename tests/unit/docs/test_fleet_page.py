@@ -1,4 +1,4 @@
-"""docs/fleet.md: every command and option of ``python -m fleet``, with the targets that take it."""
+"""docs/fleet.md documents every command and option of ``python -m fleet``, with the targets that accept it."""
 
 import re
 
@@ -20,7 +20,7 @@ OPTIONS = {
     for parameter in command.params
     if isinstance(parameter, click.Option)
 }
-EXAMPLES = {
+VALUES = {
     "--pool": "worker",
     "--vpc": "vpc-1",
     "--subnets": "subnet-1",
@@ -34,17 +34,17 @@ EXAMPLES = {
     "--worker-memory": "600",
     "--animoto-memory": "600",
 }
-BESIDE = {
+REQUIRED = {
     "scale": ["2"],
     ("deploy", "--tag"): ["--pool", "worker"],
     ("autoscale", "--min"): ["--max", "2"],
     ("autoscale", "--per-worker"): ["--max", "2"],
 }
-"""What else has to be said, for a command or an option of it."""
+"""Other arguments that a command or an option needs."""
 
 
 def options_in(command: str) -> dict[str, str]:
-    """Each option that the command's section has a row for, with the targets that it names."""
+    """Return each option in the command's section, with the targets of its row."""
     return {
         name: row[1]
         for row in rows(section(TEXT, command), 3)
@@ -53,21 +53,21 @@ def options_in(command: str) -> dict[str, str]:
 
 
 def is_refused(command: str, option: str, target: object) -> bool:
-    """Whether a target of that kind has nothing to do with the option."""
+    """Whether a target of this kind refuses the option."""
     parameter = OPTIONS[command, option]
-    words = [command, *BESIDE.get(command, []), option]
+    arguments = [command, *REQUIRED.get(command, []), option]
     if not parameter.is_flag:
-        words.append(EXAMPLES.get(option, "1"))
-    words += BESIDE.get((command, option), [])
+        arguments.append(VALUES.get(option, "1"))
+    arguments += REQUIRED.get((command, option), [])
     if command == "down" and option != "--yes":
-        words.append("--yes")
-    error = CliRunner().invoke(fleet, words, obj=lambda: target).exception
+        arguments.append("--yes")
+    error = CliRunner().invoke(fleet, arguments, obj=lambda: target).exception
     assert error is None or isinstance(error, InvalidInput | NotImplementedError), error
-    return isinstance(error, InvalidInput) and "this target has nothing of the kind" in str(error)
+    return isinstance(error, InvalidInput) and "only target aws supports this" in str(error)
 
 
 @pytest.mark.parametrize("command", fleet.commands)
-def test_each_command_and_each_of_its_options_is_documented_and_no_other(command: str) -> None:
+def test_page_documents_exactly_the_options_of_each_command(command: str) -> None:
     there = {
         name
         for parameter in fleet.commands[command].params
@@ -77,12 +77,12 @@ def test_each_command_and_each_of_its_options_is_documented_and_no_other(command
     assert set(options_in(command)) == there
 
 
-def test_no_command_is_documented_that_there_is_not() -> None:
+def test_page_documents_exactly_the_commands() -> None:
     assert set(re.findall(r"^## (.+)$", TEXT, re.MULTILINE)) == set(fleet.commands)
 
 
 @pytest.mark.parametrize(("command", "option"), [one for one in OPTIONS if one != ("status", "--watch")])
-def test_an_option_is_taken_by_the_targets_that_the_page_names(command: str, option: str) -> None:
+def test_option_is_accepted_by_the_targets_that_the_page_names(command: str, option: str) -> None:
     named = options_in(command)[option]
     assert named in ("all", "aws")
     assert is_refused(command, option, FakeTarget()) == (named == "aws")
@@ -90,7 +90,7 @@ def test_an_option_is_taken_by_the_targets_that_the_page_names(command: str, opt
 
 
 @pytest.mark.parametrize("command", fleet.commands)
-def test_each_command_and_each_of_its_options_explains_itself(command: str) -> None:
+def test_each_command_and_option_has_a_help_text(command: str) -> None:
     assert fleet.commands[command].help
     for parameter in fleet.commands[command].params:
         if isinstance(parameter, click.Option):
@@ -98,11 +98,12 @@ def test_each_command_and_each_of_its_options_explains_itself(command: str) -> N
             assert f"`{parameter.opts[0]}" in section(TEXT, command)
 
 
-def test_each_field_of_the_status_is_explained() -> None:
-    told = {name for row in rows(section(TEXT, "status"), 2) for cell in row for name in re.findall(r"`(\w+)`", cell)}
+def test_page_explains_each_field_of_the_status() -> None:
+    cells = [cell for row in rows(section(TEXT, "status"), 2) for cell in row]
+    explained = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     found = STATUS.to_json()
-    assert set(found) | set(found["pools"]["worker"]) <= told
+    assert set(found) | set(found["pools"]["worker"]) <= explained
 
 
-def test_all_targets_are_compared() -> None:
+def test_page_compares_all_targets() -> None:
     assert "| | " + " | ".join(f"`{target}`" for target in TARGETS) + " |" in TEXT

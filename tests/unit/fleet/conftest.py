@@ -1,4 +1,4 @@
-"""The command line, and a docker target on an engine in memory, where LocalStack answers once its container runs."""
+"""Fixtures: the command line, and a docker target on an engine in memory with a fake endpoint."""
 
 import sys
 from collections.abc import Callable
@@ -9,16 +9,15 @@ import pytest
 from cloudkon.memory import memory_services
 from cloudkon.settings import Settings
 from fleet import __main__ as program
-from fleet.docker import localstack as emulator
-from fleet.docker import scaling, snapshot
+from fleet.docker import localstack, scaling, snapshot
 from fleet.docker import target as target_module
 from fleet.docker.target import DockerTarget
-from tests.unit.fleet.docker_fake import FakeEngine, World
+from tests.unit.fleet.docker_fake import FakeEndpoint, FakeEngine
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Type ``python -m fleet`` with these words, and be given the exit code."""
+    """Run ``python -m fleet`` with these arguments; return the exit code."""
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["fleet", *arguments])
@@ -33,10 +32,10 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def world(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> World:
-    made, services = World(engine), memory_services()
+def endpoint(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeEndpoint:
+    made, services = FakeEndpoint(engine), memory_services()
     monkeypatch.delenv("LOCALSTACK_IMAGE", raising=False)
-    monkeypatch.setattr(emulator, "is_ready", made.is_ready)
+    monkeypatch.setattr(localstack, "is_ready", made.is_ready)
     monkeypatch.setattr(target_module, "is_ready", made.is_ready)
     monkeypatch.setattr("fleet.docker.healthcheck.is_ready", made.is_ready)
     monkeypatch.setattr(target_module, "provision", made.provision)
@@ -57,5 +56,5 @@ def target(engine: FakeEngine, settings: Settings) -> DockerTarget:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def reported() -> list[str]:
     return []

@@ -1,4 +1,4 @@
-"""An engine in memory with the surface of ``fleet.docker.engine.Engine``, whose containers do what the test says."""
+"""An engine in memory with the interface of ``fleet.docker.engine.Engine``, controlled by the test."""
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,7 +10,7 @@ import trio
 
 from cloudkon.errors import ServiceError
 from cloudkon.settings import Settings
-from fleet.docker.container import Container, Plan
+from fleet.docker.container import Container, ContainerPlan
 from fleet.docker.docker_errors import Gone, NoImage
 from fleet.docker.engine import Engine
 from fleet.docker.labels import COMPOSE_SERVICE
@@ -26,8 +26,8 @@ class FakeEngine(Engine):
         self.images = {image: f"sha256:{image}" for image in images}
         self.broken: dict[str, str] = {}
         self.held: dict[str, Container] = {}
-        self.plans: dict[str, Plan] = {}
-        self.said: dict[str, list[str]] = {}
+        self.plans: dict[str, ContainerPlan] = {}
+        self.log_lines: dict[str, list[str]] = {}
         self.networks: set[str] = set()
         self.stopped: list[tuple[str, int]] = []
         self.built: list[tuple[str, str]] = []
@@ -68,7 +68,7 @@ class FakeEngine(Engine):
         ]
         return sorted(found, key=lambda one: (one.created, one.number))
 
-    async def create(self, plan: Plan) -> str:
+    async def create(self, plan: ContainerPlan) -> str:
         await trio.lowlevel.checkpoint()
         if plan.image not in self.images:
             raise NoImage("Docker image", f"no such image {plan.image}")
@@ -95,11 +95,11 @@ class FakeEngine(Engine):
         if plan.published and not self.ports_free:
             raise ServiceError(f"starting {name} failed: address already in use")
         if plan.image in self.broken:
-            self.said[name] = [f"2026-01-01T00:00:00.000000000Z {self.broken[plan.image]}"]
+            self.log_lines[name] = [f"2026-01-01T00:00:00.000000000Z {self.broken[plan.image]}"]
             died = replace(self.held[identity], state="restarting", restarts=1, exit_code=2)
             self.held[identity] = died
         else:
-            self.said[name] = [STARTED]
+            self.log_lines[name] = [STARTED]
             ports = {plan.published: plan.published} if plan.published else {}
             running = replace(self.held[identity], state="running", pid=100, started=1.0, published=ports)
             self.held[identity] = running
@@ -118,7 +118,7 @@ class FakeEngine(Engine):
 
     async def log(self, container: Container, lines: int, since: float = 0.0) -> list[str]:  # noqa: ARG002  (the engine's)
         await trio.lowlevel.checkpoint()
-        return self.said.get(container.name, [])[-lines:] if lines else []
+        return self.log_lines.get(container.name, [])[-lines:] if lines else []
 
     async def image_id(self, name: str) -> str:
         await trio.lowlevel.checkpoint()
@@ -153,13 +153,13 @@ class FakeEngine(Engine):
         self.networks.discard(name)
 
 
-class World:
-    """What answers at the endpoint, and what was provisioned there."""
+class FakeEndpoint:
+    """The endpoint: whether it answers, and what was provisioned there."""
 
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
         self.elsewhere = False
-        """Whether something that is no container answers."""
+        """Whether something other than a container answers."""
         self.provisioned: list[str] = []
         self.deleted: list[str] = []
 
@@ -178,7 +178,7 @@ class World:
 
 
 def composed(name: str, service: str, network: str = "cloudkon-fleet", **environment: str) -> Container:
-    """A running container of a compose file, in the network where LocalStack is."""
+    """Return a running container of a compose file, in LocalStack's network."""
     return Container(
         id=name,
         name=name,
@@ -196,6 +196,6 @@ def _applies(container: Container, kind: str, value: str) -> bool:
         return name in container.labels and (not equals or container.labels[name] == wanted)
     if kind == "publish":
         return int(value) in container.published
-    # The engine takes several states for any of them.
+    # The engine treats several states as alternatives.
     assert kind == "status"
     return True

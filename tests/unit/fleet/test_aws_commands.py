@@ -14,7 +14,7 @@ from fleet.cli import commands
 from fleet.cli.status_view import rendered
 from fleet.status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from fleet.target import CloudTarget, Report
-from fleet.target_options import NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import NO_SIZING, AutoscaleRange, Sizing
 from fleet.targets import target_for
 
 STATUS = FleetStatus(
@@ -52,11 +52,11 @@ class FakeCloud:
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
         raise NotImplementedError
 
-    async def up(self, report: Report, sizing: Sizing = NOTHING_SAID) -> str:
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
         self.asked.append(("up", sizing))
         return ""
 
-    async def preview(self, report: Report, sizing: Sizing = NOTHING_SAID) -> tuple[str, ...]:
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
         self.asked.append(("preview", sizing))
         return ("some-compute: add Group (AWS::AutoScaling::AutoScalingGroup)",)
 
@@ -110,7 +110,7 @@ def test_sizing_options_reach_up(cloud: FakeCloud, run: Callable[..., int]) -> N
     assert run("up") == 0
     assert run("up", "--arm", "--spot", "70", "--subnets", "subnet-1, subnet-2", "--animoto-memory", "3000") == 0
     sizing = Sizing(architecture="arm64", spot=70, subnets=("subnet-1", "subnet-2"), memory={"animoto": 3000})
-    assert cloud.asked == [("up", NOTHING_SAID), ("up", sizing)]
+    assert cloud.asked == [("up", NO_SIZING), ("up", sizing)]
 
 
 def test_dry_run_prints_the_changes_on_stdout(
@@ -143,8 +143,8 @@ def test_autoscale_sets_a_range_resumes_one_or_ends_it(
         ("autoscale", "worker", AutoscaleRange(0, 0, 100)),
     ]
     assert capsys.readouterr().out.splitlines() == [
-        "pool worker: 1 to 16 workers, one more for each 50 messages that wait",
-        "pool animoto: follows its backlog again",
+        "pool worker: 1 to 16 workers, one more for each 50 waiting messages",
+        "pool animoto: scales by its backlog again",
         "pool worker: keeps its count",
     ]
 
@@ -180,7 +180,7 @@ def test_down_without_terminal_refuses_to_ask(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert run("down") == 2
-    assert "Give --yes" in capsys.readouterr().err
+    assert "Pass --yes" in capsys.readouterr().err
     assert run("down", "--yes") == 0
     assert cloud.asked == [("down", False, 0.0)]
 
@@ -193,8 +193,8 @@ def test_logs_of_one_task_reach_the_target(cloud: FakeCloud, run: Callable[..., 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["up", "--dry-run"], "--dry-run: this target has nothing of the kind"),
-        (["up", "--arm"], "options for machines"),
+        (["up", "--dry-run"], "--dry-run: only target aws supports this"),
+        (["up", "--arm"], "options for instances"),
         (["publish"], "publish"),
         (["deploy"], "deploy"),
         (["autoscale", "--max", "4"], "autoscale"),
@@ -242,6 +242,6 @@ def test_status_shows_instances_and_cost(
     text = capture.get()
     assert "4 of 16" in text
     assert "1 min 15 s" in text
-    assert "2 run of 4 wanted and 8 allowed, 1 registered, 0 idle" in text
+    assert "2 running, 4 desired, 8 allowed, 1 registered, 0 idle" in text
     assert "$0.36 an hour now, $0.0123 per 1,000 tasks (list prices of us-east-1, 2026-06-17)" in text
     assert "account 123456789012" in text

@@ -23,7 +23,7 @@ from fleet.aws.resources.compute_stack import TEMPLATE
 from fleet.aws.resources.ecr import content_tag
 from fleet.aws.resources.instance_types import DEFAULT_SIZES
 from fleet.aws.resources.names import ALLOWED, FORBIDDEN, check_fleet
-from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NOTHING_SAID, AutoscaleRange, Sizing
+from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NO_SIZING, AutoscaleRange, Sizing
 
 HERE = Account("123456789012", "eu-north-1")
 LARGEST_TEMPLATE = 51_200
@@ -39,7 +39,7 @@ def test_template_fits_into_one_call() -> None:
 
 
 def test_unset_option_is_no_parameter() -> None:
-    assert sizing_parameters(NOTHING_SAID) == {}
+    assert sizing_parameters(NO_SIZING) == {}
     assert worker_parameters(Settings(), {}) == {}
 
 
@@ -95,7 +95,7 @@ def test_queues_follow_only_a_chosen_lease() -> None:
         (Sizing(volume=20_000), "at most 16,384 GiB"),
         (Sizing(log_days=31), "Give one of 1, 3, 5"),
         (Sizing(memory={"animoto": 400}), "at least 512 MiB"),
-        (Sizing(alarm_topic="my-topic"), "no SNS topic's ARN"),
+        (Sizing(alarm_topic="my-topic"), "not the ARN of an SNS topic"),
     ],
 )
 def test_invalid_sizing_is_refused(sizing: Sizing, words: str) -> None:

@@ -1,4 +1,4 @@
-"""The gateway to the engine: its answers read, its errors in words that help, and nothing but what a worker needs."""
+"""The adapter reads the engine's answers, explains its errors, and gives workers only the rights that they need."""
 
 import copy
 from pathlib import Path
@@ -11,10 +11,10 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from cloudkon.errors import InvalidInput, InvalidSetting, ServiceError
 from cloudkon.model import ANIMOTO, WORKER
 from cloudkon.settings import Settings
-from fleet.docker.container import Container, Plan
-from fleet.docker.docker_errors import EngineRefuses, NoEngine, no_engine
+from fleet.docker.container import Container, ContainerPlan
+from fleet.docker.docker_errors import EngineRefuses, NoEngine, engine_unreachable
 from fleet.docker.engine import Engine
-from fleet.docker.networking import Route, find_route
+from fleet.docker.networking import WorkerNetwork, find_worker_network
 from tests.unit.fleet.docker_fake import FakeEngine
 
 INSPECTED: dict[str, Any] = {
@@ -41,19 +41,21 @@ INSPECTED: dict[str, Any] = {
         "Ports": {"4566/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4999"}], "5678/tcp": None},
     },
 }
-PLAN = Plan("c.worker.1", "cloudkon/worker:latest", "c-fleet", {"CLOUDKON_FLEET": "c"}, {"cloudkon.fleet": "c"}, 35)
+PLAN = ContainerPlan(
+    "c.worker.1", "cloudkon/worker:latest", "c-fleet", {"CLOUDKON_FLEET": "c"}, {"cloudkon.fleet": "c"}, 35
+)
 
 
 class Client:
-    """The SDK's low-level client: writes down what it is asked, gives or raises what it is told to."""
+    """The SDK's low-level client: records its calls, and returns or raises ``answer``."""
 
     def __init__(self, answer: object = None) -> None:
         self.answer = answer
-        self.asked: dict[str, tuple[tuple[object, ...], dict[str, Any]]] = {}
+        self.calls: dict[str, tuple[tuple[object, ...], dict[str, Any]]] = {}
 
     def __getattr__(self, name: str) -> object:
         def call(*given: object, **named: Any) -> object:  # noqa: ANN401  (whatever the SDK takes)
-            self.asked[name] = (given, named)
+            self.calls[name] = (given, named)
             if name.startswith("create_") and name != "create_container":
                 return named
             if isinstance(self.answer, Exception):
@@ -73,7 +75,7 @@ def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
     return kind("refused", response=response, explanation=explanation)
 
 
-def test_a_container_is_read_whole() -> None:
+def test_container_is_read_from_the_engines_answer() -> None:
     found = Container.described(INSPECTED)
     assert (found.name, found.state, found.running, found.pid) == ("cloudkon-worker-1", "running", True, 812)
     assert found.started - found.created == pytest.approx(2.376543)
@@ -83,7 +85,7 @@ def test_a_container_is_read_whole() -> None:
     assert found.environment["PATH"] == "/usr/bin:/bin=x"
 
 
-def test_a_container_that_never_ran_has_no_network_yet() -> None:
+def test_container_that_never_ran_has_no_network() -> None:
     answer = copy.deepcopy(INSPECTED)
     answer["State"] |= {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z", "Health": None}
     answer["NetworkSettings"] = {"Networks": None}
@@ -93,7 +95,7 @@ def test_a_container_that_never_ran_has_no_network_yet() -> None:
     assert (found.number, found.running) == (0, False)
 
 
-def test_a_compose_files_worker_belongs_to_the_fleet_and_pool_that_it_says() -> None:
+def test_compose_worker_belongs_to_its_fleet_and_pool() -> None:
     found = Container.described(INSPECTED)
     assert found.is_composed("cloudkon", WORKER)  # an empty variable counts as unset
     assert not found.is_composed("cloudkon", ANIMOTO)
@@ -103,10 +105,10 @@ def test_a_compose_files_worker_belongs_to_the_fleet_and_pool_that_it_says() -> 
     assert not Container.described(one_off).is_composed("cloudkon", WORKER)
 
 
-async def test_a_worker_has_no_rights_that_it_does_not_need() -> None:
+async def test_worker_container_has_only_the_rights_it_needs() -> None:
     client = Client({"Id": "abc"})
     assert await engine_of(client).create(PLAN) == "abc"
-    named = client.asked["create_container"][1]
+    named = client.calls["create_container"][1]
     host = named["host_config"]
     user = named["user"].partition(":")[0]
     assert user.isdigit()
@@ -121,7 +123,7 @@ async def test_a_worker_has_no_rights_that_it_does_not_need() -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (api_error(ImageNotFound, 404, "No such image: x"), InvalidInput, "No such image: x. Make the images with"),
+        (api_error(ImageNotFound, 404, "No such image: x"), InvalidInput, "No such image: x. Build the images with"),
         (api_error(APIError, 500, "port is already allocated"), ServiceError, "making c.worker.1 failed: port is"),
         (
             requests.ConnectionError(("aborted", PermissionError(13, "Permission denied"))),
@@ -129,18 +131,16 @@ async def test_a_worker_has_no_rights_that_it_does_not_need() -> None:
             "may not use its socket",
         ),
         (requests.ConnectionError("refused"), NoEngine, "none answers"),
-        (requests.ReadTimeout("60 s"), ServiceError, "making c.worker.1: .* no answer in time"),
+        (requests.ReadTimeout("60 s"), ServiceError, "making c.worker.1: .* did not answer in time"),
         (DockerException("no such option"), ServiceError, "making c.worker.1 failed: no such option"),
     ],
 )
-async def test_what_the_engine_refuses_is_said_in_our_words(
-    error: Exception, kind: type[Exception], words: str
-) -> None:
+async def test_engine_errors_become_errors_of_the_fleet(error: Exception, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         await engine_of(Client(error)).create(PLAN)
 
 
-async def test_what_is_gone_already_needs_no_stopping_or_removing() -> None:
+async def test_stopping_or_removing_a_missing_container_is_no_error() -> None:
     engine = engine_of(Client(api_error(NotFound, 404, "No such container: x")))
     found = Container.described(INSPECTED)
     await engine.stop(found, 35)
@@ -149,45 +149,47 @@ async def test_what_is_gone_already_needs_no_stopping_or_removing() -> None:
     assert await engine.log(found, 3) == []
 
 
-async def test_an_image_that_is_not_there_has_no_id() -> None:
+async def test_missing_image_has_no_id() -> None:
     assert await engine_of(Client(api_error(ImageNotFound, 404, "No such image: x"))).image_id("x") == ""
     assert await engine_of(Client({"Id": "sha256:1"})).image_id("x") == "sha256:1"
 
 
-async def test_a_tag_is_told_from_a_registrys_port() -> None:
+async def test_pull_distinguishes_a_tag_from_a_registry_port() -> None:
     client = Client()
     await engine_of(client).pull("registry.example:5000/some/image")
-    assert client.asked["pull"] == (("registry.example:5000/some/image",), {"tag": "latest"})
+    assert client.calls["pull"] == (("registry.example:5000/some/image",), {"tag": "latest"})
     await engine_of(client).pull("some/image:1.2")
-    assert client.asked["pull"] == (("some/image",), {"tag": "1.2"})
+    assert client.calls["pull"] == (("some/image",), {"tag": "1.2"})
 
 
-async def test_a_failing_build_ends_with_its_steps_last_words() -> None:
+async def test_failing_build_reports_the_last_output_of_its_step() -> None:
     events = [
         {"stream": "Step 1/2 : FROM x\n"},
         {"stream": "Step 2/2 : RUN pip install\n"},
         {"stream": "No matching distribution\n"},
         {"errorDetail": {}, "error": "returned a non-zero code: 1"},
     ]
-    said: list[str] = []
+    reported: list[str] = []
     with pytest.raises(ServiceError, match=r"Dockerfile.worker failed: returned.*\(No matching distribution\)"):
-        await engine_of(Client(events)).build(Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, said.append)
-    assert said == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
+        await engine_of(Client(events)).build(
+            Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, reported.append
+        )
+    assert reported == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
 
 
-def test_an_engine_that_can_not_be_opened_is_told_from_one_that_refuses() -> None:
+def test_unreachable_engine_and_missing_permission_are_different_errors() -> None:
     wrapped = DockerException("Error while fetching server API version: PermissionError(13, 'Permission denied')")
-    assert isinstance(no_engine(wrapped), EngineRefuses)
-    assert not isinstance(no_engine(FileNotFoundError(2, "No such file")), EngineRefuses)
+    assert isinstance(engine_unreachable(wrapped), EngineRefuses)
+    assert not isinstance(engine_unreachable(FileNotFoundError(2, "No such file")), EngineRefuses)
 
 
-def test_an_address_that_is_set_and_does_not_answer_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_host_that_does_not_answer_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     refused = DockerException("Error while fetching server API version")
     refused.__cause__ = ConnectionRefusedError(111, "Connection refused")
-    assert "at tcp://127.0.0.1:1 (Connection refused)" in str(no_engine(refused))
+    assert "at tcp://127.0.0.1:1 (Connection refused)" in str(engine_unreachable(refused))
     monkeypatch.setenv("DOCKER_HOST", "nonsense")
-    assert "at nonsense (port is required). " in str(no_engine(DockerException("port is required")))
+    assert "at nonsense (port is required). " in str(engine_unreachable(DockerException("port is required")))
 
 
 def emulator_in(**networks: tuple[str, ...]) -> FakeEngine:
@@ -197,25 +199,31 @@ def emulator_in(**networks: tuple[str, ...]) -> FakeEngine:
 
 
 @pytest.mark.parametrize(
-    ("engine", "endpoint", "route"),
+    ("engine", "endpoint", "worker_network"),
     [
         (
             emulator_in(bridge=("172.17.0.2",), net=("emu", "localstack", "172.18.0.2")),
             "http://127.0.0.1:4999",
-            Route("http://localstack:4566", "net"),
+            WorkerNetwork("http://localstack:4566", "net"),
         ),
-        (emulator_in(net=("emu", "172.18.0.2")), "http://localhost:4999", Route("http://emu:4566", "net")),
-        (emulator_in(bridge=("172.17.0.2",)), "http://127.0.0.1:4999", Route("http://172.17.0.2:4566", "bridge")),
-        (emulator_in(net=("emu",)), "http://127.0.0.1:5000", Route("http://127.0.0.1:5000", "host")),
-        (emulator_in(), "http://elsewhere:4566", Route("http://elsewhere:4566", "c-fleet")),
+        (emulator_in(net=("emu", "172.18.0.2")), "http://localhost:4999", WorkerNetwork("http://emu:4566", "net")),
+        (
+            emulator_in(bridge=("172.17.0.2",)),
+            "http://127.0.0.1:4999",
+            WorkerNetwork("http://172.17.0.2:4566", "bridge"),
+        ),
+        (emulator_in(net=("emu",)), "http://127.0.0.1:5000", WorkerNetwork("http://127.0.0.1:5000", "host")),
+        (emulator_in(), "http://elsewhere:4566", WorkerNetwork("http://elsewhere:4566", "c-fleet")),
     ],
 )
-async def test_workers_find_the_way_to_the_endpoint(engine: FakeEngine, endpoint: str, route: Route) -> None:
-    assert await find_route(engine, "c", endpoint) == route
-    assert engine.networks == ({"c-fleet"} if route.network == "c-fleet" else set())
+async def test_workers_get_a_network_that_reaches_the_endpoint(
+    engine: FakeEngine, endpoint: str, worker_network: WorkerNetwork
+) -> None:
+    assert await find_worker_network(engine, "c", endpoint) == worker_network
+    assert engine.networks == ({"c-fleet"} if worker_network.network == "c-fleet" else set())
 
 
-async def test_an_endpoint_that_is_no_address_is_named() -> None:
+async def test_invalid_endpoint_address_is_named() -> None:
     settings = Settings(target="docker", endpoint_url="localstack")
-    with pytest.raises(InvalidSetting, match=r"'localstack': it is no http address"):
-        await find_route(FakeEngine(), "c", settings.service_endpoint())
+    with pytest.raises(InvalidSetting, match=r"'localstack': not an http address"):
+        await find_worker_network(FakeEngine(), "c", settings.service_endpoint())

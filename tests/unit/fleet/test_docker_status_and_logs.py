@@ -1,4 +1,4 @@
-"""What a docker fleet says of itself: its status, with what is wrong or merely worth knowing, and its logs."""
+"""The docker target's status shows problems and notes; its logs are merged by time."""
 
 from dataclasses import replace
 
@@ -10,14 +10,18 @@ from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from fleet.docker import snapshot
 from fleet.docker.target import DockerTarget
-from tests.unit.fleet.docker_fake import FakeEngine, World, composed
+from tests.unit.fleet.docker_fake import FakeEndpoint, FakeEngine, composed
 
 
-async def test_status_counts_composes_workers_as_such(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_status_marks_compose_workers(
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 1, said.append)
+    await target.up(reported.append)
+    await target.scale(WORKER, 1, reported.append)
     engine.add(composed("cloudkon-worker-1", "worker"))
     engine.add(composed("other-worker-1", "worker", CLOUDKON_FLEET="other"))
     engine.add(replace(composed("stranger-worker-1", "worker"), environment={}))
@@ -26,14 +30,18 @@ async def test_status_counts_composes_workers_as_such(
     assert [one.name for one in found.pools["worker"].workers] == ["cloudkon.worker.1", "cloudkon-worker-1 (compose)"]
     assert found.pools["worker"].backlog is not None
     assert found.problems == ()
-    assert "1 of pool worker belong to a compose file" in found.notes[0]
+    assert "pool worker: 1 of its workers belong to a compose file" in found.notes[0]
 
 
-async def test_status_says_what_is_wrong_with_which_worker(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_status_names_each_worker_with_its_problem(
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
-    await target.scale(WORKER, 4, said.append)
+    await target.up(reported.append)
+    await target.scale(WORKER, 4, reported.append)
     engine.change("cloudkon.worker.1", lambda one: replace(one, state="exited", exit_code=137, pid=0))
     engine.change("cloudkon.worker.2", lambda one: replace(one, state="restarting", out_of_memory=True, pid=0))
     engine.change("cloudkon.worker.3", lambda one: replace(one, health="unhealthy"))
@@ -44,19 +52,23 @@ async def test_status_says_what_is_wrong_with_which_worker(
     assert "cloudkon.worker.2 does not stay up, it ran out of memory" in second
     assert "cloudkon.worker.3 makes no progress" in third
     assert (found.pools["worker"].desired, found.pools["worker"].running) == (4, 2)
-    assert "4 of pool worker run another image than cloudkon/worker:latest is now" in found.notes[0]
+    assert "pool worker: 4 of its workers run another image than the current cloudkon/worker:latest" in found.notes[0]
 
 
-async def test_status_with_a_localstack_that_lost_everything_says_how_to_go_on(
-    engine: FakeEngine, target: DockerTarget, world: World, said: list[str], autojump_clock: trio.testing.MockClock
+async def test_status_after_localstack_lost_its_data_names_the_remedy(
+    engine: FakeEngine,
+    target: DockerTarget,
+    endpoint: FakeEndpoint,
+    reported: list[str],
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await target.up(said.append)
+    await target.up(reported.append)
     engine.change("cloudkon.localstack", lambda one: replace(one, restarts=1))
     assert "push --run" in (await target.status()).problems[0]
 
 
-async def test_status_of_nothing_says_how_to_start(
-    target: DockerTarget, world: World, monkeypatch: pytest.MonkeyPatch
+async def test_status_without_a_fleet_names_the_command_that_starts_one(
+    target: DockerTarget, endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(_settings: Settings) -> None:
         raise Unavailable("endpoint: nothing answers there")
@@ -66,13 +78,13 @@ async def test_status_of_nothing_says_how_to_start(
         await target.status()
 
 
-async def test_logs_come_in_the_order_of_time_and_only_once(
+async def test_logs_are_sorted_by_time_and_written_once(
     engine: FakeEngine, target: DockerTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     engine.add(replace(composed("cloudkon-localstack-1", "localstack"), published={4566: 4566}))
     for name in ("cloudkon-worker-1", "cloudkon-worker-2"):
         engine.add(composed(name, "worker"))
-    engine.said = {
+    engine.log_lines = {
         "cloudkon-worker-1": ["2026-01-01T00:00:00.000000001Z first", "2026-01-01T00:00:03.000000000Z third"],
         "cloudkon-worker-2": ["2026-01-01T00:00:02.000000000Z second"],
     }
@@ -91,13 +103,13 @@ async def test_logs_come_in_the_order_of_time_and_only_once(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lambda: read(follow=True))
             await trio.sleep(2)
-            engine.said["cloudkon-worker-2"].append("2026-01-01T00:00:04.000000000Z fourth")
+            engine.log_lines["cloudkon-worker-2"].append("2026-01-01T00:00:04.000000000Z fourth")
             engine.add(composed("cloudkon-worker-3", "worker"))
-            engine.said["cloudkon-worker-3"] = ["2026-01-01T00:00:05.000000000Z fifth"]
+            engine.log_lines["cloudkon-worker-3"] = ["2026-01-01T00:00:05.000000000Z fifth"]
     assert [text for _, text in lines] == ["first", "second", "third", "fourth", "fifth"]
     assert lines[-1][0] == "cloudkon-worker-3"
 
 
-async def test_logs_without_workers_say_how_to_have_some(target: DockerTarget) -> None:
-    with pytest.raises(NoFleet, match="it has no workers"):
+async def test_logs_without_workers_name_the_command_that_starts_some(target: DockerTarget) -> None:
+    with pytest.raises(NoFleet, match="no workers"):
         await target.logs(None, 20, follow=False, write=lambda _source, _text: None)

@@ -1,4 +1,4 @@
-"""The emulator's environment is made once, and again if it is half-made or of another lock file."""
+"""The emulator's environment is installed once, and again if it is partial or of another lock file."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from cloudkon.errors import EXIT_FAILED, CloudKonError, InvalidInput
 from fleet.local import emulator_installation as installation
 from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
 from fleet.local.emulator_process import choose_port, emulator_command
-from fleet.local.state_dir import Home
+from fleet.local.state_dir import StateDir
 
 
 def _make_python(directory: Path) -> None:
@@ -19,16 +19,16 @@ def _make_python(directory: Path) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateDir:
     monkeypatch.delenv(EXECUTABLE, raising=False)
     lock = tmp_path / "emulator.txt"
     lock.write_text("ministack==1 --hash=sha256:00\n")
     monkeypatch.setattr(installation, "LOCK", lock)
-    return Home(tmp_path / "state")
+    return StateDir(tmp_path / "state")
 
 
 class Pip:
-    """Stands in for venv and pip: makes what they make, or fails as they do."""
+    """Replaces venv and pip: creates their files, or fails like them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: list[tuple[str, ...]] = []
@@ -43,77 +43,79 @@ class Pip:
             raise CloudKonError("pip fails")
 
 
-async def test_it_is_made_once_with_hashes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    pip, said = Pip(monkeypatch), list[str]()
-    await ensure_installed(home, said.append)
-    await ensure_installed(home, said.append)
+async def test_emulator_is_installed_once_with_hashes(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip, reported = Pip(monkeypatch), list[str]()
+    await ensure_installed(state_dir, reported.append)
+    await ensure_installed(state_dir, reported.append)
     assert len(pip.runs) == 2
     assert "--require-hashes" in pip.runs[1]
-    assert len(said) == 1
-    assert program(home)[0] == str(home.installation / "bin/python")
+    assert len(reported) == 1
+    assert program(state_dir)[0] == str(state_dir.installation / "bin/python")
 
 
-async def test_a_half_made_one_is_made_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_partial_installation_is_made_again(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     pip = Pip(monkeypatch)
     pip.fails = True
     with pytest.raises(CloudKonError):
-        await ensure_installed(home, lambda _: None)
-    (home.installation / "half").touch()
+        await ensure_installed(state_dir, lambda _: None)
+    (state_dir.installation / "half").touch()
     pip.fails = False
-    await ensure_installed(home, lambda _: None)
+    await ensure_installed(state_dir, lambda _: None)
     assert len(pip.runs) == 4
-    assert not (home.installation / "half").exists()
+    assert not (state_dir.installation / "half").exists()
 
 
-async def test_one_of_another_lock_file_is_made_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_installation_of_another_lock_file_is_made_again(
+    state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pip = Pip(monkeypatch)
-    await ensure_installed(home, lambda _: None)
+    await ensure_installed(state_dir, lambda _: None)
     installation.LOCK.write_text("ministack==2 --hash=sha256:11\n")
-    await ensure_installed(home, lambda _: None)
+    await ensure_installed(state_dir, lambda _: None)
     assert len(pip.runs) == 4
 
 
-async def test_a_failing_command_is_told_in_one_line(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failing_command_is_reported_in_one_line(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation.sys, "executable", "/bin/sh")  # type: ignore[attr-defined]  # the module's own import
     with pytest.raises(CloudKonError) as caught:
-        await ensure_installed(home, lambda _: None)
+        await ensure_installed(state_dir, lambda _: None)
     assert caught.value.exit_code == EXIT_FAILED
     assert "Nothing was started" in str(caught.value)
     assert EXECUTABLE in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-async def test_without_a_lock_file_it_says_what_to_do(home: Home) -> None:
+async def test_missing_lock_file_is_reported_with_the_remedy(state_dir: StateDir) -> None:
     installation.LOCK.unlink()
     with pytest.raises(InvalidInput, match=EXECUTABLE):
-        await ensure_installed(home, lambda _: None)
+        await ensure_installed(state_dir, lambda _: None)
 
 
-async def test_the_users_own_executable_is_used_as_it_is(
-    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_users_own_executable_is_used_unchanged(
+    state_dir: StateDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pip, own = Pip(monkeypatch), tmp_path / "ministack"
     monkeypatch.setenv(EXECUTABLE, str(own))
-    with pytest.raises(InvalidInput, match="no executable file"):
-        await ensure_installed(home, lambda _: None)
+    with pytest.raises(InvalidInput, match="not an executable file"):
+        await ensure_installed(state_dir, lambda _: None)
     own.touch(mode=0o755)
-    await ensure_installed(home, lambda _: None)
+    await ensure_installed(state_dir, lambda _: None)
     assert pip.runs == []
-    assert program(home) == (str(own),)
+    assert program(state_dir) == (str(own),)
 
 
-def test_it_listens_on_loopback_only_and_gets_nothing_of_the_users_aws(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+def test_emulator_listens_on_loopback_only_without_the_users_aws_settings(
+    state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "USE_SSL", "EDGE_PORT", "PYTHONPATH", "MINISTACK_HOST"):
         monkeypatch.setenv(name, "the user's")
-    environment = emulator_command(home, 4567).environment
+    environment = emulator_command(state_dir, 4567).environment
     assert "the user's" not in environment.values()
     assert (environment["BIND_HOST"], environment["GATEWAY_PORT"]) == ("127.0.0.1", "4567")
     assert environment["PATH"] == os.environ["PATH"]
 
 
-def test_it_keeps_its_port_unless_somebody_has_it() -> None:
+def test_emulator_keeps_its_port_unless_it_is_in_use() -> None:
     port = choose_port(0)
     assert choose_port(port) == port
     with socket.socket() as other:

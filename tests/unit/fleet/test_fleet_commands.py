@@ -1,4 +1,4 @@
-"""The command line: right words to the target, right words and exit codes to the user."""
+"""The command line calls the target, and prints results and errors with their exit codes."""
 
 import json
 from collections.abc import Callable
@@ -36,36 +36,36 @@ STATUS = FleetStatus(
 
 
 class FakeTarget:
-    """Writes down what it is asked, and raises what it is told to."""
+    """Records its calls, and raises ``error`` if that is set."""
 
     def __init__(self) -> None:
-        self.asked: list[object] = []
+        self.calls: list[object] = []
         self.error: BaseException | None = None
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the port's)
-        self._ask(("build", [pool.name for pool in pools]))
+        self._record(("build", [pool.name for pool in pools]))
 
     async def up(self, report: Report) -> str:
-        self._ask("up")
+        self._record("up")
         report("installing")
         return "http://127.0.0.1:4566"
 
     async def scale(self, pool: Pool, count: int, report: Report) -> None:  # noqa: ARG002  (the port's)
-        self._ask((pool.name, count))
+        self._record((pool.name, count))
 
     async def status(self) -> FleetStatus:
-        self._ask("status")
+        self._record("status")
         return STATUS
 
     async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
-        self._ask((pool, lines, follow))
+        self._record((pool, lines, follow))
         write("worker-1", "hello")
 
     async def down(self, report: Report, *, delete_data: bool) -> None:  # noqa: ARG002  (the port's)
-        self._ask(("down", delete_data))
+        self._record(("down", delete_data))
 
-    def _ask(self, what: object) -> None:
-        self.asked.append(what)
+    def _record(self, call: object) -> None:
+        self.calls.append(call)
         if self.error:
             raise self.error
 
@@ -77,7 +77,7 @@ def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
     return fake
 
 
-def test_progress_goes_to_stderr_and_the_answer_to_stdout(
+def test_progress_goes_to_stderr_and_the_result_to_stdout(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("up") == 0
@@ -86,10 +86,10 @@ def test_progress_goes_to_stderr_and_the_answer_to_stdout(
     assert "installing" in err
 
 
-def test_scale_takes_a_pool_and_a_count(target: FakeTarget, run: Callable[..., int]) -> None:
+def test_scale_accepts_a_pool_and_a_count(target: FakeTarget, run: Callable[..., int]) -> None:
     assert run("scale", "4") == 0
     assert run("scale", "0", "--pool", "animoto") == 0
-    assert target.asked == [("worker", 4), ("animoto", 0)]
+    assert target.calls == [("worker", 4), ("animoto", 0)]
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_scale_takes_a_pool_and_a_count(target: FakeTarget, run: Callable[..., i
         (["status", "--pool", "gpu"], "no such pool"),
         (["build", "--pool", "gpu"], "no such pool"),
         (["logs", "-n", "-1"], "-1 is not in the range"),
-        (["status", "--json", "--watch"], "don't go together"),
+        (["status", "--json", "--watch"], "can't be combined"),
         (["fly"], "No such command 'fly'"),
         (["down", "--now"], "No such option"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_exit_code_2(
+def test_invalid_arguments_are_one_line_and_exit_code_2(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert run(*arguments) == 2
@@ -116,7 +116,7 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(
     assert words in err
     assert err.startswith("error: ")
     assert (out, err.count("\n")) == ("", 1)
-    assert target.asked == []
+    assert target.calls == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_whatever_goes_wrong_has_its_exit_code_and_no_traceback(
+def test_every_error_has_its_exit_code_and_no_traceback(
     target: FakeTarget,
     run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
@@ -141,14 +141,14 @@ def test_whatever_goes_wrong_has_its_exit_code_and_no_traceback(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_reader_that_went_early_leaves_a_command_that_may_not_have_ended(
+def test_closed_stdout_is_a_failure_without_traceback(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ended_unread(lambda: run("up"), monkeypatch) == 1
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_fault_of_our_own_is_not_hidden(target: FakeTarget, run: Callable[..., int]) -> None:
+def test_bug_of_our_own_is_not_hidden(target: FakeTarget, run: Callable[..., int]) -> None:
     target.error = ExceptionGroup("one", [ZeroDivisionError()])
     with pytest.raises(ZeroDivisionError):
         run("status")
@@ -156,7 +156,7 @@ def test_a_fault_of_our_own_is_not_hidden(target: FakeTarget, run: Callable[...,
 
 def test_build_makes_all_images_or_one_pools(target: FakeTarget, run: Callable[..., int]) -> None:
     assert run("build") == run("build", "--pool", "animoto") == 0
-    assert target.asked == [("build", ["worker", "animoto"]), ("build", ["animoto"])]
+    assert target.calls == [("build", ["worker", "animoto"]), ("build", ["animoto"])]
 
 
 def test_status_in_json_has_every_count(
@@ -180,7 +180,7 @@ def test_status_in_json_has_every_count(
     assert found["pools"]["animoto"]["visible"] is None
 
 
-def test_status_of_one_pool_has_that_one_only(
+def test_status_of_one_pool_shows_only_this_pool(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("status", "--pool", "animoto", "--json") == 0
@@ -201,7 +201,7 @@ def test_status_of_one_pool_has_that_one_only(
         (["logs"], {"worker": "worker-1", "said": "hello"}),
     ],
 )
-def test_every_command_answers_in_json(
+def test_every_command_prints_json(
     target: FakeTarget,
     run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
@@ -212,14 +212,14 @@ def test_every_command_answers_in_json(
     assert json.loads(capsys.readouterr().out) == found
 
 
-def test_what_a_worker_says_in_json_is_an_object_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_log_line_is_an_object_in_the_output(capsys: pytest.CaptureFixture[str]) -> None:
     write = line_writer(as_json=True)
     write("worker-1", '{"action": "started"}')
     write("worker-1", "7")
     assert [json.loads(line)["said"] for line in capsys.readouterr().out.splitlines()] == [{"action": "started"}, "7"]
 
 
-def test_status_for_people_fits_a_narrow_terminal_and_says_what_is_wrong() -> None:
+def test_status_for_people_fits_a_narrow_terminal_and_shows_problems() -> None:
     console = Console(width=60, color_system=None)
     with console.capture() as capture:
         console.print(rendered(STATUS))
@@ -235,36 +235,36 @@ def test_status_for_people_fits_a_narrow_terminal_and_says_what_is_wrong() -> No
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.9, "0 s"), (59, "59 s"), (185, "3 min 5 s"), (7260, "2 h 1 min"), (90_000, "1 d 1 h")]
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_durations_have_at_most_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_logs_say_who_said_what(
+def test_logs_name_the_worker_of_each_line(
     target: FakeTarget, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("logs", "-n", "5") == 0
     assert capsys.readouterr().out == "worker-1 | hello\n"
-    assert target.asked == [(None, 5, False)]
+    assert target.calls == [(None, 5, False)]
 
 
-def test_down_keeps_data_unless_told(target: FakeTarget, run: Callable[..., int]) -> None:
+def test_down_keeps_data_without_delete_data(target: FakeTarget, run: Callable[..., int]) -> None:
     assert run("down") == run("down", "--delete-data") == 0
-    assert target.asked == [("down", False), ("down", True)]
+    assert target.calls == [("down", False), ("down", True)]
 
 
-def test_the_docker_target_has_an_endpoint_of_its_own_unless_one_is_set() -> None:
+def test_docker_target_has_its_own_endpoint_unless_one_is_set() -> None:
     assert target_for(Settings(target="docker"))
     assert Settings(target="docker").service_endpoint() == "http://127.0.0.1:4566"
     given = Settings(target="docker", endpoint_url="http://localstack:4566")
     assert given.service_endpoint() == "http://localstack:4566"
 
 
-async def test_the_local_target_says_that_it_needs_no_images(tmp_path: Path) -> None:
-    said: list[str] = []
-    await target_for(Settings(state_dir=tmp_path)).build(POOLS, said.append)
-    assert "needs no images" in said[0]
+async def test_local_target_reports_that_it_needs_no_images(tmp_path: Path) -> None:
+    reported: list[str] = []
+    await target_for(Settings(state_dir=tmp_path)).build(POOLS, reported.append)
+    assert "needs no images" in reported[0]
 
 
-def test_the_local_target_does_not_take_anothers_endpoint(tmp_path: Path) -> None:
+def test_local_target_refuses_a_given_endpoint(tmp_path: Path) -> None:
     with pytest.raises(CloudKonError, match="AWS_ENDPOINT_URL"):
         target_for(Settings(endpoint_url="http://localhost:4566", state_dir=tmp_path))

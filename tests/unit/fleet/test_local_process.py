@@ -1,4 +1,4 @@
-"""Processes are told from later ones with the same number, and found again by their mark."""
+"""Processes are identified across reused pids, and found by their mark."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def _process_of(child: "subprocess.Popen[bytes]") -> Process:
     return found
 
 
-def test_a_running_process_is_alive_and_a_reaped_one_is_not(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_running_process_is_alive_and_a_reaped_one_is_not(sleeper: "subprocess.Popen[bytes]") -> None:
     process = _process_of(sleeper)
     assert process.is_alive()
     sleeper.kill()
@@ -39,13 +39,13 @@ def test_a_running_process_is_alive_and_a_reaped_one_is_not(sleeper: "subprocess
     assert Process.of(sleeper.pid) is None
 
 
-def test_an_unburied_process_counts_as_gone(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_zombie_counts_as_ended(sleeper: "subprocess.Popen[bytes]") -> None:
     process = _process_of(sleeper)
     sleeper.kill()
-    until(lambda: not process.is_alive())  # nobody has waited for it: it is a zombie
+    until(lambda: not process.is_alive())  # not reaped yet: a zombie
 
 
-def test_another_process_with_a_recorded_number_is_left_in_peace(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_process_that_reuses_a_recorded_pid_is_not_killed(sleeper: "subprocess.Popen[bytes]") -> None:
     stale = Process(sleeper.pid, "born before the last reboot")
     assert not stale.is_alive()
     stale.send(signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_another_process_with_a_recorded_number_is_left_in_peace(sleeper: "subpr
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc, which this system does not have")
-def test_a_program_with_brackets_and_blanks_in_its_name_is_read_right(tmp_path: Path) -> None:
+def test_program_name_with_brackets_and_spaces_is_parsed(tmp_path: Path) -> None:
     sleep = shutil.which("sleep")
     assert sleep
     odd = tmp_path / "a) R 1 (b"
@@ -68,7 +68,7 @@ def test_a_program_with_brackets_and_blanks_in_its_name_is_read_right(tmp_path: 
 
 
 @pytest.mark.skipif(not shutil.which("ps"), reason="no ps here")
-def test_where_there_is_no_proc_ps_tells(
+def test_ps_replaces_a_missing_proc(
     sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "PROC", tmp_path / "none")
@@ -82,9 +82,9 @@ def test_where_there_is_no_proc_ps_tells(
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc, which this system does not have")
-def test_what_bears_the_mark_is_found_by_name_and_by_directory(tmp_path: Path) -> None:
+def test_marked_processes_are_found_by_name_and_directory(tmp_path: Path) -> None:
     environment = {**os.environ, MARK: f"worker-1@{tmp_path}"}
-    # It waits in a child of its own, which left its process group: found all the same.
+    # Its child leaves the process group, and is found by the mark.
     child = subprocess.Popen(
         [sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '600'], start_new_session=True)"],
         env=environment,
@@ -100,9 +100,9 @@ def test_what_bears_the_mark_is_found_by_name_and_by_directory(tmp_path: Path) -
         child.wait()
 
 
-def test_stop_asks_first_and_kills_what_does_not_listen(sleeper: "subprocess.Popen[bytes]") -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
-    child = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+def test_stop_sends_sigterm_first_and_kills_what_ignores_it(sleeper: "subprocess.Popen[bytes]") -> None:
+    ignoring = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE)
     assert child.stdout
     child.stdout.readline()
     trio.run(stop, [_process_of(child)], 0.2)

@@ -1,4 +1,4 @@
-"""Locks are held by one process, let go by its death, and never taken for held by those who only look."""
+"""One process holds a lock, its death releases the lock, and a check does not count as holding it."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ time.sleep(600)
 """
 
 
-def test_it_is_let_go_when_its_holder_is_killed(tmp_path: Path) -> None:
+def test_lock_is_released_when_its_holder_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "some.lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE)
     assert holder.stdout
@@ -37,12 +37,12 @@ def test_it_is_let_go_when_its_holder_is_killed(tmp_path: Path) -> None:
     ours.release()
 
 
-def test_to_look_does_not_make_the_file(tmp_path: Path) -> None:
+def test_checking_a_lock_does_not_create_its_file(tmp_path: Path) -> None:
     assert not Lock(tmp_path / "none.lock").is_held()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_notices_that_its_file_was_removed_or_replaced(tmp_path: Path) -> None:
+def test_lock_notices_that_its_file_was_removed_or_replaced(tmp_path: Path) -> None:
     path = tmp_path / "some.lock"
     lock = Lock(path)
     assert lock.take()
@@ -54,22 +54,22 @@ def test_it_notices_that_its_file_was_removed_or_replaced(tmp_path: Path) -> Non
     lock.release()
 
 
-def test_a_place_that_can_not_be_used_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_unusable_path_is_invalid_input(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidInput, match=r"file/some\.lock: it can't be used: Not a directory.*CLOUDKON_STATE_DIR"):
+    with pytest.raises(InvalidInput, match=r"file/some\.lock: can't be used: Not a directory.*CLOUDKON_STATE_DIR"):
         Lock(tmp_path / "file" / "some.lock").take()
 
 
-async def test_the_second_who_wants_it_is_told_once_and_waits(tmp_path: Path) -> None:
+async def test_second_holder_is_told_once_and_waits(tmp_path: Path) -> None:
     path = tmp_path / "some.lock"
-    first, told = Lock(path), []
+    first, calls = Lock(path), []
 
-    def waiting() -> None:
-        told.append("waiting")
+    def on_wait() -> None:
+        calls.append("waiting")
         first.release()
 
     assert first.take()
-    async with Lock(path).taken(waiting):
+    async with Lock(path).taken(on_wait):
         assert Lock(path).is_held()
-    assert told == ["waiting"]
+    assert calls == ["waiting"]
     assert not Lock(path).is_held()

@@ -1,4 +1,4 @@
-"""Logs stay small, and are read, merged and followed without losing or doubling lines."""
+"""Logs stay small, and are read, merged and followed without losing or repeating lines."""
 
 import json
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from cloudkon.model import ANIMOTO
-from fleet.local import log_files as journal
-from fleet.local.log_files import Follower, Line, cut_short, last_lines, merged, parsed, rotate
+from fleet.local import log_files
+from fleet.local.log_files import LogFollower, LogLine, last_lines, merge_by_time, parse_line, rotate, truncate_if_large
 from fleet.local.logs import LogReader
-from fleet.local.state_dir import Home
+from fleet.local.state_dir import StateDir
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "LARGEST", 100)
+    monkeypatch.setattr(log_files, "MOST_LOG_BYTES", 100)
 
 
-def test_last_lines_skip_blanks_and_start_where_told(tmp_path: Path) -> None:
+def test_last_lines_skip_blank_lines_and_start_at_an_offset(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     assert last_lines(log, 3) == []
     log.write_text("one\n\ntwo\nthree\n")
@@ -27,7 +27,7 @@ def test_last_lines_skip_blanks_and_start_where_told(tmp_path: Path) -> None:
     assert last_lines(log, 9, since=1000) == []
 
 
-def test_a_large_log_is_put_aside_before_a_start_and_a_small_one_is_not(tmp_path: Path) -> None:
+def test_only_a_large_log_is_rotated_before_a_start(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     rotate(log)
     log.write_text("x" * 20)
@@ -39,28 +39,28 @@ def test_a_large_log_is_put_aside_before_a_start_and_a_small_one_is_not(tmp_path
     assert (tmp_path / "a.log.1").read_text() == "y" * 60
 
 
-def test_a_log_cut_short_under_its_writer_goes_on_at_its_new_end(tmp_path: Path) -> None:
+def test_truncated_log_continues_at_its_new_end(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"x" * 200 + b"\n")
-        cut_short(log)
+        truncate_if_large(log)
         assert log.stat().st_size == 0
         writer.write(b"next\n")
     assert log.read_bytes() == b"next\n"
     assert (tmp_path / "a.log.1").stat().st_size == 201
 
 
-def test_a_follower_gives_whole_lines_once_across_a_cut(tmp_path: Path) -> None:
+def test_follower_reads_complete_lines_once_across_truncation(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text("old\n")
-    follower = Follower(log)
+    follower = LogFollower(log)
     assert list(follower.new_lines()) == []
     with log.open("ab", buffering=0) as writer:
         writer.write(b"one\nhal")
         assert list(follower.new_lines()) == ["one"]
         writer.write(b"f\n" + b"z" * 120 + b"\n")
         assert list(follower.new_lines()) == ["half", "z" * 120]
-        cut_short(log)
+        truncate_if_large(log)
         writer.write(b"after\n")
         assert list(follower.new_lines()) == ["after"]
     log.replace(tmp_path / "a.log.1")
@@ -72,9 +72,9 @@ def test_lines_are_merged_by_time_and_a_traceback_stays_together() -> None:
     def line(time: float, text: str) -> str:
         return json.dumps({"time": time, "text": text})
 
-    first = [parsed("worker-1", text) for text in (line(1.0, "a"), "Traceback", "  in f", line(3.0, "c"))]
-    second = [parsed("worker-2", line(2.0, "b"))]
-    assert [(one.source, one.text[:9]) for one in merged([*first, *second])] == [
+    first = [parse_line("worker-1", text) for text in (line(1.0, "a"), "Traceback", "  in f", line(3.0, "c"))]
+    second = [parse_line("worker-2", line(2.0, "b"))]
+    assert [(one.source, one.text[:9]) for one in merge_by_time([*first, *second])] == [
         ("worker-1", '{"time": '),
         ("worker-1", "Traceback"),
         ("worker-1", "  in f"),
@@ -84,17 +84,17 @@ def test_lines_are_merged_by_time_and_a_traceback_stays_together() -> None:
 
 
 @pytest.mark.parametrize("text", ["plain", "{broken", "{}", '{"time": "noon"}', '{"time": null}'])
-def test_a_line_without_a_time_is_still_a_line(text: str) -> None:
-    assert parsed("worker-1", text) == Line(0.0, "worker-1", text)
+def test_line_without_a_time_is_kept(text: str) -> None:
+    assert parse_line("worker-1", text) == LogLine(0.0, "worker-1", text)
 
 
-async def test_logs_are_of_the_pool_asked_for_and_of_workers_only(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    home.make()
+async def test_logs_contain_only_workers_of_the_given_pool(tmp_path: Path) -> None:
+    state_dir = StateDir(tmp_path)
+    state_dir.make()
     for name in ("worker-1", "animoto-1", "animoto-12", "emulator", "supervisor"):
-        (home.logs / f"{name}.log").write_text(f"of {name}\n")
-    (home.logs / "animoto-1.log.1").write_text("old\n")
+        (state_dir.logs / f"{name}.log").write_text(f"of {name}\n")
+    (state_dir.logs / "animoto-1.log.1").write_text("old\n")
     written: list[tuple[str, str]] = []
-    await LogReader(home, ANIMOTO).read(5, follow=False, write=lambda source, text: written.append((source, text)))
+    await LogReader(state_dir, ANIMOTO).read(5, follow=False, write=lambda source, text: written.append((source, text)))
     assert written == [("animoto-1", "of animoto-1"), ("animoto-12", "of animoto-12")]
-    assert [path.stem for path in LogReader(home, None).paths()] == ["animoto-1", "animoto-12", "worker-1"]
+    assert [path.stem for path in LogReader(state_dir, None).paths()] == ["animoto-1", "animoto-12", "worker-1"]
