@@ -116,7 +116,7 @@ class Up:
         await self._check_instance_types(given, known, architecture, types)
         if new:
             await check_cluster(self._control, self._stacks.fleet)
-        if new or self._sizing.places:
+        if new or self._sizing.names_network:
             network = await find_network(self._control, self._sizing.vpc, self._sizing.subnets, types)
             given |= network.parameters()
             for subnet in network.subnets:
