@@ -13,7 +13,7 @@ from cloudkon.settings import Settings
 from ..worker.handlers import Handler
 from ..worker.program import serve
 from .slideshow_handler import animoto
-from .timeline.plan import described
+from .timeline.plan import describe_plan
 
 
 @click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")
@@ -38,6 +38,6 @@ def _print_plan(instruction: str) -> int:
     except CloudKonError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
-    for line in described(job.fps, job.slides):
+    for line in describe_plan(job.fps, job.slides):
         click.echo(line)
     return 0

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.animoto.encode.blending import blended, flat
-from images.animoto.encode.h264_renderer import WrittenRenderer
-from images.animoto.pictures.normalise import poster
+from images.animoto.encode.h264_renderer import H264Renderer
+from images.animoto.poster import to_jpeg
 from images.animoto.timeline.plan import Colour, Hold, Shown
 from tests.support import picture_corpus as corpus
 from tests.support.slideshow_jobs import Show
@@ -26,11 +26,11 @@ class Slideshow:
         return corpus.scenery(number, self.show.width, self.show.height).tobytes()
 
     def poster(self) -> bytes:
-        return poster(self.picture(0), self.show.film)
+        return to_jpeg(self.picture(0), self.show.film)
 
     async def render(self, video: Path) -> None:
         pictures = self.show.stream(self.picture(number) for number in range(self.count))
-        await WrittenRenderer().render(pictures, self.show.film, video)
+        await H264Renderer().render(pictures, self.show.film, video)
 
     def expected(self, frame: int) -> corpus.Pixels:
         """What the plan says that the frame shows."""

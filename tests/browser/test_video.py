@@ -20,7 +20,7 @@ from images.animoto.timeline.film import Film
 from images.animoto.video import make_video
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow
-from tests.support.films import frames_of
+from tests.support.films import decoded_frames
 from tests.support.picture_corpus import Pixels, encoded, scenery
 from tests.support.slideshow_jobs import show
 from tests.support.sounds import sound
@@ -160,7 +160,7 @@ def test_a_job_of_moving_pictures_with_music_plays_as_libavcodec_shows_it(
         await store.get(await make_video(job, context, store), video)
 
     trio.run(make)
-    frames = frames_of(video, Film.of(job))
+    frames = decoded_frames(video, Film.of(job))
     assert len(frames) == 30
     chromium.open(serve(web, video))
     for frame in (20, 3, 15, 29, 0, 14):

@@ -22,7 +22,7 @@ BACK_TO_RGB = [
 ]
 
 
-def frames_of(video: Path, film: Film) -> Pixels:
+def decoded_frames(video: Path, film: Film) -> Pixels:
     """All frames, as frames x height x width x RGB, converted back by zimg from what the file's tags say."""
     raw = subprocess.run(
         [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", video, *BACK_TO_RGB, "-"],

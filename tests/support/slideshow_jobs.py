@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
-from images.animoto.timeline.film import Canvas, Film
-from images.animoto.timeline.plan import Segment, frames_of, plan
+from images.animoto.timeline.film import Film, NormalisedPicture
+from images.animoto.timeline.plan import Segment, frame_count, plan
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Show:
 
     def frames(self, count: int) -> int:
         """Of so many pictures."""
-        return frames_of(self.film.fps, [self.slide] * count)
+        return frame_count(self.film.fps, [self.slide] * count)
 
     def plan(self, count: int) -> list[Segment]:
         return list(plan(self.film.fps, [self.slide] * count))
 
-    async def stream(self, pictures: Iterable[bytes]) -> AsyncIterator[Canvas]:
+    async def stream(self, pictures: Iterable[bytes]) -> AsyncIterator[NormalisedPicture]:
         for picture in pictures:
-            yield Canvas(self.slide, picture)
+            yield NormalisedPicture(self.slide, picture)
 
 
 def show(

@@ -14,7 +14,7 @@ _X264 = "rc-lookahead=10:sync-lookahead=0"
 """Frames that are looked ahead for, at any preset: each of 1080p takes 5 MB, and medium would have 40 and more."""
 
 
-class Effort(NamedTuple):
+class EncoderSettings(NamedTuple):
     """How x264 codes: its preset, and its constant quality, of which lower is better: from 18 on nobody sees more."""
 
     preset: str
@@ -56,7 +56,7 @@ def _raw(film: Film, kind: str, rate: Fraction) -> Any:  # noqa: ANN401  (see ab
     )
 
 
-def film_by_x264(shown: Any, video: Path, effort: Effort, threads: int) -> list[str]:  # noqa: ANN401  (see above)
+def film_by_x264(shown: Any, video: Path, effort: EncoderSettings, threads: int) -> list[str]:  # noqa: ANN401  (see above)
     """What ffmpeg is told to encode every frame of a graph into a video."""
     output = shown.output(
         str(video),

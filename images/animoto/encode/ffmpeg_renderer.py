@@ -10,16 +10,16 @@ from pathlib import Path
 import trio
 
 from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
-from ..timeline.film import Canvas, Film, Pixels
+from ..timeline.film import Film, NormalisedPicture, Pixels
 from ..timeline.plan import Blend, Segment, Shown, Timeline
 from .blending import blended, flat
-from .ffmpeg_io import Effort, film_by_x264, pictures_from_pipe
+from .ffmpeg_io import EncoderSettings, film_by_x264, pictures_from_pipe
 from .renderer import Music
 from .sound_muxer import add_music
 
 
 @dataclass(frozen=True, slots=True)
-class PlainRenderer:
+class FfmpegRenderer:
     """Lets x264 encode every frame, transitions as they are mixed here."""
 
     preset: str = "veryfast"
@@ -35,20 +35,22 @@ class PlainRenderer:
         return f"ffmpeg-x264-{self.preset}-crf{self.crf}"
 
     async def render(
-        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
         """See ``Renderer``."""
         timeline = Timeline(film.fps)
         silent = video.with_name(f"{video.name}.silent") if music else video
         shown = pictures_from_pipe(film, Fraction(film.fps))
-        arguments = film_by_x264(shown, silent, Effort(self.preset, self.crf), self.threads)
+        arguments = film_by_x264(shown, silent, EncoderSettings(self.preset, self.crf), self.threads)
         async with aclosing(_frames(pictures, film, timeline)) as frames:
             await run_ffmpeg(arguments, directory=video.parent, feed=frames, bounds=self.bounds)
         if music:
             await add_music(music, Fraction(timeline.frames, film.fps), silent, video)
 
 
-async def _frames(pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline) -> AsyncGenerator[Pixels, None]:
+async def _frames(
+    pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline
+) -> AsyncGenerator[Pixels, None]:
     """Every frame of the film as pixels."""
     shown: dict[Shown, Pixels] = {colour: flat(colour, film) for colour in film.colours}
     number = -1

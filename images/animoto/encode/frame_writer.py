@@ -33,7 +33,7 @@ _WRITTEN = Picture(number=1, cabac=False, implicit_weights=True)
 _SHARP = Deblocking(off=True)
 
 
-class FilmCoder:
+class FrameWriter:
     """Writes segments, in the order of time, as frames.
 
     Of each picture the first frame is its still. A key frame (IDR) forgets all before it; within a film of transitions

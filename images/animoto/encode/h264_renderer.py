@@ -20,18 +20,18 @@ from ..h264.pps import Picture
 from ..h264.sps import Sequence
 from ..h264.unsupported import Unsupported
 from ..mp4.writer import Mp4Writer, Place
-from ..timeline.film import Canvas, Film, Pixels
+from ..timeline.film import Film, NormalisedPicture, Pixels
 from ..timeline.plan import Blend, Hold, Segment, Shown, Timeline
 from .blending import flat
-from .frame_writer import FilmCoder
+from .frame_writer import FrameWriter
 from .renderer import Music
-from .stills import EFFORTS, CodedStill, Still, encode_stills
+from .stills import ENCODER_SETTINGS, CodedStill, Still, encode_stills
 
 _WAITING = 2
 """Stills that wait to be written."""
 
 
-def refusal(film: Film) -> str:
+def unsupported_reason(film: Film) -> str:
     """Why a film can't be written, or nothing."""
     widest = (FARTHEST + 1) // 4
     if Transition.PUSH in film.transitions and film.width > widest:
@@ -40,7 +40,7 @@ def refusal(film: Film) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenRenderer:
+class H264Renderer:
     """Has each picture coded once, whatever its number of frames and however often it occurs."""
 
     quality: Quality = Quality.STANDARD
@@ -49,16 +49,18 @@ class WrittenRenderer:
     @property
     def name(self) -> str:
         """What a video's facts call it."""
-        effort = EFFORTS[self.quality]
+        effort = ENCODER_SETTINGS[self.quality]
         return f"written-x264-{effort.preset}-crf{effort.crf:g}"
 
     async def render(
-        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
-        """See ``Renderer``. ``refusal`` says which films it can't do."""
+        """See ``Renderer``. ``unsupported_reason`` says which films it can't do."""
         await ungrouped(partial(self._render, pictures, film, video, music))
 
-    async def _render(self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None) -> None:
+    async def _render(
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None
+    ) -> None:
         give, to_code = trio.open_memory_channel[Pixels](0)
         sink, coded = trio.open_memory_channel[CodedStill](_WAITING)
         # Numbers alone, so without bound: x264 gives a still only when further pictures came, however many copies of
@@ -68,11 +70,11 @@ class WrittenRenderer:
             async with trio.open_nursery() as lanes, to_code, coded:
                 lanes.start_soon(_sort, pictures, film, give, order)
                 lanes.start_soon(encode_stills, to_code, film, self.quality, video.parent, self.bounds, sink)
-                await _Reel(film, writer, coded, numbers).run(music)
+                await _FilmAssembler(film, writer, coded, numbers).run(music)
 
 
 async def _sort(
-    pictures: AsyncIterable[Canvas],
+    pictures: AsyncIterable[NormalisedPicture],
     film: Film,
     give: trio.MemorySendChannel[Pixels],
     order: trio.MemorySendChannel[tuple[int, Slide]],
@@ -103,7 +105,7 @@ def _digest(picture: Pixels) -> bytes:
     return hashlib.sha256(picture).digest()
 
 
-class _Reel:
+class _FilmAssembler:
     """Writes the film while its stills come in."""
 
     def __init__(
@@ -117,7 +119,7 @@ class _Reel:
         self._writer = writer
         self._coded = coded
         self._numbers = numbers
-        self._coder: FilmCoder | None = None
+        self._coder: FrameWriter | None = None
         self._sets: tuple[Sequence, Picture] | None = None
         """What all stills are coded under."""
         self._places: dict[int, Place] = {}
@@ -153,12 +155,12 @@ class _Reel:
             raise FfmpegFailed("ffmpeg ended early and said nothing, perhaps because memory ran out") from None
         if self._sets is None:
             self._sets = coded.sequence, coded.picture
-            self._coder = FilmCoder(self._film, coded, self._writer)
+            self._coder = FrameWriter(self._film, coded, self._writer)
         elif self._sets != (coded.sequence, coded.picture):
             raise Unsupported("the encoder changed its parameter sets")
         return number, coded.still
 
-    def _required(self) -> FilmCoder:
+    def _required(self) -> FrameWriter:
         if self._coder is None:
             raise ValueError("a film needs a picture")
         return self._coder

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from ..timeline.film import Canvas, Film
+from ..timeline.film import Film, NormalisedPicture
 
 Music = Callable[[Fraction], Awaitable[Path]]
 """Gives a file of AAC for a film of so many seconds, as ``images.animoto.mp4.sound`` takes it."""
@@ -25,7 +25,7 @@ class Renderer(Protocol):
         ...
 
     async def render(
-        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
         """Write ``video`` from pictures as large as the film. At least one must come. Without music it has no sound.
 

@@ -20,12 +20,12 @@ from ..h264.slice_header import Deblocking, SliceKind, read_slice
 from ..h264.sps import Sequence
 from ..h264.unsupported import Unsupported
 from ..timeline.film import Film, Pixels
-from .ffmpeg_io import Effort, pictures_from_pipe
+from .ffmpeg_io import EncoderSettings, pictures_from_pipe
 
-EFFORTS = {
-    Quality.FAST: Effort("ultrafast", 15, "cabac=0"),
-    Quality.STANDARD: Effort("veryfast", 13, "cabac=0:aq-mode=2:deadzone-intra=6"),
-    Quality.BEST: Effort("medium", 13, "cabac=1:aq-mode=2"),
+ENCODER_SETTINGS = {
+    Quality.FAST: EncoderSettings("ultrafast", 15, "cabac=0"),
+    Quality.STANDARD: EncoderSettings("veryfast", 13, "cabac=0:aq-mode=2:deadzone-intra=6"),
+    Quality.BEST: EncoderSettings("medium", 13, "cabac=1:aq-mode=2"),
 }
 """Stills take a lower number than films: in films x264 puts more into what it will repeat, and then refines it.
 CABAC would take a seventh off the bytes, and 17 of 56 ms a picture of 1080p are its own. The quantiser of the second
@@ -122,12 +122,12 @@ def _graph(film: Film, quality: Quality) -> object:
             "pipe:1",
             format="h264",
             vcodec="libx264",
-            preset=EFFORTS[quality].preset,
-            crf=EFFORTS[quality].crf,
+            preset=ENCODER_SETTINGS[quality].preset,
+            crf=ENCODER_SETTINGS[quality].crf,
             threads=_THREADS,
             fps_mode="passthrough",
             flush_packets=1,
-            **{"x264-params": f"{_X264}:{EFFORTS[quality].parameters}", "flags:v": "+bitexact"},
+            **{"x264-params": f"{_X264}:{ENCODER_SETTINGS[quality].parameters}", "flags:v": "+bitexact"},
         )
         .global_args("-filter_complex_threads", "1")
     )

@@ -1,5 +1,6 @@
 """Fetch: bring what a link leads to onto the disk, whole, bounded in bytes and time, and only from where it may."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -17,13 +18,14 @@ import trio
 import urllib3
 
 import cloudkon
+from cloudkon.backoff import Backoff
 from cloudkon.errors import NoFleet, ObjectMissing, ServiceError, Unavailable
 from cloudkon.ports import Store
 from cloudkon.settings import Settings
 
 from ..pictures.missing import Outlook, Unusable
 from .address_guard import Destination, check_bucket, resolve
-from .http_connection import Leash, PinnedAdapter
+from .http_connection import Interrupter, PinnedAdapter
 
 _HEADERS = {
     "User-Agent": f"CloudKon-animoto/{cloudkon.__version__}",
@@ -59,7 +61,7 @@ class Limits:
     redirects: int = 5
     attempts: int = 4
     first_wait: float = 0.5
-    """Before the second attempt; doubled for each further one, and up to half as long again."""
+    """Before the second attempt; doubled for each further one. Jitter adds up to half of it."""
     longest_wait: float = 30.0
     """A server that wants to be left alone for longer is left to the task's next attempt."""
 
@@ -73,7 +75,8 @@ class Fetcher:
     limits: Limits = Limits()
     certificates: bool | str = True
     """Path of the certificates to trust; by default those that requests brings."""
-    jitter: Callable[[], float] = random.random
+    rng: random.Random | None = None
+    """Draws the jitter of waits."""
 
     async def fetch(self, link: str, path: Path) -> None:
         """Write what the link leads to into ``path``, trying again while that may help."""
@@ -94,7 +97,9 @@ class Fetcher:
     def _wait(self, attempt: int, error: Unusable) -> float:
         if error.retry_after is not None:
             return error.retry_after
-        return self.limits.first_wait * 2.0 ** (attempt - 1) * (1 + self.jitter() / 2)
+        # Of 1.5 times the wait a third is drawn at random: between the wait itself and half as long again.
+        backoff = Backoff(first=1.5 * self.limits.first_wait, most=math.inf, jitter=1 / 3)
+        return backoff.wait(attempt, self.rng)
 
     async def _try(self, link: str, path: Path) -> None:
         with trio.move_on_after(self.limits.transfer):
@@ -133,25 +138,25 @@ class Fetcher:
 
     async def _request(self, destination: Destination, path: Path) -> str | None:
         """Request in a thread that ends at once when this is cancelled."""
-        leash = Leash()
+        interrupter = Interrupter()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cut_when_cancelled, leash)
-                work = partial(_download, destination, leash, path, self.limits, self.certificates)
+                nursery.start_soon(_cut_when_cancelled, interrupter)
+                work = partial(_download, destination, interrupter, path, self.limits, self.certificates)
                 found = await trio.to_thread.run_sync(_caught, work)
                 nursery.cancel_scope.cancel()
         finally:
-            leash.release()
+            interrupter.release()
         if isinstance(found, Exception):
             raise found
         return found
 
 
-async def _cut_when_cancelled(leash: Leash) -> None:
+async def _cut_when_cancelled(interrupter: Interrupter) -> None:
     try:
         await trio.sleep_forever()
     finally:
-        leash.cut()
+        interrupter.cut()
 
 
 def _caught(work: Callable[[], str | None]) -> str | Exception | None:
@@ -172,12 +177,12 @@ def _normal(url: str) -> str:
 
 
 def _download(
-    destination: Destination, leash: Leash, path: Path, limits: Limits, certificates: bool | str
+    destination: Destination, interrupter: Interrupter, path: Path, limits: Limits, certificates: bool | str
 ) -> str | None:
     """Write the answer's body to ``path``; or give where it redirects to."""
     request = requests.Request("GET", destination.url, headers=_HEADERS).prepare()
     # Without a session nothing of the environment comes in: no proxy (it would resolve the name anew), no .netrc.
-    with closing(PinnedAdapter(destination, leash)) as adapter:
+    with closing(PinnedAdapter(destination, interrupter)) as adapter:
         try:
             with adapter.send(
                 request, stream=True, timeout=(limits.connect, limits.silence), verify=certificates

@@ -15,7 +15,7 @@ from urllib3.util.connection import create_connection
 from .address_guard import Destination
 
 
-class Leash:
+class Interrupter:
     """Ends a blocked read in another thread.
 
     Time-outs of sockets are a read each: a server that drips a byte every few seconds never meets them, in its
@@ -67,10 +67,10 @@ class PinnedAdapter(HTTPAdapter):
     Host header, server name of TLS and the certificate check go by the name, as always.
     """
 
-    def __init__(self, destination: Destination, leash: Leash) -> None:
+    def __init__(self, destination: Destination, interrupter: Interrupter) -> None:
         """For one request; the connection is held by the leash."""
         self._destination = destination
-        self._leash = leash
+        self._leash = interrupter
         super().__init__(max_retries=0)
 
     def get_connection_with_tls_context(
@@ -90,10 +90,10 @@ class PinnedAdapter(HTTPAdapter):
 
 
 class _Pinned(HTTPConnection):
-    def __init__(self, destination: Destination, leash: Leash, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
+    def __init__(self, destination: Destination, interrupter: Interrupter, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
         super().__init__(**options)
         self._destination = destination
-        self._leash = leash
+        self._leash = interrupter
 
     def _new_conn(self) -> socket.socket:
         """Connect where urllib3 would resolve the host's name first."""

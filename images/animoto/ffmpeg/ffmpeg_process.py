@@ -24,7 +24,7 @@ from cloudkon.errors import CloudKonError
 
 from ..concurrency.ungrouped import ungrouped
 from .memory_allocation import LARGE_BLOCK
-from .stall_guard import Idling
+from .stall_guard import StallGuard
 
 PROTOCOLS = "file,pipe"
 """What ffmpeg may open: a playlist could otherwise make it reach into the network."""
@@ -139,15 +139,15 @@ async def _attend(
     tail: bytearray,
 ) -> int:
     """See it to its end, and give its status; the end of its standard error goes to ``tail``."""
-    idling = Idling(process.pid)
+    stall_guard = StallGuard(process.pid)
 
     async def lose_patience() -> None:
-        seconds = await idling.wait()
+        seconds = await stall_guard.wait()
         raise _failed(f"stood still for {seconds:g} s, perhaps because memory ran out", tail)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lose_patience)
-        await _converse(process, feed, take, tail, idling)
+        await _converse(process, feed, take, tail, stall_guard)
         status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         nursery.cancel_scope.cancel()
     return status
@@ -158,7 +158,7 @@ async def _converse(
     feed: AsyncIterable[bytes | memoryview] | None,
     take: Callable[[bytes], Awaitable[None]] | None,
     tail: bytearray,
-    idling: Idling,
+    stall_guard: StallGuard,
 ) -> None:
     """Talk with it until it says no more."""
     # Each pipe becomes a stream of its own before the first await, so that all are closed whatever happens.
@@ -174,19 +174,21 @@ async def _converse(
 
         feeding = trio.CancelScope()
         nursery.start_soon(keep_tail)
-        nursery.start_soon(_take, stdout, take, idling)
+        nursery.start_soon(_take, stdout, take, stall_guard)
         with feeding:
-            await _feed(stdin, feed, idling)
+            await _feed(stdin, feed, stall_guard)
 
 
-async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None, idling: Idling) -> None:
+async def _feed(
+    stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None, stall_guard: StallGuard
+) -> None:
     async with stdin:
         if feed is None:
             return
         following = aiter(feed)
         try:
             while True:
-                with idling.excused():
+                with stall_guard.excused():
                     data = await anext(following, None)
                 if data is None:
                     return
@@ -198,11 +200,11 @@ async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryvi
 
 
 async def _take(
-    stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None, idling: Idling
+    stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None, stall_guard: StallGuard
 ) -> None:
     async for data in stdout:
         if take is not None:
-            with idling.excused():
+            with stall_guard.excused():
                 await take(bytes(data))
 
 

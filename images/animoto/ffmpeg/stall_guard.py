@@ -16,7 +16,7 @@ MOST_LOOKS = 12
 """At which nothing has changed, and nobody but the program could have changed it. A disk may be slow for that long."""
 
 
-class Idling:
+class StallGuard:
     """Looks at one process. Where there is no ``/proc``, nothing is ever seen."""
 
     def __init__(self, pid: int) -> None:

@@ -37,17 +37,17 @@ _LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory
 _one_at_a_time: Final = Lock()
 
 
-def room_for(kind: Kind, width: int, height: int) -> AbstractContextManager[object]:
+def reserve(kind: Kind, width: int, height: int) -> AbstractContextManager[object]:
     """What to hold while a picture is decoded as a whole: one at a time is. Raise ``Unusable`` if there is no room."""
-    return _room(kind, width, height, BYTES_A_PIXEL[kind] * width * height)
+    return _reserve(kind, width, height, BYTES_A_PIXEL[kind] * width * height)
 
 
-def room_for_tiles(width: int, height: int, tile_height: int, pixel_bytes: int) -> AbstractContextManager[object]:
+def reserve_tiles(width: int, height: int, tile_height: int, pixel_bytes: int) -> AbstractContextManager[object]:
     """The same for a TIFF that is decoded a row of tiles at a time."""
-    return _room(Kind.TIFF, width, height, _TILES * pixel_bytes * width * tile_height)
+    return _reserve(Kind.TIFF, width, height, _TILES * pixel_bytes * width * tile_height)
 
 
-def _room(kind: Kind, width: int, height: int, needed: int) -> AbstractContextManager[object]:
+def _reserve(kind: Kind, width: int, height: int, needed: int) -> AbstractContextManager[object]:
     there = available()
     if needed > there:
         raise Unusable(

@@ -38,7 +38,7 @@ class Unusable(CloudKonError):
         self.retry_after = retry_after
 
 
-class Missing(NamedTuple):
+class MissingPicture(NamedTuple):
     """A picture of the job that is not in the video; ``number`` counts from 1."""
 
     number: int
@@ -58,12 +58,12 @@ def shown(link: str) -> str:
     return plain if len(plain) <= _SHOWN_LINK else plain[: _SHOWN_LINK - 1] + "…"
 
 
-def note(missing: Sequence[Missing], total: int) -> str:
+def missing_note(missing: Sequence[MissingPicture], total: int) -> str:
     """What the output says behind the address: how many are missing, and the first of them."""
     return f"({len(missing)} of {total} pictures missing: {_listed(missing, _NAMED_IN_OUTPUT)})"
 
 
-def failure(missing: Sequence[Missing], seen: int, total: int) -> CloudKonError:
+def missing_failure(missing: Sequence[MissingPicture], seen: int, total: int) -> CloudKonError:
     """The error for a job that can't do without these: permanent if any of them is missing for good.
 
     ``seen`` is how many of the ``total`` pictures were looked at.
@@ -74,6 +74,6 @@ def failure(missing: Sequence[Missing], seen: int, total: int) -> CloudKonError:
     return PermanentFailure(text) if lasting else CloudKonError(text)
 
 
-def _listed(missing: Sequence[Missing], most: int) -> str:
+def _listed(missing: Sequence[MissingPicture], most: int) -> str:
     text = "; ".join(str(one) for one in missing[:most])
     return text if len(missing) <= most else f"{text}; and {len(missing) - most} more"

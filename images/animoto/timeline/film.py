@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from cloudkon.instructions.animoto import AnimotoJob, Motion, Slide, Transition, transition_frames
 
-from ..captions.lettering import Lettering
+from ..captions.text_layer import TextLayer
 from .plan import FADES_THROUGH, Colour
 
 CHANNELS = 3
@@ -22,12 +22,12 @@ Pixels = bytes | memoryview
 """Rows from the top, pixels from the left, 8 bits of R, G and B each."""
 
 
-class Canvas(NamedTuple):
+class NormalisedPicture(NamedTuple):
     """A normalised picture, as large as ``Film.canvas``, and how it is shown."""
 
     slide: Slide
     pixels: Pixels
-    letters: tuple[Lettering, ...] = ()
+    texts: tuple[TextLayer, ...] = ()
     """What stands still before a picture that moves; on others it is part of the pixels."""
 
 

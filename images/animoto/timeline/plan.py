@@ -116,7 +116,7 @@ def plan(fps: int, slides: Iterable[Slide]) -> Iterator[Segment]:
     yield from timeline.finish()
 
 
-def frames_of(fps: int, slides: Iterable[Slide]) -> int:
+def frame_count(fps: int, slides: Iterable[Slide]) -> int:
     """How many frames the film of these slides has."""
     return _nearest(sum((slide.seconds for slide in slides), Fraction(0)) * fps)
 
@@ -141,7 +141,7 @@ def _transition(kind: Transition, picture: int, first: int, count: int) -> Itera
         yield Blend(Transition.CROSSFADE, colour, picture + 1, first + each + pause, each)
 
 
-def described(fps: int, slides: Sequence[Slide]) -> Iterator[str]:
+def describe_plan(fps: int, slides: Sequence[Slide]) -> Iterator[str]:
     """The plan for people, a segment a line: from when, for how many frames, what."""
     moves = [Move.of(number, slide) for number, slide in enumerate(slides)]
     for segment in plan(fps, slides):

@@ -8,7 +8,7 @@ from ..ffmpeg.ffmpeg_process import PROTOCOLS, FfmpegFailed, run_ffmpeg
 from ..timeline.film import Film
 
 
-async def snapshot(video: Path, film: Film, frame: int) -> bytes:
+async def grab_frame(video: Path, film: Film, frame: int) -> bytes:
     """The frame of that number (from 0), as ``film.picture_bytes`` bytes of R, G and B."""
     pixels = bytearray()
 

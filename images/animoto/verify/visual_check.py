@@ -13,7 +13,7 @@ from PIL import Image
 
 from cloudkon.instructions.animoto import Transition
 
-from ..captions.lettering import Lettering, together
+from ..captions.text_layer import TextLayer, merge_layers
 from ..ffmpeg.ffmpeg_process import PROTOCOLS, run_ffmpeg
 from ..motion.camera import Camera
 from ..motion.planes import within
@@ -23,16 +23,16 @@ from .verify import BadVideo
 
 SIDE: Final = 4
 """Few, so that what a small film loses of its colours, which it has for every second pixel, does not matter."""
-LONG_SIDE: Final = 32
+MOVING_SIDE: Final = 32
 """Of pictures that move: of these a window has 16 means."""
-_FINE: Final = 8 * LONG_SIDE
+_FINE: Final = 8 * MOVING_SIDE
 _TOLERANCE: Final = 10
 """Mean difference, of 255. Coding moves means by less than 2, even those of noise."""
 _KEYS = 3
 """Frames that are looked at, besides the first blend: those that players can begin at are got at most cheaply."""
 
 
-def likeness(picture: Pixels, film: Film, side: int = SIDE) -> bytes:
+def thumbnail(picture: Pixels, film: Film, side: int = SIDE) -> bytes:
     """The likeness of a normalised picture: ``side`` x ``side`` pixels of R, G and B."""
     size = film.width, film.height
     image = Image.frombuffer("RGB", size, picture, "raw", "RGB", 0, 1)  # type: ignore[arg-type]  # it takes any buffer
@@ -40,45 +40,45 @@ def likeness(picture: Pixels, film: Film, side: int = SIDE) -> bytes:
     return image.resize((side, side), Image.Resampling.BOX).tobytes()
 
 
-class Veil(NamedTuple):
+class TextThumbnail(NamedTuple):
     """What texts do to a frame's likeness: what they keep of its means, of 255, and what they add."""
 
     keep: bytes
     light: bytes
 
     @classmethod
-    def of(cls, texts: Sequence[Lettering], film: Film) -> Self:
+    def of(cls, texts: Sequence[TextLayer], film: Film) -> Self:
         """That of texts on the film."""
-        both = together(texts, film.width, film.height)
+        both = merge_layers(texts, film.width, film.height)
         return cls(*(one.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes() for one in both))
 
 
-class Sight(NamedTuple):
+class MovingView(NamedTuple):
     """How a moving film shows one of its pictures."""
 
     camera: Camera
-    veil: Veil
+    text: TextThumbnail
 
 
-async def compare(
+async def check_frames(
     video: Path,
     film: Film,
     plan: Sequence[Segment],
-    likenesses: Sequence[bytes],
+    thumbnails: Sequence[bytes],
     keys: Sequence[int],
-    sights: Sequence[Sight] | None = None,
+    views: Sequence[MovingView] | None = None,
 ) -> None:
     """Raise ``BadVideo`` unless some of its frames look like the plan.
 
-    ``likenesses`` are those of its pictures, of ``LONG_SIDE`` if there are ``sights``, which say what is seen of them;
+    ``thumbnails`` are those of its pictures, of ``MOVING_SIDE`` if there are ``views``, which say what is seen of them;
     ``keys`` are the frames that players can begin at.
     """
     frames = _sampled(plan, keys)
-    seen = await _likenesses_at(video, film, list(frames), set(keys))
+    seen = await _thumbnails_at(video, film, list(frames), set(keys))
     if len(seen) != len(frames):
         raise BadVideo(f"of {len(frames)} frames that were looked at, the video has {len(seen)}")
     for (frame, segment), found in zip(frames.items(), seen, strict=True):
-        wanted = _expected(segment, frame, partial(_of, film=film, likenesses=likenesses, sights=sights, frame=frame))
+        wanted = _expected(segment, frame, partial(_of, film=film, thumbnails=thumbnails, views=views, frame=frame))
         difference = sum(abs(one - other) for one, other in zip(found, wanted, strict=True)) / len(wanted)
         if difference > _TOLERANCE:
             raise BadVideo(f"frame {frame} does not show {segment}: it differs by {difference:.0f} of 255")
@@ -94,14 +94,14 @@ def _sampled(segments: Sequence[Segment], keys: Sequence[int]) -> dict[int, Segm
     return {frame: one for frame, one in shown.items() if isinstance(one, Hold) or one.kind is Transition.CROSSFADE}
 
 
-async def _likenesses_at(video: Path, film: Film, frames: Sequence[int], keys: AbstractSet[int]) -> list[bytes]:
+async def _thumbnails_at(video: Path, film: Film, frames: Sequence[int], keys: AbstractSet[int]) -> list[bytes]:
     held = bytearray()
     found: list[bytes] = []
 
     async def take(piece: bytes) -> None:
         held.extend(piece)
         while len(held) >= film.picture_bytes:
-            found.append(likeness(bytes(held[: film.picture_bytes]), film))
+            found.append(thumbnail(bytes(held[: film.picture_bytes]), film))
             del held[: film.picture_bytes]
 
     command = ffmpeg.compile(_graph(video, film, frames, keys), cmd="ffmpeg")
@@ -132,18 +132,18 @@ def _expected(segment: Segment, frame: int, of: Callable[[Shown], bytes]) -> Seq
     return [one * (1 - share) + other * share for one, other in both]
 
 
-def _of(shown: Shown, film: Film, likenesses: Sequence[bytes], sights: Sequence[Sight] | None, frame: int) -> bytes:
+def _of(shown: Shown, film: Film, thumbnails: Sequence[bytes], views: Sequence[MovingView] | None, frame: int) -> bytes:
     if isinstance(shown, Colour):
         return bytes(shown.value) * SIDE**2
-    if sights is None:
-        return likenesses[shown]
-    camera, veil = sights[shown]
+    if views is None:
+        return thumbnails[shown]
+    camera, text = views[shown]
     left, top, side = (_FINE * place for place in within(camera.window(frame), film))
     # Pillow's means are of whole pixels, and a window's edges lie within those of a likeness.
-    large = Image.frombytes("RGB", (LONG_SIDE, LONG_SIDE), likenesses[shown])
+    large = Image.frombytes("RGB", (MOVING_SIDE, MOVING_SIDE), thumbnails[shown])
     large = large.resize((_FINE, _FINE), Image.Resampling.NEAREST)
     window = large.resize((SIDE, SIDE), Image.Resampling.BOX, (left, top, left + side, top + side)).tobytes()
     return bytes(
-        min(255, window[at] * veil.keep[at // CHANNELS] // 255 + veil.light[at // CHANNELS])
+        min(255, window[at] * text.keep[at // CHANNELS] // 255 + text.light[at // CHANNELS])
         for at in range(len(window))
     )

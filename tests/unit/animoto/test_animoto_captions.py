@@ -4,7 +4,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cloudkon.instructions.animoto.font_characters import SCRIPTS
 from cloudkon.instructions.animoto.options import LONGEST_CAPTION, LONGEST_TITLE
-from images.animoto.captions.lettering import FONT, lettered, letterings
+from images.animoto.captions.text_layer import FONT, draw_texts, text_layers
 from tests.support import picture_corpus as corpus
 from tests.support.picture_corpus import Pixels
 
@@ -14,7 +14,7 @@ NIGHT = (5, 5, 10)
 
 def shown(title: str, caption: str, width: int = 640, height: int = 360, behind: tuple[int, int, int] = SNOW) -> Pixels:
     plain = corpus.flat(behind, width, height).tobytes()
-    return corpus.as_pixels(lettered(plain, letterings(title, caption, width, height), width, height), width, height)
+    return corpus.as_pixels(draw_texts(plain, text_layers(title, caption, width, height), width, height), width, height)
 
 
 def lit(pixels: Pixels) -> tuple[int, int, int, int]:
@@ -54,19 +54,19 @@ def test_letters_stand_out_from_any_picture(behind: tuple[int, int, int], which:
     """White on what is at most two fifths as bright: WCAG's 4.5 to 1 takes a luminance below 0.18, which 118 has."""
     pixels = shown(*which, behind=behind)
     nothing = shown("", "", behind=behind)
-    letters = (pixels > 253).all(axis=2) & (nothing < 254).all(axis=2)
-    assert letters.sum() > 300
-    rows, columns = np.nonzero(letters)
+    texts = (pixels > 253).all(axis=2) & (nothing < 254).all(axis=2)
+    assert texts.sum() > 300
+    rows, columns = np.nonzero(texts)
     box = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].max(axis=2)
     assert np.percentile(box[box < 200], 50) <= 118
 
 
 def test_where_nothing_is_written_the_picture_stays_as_it_was() -> None:
     scenery = corpus.scenery(1, 320, 180).tobytes()
-    assert lettered(scenery, letterings("", "", 320, 180), 320, 180) == scenery
+    assert draw_texts(scenery, text_layers("", "", 320, 180), 320, 180) == scenery
     before, after = (
         corpus.as_pixels(scenery, 320, 180),
-        corpus.as_pixels(lettered(scenery, letterings("", "Foot", 320, 180), 320, 180), 320, 180),
+        corpus.as_pixels(draw_texts(scenery, text_layers("", "Foot", 320, 180), 320, 180), 320, 180),
     )
     assert np.array_equal(before[:120], after[:120])
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 import trio
@@ -114,13 +115,31 @@ async def test_the_wait_is_the_one_that_the_server_asks_for(
     web.answers["/one.jpg"] = in_turn(
         lambda request: request.reply(429, headers={"Retry-After": asks()}), lambda request: request.reply(200, BODY)
     )
-    await Fetcher(settings, store, Limits(), jitter=lambda: 0.0).fetch(web.link("/one.jpg"), path)
+    await Fetcher(settings, store, Limits()).fetch(web.link("/one.jpg"), path)
     assert len(waits) == 1
     assert 0.5 < waits[0] <= 7
 
 
-async def test_without_its_word_the_waits_double(
-    web: Web, settings: Settings, store: MemoryStore, path: Path, monkeypatch: pytest.MonkeyPatch
+class FixedRandom(Random):
+    """Draws the same number each time."""
+
+    def __init__(self, drawn: float) -> None:
+        super().__init__()
+        self.drawn = drawn
+
+    def random(self) -> float:
+        return self.drawn
+
+
+@pytest.mark.parametrize(("drawn", "longer"), [(0.0, 1.0), (0.5, 1.25), (1.0, 1.5)])
+async def test_waits_double_when_the_server_names_none(
+    web: Web,
+    settings: Settings,
+    store: MemoryStore,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    drawn: float,
+    longer: float,
 ) -> None:
     waits: list[float] = []
 
@@ -129,8 +148,8 @@ async def test_without_its_word_the_waits_double(
 
     monkeypatch.setattr("images.animoto.fetch.fetch.trio.sleep", sleep)
     web.answers["/one.jpg"] = lambda request: request.reply(503, headers={"Retry-After": "soon"})
-    error = await refusal(Fetcher(settings, store, Limits(), jitter=lambda: 0.0), web.link("/one.jpg"), path)
-    assert waits == [0.5, 1.0, 2.0]
+    error = await refusal(Fetcher(settings, store, Limits(), rng=FixedRandom(drawn)), web.link("/one.jpg"), path)
+    assert waits == pytest.approx([0.5 * longer, 1.0 * longer, 2.0 * longer])
     assert error.outlook is Outlook.SOON
 
 

@@ -13,16 +13,16 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.instructions.animoto import Quality, Transition
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
-from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
+from images.animoto.encode.ffmpeg_renderer import FfmpegRenderer
+from images.animoto.encode.h264_renderer import H264Renderer, unsupported_reason
 from images.animoto.encode.renderer import Renderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.mp4.writer import TooLarge
-from images.animoto.timeline.film import Canvas
+from images.animoto.timeline.film import NormalisedPicture
 from images.animoto.verify.verify import BadVideo, verify
-from images.animoto.verify.visual_check import compare, likeness
+from images.animoto.verify.visual_check import check_frames, thumbnail
 from tests.support import picture_corpus as corpus
-from tests.support.films import description, frames_of, processes_at
+from tests.support.films import decoded_frames, description, processes_at
 from tests.support.slideshow_jobs import Show, show
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
 
@@ -41,7 +41,7 @@ def scenes(shape: Show, count: int) -> list[bytes]:
 
 async def written(tmp_path: Path, shape: Show, pictures: list[bytes], renderer: Renderer | None = None) -> Path:
     video = tmp_path / "video.mp4"
-    await (renderer or WrittenRenderer()).render(shape.stream(pictures), shape.film, video)
+    await (renderer or H264Renderer()).render(shape.stream(pictures), shape.film, video)
     assert [file.name for file in tmp_path.iterdir()] == ["video.mp4"]
     await checked(video, shape, pictures)
     return video
@@ -50,7 +50,9 @@ async def written(tmp_path: Path, shape: Show, pictures: list[bytes], renderer: 
 async def checked(video: Path, shape: Show, pictures: list[bytes]) -> list[int]:
     """As a job's own video is; gives the frames that players can begin at."""
     keys = await verify(video, shape.film, shape.frames(len(pictures)))
-    await compare(video, shape.film, shape.plan(len(pictures)), [likeness(one, shape.film) for one in pictures], keys)
+    await check_frames(
+        video, shape.film, shape.plan(len(pictures)), [thumbnail(one, shape.film) for one in pictures], keys
+    )
     return keys
 
 
@@ -58,7 +60,7 @@ async def checked(video: Path, shape: Show, pictures: list[bytes]) -> list[int]:
 
 
 async def assert_exact(tmp_path: Path, shape: Show, count: int, quality: Quality = Quality.STANDARD) -> None:
-    video = await written(tmp_path, shape, scenes(shape, count), WrittenRenderer(quality))
+    video = await written(tmp_path, shape, scenes(shape, count), H264Renderer(quality))
     for decoder in DECODERS:
         frames = decoded(video, shape.film, decoder)
         assert len(frames) == shape.frames(count)
@@ -120,8 +122,8 @@ async def test_it_looks_like_what_ffmpeg_encodes_frame_by_frame(
     pictures = scenes(shape, 3)
     (tmp_path / "ours").mkdir()
     (tmp_path / "theirs").mkdir()
-    ours = frames_of(await written(tmp_path / "ours", shape, pictures, WrittenRenderer(quality)), shape.film)
-    theirs = frames_of(await written(tmp_path / "theirs", shape, pictures, PlainRenderer()), shape.film)
+    ours = decoded_frames(await written(tmp_path / "ours", shape, pictures, H264Renderer(quality)), shape.film)
+    theirs = decoded_frames(await written(tmp_path / "theirs", shape, pictures, FfmpegRenderer()), shape.film)
     assert ours.shape == theirs.shape
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         assert np.abs(one.astype(int) - other).mean() < 2.5, number
@@ -131,7 +133,7 @@ async def test_it_shows_the_colours_that_it_was_given(tmp_path: Path) -> None:
     shape = film(Transition.FADE_WHITE, 8)
     colours = [corpus.RED, corpus.SAND, corpus.BLUE]
     flats = [corpus.flat(colour, shape.width, shape.height).tobytes() for colour in colours]
-    frames = frames_of(await written(tmp_path, shape, flats), shape.film)
+    frames = decoded_frames(await written(tmp_path, shape, flats), shape.film)
     for number, colour in enumerate(colours):
         assert corpus.near(frames[number * 20 + 8], np.broadcast_to(colour, (54, 96, 3)), 4)
     assert corpus.near(frames[20], np.broadcast_to(corpus.WHITE, (54, 96, 3)), 3)
@@ -199,7 +201,7 @@ async def test_a_picture_that_comes_again_is_coded_once(
             await encode(arguments, feed=feed, **options)  # type: ignore[arg-type]  # as they came
 
     monkeypatch.setattr("images.animoto.encode.stills.run_ffmpeg", counting)
-    frames = frames_of(await written(tmp_path, shape, pictures), shape.film)
+    frames = decoded_frames(await written(tmp_path, shape, pictures), shape.film)
     assert coded == 3 + (transition is Transition.FADE_WHITE)
     for number, picture in enumerate(pictures):
         shown = frames[number * 20 + 10]
@@ -224,13 +226,13 @@ async def test_frames_between_pictures_cost_next_to_nothing(tmp_path: Path) -> N
 async def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
     shape = film(Transition.CROSSFADE, width=320, height=180)
 
-    async def endless() -> AsyncGenerator[Canvas, None]:
+    async def endless() -> AsyncGenerator[NormalisedPicture, None]:
         for seed in range(10_000):
-            yield Canvas(shape.slide, corpus.scenery(seed, 320, 180).tobytes())
+            yield NormalisedPicture(shape.slide, corpus.scenery(seed, 320, 180).tobytes())
 
     async with aclosing(endless()) as pictures:
         with trio.fail_after(120), trio.move_on_after(0.5) as scope:
-            await WrittenRenderer().render(pictures, shape.film, tmp_path / "video.mp4")
+            await H264Renderer().render(pictures, shape.film, tmp_path / "video.mp4")
     assert scope.cancelled_caught
     assert processes_at(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -239,12 +241,12 @@ async def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
 async def test_the_pictures_own_error_goes_up(tmp_path: Path) -> None:
     shape = film(Transition.WIPE)
 
-    async def failing() -> AsyncIterator[Canvas]:
-        yield Canvas(shape.slide, scenes(shape, 1)[0])
+    async def failing() -> AsyncIterator[NormalisedPicture]:
+        yield NormalisedPicture(shape.slide, scenes(shape, 1)[0])
         raise ZeroDivisionError("the album's own error")
 
     with pytest.raises(ZeroDivisionError, match="the album's own error"):
-        await WrittenRenderer().render(failing(), shape.film, tmp_path / "video.mp4")
+        await H264Renderer().render(failing(), shape.film, tmp_path / "video.mp4")
     assert processes_at(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
@@ -253,11 +255,11 @@ async def test_it_can_t_fill_the_disk_or_outgrow_its_memory(tmp_path: Path) -> N
     shape = film(Transition.CUT, width=320, height=180)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(10)]
     with pytest.raises(TooLarge, match="more than 100,000 bytes"):
-        await WrittenRenderer(bounds=Bounds(file_bytes=100_000)).render(
+        await H264Renderer(bounds=Bounds(file_bytes=100_000)).render(
             shape.stream(noise), shape.film, tmp_path / "video.mp4"
         )
     with pytest.raises(FfmpegFailed):
-        await WrittenRenderer(bounds=Bounds(memory_bytes=100_000_000)).render(
+        await H264Renderer(bounds=Bounds(memory_bytes=100_000_000)).render(
             shape.stream(noise), shape.film, tmp_path / "video.mp4"
         )
     assert list(tmp_path.iterdir()) == []
@@ -272,13 +274,15 @@ async def test_an_ffmpeg_that_is_content_with_fewer_pictures_is_not_believed(
     monkeypatch.setattr("images.animoto.ffmpeg.ffmpeg_process.get_ffmpeg_exe", lambda: str(program))
     shape = film(Transition.CUT)
     with pytest.raises(FfmpegFailed, match="ended early and said nothing"):
-        await WrittenRenderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
+        await H264Renderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
 
 
 def test_what_can_t_be_written_is_said() -> None:
-    assert refusal(film(Transition.PUSH, width=2048).film) == ""
-    assert refusal(film(Transition.PUSH, width=2050).film) == "a push can move pictures by 2048 pixels at most"
-    assert all(refusal(film(one, width=4096).film) == "" for one in Transition if one is not Transition.PUSH)
+    assert unsupported_reason(film(Transition.PUSH, width=2048).film) == ""
+    assert (
+        unsupported_reason(film(Transition.PUSH, width=2050).film) == "a push can move pictures by 2048 pixels at most"
+    )
+    assert all(unsupported_reason(film(one, width=4096).film) == "" for one in Transition if one is not Transition.PUSH)
 
 
 async def test_the_widest_push_is_exact(tmp_path: Path) -> None:

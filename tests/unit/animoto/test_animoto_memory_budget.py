@@ -68,10 +68,10 @@ def test_what_comes_in_rows_needs_no_room(narrow: None, tmp_path: Path, kind: st
 def test_a_telephone_s_photo_has_room_in_half_a_gigabyte(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(room, "_LIMITS", (saved(tmp_path / "memory.max", b"536870912\n"),))
     assert room.available() == 212 * MEBIBYTE
-    with room.room_for(Kind.HEIC, 4032, 3024):
+    with room.reserve(Kind.HEIC, 4032, 3024):
         pass
     with pytest.raises(Unusable, match="take 549 MiB to decode as HEIC, and this worker has 212 MiB for that"):
-        room.room_for(Kind.HEIC, 8000, 6000)
+        room.reserve(Kind.HEIC, 8000, 6000)
 
 
 @pytest.mark.parametrize("said", [b"max\n", b"9223372036854771712\n", b""])

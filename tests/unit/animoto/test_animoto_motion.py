@@ -16,15 +16,15 @@ from cloudkon.memory import MemoryStore
 from images.animoto.motion.camera import Camera, cameras
 from images.animoto.motion.moving import MovingRenderer
 from images.animoto.motion.planes import Planes
-from images.animoto.timeline.film import Canvas, Film
+from images.animoto.timeline.film import Film, NormalisedPicture
 from images.animoto.timeline.move import WHOLE, Move
-from images.animoto.timeline.plan import Colour, described, frames_of, plan
+from images.animoto.timeline.plan import Colour, describe_plan, frame_count, plan
 from images.animoto.verify.verify import BadVideo, verify
-from images.animoto.verify.visual_check import LONG_SIDE, Sight, Veil, compare, likeness
+from images.animoto.verify.visual_check import MOVING_SIDE, MovingView, TextThumbnail, check_frames, thumbnail
 from images.animoto.video import make_video
 from tests.support import picture_corpus as corpus
+from tests.support.films import decoded_frames as decoded
 from tests.support.films import description, processes_at
-from tests.support.films import frames_of as decoded
 from tests.support.sounds import heard, sound
 from tests.support.web import Web
 from tests.unit.animoto.planes import decoded as planes_in
@@ -49,9 +49,9 @@ async def rendered(
 ) -> Film:
     film = film_of(slides, *size)
 
-    async def shown() -> AsyncIterator[Canvas]:
+    async def shown() -> AsyncIterator[NormalisedPicture]:
         for one, pixels in zip(slides, pictures, strict=True):
-            yield Canvas(one, pixels)
+            yield NormalisedPicture(one, pixels)
 
     await MovingRenderer(quality).render(shown(), film, video)
     await checked(video, slides, pictures, size)
@@ -63,10 +63,10 @@ async def checked(
 ) -> None:
     """As a job's own video is."""
     film = film_of(slides, *size)
-    keys = await verify(video, film, frames_of(film.fps, slides))
-    sights = [Sight(camera, Veil.of((), film)) for camera in cameras(film, slides)]
-    likenesses = [likeness(one, film.canvas, LONG_SIDE) for one in pictures]
-    await compare(video, film, list(plan(film.fps, slides)), likenesses, keys, sights)
+    keys = await verify(video, film, frame_count(film.fps, slides))
+    views = [MovingView(camera, TextThumbnail.of((), film)) for camera in cameras(film, slides)]
+    thumbnails = [thumbnail(one, film.canvas, MOVING_SIDE) for one in pictures]
+    await check_frames(video, film, list(plan(film.fps, slides)), thumbnails, keys, views)
 
 
 def scenes(slides: Sequence[Slide]) -> list[bytes]:
@@ -117,7 +117,7 @@ def test_it_moves_from_before_a_picture_s_time_until_after_it() -> None:
 
 def test_the_plan_tells_the_moves() -> None:
     slides = [slide(Transition.CROSSFADE), slide(), slide(motion=Motion.NONE), slide(seconds="8")]
-    assert list(described(10, slides)) == [
+    assert list(describe_plan(10, slides)) == [
         "    0.000 s  frame      0     18 frames  picture 1, closing in on the upper left, by 6 %",
         "    1.800 s  frame     18      5 frames  crossfade from picture 1 to picture 2",
         "    2.300 s  frame     23     17 frames  picture 2, passing to the right, by 6 %",

@@ -11,8 +11,8 @@ from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
-from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.ffmpeg_renderer import FfmpegRenderer
+from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.renderer import Renderer
 from images.animoto.music.loudness import measured
 from images.animoto.verify.verify import BadVideo, verify
@@ -43,7 +43,7 @@ async def rendered(tmp_path: Path, renderer: Renderer, shown: Show, count: int, 
     return video
 
 
-@pytest.mark.parametrize("renderer", [WrittenRenderer(), PlainRenderer()])
+@pytest.mark.parametrize("renderer", [H264Renderer(), FfmpegRenderer()])
 async def test_sound_and_pictures_begin_and_end_together(tmp_path: Path, renderer: Renderer) -> None:
     video = await rendered(tmp_path, renderer, SHOW, 4, 5.2)
     await verify(video, SHOW.film, 130, sound=True)
@@ -57,12 +57,12 @@ async def test_sound_and_pictures_begin_and_end_together(tmp_path: Path, rendere
 
 
 async def test_a_soundtrack_that_is_not_the_film_s_is_refused(tmp_path: Path) -> None:
-    video = await rendered(tmp_path, WrittenRenderer(), SHOW, 4, 5.1)
+    video = await rendered(tmp_path, H264Renderer(), SHOW, 4, 5.1)
     with pytest.raises(BadVideo, match=r"the sound ends at 5.\d+ s, and the video at 5.200 s"):
         await verify(video, SHOW.film, 130, sound=True)
     with pytest.raises(BadVideo, match="more than one stream"):
         await verify(video, SHOW.film, 130)
-    await WrittenRenderer().render(SHOW.stream([corpus.flat(corpus.RED, 96, 54).tobytes()]), SHOW.film, video)
+    await H264Renderer().render(SHOW.stream([corpus.flat(corpus.RED, 96, 54).tobytes()]), SHOW.film, video)
     with pytest.raises(BadVideo, match="the sound is coded as None"):
         await verify(video, SHOW.film, 33, sound=True)
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from cloudkon.instructions.animoto import Fit
 from images.animoto.pictures.missing import Unusable
-from images.animoto.pictures.normalise import normalise, poster
+from images.animoto.pictures.normalise import normalise
+from images.animoto.poster import to_jpeg
 from images.animoto.timeline.film import Film
 from tests.support import picture_corpus as corpus
 from tests.support.picture_corpus import (
@@ -281,7 +282,7 @@ def test_damage_of_any_kind_is_refused_or_shown_and_never_raises_otherwise(shown
 
 def test_the_poster_is_the_picture(tmp_path: Path) -> None:
     path = saved(tmp_path / "1.picture", encoded(corpus.quarters(), "PNG"))
-    data = poster(normalise(path, FILM, Fit.CONTAIN), FILM)
+    data = to_jpeg(normalise(path, FILM, Fit.CONTAIN), FILM)
     with Image.open(saved(tmp_path / "poster.jpg", data)) as opened:
         assert (opened.format, opened.size) == ("JPEG", (160, 80))
         assert near(centres(np.asarray(opened)), [RED, GREEN, BLUE, SAND], 6)

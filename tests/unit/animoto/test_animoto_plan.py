@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition, transition_frames
 from images.animoto.cli import main
 from images.animoto.timeline.film import Film
-from images.animoto.timeline.plan import FADES_THROUGH, Blend, Colour, Hold, Segment, described, frames_of, plan
+from images.animoto.timeline.plan import (
+    FADES_THROUGH,
+    Blend,
+    Colour,
+    Hold,
+    Segment,
+    describe_plan,
+    frame_count,
+    plan,
+)
 
 LINK = "https://example.org/one.jpg"
 FPS = st.integers(1, 60)
@@ -40,7 +49,7 @@ def test_every_frame_belongs_to_one_segment_and_every_picture_stands_alone_for_a
         assert segment.first == end
         assert segment.frames >= 1
         end += segment.frames
-    assert end == frames_of(fps, slides)
+    assert end == frame_count(fps, slides)
     held = {one.shown: one.frames for one in segments if isinstance(one, Hold) and isinstance(one.shown, int)}
     assert list(held) == list(range(len(slides)))
     for number in range(len(slides) - 1):
@@ -137,7 +146,7 @@ def test_fades_stop_at_their_colour(frames: int, each: int, pause: int) -> None:
 
 
 def test_the_plan_can_be_read() -> None:
-    assert list(described(10, [slide(Transition.FADE_BLACK, 6)] * 2)) == [
+    assert list(describe_plan(10, [slide(Transition.FADE_BLACK, 6)] * 2)) == [
         "    0.000 s  frame      0     17 frames  picture 1",
         "    1.700 s  frame     17      2 frames  crossfade from picture 1 to black",
         "    1.900 s  frame     19      2 frames  black",

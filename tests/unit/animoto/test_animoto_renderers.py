@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import trio
 
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
+from images.animoto.encode.ffmpeg_renderer import FfmpegRenderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
-from images.animoto.timeline.film import Canvas
+from images.animoto.timeline.film import NormalisedPicture
 from images.animoto.verify.verify import BadVideo, verify
 from tests.support import picture_corpus as corpus
-from tests.support.films import description, frames_of, processes_at
+from tests.support.films import decoded_frames, description, processes_at
 from tests.support.patience import until
 from tests.support.slideshow_jobs import Show, show
 from tests.support.web import Web
@@ -32,7 +32,7 @@ def flats(shape: Show, count: int) -> list[bytes]:
 
 async def rendered(tmp_path: Path, shape: Show, pictures: list[bytes]) -> Path:
     video = tmp_path / "video.mp4"
-    await PlainRenderer().render(shape.stream(pictures), shape.film, video)
+    await FfmpegRenderer().render(shape.stream(pictures), shape.film, video)
     return video
 
 
@@ -58,7 +58,7 @@ async def test_every_frame_shows_the_picture_of_its_time(tmp_path: Path, seconds
     shape = show(seconds, fps)
     video = await rendered(tmp_path, shape, flats(shape, count))
     await verify(video, shape.film, shape.frames(count))
-    frames = frames_of(video, shape.film)
+    frames = decoded_frames(video, shape.film)
     assert len(frames) == int(count * Fraction(seconds) * fps + Fraction(1, 2))
     for number, frame in enumerate(frames):
         # The picture whose time is nearest to the frame's begin, counted without the film's own arithmetic.
@@ -70,7 +70,7 @@ async def test_every_frame_shows_the_picture_of_its_time(tmp_path: Path, seconds
 async def test_pictures_look_as_they_did(tmp_path: Path) -> None:
     shape = show("0.2", width=320, height=180)
     pictures = [np.asarray(corpus.scenery(seed, 320, 180)) for seed in range(4)]
-    frames = frames_of(await rendered(tmp_path, shape, [one.tobytes() for one in pictures]), shape.film)
+    frames = decoded_frames(await rendered(tmp_path, shape, [one.tobytes() for one in pictures]), shape.film)
     assert len(frames) == 24
     for number, frame in enumerate(frames):
         difference = np.abs(frame.astype(int) - pictures[number // 6])
@@ -83,7 +83,7 @@ async def test_any_even_size_is_rendered(tmp_path: Path, size: tuple[int, int]) 
     shape = show("0.1", 30, *size)
     video = await rendered(tmp_path, shape, flats(shape, 2))
     await verify(video, shape.film, shape.frames(2))
-    assert corpus.near(frames_of(video, shape.film)[4], np.broadcast_to(corpus.GREEN, (size[1], size[0], 3)), 3)
+    assert corpus.near(decoded_frames(video, shape.film)[4], np.broadcast_to(corpus.GREEN, (size[1], size[0], 3)), 3)
 
 
 async def test_players_are_told_colours_rate_and_shape(tmp_path: Path) -> None:
@@ -144,27 +144,27 @@ async def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
 # Ffmpeg on a short lead
 
 
-async def endless(shape: Show) -> AsyncGenerator[Canvas, None]:
+async def endless(shape: Show) -> AsyncGenerator[NormalisedPicture, None]:
     for picture in flats(shape, 7) * 10_000:
-        yield Canvas(shape.slide, picture)
+        yield NormalisedPicture(shape.slide, picture)
 
 
 async def test_ffmpeg_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
     shape = show("60", width=320, height=180)
     async with aclosing(endless(shape)) as pictures:
         with trio.fail_after(120), trio.move_on_after(1) as scope:
-            await PlainRenderer().render(pictures, shape.film, tmp_path / "video.mp4")
+            await FfmpegRenderer().render(pictures, shape.film, tmp_path / "video.mp4")
     assert scope.cancelled_caught
     assert processes_at(tmp_path) == []
 
 
 async def test_ffmpeg_is_killed_when_its_pictures_fail(tmp_path: Path) -> None:
-    async def failing() -> AsyncIterator[Canvas]:
-        yield Canvas(show().slide, flats(show(), 1)[0])
+    async def failing() -> AsyncIterator[NormalisedPicture]:
+        yield NormalisedPicture(show().slide, flats(show(), 1)[0])
         raise ZeroDivisionError("the album's own error")
 
     with pytest.raises(ZeroDivisionError, match="the album's own error"):
-        await PlainRenderer().render(failing(), show().film, tmp_path / "video.mp4")
+        await FfmpegRenderer().render(failing(), show().film, tmp_path / "video.mp4")
     assert processes_at(tmp_path) == []
 
 
@@ -181,7 +181,7 @@ async def test_ffmpeg_that_ends_early_does_not_wait_for_pictures(tmp_path: Path)
 
 
 async def test_ffmpeg_can_t_fill_the_disk(tmp_path: Path) -> None:
-    renderer = PlainRenderer(bounds=Bounds(file_bytes=20_000))
+    renderer = FfmpegRenderer(bounds=Bounds(file_bytes=20_000))
     shape = show("0.1", width=320, height=180)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(10)]
     with pytest.raises(FfmpegFailed, match=r"SIGXFSZ|File too large"):

@@ -8,9 +8,9 @@ import trio
 import trio.testing
 
 from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
-from images.animoto.ffmpeg import stall_guard as idling
+from images.animoto.ffmpeg import stall_guard
 from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
-from images.animoto.ffmpeg.stall_guard import LOOK_SECONDS, MOST_LOOKS, Idling
+from images.animoto.ffmpeg.stall_guard import LOOK_SECONDS, MOST_LOOKS, StallGuard
 from tests.support.films import processes_at
 from tests.support.patience import PATIENCE
 
@@ -21,8 +21,8 @@ class Program:
     def __init__(self, directory: Path) -> None:
         self.taken = 0
         self._file = directory / "stat"
-        self.idling = Idling(1)
-        self.idling._stat = self._file
+        self.stall_guard = StallGuard(1)
+        self.stall_guard._stat = self._file
         self.show()
 
     def show(self, state: str = "S") -> None:
@@ -41,7 +41,7 @@ def program(tmp_path: Path) -> Program:
 async def noticed(program: Program, within: float) -> float:
     """How long it had idled; 0 where nothing was noticed."""
     with trio.move_on_after(within):
-        return await program.idling.wait()
+        return await program.stall_guard.wait()
     return 0
 
 
@@ -68,13 +68,13 @@ async def test_one_that_does_a_little_now_and_then_is_not(
 
 
 async def test_one_that_waits_for_us_is_not(program: Program, autojump_clock: trio.testing.MockClock) -> None:
-    with program.idling.excused():
+    with program.stall_guard.excused():
         assert await noticed(program, 3600) == 0
 
     async def give() -> None:
         while True:
             await trio.sleep(LOOK_SECONDS * (MOST_LOOKS - 1))
-            with program.idling.excused():
+            with program.stall_guard.excused():
                 await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
@@ -96,7 +96,7 @@ def hang_at_once(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) 
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o700)
     monkeypatch.setattr(ffmpeg, "get_ffmpeg_exe", lambda: str(program))
-    monkeypatch.setattr(idling, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(stall_guard, "LOOK_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("script", ["echo so far, so good >&2; exec sleep 1000", "exec >&- 2>&-; exec sleep 1000"])

@@ -12,20 +12,21 @@ import pytest
 import trio
 from PIL import Image
 
+from cloudkon.backoff import Backoff
 from cloudkon.errors import AccessDenied, CloudKonError, PermanentFailure, Throttled
 from cloudkon.handler import PROGRESS_FILE, Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from images.animoto.concurrency.in_order import in_order
-from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.renderer import Music
 from images.animoto.fetch.fetch import Fetcher, Limits
-from images.animoto.pictures.missing import Missing, Outlook, failure, note, shown
-from images.animoto.timeline.film import Canvas, Film
+from images.animoto.pictures.missing import MissingPicture, Outlook, missing_failure, missing_note, shown
+from images.animoto.timeline.film import Film, NormalisedPicture
 from images.animoto.video import make_video
 from tests.support import picture_corpus as corpus
-from tests.support.films import frames_of, processes_at
+from tests.support.films import decoded_frames, processes_at
 from tests.support.picture_corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near
 from tests.support.web import Web
 
@@ -83,7 +84,7 @@ def assert_crosses_from_a_slot_process(error: BaseException) -> None:
 async def frames_at(address: str, store: MemoryStore, tmp_path: Path) -> corpus.Pixels:
     video = tmp_path / "pulled.mp4"
     await store.get(address, video)
-    return frames_of(video, FILM)
+    return decoded_frames(video, FILM)
 
 
 async def everything_in(store: MemoryStore) -> list[str]:
@@ -145,11 +146,11 @@ async def test_a_job_with_transitions_shows_them(
 async def test_a_video_that_turns_out_wrong_is_made_again_the_slow_way_and_said_so(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    class Wrong(WrittenRenderer):
+    class Wrong(H264Renderer):
         async def render(
-            self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+            self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
         ) -> None:
-            async def swapped() -> AsyncIterator[Canvas]:
+            async def swapped() -> AsyncIterator[NormalisedPicture]:
                 for picture in [one async for one in pictures][::-1]:
                     yield picture
 
@@ -171,7 +172,7 @@ async def test_what_can_t_be_written_is_encoded(web: Web, context: Context, stor
     shape = Film.of(wide)
     video = tmp_path / "video.mp4"
     await store.get(await make_video(wide, context, store), video)
-    frames = frames_of(video, shape)
+    frames = decoded_frames(video, shape)
     assert near(frames[0], np.broadcast_to(RED, frames[0].shape), 4)
     assert near(frames[-1], np.broadcast_to(BLUE, frames[0].shape), 4)
     assert shape.longest_transition == 7
@@ -349,10 +350,12 @@ async def test_a_job_of_hundreds_of_dead_links_ends_early(web: Web, store: Memor
 
 
 def test_notes_stay_short() -> None:
-    missing = [Missing(one, f"https://example.org/{'long' * 90}?a=b", "r" * 100, Outlook.LATER) for one in range(9999)]
-    assert len(note(missing, 10_000)) < 2000
-    assert note(missing, 10_000).endswith("; and 9994 more)")
-    assert len(str(failure(missing, 10_000, 10_000))) < 8000
+    missing = [
+        MissingPicture(one, f"https://example.org/{'long' * 90}?a=b", "r" * 100, Outlook.LATER) for one in range(9999)
+    ]
+    assert len(missing_note(missing, 10_000)) < 2000
+    assert missing_note(missing, 10_000).endswith("; and 9994 more)")
+    assert len(str(missing_failure(missing, 10_000, 10_000))) < 8000
     assert len(shown(missing[0].link)) == 120
     assert shown("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
 
@@ -363,7 +366,7 @@ def test_notes_stay_short() -> None:
 async def test_a_store_that_is_busy_does_not_cost_the_video(
     web: Web, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("images.animoto.video._STORE_WAITS", (0.01, 0.01))
+    monkeypatch.setattr("images.animoto.video._STORE_BACKOFF", Backoff(tries=3, first=0.01, most=0.01, jitter=0.0))
 
     class Busy(MemoryStore):
         calls = 0
@@ -403,7 +406,7 @@ async def test_at_the_deadline_the_job_says_so_and_leaves_nothing(
 async def test_a_disk_that_is_full_is_said(
     web: Web, store: MemoryStore, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("images.animoto.video._picture_path", lambda _directory, _number: Path("/dev/full"))
+    monkeypatch.setattr("images.animoto.render_pipeline._picture_path", lambda _directory, _number: Path("/dev/full"))
     with pytest.raises(CloudKonError, match=r"the worker's machine failed, not the job: .*No space left"):
         await make_video(job(web.add("/1.jpg", encoded(corpus.flat(RED)))), context, store)
     assert_nothing_left(context)

@@ -46,7 +46,7 @@ CAPTION = Place(size=0.046, widest=0.86, tallest=0.4, reach=4.0, at_foot=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Lettering:
+class TextLayer:
     """One text, in those rows of a film, over all its width, in which it changes anything."""
 
     top: int
@@ -65,12 +65,12 @@ class Lettering:
         first = height - tall - under
         top = max(0, floor(first - place.reach * font.size))
         bottom = height if place.at_foot else min(height, ceil(first + tall + place.reach * font.size))
-        letters = _drawn(lines, font, (width, bottom - top), first - top)
-        keep = Image.new("L", letters.size, 255)
-        shade = _dusk(letters, max(1.0, first - top + font.size / 2)) if place.at_foot else _cloud(letters, font.size)
-        for taken in (shade, _shadow(letters, font.size), letters):
+        texts = _drawn(lines, font, (width, bottom - top), first - top)
+        keep = Image.new("L", texts.size, 255)
+        shade = _dusk(texts, max(1.0, first - top + font.size / 2)) if place.at_foot else _cloud(texts, font.size)
+        for taken in (shade, _shadow(texts, font.size), texts):
             keep = ImageChops.multiply(keep, ImageChops.invert(taken))
-        return cls(top, keep, letters)
+        return cls(top, keep, texts)
 
     def write(self, picture: Image.Image) -> None:
         """Put it on a picture as large as the film."""
@@ -79,13 +79,13 @@ class Lettering:
         picture.paste(ImageChops.add(dimmed, Image.merge("RGB", [self.light] * 3)), (0, self.top))
 
 
-def letterings(title: str, caption: str, width: int, height: int) -> tuple[Lettering, ...]:
+def text_layers(title: str, caption: str, width: int, height: int) -> tuple[TextLayer, ...]:
     """Of a title in the middle and a caption at the foot those that are not empty, for a film of that size."""
     texts = ((title, TITLE), (caption, CAPTION))
-    return tuple(Lettering.of(text, place, width, height) for text, place in texts if text)
+    return tuple(TextLayer.of(text, place, width, height) for text, place in texts if text)
 
 
-def together(texts: Iterable[Lettering], width: int, height: int) -> tuple[Image.Image, Image.Image]:
+def merge_layers(texts: Iterable[TextLayer], width: int, height: int) -> tuple[Image.Image, Image.Image]:
     """What several texts keep of a whole film's light, and what they add, one before the other."""
     keep, light = Image.new("L", (width, height), 255), Image.new("L", (width, height))
     for text in texts:
@@ -95,7 +95,7 @@ def together(texts: Iterable[Lettering], width: int, height: int) -> tuple[Image
     return keep, light
 
 
-def lettered(picture: bytes | memoryview, texts: Sequence[Lettering], width: int, height: int) -> bytes | memoryview:
+def draw_texts(picture: bytes | memoryview, texts: Sequence[TextLayer], width: int, height: int) -> bytes | memoryview:
     """A picture of as many pixels with texts on it."""
     if not texts:
         return picture
@@ -106,30 +106,30 @@ def lettered(picture: bytes | memoryview, texts: Sequence[Lettering], width: int
 
 
 def _drawn(lines: Sequence[str], font: ImageFont.FreeTypeFont, size: tuple[int, int], first: float) -> Image.Image:
-    letters = Image.new("L", size)
-    draw = ImageDraw.Draw(letters)
+    texts = Image.new("L", size)
+    draw = ImageDraw.Draw(texts)
     for number, line in enumerate(lines):
         middle = first + (number + 0.5) * font.size * _LEADING
         draw.text((size[0] / 2, middle), line, fill=255, font=font, anchor="mm")
-    return letters
+    return texts
 
 
-def _shadow(letters: Image.Image, size: float) -> Image.Image:
+def _shadow(texts: Image.Image, size: float) -> Image.Image:
     """A little below the letters."""
-    lower = ImageChops.offset(letters, 0, max(1, round(size * 0.04)))
+    lower = ImageChops.offset(texts, 0, max(1, round(size * 0.04)))
     return lower.filter(ImageFilter.GaussianBlur(size * 0.09)).point(lambda value: min(_SHADOW, value * 2))
 
 
-def _dusk(letters: Image.Image, full: float) -> Image.Image:
+def _dusk(texts: Image.Image, full: float) -> Image.Image:
     """A shade that deepens evenly down to the row ``full``, and stays so to the foot."""
-    column = bytes(round(_DUSK * _eased(row / full)) for row in range(letters.height))
-    return Image.frombytes("L", (1, letters.height), column).resize(letters.size, Image.Resampling.NEAREST)
+    column = bytes(round(_DUSK * _eased(row / full)) for row in range(texts.height))
+    return Image.frombytes("L", (1, texts.height), column).resize(texts.size, Image.Resampling.NEAREST)
 
 
-def _cloud(letters: Image.Image, size: float) -> Image.Image:
+def _cloud(texts: Image.Image, size: float) -> Image.Image:
     """A shade around letters in the middle of a film."""
-    left, top, right, bottom = letters.getbbox() or (0, 0, 0, 0)
-    cloud = Image.new("L", letters.size)
+    left, top, right, bottom = texts.getbbox() or (0, 0, 0, 0)
+    cloud = Image.new("L", texts.size)
     around = round(size * 0.5)
     cloud.paste(_CLOUD, (left - around, top - around, right + around, bottom + around))
     return cloud.filter(ImageFilter.GaussianBlur(size * 1.1))

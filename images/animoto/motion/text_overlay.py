@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from PIL import Image, ImageChops
 
-from ..captions.lettering import Lettering, together
+from ..captions.text_layer import TextLayer, merge_layers
 from ..timeline.film import Film
 from .planes import Planes
 
@@ -15,18 +15,18 @@ _WHITE = 219
 """From black to white, in Y."""
 
 
-class Inscription(NamedTuple):
+class TextOverlay(NamedTuple):
     """What frames have left of their own, of 255, and what is added to that; as large as the film."""
 
     keep: Planes
     add: Planes
 
     @classmethod
-    def of(cls, texts: Sequence[Lettering], film: Film) -> Self | None:
+    def of(cls, texts: Sequence[TextLayer], film: Film) -> Self | None:
         """Of texts, if there are any."""
         if not texts:
             return None
-        keep, light = together(texts, film.width, film.height)
+        keep, light = merge_layers(texts, film.width, film.height)
         half = film.width // 2, film.height // 2
         less = keep.resize(half, Image.Resampling.BOX)
         white = light.point([round(value * _WHITE / 255) for value in range(256)])
