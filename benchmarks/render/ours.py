@@ -18,7 +18,7 @@ from images.animoto.encode.stills import CodedStill, encode_stills
 from images.animoto.fetch.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
 from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks
-from images.animoto.motion.moving import MovingRenderer
+from images.animoto.motion.moving_renderer import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.pictures.normalise import normalise
 from images.animoto.timeline.film import Film, NormalisedPicture, Pixels

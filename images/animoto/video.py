@@ -18,7 +18,7 @@ from .encode.h264_renderer import H264Renderer, unsupported_reason
 from .encode.renderer import Renderer
 from .fetch.fetch import Fetcher
 from .h264.unsupported import Unsupported
-from .motion.moving import MovingRenderer
+from .motion.moving_renderer import MovingRenderer
 from .pictures.missing import missing_note
 from .render_pipeline import RENDERED_SHARE, RenderedVideo, RenderPipeline
 from .timeline.film import Film

@@ -10,12 +10,12 @@ from ..h264.bits import BitWriter
 from ..h264.levels import level_of
 from ..h264.motion import AFTER, BEFORE, moved
 from ..h264.nal import Nal
-from ..h264.pps import Picture
+from ..h264.pps import Pps
 from ..h264.slice_data import moving, skipped
 from ..h264.slice_header import Deblocking, SliceHeader, SliceKind
-from ..h264.sps import MACROBLOCK, Sequence
+from ..h264.sps import MACROBLOCK, Sps
 from ..mp4.track import VideoTrack
-from ..mp4.writer import Mp4Writer, Place
+from ..mp4.writer import Location, Mp4Writer
 from ..timeline.film import Film
 from ..timeline.plan import Blend, Hold
 from ..timeline.wipe_geometry import seam
@@ -28,7 +28,7 @@ _SMALL: Final = 4096
 """Bytes of a still that is put in anew every second: black, white, and the like."""
 _LONGEST_DISTANCE: Final = 127
 """Between pictures that are mixed (8.4.2.3.1)."""
-_WRITTEN = Picture(number=1, cabac=False, implicit_weights=True)
+_WRITTEN_PPS = Pps(number=1, cabac=False, implicit_weights=True)
 """What written slices are coded under."""
 _SHARP = Deblocking(off=True)
 
@@ -46,15 +46,15 @@ class FrameWriter:
         """``first`` is any of the film's stills: all are coded alike."""
         self._film = film
         self._writer = writer
-        self._still_set = replace(first.picture, number=0)
+        self._still_pps = replace(first.pps, number=0)
         references = 2 if film.longest_transition else 1
-        level = level_of(first.sequence.width, first.sequence.height, film.fps, references)
-        self._sequence = Sequence(
+        level = level_of(first.sps.width, first.sps.height, film.fps, references)
+        self._sps = Sps(
             level=level,
             references=references,
-            width=first.sequence.width,
-            height=first.sequence.height,
-            crop=first.sequence.crop,
+            width=first.sps.width,
+            height=first.sps.height,
+            crop=first.sps.crop,
         )
         # Distances are counted in fields, as everybody does, where that leaves room.
         self._step = 2 if 2 * (film.longest_transition + 1) <= _LONGEST_DISTANCE else 1
@@ -64,9 +64,9 @@ class FrameWriter:
         """Since the last key frame, and with it."""
         self._ahead = False
         """Whether the next hold's first frame is written already."""
-        self.last_still = Place(0, 0)
+        self.last_still = Location(0, 0)
         """Where the last still was written."""
-        self._skipped = skipped(self._sequence.macroblocks)
+        self._skipped = skipped(self._sps.macroblocks)
         self._moving: dict[tuple[Transition, int, int], BitWriter] = {}
 
     def hold(self, hold: Hold, still: Still, *, blends: bool) -> None:
@@ -90,16 +90,16 @@ class FrameWriter:
             data = self._skipped if blend.kind is Transition.CROSSFADE else self._moved(blend, number)
             self._write_written(SliceKind.B, blend.first + number, data, reference=False)
 
-    def again(self, place: Place) -> Still:
+    def read_still(self, place: Location) -> Still:
         """A still that was written before."""
-        return Still.of(Nal.of(self._writer.read(place)), self._sequence, self._still_set)
+        return Still.of(Nal.of(self._writer.read(place)), self._sps, self._still_pps)
 
     def finish(self, music: Path | None) -> None:
         """Write the video, with the music in that file."""
         film = self._film
-        sets = [self._still_set.to_nal(), _WRITTEN.to_nal()]
-        sequence = self._sequence.to_nal(film.fps, reorder=1 if film.longest_transition else 0)
-        self._writer.finish(VideoTrack(film.width, film.height, film.fps, sequence, sets), music)
+        sets = [self._still_pps.to_nal(), _WRITTEN_PPS.to_nal()]
+        sps = self._sps.to_nal(film.fps, reorder=1 if film.longest_transition else 0)
+        self._writer.finish(VideoTrack(film.width, film.height, film.fps, sps, sets), music)
 
     def _write_key(self, still: Still, frame: int) -> None:
         self._key, self._references = frame, 0
@@ -109,21 +109,21 @@ class FrameWriter:
 
     def _write_still(self, header: SliceHeader, still: Still, frame: int) -> None:
         header = replace(header, qp=still.qp, deblocking=still.deblocking)
-        unit = header.to_nal(self._sequence, self._still_set, still.data)
+        unit = header.to_nal(self._sps, self._still_pps, still.data)
         self.last_still = self._writer.add(unit, frame, key=header.idr)
         self._references += 1
 
     def _write_written(self, kind: SliceKind, frame: int, data: BitWriter, *, reference: bool) -> None:
         header = self._header(kind, frame, reference=reference)
-        self._writer.add(header.to_nal(self._sequence, _WRITTEN, data), frame, key=False)
+        self._writer.add(header.to_nal(self._sps, _WRITTEN_PPS, data), frame, key=False)
         self._references += reference
 
     def _header(self, kind: SliceKind, frame: int, *, reference: bool) -> SliceHeader:
         return SliceHeader(
             kind=kind,
             reference=reference,
-            frame_num=self._references % (1 << self._sequence.frame_num_bits),
-            order=(frame - self._key) * self._step % (1 << self._sequence.order_bits),
+            frame_num=self._references % (1 << self._sps.frame_num_bits),
+            order=(frame - self._key) * self._step % (1 << self._sps.order_bits),
             deblocking=_SHARP,
         )
 
@@ -133,8 +133,8 @@ class FrameWriter:
         if key not in self._moving:
             cut = seam(blend, number, self._film)
             left, right = (AFTER, BEFORE) if cut.after_is_left else (BEFORE, AFTER)
-            at = cut.left // MACROBLOCK if cut.left < self._film.width else self._sequence.width
+            at = cut.left // MACROBLOCK if cut.left < self._film.width else self._sps.width
             motions = [moved(left, cut.left_from)] * at
-            motions += [moved(right, cut.right_from - cut.left)] * (self._sequence.width - at)
-            self._moving[key] = moving(motions, self._sequence.height)
+            motions += [moved(right, cut.right_from - cut.left)] * (self._sps.width - at)
+            self._moving[key] = moving(motions, self._sps.height)
         return self._moving[key]

@@ -16,10 +16,10 @@ from cloudkon.instructions.animoto import Quality, Slide, Transition
 from ..concurrency.ungrouped import ungrouped
 from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
 from ..h264.motion import FARTHEST
-from ..h264.pps import Picture
-from ..h264.sps import Sequence
+from ..h264.pps import Pps
+from ..h264.sps import Sps
 from ..h264.unsupported import Unsupported
-from ..mp4.writer import Mp4Writer, Place
+from ..mp4.writer import Location, Mp4Writer
 from ..timeline.film import Film, NormalisedPicture, Pixels
 from ..timeline.plan import Blend, Hold, Segment, Shown, Timeline
 from .blending import flat
@@ -120,9 +120,9 @@ class _FilmAssembler:
         self._coded = coded
         self._numbers = numbers
         self._coder: FrameWriter | None = None
-        self._sets: tuple[Sequence, Picture] | None = None
+        self._sets: tuple[Sps, Pps] | None = None
         """What all stills are coded under."""
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, Location] = {}
         """Of each different still that was written."""
         self._held: dict[Shown, tuple[int, Still]] = {}
         """What is being shown, and the colour in between: number and still."""
@@ -147,16 +147,16 @@ class _FilmAssembler:
             if held[0] == number:
                 return held
         if number in self._places:
-            return number, self._required().again(self._places[number])
+            return number, self._required().read_still(self._places[number])
         try:
             coded = await self._coded.receive()
         except trio.EndOfChannel:
             # It takes a lack of memory for the end of its input now and then, and is content.
             raise FfmpegFailed("ffmpeg ended early and said nothing, perhaps because memory ran out") from None
         if self._sets is None:
-            self._sets = coded.sequence, coded.picture
+            self._sets = coded.sps, coded.pps
             self._coder = FrameWriter(self._film, coded, self._writer)
-        elif self._sets != (coded.sequence, coded.picture):
+        elif self._sets != (coded.sps, coded.pps):
             raise Unsupported("the encoder changed its parameter sets")
         return number, coded.still
 

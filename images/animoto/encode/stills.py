@@ -15,9 +15,9 @@ from cloudkon.instructions.animoto import Quality
 from ..ffmpeg.ffmpeg_process import Bounds, run_ffmpeg
 from ..h264.bits import BitWriter
 from ..h264.nal import Nal, NalType, StreamSplitter
-from ..h264.pps import Picture
+from ..h264.pps import Pps
 from ..h264.slice_header import Deblocking, SliceKind, read_slice
-from ..h264.sps import Sequence
+from ..h264.sps import Sps
 from ..h264.unsupported import Unsupported
 from ..timeline.film import Film, Pixels
 from .ffmpeg_io import EncoderSettings, pictures_from_pipe
@@ -58,12 +58,12 @@ class Still:
         return len(self.data) if isinstance(self.data, bytes) else -(-len(self.data) // 8)
 
     @classmethod
-    def of(cls, nal: Nal, sequence: Sequence, picture: Picture) -> Self:
+    def of(cls, nal: Nal, sps: Sps, pps: Pps) -> Self:
         """What a slice holds."""
-        header, bits = read_slice(nal._replace(payload=nal.payload[:_LONGEST_HEADER]), sequence, picture)
+        header, bits = read_slice(nal._replace(payload=nal.payload[:_LONGEST_HEADER]), sps, pps)
         if header.kind is not SliceKind.I:
             raise Unsupported("a slice is not intra-coded")
-        if picture.cabac:  # cabac_alignment_one_bit, 7.3.4
+        if pps.cabac:  # cabac_alignment_one_bit, 7.3.4
             return cls(header.qp, header.deblocking, nal.payload[-(-bits.position // 8) :])
         return cls(header.qp, header.deblocking, BitWriter.of(nal.payload, bits.position))
 
@@ -73,8 +73,8 @@ class CodedStill:
     """A still with the parameter sets that it was coded under."""
 
     still: Still
-    sequence: Sequence
-    picture: Picture
+    sps: Sps
+    pps: Pps
 
 
 async def encode_stills(
@@ -103,14 +103,14 @@ async def encode_stills(
             except StopAsyncIteration:
                 return
 
-    async def take(piece: bytes) -> None:
+    async def on_output(piece: bytes) -> None:
         for still in reader.feed(piece):
             room.release()
             await sink.send(still)
 
     async with sink, aclosing(paced()) as feed:
         command = ffmpeg.compile(_graph(film, quality), cmd="ffmpeg")
-        await run_ffmpeg(command[1:], directory=directory, feed=feed, take=take, bounds=bounds)
+        await run_ffmpeg(command[1:], directory=directory, feed=feed, on_output=on_output, bounds=bounds)
         for still in reader.end():
             await sink.send(still)
 
@@ -138,8 +138,8 @@ class _StillReader:
 
     def __init__(self) -> None:
         self._splitter = StreamSplitter()
-        self._sequence: Sequence | None = None
-        self._picture: Picture | None = None
+        self._sps: Sps | None = None
+        self._pps: Pps | None = None
 
     def feed(self, piece: bytes) -> list[CodedStill]:
         return [still for nal in self._splitter.feed(piece) for still in self._take(nal)]
@@ -148,13 +148,13 @@ class _StillReader:
         return [still for nal in self._splitter.end() for still in self._take(nal)]
 
     def _take(self, nal: Nal) -> list[CodedStill]:
-        if nal.type == NalType.SEQUENCE:
-            self._sequence = Sequence.of(nal)
-        elif nal.type == NalType.PICTURE:
-            self._picture = Picture.of(nal)
+        if nal.type == NalType.SPS:
+            self._sps = Sps.of(nal)
+        elif nal.type == NalType.PPS:
+            self._pps = Pps.of(nal)
         elif nal.type in (NalType.SLICE, NalType.IDR_SLICE):
-            if self._sequence is None or self._picture is None:
+            if self._sps is None or self._pps is None:
                 raise Unsupported("a slice comes before its parameter sets")
-            still = Still.of(nal, self._sequence, self._picture)
-            return [CodedStill(still, self._sequence, self._picture)]
+            still = Still.of(nal, self._sps, self._pps)
+            return [CodedStill(still, self._sps, self._pps)]
         return []

@@ -70,7 +70,7 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one that anybody on the internet could reach."""
     found: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        inner = _inner(found)
+        inner = _embedded_ipv4(found)
         if inner is not None:
             found = inner
         elif found in _SITE_LOCAL or found.sixtofour or found.teredo:
@@ -79,7 +79,7 @@ def is_public(address: str) -> bool:
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address that is really reached, where one is written in IPv6."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -35,7 +35,7 @@ _HEADERS = {
 }
 _CHUNK = 64 * 1024
 """Bytes a read, before and after decompression."""
-_BUSY = {
+_RETRYABLE = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -104,12 +104,12 @@ class Fetcher:
     async def _try(self, link: str, path: Path) -> None:
         with trio.move_on_after(self.limits.transfer):
             if link.startswith("s3://"):
-                return await self._copy(link, path)
-            return await self._follow(link, path)
+                return await self._fetch_s3(link, path)
+            return await self._fetch_web(link, path)
         # Not tried again here: a server that drips does so again, and each try takes the whole limit.
         raise Unusable(f"it took longer than {self.limits.transfer:g} s", Outlook.LATER)
 
-    async def _copy(self, link: str, path: Path) -> None:
+    async def _fetch_s3(self, link: str, path: Path) -> None:
         check_bucket(link, self.settings)
         try:
             found = await self.store.head(link)
@@ -126,14 +126,14 @@ class Fetcher:
             # Credentials: may be mended before the task's next attempt, and not within seconds.
             raise Unusable(f"the store refused: {error}", Outlook.LATER) from error
 
-    async def _follow(self, link: str, path: Path) -> None:
-        url = _normal(link)
+    async def _fetch_web(self, link: str, path: Path) -> None:
+        url = _encoded_url(link)
         for _hop in range(self.limits.redirects + 1):
             destination = await resolve(url, allow_private=self.settings.allow_private_links)
             further = await self._request(destination, path)
             if further is None:
                 return
-            url = _normal(further)
+            url = _encoded_url(further)
         raise Unusable(f"it redirects more than {self.limits.redirects} times")
 
     async def _request(self, destination: Destination, path: Path) -> str | None:
@@ -141,9 +141,9 @@ class Fetcher:
         interrupter = Interrupter()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cut_when_cancelled, interrupter)
+                nursery.start_soon(_interrupt_when_cancelled, interrupter)
                 work = partial(_download, destination, interrupter, path, self.limits, self.certificates)
-                found = await trio.to_thread.run_sync(_caught, work)
+                found = await trio.to_thread.run_sync(_error_as_value, work)
                 nursery.cancel_scope.cancel()
         finally:
             interrupter.release()
@@ -152,14 +152,14 @@ class Fetcher:
         return found
 
 
-async def _cut_when_cancelled(interrupter: Interrupter) -> None:
+async def _interrupt_when_cancelled(interrupter: Interrupter) -> None:
     try:
         await trio.sleep_forever()
     finally:
-        interrupter.cut()
+        interrupter.interrupt()
 
 
-def _caught(work: Callable[[], str | None]) -> str | Exception | None:
+def _error_as_value(work: Callable[[], str | None]) -> str | Exception | None:
     """Its result or its error as a value, because a nursery would wrap the error in a group."""
     try:
         return work()
@@ -167,7 +167,7 @@ def _caught(work: Callable[[], str | None]) -> str | Exception | None:
         return error
 
 
-def _normal(url: str) -> str:
+def _encoded_url(url: str) -> str:
     """The address as it goes over the wire: host names in ASCII, odd characters escaped."""
     try:
         return requests.Request("GET", url).prepare().url or ""
@@ -189,8 +189,8 @@ def _download(
             ) as response:
                 if response.is_redirect:
                     return urljoin(destination.url, response.headers["Location"])
-                _check_answer(response, limits)
-                _write(response, path, limits)
+                _check_response(response, limits)
+                _save_body(response, path, limits)
                 return None
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -199,15 +199,15 @@ def _download(
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise Unusable("the server does not answer", Outlook.SOON) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise Unusable(f"the connection failed or broke off: {_root(error)}", Outlook.SOON) from error
+            raise Unusable(f"the connection failed or broke off: {_innermost_reason(error)}", Outlook.SOON) from error
         except ValueError as error:
             # Of urljoin and int, that read what the server wrote: "Location: http://[", a length of 5,000 digits.
             raise Unusable(f"the server's answer can't be read: {error}") from error
 
 
-def _check_answer(response: requests.Response, limits: Limits) -> None:
+def _check_response(response: requests.Response, limits: Limits) -> None:
     status = response.status_code
-    if status in _BUSY:
+    if status in _RETRYABLE:
         raise Unusable(f"the server is busy or broken (HTTP {status})", Outlook.SOON, _retry_after(response))
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         raise Unusable(f"nothing is there (HTTP {status})")
@@ -220,7 +220,7 @@ def _check_answer(response: requests.Response, limits: Limits) -> None:
         raise _too_large(limits)
 
 
-def _write(response: requests.Response, path: Path, limits: Limits) -> None:
+def _save_body(response: requests.Response, path: Path, limits: Limits) -> None:
     written = 0
     with path.open("wb") as file:
         # read1 gives what one read of the socket brought; read() would wait for a whole chunk, whatever that takes.
@@ -247,11 +247,11 @@ def _retry_after(response: requests.Response) -> float | None:
     return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time())
 
 
-def _root(error: BaseException) -> str:
+def _innermost_reason(error: BaseException) -> str:
     """What the innermost error says: the outer ones repeat the address and each other."""
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]
     reason = getattr(error, "reason", None)
     if isinstance(reason, BaseException):
-        return _root(reason)
+        return _innermost_reason(reason)
     return str(getattr(error, "strerror", None) or error)

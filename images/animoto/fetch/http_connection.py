@@ -25,40 +25,40 @@ class Interrupter:
     def __init__(self) -> None:
         """Nothing is held yet."""
         self._lock = threading.Lock()
-        self._held: socket.socket | None = None
-        self._cut = False
+        self._attached: socket.socket | None = None
+        self._interrupted = False
 
-    def hold(self, connected: socket.socket) -> None:
+    def attach(self, connected: socket.socket) -> None:
         """Take hold of a connection. A duplicate, because TLS takes the descriptor away from the one given."""
         with self._lock:
             self._release()
-            self._held = connected.dup()
-            if self._cut:
-                self._shut()
+            self._attached = connected.dup()
+            if self._interrupted:
+                self._shut_down()
 
-    def cut(self) -> None:
+    def interrupt(self) -> None:
         """End the connection that is held, or the next one that is."""
         with self._lock:
-            self._cut = True
-            self._shut()
+            self._interrupted = True
+            self._shut_down()
 
     def release(self) -> None:
         """Let go of it."""
         with self._lock:
             self._release()
 
-    def _shut(self) -> None:
-        if self._held is not None:
+    def _shut_down(self) -> None:
+        if self._attached is not None:
             try:
-                self._held.shutdown(socket.SHUT_RDWR)
+                self._attached.shutdown(socket.SHUT_RDWR)
             except OSError:
                 # The other side has gone already, which ends the read as well.
                 return
 
     def _release(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        if self._attached is not None:
+            self._attached.close()
+            self._attached = None
 
 
 class PinnedAdapter(HTTPAdapter):
@@ -106,7 +106,7 @@ class _Pinned(HTTPConnection):
             except OSError as error:
                 trouble = error
             else:
-                self._leash.hold(connected)
+                self._leash.attach(connected)
                 return connected
         raise trouble or OSError("the host has no address")
 

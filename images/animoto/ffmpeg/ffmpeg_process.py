@@ -58,19 +58,19 @@ async def run_ffmpeg(
     *,
     directory: Path,
     feed: AsyncIterable[bytes | memoryview] | None = None,
-    take: Callable[[bytes], Awaitable[None]] | None = None,
+    on_output: Callable[[bytes], Awaitable[None]] | None = None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> None:
     """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said, also where it hangs.
 
-    ``feed`` goes to its standard input; each piece of its standard output goes to ``take``, for which ffmpeg waits. It
-    runs in ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``take``, which goes up.
+    ``feed`` goes to its standard input; each piece of its standard output goes to ``on_output``, for which ffmpeg waits. It
+    runs in ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``on_output``, which goes up.
     """
     process = _start(arguments, directory)
     tail = bytearray()
     try:
         _limit(process.pid, bounds)
-        status = await ungrouped(partial(_attend, process, feed, take, tail))
+        status = await ungrouped(partial(_run_to_end, process, feed, on_output, tail))
     finally:
         _end(process)
     if status:
@@ -132,31 +132,31 @@ def _limit(pid: int, bounds: Bounds) -> None:
             return
 
 
-async def _attend(
+async def _run_to_end(
     process: "subprocess.Popen[bytes]",
     feed: AsyncIterable[bytes | memoryview] | None,
-    take: Callable[[bytes], Awaitable[None]] | None,
+    on_output: Callable[[bytes], Awaitable[None]] | None,
     tail: bytearray,
 ) -> int:
     """See it to its end, and give its status; the end of its standard error goes to ``tail``."""
     stall_guard = StallGuard(process.pid)
 
-    async def lose_patience() -> None:
+    async def fail_when_stalled() -> None:
         seconds = await stall_guard.wait()
         raise _failed(f"stood still for {seconds:g} s, perhaps because memory ran out", tail)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lose_patience)
-        await _converse(process, feed, take, tail, stall_guard)
+        nursery.start_soon(fail_when_stalled)
+        await _exchange(process, feed, on_output, tail, stall_guard)
         status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         nursery.cancel_scope.cancel()
     return status
 
 
-async def _converse(
+async def _exchange(
     process: "subprocess.Popen[bytes]",
     feed: AsyncIterable[bytes | memoryview] | None,
-    take: Callable[[bytes], Awaitable[None]] | None,
+    on_output: Callable[[bytes], Awaitable[None]] | None,
     tail: bytearray,
     stall_guard: StallGuard,
 ) -> None:
@@ -174,12 +174,12 @@ async def _converse(
 
         feeding = trio.CancelScope()
         nursery.start_soon(keep_tail)
-        nursery.start_soon(_take, stdout, take, stall_guard)
+        nursery.start_soon(_pass_output, stdout, on_output, stall_guard)
         with feeding:
-            await _feed(stdin, feed, stall_guard)
+            await _send_input(stdin, feed, stall_guard)
 
 
-async def _feed(
+async def _send_input(
     stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None, stall_guard: StallGuard
 ) -> None:
     async with stdin:
@@ -188,7 +188,7 @@ async def _feed(
         following = aiter(feed)
         try:
             while True:
-                with stall_guard.excused():
+                with stall_guard.paused():
                     data = await anext(following, None)
                 if data is None:
                     return
@@ -199,13 +199,13 @@ async def _feed(
             return
 
 
-async def _take(
-    stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None, stall_guard: StallGuard
+async def _pass_output(
+    stdout: trio.abc.ReceiveStream, on_output: Callable[[bytes], Awaitable[None]] | None, stall_guard: StallGuard
 ) -> None:
     async for data in stdout:
-        if take is not None:
-            with stall_guard.excused():
-                await take(bytes(data))
+        if on_output is not None:
+            with stall_guard.paused():
+                await on_output(bytes(data))
 
 
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:

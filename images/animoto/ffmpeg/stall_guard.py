@@ -10,9 +10,9 @@ from pathlib import Path
 
 import trio
 
-LOOK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 """From one look at the processor time that it has taken to the next."""
-MOST_LOOKS = 12
+MOST_IDLE_CHECKS = 12
 """At which nothing has changed, and nobody but the program could have changed it. A disk may be slow for that long."""
 
 
@@ -22,28 +22,28 @@ class StallGuard:
     def __init__(self, pid: int) -> None:
         """``pid`` is a child's that nobody has waited for."""
         self._stat = Path(f"/proc/{pid}/stat")
-        self._excuses = 0
-        self._excused_ever = 0
+        self._pauses = 0
+        self._pauses_ever = 0
 
     @contextmanager
-    def excused(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """Meanwhile it may idle: it waits for us."""
-        self._excuses += 1
-        self._excused_ever += 1
+        self._pauses += 1
+        self._pauses_ever += 1
         try:
             yield
         finally:
-            self._excuses -= 1
+            self._pauses -= 1
 
     async def wait(self) -> float:
         """Wait until it has idled for too long; give how long that was, in seconds."""
         looks, before = 0, None
-        while looks < MOST_LOOKS:
-            await trio.sleep(LOOK_SECONDS)
-            now = self._taken(), self._excused_ever
-            idles = now == before and now[0] is not None and not self._excuses
+        while looks < MOST_IDLE_CHECKS:
+            await trio.sleep(CHECK_SECONDS)
+            now = self._taken(), self._pauses_ever
+            idles = now == before and now[0] is not None and not self._pauses
             looks, before = looks + 1 if idles else 0, now
-        return looks * LOOK_SECONDS
+        return looks * CHECK_SECONDS
 
     def _taken(self) -> tuple[str, str] | None:
         """Its processor time, in the program and in the kernel, all threads together (proc(5)); ``None`` at its end."""

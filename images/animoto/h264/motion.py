@@ -23,7 +23,7 @@ UNUSED = Vector(used=False, right=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class MacroblockMotion:
     """A macroblock's vectors, one a list."""
 
     before: Vector = UNUSED
@@ -34,18 +34,18 @@ class Motion:
         return self.before if side == BEFORE else self.after
 
 
-def moved(side: int, pixels: int) -> Motion:
+def moved(side: int, pixels: int) -> MacroblockMotion:
     """What lies so many pixels further right in one of the two pictures."""
     vector = Vector(used=True, right=4 * pixels)
-    return Motion(before=vector) if side == BEFORE else Motion(after=vector)
+    return MacroblockMotion(before=vector) if side == BEFORE else MacroblockMotion(after=vector)
 
 
 class Neighbours(NamedTuple):
     """The macroblocks that prediction looks at (figure 6-14); nothing where there is none."""
 
-    left: Motion | None
-    above: Motion | None
-    corner: Motion | None
+    left: MacroblockMotion | None
+    above: MacroblockMotion | None
+    corner: MacroblockMotion | None
     """Above to the right, or above to the left where there is none (8.4.1.3.2)."""
 
     def of(self, side: int) -> list[Vector]:
@@ -62,7 +62,7 @@ def predicted(neighbours: Neighbours, side: int) -> int:
     return using[0] if len(using) == 1 else sorted(vector.right for vector in vectors)[1]
 
 
-def inherited(neighbours: Neighbours) -> Motion:
+def inherited(neighbours: Neighbours) -> MacroblockMotion:
     """What a skipped macroblock of a B slice shows: spatial direct prediction (8.4.1.2.2).
 
     Each list that a neighbour uses, by the predicted vector; both without motion where none uses any. That is so where
@@ -70,5 +70,7 @@ def inherited(neighbours: Neighbours) -> Motion:
     """
     uses = [any(vector.used for vector in neighbours.of(side)) for side in (BEFORE, AFTER)]
     if not any(uses):
-        return Motion(Vector(used=True, right=0), Vector(used=True, right=0))
-    return Motion(*(Vector(True, predicted(neighbours, side)) if uses[side] else UNUSED for side in (BEFORE, AFTER)))  # noqa: FBT003  (used)
+        return MacroblockMotion(Vector(used=True, right=0), Vector(used=True, right=0))
+    return MacroblockMotion(
+        *(Vector(True, predicted(neighbours, side)) if uses[side] else UNUSED for side in (BEFORE, AFTER))
+    )  # noqa: FBT003  (used)

@@ -18,8 +18,8 @@ class NalType(IntEnum):
     SLICE = 1
     IDR_SLICE = 5
     """Of a picture from which a decoder can begin: nothing behind it refers to anything before it."""
-    SEQUENCE = 7
-    PICTURE = 8
+    SPS = 7
+    PPS = 8
 
 
 class Nal(NamedTuple):

@@ -12,7 +12,7 @@ _MIDDLE_QP = 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Pps:
     """A picture parameter set, of one slice group and one reference a list."""
 
     number: int
@@ -56,7 +56,7 @@ class Picture:
             bits.u(1, 0)  # pic_scaling_matrix_present_flag
             bits.se(self.second_chroma_qp)
         bits.trail()
-        return Nal(NalType.PICTURE, 3, bits.to_bytes()).to_bytes()
+        return Nal(NalType.PPS, 3, bits.to_bytes()).to_bytes()
 
     @classmethod
     def of(cls, nal: Nal) -> Self:

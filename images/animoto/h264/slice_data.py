@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .bits import BitWriter
-from .motion import AFTER, BEFORE, Motion, Neighbours, inherited, predicted
+from .motion import AFTER, BEFORE, MacroblockMotion, Neighbours, inherited, predicted
 
 _MB_TYPE = {BEFORE: 1, AFTER: 2}
 """B_L0_16x16 and B_L1_16x16 (table 7-14)."""
@@ -16,7 +16,7 @@ def skipped(macroblocks: int) -> BitWriter:
     return bits
 
 
-def moving(columns: Sequence[Motion], rows: int) -> BitWriter:
+def moving(columns: Sequence[MacroblockMotion], rows: int) -> BitWriter:
     """A B slice whose macroblocks, the same in each row, each show one picture or the other.
 
     Only what decoders don't assume anyway is written: the rest is skipped.
@@ -40,7 +40,7 @@ def moving(columns: Sequence[Motion], rows: int) -> BitWriter:
     return bits
 
 
-def _written(columns: Sequence[Motion], *, has_row_above: bool) -> Iterator[tuple[int, int, int]]:
+def _written(columns: Sequence[MacroblockMotion], *, has_row_above: bool) -> Iterator[tuple[int, int, int]]:
     """Of one row: column, mb_type and the vector's difference, for each macroblock that can't be skipped."""
     above = columns if has_row_above else [None] * len(columns)
     for column, motion in enumerate(columns):

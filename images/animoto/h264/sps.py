@@ -16,7 +16,7 @@ _WITH_CHROMA_FORMAT: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
+class Sps:
     """A sequence parameter set of progressive 8-bit 4:2:0 pictures."""
 
     profile: int = HIGH_PROFILE
@@ -75,7 +75,7 @@ class Sequence:
         bits.u(1, 1)  # vui_parameters_present_flag
         self._write_usability(bits, fps, reorder)
         bits.trail()
-        return Nal(NalType.SEQUENCE, 3, bits.to_bytes()).to_bytes()
+        return Nal(NalType.SPS, 3, bits.to_bytes()).to_bytes()
 
     def _write_usability(self, bits: BitWriter, fps: int, reorder: int) -> None:
         """vui_parameters, E.1.1."""

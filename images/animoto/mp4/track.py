@@ -22,8 +22,8 @@ class VideoTrack:
     width: int
     height: int
     fps: int
-    sequence: bytes
-    pictures: Sequence[bytes]
+    sps: bytes
+    picture_sets: Sequence[bytes]
 
     @property
     def scale(self) -> int:
@@ -68,11 +68,11 @@ class VideoTrack:
 
     def _configuration(self) -> bytes:
         """``avcC`` (14496-15, 5.3.3.1): frames hold NAL units behind lengths of four bytes."""
-        sets = [_with_length(unit) for unit in self.pictures]
+        sets = [_with_length(unit) for unit in self.picture_sets]
         return box(
             b"avcC",
-            bytes([1, *self.sequence[1:4], 0xFF, 0xE1]),
-            _with_length(self.sequence),
+            bytes([1, *self.sps[1:4], 0xFF, 0xE1]),
+            _with_length(self.sps),
             bytes([len(sets)]),
             *sets,
             bytes([0xFD, 0xF8, 0xF8, 0]),  # of High profile: 4:2:0, 8 bit, 8 bit, no extensions

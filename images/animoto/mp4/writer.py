@@ -24,7 +24,7 @@ class TooLarge(CloudKonError):
     """The video has more bytes than it may."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a NAL unit that was written lies among the frames: offset and bytes."""
 
     offset: int
@@ -51,9 +51,9 @@ class Mp4Writer:
         self._frames.close()
         self._spool.unlink(missing_ok=True)
 
-    def add(self, unit: bytes, shown: int, *, key: bool) -> Place:
+    def add(self, unit: bytes, shown: int, *, key: bool) -> Location:
         """Write the next frame, a NAL unit; see ``Samples.add``."""
-        place = Place(self._samples.total + 4, len(unit))
+        place = Location(self._samples.total + 4, len(unit))
         if place.offset + place.size > self._most_bytes:
             raise TooLarge(f"the video has more than {self._most_bytes:,} bytes")
         self._frames.write(struct.pack(">I", len(unit)))
@@ -61,7 +61,7 @@ class Mp4Writer:
         self._samples.add(4 + len(unit), shown, key=key)
         return place
 
-    def read(self, place: Place) -> bytes:
+    def read(self, place: Location) -> bytes:
         """A unit that was written before."""
         self._frames.seek(place.offset)
         unit = self._frames.read(place.size)

@@ -66,7 +66,7 @@ async def measured(source: Sequence[str], filters: Sequence[str], directory: Pat
     meter = _Meter()
     graph = ",".join([*filters, "ebur128=metadata=1:peak=true", "ametadata=mode=print:file=-"])
     arguments = ["-max_error_rate", str(_DAMAGED), *source, "-map", "0:a:0", "-af", graph, "-f", "null", "-"]
-    await run_ffmpeg(arguments, directory=directory, take=meter.take)
+    await run_ffmpeg(arguments, directory=directory, on_output=meter.on_output)
     return meter.found
 
 
@@ -92,7 +92,7 @@ class _Meter:
         self._rest = b""
         self.found = Loudness(-math.inf, -math.inf)
 
-    async def take(self, piece: bytes) -> None:
+    async def on_output(self, piece: bytes) -> None:
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
             name, _, value = line.partition(b"=")

@@ -11,7 +11,7 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 from ..fetch.fetch import Fetcher
 from ..ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
 from ..mp4.sound import CHANNELS, RATE
-from ..pictures.missing import Outlook, Unusable, shown
+from ..pictures.missing import Outlook, Unusable, display_link
 from .loudness import TOO_DAMAGED, Level, level_for, measured
 from .sound_format import DECODERS, demuxer_of
 
@@ -49,7 +49,7 @@ class Soundtrack:
             self._demuxer = await trio.to_thread.run_sync(demuxer_of, self._music)
             self._level = await self._measure()
         except Unusable as error:
-            text = f"the music can't be used, {shown(self._link)}: {error.reason}"
+            text = f"the music can't be used, {display_link(self._link)}: {error.reason}"
             raise (PermanentFailure if error.outlook is Outlook.NEVER else CloudKonError)(text) from None
         self._made = self._longest, await self._code(self._longest)
         self._ready.set()

@@ -48,10 +48,10 @@ class MissingPicture(NamedTuple):
 
     def __str__(self) -> str:
         """Name it for its user."""
-        return f"picture {self.number}, {shown(self.link)}: {self.reason}"
+        return f"picture {self.number}, {display_link(self.link)}: {self.reason}"
 
 
-def shown(link: str) -> str:
+def display_link(link: str) -> str:
     """A link as errors and logs name it: without the query, which may hold a signature, and not too long."""
     parts = urlsplit(link)
     plain = f"{parts.scheme}://{parts.netloc}{parts.path}" + ("?…" if parts.query else "")

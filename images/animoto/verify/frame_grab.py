@@ -12,7 +12,7 @@ async def grab_frame(video: Path, film: Film, frame: int) -> bytes:
     """The frame of that number (from 0), as ``film.picture_bytes`` bytes of R, G and B."""
     pixels = bytearray()
 
-    async def take(piece: bytes) -> None:
+    async def on_output(piece: bytes) -> None:
         pixels.extend(piece)
 
     # ffmpeg gives the first frame from a time on: a little before the frame's own, so that rounding leads to no other.
@@ -20,7 +20,7 @@ async def grab_frame(video: Path, film: Film, frame: int) -> bytes:
     shown = ffmpeg.input(str(video), ss=f"{at:.6f}", threads=1, protocol_whitelist=PROTOCOLS)
     shown = shown.video.filter("zscale", matrix="gbr", range="full").filter("format", "gbrp")
     graph = shown.output("pipe:1", format="rawvideo", pix_fmt="rgb24", **{"frames:v": 1})
-    await run_ffmpeg(ffmpeg.compile(graph, cmd="ffmpeg")[1:], directory=video.parent, take=take)
+    await run_ffmpeg(ffmpeg.compile(graph, cmd="ffmpeg")[1:], directory=video.parent, on_output=on_output)
     if len(pixels) != film.picture_bytes:
         raise FfmpegFailed(f"frame {frame} of the video can't be read back")
     return bytes(pixels)

@@ -23,7 +23,7 @@ async def verify(video: Path, film: Film, frames: int, *, sound: bool = False) -
     """
     packets = _Packets(frames, _Sound(Fraction(frames, film.fps)) if sound else None)
     arguments = ["-protocol_whitelist", PROTOCOLS, "-i", str(video), "-map", "0", "-c", "copy", "-f", "framecrc", "-"]
-    await run_ffmpeg(arguments, directory=video.parent, take=packets.take)
+    await run_ffmpeg(arguments, directory=video.parent, on_output=packets.on_output)
     packets.check(film)
     order = [kind for kind in _boxes(video) if kind in {"moov", "mdat"}]
     if order != ["moov", "mdat"]:
@@ -43,7 +43,7 @@ class _Packets:
         self._facts: dict[str, str] = {}
         self._fault = ""
 
-    async def take(self, piece: bytes) -> None:
+    async def on_output(self, piece: bytes) -> None:
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
             self._read(line.decode(errors="replace"))

@@ -98,14 +98,14 @@ async def _thumbnails_at(video: Path, film: Film, frames: Sequence[int], keys: A
     held = bytearray()
     found: list[bytes] = []
 
-    async def take(piece: bytes) -> None:
+    async def on_output(piece: bytes) -> None:
         held.extend(piece)
         while len(held) >= film.picture_bytes:
             found.append(thumbnail(bytes(held[: film.picture_bytes]), film))
             del held[: film.picture_bytes]
 
     command = ffmpeg.compile(_graph(video, film, frames, keys), cmd="ffmpeg")
-    await run_ffmpeg(command[1:], directory=video.parent, take=take)
+    await run_ffmpeg(command[1:], directory=video.parent, on_output=on_output)
     return found
 
 

@@ -264,13 +264,15 @@ async def test_ffmpeg_can_t_take_more_memory_than_it_may(tmp_path: Path) -> None
     arguments = ["-f", "lavfi", "-i", LARGE, "-vf", "reverse", "-f", "framecrc", "-"]
     given = bytearray()
 
-    async def take(piece: bytes) -> None:
+    async def on_output(piece: bytes) -> None:
         given.extend(piece)
 
     failed = ""
     with trio.fail_after(120):
         try:
-            await run_ffmpeg(arguments, directory=tmp_path, take=take, bounds=Bounds(memory_bytes=400 * 1024**2))
+            await run_ffmpeg(
+                arguments, directory=tmp_path, on_output=on_output, bounds=Bounds(memory_bytes=400 * 1024**2)
+            )
         except FfmpegFailed as failure:
             failed = str(failure)
     # Once in 25 times ffmpeg takes the lack of memory for the end of the film, gives what it has, and is content.
@@ -290,14 +292,14 @@ async def test_what_ffmpeg_started_is_killed_with_it(tmp_path: Path, monkeypatch
     monkeypatch.setattr(ffmpeg, "get_ffmpeg_exe", lambda: str(program))
     started = trio.Event()
 
-    async def take(_piece: bytes) -> None:
+    async def on_output(_piece: bytes) -> None:
         started.set()
 
     with trio.fail_after(120):
         async with trio.open_nursery() as nursery:
 
             async def run() -> None:
-                await run_ffmpeg([], directory=tmp_path, take=take)
+                await run_ffmpeg([], directory=tmp_path, on_output=on_output)
 
             nursery.start_soon(run)
             await started.wait()

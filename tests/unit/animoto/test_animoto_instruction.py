@@ -205,7 +205,7 @@ def test_quotes_are_read_as_a_shell_would() -> None:
         (f"--on-missing ignore {LINK}", "fail, or --on-missing skip"),
         (f"--transition star {LINK}", "no such choice. Write it as: --transition cut, or --transition crossfade, or"),
         (f"--quality poor {LINK}", "Write it as: --quality fast, or --quality standard, or --quality best"),
-        (f"--transition-seconds 0.5 {LINK}", "a cut takes no time. Choose what does"),
+        (f"--transition-seconds 0.5 {LINK}", "a cut takes no time. Choose another transition"),
         (f"--transition wipe --transition-seconds 0.001 {LINK}", "less than one frame at 30 frames a second"),
         (
             f"--transition wipe --transition-seconds 1 {LINK}",
@@ -218,10 +218,10 @@ def test_quotes_are_read_as_a_shell_would() -> None:
         (f"--transition wipe --transition-seconds .1 --seconds .05 {LINK}", "Show each picture for longer"),
         (
             f"--size 640x640 --aspect 1:1 {LINK}",
-            "a shape already. Leave it out, or name a size: --size 1080p with --as",
+            "already have a shape. Leave it out, or name a size: --size 1080p with --as",
         ),
         (f"--caption Hello {LINK}", 'in JSON: {"pictures": [{"link": …, "caption": …}]}'),
-        (f"--title {'x' * 121} {LINK}", "it has 121 characters, and 120 are drawn at most. Say it in fewer words"),
+        (f"--title {'x' * 121} {LINK}", "it has 121 characters, and the limit is 120. Shorten it"),
         (f"--title 日本 {LINK}", "the font has no '日' (U+65E5), '本' (U+672C). It has Latin, Greek, Cyrillic"),
         (f"--poster 2 --seconds 2 {LINK}", "the video ends at 2 s. Choose a second"),
         (f"--music /home/me/song.mp3 {LINK}", "neither http, https nor s3"),
@@ -252,7 +252,7 @@ def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> No
     ("document", "says"),
     [
         ("{", "line 1, column 2 is not JSON: Expecting property name enclosed in double quotes. Write it as: {"),
-        ('{"x": ' + "[" * 100_000, "its brackets stand in one another too often"),
+        ('{"x": ' + "[" * 100_000, "its brackets are nested too deeply"),
         ('{"pictures": []}', "there is no list of pictures"),
         ('{"pictures": "LINK"}', "there is no list of pictures"),
         ('{"pictures": [7]}', 'picture 1, "link": 7: it is neither http, https nor s3'),
@@ -264,14 +264,17 @@ def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> No
         ('{"pictures": ["LINK"], "seconds": 1, "seconds": 2}', '"seconds": it is given twice'),
         ('{"pictures": ["LINK"], "fit": "star"}', 'Write it as: "fit": "contain", or "fit": "cover", or'),
         ('{"pictures": ["LINK"], "speed": 3}', '"speed": there is no such field here. Known: pictures, seconds, fps'),
-        ('{"pictures": ["LINK"], "caption": "Hi"}', '"caption": there is no such field here. It is said of each'),
+        ('{"pictures": ["LINK"], "caption": "Hi"}', '"caption": there is no such field here. It belongs to a pic'),
         (
             '{"pictures": [{"link": "LINK", "size": "4k"}]}',
-            'picture 1, "size": there is no such field here. It is said',
+            'picture 1, "size": there is no such field here. It belongs',
         ),
         ('{"pictures": [{"link": "LINK", "caption": "\\ud800"}]}', "half a character"),
         ('{"pictures": [{"link": "s3://ab1/\\ud800"}]}', "half a character"),
-        ('{"pictures": ["LINK"], "transition-seconds": 1}', 'a cut takes no time. Choose what does, such as "tra'),
+        (
+            '{"pictures": ["LINK"], "transition-seconds": 1}',
+            'a cut takes no time. Choose another transition, such as "tra',
+        ),
         (
             '{"pictures": ["LINK", {"link": "LINK", "transition-seconds": 1}]}',
             'picture 2, "transition-seconds": 1: a cut takes no time',

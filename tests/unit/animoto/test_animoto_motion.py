@@ -14,7 +14,7 @@ from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, Motion, Quality, Slide, Transition
 from cloudkon.memory import MemoryStore
 from images.animoto.motion.camera import Camera, cameras
-from images.animoto.motion.moving import MovingRenderer
+from images.animoto.motion.moving_renderer import MovingRenderer
 from images.animoto.motion.planes import Planes
 from images.animoto.timeline.film import Film, NormalisedPicture
 from images.animoto.timeline.move import WHOLE, Move

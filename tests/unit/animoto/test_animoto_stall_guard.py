@@ -10,7 +10,7 @@ import trio.testing
 from images.animoto.ffmpeg import ffmpeg_process as ffmpeg
 from images.animoto.ffmpeg import stall_guard
 from images.animoto.ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
-from images.animoto.ffmpeg.stall_guard import LOOK_SECONDS, MOST_LOOKS, StallGuard
+from images.animoto.ffmpeg.stall_guard import CHECK_SECONDS, MOST_IDLE_CHECKS, StallGuard
 from tests.support.films import processes_at
 from tests.support.patience import PATIENCE
 
@@ -48,8 +48,8 @@ async def noticed(program: Program, within: float) -> float:
 async def test_one_that_does_nothing_is_noticed_after_a_minute(
     program: Program, autojump_clock: trio.testing.MockClock
 ) -> None:
-    assert await noticed(program, 3600) == LOOK_SECONDS * MOST_LOOKS == 60
-    assert autojump_clock.current_time() <= 60 + 2 * LOOK_SECONDS
+    assert await noticed(program, 3600) == CHECK_SECONDS * MOST_IDLE_CHECKS == 60
+    assert autojump_clock.current_time() <= 60 + 2 * CHECK_SECONDS
 
 
 async def test_one_that_does_a_little_now_and_then_is_not(
@@ -57,7 +57,7 @@ async def test_one_that_does_a_little_now_and_then_is_not(
 ) -> None:
     async def work() -> None:
         while True:
-            await trio.sleep(LOOK_SECONDS * (MOST_LOOKS - 1))
+            await trio.sleep(CHECK_SECONDS * (MOST_IDLE_CHECKS - 1))
             program.taken += 1
             program.show()
 
@@ -68,13 +68,13 @@ async def test_one_that_does_a_little_now_and_then_is_not(
 
 
 async def test_one_that_waits_for_us_is_not(program: Program, autojump_clock: trio.testing.MockClock) -> None:
-    with program.stall_guard.excused():
+    with program.stall_guard.paused():
         assert await noticed(program, 3600) == 0
 
     async def give() -> None:
         while True:
-            await trio.sleep(LOOK_SECONDS * (MOST_LOOKS - 1))
-            with program.stall_guard.excused():
+            await trio.sleep(CHECK_SECONDS * (MOST_IDLE_CHECKS - 1))
+            with program.stall_guard.paused():
                 await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
@@ -96,7 +96,7 @@ def hang_at_once(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) 
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o700)
     monkeypatch.setattr(ffmpeg, "get_ffmpeg_exe", lambda: str(program))
-    monkeypatch.setattr(stall_guard, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(stall_guard, "CHECK_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("script", ["echo so far, so good >&2; exec sleep 1000", "exec >&- 2>&-; exec sleep 1000"])
@@ -122,12 +122,12 @@ async def test_an_ffmpeg_that_waits_for_its_pictures_is_left_alone(
     given = bytearray()
 
     async def pictures() -> AsyncIterator[bytes]:
-        await trio.sleep(0.05 * MOST_LOOKS * 3)
+        await trio.sleep(0.05 * MOST_IDLE_CHECKS * 3)
         yield b"picture"
 
-    async def take(piece: bytes) -> None:
-        await trio.sleep(0.05 * MOST_LOOKS * 3)
+    async def on_output(piece: bytes) -> None:
+        await trio.sleep(0.05 * MOST_IDLE_CHECKS * 3)
         given.extend(piece)
 
-    await run_ffmpeg([], directory=tmp_path, feed=pictures(), take=take)
+    await run_ffmpeg([], directory=tmp_path, feed=pictures(), on_output=on_output)
     assert given == b"picture"

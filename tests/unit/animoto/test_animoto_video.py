@@ -22,7 +22,7 @@ from images.animoto.concurrency.in_order import in_order
 from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.renderer import Music
 from images.animoto.fetch.fetch import Fetcher, Limits
-from images.animoto.pictures.missing import MissingPicture, Outlook, missing_failure, missing_note, shown
+from images.animoto.pictures.missing import MissingPicture, Outlook, display_link, missing_failure, missing_note
 from images.animoto.timeline.film import Film, NormalisedPicture
 from images.animoto.video import make_video
 from tests.support import picture_corpus as corpus
@@ -356,8 +356,8 @@ def test_notes_stay_short() -> None:
     assert len(missing_note(missing, 10_000)) < 2000
     assert missing_note(missing, 10_000).endswith("; and 9994 more)")
     assert len(str(missing_failure(missing, 10_000, 10_000))) < 8000
-    assert len(shown(missing[0].link)) == 120
-    assert shown("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
+    assert len(display_link(missing[0].link)) == 120
+    assert display_link("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
 
 
 # The store, the deadline, the disk
