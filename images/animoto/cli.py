@@ -1,4 +1,4 @@
-"""The animoto worker's command line."""
+"""Defines the animoto worker's command line."""
 
 import sys
 
@@ -21,7 +21,7 @@ from .timeline.plan import describe_plan
 @click.option("--slots", type=click.IntRange(1, 64), help="Videos at a time.  [default: CLOUDKON_SLOTS, or 1]")
 @click.option("--plan", "instruction", metavar="INSTRUCTION", help="Print what its video would show when, and end.")
 def main(*, until_empty: bool, slots: int | None, instruction: str | None) -> None:
-    """Take slideshows off the queue of the pool "animoto" and render them until SIGTERM."""
+    """Render the slideshows on the queue of the pool "animoto" until SIGTERM."""
     if instruction is not None:
         sys.exit(_print_plan(instruction))
     sys.exit(serve(ANIMOTO, _find_handlers, until_empty=until_empty, slots=slots))
@@ -32,7 +32,7 @@ def _find_handlers(settings: Settings) -> dict[str, Handler]:  # noqa: ARG001  (
 
 
 def _print_plan(instruction: str) -> int:
-    """All its pictures are taken to be there. Gives the exit code."""
+    """Print the plan as if no picture were missing. Return the exit code."""
     try:
         job = parse_animoto(parse(instruction).arguments)
     except CloudKonError as error:

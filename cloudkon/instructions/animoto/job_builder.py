@@ -63,7 +63,7 @@ def _check_lengths(job: AnimotoJob, wording: ErrorWording, *, alike: bool) -> No
             raise wording.error(
                 _seconds(wording, "seconds", slide.seconds),
                 f"that is less than one frame at {job.fps} frames a second",
-                f"Give at least {wording.spelled('seconds', f'{-(-1000 // job.fps) / 1000:g}')}",
+                f"Give at least {wording.spell('seconds', f'{-(-1000 // job.fps) / 1000:g}')}",
                 0 if alike else number,
             )
     first = job.slides[0].seconds
@@ -117,7 +117,7 @@ def _check_transition(
             else f"that is more than {MOST_TRANSITION_FRAMES} frames at {fps} frames a second"
         )
         most = floor(Fraction(max(0, longest), fps) * 1000) / 1000
-        fitting = f"Give at most {wording.spelled('transition-seconds', f'{most:g}')}"
+        fitting = f"Give at most {wording.spell('transition-seconds', f'{most:g}')}"
         raise wording.error(what, reason, fitting if longest >= 1 else "Show each picture for longer", number)
 
 

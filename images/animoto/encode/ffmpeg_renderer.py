@@ -1,4 +1,4 @@
-"""Plain: ffmpeg encodes every frame. Slow, right, and the reference for others."""
+"""Renders a film by having ffmpeg encode every frame: slow, correct, and the reference for other renderers."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import aclosing
@@ -20,18 +20,18 @@ from .sound_muxer import add_music
 
 @dataclass(frozen=True, slots=True)
 class FfmpegRenderer:
-    """Lets x264 encode every frame, transitions as they are mixed here."""
+    """Lets x264 encode every frame; transitions are blended here."""
 
     preset: str = "veryfast"
     crf: int = 18
-    """Constant quality; 18 is where people stop seeing a difference."""
+    """Constant quality; at 18 people stop seeing a difference."""
     threads: int = 2
     """Fixed, because x264's bytes depend on it."""
     bounds: Bounds = DEFAULT_BOUNDS
 
     @property
     def name(self) -> str:
-        """What a video's facts call it."""
+        """The renderer's name in a video's facts."""
         return f"ffmpeg-x264-{self.preset}-crf{self.crf}"
 
     async def render(
@@ -51,7 +51,7 @@ class FfmpegRenderer:
 async def _frames(
     pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline
 ) -> AsyncGenerator[Pixels, None]:
-    """Every frame of the film as pixels."""
+    """Yield every frame of the film as pixels."""
     shown: dict[Shown, Pixels] = {colour: flat(colour, film) for colour in film.colours}
     number = -1
     async for picture in pictures:
@@ -65,7 +65,7 @@ async def _frames(
 
 
 def _each(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
-    """Their frames, which count from 0 in each."""
+    """Yield each segment's frames, which count from 0 in each segment."""
     return ((segment, frame) for segment in segments for frame in range(segment.frames))
 
 

@@ -1,4 +1,4 @@
-"""Coder: the frames of a film as H.264, of stills that were coded and everything else written."""
+"""Writes a film's frames as H.264: pictures that were encoded as stills, and everything else as plain syntax."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,28 +22,29 @@ from ..timeline.wipe_geometry import seam
 from .stills import CodedStill, Still
 
 _KEY_SECONDS: Final = 8
-"""A picture is put in anew, for players to begin at, where the last such place lies so far back. It costs the picture's
-bytes once more and no encoding; x264's own default is 250 frames."""
+"""Seconds. A picture is inserted again, for players to begin at, where the last such place is this far back. It costs
+the picture's bytes once more and no encoding. x264's own default is 250 frames."""
 _SMALL: Final = 4096
-"""Bytes of a still that is put in anew every second: black, white, and the like."""
+"""Bytes. Smaller stills are inserted again every second: black, white, and the like."""
 _LONGEST_DISTANCE: Final = 127
-"""Between pictures that are mixed (8.4.2.3.1)."""
+"""Distance between pictures that are blended (8.4.2.3.1)."""
 _WRITTEN_PPS = Pps(number=1, cabac=False, implicit_weights=True)
-"""What written slices are coded under."""
+"""The parameter set of written slices."""
 _SHARP = Deblocking(off=True)
 
 
 class FrameWriter:
-    """Writes segments, in the order of time, as frames.
+    """Writes segments as frames, in order.
 
-    Of each picture the first frame is its still. A key frame (IDR) forgets all before it; within a film of transitions
-    most stills are not, because transitions need the picture before as well. The two pictures of a transition are the
-    only references there are: the one's last frame alone, and the other's first, which is coded ahead of what leads to
-    it. So weights by distance in time are the linear crossfade.
+    The first frame of each picture is its still. A key frame (IDR) discards all frames before it. In a film with
+    transitions most stills are not key frames, because transitions also need the picture before. The two pictures of a
+    transition are the only references: the last frame that shows the first picture alone, and the first frame of the
+    second picture, which is coded before the frames that lead to it. So weights by distance in time are the linear
+    crossfade.
     """
 
     def __init__(self, film: Film, first: CodedStill, writer: Mp4Writer) -> None:
-        """``first`` is any of the film's stills: all are coded alike."""
+        """Begin a film. ``first`` is any of its stills: all of them are coded alike."""
         self._film = film
         self._writer = writer
         self._still_pps = replace(first.pps, number=0)
@@ -56,12 +57,12 @@ class FrameWriter:
             height=first.sps.height,
             crop=first.sps.crop,
         )
-        # Distances are counted in fields, as everybody does, where that leaves room.
+        # Distances are counted in fields, as usual, where that leaves room.
         self._step = 2 if 2 * (film.longest_transition + 1) <= _LONGEST_DISTANCE else 1
         self._key = 0
         self._key_number = 0
         self._references = 0
-        """Since the last key frame, and with it."""
+        """Number of references since the last key frame, which is included."""
         self._ahead = False
         """Whether the next hold's first frame is written already."""
         self.last_still = Location(0, 0)
@@ -70,7 +71,7 @@ class FrameWriter:
         self._moving: dict[tuple[Transition, int, int], BitWriter] = {}
 
     def hold(self, hold: Hold, still: Still, *, blends: bool) -> None:
-        """Show a picture alone; ``blends`` says that a blend follows."""
+        """Write the frames that show one picture; ``blends`` says whether a blend follows."""
         end = hold.first + hold.frames
         interval = self._film.fps * (1 if still.size <= _SMALL else _KEY_SECONDS)
         for frame in range(hold.first + self._ahead, end):
@@ -81,7 +82,7 @@ class FrameWriter:
         self._ahead = False
 
     def blend(self, blend: Blend, after: Still) -> None:
-        """Lead from the picture that was held to another, of which this writes the still."""
+        """Write a blend from the held picture to another one, and the still of that one before it."""
         target = blend.first + blend.frames
         header = self._header(SliceKind.I, target, reference=True)
         self._write_still(header, after, target)
@@ -91,11 +92,11 @@ class FrameWriter:
             self._write_written(SliceKind.B, blend.first + number, data, reference=False)
 
     def read_still(self, place: Location) -> Still:
-        """A still that was written before."""
+        """Read a still that was written before."""
         return Still.of(Nal.of(self._writer.read(place)), self._sps, self._still_pps)
 
     def finish(self, music: Path | None) -> None:
-        """Write the video, with the music in that file."""
+        """Write the video file, with the music in that file if there is any."""
         film = self._film
         sets = [self._still_pps.to_nal(), _WRITTEN_PPS.to_nal()]
         sps = self._sps.to_nal(film.fps, reorder=1 if film.longest_transition else 0)
@@ -128,7 +129,7 @@ class FrameWriter:
         )
 
     def _moved(self, blend: Blend, number: int) -> BitWriter:
-        """Of a wipe or push; the same for all pictures, and so computed once."""
+        """Return the macroblocks of a wipe's or push's frame. They are the same for all pictures and computed once."""
         key = (blend.kind, blend.frames, number)
         if key not in self._moving:
             cut = seam(blend, number, self._film)

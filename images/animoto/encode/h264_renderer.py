@@ -1,4 +1,4 @@
-"""Written: only the pictures are encoded, and all frames between them written as H.264 syntax."""
+"""Renders a film with only its pictures encoded; all frames between them are written as H.264 syntax."""
 
 import hashlib
 import math
@@ -32,7 +32,7 @@ _WAITING = 2
 
 
 def unsupported_reason(film: Film) -> str:
-    """Why a film can't be written, or nothing."""
+    """Return why this renderer can't make a film, or an empty text if it can."""
     widest = (FARTHEST + 1) // 4
     if Transition.PUSH in film.transitions and film.width > widest:
         return f"a push can move pictures by {widest} pixels at most"
@@ -41,21 +41,21 @@ def unsupported_reason(film: Film) -> str:
 
 @dataclass(frozen=True, slots=True)
 class H264Renderer:
-    """Has each picture coded once, whatever its number of frames and however often it occurs."""
+    """Encodes each picture once, whatever its number of frames and however often it occurs."""
 
     quality: Quality = Quality.STANDARD
     bounds: Bounds = DEFAULT_BOUNDS
 
     @property
     def name(self) -> str:
-        """What a video's facts call it."""
+        """The renderer's name in a video's facts."""
         effort = ENCODER_SETTINGS[self.quality]
         return f"written-x264-{effort.preset}-crf{effort.crf:g}"
 
     async def render(
         self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
-        """See ``Renderer``. ``unsupported_reason`` says which films it can't do."""
+        """See ``Renderer``. ``unsupported_reason`` names the films that this can't make."""
         await ungrouped(partial(self._render, pictures, film, video, music))
 
     async def _render(
@@ -63,7 +63,7 @@ class H264Renderer:
     ) -> None:
         give, to_code = trio.open_memory_channel[Pixels](0)
         sink, coded = trio.open_memory_channel[CodedStill](_WAITING)
-        # Numbers alone, so without bound: x264 gives a still only when further pictures came, however many copies of
+        # Only numbers, so this has no bound: x264 returns a still only after more pictures came, however many copies of
         # those before it come in between.
         order, numbers = trio.open_memory_channel[tuple[int, Slide]](math.inf)
         with Mp4Writer(video, self.bounds.file_bytes) as writer:
@@ -79,9 +79,9 @@ async def _sort(
     give: trio.MemorySendChannel[Pixels],
     order: trio.MemorySendChannel[tuple[int, Slide]],
 ) -> None:
-    """Hand on each picture that did not occur before, and of every one how many different ones came before it.
+    """Send each distinct picture to the encoder once, and for every picture the number of its still to ``order``.
 
-    The first are the colours that a film's fades go through.
+    The first stills are the colours that the film's fades go through.
     """
     numbers: dict[bytes, int] = {}
 
@@ -98,7 +98,7 @@ async def _sort(
         async for picture in pictures:
             number = await sort(picture.pixels)
             order.send_nowait((number, picture.slide))
-            del picture  # it would stay until the next is there
+            del picture  # else this picture stays in memory until the next one arrives
 
 
 def _digest(picture: Pixels) -> bytes:
@@ -106,7 +106,7 @@ def _digest(picture: Pixels) -> bytes:
 
 
 class _FilmAssembler:
-    """Writes the film while its stills come in."""
+    """Writes the film while its stills arrive."""
 
     def __init__(
         self,
@@ -121,11 +121,11 @@ class _FilmAssembler:
         self._numbers = numbers
         self._coder: FrameWriter | None = None
         self._sets: tuple[Sps, Pps] | None = None
-        """What all stills are coded under."""
+        """The parameter sets of all stills."""
         self._places: dict[int, Location] = {}
-        """Of each different still that was written."""
+        """Where each distinct still was written."""
         self._held: dict[Shown, tuple[int, Still]] = {}
-        """What is being shown, and the colour in between: number and still."""
+        """The number and still of each picture that is needed now, and of the fades' colours."""
 
     async def run(self, music: Music | None) -> None:
         for number, colour in enumerate(self._film.colours):
@@ -142,7 +142,7 @@ class _FilmAssembler:
         await trio.to_thread.run_sync(self._required().finish, track)
 
     async def _next(self, number: int) -> tuple[int, Still]:
-        """The still of that number: from memory, from what was written, or from the encoder, which has it next."""
+        """Return the still with that number: from memory, from the file, or from the encoder, which has it next."""
         for held in self._held.values():
             if held[0] == number:
                 return held
@@ -151,7 +151,7 @@ class _FilmAssembler:
         try:
             coded = await self._coded.receive()
         except trio.EndOfChannel:
-            # It takes a lack of memory for the end of its input now and then, and is content.
+            # Now and then ffmpeg takes a lack of memory for the end of its input, and ends without an error.
             raise FfmpegFailed("ffmpeg ended early and said nothing, perhaps because memory ran out") from None
         if self._sets is None:
             self._sets = coded.sps, coded.pps
@@ -166,7 +166,7 @@ class _FilmAssembler:
         return self._coder
 
     def _write(self, segments: list[Segment]) -> None:
-        """A picture's own segments. Of those before it only the number is remembered."""
+        """Write the segments up to a picture. Of earlier pictures only the place in the file is remembered."""
         coder = self._required()
         for segment, following in zip_longest(segments, segments[1:]):
             if isinstance(segment, Hold):

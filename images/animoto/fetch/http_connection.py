@@ -1,4 +1,4 @@
-"""Connection: one request to addresses that were checked, which can be cut off from outside."""
+"""Makes one request to checked addresses, over a connection that another thread can interrupt."""
 
 import socket
 import threading
@@ -18,18 +18,18 @@ from .address_guard import Destination
 class Interrupter:
     """Ends a blocked read in another thread.
 
-    Time-outs of sockets are a read each: a server that drips a byte every few seconds never meets them, in its
-    headers and handshake no more than in its body.
+    Socket time-outs apply to one read: a server that sends a byte every few seconds never exceeds them, in its
+    handshake and headers as well as in its body.
     """
 
     def __init__(self) -> None:
-        """Nothing is held yet."""
+        """Begin without a connection."""
         self._lock = threading.Lock()
         self._attached: socket.socket | None = None
         self._interrupted = False
 
     def attach(self, connected: socket.socket) -> None:
-        """Take hold of a connection. A duplicate, because TLS takes the descriptor away from the one given."""
+        """Attach a connection. Its descriptor is duplicated, because TLS takes over the original one."""
         with self._lock:
             self._release()
             self._attached = connected.dup()
@@ -37,13 +37,13 @@ class Interrupter:
                 self._shut_down()
 
     def interrupt(self) -> None:
-        """End the connection that is held, or the next one that is."""
+        """End the attached connection, or the next one that is attached."""
         with self._lock:
             self._interrupted = True
             self._shut_down()
 
     def release(self) -> None:
-        """Let go of it."""
+        """Detach the connection."""
         with self._lock:
             self._release()
 
@@ -52,7 +52,7 @@ class Interrupter:
             try:
                 self._attached.shutdown(socket.SHUT_RDWR)
             except OSError:
-                # The other side has gone already, which ends the read as well.
+                # The peer has closed already, which ends the read as well.
                 return
 
     def _release(self) -> None:
@@ -64,11 +64,11 @@ class Interrupter:
 class PinnedAdapter(HTTPAdapter):
     """Connects to a destination's checked addresses, whatever its name resolves to by now.
 
-    Host header, server name of TLS and the certificate check go by the name, as always.
+    Host header, TLS server name and certificate check use the name, as usual.
     """
 
     def __init__(self, destination: Destination, interrupter: Interrupter) -> None:
-        """For one request; the connection is held by the leash."""
+        """Prepare one request, whose connection is attached to ``interrupter``."""
         self._destination = destination
         self._leash = interrupter
         super().__init__(max_retries=0)
@@ -80,7 +80,7 @@ class PinnedAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
         cert: Any = None,  # noqa: ANN401  (as requests has it)
     ) -> HTTPConnectionPool:
-        """The pool of the request's host, whose connections are pinned."""
+        """Return the pool of the request's host, with pinned connections."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if not isinstance(pool, HTTPConnectionPool):
             raise TypeError(f"urllib3 made a {type(pool).__name__}, which can't be pinned")
@@ -96,7 +96,7 @@ class _Pinned(HTTPConnection):
         self._leash = interrupter
 
     def _new_conn(self) -> socket.socket:
-        """Connect where urllib3 would resolve the host's name first."""
+        """Connect to the checked addresses, where urllib3 would resolve the host's name."""
         trouble: OSError | None = None
         for address in self._destination.addresses:
             try:

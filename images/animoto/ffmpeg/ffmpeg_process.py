@@ -1,7 +1,7 @@
-"""Ffmpeg: one process of it, kept on a short lead.
+"""Runs one ffmpeg process in isolation.
 
-It gets no secrets (an empty environment), no keyboard, no network (each caller says ``protocol_whitelist``), a group of
-its own that can be killed as a whole, limits that the kernel keeps, and it dies with its parent.
+The process gets no secrets (an empty environment), no keyboard, no network (each caller sets ``protocol_whitelist``), a
+process group that can be killed as a whole, and resource limits of the kernel. It is killed with its parent.
 """
 
 import fcntl
@@ -27,30 +27,31 @@ from .memory_allocation import LARGE_BLOCK
 from .stall_guard import StallGuard
 
 PROTOCOLS = "file,pipe"
-"""What ffmpeg may open: a playlist could otherwise make it reach into the network."""
+"""The protocols that ffmpeg may open: a playlist could otherwise make it reach into the network."""
 _TAIL = 2000
 """Bytes of standard error that are kept."""
 _PIPE = 1024 * 1024
-"""Bytes on their way. By default they are 64 KiB, for each of which both sides are woken: a hundred times a picture."""
+"""Size of pipes in bytes. The default of 64 KiB would wake both sides a hundred times for one picture."""
 _ENVIRONMENT = {"LC_ALL": "C", "MALLOC_MMAP_THRESHOLD_": str(LARGE_BLOCK)}
-"""All that it gets of one. The second is glibc's: what ``allocation`` is for here, and worth 20 MB there."""
+"""The whole environment of ffmpeg. The second variable does for ffmpeg's glibc what ``memory_allocation`` does for
+ours, and saves 20 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the kernel lets one process have. They are nets below the deadline, for when nobody watches any more."""
+    """Resource limits of one process. They apply below the deadline, for the case that no parent watches any more."""
 
     cpu_seconds: int = 6 * 3600
     file_bytes: int = 16 * 1024**3
     memory_bytes: int = 8 * 1024**3
-    """Address space; x264 at 4096 x 4096 takes 2.5 GB of it."""
+    """Address space; x264 needs 2.5 GB of it at 4096 x 4096."""
 
 
 DEFAULT_BOUNDS = Bounds()
 
 
 class FfmpegFailed(CloudKonError):
-    """It ended with an error, or was killed."""
+    """The process ended with an error, or was killed."""
 
 
 async def run_ffmpeg(
@@ -61,10 +62,11 @@ async def run_ffmpeg(
     on_output: Callable[[bytes], Awaitable[None]] | None = None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> None:
-    """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said, also where it hangs.
+    """Run ``ffmpeg ARGUMENTS`` to its end. Raise ``FfmpegFailed`` with its last messages if it fails or stalls.
 
-    ``feed`` goes to its standard input; each piece of its standard output goes to ``on_output``, for which ffmpeg waits. It
-    runs in ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``on_output``, which goes up.
+    ``feed`` goes to its standard input; every piece of its standard output goes to ``on_output``, and ffmpeg waits
+    until that returns. The process runs in ``directory``. Cancelling kills it, and so does an error of ``feed`` or
+    ``on_output``, which propagates.
     """
     process = _start(arguments, directory)
     tail = bytearray()
@@ -83,10 +85,10 @@ def _failed(how: str, tail: bytearray) -> FfmpegFailed:
 
 
 def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes]":
-    """Start it from this very thread.
+    """Start the process from this very thread.
 
-    The kernel's "parent" is the thread: started in a worker thread, as trio's own ``run_process`` does, it would be
-    killed when trio lets that thread go.
+    For the kernel, the "parent" is the thread. Started in a worker thread, as trio's own ``run_process`` does, the
+    process would be killed when trio lets that thread end.
     """
     return subprocess.Popen(  # noqa: S603  (an absolute path, and arguments that we wrote)
         [*_dying_with_parent(), get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "error", *arguments],
@@ -102,9 +104,10 @@ def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes
 
 @cache
 def _dying_with_parent() -> tuple[str, ...]:
-    """What makes the kernel kill it with its parent, where there is such a thing (util-linux, and not busybox).
+    """Return the command prefix that makes the kernel kill a process with its parent.
 
-    Elsewhere the end of its standard input ends it, if only when it has encoded what it got.
+    It is empty without util-linux (busybox lacks the option). There the end of its standard input ends ffmpeg, but only
+    after it has encoded what it received.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
@@ -114,7 +117,7 @@ def _dying_with_parent() -> tuple[str, ...]:
 
 
 def _limit(pid: int, bounds: Bounds) -> None:
-    """Limit it from outside, on Linux: code between fork and exec is not safe in a program with threads."""
+    """Limit the process from outside, on Linux: code between fork and exec is not safe in a program with threads."""
     if not hasattr(resource, "prlimit"):
         return
     for kind, most in (
@@ -128,7 +131,8 @@ def _limit(pid: int, bounds: Bounds) -> None:
             limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.prlimit(pid, kind, (limit, limit))
         except (ProcessLookupError, PermissionError):
-            # It has ended already, and its status will say how; or a sandbox forbids it, and has limits of its own.
+            # The process has ended already, and its status will say how; or a sandbox with limits of its own forbids
+            # this.
             return
 
 
@@ -138,7 +142,7 @@ async def _run_to_end(
     on_output: Callable[[bytes], Awaitable[None]] | None,
     tail: bytearray,
 ) -> int:
-    """See it to its end, and give its status; the end of its standard error goes to ``tail``."""
+    """Run the process to its end and return its status; the end of its standard error goes to ``tail``."""
     stall_guard = StallGuard(process.pid)
 
     async def fail_when_stalled() -> None:
@@ -160,8 +164,8 @@ async def _exchange(
     tail: bytearray,
     stall_guard: StallGuard,
 ) -> None:
-    """Talk with it until it says no more."""
-    # Each pipe becomes a stream of its own before the first await, so that all are closed whatever happens.
+    """Write its input and read its outputs until it closes them."""
+    # Each pipe becomes a stream of its own before the first await, so that all of them are closed in any case.
     stdin, stdout, stderr = (_stream(pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     async with stdin, stdout, stderr, trio.open_nursery() as nursery:
 
@@ -169,7 +173,7 @@ async def _exchange(
             async for data in stderr:
                 tail.extend(data)
                 del tail[:-_TAIL]
-            # It has ended: nobody will take what the feed may still be waiting for.
+            # The process has ended and reads nothing more that the feed may wait to send.
             feeding.cancel()
 
         feeding = trio.CancelScope()
@@ -193,9 +197,9 @@ async def _send_input(
                 if data is None:
                     return
                 await stdin.send_all(data)
-                del data  # a picture, that would stay until the next is there
+                del data  # else this picture stays in memory until the next one arrives
         except trio.BrokenResourceError:
-            # It has ended early: its status and its last words say why.
+            # The process has ended early: its status and its last messages say why.
             return
 
 
@@ -211,7 +215,7 @@ async def _pass_output(
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
     if pipe is None:
         raise AssertionError("all three are pipes")
-    with suppress(OSError, AttributeError):  # beyond what its user may have, or on another system
+    with suppress(OSError, AttributeError):  # more than this user may have, or another system
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
     stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
     pipe.close()
@@ -219,7 +223,7 @@ def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill what is left of its group. Waiting blocks for the few milliseconds in which the kernel clears it away."""
+    """Kill what is left of the process group. Waiting blocks for the few milliseconds of the kernel's clean-up."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,4 +1,4 @@
-"""Slice header: what a slice says before its macroblocks (ITU-T H.264, 7.3.3)."""
+"""Writes and reads slice headers (ITU-T H.264, 7.3.3)."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,7 +10,7 @@ from .sps import Sps
 from .unsupported import Unsupported
 
 _KINDS = 5
-"""slice_type 5 to 9 are 0 to 4 again, and say that all slices of the picture are of that kind (table 7-6)."""
+"""slice_type 5 to 9 repeat 0 to 4, and mean that all slices of the picture are of that kind (table 7-6)."""
 
 
 class SliceKind(IntEnum):
@@ -26,7 +26,7 @@ class Deblocking:
     """How edges between blocks are smoothed (7.4.3)."""
 
     off: bool = False
-    """disable_deblocking_filter_idc 1. What is copied must stay as it is."""
+    """disable_deblocking_filter_idc 1. Copied pixels must stay unchanged."""
     alpha: int = 0
     """slice_alpha_c0_offset_div2."""
     beta: int = 0
@@ -42,18 +42,18 @@ class SliceHeader:
     reference: bool = False
     """Whether other pictures may refer to this one."""
     frame_num: int = 0
-    """How many references came since the IDR picture, modulo 2 to the power of ``Sps.frame_num_bits``."""
+    """Number of references since the IDR picture, modulo 2 to the power of ``Sps.frame_num_bits``."""
     idr_number: int = 0
-    """idr_pic_id: another one for each of two IDR pictures in a row."""
+    """idr_pic_id: two IDR pictures in a row must differ in it."""
     order: int = 0
     """pic_order_cnt_lsb: the place in the order of display, modulo 2 to the power of ``Sps.order_bits``."""
     qp: int = 0
     """slice_qp_delta."""
     deblocking: Deblocking | None = Deblocking()
-    """Nothing where the picture parameter set leaves it to the decoder's default."""
+    """``None`` where the picture parameter set leaves it to the decoder's default."""
 
     def to_nal(self, sps: Sps, pps: Pps, data: BitWriter | bytes) -> bytes:
-        """The slice's NAL unit; ``data`` are its macroblocks: CAVLC's bits, or CABAC's bytes."""
+        """Return the slice's NAL unit; ``data`` are its macroblocks: CAVLC's bits, or CABAC's bytes."""
         bits = BitWriter()
         self._write(bits, sps, pps)
         if isinstance(data, BitWriter):
@@ -83,8 +83,8 @@ class SliceHeader:
         if self.kind is SliceKind.B:
             bits.u(1, 0)  # ref_pic_list_modification_flag_l1
         if self.reference:
-            # dec_ref_pic_marking, 7.3.3.3: an IDR picture shows those before it and is no long-term reference; with
-            # others the oldest reference makes room (8.2.5.3).
+            # dec_ref_pic_marking, 7.3.3.3: an IDR picture outputs the pictures before it and is no long-term reference;
+            # at other pictures the oldest reference is dropped (8.2.5.3).
             bits.u(2 if self.idr else 1, 0)
         if pps.cabac and self.kind is not SliceKind.I:
             bits.ue(0)  # cabac_init_idc
@@ -101,9 +101,9 @@ class SliceHeader:
 
 
 def read_slice(nal: Nal, sps: Sps, pps: Pps) -> tuple[SliceHeader, BitReader]:
-    """A slice's header, and the reader that stands behind it.
+    """Read a slice's header; return it and the reader, positioned after it.
 
-    Raises ``Unsupported`` for what ``SliceHeader`` can't say.
+    Raises ``Unsupported`` for what ``SliceHeader`` can't represent.
     """
     bits = BitReader(nal.payload)
     if bits.ue():
@@ -117,7 +117,7 @@ def read_slice(nal: Nal, sps: Sps, pps: Pps) -> tuple[SliceHeader, BitReader]:
     order = bits.u(sps.order_bits) if sps.order_type == 0 else 0
     if kind is SliceKind.B and not bits.flag():
         raise Unsupported("it has temporal direct prediction")
-    # One flag for each list: whether it is modified; and one before them: whether its length is.
+    # One flag for each list says whether it is modified; one before them whether its length is overridden.
     if kind is not SliceKind.I and bits.u(3 if kind is SliceKind.B else 2):
         raise Unsupported("it has lists of references of its own")
     if nal.reference and bits.u(2 if idr else 1):

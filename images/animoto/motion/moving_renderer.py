@@ -1,4 +1,4 @@
-"""Moving: films whose pictures move, of which every frame is drawn here and encoded by ffmpeg."""
+"""Renders films whose pictures move: every frame is drawn here and encoded by ffmpeg."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
@@ -40,11 +40,11 @@ class _Scene(NamedTuple):
 
     planes: Planes
     camera: Camera | None = None
-    """None for what is a frame already."""
+    """None for something that is a frame already."""
     text_overlay: TextOverlay | None = None
 
     def frame(self, number: int, film: Film) -> Planes:
-        """What the film's frame of that number shows of it."""
+        """Return what the film's frame with that number shows of the scene."""
         if self.camera is None:
             return self.planes
         seen = self.planes.seen(self.camera.window(number), film)
@@ -53,7 +53,10 @@ class _Scene(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MovingRenderer:
-    """Draws frames on all cores while x264 encodes those before them. It takes pictures as large as ``film.canvas``."""
+    """Draws frames on all cores while x264 encodes the frames before them.
+
+    Its pictures have the size of ``film.canvas``.
+    """
 
     quality: Quality = Quality.STANDARD
     threads: int = 2
@@ -62,7 +65,7 @@ class MovingRenderer:
 
     @property
     def name(self) -> str:
-        """What a video's facts call it."""
+        """The renderer's name in a video's facts."""
         effort = _ENCODER_SETTINGS[self.quality]
         return f"moving-x264-{effort.preset}-crf{effort.crf}"
 
@@ -89,7 +92,7 @@ class MovingRenderer:
 async def _drawings(
     pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline
 ) -> AsyncGenerator[_Draw, None]:
-    """How to draw each frame of the film."""
+    """Yield, for each frame of the film, a call that draws it."""
     scenes: dict[Shown, _Scene] = {colour: _Scene(Planes.flat(colour, film)) for colour in film.colours}
     number = -1
     async for picture in pictures:

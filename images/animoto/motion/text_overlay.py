@@ -1,4 +1,4 @@
-"""Inscription: titles and captions that stand still before a picture that moves."""
+"""Draws titles and captions that stay in place in front of a picture that moves."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -10,20 +10,20 @@ from ..timeline.film import Film
 from .planes import Planes
 
 _BLACK, _GREY = 16, 128
-"""What is no light in Y, and no colour in Cb and Cr."""
+"""Black in Y, and no colour in Cb and Cr."""
 _WHITE = 219
-"""From black to white, in Y."""
+"""Steps from black to white, in Y."""
 
 
 class TextOverlay(NamedTuple):
-    """What frames have left of their own, of 255, and what is added to that; as large as the film."""
+    """How much frames keep of their own values, of 255, and what is added; both are as large as the film."""
 
     keep: Planes
     add: Planes
 
     @classmethod
     def of(cls, texts: Sequence[TextLayer], film: Film) -> Self | None:
-        """Of texts, if there are any."""
+        """Return the overlay of the texts, if there are any."""
         if not texts:
             return None
         keep, light = merge_layers(texts, film.width, film.height)
@@ -34,11 +34,11 @@ class TextOverlay(NamedTuple):
         return cls(Planes(keep, less, less), Planes(ImageChops.add(_instead(keep, _BLACK), white), grey, grey))
 
     def on(self, frame: Planes) -> Planes:
-        """The frame with the texts."""
+        """Return the frame with the texts on it."""
         parts = zip(frame, self.keep, self.add, strict=True)
         return Planes(*(ImageChops.add(ImageChops.multiply(one, keep), add) for one, keep, add in parts))
 
 
 def _instead(keep: Image.Image, value: int) -> Image.Image:
-    """So much of a value as is taken from the frame."""
+    """Return the part of ``value`` that replaces what the frame loses."""
     return keep.point([round((255 - kept) * value / 255) for kept in range(256)])

@@ -1,4 +1,4 @@
-"""Track: what a film's index says of its H.264 track (ISO/IEC 14496-12, 8; 14496-15, 5)."""
+"""Builds the index entry of an H.264 track (ISO/IEC 14496-12, 8; 14496-15, 5)."""
 
 import struct
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ _BT709 = 1
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """``width`` x ``height`` pixels, ``fps`` frames a second, and the NAL units of its parameter sets."""
+    """A track of ``width`` x ``height`` pixels and ``fps`` frames a second, with the NAL units of its parameter
+    sets."""
 
     width: int
     height: int
@@ -27,11 +28,11 @@ class VideoTrack:
 
     @property
     def scale(self) -> int:
-        """Ticks of its clock a second."""
+        """Ticks of its clock in a second."""
         return self.fps * TICKS
 
     def box(self, samples: Samples, chunks: Chunks, first: int) -> bytes:
-        """The box ``trak`` for frames whose chunks lie from offset ``first`` of the file on."""
+        """Return the box ``trak`` for frames whose chunks begin at offset ``first`` of the file."""
         length = len(samples) * TICKS
         return box(
             b"trak",
@@ -56,7 +57,7 @@ class VideoTrack:
         )
 
     def _description(self) -> bytes:
-        """``avc1``, with the parameter sets and the colours."""
+        """Return ``avc1``, with the parameter sets and the colours."""
         return box(
             b"avc1",
             struct.pack(">6xH16xHH", 1, self.width, self.height),
@@ -67,7 +68,7 @@ class VideoTrack:
         )
 
     def _configuration(self) -> bytes:
-        """``avcC`` (14496-15, 5.3.3.1): frames hold NAL units behind lengths of four bytes."""
+        """Return ``avcC`` (14496-15, 5.3.3.1): in frames each NAL unit follows its length in four bytes."""
         sets = [_with_length(unit) for unit in self.picture_sets]
         return box(
             b"avcC",

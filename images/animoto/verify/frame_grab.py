@@ -1,4 +1,4 @@
-"""Snapshot: one frame of a video, as pixels."""
+"""Reads one frame of a video as pixels."""
 
 from pathlib import Path
 
@@ -9,13 +9,14 @@ from ..timeline.film import Film
 
 
 async def grab_frame(video: Path, film: Film, frame: int) -> bytes:
-    """The frame of that number (from 0), as ``film.picture_bytes`` bytes of R, G and B."""
+    """Return the frame with that number (from 0), as ``film.picture_bytes`` bytes of R, G and B."""
     pixels = bytearray()
 
     async def on_output(piece: bytes) -> None:
         pixels.extend(piece)
 
-    # ffmpeg gives the first frame from a time on: a little before the frame's own, so that rounding leads to no other.
+    # ffmpeg returns the first frame from a time on. The time asked for is a little before the frame's own, so that
+    # rounding does not select another frame.
     at = max(0.0, (frame - 0.4) / film.fps)
     shown = ffmpeg.input(str(video), ss=f"{at:.6f}", threads=1, protocol_whitelist=PROTOCOLS)
     shown = shown.video.filter("zscale", matrix="gbr", range="full").filter("format", "gbrp")

@@ -1,4 +1,7 @@
-"""Likeness: 16 means of a picture, enough to tell whether a video shows the right one at the right time."""
+"""Compares frames of a video with the plan by thumbnails of 4 x 4 pixels.
+
+That is enough to tell whether the video shows the right picture at the right time.
+"""
 
 from bisect import bisect
 from collections.abc import Callable, Sequence
@@ -22,33 +25,33 @@ from ..timeline.plan import Blend, Colour, Hold, Segment, Shown
 from .verify import BadVideo
 
 SIDE: Final = 4
-"""Few, so that what a small film loses of its colours, which it has for every second pixel, does not matter."""
+"""Few pixels, so that it does not matter that a small film keeps colour only for every second pixel."""
 MOVING_SIDE: Final = 32
-"""Of pictures that move: of these a window has 16 means."""
+"""Side of the thumbnails of moving pictures: a camera's window of one has about 16 means."""
 _FINE: Final = 8 * MOVING_SIDE
 _TOLERANCE: Final = 10
-"""Mean difference, of 255. Coding moves means by less than 2, even those of noise."""
+"""Mean difference, of 255. Encoding changes means by less than 2, even those of noise."""
 _KEYS = 3
-"""Frames that are looked at, besides the first blend: those that players can begin at are got at most cheaply."""
+"""Frames that are compared, besides the first blend. Only frames at which players can begin are cheap to read."""
 
 
 def thumbnail(picture: Pixels, film: Film, side: int = SIDE) -> bytes:
-    """The likeness of a normalised picture: ``side`` x ``side`` pixels of R, G and B."""
+    """Return the thumbnail of a normalised picture: ``side`` x ``side`` pixels of R, G and B."""
     size = film.width, film.height
     image = Image.frombuffer("RGB", size, picture, "raw", "RGB", 0, 1)  # type: ignore[arg-type]  # it takes any buffer
-    # Means of areas, and no sharper filter: those of a window must follow from those of the whole picture.
+    # A filter with means of areas and not a sharper one: a window's means must follow from the whole picture's.
     return image.resize((side, side), Image.Resampling.BOX).tobytes()
 
 
 class TextThumbnail(NamedTuple):
-    """What texts do to a frame's likeness: what they keep of its means, of 255, and what they add."""
+    """Thumbnail of a text layer: how much of a frame's means it keeps, of 255, and how much it adds."""
 
     keep: bytes
     light: bytes
 
     @classmethod
     def of(cls, texts: Sequence[TextLayer], film: Film) -> Self:
-        """That of texts on the film."""
+        """Return the thumbnail of all the texts of a frame."""
         both = merge_layers(texts, film.width, film.height)
         return cls(*(one.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes() for one in both))
 
@@ -68,10 +71,10 @@ async def check_frames(
     keys: Sequence[int],
     views: Sequence[MovingView] | None = None,
 ) -> None:
-    """Raise ``BadVideo`` unless some of its frames look like the plan.
+    """Raise ``BadVideo`` unless some of the video's frames look as planned.
 
-    ``thumbnails`` are those of its pictures, of ``MOVING_SIDE`` if there are ``views``, which say what is seen of them;
-    ``keys`` are the frames that players can begin at.
+    ``thumbnails`` are those of the film's pictures. If there are ``views``, the thumbnails have ``MOVING_SIDE``, and
+    the views say which part is seen. ``keys`` are the frames at which players can begin.
     """
     frames = _sampled(plan, keys)
     seen = await _thumbnails_at(video, film, list(frames), set(keys))
@@ -85,12 +88,15 @@ async def check_frames(
 
 
 def _sampled(segments: Sequence[Segment], keys: Sequence[int]) -> dict[int, Segment]:
-    """Frames to look at: keys in about even distances from the first to the last, and the middle of the first blend."""
+    """Choose the frames to compare.
+
+    These are evenly spaced keys from the first to the last, and the middle of the first blend.
+    """
     picked = {keys[(len(keys) - 1) * number // (_KEYS - 1)] for number in range(_KEYS)}
     picked |= {one.first + one.frames // 2 for one in [one for one in segments if isinstance(one, Blend)][:1]}
     begins = [segment.first for segment in segments]
     shown = {frame: segments[bisect(begins, frame) - 1] for frame in sorted(picked)}
-    # The seam of a wipe or push may lie within one of the 16 means.
+    # The seam of a wipe or push may be within one of the 16 means.
     return {frame: one for frame, one in shown.items() if isinstance(one, Hold) or one.kind is Transition.CROSSFADE}
 
 
@@ -112,8 +118,9 @@ async def _thumbnails_at(video: Path, film: Film, frames: Sequence[int], keys: A
 def _graph(video: Path, film: Film, frames: Sequence[int], keys: AbstractSet[int]) -> Any:  # noqa: ANN401  (ffmpeg-python has no types)
     shown = []
     for frame in frames:
-        # ffmpeg decodes from the key before a time, and drops what is before that time; told not to, it gives the key.
-        # Here that is a little after a key, and before any other frame, so that rounding leads to no other.
+        # ffmpeg decodes from the key before a time and drops the frames before that time; with noaccurate_seek it
+        # returns the key. The time asked for is a little after a key, and a little before any other frame, so that
+        # rounding does not select another frame.
         how = {"noaccurate_seek": None} if frame in keys else {}
         at = float(max(Fraction(0), frame + Fraction(2, 5) * (1 if frame in keys else -1)) / film.fps)
         source = ffmpeg.input(str(video), ss=f"{at:.6f}", threads=1, protocol_whitelist=PROTOCOLS, **how)
@@ -139,7 +146,7 @@ def _of(shown: Shown, film: Film, thumbnails: Sequence[bytes], views: Sequence[M
         return thumbnails[shown]
     camera, text = views[shown]
     left, top, side = (_FINE * place for place in within(camera.window(frame), film))
-    # Pillow's means are of whole pixels, and a window's edges lie within those of a likeness.
+    # Pillow's means cover whole pixels, but a window's edges are within pixels of the thumbnail.
     large = Image.frombytes("RGB", (MOVING_SIDE, MOVING_SIDE), thumbnails[shown])
     large = large.resize((_FINE, _FINE), Image.Resampling.NEAREST)
     window = large.resize((SIDE, SIDE), Image.Resampling.BOX, (left, top, left + side, top + side)).tobytes()
