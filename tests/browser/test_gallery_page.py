@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trio.run(make).parent
 
 
-def test_every_video_loads_and_nothing_else_is_asked_for(chromium: Chromium, folder: Path) -> None:
+def test_every_video_loads_and_nothing_else_is_requested(chromium: Chromium, folder: Path) -> None:
     chromium.open((folder / "index.html").as_uri())
     loaded = chromium.run("""
         const videos = [...document.querySelectorAll('video')];
@@ -72,7 +72,7 @@ def test_every_video_loads_and_nothing_else_is_asked_for(chromium: Chromium, fol
     assert text.count("<script>") == 6
 
 
-def test_the_page_s_own_policy_stops_what_would_leave_the_folder(chromium: Chromium, folder: Path, web: Web) -> None:
+def test_content_policy_blocks_requests_outside_the_folder(chromium: Chromium, folder: Path, web: Web) -> None:
     """Should an escape be forgotten one day: nothing runs and nothing is fetched."""
     chromium.open((folder / "index.html").as_uri())
     stopped = chromium.run(
@@ -96,7 +96,7 @@ def test_the_page_s_own_policy_stops_what_would_leave_the_folder(chromium: Chrom
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_it_can_be_read_on_a_telephone_and_in_the_dark(
+def test_page_is_readable_on_a_phone_and_in_dark_mode(
     chromium: Chromium, folder: Path, width: int, *, dark: bool
 ) -> None:
     chromium.show_as(width=width, height=800, dark=dark)

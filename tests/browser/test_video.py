@@ -88,7 +88,7 @@ def frame_at(chromium: Chromium, fps: int, frame: int) -> tuple[float, Pixels]:
 
 
 @pytest.mark.parametrize("transition", list(Transition))
-def test_every_place_that_is_sought_shows_what_the_plan_says(
+def test_seeking_shows_the_planned_frame(
     chromium: Chromium, web: Web, video_of: Callable[[Transition], Path], transition: Transition
 ) -> None:
     slideshow = SHOWS[transition]
@@ -133,7 +133,7 @@ def play(chromium: Chromium) -> Played:
     )
 
 
-def test_it_plays_to_its_end_without_a_broken_frame(
+def test_video_plays_to_its_end_without_a_broken_frame(
     chromium: Chromium, web: Web, video_of: Callable[[Transition], Path]
 ) -> None:
     chromium.open(serve(web, video_of(Transition.CROSSFADE)))
@@ -143,9 +143,7 @@ def test_it_plays_to_its_end_without_a_broken_frame(
     assert played.times == sorted(played.times), "no frame is shown out of its turn"
 
 
-def test_a_job_of_moving_pictures_with_music_plays_as_libavcodec_shows_it(
-    chromium: Chromium, web: Web, tmp_path: Path
-) -> None:
+def test_moving_pictures_with_music_play_as_in_libavcodec(chromium: Chromium, web: Web, tmp_path: Path) -> None:
     links = [web.add(f"/{seed}.jpg", encoded(scenery(seed, 640, 360))) for seed in range(2)]
     music = web.add("/music.mp3", sound(tmp_path / "music.mp3").read_bytes(), "audio/mpeg")
     options = f"--size 320x180 --fps 15 --motion kenburns --transition crossfade --title Holidays --music {music}"

@@ -40,8 +40,10 @@ class Chunks:
         return [full_box(b"stsc", 0, 0, self._lengths()), self._offsets(first)]
 
     def _lengths(self) -> bytes:
-        """Return each run of chunks of one length: its first chunk (from 1), the samples of each, and their
-        description."""
+        """Return each run of chunks of one length.
+
+        A run has the number of its first chunk (from 1), the samples of each chunk, and their description.
+        """
         runs = []
         number = 1
         for samples, run in groupby(chunk.samples for chunk in self._chunks):

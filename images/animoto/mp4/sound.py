@@ -90,8 +90,10 @@ class Sound:
         )
 
     def _pre_roll(self) -> bytes:
-        """Return boxes that say: a frame decodes correctly only if the one before it was decoded (14496-12, 10.1:
-        "roll")."""
+        """Return the boxes for pre-roll (14496-12, 10.1: "roll").
+
+        A frame decodes correctly only if the one before it was decoded.
+        """
         return full_box(b"sgpd", 1, 0, b"roll", struct.pack(">IIh", 2, 1, -1)) + full_box(
             b"sbgp", 0, 0, b"roll", struct.pack(">III", 1, len(self.sizes), 1)
         )

@@ -17,8 +17,10 @@ _BT709 = 1
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """A track of ``width`` x ``height`` pixels and ``fps`` frames a second, with the NAL units of its parameter
-    sets."""
+    """A track of ``width`` x ``height`` pixels and ``fps`` frames a second.
+
+    It has the NAL units of its parameter sets.
+    """
 
     width: int
     height: int

@@ -32,8 +32,10 @@ class Location(NamedTuple):
 
 
 class Mp4Writer:
-    """Writes frames to a file beside the video, because the index in front of them is known only after the last
-    frame."""
+    """Writes frames to a file beside the video, and at the end the video.
+
+    The index in front of the frames is known only after the last frame.
+    """
 
     def __init__(self, video: Path, most_bytes: int) -> None:
         """``most_bytes`` limits the bytes of all frames together."""

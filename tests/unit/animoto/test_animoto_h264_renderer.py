@@ -72,14 +72,14 @@ async def assert_exact(tmp_path: Path, shape: Show, count: int, quality: Quality
 
 @pytest.mark.parametrize("transition", Transition)
 @pytest.mark.parametrize("size", [(96, 54), (320, 180), (250, 34), (16, 16)])
-async def test_every_frame_is_what_arithmetic_makes_of_the_stills(
+async def test_every_frame_equals_arithmetic_on_the_stills(
     tmp_path: Path, transition: Transition, size: tuple[int, int]
 ) -> None:
     await assert_exact(tmp_path, film(transition, 7, *size), 4)
 
 
 @pytest.mark.parametrize("quality", Quality)
-async def test_stills_of_every_quality_are_copied_whole(tmp_path: Path, quality: Quality) -> None:
+async def test_stills_of_every_quality_are_copied_completely(tmp_path: Path, quality: Quality) -> None:
     """CABAC's bytes and CAVLC's bits, into headers of other lengths, and again where they are put in anew."""
     await assert_exact(tmp_path, film(Transition.CROSSFADE, 7, 320, 180, seconds="9"), 3, quality)
 
@@ -93,12 +93,12 @@ async def test_transitions_of_any_length_are_exact(tmp_path: Path, frames: int) 
 
 
 @pytest.mark.parametrize("transition", [Transition.CUT, Transition.CROSSFADE, Transition.FADE_BLACK, Transition.PUSH])
-async def test_long_films_keep_their_place_in_time(tmp_path: Path, transition: Transition) -> None:
+async def test_long_films_keep_their_timing(tmp_path: Path, transition: Transition) -> None:
     """Over many references, key frames within holds, and pictures that have no whole number of frames."""
     await assert_exact(tmp_path, film(transition, 5, 32, 32, seconds="3.03", fps=30), 20)
 
 
-async def test_a_picture_held_for_minutes_has_places_to_begin_at(tmp_path: Path) -> None:
+async def test_picture_held_for_minutes_has_key_frames(tmp_path: Path) -> None:
     shape = film(Transition.CROSSFADE, 5, 320, 180, seconds="300", fps=30)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in (1, 2)]
     video = await written(tmp_path, shape, noise)
@@ -115,7 +115,7 @@ async def test_a_picture_held_for_minutes_has_places_to_begin_at(tmp_path: Path)
     ("transition", "quality"),
     [*((one, Quality.STANDARD) for one in Transition), *((Transition.CROSSFADE, one) for one in Quality)],
 )
-async def test_it_looks_like_what_ffmpeg_encodes_frame_by_frame(
+async def test_written_film_looks_like_one_encoded_frame_by_frame(
     tmp_path: Path, transition: Transition, quality: Quality
 ) -> None:
     shape = film(transition, 6, 320, 180)
@@ -129,7 +129,7 @@ async def test_it_looks_like_what_ffmpeg_encodes_frame_by_frame(
         assert np.abs(one.astype(int) - other).mean() < 2.5, number
 
 
-async def test_it_shows_the_colours_that_it_was_given(tmp_path: Path) -> None:
+async def test_written_film_keeps_the_pictures_colours(tmp_path: Path) -> None:
     shape = film(Transition.FADE_WHITE, 8)
     colours = [corpus.RED, corpus.SAND, corpus.BLUE]
     flats = [corpus.flat(colour, shape.width, shape.height).tobytes() for colour in colours]
@@ -140,7 +140,7 @@ async def test_it_shows_the_colours_that_it_was_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("transition", Transition)
-async def test_players_are_told_what_it_is(tmp_path: Path, transition: Transition) -> None:
+async def test_written_film_describes_itself_to_players(tmp_path: Path, transition: Transition) -> None:
     said = description(await written(tmp_path, film(transition), scenes(film(transition), 3)))
     assert "Video: h264 (High) (avc1" in said
     assert "yuv420p(tv, bt709, progressive), 96x54 [SAR 1:1 DAR 16:9]" in said
@@ -149,7 +149,7 @@ async def test_players_are_told_what_it_is(tmp_path: Path, transition: Transitio
 
 
 @pytest.mark.parametrize("transition", [Transition.CROSSFADE, Transition.WIPE])
-async def test_another_parser_reads_the_same_syntax(tmp_path: Path, transition: Transition) -> None:
+async def test_ffmpeg_parser_reads_the_same_syntax(tmp_path: Path, transition: Transition) -> None:
     """ffmpeg's trace_headers reads every field of every header, and refuses what the standard does not allow."""
     shape = film(transition, 4, seconds="0.4")
     video = await written(tmp_path, shape, scenes(shape, 3))
@@ -174,14 +174,14 @@ async def test_another_parser_reads_the_same_syntax(tmp_path: Path, transition: 
 # Bytes
 
 
-async def test_the_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
+async def test_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
     shape = film(Transition.PUSH, width=320, height=180)
     first = (await written(tmp_path, shape, scenes(shape, 5))).read_bytes()
     assert (await written(tmp_path, shape, scenes(shape, 5))).read_bytes() == first
 
 
 @pytest.mark.parametrize("transition", [Transition.CUT, Transition.CROSSFADE, Transition.FADE_WHITE])
-async def test_a_picture_that_comes_again_is_coded_once(
+async def test_repeated_picture_is_encoded_once(
     tmp_path: Path, transition: Transition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coded = 0
@@ -209,7 +209,7 @@ async def test_a_picture_that_comes_again_is_coded_once(
         assert np.abs(shown.astype(int) - wanted).mean() < 2, number
 
 
-async def test_frames_between_pictures_cost_next_to_nothing(tmp_path: Path) -> None:
+async def test_frames_between_pictures_take_few_bytes(tmp_path: Path) -> None:
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(3)]
     sizes = {}
     for transition in Transition:
@@ -223,7 +223,7 @@ async def test_frames_between_pictures_cost_next_to_nothing(tmp_path: Path) -> N
 # Bounds, and what goes wrong
 
 
-async def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
+async def test_encoder_is_killed_on_timeout(tmp_path: Path) -> None:
     shape = film(Transition.CROSSFADE, width=320, height=180)
 
     async def endless() -> AsyncGenerator[NormalisedPicture, None]:
@@ -238,7 +238,7 @@ async def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_pictures_own_error_goes_up(tmp_path: Path) -> None:
+async def test_error_of_the_pictures_propagates(tmp_path: Path) -> None:
     shape = film(Transition.WIPE)
 
     async def failing() -> AsyncIterator[NormalisedPicture]:
@@ -251,7 +251,7 @@ async def test_the_pictures_own_error_goes_up(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_it_can_t_fill_the_disk_or_outgrow_its_memory(tmp_path: Path) -> None:
+async def test_encoder_is_limited_in_disk_and_memory(tmp_path: Path) -> None:
     shape = film(Transition.CUT, width=320, height=180)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(10)]
     with pytest.raises(TooLarge, match="more than 100,000 bytes"):
@@ -265,9 +265,7 @@ async def test_it_can_t_fill_the_disk_or_outgrow_its_memory(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_ffmpeg_that_is_content_with_fewer_pictures_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_early_success_of_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\nexec cat > /dev/null\n")
     program.chmod(0o700)
@@ -277,7 +275,7 @@ async def test_an_ffmpeg_that_is_content_with_fewer_pictures_is_not_believed(
         await H264Renderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
 
 
-def test_what_can_t_be_written_is_said() -> None:
+def test_film_that_cannot_be_written_has_a_reason() -> None:
     assert unsupported_reason(film(Transition.PUSH, width=2048).film) == ""
     assert (
         unsupported_reason(film(Transition.PUSH, width=2050).film) == "a push can move pictures by 2048 pixels at most"
@@ -285,7 +283,7 @@ def test_what_can_t_be_written_is_said() -> None:
     assert all(unsupported_reason(film(one, width=4096).film) == "" for one in Transition if one is not Transition.PUSH)
 
 
-async def test_the_widest_push_is_exact(tmp_path: Path) -> None:
+async def test_widest_push_is_exact(tmp_path: Path) -> None:
     await assert_exact(tmp_path, film(Transition.PUSH, 11, 2048, 32), 2)
 
 
@@ -293,7 +291,7 @@ async def test_the_widest_push_is_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("transition", Transition)
-async def test_a_film_of_other_pictures_or_in_another_order_is_refused(tmp_path: Path, transition: Transition) -> None:
+async def test_film_of_other_pictures_or_in_another_order_is_refused(tmp_path: Path, transition: Transition) -> None:
     shape = film(transition)
     video = await written(tmp_path, shape, scenes(shape, 4))
     one, two, three, four = scenes(shape, 4)
@@ -303,7 +301,7 @@ async def test_a_film_of_other_pictures_or_in_another_order_is_refused(tmp_path:
         await checked(video, shape, [two, two, three, four])
 
 
-async def test_a_film_with_another_transition_is_refused(tmp_path: Path) -> None:
+async def test_film_with_another_transition_is_refused(tmp_path: Path) -> None:
     shape = film(Transition.FADE_BLACK, 8)
     pictures = scenes(shape, 2)
     video = await written(tmp_path, shape, pictures)

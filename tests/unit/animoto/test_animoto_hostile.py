@@ -85,7 +85,9 @@ def raw(answer: bytes) -> Callable[[Request], None]:
         (b"999999 OK\r\n\r\n", "broke off"),
     ],
 )
-async def test_what_is_no_answer_is_named(web: Web, fetcher: Fetcher, path: Path, answer: bytes, says: str) -> None:
+async def test_malformed_response_is_refused_by_name(
+    web: Web, fetcher: Fetcher, path: Path, answer: bytes, says: str
+) -> None:
     web.answers["/one.jpg"] = raw(b"HTTP/1.1 " + answer)
     reason = (await refusal(fetcher, web.link("/one.jpg"), path)).reason
     # urllib3 leaves an answer whose headers it refuses to the collector of garbage, and Python 3.13 warns of its file.
@@ -96,13 +98,13 @@ async def test_what_is_no_answer_is_named(web: Web, fetcher: Fetcher, path: Path
     assert "secret" not in reason
 
 
-async def test_what_comes_behind_the_declared_length_is_not_read(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_bytes_after_the_declared_length_are_not_read(web: Web, fetcher: Fetcher, path: Path) -> None:
     web.answers["/one.jpg"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more")
     await fetcher.fetch(web.link("/one.jpg"), path)
     assert path.read_bytes() == b"hello"
 
 
-async def test_a_length_that_is_too_long_on_an_open_connection_meets_the_silence_limit(
+async def test_too_long_content_length_exceeds_the_silence_limit(
     web: Web, settings: Settings, store: MemoryStore, path: Path
 ) -> None:
     def answer(request: Request) -> None:
@@ -114,9 +116,7 @@ async def test_a_length_that_is_too_long_on_an_open_connection_meets_the_silence
     assert "does not answer" in (await refusal(impatient, web.link("/one.jpg"), path)).reason
 
 
-async def test_a_certificate_that_has_expired_is_refused(
-    settings: Settings, store: MemoryStore, tmp_path: Path
-) -> None:
+async def test_expired_certificate_is_refused(settings: Settings, store: MemoryStore, tmp_path: Path) -> None:
     pem = tmp_path / "both.pem"
     pem.write_bytes(certificate_until(datetime.now(UTC) - timedelta(days=1)))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -186,7 +186,7 @@ def decoded_elsewhere(*pictures: Path) -> Decoded:
     return Decoded(*json.loads(done.stdout))
 
 
-def test_bombs_of_every_kind_are_refused_before_their_pixels_are_there(tmp_path: Path) -> None:
+def test_bombs_of_every_kind_are_refused_before_decoding(tmp_path: Path) -> None:
     bombs = corpus.bombs(30_000)
     assert max(map(len, bombs.values())) < 10_000
     found = decoded_elsewhere(*(corpus.saved(tmp_path / kind, data) for kind, data in bombs.items()))
@@ -200,7 +200,7 @@ def test_bombs_of_every_kind_are_refused_before_their_pixels_are_there(tmp_path:
     assert found.peak < 120, "MiB; 900 million pixels take 2,700"
 
 
-def test_a_photo_of_fifty_megapixels_is_shrunk_while_it_is_decoded(tmp_path: Path) -> None:
+def test_photo_of_fifty_megapixels_is_shrunk_while_decoding(tmp_path: Path) -> None:
     waves = pyvips.Image.sines(8160, 6120).linear(100, 128).cast("uchar")
     path = tmp_path / "50.jpg"
     waves.bandjoin([waves, waves]).copy(interpretation="srgb").jpegsave(str(path), Q=85)
@@ -209,7 +209,7 @@ def test_a_photo_of_fifty_megapixels_is_shrunk_while_it_is_decoded(tmp_path: Pat
     assert found.peak < 120, "MiB; its pixels take 150"
 
 
-def test_of_very_many_frames_only_the_first_is_looked_at(tmp_path: Path) -> None:
+def test_animation_is_read_up_to_its_first_frame(tmp_path: Path) -> None:
     frame = encoded(flat(RED, 1, 1), "GIF")[13:-1]  # without the file's head and its end
     crowd = corpus.saved(tmp_path / "crowd.gif", encoded(flat(RED, 1, 1), "GIF")[:-1] + frame * 1_000_000 + b";")
     found = decoded_elsewhere(crowd)
@@ -222,7 +222,7 @@ def test_of_very_many_frames_only_the_first_is_looked_at(tmp_path: Path) -> None
 PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nhttp://169.254.170.2/v2/credentials\n"
 
 
-async def test_a_job_of_nothing_but_trouble_names_each(web: Web, store: MemoryStore, context: Context) -> None:
+async def test_job_of_only_unusable_pictures_names_each(web: Web, store: MemoryStore, context: Context) -> None:
     photo = encoded(corpus.scenery(1, 400, 300))
     web.answers["/short.jpg"] = lambda request: request.reply(200, photo, {"Content-Length": str(len(photo) // 2)})
     web.answers["/away.jpg"] = lambda request: request.reply(302, headers={"Location": "file:///etc/passwd"})
@@ -259,7 +259,7 @@ def context(context_for: Callable[..., Context]) -> Context:
 LARGE = "color=size=4096x4096:duration=3600"
 
 
-async def test_ffmpeg_can_t_take_more_memory_than_it_may(tmp_path: Path) -> None:
+async def test_ffmpeg_is_limited_in_memory(tmp_path: Path) -> None:
     # It gives the frames backwards, so it has to keep them all: 25 MB each.
     arguments = ["-f", "lavfi", "-i", LARGE, "-vf", "reverse", "-f", "framecrc", "-"]
     given = bytearray()
@@ -279,13 +279,13 @@ async def test_ffmpeg_can_t_take_more_memory_than_it_may(tmp_path: Path) -> None
     assert "Cannot allocate memory" in failed or given.count(b"\n") < 100
 
 
-async def test_ffmpeg_can_t_take_more_processor_time_than_it_may(tmp_path: Path) -> None:
+async def test_ffmpeg_is_limited_in_processor_time(tmp_path: Path) -> None:
     arguments = ["-f", "lavfi", "-i", LARGE, "-f", "null", "-"]
     with trio.fail_after(120), pytest.raises(FfmpegFailed, match=r"was killed by SIG(KILL|XCPU)"):
         await run_ffmpeg(arguments, directory=tmp_path, bounds=Bounds(cpu_seconds=1))
 
 
-async def test_what_ffmpeg_started_is_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_children_of_ffmpeg_are_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\nsleep 1000 &\necho started\nsleep 1000\n")
     program.chmod(0o700)

@@ -66,7 +66,7 @@ async def rendered(
 
 
 @pytest.mark.parametrize("missing", [(), (2, 3), (0, 4, 9), (1, 2, 3, 5, 6, 7, 8)])
-async def test_every_frame_is_that_of_the_plan_whichever_pictures_are_missing(
+async def test_every_frame_equals_the_plan_whichever_pictures_are_missing(
     tmp_path: Path, missing: tuple[int, ...]
 ) -> None:
     film, slides = mixed()

@@ -56,7 +56,7 @@ async def test_sound_and_pictures_begin_and_end_together(tmp_path: Path, rendere
     assert "start: 0.000000" in said
 
 
-async def test_a_soundtrack_that_is_not_the_film_s_is_refused(tmp_path: Path) -> None:
+async def test_soundtrack_of_another_film_is_refused(tmp_path: Path) -> None:
     video = await rendered(tmp_path, H264Renderer(), SHOW, 4, 5.1)
     with pytest.raises(BadVideo, match=r"the sound ends at 5.\d+ s, and the video at 5.200 s"):
         await verify(video, SHOW.film, 130, sound=True)
@@ -80,7 +80,7 @@ def links(web: Web) -> list[str]:
     return [web.add(f"/{seed}.jpg", corpus.encoded(corpus.scenery(seed, 96, 54))) for seed in range(3)]
 
 
-async def test_a_job_s_music_is_heard_and_its_bytes_are_the_same_each_time(
+async def test_music_of_a_job_is_heard_and_has_the_same_bytes_each_time(
     web: Web, links: list[str], store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
 ) -> None:
     music = web.add("/music", sound(tmp_path / "one.mp3").read_bytes(), "audio/mpeg")
@@ -92,7 +92,7 @@ async def test_a_job_s_music_is_heard_and_its_bytes_are_the_same_each_time(
     assert 0 <= len(heard(video)) - 9 * RATE < 1024
 
 
-async def test_music_ends_with_a_film_that_lacks_pictures(
+async def test_music_ends_with_a_film_of_fewer_pictures(
     web: Web, links: list[str], store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
 ) -> None:
     music = web.add("/music", sound(tmp_path / "one.mp3").read_bytes(), "audio/mpeg")
@@ -105,7 +105,7 @@ async def test_music_ends_with_a_film_that_lacks_pictures(
     assert samples[-RATE // 20 :].max() < samples[3 * RATE : 4 * RATE].max() / 10
 
 
-async def test_music_that_can_t_be_had_fails_the_job_by_name(
+async def test_missing_music_fails_the_job_by_name(
     web: Web, links: list[str], store: MemoryStore, context_for: Callable[..., Context]
 ) -> None:
     page = web.add("/page.mp3?token=secret", b"<!DOCTYPE html><html>sign in</html>")

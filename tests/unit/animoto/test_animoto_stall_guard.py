@@ -45,16 +45,14 @@ async def noticed(program: Program, within: float) -> float:
     return 0
 
 
-async def test_one_that_does_nothing_is_noticed_after_a_minute(
+async def test_idle_process_is_detected_after_a_minute(
     program: Program, autojump_clock: trio.testing.MockClock
 ) -> None:
     assert await noticed(program, 3600) == CHECK_SECONDS * MOST_IDLE_CHECKS == 60
     assert autojump_clock.current_time() <= 60 + 2 * CHECK_SECONDS
 
 
-async def test_one_that_does_a_little_now_and_then_is_not(
-    program: Program, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_slow_process_is_not_a_stall(program: Program, autojump_clock: trio.testing.MockClock) -> None:
     async def work() -> None:
         while True:
             await trio.sleep(CHECK_SECONDS * (MOST_IDLE_CHECKS - 1))
@@ -67,7 +65,9 @@ async def test_one_that_does_a_little_now_and_then_is_not(
         nursery.cancel_scope.cancel()
 
 
-async def test_one_that_waits_for_us_is_not(program: Program, autojump_clock: trio.testing.MockClock) -> None:
+async def test_process_that_waits_for_us_is_not_a_stall(
+    program: Program, autojump_clock: trio.testing.MockClock
+) -> None:
     with program.stall_guard.paused():
         assert await noticed(program, 3600) == 0
 
@@ -83,7 +83,7 @@ async def test_one_that_waits_for_us_is_not(program: Program, autojump_clock: tr
         nursery.cancel_scope.cancel()
 
 
-async def test_one_that_has_ended_is_not(program: Program, autojump_clock: trio.testing.MockClock) -> None:
+async def test_ended_process_is_not_a_stall(program: Program, autojump_clock: trio.testing.MockClock) -> None:
     program.show("Z")
     assert await noticed(program, 3600) == 0
     program.end()
@@ -100,7 +100,7 @@ def hang_at_once(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) 
 
 
 @pytest.mark.parametrize("script", ["echo so far, so good >&2; exec sleep 1000", "exec >&- 2>&-; exec sleep 1000"])
-async def test_an_ffmpeg_that_hangs_is_killed_and_said(
+async def test_hanging_ffmpeg_is_killed_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     """Whether it still has its pipes open or not."""
@@ -115,9 +115,7 @@ async def test_an_ffmpeg_that_hangs_is_killed_and_said(
     assert processes_at(tmp_path) == []
 
 
-async def test_an_ffmpeg_that_waits_for_its_pictures_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_ffmpeg_that_waits_for_pictures_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hang_at_once(monkeypatch, tmp_path, "exec cat")
     given = bytearray()
 

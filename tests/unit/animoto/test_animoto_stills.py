@@ -15,7 +15,7 @@ from tests.support.slideshow_jobs import show
 
 @pytest.mark.parametrize("quality", Quality)
 @pytest.mark.parametrize("size", [(32, 32), (640, 360)])
-async def test_the_encoder_has_few_pictures_at_a_time_and_needs_no_more(
+async def test_encoder_holds_few_pictures_and_needs_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: Quality, size: tuple[int, int]
 ) -> None:
     """Of small pictures too, which fit into buffers on the way by dozens."""

@@ -39,17 +39,17 @@ PICTURES = st.builds(
 
 
 @given(SEQUENCES, st.integers(1, 120), st.integers(0, 2))
-def test_sequences_are_read_as_they_were_written(sps: Sps, fps: int, reorder: int) -> None:
+def test_sequence_parameter_sets_are_read_back(sps: Sps, fps: int, reorder: int) -> None:
     assert Sps.of(Nal.of(sps.to_nal(fps, reorder))) == sps
 
 
 @given(PICTURES)
-def test_pictures_are_read_as_they_were_written(pps: Pps) -> None:
+def test_picture_parameter_sets_are_read_back(pps: Pps) -> None:
     assert Pps.of(Nal.of(pps.to_nal())) == pps
 
 
 @given(st.data(), SEQUENCES, PICTURES, st.sampled_from(SliceKind), st.booleans(), st.binary(min_size=1, max_size=40))
-def test_slices_are_read_as_they_were_written(
+def test_slice_headers_are_read_back(
     data: st.DataObject, sps: Sps, pps: Pps, kind: SliceKind, reference: bool, payload: bytes
 ) -> None:
     idr = kind is SliceKind.I and reference and data.draw(st.booleans())
@@ -73,7 +73,7 @@ def test_slices_are_read_as_they_were_written(
     assert bytes(bits.u(8) for _ in payload) == payload
 
 
-def test_what_slides_are_not_made_of_is_refused() -> None:
+def test_unsupported_streams_are_refused() -> None:
     sps, pps = Sps(level=40, width=4, height=3), Pps(number=0, cabac=True)
     header = SliceHeader(kind=SliceKind.I, idr=True, reference=True)
     nal = Nal.of(header.to_nal(sps, pps, b"data"))
@@ -91,11 +91,11 @@ def test_what_slides_are_not_made_of_is_refused() -> None:
     ("size", "fps", "level"),
     [((120, 68), 30, 40), ((120, 68), 60, 42), ((80, 45), 30, 31), ((240, 135), 30, 51), ((1, 1), 1, 10)],
 )
-def test_levels_are_those_that_encoders_give(size: tuple[int, int], fps: int, level: int) -> None:
+def test_levels_equal_those_of_encoders(size: tuple[int, int], fps: int, level: int) -> None:
     assert level_of(*size, fps, 2) == level
 
 
-def test_the_largest_films_have_a_level() -> None:
+def test_largest_films_have_a_level() -> None:
     assert level_of(256, 256, 120, 2) == 61
     assert level_of(256, 1, 120, 2) == 40
     with pytest.raises(ValueError, match="no level"):
@@ -158,17 +158,17 @@ MOTIONS = st.builds(moved, st.sampled_from([BEFORE, AFTER]), st.integers(-100, 1
 
 
 @given(st.lists(MOTIONS, min_size=1, max_size=12), st.integers(1, 5))
-def test_decoders_find_the_motion_that_was_meant(columns: list[MacroblockMotion], rows: int) -> None:
+def test_decoders_derive_the_intended_motion(columns: list[MacroblockMotion], rows: int) -> None:
     assert decoded(moving(columns, rows), len(columns), rows) == [columns] * rows
 
 
-def test_beside_the_seam_nothing_needs_to_be_said() -> None:
+def test_macroblocks_away_from_the_seam_are_skipped() -> None:
     columns = [moved(AFTER, 0)] * 60 + [moved(BEFORE, 0)] * 60
     assert len(moving(columns, 68)) / 8 < 400
     assert len(skipped(120 * 68)) == 25
 
 
-def test_a_skipped_macroblock_without_neighbours_mixes_both() -> None:
+def test_skipped_macroblock_without_neighbours_blends_both() -> None:
     assert decoded(skipped(6), 3, 2) == [[MacroblockMotion(Vector(True, 0), Vector(True, 0))] * 3] * 2  # noqa: FBT003  (used)
     assert direct([None, None, None]) == MacroblockMotion(Vector(True, 0), Vector(True, 0))  # noqa: FBT003  (used)
     assert Neighbours(None, None, None).of(BEFORE) == [Vector(used=False, right=0)] * 3

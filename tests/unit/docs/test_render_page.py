@@ -9,7 +9,7 @@ TEXT = page("render.md")
 SAID_OF = {Scope.JOB: "the whole", Scope.EACH: "each", Scope.PICTURE: "a picture"}
 
 
-def test_every_option_is_documented_as_it_is_and_no_other() -> None:
+def test_every_option_is_documented_and_no_other() -> None:
     assert rows(section(TEXT, "Options"), 5) == [
         [
             f"`{option.name}`" if option.scope is Scope.PICTURE else f"`--{option.name}`",
@@ -22,13 +22,13 @@ def test_every_option_is_documented_as_it_is_and_no_other() -> None:
     ]
 
 
-def test_the_two_ways_to_write_a_slideshow_say_the_same() -> None:
+def test_both_ways_to_write_a_slideshow_make_the_same_job() -> None:
     text = section(TEXT, "Two ways to write a slideshow")
     line, document = blocks(text, "")[0].splitlines()
     assert parse_animoto(line.removeprefix("animoto ")) == parse_animoto(document.removeprefix("animoto "))
 
 
-def test_the_job_that_is_shown_can_be_pushed() -> None:
+def test_documented_job_can_be_pushed() -> None:
     (document,) = blocks(section(TEXT, "Two ways to write a slideshow"), "json")
     job = parse_animoto(document)
     assert [float(slide.seconds) for slide in job.slides] == [1, 4, 2.5]
