@@ -1,4 +1,4 @@
-"""Slideshows to look at: films of pictures that are easy to tell apart, and what each of their frames should show."""
+"""Renders slideshows of pictures that are easy to tell apart, and computes what each frame should show."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.slideshow_jobs import Show
 
 @dataclass(frozen=True, slots=True)
 class Slideshow:
-    """``count`` pictures."""
+    """A film of ``count`` pictures."""
 
     show: Show
     count: int
@@ -33,7 +33,7 @@ class Slideshow:
         await H264Renderer().render(pictures, self.show.film, video)
 
     def expected(self, frame: int) -> corpus.Pixels:
-        """What the plan says that the frame shows."""
+        """Return what the frame shows according to the plan."""
         for segment in self.show.plan(self.count):
             if segment.first <= frame < segment.first + segment.frames:
                 if isinstance(segment, Hold):

@@ -1,4 +1,4 @@
-"""The page that ``pull --gallery`` writes, as a browser shows it from the folder."""
+"""Opens the page that ``pull --gallery`` writes in a browser, from its folder."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ EVIL = "<script>document.title = 'taken'</script><img src='http://127.0.0.1:9/sp
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos with posters, one without, a failure, and a text that would rather be HTML."""
+    """Two videos with posters, one without, a failure, and texts that look like HTML."""
     place = tmp_path_factory.mktemp("gallery")
     made = Slideshow(show("0.5", width=320, height=180), count=2)
     video = place / "made.mp4"
@@ -61,10 +61,10 @@ def test_every_video_loads_and_nothing_else_is_requested(chromium: Chromium, fol
         return videos.map(video => [video.videoWidth, video.videoHeight, video.duration]);
     """)
     assert loaded == [[320, 180, 1]] * 3
-    heard = chromium.heard()
-    assert heard.complaints == []
+    read_log = chromium.read_log()
+    assert read_log.console_errors == []
     inside = f"{folder.as_uri()}/"
-    assert {address.removeprefix(inside) for address in heard.asked} == {
+    assert {address.removeprefix(inside) for address in read_log.requested} == {
         *("index.html", "0.jpg", "1.jpg", "0.mp4", "1.mp4", "2.mp4")
     }
     title, text = chromium.run("return [document.title, document.body.innerText]")
@@ -73,7 +73,7 @@ def test_every_video_loads_and_nothing_else_is_requested(chromium: Chromium, fol
 
 
 def test_content_policy_blocks_requests_outside_the_folder(chromium: Chromium, folder: Path, web: Web) -> None:
-    """Should an escape be forgotten one day: nothing runs and nothing is fetched."""
+    """If escaping is ever forgotten, nothing runs and nothing is fetched."""
     chromium.open((folder / "index.html").as_uri())
     stopped = chromium.run(
         """

@@ -1,4 +1,4 @@
-"""Shows: films whose pictures are all shown alike."""
+"""Builds films whose pictures are all shown in the same way."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Show:
         return self.film.height
 
     def frames(self, count: int) -> int:
-        """Of so many pictures."""
+        """Return the number of frames of a film of that number of pictures."""
         return frame_count(self.film.fps, [self.slide] * count)
 
     def plan(self, count: int) -> list[Segment]:
@@ -42,7 +42,7 @@ def show(
     transition: Transition = Transition.CUT,
     frames: int = 0,
 ) -> Show:
-    """``frames`` are those of each transition."""
+    """Build a film; ``frames`` is the length of each transition."""
     slide = Slide(link="https://example.org/one.jpg", seconds=Fraction(seconds), transition=transition)
     if frames and transition is not Transition.CUT:
         slide = Slide(

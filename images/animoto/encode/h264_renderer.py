@@ -152,7 +152,7 @@ class _FilmAssembler:
             coded = await self._coded.receive()
         except trio.EndOfChannel:
             # Now and then ffmpeg takes a lack of memory for the end of its input, and ends without an error.
-            raise FfmpegFailed("ffmpeg ended early and said nothing, perhaps because memory ran out") from None
+            raise FfmpegFailed("ffmpeg ended early without an error, perhaps because memory ran out") from None
         if self._sets is None:
             self._sets = coded.sps, coded.pps
             self._coder = FrameWriter(self._film, coded, self._writer)

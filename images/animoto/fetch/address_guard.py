@@ -63,7 +63,7 @@ async def _look_up(host: str, port: int) -> tuple[str, ...]:
             raise Unusable(f"there is no host {host}") from None
         raise Unusable(f"the host {host} can't be looked up: {error.strerror}", Outlook.SOON) from None
     except UnicodeError:
-        raise Unusable(f"{host!r:.80} is no host name") from None
+        raise Unusable(f"{host!r:.80} is not a valid host name") from None
     return tuple(dict.fromkeys(str(address[0]) for _family, _kind, _protocol, _name, address in found))
 
 

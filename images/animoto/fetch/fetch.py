@@ -92,7 +92,7 @@ class Fetcher:
                 if error.outlook is not Outlook.SOON or attempt >= self.limits.attempts:
                     raise
                 if wait > self.limits.longest_wait:
-                    reason = f"{error.reason}, and the server asks to be left alone for {wait:.0f} s"
+                    reason = f"{error.reason}, and the server asks for a wait of {wait:.0f} s"
                     raise Unusable(reason, Outlook.LATER) from error
             await trio.sleep(wait)
             attempt += 1
@@ -197,12 +197,12 @@ def _download(
                 return None
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise Unusable("its certificate is not one to trust") from error
-            raise Unusable("the encrypted connection broke off", Outlook.SOON) from error
+                raise Unusable("its certificate is not trusted") from error
+            raise Unusable("the encrypted connection was interrupted", Outlook.SOON) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise Unusable("the server does not answer", Outlook.SOON) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise Unusable(f"the connection failed or broke off: {_innermost_reason(error)}", Outlook.SOON) from error
+            raise Unusable(f"the connection failed: {_innermost_reason(error)}", Outlook.SOON) from error
         except ValueError as error:
             # From urljoin and int, which read what the server sent: "Location: http://[", a length of 5,000 digits.
             raise Unusable(f"the server's answer can't be read: {error}") from error
@@ -215,7 +215,7 @@ def _check_response(response: requests.Response, limits: Limits) -> None:
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         raise Unusable(f"nothing is there (HTTP {status})")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise Unusable(f"the server does not let us have it (HTTP {status})")
+        raise Unusable(f"the server denies access (HTTP {status})")
     if status != HTTPStatus.OK:
         raise Unusable(f"the server answers HTTP {status}")
     declared = response.headers.get("Content-Length", "")

@@ -81,7 +81,7 @@ async def run_ffmpeg(
 
 
 def _failed(how: str, tail: bytearray) -> FfmpegFailed:
-    return FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'it said nothing'}")
+    return FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'without a message'}")
 
 
 def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes]":
@@ -147,7 +147,7 @@ async def _run_to_end(
 
     async def fail_when_stalled() -> None:
         seconds = await stall_guard.wait()
-        raise _failed(f"stood still for {seconds:g} s, perhaps because memory ran out", tail)
+        raise _failed(f"made no progress for {seconds:g} s, perhaps because memory ran out", tail)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fail_when_stalled)

@@ -22,7 +22,7 @@ _SYNC = 0xFFE0
 """The eleven ones at the beginning of MPEG audio frames (ISO/IEC 11172-3, 2.4.1.3)."""
 _LAYER = 0x0006
 """The bits after them: the layer of MPEG audio, or zeros for ADTS (ISO/IEC 13818-7, 6.2)."""
-TAKEN = "MP3, AAC, M4A, MP4, WAV, FLAC, Ogg, Opus, WebM and AIFF are taken"
+SUPPORTED = "supported are MP3, AAC, M4A, MP4, WAV, FLAC, Ogg, Opus, WebM and AIFF"
 DECODERS = (
     "mp3float,mp3,mp2float,mp2,aac,flac,vorbis,libvorbis,opus,libopus,alac,ac3,eac3,pcm_alaw,pcm_mulaw,pcm_u8,pcm_s8,"
     "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be"
@@ -49,4 +49,4 @@ def demuxer_of(path: Path) -> str:
     if first & _SYNC == _SYNC:
         return "mp3" if first & _LAYER else "aac"
     found = next((f"a {kind.value}" for magic, kind in MAGIC.items() if head.startswith(magic)), name_of(head))
-    raise Unusable(f"it is {found or 'no music of a known kind'}; {TAKEN}")
+    raise Unusable(f"it is {found or 'not music of a known kind'}; {SUPPORTED}")

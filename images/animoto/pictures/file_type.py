@@ -60,7 +60,7 @@ _OTHERS = {
     b"\0\0\0\x0cjxl ": "a JPEG XL picture",
     b"\xff\x0a": "a JPEG XL picture",
 }
-TAKEN = "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF are taken"
+SUPPORTED = "supported are JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF"
 
 
 def kind_of(path: Path) -> Kind:
@@ -77,8 +77,8 @@ def kind_of(path: Path) -> Kind:
             return Kind.WEBP
         if head[4:8] == b"ftyp":
             return _kind_by_brand(head)
-    found = name_of(head) or "no picture of a known kind"
-    raise Unusable(f"it is {found}; {TAKEN}")
+    found = name_of(head) or "not a picture of a known kind"
+    raise Unusable(f"it is {found}; {SUPPORTED}")
 
 
 def _kind_by_brand(head: bytes) -> Kind:
@@ -89,7 +89,7 @@ def _kind_by_brand(head: bytes) -> Kind:
         return Kind.AVIF
     if brands & _HEIC_BRANDS:
         return Kind.HEIC
-    raise Unusable(f"it is a video; {TAKEN}")
+    raise Unusable(f"it is a video; {SUPPORTED}")
 
 
 def name_of(head: bytes) -> str:

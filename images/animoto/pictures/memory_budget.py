@@ -57,7 +57,7 @@ def _reserve(kind: Kind, width: int, height: int, needed: int) -> AbstractContex
     if needed > there:
         raise Unusable(
             f"its {width} x {height} pixels take {needed // 1024**2} MiB to decode as {kind.value}, "
-            f"and this worker has {there // 1024**2} MiB for that"
+            f"but this worker has {there // 1024**2} MiB for that"
         )
     return _one_at_a_time
 

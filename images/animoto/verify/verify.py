@@ -27,7 +27,7 @@ async def verify(video: Path, film: Film, frames: int, *, sound: bool = False) -
     packets.check(film)
     order = [kind for kind in _boxes(video) if kind in {"moov", "mdat"}]
     if order != ["moov", "mdat"]:
-        raise BadVideo(f"the video's parts lie as {', '.join(order)}: players could not start before its last byte")
+        raise BadVideo(f"the video's parts lie as {', '.join(order)}: players could not begin before its last byte")
     return packets.keys
 
 

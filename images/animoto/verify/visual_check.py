@@ -79,7 +79,7 @@ async def check_frames(
     frames = _sampled(plan, keys)
     seen = await _thumbnails_at(video, film, list(frames), set(keys))
     if len(seen) != len(frames):
-        raise BadVideo(f"of {len(frames)} frames that were looked at, the video has {len(seen)}")
+        raise BadVideo(f"of {len(frames)} compared frames, the video has {len(seen)}")
     for (frame, segment), found in zip(frames.items(), seen, strict=True):
         wanted = _expected(segment, frame, partial(_of, film=film, thumbnails=thumbnails, views=views, frame=frame))
         difference = sum(abs(one - other) for one, other in zip(found, wanted, strict=True)) / len(wanted)

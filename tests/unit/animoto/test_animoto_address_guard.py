@@ -23,8 +23,8 @@ def test_public_addresses_are_allowed(address: str) -> None:
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",
-        "169.254.169.254",  # a machine's credentials on EC2
-        "169.254.170.2",  # a container's credentials on ECS
+        "169.254.169.254",  # the credentials of an EC2 instance
+        "169.254.170.2",  # the credentials of an ECS container
         "100.64.0.1",
         "192.0.2.1",
         "198.18.0.1",
@@ -59,7 +59,7 @@ def test_other_addresses_are_refused(address: str) -> None:
 
 
 class Resolver(trio.abc.HostnameResolver):
-    """Answers with what the test says, in turn."""
+    """Answers look-ups with the test's addresses, in order."""
 
     def __init__(self, *answers: list[str] | socket.gaierror) -> None:
         self._answers = list(answers)

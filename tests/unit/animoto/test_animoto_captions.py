@@ -18,7 +18,7 @@ def shown(title: str, caption: str, width: int = 640, height: int = 360, behind:
 
 
 def lit(pixels: Pixels) -> tuple[int, int, int, int]:
-    """First and last row and column with white in it, of a film that was dark."""
+    """Return the first and last row and column with white in them, on a dark film."""
     rows, columns = np.nonzero((pixels > 240).all(axis=2))
     return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
 
@@ -51,7 +51,8 @@ def test_caption_is_at_the_foot_and_title_in_the_middle() -> None:
 @pytest.mark.parametrize("behind", [SNOW, NIGHT, corpus.SAND, corpus.GREY])
 @pytest.mark.parametrize("which", [("Our summer", ""), ("", "A walk along the lake")])
 def test_letters_contrast_with_any_picture(behind: tuple[int, int, int], which: tuple[str, str]) -> None:
-    """White on what is at most two fifths as bright: WCAG's 4.5 to 1 takes a luminance below 0.18, which 118 has."""
+    """White needs a background at most two fifths as bright: WCAG's 4.5 to 1 needs a luminance below 0.18, which 118
+    has."""
     pixels = shown(*which, behind=behind)
     nothing = shown("", "", behind=behind)
     texts = (pixels > 253).all(axis=2) & (nothing < 254).all(axis=2)

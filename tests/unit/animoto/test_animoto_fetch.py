@@ -172,7 +172,7 @@ async def test_truncated_body_is_fetched_again(web: Web, fetcher: Fetcher, path:
 
 
 def reset(request: Request) -> None:
-    """Hang up without a word."""
+    """Close the connection without a response."""
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.close_connection = True
     request.connection.close()
@@ -241,7 +241,7 @@ async def test_silent_server_exceeds_the_silence_limit(
     limits = Limits(transfer=20.0, silence=0.1, attempts=2, first_wait=0.01)
     error = await refusal(Fetcher(settings, store, limits), web.link("/one.jpg"), path)
     assert "does not answer" in error.reason
-    # The client may have hung up before the server came to read what it had asked.
+    # The client may have closed the connection before the server read its request.
     with trio.fail_after(120):
         while web.asked("/one.jpg") < 2:  # noqa: ASYNC110  (the server is a thread, which knows no events of trio)
             await trio.sleep(0.01)
@@ -289,7 +289,7 @@ async def test_redirect_to_another_scheme_is_refused(web: Web, fetcher: Fetcher,
 
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> Fetcher:
-    """A worker on whose network the test's web server counts as public, and the rest of loopback does not."""
+    """A worker for which the test's web server counts as public, and the rest of loopback does not."""
     monkeypatch.setattr(links, "is_public", lambda address: address == "127.0.0.1")
     return Fetcher(Settings(), store, QUICK)
 
@@ -322,7 +322,7 @@ async def test_host_that_moves_to_a_private_address_between_redirects_is_refused
 async def test_connection_goes_to_the_checked_address(
     web: Web, guarded: Fetcher, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DNS rebinding: whoever asks again behind the check is sent to a private address."""
+    """DNS rebinding: a second look-up after the check returns a private address."""
     real = socket.getaddrinfo
 
     def rebound(host: str, *rest: object) -> object:
@@ -356,7 +356,7 @@ async def test_proxies_and_netrc_of_the_environment_are_ignored(
     assert "Authorization" not in web.requests[0].headers
 
 
-# Encrypted
+# # TLS
 
 
 MAKE_CERTIFICATE = [
@@ -376,7 +376,7 @@ MAKE_CERTIFICATE = [
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for pictures.test, and its key, in one file."""
+    """Return a certificate for pictures.test and its key, in one file."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl on PATH to make a certificate with")

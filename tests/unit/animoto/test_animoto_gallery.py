@@ -1,6 +1,6 @@
 # ruff: noqa: ASYNC240  (a test has the loop to itself, and its files are small)
 
-"""docs/gallery shows what the renderer makes today, of every choice there is."""
+"""Checks that docs/gallery shows what the renderer makes today, for every choice."""
 
 from pathlib import Path
 

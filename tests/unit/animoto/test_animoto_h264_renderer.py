@@ -48,7 +48,7 @@ async def written(tmp_path: Path, shape: Show, pictures: list[bytes], renderer: 
 
 
 async def checked(video: Path, shape: Show, pictures: list[bytes]) -> list[int]:
-    """As a job's own video is; gives the frames that players can begin at."""
+    """Check a video like a job's, and return the frames at which players can begin."""
     keys = await verify(video, shape.film, shape.frames(len(pictures)))
     await check_frames(
         video, shape.film, shape.plan(len(pictures)), [thumbnail(one, shape.film) for one in pictures], keys
@@ -56,7 +56,7 @@ async def checked(video: Path, shape: Show, pictures: list[bytes]) -> list[int]:
     return keys
 
 
-# Every frame, on two decoders that share no code, against arithmetic
+# # Every frame, decoded by two decoders without common code, against arithmetic
 
 
 async def assert_exact(tmp_path: Path, shape: Show, count: int, quality: Quality = Quality.STANDARD) -> None:
@@ -80,13 +80,13 @@ async def test_every_frame_equals_arithmetic_on_the_stills(
 
 @pytest.mark.parametrize("quality", Quality)
 async def test_stills_of_every_quality_are_copied_completely(tmp_path: Path, quality: Quality) -> None:
-    """CABAC's bytes and CAVLC's bits, into headers of other lengths, and again where they are put in anew."""
+    """CABAC's bytes and CAVLC's bits follow headers of other lengths, also where a picture is inserted again."""
     await assert_exact(tmp_path, film(Transition.CROSSFADE, 7, 320, 180, seconds="9"), 3, quality)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 18, 62, 63, 126])
 async def test_transitions_of_any_length_are_exact(tmp_path: Path, frames: int) -> None:
-    """Between those of 62 and 63 frames distances begin to be counted in frames; the longest reach their limit."""
+    """From 63 frames on distances are counted in frames; the longest transitions reach the limit of distances."""
     short = frames < 20
     shape = film(Transition.CROSSFADE, frames, seconds="1" if short else "3", fps=20 if short else 60)
     await assert_exact(tmp_path, shape, 3)
@@ -94,7 +94,7 @@ async def test_transitions_of_any_length_are_exact(tmp_path: Path, frames: int) 
 
 @pytest.mark.parametrize("transition", [Transition.CUT, Transition.CROSSFADE, Transition.FADE_BLACK, Transition.PUSH])
 async def test_long_films_keep_their_timing(tmp_path: Path, transition: Transition) -> None:
-    """Over many references, key frames within holds, and pictures that have no whole number of frames."""
+    """Covers many references, key frames within holds, and pictures without a whole number of frames."""
     await assert_exact(tmp_path, film(transition, 5, 32, 32, seconds="3.03", fps=30), 20)
 
 
@@ -108,7 +108,7 @@ async def test_picture_held_for_minutes_has_key_frames(tmp_path: Path) -> None:
     assert len(keys) < 80
 
 
-# What it looks like
+# # Appearance
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ async def test_ffmpeg_parser_reads_the_same_syntax(tmp_path: Path, transition: T
     ).stderr
     lines = [line.split("] ", 1)[1].split() for line in said.splitlines() if "trace_headers" in line and " = " in line]
     fields = Counter((words[1], words[-1]) for words in lines)
-    # 30 frames: 3 stills, of which the small third is put in again to begin at; 2 x 4 between them; 18 that repeat.
-    # 5 is P, 6 B and 7 I (table 7-6).
+    # 30 frames: 3 stills, the small third of which is inserted again as a key; 2 x 4 between them; 18 that repeat. 5 is
+    # P, 6 B and 7 I (table 7-6).
     slices = {kind: count for (name, kind), count in fields.items() if name == "slice_type"}
     assert slices == {"7": 4, "6": 8, "5": 18}
     assert fields["weighted_bipred_idc", "2"] >= 1
@@ -220,7 +220,7 @@ async def test_frames_between_pictures_take_few_bytes(tmp_path: Path) -> None:
         assert sizes[transition] - sizes[Transition.CUT] < 3_000, transition
 
 
-# Bounds, and what goes wrong
+# # Limits and failures
 
 
 async def test_encoder_is_killed_on_timeout(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ async def test_early_success_of_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: 
     program.chmod(0o700)
     monkeypatch.setattr("images.animoto.ffmpeg.ffmpeg_process.get_ffmpeg_exe", lambda: str(program))
     shape = film(Transition.CUT)
-    with pytest.raises(FfmpegFailed, match="ended early and said nothing"):
+    with pytest.raises(FfmpegFailed, match="ended early without an error"):
         await H264Renderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
 
 
@@ -287,7 +287,7 @@ async def test_widest_push_is_exact(tmp_path: Path) -> None:
     await assert_exact(tmp_path, film(Transition.PUSH, 11, 2048, 32), 2)
 
 
-# Likeness
+# # Visual check
 
 
 @pytest.mark.parametrize("transition", Transition)

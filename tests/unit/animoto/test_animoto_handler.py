@@ -45,7 +45,7 @@ def test_bad_instruction_is_refused_before_any_store_request(
 
 
 def test_worker_process_stays_small() -> None:
-    """It only looks the handler up; slot processes run it."""
+    """The worker's process only looks the handler up; slot processes run it."""
     heavy = "[m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules]"
     program = f"import sys, images.animoto.slideshow_handler; print({heavy})"
     said = subprocess.run(

@@ -31,7 +31,7 @@ LINK = "https://example.org/one.jpg"
 
 
 def between(job: AnimotoJob) -> int:
-    """Frames from its first picture to another one like it."""
+    """Frames of the transition from the job's first picture to another one like it."""
     return transition_frames(job.slides[0], job.slides[0], job.fps)
 
 
@@ -148,7 +148,7 @@ def test_transition_lengths(word: str) -> None:
     job = parse_animoto(f"--transition {word} --transition-seconds 0.7 --quality best {LINK}")
     assert (job.slides[0].transition.value, between(job), job.quality) == (word, 21, Quality.BEST)
     assert between(parse_animoto(f"--transition {word} --seconds 4 {LINK}")) == 15
-    # At most half of what a picture has, where nothing is said; and none where there is no room.
+    # By default at most half of a picture's time, and no transition where there is no room.
     assert between(parse_animoto(f"--transition {word} --seconds 0.5 {LINK}")) == 7
     assert between(parse_animoto(f"--transition {word} --seconds 0.07 {LINK}")) == 0
     assert between(parse_animoto(f"--transition {word} --transition-seconds 126 --fps 1 --seconds 128 {LINK}")) == 126
@@ -321,7 +321,7 @@ LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_siz
 VALUE = st.recursive(LEAF, lambda of: st.lists(of, max_size=3) | st.dictionaries(FIELD, of, max_size=4), max_leaves=9)
 
 
-# The first document takes a second where hypothesis' tables of characters are not there yet.
+# The first document takes a second if hypothesis' character tables are not cached yet.
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(FIELD, VALUE))
 def test_documents_parse_or_raise_invalid_instruction(document: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ MEBIBYTE = 1024**2
 
 @pytest.fixture(autouse=True)
 def unknown() -> Iterator[None]:
-    """What is there is asked for anew, in each test and behind it."""
+    """Measure the memory again in each test and after it."""
     room.available.cache_clear()
     yield
     room.available.cache_clear()
@@ -26,7 +26,7 @@ def unknown() -> Iterator[None]:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that has half a megabyte for a picture; one of 400 x 300 takes up to 2."""
+    """A worker with half a megabyte for a picture; one of 400 x 300 takes up to 2."""
     monkeypatch.setattr(room, "_LEAST", 500_000)
     monkeypatch.setattr(room, "_RESERVED", 2**62)
 
@@ -35,7 +35,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whole_decodes_are_refused_without_memory(narrow: None, tmp_path: Path, kind: str) -> None:
     path = saved(tmp_path / "1.picture", encoded(scenery(1, 400, 300), kind))
     named = {"HEIF": "HEIC", "WEBP": "WebP"}.get(kind, kind)
-    with pytest.raises(Unusable, match=rf"its 400 x 300 pixels take \d MiB to decode as {named}, and this worker has"):
+    with pytest.raises(Unusable, match=rf"its 400 x 300 pixels take \d MiB to decode as {named}, but this worker has"):
         normalise(path, FILM, Fit.CONTAIN)
 
 
@@ -53,7 +53,7 @@ def test_tiff_with_large_tiles_is_refused_without_memory(narrow: None, tmp_path:
     if fits:
         assert len(normalise(path, FILM, Fit.CONTAIN)) == FILM.picture_bytes
     else:
-        with pytest.raises(Unusable, match="its 400 x 300 pixels take 6 MiB to decode as TIFF, and this worker has"):
+        with pytest.raises(Unusable, match="its 400 x 300 pixels take 6 MiB to decode as TIFF, but this worker has"):
             normalise(path, FILM, Fit.CONTAIN)
 
 
@@ -68,7 +68,7 @@ def test_phone_photo_fits_into_half_a_gigabyte(monkeypatch: pytest.MonkeyPatch, 
     assert room.available() == 212 * MEBIBYTE
     with room.reserve(Kind.HEIC, 4032, 3024):
         pass
-    with pytest.raises(Unusable, match="take 549 MiB to decode as HEIC, and this worker has 212 MiB for that"):
+    with pytest.raises(Unusable, match="take 549 MiB to decode as HEIC, but this worker has 212 MiB for that"):
         room.reserve(Kind.HEIC, 8000, 6000)
 
 

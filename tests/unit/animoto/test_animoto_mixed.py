@@ -1,4 +1,4 @@
-"""Films whose pictures differ in how long they are shown and in how they give way."""
+"""Films whose pictures differ in length and transition."""
 
 from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
@@ -32,7 +32,7 @@ PARTS = [
     ("2.5", Transition.WIPE, "0.08"),
     ("0.2", Transition.CROSSFADE, "9"),
 ]
-"""Seconds, transition, its seconds; the last one leads nowhere."""
+"""Seconds, transition, and the transition's seconds; the last transition is ignored."""
 
 
 def mixed() -> tuple[Film, list[Slide]]:

@@ -61,7 +61,7 @@ async def rendered(
 async def checked(
     video: Path, slides: Sequence[Slide], pictures: Sequence[bytes], size: tuple[int, int] = (320, 180)
 ) -> None:
-    """As a job's own video is."""
+    """Check a video like a job's."""
     film = film_of(slides, *size)
     keys = await verify(video, film, frame_count(film.fps, slides))
     views = [MovingView(camera, TextThumbnail.of((), film)) for camera in cameras(film, slides)]
@@ -74,7 +74,7 @@ def scenes(slides: Sequence[Slide]) -> list[bytes]:
     return [corpus.scenery(seed, canvas.width, canvas.height).tobytes() for seed in range(len(slides))]
 
 
-# Where the camera is
+# # The camera
 
 
 @pytest.mark.parametrize("number", range(20))
@@ -88,7 +88,7 @@ def test_camera_stays_within_the_picture_and_moves_gently(number: int, seconds: 
         assert max(one.left, one.top) + one.side <= 1 + 1e-12
         assert one.side >= 0.88 - 1e-12
     for earlier, later in itertools.pairwise(windows):
-        # Of the picture, in a hundredth of the time: never a jump, and never a halt.
+        # Part of the picture, moved in a hundredth of the time: never a jump, and never a halt.
         steps = [abs(two - one) for one, two in zip(earlier, later, strict=True)]
         assert 0 < max(steps) < float(min(Fraction(12, 100), Fraction(seconds) * 3 / 100)) / 100 * 2
     fastest, slowest = max(map(distance, windows, windows[1:])), distance(windows[0], windows[1])
@@ -126,7 +126,7 @@ def test_plan_describes_the_moves() -> None:
     ]
 
 
-# What it sees
+# # Windows
 
 
 def wave(x: Waves, y: Waves) -> Waves:
@@ -137,7 +137,7 @@ def wave(x: Waves, y: Waves) -> Waves:
 
 @pytest.mark.parametrize(("number", "plane"), [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (1, 2)])
 def test_motion_follows_the_plan_to_a_tenth_of_a_pixel(number: int, plane: int) -> None:
-    """The displacement of each frame by least squares over its pixels, against the camera's window."""
+    """Measure each frame's displacement by least squares over its pixels, and compare it with the camera's window."""
     film = film_of([slide()] * 5)
     shape = film.canvas
     down, across = np.mgrid[0 : shape.height, 0 : shape.width] + 0.5
@@ -153,18 +153,18 @@ def test_motion_follows_the_plan_to_a_tenth_of_a_pixel(number: int, plane: int) 
         errors.append(displacement(seen, camera.window(frame), film, of_colour=plane > 0))
     rms = np.sqrt(np.mean(np.square(errors)))
     assert rms < 0.05
-    # And from frame to frame, which is what eyes see as a tremble.
+    # Also from frame to frame, where eyes would see a tremble.
     assert np.abs(np.diff(errors, axis=0)).max() < 0.02
 
 
 def displacement(
     seen: Waves, window: tuple[float, float, float], film: Film, *, of_colour: bool
 ) -> tuple[float, float]:
-    """By how many pixels of the plane it lies beside the window, to the right and down."""
+    """Return by how many pixels of the plane the frame is off the window, to the right and down."""
     height, width = seen.shape
     down, across = np.mgrid[0:height, 0:width] + 0.5
     if of_colour:
-        across -= 0.25  # a colour lies beside the left one of two pixels
+        across -= 0.25  # a colour sample lies on the left one of two pixels
     left, top, side = window
     unseen = 2 / film.width
 
@@ -278,7 +278,7 @@ async def test_job_with_motion_music_and_a_fixed_caption(
     frames = decoded(video, Film.of(job)).astype(int)
     assert len(frames) == 60
     assert np.abs(frames[2] - frames[20]).mean() > 1
-    early, late = (frames[number].min(axis=2) > 225 for number in (2, 20))  # white, as letters alone are
+    early, late = (frames[number].min(axis=2) > 225 for number in (2, 20))  # white, as only letters are
     assert early.sum() > 150
     assert (early ^ late).sum() < early.sum() / 5
     assert 0 <= len(heard(video)) - 4 * 48_000 < 1024

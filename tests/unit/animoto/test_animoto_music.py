@@ -35,7 +35,7 @@ def made_from(tmp_path: Path, web: Web, store: MemoryStore, settings: Settings) 
 
 
 def frames_for(seconds: float) -> int:
-    """Frames of AAC: the one before the first sample, and as many as hold all."""
+    """Return the number of AAC frames: the one before the first sample, and those that hold all samples."""
     return 1 + -(-round(seconds * RATE) // 1024)
 
 
@@ -56,7 +56,7 @@ async def test_music_of_every_kind_gets_the_film_s_length_and_loudness(
     found = await measured(["-i", str(track)], [], tmp_path)
     assert abs(found.integrated - -14) < 1
     assert found.peak < -1
-    # It comes round again and again: no tenth of a second is silent before it fades.
+    # The music repeats: no tenth of a second is silent before the fade.
     tenths = heard(track)[RATE // 2 : 3 * RATE].reshape(-1, RATE // 10, 2)
     assert np.abs(tenths).max(axis=(1, 2)).min() > 0.2
 
@@ -109,7 +109,7 @@ async def test_music_can_come_from_the_store(tmp_path: Path, made_from: Make, st
         (b"<!DOCTYPE html><html>sign in</html>", "it is a web page; MP3, AAC"),
         (b"#EXTM3U\nfile:///etc/passwd\n", "it is a playlist"),
         (corpus.encoded(corpus.flat(corpus.RED)), "it is a JPEG"),
-        (b"MThd and notes", "it is no music of a known kind"),
+        (b"MThd and notes", "it is not music of a known kind"),
         (b"ID3" + bytes(range(256)) * 20, "it can't be decoded"),
     ],
 )

@@ -27,7 +27,7 @@ SHOW = show("1.3", 25, transition=Transition.CROSSFADE, frames=7)
 
 
 async def rendered(tmp_path: Path, renderer: Renderer, shown: Show, count: int, seconds: float) -> Path:
-    """With clicks on each second."""
+    """Music with a click on each second."""
     music = sound(tmp_path / "music.aac", CLICKS, seconds, RATE, "-ac", "2")
     asked: list[Fraction] = []
 

@@ -37,7 +37,7 @@ Shown = Callable[..., corpus.Pixels]
 
 @pytest.fixture
 def shown(tmp_path: Path) -> Shown:
-    """The canvas that a file's bytes become."""
+    """Return a function that normalises a file's bytes."""
 
     def show(data: bytes, film: Film = FILM, fit: Fit = Fit.CONTAIN) -> corpus.Pixels:
         path = saved(tmp_path / "1.picture", data)
@@ -47,7 +47,7 @@ def shown(tmp_path: Path) -> Shown:
 
 
 def centres(pixels: corpus.Pixels) -> list[Any]:
-    """The colours in the middle of the four quarters, from the top left."""
+    """Return the colours in the middle of the four quarters, from the top left."""
     height, width, _bands = pixels.shape
     return [pixels[height * y // 4, width * x // 4] for y in (1, 3) for x in (1, 3)]
 
@@ -109,13 +109,13 @@ def test_blur_shows_the_whole_picture_on_a_darker_blur_of_its_middle(shown: Show
     image.paste(RED, (0, 0, 100, 24))
     image.paste(BLUE, (0, 76, 100, 100))
     pixels = shown(encoded(image, "PNG"), fit=Fit.BLUR)
-    # All of the picture between columns 40 and 120, as with contain.
+    # The whole picture is between columns 40 and 120, as with contain.
     assert near([pixels[8, 80], pixels[40, 80], pixels[72, 80]], [RED, SAND, BLUE], 2)
-    # Beside it what cover would show at that place, but paler: here the picture's middle half, of one colour.
+    # Beside it is what cover would show there, but darker: here the picture's middle half, of one colour.
     dark = np.array(SAND) * 0.55
     assert near(pixels[30:50, :32], np.broadcast_to(dark, (20, 32, 3)), 4)
     assert near(pixels[30:50, 128:], np.broadcast_to(dark, (20, 32, 3)), 4)
-    # Along its edges lies a shadow, the same on both sides.
+    # Along its edges is a shadow, the same on both sides.
     assert near(pixels[40, [39, 120]], np.broadcast_to(dark * 0.75, (2, 3)), 6)
     assert pixels.max(axis=2).min() > 50, "no black bar is left"
 
@@ -138,7 +138,7 @@ def test_backdrop_is_as_large_as_the_film(shown: Shown, film: Film) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 7), (1, 2000), (3000, 1), (2001, 3), (161, 81), (1999, 1501)])
 def test_every_size_fills_the_canvas(shown: Shown, size: tuple[int, int], fit: Fit) -> None:
     pixels = shown(encoded(flat(SAND, *size), "PNG"), fit=fit)
-    # A line as thin as a pixel lies beside the middle, which is between pixels.
+    # A line one pixel wide is next to the middle, which is between pixels.
     assert near(pixels[39:41, 79:81].max(axis=(0, 1)), SAND, 1)
 
 
@@ -173,7 +173,7 @@ def test_pictures_of_one_bit_grey_and_palette_are_shown(shown: Shown) -> None:
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "tiff", "heic"])
 def test_colour_profile_is_applied(shown: Shown, kind: str) -> None:
-    """The same colour in Display P3 has other numbers, which would show as a paler one."""
+    """The same colour has other numbers in Display P3, which would be shown as a paler colour."""
     plain = pyvips.Image.new_from_memory(flat(RED, 80, 40).tobytes(), 80, 40, 3, "uchar").copy(interpretation="srgb")
     wide = plain.icc_transform("p3", input_profile="srgb")
     numbers = wide.getpoint(40, 20)
@@ -209,7 +209,7 @@ def test_transparent_parts_become_black(shown: Shown) -> None:
 @pytest.mark.parametrize("further", [1, 2, 5])
 @pytest.mark.parametrize("space", ["srgb", "rgb16", "b-w", "cmyk"])
 def test_extra_channels_are_ignored(shown: Shown, space: str, further: int, fit: Fit) -> None:
-    """What drawing programs put there: selections, spot colours, depths. The first may be what is transparent."""
+    """Extra channels from drawing programs: selections, spot colours, depth maps. The first may be transparency."""
     red = pyvips.Image.black(80, 40).new_from_image(RED).cast("uchar").copy(interpretation="srgb").colourspace(space)
     opaque = 65535 if space == "rgb16" else 255
     pixels = shown(red.bandjoin([opaque] * further).tiffsave_buffer(), fit=fit)
@@ -226,7 +226,7 @@ def test_animation_shows_its_first_frame(shown: Shown, kind: str) -> None:
     ("data", "says"),
     [
         (b"", "empty file"),
-        (b"\xff\xd8\xff", "no picture of a known kind"),
+        (b"\xff\xd8\xff", "not a picture of a known kind"),
         (b"<!DOCTYPE html><html><body>Not found</body></html>", "a web page"),
         (b"\xef\xbb\xbf\r\n <HTML lang=en> and so on", "a web page"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", "an SVG drawing"),
@@ -239,7 +239,7 @@ def test_animation_shows_its_first_frame(shown: Shown, kind: str) -> None:
         (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42", "a video"),
         (b"\x1aE\xdf\xa3 and so on for a while", "a video"),
         (b"\xff\x0a and so on for a while", "a JPEG XL picture"),
-        (b"just some text that is longer", "no picture of a known kind"),
+        (b"just some text that is longer", "not a picture of a known kind"),
     ],
 )
 def test_file_that_is_not_a_picture_is_named(shown: Shown, data: bytes, says: str) -> None:
@@ -247,7 +247,7 @@ def test_file_that_is_not_a_picture_is_named(shown: Shown, data: bytes, says: st
         shown(data)
     assert says in caught.value.reason
     if data and b"\xff\xd8" not in data:
-        assert caught.value.reason.endswith("are taken")
+        assert caught.value.reason.endswith("HEIC and AVIF")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])

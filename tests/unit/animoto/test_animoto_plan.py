@@ -34,7 +34,7 @@ SLIDES = st.lists(SLIDE, min_size=1, max_size=7)
 
 
 def middles(segments: list[Segment], picture: int) -> list[Segment]:
-    """What lies between a picture alone and the next alone."""
+    """Return the segments between one picture alone and the next one alone."""
     shown = [one.shown if isinstance(one, Hold) else None for one in segments]
     return segments[shown.index(picture) + 1 : shown.index(picture + 1)]
 
@@ -95,7 +95,7 @@ def test_film_bounds_the_longest_transition_whichever_pictures_are_missing(
 
 
 def slide(transition: Transition, frames: int, seconds: int = 2) -> Slide:
-    """At ten frames a second."""
+    """The plan at ten frames a second."""
     return Slide(link=LINK, seconds=Fraction(seconds), transition=transition, transition_seconds=Fraction(frames, 10))
 
 
@@ -106,7 +106,7 @@ def test_plan_of_two_pictures(transition: Transition) -> None:
 
 
 def test_plan_of_different_slides() -> None:
-    """Each for its own time; the transition after a picture is its own, and the last one's leads nowhere."""
+    """Each slide has its own time and the transition after it; the last transition is ignored."""
     slides = [
         slide(Transition.CROSSFADE, 4, seconds=1),
         slide(Transition.CUT, 0, seconds=3),
@@ -126,7 +126,7 @@ def test_plan_of_different_slides() -> None:
 
 
 def test_transition_next_to_a_short_picture_is_shortened() -> None:
-    """It can only come to be so where pictures between are missing: a job that says so is refused."""
+    """This only happens where pictures between are missing: a job like that is refused at push."""
     slides = [slide(Transition.WIPE, 12), replace(slide(Transition.WIPE, 12), seconds=Fraction(1, 2))]
     assert list(plan(10, slides)) == [Hold(0, 0, 19), Blend(Transition.WIPE, 0, 1, 19, 3), Hold(1, 22, 3)]
     usual = [replace(one, transition_seconds=None) for one in (slides[0], replace(slides[1], seconds=Fraction(4, 5)))]

@@ -61,7 +61,7 @@ async def test_every_frame_shows_the_picture_of_its_time(tmp_path: Path, seconds
     frames = decoded_frames(video, shape.film)
     assert len(frames) == int(count * Fraction(seconds) * fps + Fraction(1, 2))
     for number, frame in enumerate(frames):
-        # The picture whose time is nearest to the frame's begin, counted without the film's own arithmetic.
+        # The picture whose time is nearest to the frame's begin, computed without the film's own arithmetic.
         begins = [int(one * Fraction(seconds) * fps * 2 + 1) // 2 for one in range(count)]
         picture = max(one for one in range(count) if begins[one] <= number)
         assert corpus.near(frame, np.broadcast_to(COLOURS[picture % len(COLOURS)], frame.shape), 3), (number, picture)
@@ -103,7 +103,7 @@ async def test_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
     ).read_bytes()
 
 
-# What is verified
+# # Verification
 
 
 async def test_video_of_another_film_is_refused(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_variable_rate_or_late_index_is_refused(tmp_path: Path) -> None:
     await run_ffmpeg([*copy, str(late)], directory=tmp_path)
     with pytest.raises(BadVideo, match="mdat, moov"):
         await verify(late, shape.film, shape.frames(2))
-    # Later by a frame from the tenth on: as many frames, with a gap.
+    # Later by one frame from the tenth on: the same number of frames, with a gap.
     shifted = ["-bsf:v", "setts=ts=if(gt(N\\,9)\\,TS+512\\,TS):duration=512", "-movflags", "+faststart"]
     await run_ffmpeg([*copy, *shifted, str(slow)], directory=tmp_path)
     with pytest.raises(BadVideo, match="not right"):
@@ -141,7 +141,7 @@ async def test_file_that_is_not_a_video_is_refused(tmp_path: Path) -> None:
         await verify(video, show().film, 30)
 
 
-# Ffmpeg on a short lead
+# # Isolation of ffmpeg
 
 
 async def endless(shape: Show) -> AsyncGenerator[NormalisedPicture, None]:
@@ -230,7 +230,7 @@ trio.run(main)
 
 @pytest.mark.parametrize("output", ["-", "video.nut"])
 def test_ffmpeg_is_killed_with_its_parent_process(tmp_path: Path, output: str) -> None:
-    """Whether it writes to a pipe, which ends with that process, or to a file, and without looking at its input."""
+    """It may write to a pipe, which ends with that process, or to a file, without reading its input."""
     root = Path(__file__).parents[3]
     told = ["-re", "-f", "lavfi", "-i", "color=duration=36000", "-c:v", "rawvideo", "-f", "nut", "-y", output]
     told += ["-frames:v", "1", "-f", "framecrc", "-"] if output != "-" else []

@@ -1,4 +1,4 @@
-"""A program that does nothing though it has something to do is noticed, and no other one is."""
+"""A process that stalls is detected, and no other one is."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def program(tmp_path: Path) -> Program:
 
 
 async def noticed(program: Program, within: float) -> float:
-    """How long it had idled; 0 where nothing was noticed."""
+    """Return for how long it was idle; 0 if no stall was detected."""
     with trio.move_on_after(within):
         return await program.stall_guard.wait()
     return 0
@@ -91,7 +91,7 @@ async def test_ended_process_is_not_a_stall(program: Program, autojump_clock: tr
 
 
 def hang_at_once(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) -> None:
-    """Have a script for ffmpeg, and be quick to notice that it hangs."""
+    """Use a script in place of ffmpeg, and detect stalls quickly."""
     program = directory / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o700)
@@ -103,14 +103,17 @@ def hang_at_once(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) 
 async def test_hanging_ffmpeg_is_killed_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    """Whether it still has its pipes open or not."""
+    """It is killed whether its pipes are still open or not."""
     hang_at_once(monkeypatch, tmp_path, script)
 
     async def pictures() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield bytes(1_000_000)
 
-    with trio.fail_after(PATIENCE), pytest.raises(FfmpegFailed, match=r"stood still for .*(so good|said nothing)"):
+    with (
+        trio.fail_after(PATIENCE),
+        pytest.raises(FfmpegFailed, match=r"made no progress for .*(so good|without a message)"),
+    ):
         await run_ffmpeg([], directory=tmp_path, feed=pictures())
     assert processes_at(tmp_path) == []
 

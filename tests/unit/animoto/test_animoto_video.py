@@ -47,7 +47,7 @@ def job(*links: str, fit: Fit = Fit.CONTAIN, on_missing: OnMissing = OnMissing.F
 
 
 def slid(wanted: AnimotoJob, **settings: Any) -> AnimotoJob:  # noqa: ANN401  (a slide's fields, of many types)
-    """The job with settings for all its pictures."""
+    """Return the job with these settings for all its pictures."""
     return replace(wanted, slides=tuple(replace(slide, **settings) for slide in wanted.slides))
 
 
@@ -62,13 +62,13 @@ def fetcher(context: Context, store: MemoryStore) -> Fetcher:
 
 
 def assert_nothing_left(context: Context) -> None:
-    """But the note about progress, which the worker reads."""
+    """Only the progress file, which the worker reads, may be left."""
     assert [entry.name for entry in context.scratch_directory().iterdir() if entry.name != PROGRESS_FILE] == []
     assert processes_at(context.scratch) == []
 
 
 def assert_crosses_from_a_slot_process(error: BaseException) -> None:
-    """With its chain, in which a circle would end the pickling of it."""
+    """Pickle the error with its chain; a circle in the chain would break that."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -249,7 +249,7 @@ async def test_poster_shows_the_requested_second_and_is_in_the_output(
     links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
     wanted = replace(job(*links, web.link("/none.jpg"), on_missing=OnMissing.SKIP), poster=Fraction("0.2"))
     poster = tmp_path / "poster.jpg"
-    # The last asks for a second that the video would have if nothing was missing.
+    # The last job asks for a second that the video would only have with all its pictures.
     for second, colour in [("0", RED), ("0.19", RED), ("0.2", BLUE), ("0.59", BLUE)]:
         output = await make_video(replace(wanted, poster=Fraction(second)), context, store)
         video, still, said = output.split(" ", 2)
@@ -286,7 +286,7 @@ async def test_progress_is_reported(web: Web, store: MemoryStore, context: Conte
 
 
 def add_bad(web: Web) -> list[str]:
-    """A good picture, and three that are not."""
+    """One good picture, and three bad ones."""
     whole = encoded(corpus.scenery(1, 400, 300))
     return [
         web.add("/good.jpg", encoded(corpus.flat(RED))),
@@ -360,7 +360,7 @@ def test_missing_notes_stay_short() -> None:
     assert display_link("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
 
 
-# The store, the deadline, the disk
+# # Store, deadline, disk
 
 
 async def test_busy_store_does_not_cost_the_video(web: Web, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,7 +420,7 @@ async def test_results_arrive_in_order_with_few_waiting(autojump_clock: trio.tes
     async def work(item: int) -> int:
         nonlocal begun
         begun += 1
-        assert begun - taken <= 4 + 1  # the one being handed over
+        assert begun - taken <= 4 + 1  # the one being passed on
         await trio.sleep(chance.random())
         return item
 

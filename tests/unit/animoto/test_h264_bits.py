@@ -54,7 +54,7 @@ def test_payload_without_trailing_bits_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("value", "bits"),
-    # Table 9-2 of the standard, and the first lines of its table 9-3.
+    # Table 9-2 of the standard, and the first rows of its table 9-3.
     [(0, "1"), (1, "010"), (2, "011"), (3, "00100"), (6, "00111"), (7, "0001000"), (9, "0001010")],
 )
 def test_numbers_are_coded_as_in_the_standard_s_table(value: int, bits: str) -> None:
@@ -91,7 +91,7 @@ def test_nal_unit_contains_no_start_code_and_is_read_back(payload: bytes) -> Non
 
 @given(st.lists(PAYLOADS, min_size=1, max_size=6), st.integers(1, 30), st.booleans())
 def test_stream_is_split_whatever_the_pieces(payloads: list[bytes], piece: int, long_codes: bool) -> None:
-    # A payload's last byte holds the trailing one, so it is never zero.
+    # A payload's last byte contains the trailing one bit, so it is never zero.
     units = [Nal(5, 3, payload + b"\x80") for payload in payloads]
     code = b"\0\0\0\1" if long_codes else b"\0\0\1"
     stream = b"".join(code + unit.to_bytes() for unit in units)

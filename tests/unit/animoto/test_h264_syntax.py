@@ -82,7 +82,7 @@ def test_unsupported_streams_are_refused() -> None:
     with pytest.raises(Unsupported, match="several slices"):
         read_slice(nal._replace(payload=b"\x40" + nal.payload), sps, pps)
     whole = Nal.of(sps.to_nal(30, 1))
-    # The chroma format, 4:2:0, is the second number behind profile, constraints and level.
+    # The chroma format, 4:2:0, is the second number after profile, constraints and level.
     with pytest.raises(Unsupported, match="chroma_format_idc is 0"):
         Sps.of(whole._replace(payload=whole.payload[:3] + b"\xff" + whole.payload[4:]))
 
@@ -102,7 +102,7 @@ def test_largest_films_have_a_level() -> None:
         level_of(1056, 2, 30, 2)
 
 
-# Macroblocks: what a decoder makes of the bits, written down once more from the standard's text
+# # Macroblocks: a decoder of the bits, written a second time from the standard's text
 
 
 def decoded(bits: BitWriter, width: int, height: int) -> list[list[MacroblockMotion]]:

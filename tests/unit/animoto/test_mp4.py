@@ -45,7 +45,7 @@ def test_index_contains_the_display_times_of_frames_coded_ahead() -> None:
 
 
 def film_with_sound(tmp_path: Path, seconds: float, fps: int = 25) -> Path:
-    """Of pictures that no decoder knows."""
+    """A video of pictures that no decoder can read."""
     music = sound(tmp_path / "music.aac", CLICKS, seconds, RATE, "-ac", "2")
     video = tmp_path / "video.mp4"
     with Mp4Writer(video, 10**9) as writer:
@@ -71,7 +71,7 @@ def test_pictures_and_sound_alternate_each_second_and_are_complete(tmp_path: Pat
     assert len([one for one in packets if one[0] == "0"]) == 260
     data = video.read_bytes()
     first = data.index(b"mdat") + 4
-    # Where each second's pictures begin, by what they hold; behind them its sound, and then the next second's.
+    # Where each second's pictures begin, by their content; after them come its sound and the next second's pictures.
     begins = [
         data.index(struct.pack(">I", 2 * (40 + frame % 7)) + bytes([0x65, frame % 251]), first)
         for frame in range(0, 260, 25)

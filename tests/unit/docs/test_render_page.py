@@ -1,4 +1,4 @@
-"""docs/render.md: every option of a slideshow, as its own description says, and examples that can be pushed."""
+"""Checks docs/render.md: every option with its own description, and examples that can be pushed."""
 
 import json
 
