@@ -6,7 +6,7 @@ from cloudkon.instructions.animoto import OPTIONS, Scope, parse_animoto
 from tests.support.pages import blocks, page, rows, section
 
 TEXT = page("render.md")
-SAID_OF = {Scope.JOB: "the whole", Scope.EACH: "each", Scope.PICTURE: "a picture"}
+APPLIES_TO = {Scope.JOB: "the whole", Scope.EACH: "each", Scope.PICTURE: "a picture"}
 
 
 def test_every_option_is_documented_and_no_other() -> None:
@@ -15,7 +15,7 @@ def test_every_option_is_documented_and_no_other() -> None:
             f"`{option.name}`" if option.scope is Scope.PICTURE else f"`--{option.name}`",
             option.value.shape,
             f"`{option.default}`" if option.default else "",
-            SAID_OF[option.scope],
+            APPLIES_TO[option.scope],
             option.help,
         ]
         for option in OPTIONS.values()
