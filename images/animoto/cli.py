@@ -27,7 +27,7 @@ def main(*, until_empty: bool, slots: int | None, instruction: str | None) -> No
     sys.exit(serve(ANIMOTO, _find_handlers, until_empty=until_empty, slots=slots))
 
 
-def _find_handlers(settings: Settings) -> dict[str, Handler]:  # noqa: ARG001  (what the worker asks of a pool)
+def _find_handlers(settings: Settings) -> dict[str, Handler]:  # noqa: ARG001  (the signature that the worker expects)
     return {"animoto": animoto}
 
 

@@ -60,7 +60,7 @@ class Chromium:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
-    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  (what JavaScript gives)
+    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  (any JSON)
         """Run the body of an async function in the page, and return its result, as JSON allows."""
         body = f"""
             const done = arguments[arguments.length - 1];

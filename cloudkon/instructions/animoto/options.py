@@ -78,4 +78,4 @@ _ALL = (
     Option("on-missing", choice(OnMissing), Scope.JOB, "fail", "What happens when pictures are missing."),
 )
 OPTIONS = {option.name: option for option in _ALL}
-LINK = Option("link", link("https://example.org/one.jpg"), Scope.PICTURE, "", "Where a picture lies.")
+LINK = Option("link", link("https://example.org/one.jpg"), Scope.PICTURE, "", "The link to a picture.")

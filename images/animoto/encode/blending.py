@@ -6,7 +6,7 @@ from cloudkon.instructions.animoto import Transition
 
 from ..timeline.film import CHANNELS, Film, Pixels
 from ..timeline.plan import Blend, Colour
-from ..timeline.wipe_geometry import seam
+from ..timeline.wipe_geometry import seam_at
 
 
 def flat(colour: Colour, film: Film) -> bytes:
@@ -21,9 +21,9 @@ def blended(blend: Blend, number: int, film: Film, before: Pixels, after: Pixels
         share = float(blend.share(number))
         mixed = (old * (1 - share) + new * share).rint()
     else:
-        cut = seam(blend, number, film)
-        first, second = (new, old) if cut.after_is_left else (old, new)
-        mixed = _side_by_side(first, second, cut.left, cut.left_from, cut.right_from)
+        seam = seam_at(blend, number, film)
+        first, second = (new, old) if seam.after_is_left else (old, new)
+        mixed = _side_by_side(first, second, seam.left, seam.left_from, seam.right_from)
     return bytes(mixed.cast("uchar").write_to_memory())
 
 

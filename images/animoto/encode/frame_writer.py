@@ -18,7 +18,7 @@ from ..mp4.track import VideoTrack
 from ..mp4.writer import Location, Mp4Writer
 from ..timeline.film import Film
 from ..timeline.plan import Blend, Hold
-from ..timeline.wipe_geometry import seam
+from ..timeline.wipe_geometry import seam_at
 from .stills import CodedStill, Still
 
 _KEY_SECONDS: Final = 8
@@ -132,10 +132,10 @@ class FrameWriter:
         """Return the macroblocks of a wipe's or push's frame. They are the same for all pictures and computed once."""
         key = (blend.kind, blend.frames, number)
         if key not in self._moving:
-            cut = seam(blend, number, self._film)
-            left, right = (AFTER, BEFORE) if cut.after_is_left else (BEFORE, AFTER)
-            at = cut.left // MACROBLOCK if cut.left < self._film.width else self._sps.width
-            motions = [moved(left, cut.left_from)] * at
-            motions += [moved(right, cut.right_from - cut.left)] * (self._sps.width - at)
+            seam = seam_at(blend, number, self._film)
+            left, right = (AFTER, BEFORE) if seam.after_is_left else (BEFORE, AFTER)
+            at = seam.left // MACROBLOCK if seam.left < self._film.width else self._sps.width
+            motions = [moved(left, seam.left_from)] * at
+            motions += [moved(right, seam.right_from - seam.left)] * (self._sps.width - at)
             self._moving[key] = moving(motions, self._sps.height)
         return self._moving[key]

@@ -61,22 +61,22 @@ class H264Renderer:
     async def _render(
         self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None
     ) -> None:
-        give, to_code = trio.open_memory_channel[Pixels](0)
+        send, to_code = trio.open_memory_channel[Pixels](0)
         sink, coded = trio.open_memory_channel[CodedStill](_WAITING)
         # Only numbers, so this has no bound: x264 returns a still only after more pictures came, however many copies of
         # those before it come in between.
         order, numbers = trio.open_memory_channel[tuple[int, Slide]](math.inf)
         with Mp4Writer(video, self.bounds.file_bytes) as writer:
-            async with trio.open_nursery() as lanes, to_code, coded:
-                lanes.start_soon(_sort, pictures, film, give, order)
-                lanes.start_soon(encode_stills, to_code, film, self.quality, video.parent, self.bounds, sink)
+            async with trio.open_nursery() as nursery, to_code, coded:
+                nursery.start_soon(_deduplicate, pictures, film, send, order)
+                nursery.start_soon(encode_stills, to_code, film, self.quality, video.parent, self.bounds, sink)
                 await _FilmAssembler(film, writer, coded, numbers).run(music)
 
 
-async def _sort(
+async def _deduplicate(
     pictures: AsyncIterable[NormalisedPicture],
     film: Film,
-    give: trio.MemorySendChannel[Pixels],
+    send: trio.MemorySendChannel[Pixels],
     order: trio.MemorySendChannel[tuple[int, Slide]],
 ) -> None:
     """Send each distinct picture to the encoder once, and for every picture the number of its still to ``order``.
@@ -85,18 +85,18 @@ async def _sort(
     """
     numbers: dict[bytes, int] = {}
 
-    async def sort(pixels: Pixels) -> int:
+    async def number_of(pixels: Pixels) -> int:
         digest = await trio.to_thread.run_sync(_digest, pixels)
         if digest not in numbers:
             numbers[digest] = len(numbers)
-            await give.send(pixels)
+            await send.send(pixels)
         return numbers[digest]
 
-    async with give, order:
+    async with send, order:
         for colour in film.colours:
-            await sort(flat(colour, film))
+            await number_of(flat(colour, film))
         async for picture in pictures:
-            number = await sort(picture.pixels)
+            number = await number_of(picture.pixels)
             order.send_nowait((number, picture.slide))
             del picture  # else this picture stays in memory until the next one arrives
 
@@ -119,10 +119,10 @@ class _FilmAssembler:
         self._writer = writer
         self._coded = coded
         self._numbers = numbers
-        self._coder: FrameWriter | None = None
+        self._frame_writer: FrameWriter | None = None
         self._sets: tuple[Sps, Pps] | None = None
         """The parameter sets of all stills."""
-        self._places: dict[int, Location] = {}
+        self._locations: dict[int, Location] = {}
         """Where each distinct still was written."""
         self._held: dict[Shown, tuple[int, Still]] = {}
         """The number and still of each picture that is needed now, and of the fades' colours."""
@@ -139,15 +139,15 @@ class _FilmAssembler:
             self._held.pop(picture - 1, None)
         await trio.to_thread.run_sync(self._write, timeline.finish())
         track = await music(Fraction(timeline.frames, self._film.fps)) if music else None
-        await trio.to_thread.run_sync(self._required().finish, track)
+        await trio.to_thread.run_sync(self._started_writer().finish, track)
 
     async def _next(self, number: int) -> tuple[int, Still]:
         """Return the still with that number: from memory, from the file, or from the encoder, which has it next."""
         for held in self._held.values():
             if held[0] == number:
                 return held
-        if number in self._places:
-            return number, self._required().read_still(self._places[number])
+        if number in self._locations:
+            return number, self._started_writer().read_still(self._locations[number])
         try:
             coded = await self._coded.receive()
         except trio.EndOfChannel:
@@ -155,23 +155,23 @@ class _FilmAssembler:
             raise FfmpegFailed("ffmpeg ended early without an error, perhaps because memory ran out") from None
         if self._sets is None:
             self._sets = coded.sps, coded.pps
-            self._coder = FrameWriter(self._film, coded, self._writer)
+            self._frame_writer = FrameWriter(self._film, coded, self._writer)
         elif self._sets != (coded.sps, coded.pps):
             raise Unsupported("the encoder changed its parameter sets")
         return number, coded.still
 
-    def _required(self) -> FrameWriter:
-        if self._coder is None:
+    def _started_writer(self) -> FrameWriter:
+        if self._frame_writer is None:
             raise ValueError("a film needs a picture")
-        return self._coder
+        return self._frame_writer
 
     def _write(self, segments: list[Segment]) -> None:
         """Write the segments up to a picture. Of earlier pictures only the place in the file is remembered."""
-        coder = self._required()
+        frame_writer = self._started_writer()
         for segment, following in zip_longest(segments, segments[1:]):
             if isinstance(segment, Hold):
                 number, still = self._held[segment.shown]
-                coder.hold(segment, still, blends=isinstance(following, Blend))
-                self._places.setdefault(number, coder.last_still)
+                frame_writer.hold(segment, still, blends=isinstance(following, Blend))
+                self._locations.setdefault(number, frame_writer.last_still)
             else:
-                coder.blend(segment, self._held[segment.after][1])
+                frame_writer.blend(segment, self._held[segment.after][1])

@@ -17,4 +17,4 @@ async def add_music(music: Music, seconds: Fraction, silent: Path, video: Path) 
     sound = ["-protocol_whitelist", PROTOCOLS, *ahead, "-f", "aac", "-i", str(track)]
     copied = ["-c", "copy", "-movflags", "+faststart", "-fflags", "+bitexact", "-map_metadata", "-1", "-y"]
     await run_ffmpeg([*pictures, *sound, "-map", "0:v", "-map", "1:a", *copied, str(video)], directory=video.parent)
-    silent.unlink()  # noqa: ASYNC240  (it takes the file's name away, and microseconds)
+    silent.unlink()  # noqa: ASYNC240  (it only removes a directory entry, in microseconds)

@@ -98,7 +98,7 @@ async def encode_stills(
     async def paced() -> AsyncGenerator[Pixels, None]:
         following = aiter(pictures)
         while True:
-            # First the free place and then the picture: it must not lie in memory here while it waits.
+            # First the free place and then the picture: it must not stay in memory here while it waits.
             with trio.move_on_after(_PATIENCE):
                 await room.acquire()
             try:

@@ -78,14 +78,14 @@ class PinnedAdapter(HTTPAdapter):
         request: requests.PreparedRequest,
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
-        cert: Any = None,  # noqa: ANN401  (as requests has it)
+        cert: Any = None,  # noqa: ANN401  (the type that requests declares)
     ) -> HTTPConnectionPool:
         """Return the pool of the request's host, with pinned connections."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if not isinstance(pool, HTTPConnectionPool):
             raise TypeError(f"urllib3 made a {type(pool).__name__}, which can't be pinned")
         pinned = _PinnedHTTPS if pool.scheme == "https" else _PinnedHTTP
-        pool.ConnectionCls = partial(pinned, self._destination, self._leash)  # type: ignore[assignment]  # makes one
+        pool.ConnectionCls = partial(pinned, self._destination, self._leash)  # type: ignore[assignment]  # creates a connection
         return pool
 
 

@@ -58,7 +58,7 @@ class BitWriter:
 
     def append(self, other: "BitWriter") -> None:
         """Append all the bits of another writer."""
-        self.u(len(other), other._value)  # noqa: SLF001  (of its own class)
+        self.u(len(other), other._value)  # noqa: SLF001  (of the same class)
 
     def align(self, *, ones: bool) -> None:
         """Fill up to a whole byte."""

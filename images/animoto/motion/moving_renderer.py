@@ -20,7 +20,7 @@ from ..encode.sound_muxer import add_music
 from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
 from ..timeline.film import Film, NormalisedPicture
 from ..timeline.plan import Blend, Segment, Shown, Timeline
-from ..timeline.wipe_geometry import seam
+from ..timeline.wipe_geometry import seam_at
 from .camera import Camera
 from .planes import Planes
 from .text_overlay import TextOverlay
@@ -83,9 +83,9 @@ class MovingRenderer:
         self, pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline, video: Path
     ) -> None:
         arguments = film_by_x264(frames_from_pipe(film), video, _ENCODER_SETTINGS[self.quality], self.threads)
-        give, frames = trio.open_memory_channel[bytes](0)
-        async with trio.open_nursery() as lanes, frames, aclosing(_drawings(pictures, film, timeline)) as drawings:
-            lanes.start_soon(in_order, drawings, trio.to_thread.run_sync, _DRAWN, give)
+        send, frames = trio.open_memory_channel[bytes](0)
+        async with trio.open_nursery() as nursery, frames, aclosing(_drawings(pictures, film, timeline)) as drawings:
+            nursery.start_soon(in_order, drawings, trio.to_thread.run_sync, _DRAWN, send)
             await run_ffmpeg(arguments, directory=video.parent, feed=frames, bounds=self.bounds)
 
 
@@ -129,6 +129,6 @@ def _blended(blend: Blend, number: int, film: Film, before: _Scene, after: _Scen
     old, new = (scene.frame(blend.first + number, film) for scene in (before, after))
     if blend.kind is Transition.CROSSFADE:
         return old.mixed(new, float(blend.share(number))).to_bytes()
-    cut = seam(blend, number, film)
-    left, right = (new, old) if cut.after_is_left else (old, new)
-    return left.beside(right, cut).to_bytes()
+    seam = seam_at(blend, number, film)
+    left, right = (new, old) if seam.after_is_left else (old, new)
+    return left.beside(right, seam).to_bytes()

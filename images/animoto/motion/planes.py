@@ -75,15 +75,15 @@ class Planes(NamedTuple):
             *(Image.composite(new, old, Image.new("L", old.size, round(255 * share))) for old, new in pairs)
         )
 
-    def beside(self, right: Self, cut: Seam) -> Self:
+    def beside(self, right: Self, seam: Seam) -> Self:
         """Return a frame with this one on the left of a seam and another one on its right."""
         joined = []
         for one, other in zip(self, right, strict=True):
             scale = self.luma.width // one.width
-            left = cut.left // scale
+            left = seam.left // scale
             whole = Image.new("L", one.size)
-            whole.paste(one.crop((cut.left_from // scale, 0, cut.left_from // scale + left, one.height)), (0, 0))
-            begin = cut.right_from // scale
+            whole.paste(one.crop((seam.left_from // scale, 0, seam.left_from // scale + left, one.height)), (0, 0))
+            begin = seam.right_from // scale
             whole.paste(other.crop((begin, 0, begin + one.width - left, one.height)), (left, 0))
             joined.append(whole)
         return type(self)(*joined)

@@ -25,7 +25,7 @@ class Seam(NamedTuple):
     right_from: int
 
 
-def seam(blend: Blend, number: int, film: Film) -> Seam:
+def seam_at(blend: Blend, number: int, film: Film) -> Seam:
     """Return the seam of a wipe's or a push's frame (from 0)."""
     columns = -(-film.width // MACROBLOCK)
     gone = round(blend.share(number) * columns)

@@ -27,7 +27,9 @@ async def verify(video: Path, film: Film, frames: int, *, sound: bool = False) -
     packets.check(film)
     order = [kind for kind in _boxes(video) if kind in {"moov", "mdat"}]
     if order != ["moov", "mdat"]:
-        raise BadVideo(f"the video's parts lie as {', '.join(order)}: players could not begin before its last byte")
+        raise BadVideo(
+            f"the order of the video's parts is {', '.join(order)}: players could not begin before its last byte"
+        )
     return packets.keys
 
 
@@ -127,5 +129,5 @@ def _boxes(video: Path) -> list[str]:
                 size = int.from_bytes(head[8:16], "big")
             kinds.append(head[4:8].decode("latin-1"))
             # 0 means "to the end of the file"; less than a box header's 8 bytes is damage, and ends the walk too.
-            at = at + size if size >= 8 else end  # noqa: PLR2004  (a box's head)
+            at = at + size if size >= 8 else end  # noqa: PLR2004  (a box header's bytes)
     return kinds

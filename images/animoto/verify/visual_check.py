@@ -38,7 +38,7 @@ _KEYS = 3
 def thumbnail(picture: Pixels, film: Film, side: int = SIDE) -> bytes:
     """Return the thumbnail of a normalised picture: ``side`` x ``side`` pixels of R, G and B."""
     size = film.width, film.height
-    image = Image.frombuffer("RGB", size, picture, "raw", "RGB", 0, 1)  # type: ignore[arg-type]  # it takes any buffer
+    image = Image.frombuffer("RGB", size, picture, "raw", "RGB", 0, 1)  # type: ignore[arg-type]  # it accepts any buffer
     # A filter with means of areas and not a sharper one: a window's means must follow from the whole picture's.
     return image.resize((side, side), Image.Resampling.BOX).tobytes()
 

@@ -60,8 +60,8 @@ async def test_unusual_characters_in_a_link_are_escaped(web: Web, fetcher: Fetch
     [
         (404, "nothing is there"),
         (410, "nothing is there"),
-        (401, "does not let us"),
-        (403, "does not let us"),
+        (401, "denies access"),
+        (403, "denies access"),
         (418, "HTTP 418"),
         (204, "HTTP 204"),
     ],
@@ -327,7 +327,7 @@ async def test_connection_goes_to_the_checked_address(
 
     def rebound(host: str, *rest: object) -> object:
         later = threading.current_thread() is not threading.main_thread()
-        return real("127.0.0.2" if later and host == "pictures.test" else host, *rest)  # type: ignore[arg-type]  # as they came
+        return real("127.0.0.2" if later and host == "pictures.test" else host, *rest)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(socket, "getaddrinfo", rebound)
     trio.socket.set_custom_hostname_resolver(Resolver(["127.0.0.1"]))

@@ -198,7 +198,7 @@ async def test_repeated_picture_is_encoded_once(
                 yield picture
 
         async with aclosing(counted(options.pop("feed"))) as feed:  # type: ignore[arg-type]  # the pictures
-            await encode(arguments, feed=feed, **options)  # type: ignore[arg-type]  # as they came
+            await encode(arguments, feed=feed, **options)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr("images.animoto.encode.stills.run_ffmpeg", counting)
     frames = decoded_frames(await written(tmp_path, shape, pictures), shape.film)
