@@ -17,9 +17,9 @@ from .timeline.plan import describe_plan
 
 
 @click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")
-@click.option("--until-empty", is_flag=True, help="End when the queue is empty and nothing is in flight.")
-@click.option("--slots", type=click.IntRange(1, 64), help="Videos at a time.  [default: CLOUDKON_SLOTS, or 1]")
-@click.option("--plan", "instruction", metavar="INSTRUCTION", help="Print what its video would show when, and end.")
+@click.option("--until-empty", is_flag=True, help="Exit when the queue is empty and nothing is in flight.")
+@click.option("--slots", type=click.IntRange(1, 64), help="Videos rendered at a time.  [default: CLOUDKON_SLOTS, or 1]")
+@click.option("--plan", "instruction", metavar="INSTRUCTION", help="Print when its video would show what, and exit.")
 def main(*, until_empty: bool, slots: int | None, instruction: str | None) -> None:
     """Render the slideshows on the queue of the pool "animoto" until SIGTERM."""
     if instruction is not None:
