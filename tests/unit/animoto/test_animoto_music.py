@@ -106,7 +106,7 @@ async def test_music_can_come_from_the_store(tmp_path: Path, made_from: Make, st
     ("data", "reason"),
     [
         (b"", "it is an empty file"),
-        (b"<!DOCTYPE html><html>sign in</html>", "it is a web page; MP3, AAC"),
+        (b"<!DOCTYPE html><html>sign in</html>", "it is a web page; supported are MP3, AAC"),
         (b"#EXTM3U\nfile:///etc/passwd\n", "it is a playlist"),
         (corpus.encoded(corpus.flat(corpus.RED)), "it is a JPEG"),
         (b"MThd and notes", "it is not music of a known kind"),

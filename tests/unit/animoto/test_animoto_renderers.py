@@ -222,7 +222,7 @@ async def take(_piece):
     await trio.sleep_forever()
 
 async def main():
-    await run_ffmpeg(sys.argv[2:], directory=Path(sys.argv[1]), take=take)
+    await run_ffmpeg(sys.argv[2:], directory=Path(sys.argv[1]), on_output=take)
 
 trio.run(main)
 """
