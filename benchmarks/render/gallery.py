@@ -21,8 +21,8 @@ from cloudkon.settings import Settings
 from demo.pictures import render
 from demo.scene import SCENES
 from images.animoto.timeline.film import Film
-from images.animoto.timeline.plan import frames_of
-from images.animoto.verify.frame_grab import snapshot
+from images.animoto.timeline.plan import frame_count
+from images.animoto.verify.frame_grab import grab_frame
 from images.animoto.video import make_video
 
 GALLERY: Final = Path(__file__).parents[2] / "docs" / "gallery"
@@ -113,10 +113,10 @@ class _Studio:
         )
         video = self._directory / "video.mp4"
         await self._store.get(await make_video(job, context, self._store), video)
-        film, last = Film.of(job), frames_of(job.fps, job.slides) - 1
+        film, last = Film.of(job), frame_count(job.fps, job.slides) - 1
         frames = []
         for second in exhibit.seconds:
-            pixels = await snapshot(video, film, min(last, round(second * film.fps)))
+            pixels = await grab_frame(video, film, min(last, round(second * film.fps)))
             image = Image.frombytes("RGB", (film.width, film.height), pixels)
             size = (exhibit.height * film.width // film.height, exhibit.height)
             frames.append(image.resize(size, Image.Resampling.LANCZOS))

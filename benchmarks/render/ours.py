@@ -13,16 +13,16 @@ import trio
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, parse_animoto
 from images.animoto.concurrency.in_order import in_order
-from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.stills import CodedStill, encode_stills
 from images.animoto.fetch.fetch import Fetcher
 from images.animoto.ffmpeg.ffmpeg_process import DEFAULT_BOUNDS
 from images.animoto.ffmpeg.memory_allocation import give_back_large_blocks
-from images.animoto.motion.moving import MovingRenderer
+from images.animoto.motion.moving_renderer import MovingRenderer
 from images.animoto.music.soundtrack import Soundtrack
 from images.animoto.pictures.normalise import normalise
-from images.animoto.timeline.film import Canvas, Film, Pixels
-from images.animoto.timeline.plan import frames_of
+from images.animoto.timeline.film import Film, NormalisedPicture, Pixels
+from images.animoto.timeline.plan import frame_count
 
 
 @click.command()
@@ -45,11 +45,11 @@ def main(pictures: Path, video: Path, options: str, music: Path | None, most: in
 async def _make(files: list[Path], job: AnimotoJob, video: Path, music: Path | None, only: str | None) -> None:
     film = Film.of(job)
 
-    async def decode(shown: tuple[Slide, Path]) -> Canvas:
+    async def decode(shown: tuple[Slide, Path]) -> NormalisedPicture:
         slide, path = shown
-        return Canvas(slide, await trio.to_thread.run_sync(normalise, path, film.canvas, slide.fit))
+        return NormalisedPicture(slide, await trio.to_thread.run_sync(normalise, path, film.canvas, slide.fit))
 
-    give, normalised = trio.open_memory_channel[Canvas](0)
+    give, normalised = trio.open_memory_channel[NormalisedPicture](0)
     async with trio.open_nursery() as lanes:
         lanes.start_soon(in_order, _each(list(zip(job.slides, files, strict=False))), decode, 2, give)
         if only in ("nothing", "pictures"):
@@ -66,7 +66,7 @@ async def _make(files: list[Path], job: AnimotoJob, video: Path, music: Path | N
             track = _soundtrack(job, film, music, video.parent) if music else None
             if track:
                 lanes.start_soon(track.prepare)
-            renderer = MovingRenderer(job.quality) if film.moves else WrittenRenderer(job.quality)
+            renderer = MovingRenderer(job.quality) if film.moves else H264Renderer(job.quality)
             await renderer.render(normalised, film, video, track.of_length if track else None)
 
 
@@ -81,11 +81,11 @@ class _Copies:
 
 
 def _soundtrack(job: AnimotoJob, film: Film, music: Path, directory: Path) -> Soundtrack:
-    seconds = Fraction(frames_of(film.fps, job.slides), film.fps)
+    seconds = Fraction(frame_count(film.fps, job.slides), film.fps)
     return Soundtrack("https://example.org/music", seconds, cast(Fetcher, _Copies(music)), directory)
 
 
-async def _pixels(pictures: AsyncIterable[Canvas]) -> AsyncGenerator[Pixels, None]:
+async def _pixels(pictures: AsyncIterable[NormalisedPicture]) -> AsyncGenerator[Pixels, None]:
     async for picture in pictures:
         yield picture.pixels
 

@@ -1,4 +1,4 @@
-"""The animoto worker's command line."""
+"""Defines the animoto worker's command line."""
 
 import sys
 
@@ -13,31 +13,31 @@ from cloudkon.settings import Settings
 from ..worker.handlers import Handler
 from ..worker.program import serve
 from .slideshow_handler import animoto
-from .timeline.plan import described
+from .timeline.plan import describe_plan
 
 
 @click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")
-@click.option("--until-empty", is_flag=True, help="End when the queue is empty and nothing is in flight.")
-@click.option("--slots", type=click.IntRange(1, 64), help="Videos at a time.  [default: CLOUDKON_SLOTS, or 1]")
-@click.option("--plan", "instruction", metavar="INSTRUCTION", help="Print what its video would show when, and end.")
+@click.option("--until-empty", is_flag=True, help="Exit when the queue is empty and nothing is in flight.")
+@click.option("--slots", type=click.IntRange(1, 64), help="Videos rendered at a time.  [default: CLOUDKON_SLOTS, or 1]")
+@click.option("--plan", "instruction", metavar="INSTRUCTION", help="Print when its video would show what, and exit.")
 def main(*, until_empty: bool, slots: int | None, instruction: str | None) -> None:
-    """Take slideshows off the queue of the pool "animoto" and render them until SIGTERM."""
+    """Render the slideshows on the queue of the pool "animoto" until SIGTERM."""
     if instruction is not None:
         sys.exit(_print_plan(instruction))
     sys.exit(serve(ANIMOTO, _find_handlers, until_empty=until_empty, slots=slots))
 
 
-def _find_handlers(settings: Settings) -> dict[str, Handler]:  # noqa: ARG001  (what the worker asks of a pool)
+def _find_handlers(settings: Settings) -> dict[str, Handler]:  # noqa: ARG001  (the signature that the worker expects)
     return {"animoto": animoto}
 
 
 def _print_plan(instruction: str) -> int:
-    """All its pictures are taken to be there. Gives the exit code."""
+    """Print the plan as if no picture were missing. Return the exit code."""
     try:
         job = parse_animoto(parse(instruction).arguments)
     except CloudKonError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
-    for line in described(job.fps, job.slides):
+    for line in describe_plan(job.fps, job.slides):
         click.echo(line)
     return 0

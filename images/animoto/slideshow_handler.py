@@ -1,4 +1,4 @@
-"""Handler: what the worker calls for an ``animoto`` instruction."""
+"""Handles an ``animoto`` instruction for the worker."""
 
 import trio
 
@@ -7,13 +7,14 @@ from cloudkon.instructions.animoto import parse_animoto
 
 
 def animoto(arguments: str, context: Context) -> str:
-    """Make the video, store it, and give its ``s3://`` address, a poster's if asked for, and what is missing.
+    """Make and store the video.
 
-    Runs in a slot process, which may be killed at any time: ffmpeg then dies with it, and the scratch directory is the
-    worker's to remove. Raises ``InvalidInstruction``, ``PermanentFailure`` that names each picture that can't be had,
-    or another ``CloudKonError`` for what a next attempt may mend.
+    Return its ``s3://`` address, the poster's if the job asks for one, and what is missing. This runs in a slot
+    process, which may be killed at any time: ffmpeg is then killed with it, and the worker removes the scratch
+    directory. Raises ``InvalidInstruction``, ``PermanentFailure`` that names each picture that can't be used, or
+    another ``CloudKonError`` where a next attempt may succeed.
     """
-    # Here, because the worker's own process imports this module as well, and idle it should stay below 90 MB.
+    # Imported here, because the worker's own process imports this module too and must stay below 90 MB when idle.
     from cloudkon.aws import connect  # noqa: PLC0415  (see above)
 
     from .ffmpeg.memory_allocation import give_back_large_blocks  # noqa: PLC0415  (see above)

@@ -1,4 +1,4 @@
-"""Chromium: one browser, and what it says of the pages that it showed."""
+"""Drives one Chromium and reads its logs."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from tests.support.picture_corpus import Pixels
 
 OPTIONS = [
     "--headless=new",
-    "--no-sandbox",  # CI runs as root, where there is none; it shows our own pages only
+    "--no-sandbox",  # CI runs as root, where there is no sandbox; only our own pages are opened
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--autoplay-policy=no-user-gesture-required",
@@ -24,15 +24,15 @@ OPTIONS = [
 ]
 
 
-class Heard(NamedTuple):
-    """Addresses that pages asked for, in order, and what the console said: errors and broken policies."""
+class PageLog(NamedTuple):
+    """Addresses that pages requested, in order, and the console's errors and policy violations."""
 
-    asked: list[str]
-    complaints: list[str]
+    requested: list[str]
+    console_errors: list[str]
 
 
 class Chromium:
-    """A browser for as long as the block lasts."""
+    """A browser that runs until the end of the block."""
 
     def __init__(self, browser: str, driver: str) -> None:
         options = webdriver.ChromeOptions()
@@ -54,14 +54,14 @@ class Chromium:
         self._driver.get(address)
 
     def show_as(self, *, width: int, height: int, dark: bool) -> None:
-        """Take a screen of so many CSS pixels, and the system's dark or light colours."""
+        """Emulate a screen of that many CSS pixels, in the system's dark or light colours."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
-    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  (what JavaScript gives)
-        """Run the body of an async function in the page; gives what it returns, as JSON can say it."""
+    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  (any JSON)
+        """Run the body of an async function in the page, and return its result, as JSON allows."""
         body = f"""
             const done = arguments[arguments.length - 1];
             (async (...given) => {{ {script} }})(...Array.prototype.slice.call(arguments, 0, -1))
@@ -72,20 +72,20 @@ class Chromium:
         return answer.get("value")
 
     def pixels(self, data_link: str) -> Pixels:
-        """Those of a picture that a canvas gave as a ``data:`` link."""
+        """Return the pixels of a picture that a canvas returned as a ``data:`` URL."""
         data = base64.b64decode(data_link.partition(",")[2])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
     def screenshot(self) -> Pixels:
-        """What is on the screen."""
+        """Return the screen's pixels."""
         return np.asarray(Image.open(io.BytesIO(self._driver.get_screenshot_as_png())).convert("RGB"))
 
-    def heard(self) -> Heard:
-        """Since this was asked last."""
+    def read_log(self) -> PageLog:
+        """Return what was logged since the last call."""
         events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
-        asked = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
-        complaints = [entry["message"] for entry in self._log("browser") if entry["level"] != "INFO"]
-        return Heard([address for address in asked if not address.startswith("data:")], complaints)
+        requested = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+        console_errors = [entry["message"] for entry in self._log("browser") if entry["level"] != "INFO"]
+        return PageLog([address for address in requested if not address.startswith("data:")], console_errors)
 
     def _log(self, kind: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._driver.get_log(kind)  # type: ignore[no-untyped-call]  # selenium 4.51

@@ -1,7 +1,7 @@
-"""Chromium without a screen, driven through ChromeDriver; what is served to it comes from loopback.
+"""Starts headless Chromium, driven through ChromeDriver; it loads pages from loopback.
 
-It needs the programs ``chromium`` and ``chromedriver`` (Debian: chromium, chromium-driver). Without them the tests are
-skipped, and fail where ``CI`` is true.
+This needs the programs ``chromium`` and ``chromedriver`` (Debian: chromium, chromium-driver). Without them the tests
+are skipped; where ``CI`` is true, they fail.
 """
 
 import shutil
@@ -25,9 +25,9 @@ def started() -> Iterator[Chromium]:
 
 @pytest.fixture
 def chromium(started: Chromium) -> Chromium:
-    """As wide as a laptop, light, and with nothing heard of what was shown before."""
+    """The browser, as wide as a laptop, in light colours, with an empty log."""
     started.show_as(width=1280, height=800, dark=False)
-    started.heard()
+    started.read_log()
     return started
 
 

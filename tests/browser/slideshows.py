@@ -1,11 +1,11 @@
-"""Slideshows to look at: films of pictures that are easy to tell apart, and what each of their frames should show."""
+"""Renders slideshows of pictures that are easy to tell apart, and computes what each frame should show."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from images.animoto.encode.blending import blended, flat
-from images.animoto.encode.h264_renderer import WrittenRenderer
-from images.animoto.pictures.normalise import poster
+from images.animoto.encode.h264_renderer import H264Renderer
+from images.animoto.poster import to_jpeg
 from images.animoto.timeline.plan import Colour, Hold, Shown
 from tests.support import picture_corpus as corpus
 from tests.support.slideshow_jobs import Show
@@ -13,7 +13,7 @@ from tests.support.slideshow_jobs import Show
 
 @dataclass(frozen=True, slots=True)
 class Slideshow:
-    """``count`` pictures."""
+    """A film of ``count`` pictures."""
 
     show: Show
     count: int
@@ -26,14 +26,14 @@ class Slideshow:
         return corpus.scenery(number, self.show.width, self.show.height).tobytes()
 
     def poster(self) -> bytes:
-        return poster(self.picture(0), self.show.film)
+        return to_jpeg(self.picture(0), self.show.film)
 
     async def render(self, video: Path) -> None:
         pictures = self.show.stream(self.picture(number) for number in range(self.count))
-        await WrittenRenderer().render(pictures, self.show.film, video)
+        await H264Renderer().render(pictures, self.show.film, video)
 
     def expected(self, frame: int) -> corpus.Pixels:
-        """What the plan says that the frame shows."""
+        """Return what the frame shows according to the plan."""
         for segment in self.show.plan(self.count):
             if segment.first <= frame < segment.first + segment.frames:
                 if isinstance(segment, Hold):

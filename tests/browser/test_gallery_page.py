@@ -1,4 +1,4 @@
-"""The page that ``pull --gallery`` writes, as a browser shows it from the folder."""
+"""Opens the page that ``pull --gallery`` writes in a browser, from its folder."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ EVIL = "<script>document.title = 'taken'</script><img src='http://127.0.0.1:9/sp
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos with posters, one without, a failure, and a text that would rather be HTML."""
+    """Two videos with posters, one without, a failure, and texts that look like HTML."""
     place = tmp_path_factory.mktemp("gallery")
     made = Slideshow(show("0.5", width=320, height=180), count=2)
     video = place / "made.mp4"
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trio.run(make).parent
 
 
-def test_every_video_loads_and_nothing_else_is_asked_for(chromium: Chromium, folder: Path) -> None:
+def test_every_video_loads_and_nothing_else_is_requested(chromium: Chromium, folder: Path) -> None:
     chromium.open((folder / "index.html").as_uri())
     loaded = chromium.run("""
         const videos = [...document.querySelectorAll('video')];
@@ -61,10 +61,10 @@ def test_every_video_loads_and_nothing_else_is_asked_for(chromium: Chromium, fol
         return videos.map(video => [video.videoWidth, video.videoHeight, video.duration]);
     """)
     assert loaded == [[320, 180, 1]] * 3
-    heard = chromium.heard()
-    assert heard.complaints == []
+    read_log = chromium.read_log()
+    assert read_log.console_errors == []
     inside = f"{folder.as_uri()}/"
-    assert {address.removeprefix(inside) for address in heard.asked} == {
+    assert {address.removeprefix(inside) for address in read_log.requested} == {
         *("index.html", "0.jpg", "1.jpg", "0.mp4", "1.mp4", "2.mp4")
     }
     title, text = chromium.run("return [document.title, document.body.innerText]")
@@ -72,8 +72,8 @@ def test_every_video_loads_and_nothing_else_is_asked_for(chromium: Chromium, fol
     assert text.count("<script>") == 6
 
 
-def test_the_page_s_own_policy_stops_what_would_leave_the_folder(chromium: Chromium, folder: Path, web: Web) -> None:
-    """Should an escape be forgotten one day: nothing runs and nothing is fetched."""
+def test_content_policy_blocks_requests_outside_the_folder(chromium: Chromium, folder: Path, web: Web) -> None:
+    """If escaping is ever forgotten, nothing runs and nothing is fetched."""
     chromium.open((folder / "index.html").as_uri())
     stopped = chromium.run(
         """
@@ -96,7 +96,7 @@ def test_the_page_s_own_policy_stops_what_would_leave_the_folder(chromium: Chrom
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_it_can_be_read_on_a_telephone_and_in_the_dark(
+def test_page_is_readable_on_a_phone_and_in_dark_mode(
     chromium: Chromium, folder: Path, width: int, *, dark: bool
 ) -> None:
     chromium.show_as(width=width, height=800, dark=dark)

@@ -1,4 +1,4 @@
-"""Rendered videos in Chromium: it plays them through, finds every place in them, and shows what the plan says."""
+"""Plays rendered videos in Chromium: to their end, at every place that is sought, compared with the plan."""
 
 import re
 import time
@@ -20,7 +20,7 @@ from images.animoto.timeline.film import Film
 from images.animoto.video import make_video
 from tests.browser.chromium import Chromium
 from tests.browser.slideshows import Slideshow
-from tests.support.films import frames_of
+from tests.support.films import decoded_frames
 from tests.support.picture_corpus import Pixels, encoded, scenery
 from tests.support.slideshow_jobs import show
 from tests.support.sounds import sound
@@ -31,8 +31,8 @@ SHOWS = {
     for transition in Transition
 }
 MOST_APART = 3.0
-"""Of 255, the mean difference between a frame and the plan's: the encoder's, and a browser's rounding of colours. The
-pictures differ from each other by 70 to 80, and a transition's frame from the ones beside it by 4 or more."""
+"""Of 255: the mean difference between a frame and the plan's, caused by the encoder and a browser's rounding of
+colours. The pictures differ from each other by 70 to 80, and a transition's frame from its neighbours by 4 or more."""
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,8 @@ def video_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Transition],
 
 
 def serve(web: Web, video: Path) -> str:
-    """As web servers serve videos: in parts, where parts are asked for (RFC 9110, 14.2). Gives a page that shows it."""
+    """Serve a video like web servers do, in parts if parts are requested (RFC 9110, 14.2). Return a page that shows
+    it."""
     data = video.read_bytes()
 
     def answer(request: Request) -> None:
@@ -67,7 +68,7 @@ def serve(web: Web, video: Path) -> str:
 
 
 def frame_at(chromium: Chromium, fps: int, frame: int) -> tuple[float, Pixels]:
-    """Seek to the middle of a frame's time; gives the time of the frame that is shown then, and its pixels."""
+    """Seek to the middle of a frame's time; return the time of the frame that is then shown, and its pixels."""
     shown, link = chromium.run(
         """
         const video = document.querySelector('video');
@@ -88,23 +89,23 @@ def frame_at(chromium: Chromium, fps: int, frame: int) -> tuple[float, Pixels]:
 
 
 @pytest.mark.parametrize("transition", list(Transition))
-def test_every_place_that_is_sought_shows_what_the_plan_says(
+def test_seeking_shows_the_planned_frame(
     chromium: Chromium, web: Web, video_of: Callable[[Transition], Path], transition: Transition
 ) -> None:
     slideshow = SHOWS[transition]
     chromium.open(serve(web, video_of(transition)))
-    # Back and forth: a picture held, the first and the last of its frames, and the beginning, middle and end of a
-    # transition, which is 15 frames long around frames 30 and 60.
+    # Back and forth: a held picture, the first and the last of its frames, and the beginning, middle and end of a
+    # transition, which has 15 frames around frames 30 and 60.
     for frame in (75, 0, 30, 22, 23, 37, 60, 10, 53, 89, 45):
         at, pixels = frame_at(chromium, slideshow.fps, frame)
         assert round(at * slideshow.fps) == frame
         apart = float(np.abs(pixels.astype(int) - slideshow.expected(frame)).mean())
         assert apart <= MOST_APART, f"frame {frame} differs from the plan's by {apart:.1f} of 255"
-    assert chromium.heard().complaints == []
+    assert chromium.read_log().console_errors == []
 
 
 class Played(NamedTuple):
-    """What came of playing a video: where it ended, in seconds, frames, times that were shown, and bytes of sound."""
+    """The result of playing a video: where it ended, in seconds, frames, displayed times, and bytes of sound."""
 
     ended: float
     decoded: int
@@ -114,7 +115,7 @@ class Played(NamedTuple):
 
 
 def play(chromium: Chromium) -> Played:
-    """Play the page's video from its begin to its end."""
+    """Play the page's video from its beginning to its end."""
     return Played(
         *chromium.run("""
         const video = document.querySelector('video');
@@ -133,7 +134,7 @@ def play(chromium: Chromium) -> Played:
     )
 
 
-def test_it_plays_to_its_end_without_a_broken_frame(
+def test_video_plays_to_its_end_without_a_broken_frame(
     chromium: Chromium, web: Web, video_of: Callable[[Transition], Path]
 ) -> None:
     chromium.open(serve(web, video_of(Transition.CROSSFADE)))
@@ -143,9 +144,7 @@ def test_it_plays_to_its_end_without_a_broken_frame(
     assert played.times == sorted(played.times), "no frame is shown out of its turn"
 
 
-def test_a_job_of_moving_pictures_with_music_plays_as_libavcodec_shows_it(
-    chromium: Chromium, web: Web, tmp_path: Path
-) -> None:
+def test_moving_pictures_with_music_play_as_in_libavcodec(chromium: Chromium, web: Web, tmp_path: Path) -> None:
     links = [web.add(f"/{seed}.jpg", encoded(scenery(seed, 640, 360))) for seed in range(2)]
     music = web.add("/music.mp3", sound(tmp_path / "music.mp3").read_bytes(), "audio/mpeg")
     options = f"--size 320x180 --fps 15 --motion kenburns --transition crossfade --title Holidays --music {music}"
@@ -160,7 +159,7 @@ def test_a_job_of_moving_pictures_with_music_plays_as_libavcodec_shows_it(
         await store.get(await make_video(job, context, store), video)
 
     trio.run(make)
-    frames = frames_of(video, Film.of(job))
+    frames = decoded_frames(video, Film.of(job))
     assert len(frames) == 30
     chromium.open(serve(web, video))
     for frame in (20, 3, 15, 29, 0, 14):

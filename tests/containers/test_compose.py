@@ -13,7 +13,7 @@ from PIL import Image
 from images.animoto.timeline.film import Film
 from tests.containers.composed import Composed, until
 from tests.containers.docker_cli import SEALED, docker
-from tests.support.films import frames_of
+from tests.support.films import decoded_frames
 
 pytestmark = pytest.mark.timeout(900)
 COLOURS = [(200, 30, 40), (20, 180, 60), (10, 40, 220)]
@@ -77,7 +77,7 @@ def test_a_slideshow_of_pictures_from_a_server_on_the_network_comes_home_as_a_vi
 
     (video,) = (tmp_path / "videos").rglob("*.mp4")
     film = Film(width=640, height=360, fps=30)
-    frames = frames_of(video, film)
+    frames = decoded_frames(video, film)
     assert len(frames) == 90
     shown = [frames[second * 30 + 15].mean(axis=(0, 1)) for second in range(3)]
     assert np.allclose(shown, COLOURS, atol=6), "each second shows its picture"

@@ -1,4 +1,4 @@
-"""Reads films back: every frame as pixels, and which processes still work on one."""
+"""Reads films back as pixels, and finds the processes that still work on one."""
 
 import os
 import subprocess
@@ -22,8 +22,8 @@ BACK_TO_RGB = [
 ]
 
 
-def frames_of(video: Path, film: Film) -> Pixels:
-    """All frames, as frames x height x width x RGB, converted back by zimg from what the file's tags say."""
+def decoded_frames(video: Path, film: Film) -> Pixels:
+    """Return all frames, as frames x height x width x RGB, converted by zimg according to the file's tags."""
     raw = subprocess.run(
         [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", video, *BACK_TO_RGB, "-"],
         check=True,
@@ -33,14 +33,14 @@ def frames_of(video: Path, film: Film) -> Pixels:
 
 
 def description(video: Path) -> str:
-    """What ffmpeg says of the file."""
+    """Return ffmpeg's description of the file."""
     return subprocess.run(
         [get_ffmpeg_exe(), "-hide_banner", "-i", video], check=False, capture_output=True, text=True
     ).stderr
 
 
 def processes_at(directory: Path) -> list[int]:
-    """Processes that work in the directory or below, or have it on their command line."""
+    """Return the processes that work in the directory or below, or have it on their command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -50,7 +50,7 @@ def processes_at(directory: Path) -> list[int]:
             at_work = works_there or str(directory).encode() in (entry / "cmdline").read_bytes()
             alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
         except OSError:
-            continue  # it ended meanwhile, or is not ours
+            continue  # it has ended, or belongs to another user
         if at_work and alive:
             found.append(int(entry.name))
     return found

@@ -1,4 +1,4 @@
-"""Pictures as the world makes them, and as nobody should."""
+"""Makes pictures as they occur in the world, and malicious ones."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ def flat(colour: tuple[int, int, int], width: int = 64, height: int = 36) -> Ima
 
 
 def quarters(width: int = 80, height: int = 40) -> Image.Image:
-    """Red, green, blue and sand from the top left: shows how it was turned and mirrored."""
+    """Red, green, blue and sand from the top left: shows how a picture was rotated and mirrored."""
     image = flat(RED, width, height)
     half = (width // 2, height // 2)
     image.paste(GREEN, (half[0], 0, width, half[1]))
@@ -35,7 +35,7 @@ def quarters(width: int = 80, height: int = 40) -> Image.Image:
 
 
 def scenery(seed: int, width: int, height: int) -> Image.Image:
-    """Soft colours like a photo's, other ones for each seed."""
+    """Soft colours like a photo's, different for each seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -63,7 +63,7 @@ def near(found: npt.ArrayLike, expected: npt.ArrayLike, tolerance: float) -> boo
 
 
 def png_bomb(side: int) -> bytes:
-    """A PNG of a few bytes that says it has ``side`` squared pixels."""
+    """A PNG of a few bytes that declares ``side`` squared pixels."""
 
     def part(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -81,7 +81,7 @@ def bmp_bomb(side: int) -> bytes:
 
 
 def bombs(side: int) -> dict[str, bytes]:
-    """By kind, small pictures that say they have ``side`` squared pixels, or as many as their kind can say."""
+    """By kind, small pictures that declare ``side`` squared pixels, or as many as their kind can declare."""
     small = flat(RED)
     jpeg = bytearray(encoded(small))
     struct.pack_into(">HH", jpeg, jpeg.index(b"\xff\xc0") + 5, side, side)
@@ -89,7 +89,7 @@ def bombs(side: int) -> dict[str, bytes]:
     struct.pack_into("<HH", gif, 6, side, side)
     struct.pack_into("<HH", gif, gif.index(b"\x2c") + 5, side, side)
     webp = bytearray(encoded(small, "WEBP", lossless=True))
-    struct.pack_into("<I", webp, webp.index(b"VP8L") + 9, 0x0FFFFFFF)  # twice 14 bits, of a side less 1
+    struct.pack_into("<I", webp, webp.index(b"VP8L") + 9, 0x0FFFFFFF)  # twice 14 bits, each of a side minus 1
     tiff = bytearray(encoded(small, "TIFF"))
     for tag in (256, 257):  # ImageWidth and ImageLength, as longs
         struct.pack_into("<HHII", tiff, tiff.index(struct.pack("<HHI", tag, 4, 1)), tag, 4, 1, side)

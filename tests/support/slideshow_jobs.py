@@ -1,12 +1,12 @@
-"""Shows: films whose pictures are all shown alike."""
+"""Builds films whose pictures are all shown in the same way."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
-from images.animoto.timeline.film import Canvas, Film
-from images.animoto.timeline.plan import Segment, frames_of, plan
+from images.animoto.timeline.film import Film, NormalisedPicture
+from images.animoto.timeline.plan import Segment, frame_count, plan
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Show:
         return self.film.height
 
     def frames(self, count: int) -> int:
-        """Of so many pictures."""
-        return frames_of(self.film.fps, [self.slide] * count)
+        """Return the number of frames of a film of that number of pictures."""
+        return frame_count(self.film.fps, [self.slide] * count)
 
     def plan(self, count: int) -> list[Segment]:
         return list(plan(self.film.fps, [self.slide] * count))
 
-    async def stream(self, pictures: Iterable[bytes]) -> AsyncIterator[Canvas]:
+    async def stream(self, pictures: Iterable[bytes]) -> AsyncIterator[NormalisedPicture]:
         for picture in pictures:
-            yield Canvas(self.slide, picture)
+            yield NormalisedPicture(self.slide, picture)
 
 
 def show(
@@ -42,7 +42,7 @@ def show(
     transition: Transition = Transition.CUT,
     frames: int = 0,
 ) -> Show:
-    """``frames`` are those of each transition."""
+    """Build a film; ``frames`` is the length of each transition."""
     slide = Slide(link="https://example.org/one.jpg", seconds=Fraction(seconds), transition=transition)
     if frames and transition is not Transition.CUT:
         slide = Slide(

@@ -1,6 +1,6 @@
-"""``animoto``: a slideshow video of the pictures at some links.
+"""Parses ``animoto`` instructions: a slideshow video of the pictures at some links.
 
-Written as ``animoto --option value … link link …``, or as ``animoto {…}``, a JSON object on one line.
+An instruction is written as ``animoto --option value … link link …``, or as ``animoto {…}``, a JSON object on one line.
 """
 
 from cloudkon.instructions.animoto.choices import Fit, Motion, OnMissing, Quality, Transition
@@ -32,10 +32,10 @@ __all__ = [
 
 
 def parse_animoto(arguments: str) -> AnimotoJob:
-    """Read its arguments, or raise ``InvalidInstruction`` that names the option or link, the reason and the remedy."""
+    """Read the arguments, or raise ``InvalidInstruction`` that names the option or link, the reason and the remedy."""
     return parse_document(arguments) if arguments.startswith("{") else parse_line(arguments)
 
 
 def check_animoto(arguments: str) -> None:
-    """Raise ``InvalidInstruction`` if these are not its arguments."""
+    """Raise ``InvalidInstruction`` if the arguments are not valid."""
     parse_animoto(arguments)

@@ -1,11 +1,11 @@
-"""Unfit: a value that an option can't take."""
+"""Defines the error for a value that an option does not accept."""
 
 
-class Unfit(ValueError):
-    """Its text is the reason."""
+class BadValue(ValueError):
+    """An option does not accept a value. The error's text is the reason."""
 
     def __init__(self, reason: str, remedy: str = "") -> None:
-        """Say why, and what to do instead, if not to write it like the option's examples."""
+        """Keep the reason, and a remedy if there is a better one than the option's examples."""
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy

@@ -1,55 +1,58 @@
-"""Choices: what options with a few known values may say."""
+"""Defines the values of options that accept a few words."""
 
 from enum import Enum
 
 
 class Fit(Enum):
-    """How a picture of another shape than the video is fitted in."""
+    """How a picture is fitted into a video of another shape."""
 
     CONTAIN = "contain"
-    """All of it, with black bars."""
+    """The whole picture, with black bars."""
     COVER = "cover"
-    """The whole frame, its overhang cut off evenly."""
+    """The picture fills the frame; what sticks out is cut off evenly."""
     BLUR = "blur"
-    """All of it, before a darkened blur of itself that fills the frame."""
+    """The whole picture, in front of a darkened blur of itself that fills the frame."""
 
 
 class OnMissing(Enum):
-    """What becomes of a video some of whose pictures can't be had."""
+    """What happens to a video when some of its pictures can't be fetched or used."""
 
     FAIL = "fail"
-    """No video; the error names each."""
+    """No video is made; the error names each missing picture."""
     SKIP = "skip"
-    """A video of the others; the output names each."""
+    """The video shows the other pictures; the output names each missing one."""
 
 
 class Transition(Enum):
-    """How one picture gives way to the next."""
+    """How one picture changes to the next."""
 
     CUT = "cut"
     """At once."""
     CROSSFADE = "crossfade"
-    """The one pales while the other appears."""
+    """The first picture fades out while the next one fades in."""
     FADE_BLACK = "fade-black"
-    """The one darkens to black, out of which the other comes."""
+    """The first picture fades to black, then the next one fades in from black."""
     FADE_WHITE = "fade-white"
     WIPE = "wipe"
-    """The next one is uncovered from the left."""
+    """The next picture is uncovered from the left."""
     PUSH = "push"
-    """The next one comes from the right and pushes the other out."""
+    """The next picture comes in from the right and pushes the first one out."""
 
 
 class Motion(Enum):
-    """What a picture does while it is shown."""
+    """How a picture moves while it is shown."""
 
     NONE = "none"
-    """It stands still."""
+    """The picture does not move."""
     KENBURNS = "kenburns"
     """A slow pan and zoom."""
 
 
 class Quality(Enum):
-    """How much work goes into each picture. All look alike to most eyes; ``BEST`` keeps most, in fewer bytes."""
+    """How much work the encoder puts into each picture.
+
+    All look alike to most eyes; ``BEST`` keeps the most detail, in fewer bytes.
+    """
 
     FAST = "fast"
     STANDARD = "standard"

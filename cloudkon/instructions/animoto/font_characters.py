@@ -1,4 +1,4 @@
-"""Letters: what captions and titles may be written in, which is what the animoto image's font has."""
+"""Lists the characters that captions and titles may use: those that the animoto image's font has."""
 
 import unicodedata
 
@@ -21,21 +21,21 @@ SCRIPTS = {
         (0x2764, 0x2764),
     ),
 }
-"""First and last code points. A test asks the font for each: what is here can be drawn.
+"""First and last code points of each range. A test asks the font for each character in the ranges.
 
-Scripts that join letters or run from the right would need a shaping library; Chinese, Japanese and Korean a font of
-15 MB; emoji one of colours.
+Scripts that join letters or run from right to left would need a shaping library; Chinese, Japanese and Korean would
+need a font of 15 MB; emoji would need a colour font.
 """
 _TAKEN = frozenset(
     chr(point) for ranges in SCRIPTS.values() for first, last in ranges for point in range(first, last + 1)
 ) | {"\n"}
 
 
-def composed(text: str) -> str:
-    """The text with accents in one character with their letters, where there is such a one, as fonts want them."""
+def compose(text: str) -> str:
+    """Return the text with letters and accents composed into one character where Unicode has one, as fonts expect."""
     return unicodedata.normalize("NFC", text)
 
 
-def unknown(text: str) -> list[str]:
-    """The characters of a composed text that can't be drawn, each once."""
+def missing_characters(text: str) -> list[str]:
+    """Return the characters of a composed text that the font does not have, each once."""
     return [one for one in dict.fromkeys(text) if one not in _TAKEN]

@@ -1,4 +1,4 @@
-"""Job: one slideshow, as data."""
+"""Defines the data of one slideshow job."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,30 +7,34 @@ from math import floor
 from cloudkon.instructions.animoto.choices import Fit, Motion, OnMissing, Quality, Transition
 
 USUAL_TRANSITION = Fraction(1, 2)
-"""Seconds of a transition, where nothing else is said; at most half of what either picture has."""
+"""Seconds of a transition by default; at most half of the time of each of its two pictures."""
 MOST_TRANSITION_FRAMES = 126
 """H.264 weighs two pictures by distances of at most 127 frames (8.4.2.3.1)."""
 _HELD = 2
-"""Frames that a picture is shown alone at least: players begin at the second of them."""
+"""Frames for which a picture is shown alone, at least: players can begin at the second of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slide:
-    """One picture of a slideshow, and how it is shown. ``seconds`` is for how long."""
+    """One picture of a slideshow, and how it is shown for ``seconds`` seconds."""
 
     link: str
     seconds: Fraction = Fraction(1)
     fit: Fit = Fit.CONTAIN
     transition: Transition = Transition.CUT
-    """How it gives way to the next; of the last one nothing is made of it."""
+    """How the picture changes to the next one. The last picture's transition is ignored."""
     transition_seconds: Fraction | None = None
-    """From the last frame of one picture alone to the first of the next, half of it in the time of each."""
+    """Time from the last frame that shows only this picture to the first frame that shows only the next one. Half of it
+    is in each picture's time."""
     motion: Motion = Motion.NONE
     caption: str = ""
-    """Drawn on it; empty for none."""
+    """The text drawn on the picture; empty for none."""
 
     def room(self, fps: int) -> int:
-        """Frames that a transition beside it may have, if there is one as long on its other side. Below 1: none."""
+        """Return how many frames a transition next to this picture may have, if the one on its other side is as long.
+
+        Below 1 there is no room for a transition.
+        """
         return min(floor(self.seconds * fps) - _HELD, MOST_TRANSITION_FRAMES)
 
 
@@ -44,21 +48,21 @@ class AnimotoJob:
     height: int = 1080
     quality: Quality = Quality.STANDARD
     title: str = ""
-    """Drawn on its first picture; empty for none."""
+    """The text drawn on the first picture; empty for none."""
     music: str = ""
     """A link; empty for none."""
     poster: Fraction | None = None
-    """The second whose frame is the poster; without one, the first picture is."""
+    """The second whose frame becomes the poster; without it the poster shows the first picture."""
     on_missing: OnMissing = OnMissing.FAIL
 
     @property
     def links(self) -> tuple[str, ...]:
-        """Where its pictures lie."""
+        """The links to its pictures."""
         return tuple(slide.link for slide in self.slides)
 
 
 def transition_frames(before: Slide, after: Slide, fps: int) -> int:
-    """Frames from one picture to the next; 0 for a cut, and where the shorter of the two has no room for any."""
+    """Return the number of frames between two pictures: 0 for a cut, and where the shorter picture has no room."""
     if before.transition is Transition.CUT:
         return 0
     room = min(before.room(fps), after.room(fps))
@@ -69,5 +73,5 @@ def transition_frames(before: Slide, after: Slide, fps: int) -> int:
 
 
 def wanted_frames(transition_seconds: Fraction, fps: int) -> int:
-    """What was asked for in whole frames, rounded half up."""
+    """Return the requested length in whole frames, rounded half up."""
     return floor(transition_seconds * fps + Fraction(1, 2))

@@ -1,12 +1,12 @@
-"""Document: a job as a JSON object, whose pictures may have settings of their own."""
+"""Reads a job written as a JSON object, whose pictures may have settings of their own."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from cloudkon.errors import InvalidInstruction
-from cloudkon.instructions.animoto.bad_value import Unfit
-from cloudkon.instructions.animoto.error_wording import Speech
+from cloudkon.instructions.animoto.bad_value import BadValue
+from cloudkon.instructions.animoto.error_wording import ErrorWording
 from cloudkon.instructions.animoto.job import AnimotoJob
 from cloudkon.instructions.animoto.job_builder import build, check_count
 from cloudkon.instructions.animoto.options import LINK, OPTIONS, Option, Scope
@@ -14,7 +14,7 @@ from cloudkon.instructions.animoto.options import LINK, OPTIONS, Option, Scope
 EXAMPLE = 'Write it as: {"seconds": 2, "pictures": [{"link": "https://example.org/one.jpg", "caption": "Our garden"}]}'
 PICTURES = "pictures"
 LINK_FIELD = LINK.name
-_SPEECH = Speech(in_json=True)
+_WORDING = ErrorWording(in_json=True)
 _OF_JOB = {name: option for name, option in OPTIONS.items() if option.scope is not Scope.PICTURE}
 _OF_PICTURE = {LINK.name: LINK} | {name: option for name, option in OPTIONS.items() if option.scope is not Scope.JOB}
 
@@ -24,14 +24,14 @@ def parse_document(text: str) -> AnimotoJob:
     job = read_document(text)
     pictures = job.pop(PICTURES, None)
     if not isinstance(pictures, list) or not pictures:
-        raise _SPEECH.refusal(f'"{PICTURES}"', "there is no list of pictures", EXAMPLE)
+        raise _WORDING.error(f'"{PICTURES}"', "there is no list of pictures", EXAMPLE)
     settings = _read_fields(job, {PICTURES: None, **_OF_JOB})
     check_count(len(pictures))
-    return build(settings, [_read_picture(one, number) for number, one in enumerate(pictures, 1)], _SPEECH)
+    return build(settings, [_read_picture(one, number) for number, one in enumerate(pictures, 1)], _WORDING)
 
 
 def read_document(text: str) -> dict[str, Any]:
-    """The JSON object, with all its numbers as texts. Raises ``InvalidInstruction``."""
+    """Return the JSON object with all its numbers as strings, or raise ``InvalidInstruction``."""
     try:
         job = json.loads(
             text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_without_duplicates
@@ -40,9 +40,9 @@ def read_document(text: str) -> dict[str, Any]:
         reason = f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}"
         raise InvalidInstruction("animoto job", reason, EXAMPLE) from None
     except RecursionError:
-        raise InvalidInstruction("animoto job", "its brackets stand in one another too often", EXAMPLE) from None
+        raise InvalidInstruction("animoto job", "its brackets are nested too deeply", EXAMPLE) from None
     if not isinstance(job, dict):
-        raise InvalidInstruction("animoto job", "it is no JSON object", EXAMPLE)
+        raise InvalidInstruction("animoto job", "it is not a JSON object", EXAMPLE)
     return job
 
 
@@ -51,7 +51,7 @@ def _without_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _SPEECH.refusal(f'"{twice:.40}"', "it is given twice", "Take one out")
+        raise _WORDING.error(f'"{twice:.40}"', "it is given twice", "Remove one")
     return found
 
 
@@ -59,7 +59,7 @@ def _read_picture(picture: object, number: int) -> dict[str, Any]:
     if isinstance(picture, str):
         picture = {LINK_FIELD: picture}
     if not isinstance(picture, dict) or LINK_FIELD not in picture:
-        raise _SPEECH.refusal(f"{picture!r:.60}", "it is neither a link nor an object with one", EXAMPLE, number)
+        raise _WORDING.error(f"{picture!r:.60}", "it is neither a link nor an object with one", EXAMPLE, number)
     return _read_fields(picture, _OF_PICTURE, number)
 
 
@@ -71,19 +71,21 @@ def _read_fields(fields: Mapping[str, object], known: Mapping[str, Option | None
             _refuse_name(name, known, picture)
         if not isinstance(written, str):
             kind = "is missing" if written in (None, []) else "is neither a number nor a text"
-            raise _SPEECH.unfit(option, "", Unfit(f"its value {kind}"), picture)
+            raise _WORDING.bad_value(option, "", BadValue(f"its value {kind}"), picture)
         try:
             written.encode()
             settings[option.field] = option.value.read(written)
         except UnicodeEncodeError:
-            raise _SPEECH.unfit(option, "", Unfit("its text holds half a character"), picture) from None
-        except Unfit as error:
-            raise _SPEECH.unfit(option, written, error, picture) from None
+            raise _WORDING.bad_value(
+                option, "", BadValue("its text contains half a character (an unpaired surrogate)"), picture
+            ) from None
+        except BadValue as error:
+            raise _WORDING.bad_value(option, written, error, picture) from None
     return settings
 
 
 def _refuse_name(name: str, known: Mapping[str, Option | None], picture: int) -> NoReturn:
     remedy = "Known: " + ", ".join(known)
     if name in OPTIONS:
-        remedy = "It is said of each picture" if not picture else "It is said of the whole job"
-    raise _SPEECH.refusal(f'"{name:.40}"', "there is no such field here", remedy, picture)
+        remedy = "It belongs to a picture" if not picture else "It belongs to the whole job"
+    raise _WORDING.error(f'"{name:.40}"', "there is no such field here", remedy, picture)

@@ -1,18 +1,18 @@
-"""Line: a job as ``--option value`` words and links."""
+"""Reads a job written as ``--option value`` words and links."""
 
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from cloudkon.errors import InvalidInstruction
-from cloudkon.instructions.animoto.bad_value import Unfit
-from cloudkon.instructions.animoto.error_wording import Speech
+from cloudkon.instructions.animoto.bad_value import BadValue
+from cloudkon.instructions.animoto.error_wording import ErrorWording
 from cloudkon.instructions.animoto.job import AnimotoJob
 from cloudkon.instructions.animoto.job_builder import EXAMPLE, build, check_count
 from cloudkon.instructions.animoto.links import check_link
 from cloudkon.instructions.animoto.options import OPTIONS, Scope
 
-_SPEECH = Speech(in_json=False)
+_WORDING = ErrorWording(in_json=False)
 _OPTIONS = {f"--{option.name}": option for option in OPTIONS.values() if option.scope is not Scope.PICTURE}
 _SHOWN = 100
 """Characters of a link or a value that an error repeats."""
@@ -29,12 +29,12 @@ def parse_line(arguments: str) -> AnimotoJob:
         else:
             links.append(word)
     _check_links(links)
-    return build(settings, [{"link": link} for link in links], _SPEECH)
+    return build(settings, [{"link": link} for link in links], _WORDING)
 
 
 def _split(arguments: str) -> list[str]:
     if not any(mark in arguments for mark in "'\"\\"):
-        # The client checks every line of a workload, and shlex takes a hundred times as long as this.
+        # The client checks every line of a workload, and shlex takes a hundred times as long as ``str.split``.
         return arguments.split()
     try:
         return shlex.split(arguments)
@@ -52,18 +52,18 @@ def _read_option(word: str, words: Iterator[str], settings: dict[str, Any]) -> N
     if option is None:
         remedy = "Known: " + ", ".join(_OPTIONS)
         if name.removeprefix("--") in OPTIONS:
-            remedy = f'It is said of one picture, in JSON: {{"pictures": [{{"link": …, "{name[2:]}": …}}]}}'
+            remedy = f'It belongs to a picture, in JSON: {{"pictures": [{{"link": …, "{name[2:]}": …}}]}}'
         raise InvalidInstruction(f"animoto {name:.{_SHOWN}}", "there is no such option", remedy)
     if not equals:
         value = next(words, "")
     if not value:
-        raise _SPEECH.unfit(option, "", Unfit("its value is missing"))
+        raise _WORDING.bad_value(option, "", BadValue("its value is missing"))
     if option.field in settings:
-        raise _SPEECH.refusal(_SPEECH.spelled(option.name, value), "the option is given twice", "Take one out")
+        raise _WORDING.error(_WORDING.spell(option.name, value), "the option is given twice", "Remove one")
     try:
         settings[option.field] = option.value.read(value)
-    except Unfit as error:
-        raise _SPEECH.unfit(option, value, error) from None
+    except BadValue as error:
+        raise _WORDING.bad_value(option, value, error) from None
 
 
 def _check_links(links: list[str]) -> None:
@@ -73,5 +73,5 @@ def _check_links(links: list[str]) -> None:
     for link in links:
         try:
             check_link(link)
-        except Unfit as error:
+        except BadValue as error:
             raise InvalidInstruction(f"animoto link {link:.{_SHOWN}}", error.reason, error.remedy) from None

@@ -1,11 +1,11 @@
-"""Sizes: named ones, and the shapes that they may have."""
+"""Defines the named sizes and the aspect ratios of videos."""
 
 from enum import Enum
 from fractions import Fraction
 
 
 class Preset(Enum):
-    """Sizes by name, which is that of the shorter side; the 4K of televisions has 2160 lines."""
+    """Sizes by name, which is the number of pixels of the shorter side; the 4K of televisions has 2160 lines."""
 
     HD = "720p"
     FULL_HD = "1080p"
@@ -13,7 +13,7 @@ class Preset(Enum):
 
     @property
     def short_side(self) -> int:
-        """Pixels."""
+        """In pixels."""
         return 2160 if self is Preset.ULTRA_HD else int(self.value.removesuffix("p"))
 
 
@@ -21,21 +21,21 @@ class Aspect(Enum):
     """Width to height."""
 
     WIDE = "16:9"
-    """Televisions, computers."""
+    """For televisions and computers."""
     TALL = "9:16"
-    """Telephones held upright: stories, reels, shorts."""
+    """For phones held upright: stories, reels, shorts."""
     SQUARE = "1:1"
     PORTRAIT = "4:5"
-    """The tallest that picture feeds show whole."""
+    """The tallest shape that picture feeds show whole."""
 
     @property
     def ratio(self) -> Fraction:
-        """Width by height."""
+        """Width divided by height."""
         width, _, height = self.value.partition(":")
         return Fraction(int(width), int(height))
 
 
 def sides(preset: Preset, aspect: Aspect) -> tuple[int, int]:
-    """Width and height in pixels, both even."""
+    """Return width and height in pixels, both even."""
     short, ratio = preset.short_side, aspect.ratio
     return (int(short * ratio), short) if ratio >= 1 else (short, int(short / ratio))

@@ -1,1 +1,1 @@
-"""Two helpers for work that runs side by side under trio."""
+"""Holds two helpers for concurrent work under trio."""

@@ -1,4 +1,4 @@
-"""Order: work on several things at a time, and hand on the results in the order of the things."""
+"""Works on several items at a time, and passes the results on in the order of the items."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import TypeVar
@@ -12,9 +12,9 @@ R = TypeVar("R")
 async def in_order(
     source: AsyncIterable[T], work: Callable[[T], Awaitable[R]], width: int, sink: trio.MemorySendChannel[R]
 ) -> None:
-    """Send ``work(item)`` for each item into ``sink``, which is closed behind the last.
+    """Send ``work(item)`` for each item into ``sink``, in order, and close ``sink`` after the last one.
 
-    At most ``width`` items are worked on or wait for their turn, so what a slow sink makes wait stays bounded.
+    At most ``width`` items are in work or wait for their turn, so a slow sink limits what is in memory.
     """
     room = trio.Semaphore(width)
 

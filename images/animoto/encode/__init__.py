@@ -1,1 +1,1 @@
-"""From normalised pictures to a video file."""
+"""Encodes normalised pictures into a video file."""

@@ -1,4 +1,4 @@
-"""Blending: the frames between two pictures, as pixels."""
+"""Computes the frames between two pictures, as pixels."""
 
 import pyvips
 
@@ -6,24 +6,24 @@ from cloudkon.instructions.animoto import Transition
 
 from ..timeline.film import CHANNELS, Film, Pixels
 from ..timeline.plan import Blend, Colour
-from ..timeline.wipe_geometry import seam
+from ..timeline.wipe_geometry import seam_at
 
 
 def flat(colour: Colour, film: Film) -> bytes:
-    """A picture of one colour, as a normalised one."""
+    """Return a normalised picture of one colour."""
     return bytes(colour.value) * (film.width * film.height)
 
 
 def blended(blend: Blend, number: int, film: Film, before: Pixels, after: Pixels) -> bytes:
-    """The blend's frame of that number (from 0), from its two normalised pictures."""
+    """Return the blend's frame of that number (from 0), from its two normalised pictures."""
     old, new = _image(before, film), _image(after, film)
     if blend.kind is Transition.CROSSFADE:
         share = float(blend.share(number))
         mixed = (old * (1 - share) + new * share).rint()
     else:
-        cut = seam(blend, number, film)
-        first, second = (new, old) if cut.after_is_left else (old, new)
-        mixed = _side_by_side(first, second, cut.left, cut.left_from, cut.right_from)
+        seam = seam_at(blend, number, film)
+        first, second = (new, old) if seam.after_is_left else (old, new)
+        mixed = _side_by_side(first, second, seam.left, seam.left_from, seam.right_from)
     return bytes(mixed.cast("uchar").write_to_memory())
 
 
@@ -31,7 +31,7 @@ def _side_by_side(
     first: pyvips.Image, second: pyvips.Image, left: int, left_from: int, right_from: int
 ) -> pyvips.Image:
     width, height = first.width, first.height
-    if left in (0, width):  # libvips cuts out no picture without pixels
+    if left in (0, width):  # libvips does not crop to a picture without pixels
         return first if left else second
     one = first.crop(left_from, 0, left, height)
     return one.join(second.crop(right_from, 0, width - left, height), "horizontal")

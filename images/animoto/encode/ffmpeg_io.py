@@ -1,4 +1,4 @@
-"""Source: how pictures and frames get into ffmpeg, in the colours that videos have, and a video out of it."""
+"""Builds the ffmpeg graphs that read pictures and frames, in the colours of videos, and write a video."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,23 +11,27 @@ from ..timeline.film import Film
 
 _COLOURS = {"range": "tv", "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"}
 _X264 = "rc-lookahead=10:sync-lookahead=0"
-"""Frames that are looked ahead for, at any preset: each of 1080p takes 5 MB, and medium would have 40 and more."""
+"""Frames of look-ahead, at any preset: each frame of 1080p takes 5 MB, and medium would use 40 and more."""
 
 
-class Effort(NamedTuple):
-    """How x264 codes: its preset, and its constant quality, of which lower is better: from 18 on nobody sees more."""
+class EncoderSettings(NamedTuple):
+    """Settings of x264: its preset and its constant quality.
+
+    A lower quality number is better; below 18 people see no difference.
+    """
 
     preset: str
     crf: float
     parameters: str = ""
-    """Further ones, as ``x264-params``."""
+    """More settings, in the form of ``x264-params``."""
 
 
 def pictures_from_pipe(film: Film, rate: Fraction) -> Any:  # noqa: ANN401  (ffmpeg-python has no types)
-    """A graph's beginning: RGB pictures of ``film.picture_bytes`` on standard input, ``rate`` a second.
+    """Begin a graph: RGB pictures of ``film.picture_bytes`` on standard input, ``rate`` a second.
 
-    They become limited-range BT.709 in 4:2:0, tagged so. zimg converts exactly where swscale's default shifts colours
-    by 2 of 255. ffmpeg 9 tags what the frames say and no longer what the encoder is told: so setparams.
+    They are converted to limited-range BT.709 in 4:2:0, and tagged so. zimg converts exactly, where swscale's default
+    shifts colours by 2 of 255. ffmpeg 9 takes the tags from the frames and no longer from the encoder's options: hence
+    setparams.
     """
     return (
         _raw(film, "rgb24", rate)
@@ -40,7 +44,7 @@ def pictures_from_pipe(film: Film, rate: Fraction) -> Any:  # noqa: ANN401  (ffm
 
 
 def frames_from_pipe(film: Film) -> Any:  # noqa: ANN401  (ffmpeg-python has no types)
-    """A graph's beginning: the film's frames on standard input, in the colours that videos have, plane behind plane."""
+    """Begin a graph: the film's frames on standard input, in the colours of videos, one plane after another."""
     return _raw(film, "yuv420p", Fraction(film.fps)).filter("setparams", **_COLOURS).filter("setsar", "1")
 
 
@@ -52,12 +56,12 @@ def _raw(film: Film, kind: str, rate: Fraction) -> Any:  # noqa: ANN401  (see ab
         s=f"{film.width}x{film.height}",  # ffmpeg-python would make "3x2" of a video_size "320x180"
         framerate=f"{rate.numerator}/{rate.denominator}",
         protocol_whitelist=PROTOCOLS,
-        fpsprobesize=0,  # or it waits for twenty pictures, to find out the rate that it is told
+        fpsprobesize=0,  # else it waits for twenty pictures, to find out the rate that it was given
     )
 
 
-def film_by_x264(shown: Any, video: Path, effort: Effort, threads: int) -> list[str]:  # noqa: ANN401  (see above)
-    """What ffmpeg is told to encode every frame of a graph into a video."""
+def film_by_x264(shown: Any, video: Path, effort: EncoderSettings, threads: int) -> list[str]:  # noqa: ANN401  (see above)
+    """Return the arguments with which ffmpeg encodes every frame of a graph into a video."""
     output = shown.output(
         str(video),
         format="mp4",

@@ -1,4 +1,4 @@
-"""Plain: ffmpeg encodes every frame. Slow, right, and the reference for others."""
+"""Renders a film by having ffmpeg encode every frame: slow, correct, and the reference for other renderers."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping
 from contextlib import aclosing
@@ -10,46 +10,48 @@ from pathlib import Path
 import trio
 
 from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
-from ..timeline.film import Canvas, Film, Pixels
+from ..timeline.film import Film, NormalisedPicture, Pixels
 from ..timeline.plan import Blend, Segment, Shown, Timeline
 from .blending import blended, flat
-from .ffmpeg_io import Effort, film_by_x264, pictures_from_pipe
+from .ffmpeg_io import EncoderSettings, film_by_x264, pictures_from_pipe
 from .renderer import Music
 from .sound_muxer import add_music
 
 
 @dataclass(frozen=True, slots=True)
-class PlainRenderer:
-    """Lets x264 encode every frame, transitions as they are mixed here."""
+class FfmpegRenderer:
+    """Lets x264 encode every frame; transitions are blended here."""
 
     preset: str = "veryfast"
     crf: int = 18
-    """Constant quality; 18 is where people stop seeing a difference."""
+    """Constant quality; at 18 people stop seeing a difference."""
     threads: int = 2
     """Fixed, because x264's bytes depend on it."""
     bounds: Bounds = DEFAULT_BOUNDS
 
     @property
     def name(self) -> str:
-        """What a video's facts call it."""
+        """The renderer's name in a video's facts."""
         return f"ffmpeg-x264-{self.preset}-crf{self.crf}"
 
     async def render(
-        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
         """See ``Renderer``."""
         timeline = Timeline(film.fps)
         silent = video.with_name(f"{video.name}.silent") if music else video
         shown = pictures_from_pipe(film, Fraction(film.fps))
-        arguments = film_by_x264(shown, silent, Effort(self.preset, self.crf), self.threads)
+        arguments = film_by_x264(shown, silent, EncoderSettings(self.preset, self.crf), self.threads)
         async with aclosing(_frames(pictures, film, timeline)) as frames:
             await run_ffmpeg(arguments, directory=video.parent, feed=frames, bounds=self.bounds)
         if music:
             await add_music(music, Fraction(timeline.frames, film.fps), silent, video)
 
 
-async def _frames(pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline) -> AsyncGenerator[Pixels, None]:
-    """Every frame of the film as pixels."""
+async def _frames(
+    pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline
+) -> AsyncGenerator[Pixels, None]:
+    """Yield every frame of the film as pixels."""
     shown: dict[Shown, Pixels] = {colour: flat(colour, film) for colour in film.colours}
     number = -1
     async for picture in pictures:
@@ -63,7 +65,7 @@ async def _frames(pictures: AsyncIterable[Canvas], film: Film, timeline: Timelin
 
 
 def _each(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
-    """Their frames, which count from 0 in each."""
+    """Yield each segment's frames, which count from 0 in each segment."""
     return ((segment, frame) for segment in segments for frame in range(segment.frames))
 
 

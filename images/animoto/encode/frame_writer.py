@@ -1,4 +1,4 @@
-"""Coder: the frames of a film as H.264, of stills that were coded and everything else written."""
+"""Writes a film's frames as H.264: pictures that were encoded as stills, and everything else as plain syntax."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,67 +10,68 @@ from ..h264.bits import BitWriter
 from ..h264.levels import level_of
 from ..h264.motion import AFTER, BEFORE, moved
 from ..h264.nal import Nal
-from ..h264.pps import Picture
+from ..h264.pps import Pps
 from ..h264.slice_data import moving, skipped
 from ..h264.slice_header import Deblocking, SliceHeader, SliceKind
-from ..h264.sps import MACROBLOCK, Sequence
+from ..h264.sps import MACROBLOCK, Sps
 from ..mp4.track import VideoTrack
-from ..mp4.writer import Mp4Writer, Place
+from ..mp4.writer import Location, Mp4Writer
 from ..timeline.film import Film
 from ..timeline.plan import Blend, Hold
-from ..timeline.wipe_geometry import seam
+from ..timeline.wipe_geometry import seam_at
 from .stills import CodedStill, Still
 
 _KEY_SECONDS: Final = 8
-"""A picture is put in anew, for players to begin at, where the last such place lies so far back. It costs the picture's
-bytes once more and no encoding; x264's own default is 250 frames."""
+"""Seconds. A picture is inserted again, for players to begin at, where the last such place is this far back. It costs
+the picture's bytes once more and no encoding. x264's own default is 250 frames."""
 _SMALL: Final = 4096
-"""Bytes of a still that is put in anew every second: black, white, and the like."""
+"""Bytes. Smaller stills are inserted again every second: black, white, and the like."""
 _LONGEST_DISTANCE: Final = 127
-"""Between pictures that are mixed (8.4.2.3.1)."""
-_WRITTEN = Picture(number=1, cabac=False, implicit_weights=True)
-"""What written slices are coded under."""
+"""Distance between pictures that are blended (8.4.2.3.1)."""
+_WRITTEN_PPS = Pps(number=1, cabac=False, implicit_weights=True)
+"""The parameter set of written slices."""
 _SHARP = Deblocking(off=True)
 
 
-class FilmCoder:
-    """Writes segments, in the order of time, as frames.
+class FrameWriter:
+    """Writes segments as frames, in order.
 
-    Of each picture the first frame is its still. A key frame (IDR) forgets all before it; within a film of transitions
-    most stills are not, because transitions need the picture before as well. The two pictures of a transition are the
-    only references there are: the one's last frame alone, and the other's first, which is coded ahead of what leads to
-    it. So weights by distance in time are the linear crossfade.
+    The first frame of each picture is its still. A key frame (IDR) discards all frames before it. In a film with
+    transitions most stills are not key frames, because transitions also need the picture before. The two pictures of a
+    transition are the only references: the last frame that shows the first picture alone, and the first frame of the
+    second picture, which is coded before the frames that lead to it. So weights by distance in time are the linear
+    crossfade.
     """
 
     def __init__(self, film: Film, first: CodedStill, writer: Mp4Writer) -> None:
-        """``first`` is any of the film's stills: all are coded alike."""
+        """Begin a film. ``first`` is any of its stills: all of them are coded alike."""
         self._film = film
         self._writer = writer
-        self._still_set = replace(first.picture, number=0)
+        self._still_pps = replace(first.pps, number=0)
         references = 2 if film.longest_transition else 1
-        level = level_of(first.sequence.width, first.sequence.height, film.fps, references)
-        self._sequence = Sequence(
+        level = level_of(first.sps.width, first.sps.height, film.fps, references)
+        self._sps = Sps(
             level=level,
             references=references,
-            width=first.sequence.width,
-            height=first.sequence.height,
-            crop=first.sequence.crop,
+            width=first.sps.width,
+            height=first.sps.height,
+            crop=first.sps.crop,
         )
-        # Distances are counted in fields, as everybody does, where that leaves room.
+        # Distances are counted in fields, as usual, where that leaves room.
         self._step = 2 if 2 * (film.longest_transition + 1) <= _LONGEST_DISTANCE else 1
         self._key = 0
         self._key_number = 0
         self._references = 0
-        """Since the last key frame, and with it."""
+        """Number of references since the last key frame, which is included."""
         self._ahead = False
         """Whether the next hold's first frame is written already."""
-        self.last_still = Place(0, 0)
+        self.last_still = Location(0, 0)
         """Where the last still was written."""
-        self._skipped = skipped(self._sequence.macroblocks)
+        self._skipped = skipped(self._sps.macroblocks)
         self._moving: dict[tuple[Transition, int, int], BitWriter] = {}
 
     def hold(self, hold: Hold, still: Still, *, blends: bool) -> None:
-        """Show a picture alone; ``blends`` says that a blend follows."""
+        """Write the frames that show one picture; ``blends`` says whether a blend follows."""
         end = hold.first + hold.frames
         interval = self._film.fps * (1 if still.size <= _SMALL else _KEY_SECONDS)
         for frame in range(hold.first + self._ahead, end):
@@ -81,7 +82,7 @@ class FilmCoder:
         self._ahead = False
 
     def blend(self, blend: Blend, after: Still) -> None:
-        """Lead from the picture that was held to another, of which this writes the still."""
+        """Write a blend from the held picture to another one, and the still of that one before it."""
         target = blend.first + blend.frames
         header = self._header(SliceKind.I, target, reference=True)
         self._write_still(header, after, target)
@@ -90,16 +91,16 @@ class FilmCoder:
             data = self._skipped if blend.kind is Transition.CROSSFADE else self._moved(blend, number)
             self._write_written(SliceKind.B, blend.first + number, data, reference=False)
 
-    def again(self, place: Place) -> Still:
-        """A still that was written before."""
-        return Still.of(Nal.of(self._writer.read(place)), self._sequence, self._still_set)
+    def read_still(self, place: Location) -> Still:
+        """Read a still that was written before."""
+        return Still.of(Nal.of(self._writer.read(place)), self._sps, self._still_pps)
 
     def finish(self, music: Path | None) -> None:
-        """Write the video, with the music in that file."""
+        """Write the video file, with the music in that file if there is any."""
         film = self._film
-        sets = [self._still_set.to_nal(), _WRITTEN.to_nal()]
-        sequence = self._sequence.to_nal(film.fps, reorder=1 if film.longest_transition else 0)
-        self._writer.finish(VideoTrack(film.width, film.height, film.fps, sequence, sets), music)
+        sets = [self._still_pps.to_nal(), _WRITTEN_PPS.to_nal()]
+        sps = self._sps.to_nal(film.fps, reorder=1 if film.longest_transition else 0)
+        self._writer.finish(VideoTrack(film.width, film.height, film.fps, sps, sets), music)
 
     def _write_key(self, still: Still, frame: int) -> None:
         self._key, self._references = frame, 0
@@ -109,32 +110,32 @@ class FilmCoder:
 
     def _write_still(self, header: SliceHeader, still: Still, frame: int) -> None:
         header = replace(header, qp=still.qp, deblocking=still.deblocking)
-        unit = header.to_nal(self._sequence, self._still_set, still.data)
+        unit = header.to_nal(self._sps, self._still_pps, still.data)
         self.last_still = self._writer.add(unit, frame, key=header.idr)
         self._references += 1
 
     def _write_written(self, kind: SliceKind, frame: int, data: BitWriter, *, reference: bool) -> None:
         header = self._header(kind, frame, reference=reference)
-        self._writer.add(header.to_nal(self._sequence, _WRITTEN, data), frame, key=False)
+        self._writer.add(header.to_nal(self._sps, _WRITTEN_PPS, data), frame, key=False)
         self._references += reference
 
     def _header(self, kind: SliceKind, frame: int, *, reference: bool) -> SliceHeader:
         return SliceHeader(
             kind=kind,
             reference=reference,
-            frame_num=self._references % (1 << self._sequence.frame_num_bits),
-            order=(frame - self._key) * self._step % (1 << self._sequence.order_bits),
+            frame_num=self._references % (1 << self._sps.frame_num_bits),
+            order=(frame - self._key) * self._step % (1 << self._sps.order_bits),
             deblocking=_SHARP,
         )
 
     def _moved(self, blend: Blend, number: int) -> BitWriter:
-        """Of a wipe or push; the same for all pictures, and so computed once."""
+        """Return the macroblocks of a wipe's or push's frame. They are the same for all pictures and computed once."""
         key = (blend.kind, blend.frames, number)
         if key not in self._moving:
-            cut = seam(blend, number, self._film)
-            left, right = (AFTER, BEFORE) if cut.after_is_left else (BEFORE, AFTER)
-            at = cut.left // MACROBLOCK if cut.left < self._film.width else self._sequence.width
-            motions = [moved(left, cut.left_from)] * at
-            motions += [moved(right, cut.right_from - cut.left)] * (self._sequence.width - at)
-            self._moving[key] = moving(motions, self._sequence.height)
+            seam = seam_at(blend, number, self._film)
+            left, right = (AFTER, BEFORE) if seam.after_is_left else (BEFORE, AFTER)
+            at = seam.left // MACROBLOCK if seam.left < self._film.width else self._sps.width
+            motions = [moved(left, seam.left_from)] * at
+            motions += [moved(right, seam.right_from - seam.left)] * (self._sps.width - at)
+            self._moving[key] = moving(motions, self._sps.height)
         return self._moving[key]

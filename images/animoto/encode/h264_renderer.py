@@ -1,4 +1,4 @@
-"""Written: only the pictures are encoded, and all frames between them written as H.264 syntax."""
+"""Renders a film with only its pictures encoded; all frames between them are written as H.264 syntax."""
 
 import hashlib
 import math
@@ -16,23 +16,23 @@ from cloudkon.instructions.animoto import Quality, Slide, Transition
 from ..concurrency.ungrouped import ungrouped
 from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, FfmpegFailed
 from ..h264.motion import FARTHEST
-from ..h264.pps import Picture
-from ..h264.sps import Sequence
+from ..h264.pps import Pps
+from ..h264.sps import Sps
 from ..h264.unsupported import Unsupported
-from ..mp4.writer import Mp4Writer, Place
-from ..timeline.film import Canvas, Film, Pixels
+from ..mp4.writer import Location, Mp4Writer
+from ..timeline.film import Film, NormalisedPicture, Pixels
 from ..timeline.plan import Blend, Hold, Segment, Shown, Timeline
 from .blending import flat
-from .frame_writer import FilmCoder
+from .frame_writer import FrameWriter
 from .renderer import Music
-from .stills import EFFORTS, CodedStill, Still, encode_stills
+from .stills import ENCODER_SETTINGS, CodedStill, Still, encode_stills
 
 _WAITING = 2
 """Stills that wait to be written."""
 
 
-def refusal(film: Film) -> str:
-    """Why a film can't be written, or nothing."""
+def unsupported_reason(film: Film) -> str:
+    """Return why this renderer can't make a film, or an empty text if it can."""
     widest = (FARTHEST + 1) // 4
     if Transition.PUSH in film.transitions and film.width > widest:
         return f"a push can move pictures by {widest} pixels at most"
@@ -40,71 +40,73 @@ def refusal(film: Film) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenRenderer:
-    """Has each picture coded once, whatever its number of frames and however often it occurs."""
+class H264Renderer:
+    """Encodes each picture once, whatever its number of frames and however often it occurs."""
 
     quality: Quality = Quality.STANDARD
     bounds: Bounds = DEFAULT_BOUNDS
 
     @property
     def name(self) -> str:
-        """What a video's facts call it."""
-        effort = EFFORTS[self.quality]
+        """The renderer's name in a video's facts."""
+        effort = ENCODER_SETTINGS[self.quality]
         return f"written-x264-{effort.preset}-crf{effort.crf:g}"
 
     async def render(
-        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
-        """See ``Renderer``. ``refusal`` says which films it can't do."""
+        """See ``Renderer``. ``unsupported_reason`` names the films that this can't make."""
         await ungrouped(partial(self._render, pictures, film, video, music))
 
-    async def _render(self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None) -> None:
-        give, to_code = trio.open_memory_channel[Pixels](0)
+    async def _render(
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None
+    ) -> None:
+        send, to_code = trio.open_memory_channel[Pixels](0)
         sink, coded = trio.open_memory_channel[CodedStill](_WAITING)
-        # Numbers alone, so without bound: x264 gives a still only when further pictures came, however many copies of
+        # Only numbers, so this has no bound: x264 returns a still only after more pictures came, however many copies of
         # those before it come in between.
         order, numbers = trio.open_memory_channel[tuple[int, Slide]](math.inf)
         with Mp4Writer(video, self.bounds.file_bytes) as writer:
-            async with trio.open_nursery() as lanes, to_code, coded:
-                lanes.start_soon(_sort, pictures, film, give, order)
-                lanes.start_soon(encode_stills, to_code, film, self.quality, video.parent, self.bounds, sink)
-                await _Reel(film, writer, coded, numbers).run(music)
+            async with trio.open_nursery() as nursery, to_code, coded:
+                nursery.start_soon(_deduplicate, pictures, film, send, order)
+                nursery.start_soon(encode_stills, to_code, film, self.quality, video.parent, self.bounds, sink)
+                await _FilmAssembler(film, writer, coded, numbers).run(music)
 
 
-async def _sort(
-    pictures: AsyncIterable[Canvas],
+async def _deduplicate(
+    pictures: AsyncIterable[NormalisedPicture],
     film: Film,
-    give: trio.MemorySendChannel[Pixels],
+    send: trio.MemorySendChannel[Pixels],
     order: trio.MemorySendChannel[tuple[int, Slide]],
 ) -> None:
-    """Hand on each picture that did not occur before, and of every one how many different ones came before it.
+    """Send each distinct picture to the encoder once, and for every picture the number of its still to ``order``.
 
-    The first are the colours that a film's fades go through.
+    The first stills are the colours that the film's fades go through.
     """
     numbers: dict[bytes, int] = {}
 
-    async def sort(pixels: Pixels) -> int:
+    async def number_of(pixels: Pixels) -> int:
         digest = await trio.to_thread.run_sync(_digest, pixels)
         if digest not in numbers:
             numbers[digest] = len(numbers)
-            await give.send(pixels)
+            await send.send(pixels)
         return numbers[digest]
 
-    async with give, order:
+    async with send, order:
         for colour in film.colours:
-            await sort(flat(colour, film))
+            await number_of(flat(colour, film))
         async for picture in pictures:
-            number = await sort(picture.pixels)
+            number = await number_of(picture.pixels)
             order.send_nowait((number, picture.slide))
-            del picture  # it would stay until the next is there
+            del picture  # else this picture stays in memory until the next one arrives
 
 
 def _digest(picture: Pixels) -> bytes:
     return hashlib.sha256(picture).digest()
 
 
-class _Reel:
-    """Writes the film while its stills come in."""
+class _FilmAssembler:
+    """Writes the film while its stills arrive."""
 
     def __init__(
         self,
@@ -117,13 +119,13 @@ class _Reel:
         self._writer = writer
         self._coded = coded
         self._numbers = numbers
-        self._coder: FilmCoder | None = None
-        self._sets: tuple[Sequence, Picture] | None = None
-        """What all stills are coded under."""
-        self._places: dict[int, Place] = {}
-        """Of each different still that was written."""
+        self._frame_writer: FrameWriter | None = None
+        self._sets: tuple[Sps, Pps] | None = None
+        """The parameter sets of all stills."""
+        self._locations: dict[int, Location] = {}
+        """Where each distinct still was written."""
         self._held: dict[Shown, tuple[int, Still]] = {}
-        """What is being shown, and the colour in between: number and still."""
+        """The number and still of each picture that is needed now, and of the fades' colours."""
 
     async def run(self, music: Music | None) -> None:
         for number, colour in enumerate(self._film.colours):
@@ -137,39 +139,39 @@ class _Reel:
             self._held.pop(picture - 1, None)
         await trio.to_thread.run_sync(self._write, timeline.finish())
         track = await music(Fraction(timeline.frames, self._film.fps)) if music else None
-        await trio.to_thread.run_sync(self._required().finish, track)
+        await trio.to_thread.run_sync(self._started_writer().finish, track)
 
     async def _next(self, number: int) -> tuple[int, Still]:
-        """The still of that number: from memory, from what was written, or from the encoder, which has it next."""
+        """Return the still with that number: from memory, from the file, or from the encoder, which has it next."""
         for held in self._held.values():
             if held[0] == number:
                 return held
-        if number in self._places:
-            return number, self._required().again(self._places[number])
+        if number in self._locations:
+            return number, self._started_writer().read_still(self._locations[number])
         try:
             coded = await self._coded.receive()
         except trio.EndOfChannel:
-            # It takes a lack of memory for the end of its input now and then, and is content.
-            raise FfmpegFailed("ffmpeg ended early and said nothing, perhaps because memory ran out") from None
+            # Now and then ffmpeg takes a lack of memory for the end of its input, and ends without an error.
+            raise FfmpegFailed("ffmpeg ended early without an error, perhaps because memory ran out") from None
         if self._sets is None:
-            self._sets = coded.sequence, coded.picture
-            self._coder = FilmCoder(self._film, coded, self._writer)
-        elif self._sets != (coded.sequence, coded.picture):
+            self._sets = coded.sps, coded.pps
+            self._frame_writer = FrameWriter(self._film, coded, self._writer)
+        elif self._sets != (coded.sps, coded.pps):
             raise Unsupported("the encoder changed its parameter sets")
         return number, coded.still
 
-    def _required(self) -> FilmCoder:
-        if self._coder is None:
+    def _started_writer(self) -> FrameWriter:
+        if self._frame_writer is None:
             raise ValueError("a film needs a picture")
-        return self._coder
+        return self._frame_writer
 
     def _write(self, segments: list[Segment]) -> None:
-        """A picture's own segments. Of those before it only the number is remembered."""
-        coder = self._required()
+        """Write the segments up to a picture. Of earlier pictures only the place in the file is remembered."""
+        frame_writer = self._started_writer()
         for segment, following in zip_longest(segments, segments[1:]):
             if isinstance(segment, Hold):
                 number, still = self._held[segment.shown]
-                coder.hold(segment, still, blends=isinstance(following, Blend))
-                self._places.setdefault(number, coder.last_still)
+                frame_writer.hold(segment, still, blends=isinstance(following, Blend))
+                self._locations.setdefault(number, frame_writer.last_still)
             else:
-                coder.blend(segment, self._held[segment.after][1])
+                frame_writer.blend(segment, self._held[segment.after][1])

@@ -1,8 +1,8 @@
-"""Links: which addresses a worker may reach for its users.
+"""Checks which addresses a worker may reach for its users.
 
-A worker sits inside a private network, and on ECS 169.254.170.2 hands out its credentials to whoever asks from there.
-So a link's host is resolved here, each address it resolves to must be public, and the connection is then made to
-these very addresses (``images.animoto.fetch.http_connection``): a second resolution could answer otherwise.
+A worker runs inside a private network, and on ECS 169.254.170.2 hands out its credentials to any request from there. So
+a link's host is resolved here, every address it resolves to must be public, and the connection is then made to exactly
+these addresses (``images.animoto.fetch.http_connection``): a second resolution could return others.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from cloudkon.settings import Settings
 from ..pictures.missing import Outlook, Unusable
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052: a gateway takes what is sent there to the IPv4 address in the last 32 bits."""
+"""RFC 6052: a gateway forwards packets for this range to the IPv4 address in the last 32 bits."""
 _SITE_LOCAL = ipaddress.ip_network("fec0::/10")
 _WEB_PORTS = {"http": 80, "https": 443}
 _FINAL_DNS_ERRORS = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
@@ -26,7 +26,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Destination(NamedTuple):
-    """Where a link leads: the addresses were checked, and are to be used as they are."""
+    """Where a link leads. The addresses were checked and must be used without a new look-up."""
 
     url: str
     port: int
@@ -34,7 +34,7 @@ class Destination(NamedTuple):
 
 
 async def resolve(url: str, *, allow_private: bool) -> Destination:
-    """Find and check the addresses of an ``http`` or ``https`` address, or raise ``Unusable``."""
+    """Find and check the addresses of an ``http`` or ``https`` URL, or raise ``Unusable``."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -49,7 +49,8 @@ async def resolve(url: str, *, allow_private: bool) -> Destination:
     if not allow_private:
         for address in addresses:
             if not is_public(address):
-                # One bad address refuses the host: honest ones don't mix, and picking the good ones helps attackers.
+                # One bad address refuses the host: honest hosts don't mix, and using only the good ones would help
+                # attackers.
                 raise Unusable(f"its host {host} is at {address}, which is not a public address")
     return Destination(url, port, addresses)
 
@@ -62,25 +63,25 @@ async def _look_up(host: str, port: int) -> tuple[str, ...]:
             raise Unusable(f"there is no host {host}") from None
         raise Unusable(f"the host {host} can't be looked up: {error.strerror}", Outlook.SOON) from None
     except UnicodeError:
-        raise Unusable(f"{host!r:.80} is no host name") from None
+        raise Unusable(f"{host!r:.80} is not a valid host name") from None
     return tuple(dict.fromkeys(str(address[0]) for _family, _kind, _protocol, _name, address in found))
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one that anybody on the internet could reach."""
+    """Return whether an IP address is reachable for anybody on the internet."""
     found: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        inner = _inner(found)
+        inner = _embedded_ipv4(found)
         if inner is not None:
             found = inner
         elif found in _SITE_LOCAL or found.sixtofour or found.teredo:
-            # Tunnels to IPv4 addresses of the writer's choice; nobody serves pictures there any more.
+            # Tunnels to IPv4 addresses that the link's author chooses; today no site serves pictures there.
             return False
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that is really reached, where one is written in IPv6."""
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that is really reached, where it is embedded in IPv6."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped
@@ -89,7 +90,7 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 def check_bucket(link: str, settings: Settings) -> None:
     """Raise ``Unusable`` unless an ``s3://`` link names the store or a bucket that the settings allow.
 
-    The worker's own credentials read it, so a user could otherwise read whatever these can.
+    The bucket is read with the worker's own credentials, so users could otherwise read everything these can.
     """
     bucket = link.removeprefix("s3://").partition("/")[0]
     if bucket != settings.store_bucket and bucket not in settings.link_buckets:

@@ -1,4 +1,4 @@
-"""Connection: one request to addresses that were checked, which can be cut off from outside."""
+"""Makes one request to checked addresses, over a connection that another thread can interrupt."""
 
 import socket
 import threading
@@ -15,62 +15,62 @@ from urllib3.util.connection import create_connection
 from .address_guard import Destination
 
 
-class Leash:
+class Interrupter:
     """Ends a blocked read in another thread.
 
-    Time-outs of sockets are a read each: a server that drips a byte every few seconds never meets them, in its
-    headers and handshake no more than in its body.
+    Socket time-outs apply to one read: a server that sends a byte every few seconds never exceeds them, in its
+    handshake and headers as well as in its body.
     """
 
     def __init__(self) -> None:
-        """Nothing is held yet."""
+        """Begin without a connection."""
         self._lock = threading.Lock()
-        self._held: socket.socket | None = None
-        self._cut = False
+        self._attached: socket.socket | None = None
+        self._interrupted = False
 
-    def hold(self, connected: socket.socket) -> None:
-        """Take hold of a connection. A duplicate, because TLS takes the descriptor away from the one given."""
+    def attach(self, connected: socket.socket) -> None:
+        """Attach a connection. Its descriptor is duplicated, because TLS takes over the original one."""
         with self._lock:
             self._release()
-            self._held = connected.dup()
-            if self._cut:
-                self._shut()
+            self._attached = connected.dup()
+            if self._interrupted:
+                self._shut_down()
 
-    def cut(self) -> None:
-        """End the connection that is held, or the next one that is."""
+    def interrupt(self) -> None:
+        """End the attached connection, or the next one that is attached."""
         with self._lock:
-            self._cut = True
-            self._shut()
+            self._interrupted = True
+            self._shut_down()
 
     def release(self) -> None:
-        """Let go of it."""
+        """Detach the connection."""
         with self._lock:
             self._release()
 
-    def _shut(self) -> None:
-        if self._held is not None:
+    def _shut_down(self) -> None:
+        if self._attached is not None:
             try:
-                self._held.shutdown(socket.SHUT_RDWR)
+                self._attached.shutdown(socket.SHUT_RDWR)
             except OSError:
-                # The other side has gone already, which ends the read as well.
+                # The peer has closed already, which ends the read as well.
                 return
 
     def _release(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        if self._attached is not None:
+            self._attached.close()
+            self._attached = None
 
 
 class PinnedAdapter(HTTPAdapter):
     """Connects to a destination's checked addresses, whatever its name resolves to by now.
 
-    Host header, server name of TLS and the certificate check go by the name, as always.
+    Host header, TLS server name and certificate check use the name, as usual.
     """
 
-    def __init__(self, destination: Destination, leash: Leash) -> None:
-        """For one request; the connection is held by the leash."""
+    def __init__(self, destination: Destination, interrupter: Interrupter) -> None:
+        """Prepare one request, whose connection is attached to ``interrupter``."""
         self._destination = destination
-        self._leash = leash
+        self._leash = interrupter
         super().__init__(max_retries=0)
 
     def get_connection_with_tls_context(
@@ -78,25 +78,25 @@ class PinnedAdapter(HTTPAdapter):
         request: requests.PreparedRequest,
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
-        cert: Any = None,  # noqa: ANN401  (as requests has it)
+        cert: Any = None,  # noqa: ANN401  (the type that requests declares)
     ) -> HTTPConnectionPool:
-        """The pool of the request's host, whose connections are pinned."""
+        """Return the pool of the request's host, with pinned connections."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         if not isinstance(pool, HTTPConnectionPool):
             raise TypeError(f"urllib3 made a {type(pool).__name__}, which can't be pinned")
         pinned = _PinnedHTTPS if pool.scheme == "https" else _PinnedHTTP
-        pool.ConnectionCls = partial(pinned, self._destination, self._leash)  # type: ignore[assignment]  # makes one
+        pool.ConnectionCls = partial(pinned, self._destination, self._leash)  # type: ignore[assignment]  # creates a connection
         return pool
 
 
 class _Pinned(HTTPConnection):
-    def __init__(self, destination: Destination, leash: Leash, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
+    def __init__(self, destination: Destination, interrupter: Interrupter, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
         super().__init__(**options)
         self._destination = destination
-        self._leash = leash
+        self._leash = interrupter
 
     def _new_conn(self) -> socket.socket:
-        """Connect where urllib3 would resolve the host's name first."""
+        """Connect to the checked addresses, where urllib3 would resolve the host's name."""
         trouble: OSError | None = None
         for address in self._destination.addresses:
             try:
@@ -106,7 +106,7 @@ class _Pinned(HTTPConnection):
             except OSError as error:
                 trouble = error
             else:
-                self._leash.hold(connected)
+                self._leash.attach(connected)
                 return connected
         raise trouble or OSError("the host has no address")
 

@@ -1,7 +1,7 @@
-"""Ffmpeg: one process of it, kept on a short lead.
+"""Runs one ffmpeg process in isolation.
 
-It gets no secrets (an empty environment), no keyboard, no network (each caller says ``protocol_whitelist``), a group of
-its own that can be killed as a whole, limits that the kernel keeps, and it dies with its parent.
+The process gets no secrets (an empty environment), no keyboard, no network (each caller sets ``protocol_whitelist``), a
+process group that can be killed as a whole, and resource limits of the kernel. It is killed with its parent.
 """
 
 import fcntl
@@ -24,33 +24,34 @@ from cloudkon.errors import CloudKonError
 
 from ..concurrency.ungrouped import ungrouped
 from .memory_allocation import LARGE_BLOCK
-from .stall_guard import Idling
+from .stall_guard import StallGuard
 
 PROTOCOLS = "file,pipe"
-"""What ffmpeg may open: a playlist could otherwise make it reach into the network."""
+"""The protocols that ffmpeg may open: a playlist could otherwise make it reach into the network."""
 _TAIL = 2000
 """Bytes of standard error that are kept."""
 _PIPE = 1024 * 1024
-"""Bytes on their way. By default they are 64 KiB, for each of which both sides are woken: a hundred times a picture."""
+"""Size of pipes in bytes. The default of 64 KiB would wake both sides a hundred times for one picture."""
 _ENVIRONMENT = {"LC_ALL": "C", "MALLOC_MMAP_THRESHOLD_": str(LARGE_BLOCK)}
-"""All that it gets of one. The second is glibc's: what ``allocation`` is for here, and worth 20 MB there."""
+"""The whole environment of ffmpeg. The second variable does for ffmpeg's glibc what ``memory_allocation`` does for
+ours, and saves 20 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the kernel lets one process have. They are nets below the deadline, for when nobody watches any more."""
+    """Resource limits of one process. They apply below the deadline, for the case that no parent watches any more."""
 
     cpu_seconds: int = 6 * 3600
     file_bytes: int = 16 * 1024**3
     memory_bytes: int = 8 * 1024**3
-    """Address space; x264 at 4096 x 4096 takes 2.5 GB of it."""
+    """Address space; x264 needs 2.5 GB of it at 4096 x 4096."""
 
 
 DEFAULT_BOUNDS = Bounds()
 
 
 class FfmpegFailed(CloudKonError):
-    """It ended with an error, or was killed."""
+    """The process ended with an error, or was killed."""
 
 
 async def run_ffmpeg(
@@ -58,19 +59,20 @@ async def run_ffmpeg(
     *,
     directory: Path,
     feed: AsyncIterable[bytes | memoryview] | None = None,
-    take: Callable[[bytes], Awaitable[None]] | None = None,
+    on_output: Callable[[bytes], Awaitable[None]] | None = None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> None:
-    """Run ``ffmpeg ARGUMENTS`` to its end, or raise ``FfmpegFailed`` with the last that it said, also where it hangs.
+    """Run ``ffmpeg ARGUMENTS`` to its end. Raise ``FfmpegFailed`` with its last messages if it fails or stalls.
 
-    ``feed`` goes to its standard input; each piece of its standard output goes to ``take``, for which ffmpeg waits. It
-    runs in ``directory``. Cancelling this kills it, and so does an error in ``feed`` or ``take``, which goes up.
+    ``feed`` goes to its standard input; every piece of its standard output goes to ``on_output``, and ffmpeg waits
+    until that returns. The process runs in ``directory``. Cancelling kills it, and so does an error of ``feed`` or
+    ``on_output``, which propagates.
     """
     process = _start(arguments, directory)
     tail = bytearray()
     try:
         _limit(process.pid, bounds)
-        status = await ungrouped(partial(_attend, process, feed, take, tail))
+        status = await ungrouped(partial(_run_to_end, process, feed, on_output, tail))
     finally:
         _end(process)
     if status:
@@ -79,14 +81,14 @@ async def run_ffmpeg(
 
 
 def _failed(how: str, tail: bytearray) -> FfmpegFailed:
-    return FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'it said nothing'}")
+    return FfmpegFailed(f"ffmpeg {how}: {tail.decode(errors='replace').strip() or 'without a message'}")
 
 
 def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes]":
-    """Start it from this very thread.
+    """Start the process from this very thread.
 
-    The kernel's "parent" is the thread: started in a worker thread, as trio's own ``run_process`` does, it would be
-    killed when trio lets that thread go.
+    For the kernel, the "parent" is the thread. Started in a worker thread, as trio's own ``run_process`` does, the
+    process would be killed when trio lets that thread end.
     """
     return subprocess.Popen(  # noqa: S603  (an absolute path, and arguments that we wrote)
         [*_dying_with_parent(), get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "error", *arguments],
@@ -102,9 +104,10 @@ def _start(arguments: Sequence[str], directory: Path) -> "subprocess.Popen[bytes
 
 @cache
 def _dying_with_parent() -> tuple[str, ...]:
-    """What makes the kernel kill it with its parent, where there is such a thing (util-linux, and not busybox).
+    """Return the command prefix that makes the kernel kill a process with its parent.
 
-    Elsewhere the end of its standard input ends it, if only when it has encoded what it got.
+    It is empty without util-linux (busybox lacks the option). There the end of its standard input ends ffmpeg, but only
+    after it has encoded what it received.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
@@ -114,7 +117,7 @@ def _dying_with_parent() -> tuple[str, ...]:
 
 
 def _limit(pid: int, bounds: Bounds) -> None:
-    """Limit it from outside, on Linux: code between fork and exec is not safe in a program with threads."""
+    """Limit the process from outside, on Linux: code between fork and exec is not safe in a program with threads."""
     if not hasattr(resource, "prlimit"):
         return
     for kind, most in (
@@ -128,40 +131,41 @@ def _limit(pid: int, bounds: Bounds) -> None:
             limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.prlimit(pid, kind, (limit, limit))
         except (ProcessLookupError, PermissionError):
-            # It has ended already, and its status will say how; or a sandbox forbids it, and has limits of its own.
+            # The process has ended already, and its status will say how; or a sandbox with limits of its own forbids
+            # this.
             return
 
 
-async def _attend(
+async def _run_to_end(
     process: "subprocess.Popen[bytes]",
     feed: AsyncIterable[bytes | memoryview] | None,
-    take: Callable[[bytes], Awaitable[None]] | None,
+    on_output: Callable[[bytes], Awaitable[None]] | None,
     tail: bytearray,
 ) -> int:
-    """See it to its end, and give its status; the end of its standard error goes to ``tail``."""
-    idling = Idling(process.pid)
+    """Run the process to its end and return its status; the end of its standard error goes to ``tail``."""
+    stall_guard = StallGuard(process.pid)
 
-    async def lose_patience() -> None:
-        seconds = await idling.wait()
-        raise _failed(f"stood still for {seconds:g} s, perhaps because memory ran out", tail)
+    async def fail_when_stalled() -> None:
+        seconds = await stall_guard.wait()
+        raise _failed(f"made no progress for {seconds:g} s, perhaps because memory ran out", tail)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lose_patience)
-        await _converse(process, feed, take, tail, idling)
+        nursery.start_soon(fail_when_stalled)
+        await _exchange(process, feed, on_output, tail, stall_guard)
         status = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         nursery.cancel_scope.cancel()
     return status
 
 
-async def _converse(
+async def _exchange(
     process: "subprocess.Popen[bytes]",
     feed: AsyncIterable[bytes | memoryview] | None,
-    take: Callable[[bytes], Awaitable[None]] | None,
+    on_output: Callable[[bytes], Awaitable[None]] | None,
     tail: bytearray,
-    idling: Idling,
+    stall_guard: StallGuard,
 ) -> None:
-    """Talk with it until it says no more."""
-    # Each pipe becomes a stream of its own before the first await, so that all are closed whatever happens.
+    """Write its input and read its outputs until it closes them."""
+    # Each pipe becomes a stream of its own before the first await, so that all of them are closed in any case.
     stdin, stdout, stderr = (_stream(pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     async with stdin, stdout, stderr, trio.open_nursery() as nursery:
 
@@ -169,47 +173,49 @@ async def _converse(
             async for data in stderr:
                 tail.extend(data)
                 del tail[:-_TAIL]
-            # It has ended: nobody will take what the feed may still be waiting for.
+            # The process has ended and reads nothing more that the feed may wait to send.
             feeding.cancel()
 
         feeding = trio.CancelScope()
         nursery.start_soon(keep_tail)
-        nursery.start_soon(_take, stdout, take, idling)
+        nursery.start_soon(_pass_output, stdout, on_output, stall_guard)
         with feeding:
-            await _feed(stdin, feed, idling)
+            await _send_input(stdin, feed, stall_guard)
 
 
-async def _feed(stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None, idling: Idling) -> None:
+async def _send_input(
+    stdin: trio.abc.SendStream, feed: AsyncIterable[bytes | memoryview] | None, stall_guard: StallGuard
+) -> None:
     async with stdin:
         if feed is None:
             return
         following = aiter(feed)
         try:
             while True:
-                with idling.excused():
+                with stall_guard.paused():
                     data = await anext(following, None)
                 if data is None:
                     return
                 await stdin.send_all(data)
-                del data  # a picture, that would stay until the next is there
+                del data  # else this picture stays in memory until the next one arrives
         except trio.BrokenResourceError:
-            # It has ended early: its status and its last words say why.
+            # The process has ended early: its status and its last messages say why.
             return
 
 
-async def _take(
-    stdout: trio.abc.ReceiveStream, take: Callable[[bytes], Awaitable[None]] | None, idling: Idling
+async def _pass_output(
+    stdout: trio.abc.ReceiveStream, on_output: Callable[[bytes], Awaitable[None]] | None, stall_guard: StallGuard
 ) -> None:
     async for data in stdout:
-        if take is not None:
-            with idling.excused():
-                await take(bytes(data))
+        if on_output is not None:
+            with stall_guard.paused():
+                await on_output(bytes(data))
 
 
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
     if pipe is None:
         raise AssertionError("all three are pipes")
-    with suppress(OSError, AttributeError):  # beyond what its user may have, or on another system
+    with suppress(OSError, AttributeError):  # more than this user may have, or another system
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
     stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
     pipe.close()
@@ -217,7 +223,7 @@ def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill what is left of its group. Waiting blocks for the few milliseconds in which the kernel clears it away."""
+    """Kill what is left of the process group. Waiting blocks for the few milliseconds of the kernel's clean-up."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

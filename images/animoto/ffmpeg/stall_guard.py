@@ -1,7 +1,7 @@
-"""Idling: a program that has something to do and does nothing, which would hold a slot until its task's time is up.
+"""Detects a process that has work but does nothing, and would hold a slot until its task's deadline.
 
-So does an ffmpeg, once in eighty times, whose memory runs out while it starts: one of its threads waits for another one
-that was never made.
+ffmpeg stalls like that about once in eighty times when memory runs out while it starts: one of its threads waits for
+another one that was never created.
 """
 
 from collections.abc import Iterator
@@ -10,43 +10,47 @@ from pathlib import Path
 
 import trio
 
-LOOK_SECONDS = 5.0
-"""From one look at the processor time that it has taken to the next."""
-MOST_LOOKS = 12
-"""At which nothing has changed, and nobody but the program could have changed it. A disk may be slow for that long."""
+CHECK_SECONDS = 5.0
+"""Time between checks of the process's processor time."""
+MOST_IDLE_CHECKS = 12
+"""Checks in a row without progress, while only the process itself could have made progress. A disk may be slow for as
+long."""
 
 
-class Idling:
-    """Looks at one process. Where there is no ``/proc``, nothing is ever seen."""
+class StallGuard:
+    """Watches one process. Without ``/proc`` it never detects a stall."""
 
     def __init__(self, pid: int) -> None:
-        """``pid`` is a child's that nobody has waited for."""
+        """Watch a child process that has not been waited for."""
         self._stat = Path(f"/proc/{pid}/stat")
-        self._excuses = 0
-        self._excused_ever = 0
+        self._pauses = 0
+        self._pauses_ever = 0
 
     @contextmanager
-    def excused(self) -> Iterator[None]:
-        """Meanwhile it may idle: it waits for us."""
-        self._excuses += 1
-        self._excused_ever += 1
+    def paused(self) -> Iterator[None]:
+        """Pause the watch while the process waits for us."""
+        self._pauses += 1
+        self._pauses_ever += 1
         try:
             yield
         finally:
-            self._excuses -= 1
+            self._pauses -= 1
 
     async def wait(self) -> float:
-        """Wait until it has idled for too long; give how long that was, in seconds."""
+        """Wait until the process has stalled, and return for how many seconds."""
         looks, before = 0, None
-        while looks < MOST_LOOKS:
-            await trio.sleep(LOOK_SECONDS)
-            now = self._taken(), self._excused_ever
-            idles = now == before and now[0] is not None and not self._excuses
+        while looks < MOST_IDLE_CHECKS:
+            await trio.sleep(CHECK_SECONDS)
+            now = self._taken(), self._pauses_ever
+            idles = now == before and now[0] is not None and not self._pauses
             looks, before = looks + 1 if idles else 0, now
-        return looks * LOOK_SECONDS
+        return looks * CHECK_SECONDS
 
     def _taken(self) -> tuple[str, str] | None:
-        """Its processor time, in the program and in the kernel, all threads together (proc(5)); ``None`` at its end."""
+        """Return the processor time of all its threads, in user mode and in the kernel (proc(5)).
+
+        Returns ``None`` when the process has ended.
+        """
         try:
             state, *fields = self._stat.read_text().rpartition(")")[2].split()
         except OSError:

@@ -1,11 +1,11 @@
-"""Bits: the numbers that H.264 is made of, written and read (ITU-T H.264, 7.2 and 9.1)."""
+"""Writes and reads the numbers that H.264 consists of (ITU-T H.264, 7.2 and 9.1)."""
 
 from typing import Self
 
 from .unsupported import Unsupported
 
 _LONGEST_PREFIX = 32
-"""Leading zeros of an Exp-Golomb number of 32 bits, the largest that the standard has."""
+"""Leading zeros of an Exp-Golomb number of 32 bits, the largest in the standard."""
 
 
 class BitWriter:
@@ -18,7 +18,7 @@ class BitWriter:
 
     @classmethod
     def of(cls, payload: bytes, begin: int) -> Self:
-        """All bits of a payload from that one on, without those that trail (7.3.2.11)."""
+        """Copy all bits of a payload from bit ``begin`` on, without the trailing bits (7.3.2.11)."""
         first, before = divmod(begin, 8)
         if not payload or not payload[-1]:
             raise Unsupported("it does not end as a payload does")
@@ -31,11 +31,11 @@ class BitWriter:
         return bits
 
     def __len__(self) -> int:
-        """How many bits were written."""
+        """The number of bits written."""
         return self._count
 
     def u(self, bits: int, value: int) -> None:
-        """Write an unsigned number of so many bits."""
+        """Write an unsigned number with that number of bits."""
         if not 0 <= value < 1 << bits:
             raise ValueError(f"{value} does not fit {bits} bits")
         self._value = self._value << bits | value
@@ -46,16 +46,19 @@ class BitWriter:
         self.u(1, int(value))
 
     def ue(self, value: int) -> None:
-        """Write an unsigned Exp-Golomb number (9.1): the value plus one, behind a zero for each bit but its first."""
+        """Write an unsigned Exp-Golomb number (9.1).
+
+        This is the value plus one, after one zero for each of its bits but the first.
+        """
         self.u(2 * (value + 1).bit_length() - 1, value + 1)
 
     def se(self, value: int) -> None:
-        """Write a signed Exp-Golomb number (9.1.1): 0, 1, -1, 2, -2 … are 0, 1, 2, 3, 4 …."""
+        """Write a signed Exp-Golomb number (9.1.1): 0, 1, -1, 2, -2 … are coded as 0, 1, 2, 3, 4 …."""
         self.ue(2 * value - 1 if value > 0 else -2 * value)
 
     def append(self, other: "BitWriter") -> None:
-        """All the bits of another."""
-        self.u(len(other), other._value)  # noqa: SLF001  (of its own class)
+        """Append all the bits of another writer."""
+        self.u(len(other), other._value)  # noqa: SLF001  (of the same class)
 
     def align(self, *, ones: bool) -> None:
         """Fill up to a whole byte."""
@@ -63,12 +66,12 @@ class BitWriter:
         self.u(missing, (1 << missing) - 1 if ones else 0)
 
     def trail(self) -> None:
-        """End a payload: a one and zeros up to a whole byte (rbsp_trailing_bits, 7.3.2.11)."""
+        """End a payload with a one and zeros up to a whole byte (rbsp_trailing_bits, 7.3.2.11)."""
         self.u(1, 1)
         self.align(ones=False)
 
     def to_bytes(self) -> bytes:
-        """All of it, which must be whole bytes."""
+        """Return all bits, which must be whole bytes."""
         if self._count % 8:
             raise ValueError(f"{self._count} bits are no whole bytes")
         return self._value.to_bytes(self._count // 8, "big")
@@ -85,18 +88,18 @@ class BitReader:
         """In bits."""
 
     def u(self, bits: int) -> int:
-        """An unsigned number of so many bits."""
+        """Read an unsigned number with that number of bits."""
         self.position += bits
         if self.position > self._length:
             raise Unsupported("it ends within a number")
         return self._value >> (self._length - self.position) & ((1 << bits) - 1)
 
     def flag(self) -> bool:
-        """One bit."""
+        """Read one bit."""
         return self.u(1) == 1
 
     def ue(self) -> int:
-        """An unsigned Exp-Golomb number."""
+        """Read an unsigned Exp-Golomb number."""
         zeros = 0
         while not self.u(1):
             zeros += 1
@@ -105,13 +108,13 @@ class BitReader:
         return (1 << zeros) - 1 + self.u(zeros)
 
     def se(self) -> int:
-        """A signed Exp-Golomb number."""
+        """Read a signed Exp-Golomb number."""
         code = self.ue()
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
     def more(self) -> bool:
-        """Whether anything lies before the trailing bits (more_rbsp_data, 7.2)."""
+        """Return whether there is data before the trailing bits (more_rbsp_data, 7.2)."""
         left = self._length - self.position
         rest = self._value & ((1 << left) - 1)
-        # The last bit that is set is the one that trails: is it the next?
+        # The last bit that is set is the trailing one: return whether another bit comes before it.
         return rest & -rest != 1 << (left - 1) if left else False

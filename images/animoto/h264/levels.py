@@ -1,10 +1,10 @@
-"""Levels: how much a decoder must be able to do (ITU-T H.264, table A-1)."""
+"""Chooses the level of a video: what its decoders must be capable of (ITU-T H.264, table A-1)."""
 
 from typing import NamedTuple
 
 
 class Level(NamedTuple):
-    """One line of the table."""
+    """One row of the table."""
 
     idc: int
     """level_idc: ten times the level's number."""
@@ -36,14 +36,14 @@ _LEVELS = (
     Level(61, 8_355_840, 139_264, 696_320),
     Level(62, 16_711_680, 139_264, 696_320),
 )
-"""Without 1b and 4.1, which differ from their neighbours in bit rate alone. Bit rates are not looked at, as x264 does
-not look at them without a rate limit: a slideshow's peak, one still, lasts a frame."""
+"""The table without 1b and 4.1, which differ from their neighbours only in bit rate. Bit rates are ignored, as x264
+ignores them without a rate limit: a slideshow's peak, one still, lasts one frame."""
 
 
 def level_of(width: int, height: int, fps: int, references: int) -> int:
-    """The level_idc of the lowest level for pictures of so many macroblocks across and down.
+    """Return the level_idc of the lowest level for pictures of ``width`` x ``height`` macroblocks.
 
-    ``references`` are the pictures that a decoder must hold.
+    ``references`` is the number of pictures that a decoder must hold.
     """
     size = width * height
     for level in _LEVELS:

@@ -1,4 +1,4 @@
-"""NAL: the packets of H.264, and how they lie in a stream (ITU-T H.264, 7.3.1 and annex B)."""
+"""Writes and reads NAL units, the packets of H.264, and splits streams of them (ITU-T H.264, 7.3.1 and annex B)."""
 
 import re
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ _TO_ESCAPE = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 
 
 class NalType(IntEnum):
-    """What a NAL unit carries (table 7-1), as far as it is written here."""
+    """What a NAL unit carries (table 7-1), for the types that are used here."""
 
     SLICE = 1
     IDR_SLICE = 5
-    """Of a picture from which a decoder can begin: nothing behind it refers to anything before it."""
-    SEQUENCE = 7
-    PICTURE = 8
+    """A slice of a picture at which decoding can begin: nothing after it refers to anything before it."""
+    SPS = 7
+    PPS = 8
 
 
 class Nal(NamedTuple):
-    """A NAL unit: its type's number, how much others depend on it, and its payload without emulation prevention."""
+    """A NAL unit: its type's number, its reference value, and its payload without emulation prevention bytes."""
 
     type: int
     reference: int
@@ -31,7 +31,7 @@ class Nal(NamedTuple):
     payload: bytes
 
     def to_bytes(self) -> bytes:
-        """Its bytes as they lie in a file: 7.3.1, with a 3 wherever the payload looks like a start code (7.4.1.1)."""
+        """Return its bytes in a file (7.3.1), with a 3 wherever the payload looks like a start code (7.4.1.1)."""
         escaped = _TO_ESCAPE.sub(b"\0\0\3", self.payload)
         if escaped.endswith(b"\0\0"):
             escaped += b"\3"
@@ -39,14 +39,14 @@ class Nal(NamedTuple):
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """The unit that these bytes are."""
+        """Read the unit that these bytes are."""
         if not data or data[0] & 0x80:
             raise Unsupported("a packet does not begin as one")
         return cls(data[0] & 31, data[0] >> 5 & 3, _ESCAPED.sub(b"\0\0", data[1:]))
 
 
 class StreamSplitter:
-    """Cuts a byte stream (annex B: start codes between the units) that arrives piece by piece."""
+    """Splits a byte stream (annex B: start codes between the units) that arrives piece by piece."""
 
     def __init__(self) -> None:
         """Begin before the first start code."""
@@ -55,21 +55,21 @@ class StreamSplitter:
         self._begun = False
 
     def feed(self, piece: bytes) -> Iterator[Nal]:
-        """The units that end within this piece: the next start code ends one."""
+        """Yield the units that end within this piece: the next start code ends a unit."""
         self._held += piece
         while (at := self._held.find(_START, self._searched)) >= 0:
             yield from self._unit(at)
             del self._held[: at + len(_START)]
             self._searched, self._begun = 0, True
-        # A start code may have begun in the last two bytes.
+        # A start code may begin in the last two bytes.
         self._searched = max(0, len(self._held) - 2)
 
     def end(self) -> Iterator[Nal]:
-        """The unit that the stream's end ends."""
+        """Yield the unit that the end of the stream completes."""
         yield from self._unit(len(self._held))
 
     def _unit(self, end: int) -> Iterator[Nal]:
-        # Zeros before a start code belong to no unit (trailing_zero_8bits, B.1): a unit never ends with one.
+        # Zeros before a start code belong to no unit (trailing_zero_8bits, B.1): a unit never ends with a zero.
         data = bytes(self._held[:end]).rstrip(b"\0")
         if data and self._begun:
             yield Nal.of(data)

@@ -1,4 +1,4 @@
-"""Picture: how slices of a kind are coded (picture parameter set, ITU-T H.264, 7.3.2.2)."""
+"""Writes and reads picture parameter sets: how slices of a kind are coded (ITU-T H.264, 7.3.2.2)."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,33 +8,33 @@ from .nal import Nal, NalType
 from .unsupported import Unsupported
 
 _MIDDLE_QP = 26
-"""What quantiser parameters are counted from."""
+"""The value that quantiser parameters are coded relative to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A picture parameter set, of one slice group and one reference a list."""
+class Pps:
+    """A picture parameter set with one slice group and one reference in each list."""
 
     number: int
     """pic_parameter_set_id."""
     cabac: bool
-    """Whether macroblocks are coded by CABAC, and not CAVLC."""
+    """Whether macroblocks are coded with CABAC, and not CAVLC."""
     implicit_weights: bool = False
-    """weighted_bipred_idc 2: B slices mix their two references by their distances in time."""
+    """weighted_bipred_idc 2: B slices blend their two references by their distances in time."""
     first_qp: int = _MIDDLE_QP
-    """What slices count their quantiser parameter from."""
+    """The value that slices code their quantiser parameter relative to."""
     chroma_qp: int = 0
     """chroma_qp_index_offset."""
     deblocking_control: bool = True
-    """Whether slices say how they are deblocked."""
+    """Whether slices contain deblocking parameters."""
     constrained_intra: bool = False
     second_chroma_qp: int | None = None
-    """Of the second chroma plane, where the set says so and whether there are 8x8 transforms."""
+    """The offset for the second chroma plane, if the set contains it together with the flag for 8x8 transforms."""
     large_transforms: bool = False
     """transform_8x8_mode_flag."""
 
     def to_nal(self) -> bytes:
-        """Its NAL unit."""
+        """Return its NAL unit."""
         bits = BitWriter()
         bits.ue(self.number)
         bits.ue(0)  # seq_parameter_set_id
@@ -56,11 +56,11 @@ class Picture:
             bits.u(1, 0)  # pic_scaling_matrix_present_flag
             bits.se(self.second_chroma_qp)
         bits.trail()
-        return Nal(NalType.PICTURE, 3, bits.to_bytes()).to_bytes()
+        return Nal(NalType.PPS, 3, bits.to_bytes()).to_bytes()
 
     @classmethod
     def of(cls, nal: Nal) -> Self:
-        """Read one. How P and B slices are predicted is passed over, except for implicit weights."""
+        """Read one. The prediction of P and B slices is ignored, except for implicit weights."""
         bits = BitReader(nal.payload)
         number = bits.ue()
         bits.ue()  # seq_parameter_set_id

@@ -1,25 +1,25 @@
-"""Slice data: macroblocks without residual, in CAVLC (ITU-T H.264, 7.3.4 and 7.3.5)."""
+"""Writes slice data: macroblocks without residual, in CAVLC (ITU-T H.264, 7.3.4 and 7.3.5)."""
 
 from collections.abc import Iterator, Sequence
 
 from .bits import BitWriter
-from .motion import AFTER, BEFORE, Motion, Neighbours, inherited, predicted
+from .motion import AFTER, BEFORE, MacroblockMotion, Neighbours, inherited, predicted
 
 _MB_TYPE = {BEFORE: 1, AFTER: 2}
 """B_L0_16x16 and B_L1_16x16 (table 7-14)."""
 
 
 def skipped(macroblocks: int) -> BitWriter:
-    """Nothing but skipped ones: a P slice repeats its reference, a B slice mixes its two."""
+    """Return a slice of skipped macroblocks only: a P slice repeats its reference, a B slice blends its two."""
     bits = BitWriter()
     bits.ue(macroblocks)  # mb_skip_run
     return bits
 
 
-def moving(columns: Sequence[Motion], rows: int) -> BitWriter:
-    """A B slice whose macroblocks, the same in each row, each show one picture or the other.
+def moving(columns: Sequence[MacroblockMotion], rows: int) -> BitWriter:
+    """Return a B slice whose macroblocks each show one picture or the other, equal in each row.
 
-    Only what decoders don't assume anyway is written: the rest is skipped.
+    Only what decoders don't predict anyway is written; the rest is skipped.
     """
     first = list(_written(columns, has_row_above=False))
     others = list(_written(columns, has_row_above=True))
@@ -40,8 +40,8 @@ def moving(columns: Sequence[Motion], rows: int) -> BitWriter:
     return bits
 
 
-def _written(columns: Sequence[Motion], *, has_row_above: bool) -> Iterator[tuple[int, int, int]]:
-    """Of one row: column, mb_type and the vector's difference, for each macroblock that can't be skipped."""
+def _written(columns: Sequence[MacroblockMotion], *, has_row_above: bool) -> Iterator[tuple[int, int, int]]:
+    """Yield, for each macroblock of a row that can't be skipped, its column, mb_type and vector difference."""
     above = columns if has_row_above else [None] * len(columns)
     for column, motion in enumerate(columns):
         neighbours = Neighbours(

@@ -1,4 +1,4 @@
-"""Sequence: what holds for all pictures of a video (sequence parameter set, ITU-T H.264, 7.3.2.1.1 and annex E)."""
+"""Writes and reads sequence parameter sets: what holds for all pictures (ITU-T H.264, 7.3.2.1.1 and annex E)."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -16,18 +16,20 @@ _WITH_CHROMA_FORMAT: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
+class Sps:
     """A sequence parameter set of progressive 8-bit 4:2:0 pictures."""
 
     profile: int = HIGH_PROFILE
     level: int
     """level_idc."""
     frame_num_bits: int = 4
-    """Of frame_num, which counts references; 4 is the fewest, and two references are all that is ever held."""
+    """Bits of frame_num, which counts references; 4 is the minimum, and two references are the most that is ever
+    held."""
     order_type: int = 0
-    """pic_order_cnt_type: 0 where slices carry their place in the order of display, 2 where that is the order coded."""
+    """pic_order_cnt_type: 0 where slices contain their place in the order of display, 2 where that is the coding
+    order."""
     order_bits: int = 16
-    """Of pic_order_cnt_lsb."""
+    """Bits of pic_order_cnt_lsb."""
     references: int = 2
     """max_num_ref_frames."""
     width: int
@@ -35,17 +37,17 @@ class Sequence:
     height: int
     """In macroblocks."""
     crop: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """What is not shown on the left, right, top and bottom; in units of two pixels."""
+    """What is cropped on the left, right, top and bottom, in units of two pixels."""
 
     @property
     def macroblocks(self) -> int:
-        """Of one picture."""
+        """Macroblocks of one picture."""
         return self.width * self.height
 
     def to_nal(self, fps: int, reorder: int) -> bytes:
-        """Its NAL unit, with limited-range BT.709, square pixels, a constant rate, and the buffers' sizes.
+        """Return its NAL unit, with limited-range BT.709, square pixels, a constant rate, and the buffers' sizes.
 
-        ``reorder`` pictures at most come before one that is shown ahead of them.
+        At most ``reorder`` pictures are coded before one that is shown ahead of them.
         """
         if self.profile != HIGH_PROFILE or self.order_type != 0:
             raise ValueError("only High profile with order type 0 is written")
@@ -75,10 +77,10 @@ class Sequence:
         bits.u(1, 1)  # vui_parameters_present_flag
         self._write_usability(bits, fps, reorder)
         bits.trail()
-        return Nal(NalType.SEQUENCE, 3, bits.to_bytes()).to_bytes()
+        return Nal(NalType.SPS, 3, bits.to_bytes()).to_bytes()
 
     def _write_usability(self, bits: BitWriter, fps: int, reorder: int) -> None:
-        """vui_parameters, E.1.1."""
+        """Write vui_parameters (E.1.1)."""
         bits.u(1, 1)  # aspect_ratio_info_present_flag
         bits.u(8, 1)  # aspect_ratio_idc: square
         bits.u(1, 0)  # overscan_info_present_flag
@@ -107,7 +109,7 @@ class Sequence:
 
     @classmethod
     def of(cls, nal: Nal) -> Self:
-        """Read one, as far as slices depend on it: how the video is to be shown is not."""
+        """Read one, as far as slices depend on it. How the video is to be shown is ignored."""
         bits = BitReader(nal.payload)
         profile = bits.u(8)
         bits.u(8)  # constraint_set_flags

@@ -1,7 +1,7 @@
-"""Unsupported: a stream that this package does not read."""
+"""Defines the error for a stream that this package does not read."""
 
 from cloudkon.errors import CloudKonError
 
 
 class Unsupported(CloudKonError):
-    """An encoder's stream is none of those that slides are made of; the text says in what."""
+    """An encoder's stream has a feature that the written films don't use; the text names it."""

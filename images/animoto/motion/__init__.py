@@ -1,5 +1,6 @@
-"""Motion: a camera that slowly moves over pictures (the "Ken Burns effect").
+"""Renders films with a camera that moves slowly over the pictures (the "Ken Burns effect").
 
-``move`` says which way, ``camera`` where it is at which frame, ``planes`` how a frame is got out of a picture, and
-``moving`` renders films in which anything moves: no frame of these repeats another, so each is encoded.
+``camera`` computes where the camera is at each frame, ``planes`` how a frame is cut out of a picture, and
+``moving_renderer`` renders films in which anything moves: no frame repeats another, so each one is encoded. The path of
+a move is in ``images.animoto.timeline.move``.
 """

@@ -1,4 +1,4 @@
-"""Boxes: what MP4 files are made of (ISO/IEC 14496-12, 4.2)."""
+"""Builds boxes, of which MP4 files consist (ISO/IEC 14496-12, 4.2)."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -8,34 +8,34 @@ _LARGE = 1 << 32
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
-    """A box: its size, its kind of four letters, and what is in it."""
+    """Return a box: its size, its kind of four letters, and its content."""
     body = b"".join(parts)
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
-    """A box with a version and flags."""
+    """Return a box with a version and flags."""
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
 def head_of(kind: bytes, size: int) -> bytes:
-    """The beginning of a box whose ``size`` bytes are written behind it."""
+    """Return the header of a box whose content of ``size`` bytes is written after it."""
     if size + 8 < _LARGE:
         return struct.pack(">I4s", size + 8, kind)
     return struct.pack(">I4sQ", 1, kind, size + 16)
 
 
 def is_large(end: int) -> bool:
-    """Whether offsets up to this one take 64 bits."""
+    """Return whether offsets up to this one take 64 bits."""
     return end >= _LARGE
 
 
 def counted(rows: Sequence[Sequence[int]]) -> bytes:
-    """A table of 32-bit numbers behind the number of its rows."""
+    """Return a table of 32-bit numbers, preceded by its number of rows."""
     return struct.pack(">I", len(rows)) + b"".join(struct.pack(f">{len(row)}I", *row) for row in rows)
 
 
 def numbers(values: Iterable[int], kind: str = "I") -> bytes:
-    """Big-endian, whatever this machine is; ``kind`` is that of ``struct``."""
+    """Return the numbers in big-endian order; ``kind`` is a format letter of ``struct``."""
     listed = list(values)
     return struct.pack(f">{len(listed)}{kind}", *listed)

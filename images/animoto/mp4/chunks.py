@@ -1,4 +1,4 @@
-"""Chunks: where a track's samples lie in the file, and how the tracks lie in turns (ISO/IEC 14496-12, 8.7)."""
+"""Places the tracks' samples in the file, in alternating chunks (ISO/IEC 14496-12, 8.7)."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -9,38 +9,41 @@ from .boxes import counted, full_box, is_large, numbers
 
 
 class Chunk(NamedTuple):
-    """So many samples of one track, in one piece."""
+    """Some samples of one track, in one piece."""
 
     offset: int
-    """Of its first byte, from the first of all chunks."""
+    """Offset of its first byte, from the first of all chunks."""
     samples: int
     size: int
 
 
 class Chunks:
-    """A track's samples cut into chunks; each chunk lies behind what other tracks have in between."""
+    """A track's samples in chunks, each placed after what other tracks have before it."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Begin without chunks."""
         self._chunks: list[Chunk] = []
 
     def __iter__(self) -> Iterator[Chunk]:
-        """In the order of the file."""
+        """Iterate in the order of the file."""
         return iter(self._chunks)
 
     def add(self, offset: int, sizes: Sequence[int]) -> int:
-        """The next one, of samples of these sizes; gives the offset behind it."""
+        """Add a chunk of samples of these sizes; return the offset after it."""
         if not sizes:
             return offset
         self._chunks.append(Chunk(offset, len(sizes), sum(sizes)))
         return offset + self._chunks[-1].size
 
     def tables(self, first: int) -> list[bytes]:
-        """``stsc`` and ``stco``, if the first of all chunks lies at offset ``first`` of the file."""
+        """Return ``stsc`` and ``stco``, for chunks that begin at offset ``first`` of the file."""
         return [full_box(b"stsc", 0, 0, self._lengths()), self._offsets(first)]
 
     def _lengths(self) -> bytes:
-        """Each run of chunks of one length: its first chunk, counted from 1, their samples, and which description."""
+        """Return each run of chunks of one length.
+
+        A run has the number of its first chunk (from 1), the samples of each chunk, and their description.
+        """
         runs = []
         number = 1
         for samples, run in groupby(chunk.samples for chunk in self._chunks):
@@ -50,17 +53,18 @@ class Chunks:
 
     def _offsets(self, first: int) -> bytes:
         offsets = [first + chunk.offset for chunk in self._chunks]
-        # By its end and not by its last offset, so that an index is never longer than one for a place further on.
+        # The end decides and not the last offset, so that an index is never longer than one for a place further on.
         large = is_large(first + self._chunks[-1].offset + self._chunks[-1].size) if offsets else False
         head = struct.pack(">I", len(offsets))
         return full_box(b"co64" if large else b"stco", 0, 0, head, numbers(offsets, "Q" if large else "I"))
 
 
 def in_turns(video: Sequence[int], frames: int, sound: Sequence[int], rate: float) -> tuple[Chunks, Chunks]:
-    """Chunks of a second each, of ``frames`` of the video's samples and ``rate`` of the sound's, in turns.
+    """Return chunks of one second each: ``frames`` samples of the video and ``rate`` of the sound, alternating.
 
-    So players that read a file from its begin, or a server's answer, have the sound by the time they show the picture.
-    ``video`` and ``sound`` are the samples' bytes; what sound the video's last second leaves over comes with it.
+    Players that read the file from its beginning, or from a server, thus have the sound by the time they show the
+    picture. ``video`` and ``sound`` are the samples' sizes. The sound left over after the video's last second goes into
+    the last chunk.
     """
     pictures, sounds = Chunks(), Chunks()
     at = 0

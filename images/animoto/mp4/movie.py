@@ -1,4 +1,4 @@
-"""Movie: the index of a file, and what those of all tracks have in common (ISO/IEC 14496-12, 8.1 to 8.7)."""
+"""Builds the index of a file, and the boxes that all kinds of tracks share (ISO/IEC 14496-12, 8.1 to 8.7)."""
 
 import struct
 
@@ -6,7 +6,7 @@ from .boxes import box, full_box
 
 FILE_TYPE = box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2avc1mp41")
 UPRIGHT = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-"""The matrix that neither turns nor scales."""
+"""The matrix that neither rotates nor scales."""
 NORMAL_SPEED = 0x10000
 FULL_VOLUME = 0x100
 UNDETERMINED = 0x55C4
@@ -15,7 +15,10 @@ ENABLED_IN_MOVIE = 3
 
 
 def movie(scale: int, length: int, *tracks: bytes) -> bytes:
-    """The box ``moov``: ``length`` ticks of a clock of ``scale`` ticks a second, and boxes of tracks 1, 2 and so on."""
+    """Return the box ``moov``, for tracks with the numbers 1, 2 and so on.
+
+    The movie lasts ``length`` ticks of a clock with ``scale`` ticks a second.
+    """
     return box(
         b"moov",
         full_box(
@@ -33,7 +36,7 @@ def movie(scale: int, length: int, *tracks: bytes) -> bytes:
 
 
 def media(header: bytes, tables: bytes) -> bytes:
-    """The box ``minf``: a header of the track's kind, that its samples lie in this file, and where."""
+    """Return the box ``minf``: a header for the track's kind, a reference to this same file, and the sample table."""
     return box(
         b"minf",
         header,

@@ -1,4 +1,4 @@
-"""Samples: the sizes and times of a track's frames, and the tables that say so (ISO/IEC 14496-12, 8.6, 8.7)."""
+"""Collects the sizes and times of a track's frames, and builds their tables (ISO/IEC 14496-12, 8.6, 8.7)."""
 
 import struct
 from array import array
@@ -9,28 +9,28 @@ from .boxes import box, counted, full_box, numbers
 from .chunks import Chunks
 
 TICKS = 512
-"""Of the track's clock a frame, so that players which count in milliseconds or so round little."""
+"""Ticks of the track's clock for each frame; enough that players which count in milliseconds round little."""
 
 
 class Samples:
-    """Collects what is known of each frame, in the order of the file: a few bytes a frame."""
+    """Collects a few bytes about each frame, in the order of the file."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Begin without frames."""
         self.sizes = array("I")
         """Bytes of each frame."""
         self._delays = array("i")
-        """Frames from decoding to display."""
+        """Frames between decoding and display."""
         self._keys = array("I")
         self.total = 0
         """Bytes of all frames."""
 
     def __len__(self) -> int:
-        """How many frames."""
+        """The number of frames."""
         return len(self.sizes)
 
     def add(self, size: int, shown: int, *, key: bool) -> None:
-        """The next frame: its bytes, its place (from 0) in the order of display, whether players can begin there."""
+        """Add a frame: its bytes, its place (from 0) in the order of display, and whether players can begin there."""
         self._delays.append(shown - len(self.sizes))
         self.sizes.append(size)
         self.total += size
@@ -39,16 +39,16 @@ class Samples:
 
     @property
     def delay(self) -> int:
-        """Frames by which display lies behind decoding, so that none is shown before it is decoded."""
+        """Frames by which display is delayed after decoding, so that no frame is shown before it is decoded."""
         return -min(self._delays, default=0)
 
     def tables(self, description: bytes, chunks: Chunks, first: int) -> bytes:
-        """The sample table; see ``sample_table``."""
+        """Return the sample table; see ``sample_table``."""
         keys = full_box(b"stss", 0, 0, struct.pack(">I", len(self._keys)), numbers(self._keys))
         return sample_table(description, TICKS, self._composition() + keys, self.sizes, chunks, first)
 
     def _composition(self) -> bytes:
-        """``ctts``, where frames are not shown in the order of the file."""
+        """Return ``ctts``, if frames are not shown in the order of the file."""
         if not any(self._delays):
             return b""
         delay = self.delay
@@ -59,9 +59,9 @@ class Samples:
 def sample_table(
     description: bytes, ticks: int, further: bytes, sizes: Sequence[int], chunks: Chunks, first: int
 ) -> bytes:
-    """The box ``stbl``: samples of ``ticks`` each, that lie in ``chunks`` from offset ``first`` of the file on.
+    """Return the box ``stbl``: samples of ``ticks`` each, in ``chunks`` that begin at offset ``first`` of the file.
 
-    ``further`` are boxes of the track's own, about times and places to begin at.
+    ``further`` are the track's own boxes, about times and places at which players can begin.
     """
     return box(
         b"stbl",

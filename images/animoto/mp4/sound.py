@@ -1,4 +1,4 @@
-"""Sound: a track of AAC (ISO/IEC 14496-3; in MP4: 14496-14), from a file of it in ADTS (14496-3, 1.A.2)."""
+"""Builds a track of AAC (ISO/IEC 14496-3; in MP4: 14496-14) from an ADTS file (14496-3, 1.A.2)."""
 
 import struct
 from array import array
@@ -15,17 +15,18 @@ RATE: Final = 48_000
 """Samples a second."""
 CHANNELS: Final = 2
 FRAME: Final = 1024
-"""Samples that a frame of AAC holds."""
+"""Samples in a frame of AAC."""
 PRIMING: Final = 1024
-"""Samples that ffmpeg's encoder puts before the first: what it decodes to until there is a frame to overlap with."""
+"""Samples that ffmpeg's encoder puts before the first one: the decoder's output until there is a frame to overlap
+with."""
 NUMBER: Final = 2
 """track_ID."""
 _HEADER: Final = 7
-"""Bytes of ADTS before each frame, without a check sum."""
+"""Bytes of the ADTS header before each frame, without a checksum."""
 _HEAD = bytes([0xFF, 0xF1, 0x4C, 0x80])
-"""Of each header, as far as it is the same for all: MPEG-4, no check sum, AAC LC, 48 kHz, stereo."""
+"""The constant part of each header: MPEG-4, no checksum, AAC LC, 48 kHz, stereo."""
 _SAME = bytes([0xFF, 0xFF, 0xFD, 0xC0])
-"""Those of its bits; of the others one is private, and the rest is the length."""
+"""Mask of the constant bits. Of the others one is private, and the rest is the length."""
 _CONFIGURATION = bytes([0x11, 0x90])
 """AudioSpecificConfig (1.6.2.1): object type 2 (AAC LC), sampling frequency 3 (48 kHz), 2 channels."""
 _ES, _DECODER, _SPECIFIC, _SYNC = 3, 4, 5, 6
@@ -35,16 +36,16 @@ _AAC, _AUDIO = 0x40, 5 << 2 | 1
 
 
 class Sound:
-    """The frames of an ADTS file, which stays where it is: of each the place is known, and a few bytes."""
+    """The frames of an ADTS file. The file stays where it is; a few bytes are kept about each frame."""
 
     def __init__(self, path: Path) -> None:
-        """Open and look through it. Raises ``ValueError`` unless it is stereo AAC LC of 48 kHz, and whole."""
+        """Open and scan the file. Raises ``ValueError`` unless it is complete stereo AAC LC of 48 kHz."""
         self.sizes = _sizes(path)
-        """Bytes of each frame, without what ADTS puts before it."""
+        """Bytes of each frame, without its ADTS header."""
         self._file = path.open("rb")
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -52,7 +53,7 @@ class Sound:
         self._file.close()
 
     def read(self, frames: int) -> bytes:
-        """The next so many frames' bytes."""
+        """Read the bytes of the next ``frames`` frames."""
         found = []
         for _frame in range(frames):
             size = _length(self._file.read(_HEADER)) - _HEADER
@@ -60,9 +61,9 @@ class Sound:
         return b"".join(found)
 
     def box(self, length: int, chunks: Chunks, first: int) -> bytes:
-        """The box ``trak`` for frames whose chunks lie from offset ``first`` of the file on.
+        """Return the box ``trak`` for frames whose chunks begin at offset ``first`` of the file.
 
-        It is heard for ``length`` ticks of the movie's clock.
+        The track plays for ``length`` ticks of the movie's clock.
         """
         samples = len(self.sizes) * FRAME
         return box(
@@ -75,7 +76,7 @@ class Sound:
                 UPRIGHT,
                 bytes(8),
             ),
-            # From the first sample that was put in, up to the film's end.
+            # Played from the first sample that was put in, up to the film's end.
             box(b"edts", full_box(b"elst", 0, 0, struct.pack(">IIiI", 1, length, PRIMING, NORMAL_SPEED))),
             box(
                 b"mdia",
@@ -89,7 +90,10 @@ class Sound:
         )
 
     def _pre_roll(self) -> bytes:
-        """Each frame is right only if the one before it was decoded too (14496-12, 10.1: "roll")."""
+        """Return the boxes for pre-roll (14496-12, 10.1: "roll").
+
+        A frame decodes correctly only if the one before it was decoded.
+        """
         return full_box(b"sgpd", 1, 0, b"roll", struct.pack(">IIh", 2, 1, -1)) + full_box(
             b"sbgp", 0, 0, b"roll", struct.pack(">III", 1, len(self.sizes), 1)
         )
@@ -110,7 +114,7 @@ def _sizes(path: Path) -> "array[int]":
 
 
 def _length(header: bytes) -> int:
-    """Bytes of a frame with its header: 13 bits from the 31st on."""
+    """Return the bytes of a frame with its header: 13 bits from the 31st on."""
     if len(header) < _HEADER or any(one & mask != is_ for one, mask, is_ in zip(header, _SAME, _HEAD, strict=False)):
         raise ValueError("it is not stereo AAC LC of 48 kHz in ADTS")
     size = int.from_bytes(header[3:6], "big") >> 5 & 0x1FFF
@@ -120,7 +124,7 @@ def _length(header: bytes) -> int:
 
 
 def _description() -> bytes:
-    """``mp4a`` (14496-14, 5.6) with the elementary stream's descriptors (14496-1, 7.2.6)."""
+    """Return ``mp4a`` (14496-14, 5.6) with the elementary stream's descriptors (14496-1, 7.2.6)."""
     decoder = struct.pack(">BB3xII", _AAC, _AUDIO, 0, 0) + _descriptor(_SPECIFIC, _CONFIGURATION)
     stream = struct.pack(">HB", 0, 0) + _descriptor(_DECODER, decoder) + _descriptor(_SYNC, b"\2")
     return box(
@@ -131,5 +135,5 @@ def _description() -> bytes:
 
 
 def _descriptor(tag: int, data: bytes) -> bytes:
-    """Short enough for a length of one byte."""
+    """Return a descriptor that is short enough for a length of one byte."""
     return bytes([tag, len(data)]) + data

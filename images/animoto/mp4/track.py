@@ -1,4 +1,4 @@
-"""Track: what a film's index says of its H.264 track (ISO/IEC 14496-12, 8; 14496-15, 5)."""
+"""Builds the index entry of an H.264 track (ISO/IEC 14496-12, 8; 14496-15, 5)."""
 
 import struct
 from collections.abc import Sequence
@@ -17,21 +17,24 @@ _BT709 = 1
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """``width`` x ``height`` pixels, ``fps`` frames a second, and the NAL units of its parameter sets."""
+    """A track of ``width`` x ``height`` pixels and ``fps`` frames a second.
+
+    It has the NAL units of its parameter sets.
+    """
 
     width: int
     height: int
     fps: int
-    sequence: bytes
-    pictures: Sequence[bytes]
+    sps: bytes
+    picture_sets: Sequence[bytes]
 
     @property
     def scale(self) -> int:
-        """Ticks of its clock a second."""
+        """Ticks of its clock in a second."""
         return self.fps * TICKS
 
     def box(self, samples: Samples, chunks: Chunks, first: int) -> bytes:
-        """The box ``trak`` for frames whose chunks lie from offset ``first`` of the file on."""
+        """Return the box ``trak`` for frames whose chunks begin at offset ``first`` of the file."""
         length = len(samples) * TICKS
         return box(
             b"trak",
@@ -56,7 +59,7 @@ class VideoTrack:
         )
 
     def _description(self) -> bytes:
-        """``avc1``, with the parameter sets and the colours."""
+        """Return ``avc1``, with the parameter sets and the colours."""
         return box(
             b"avc1",
             struct.pack(">6xH16xHH", 1, self.width, self.height),
@@ -67,12 +70,12 @@ class VideoTrack:
         )
 
     def _configuration(self) -> bytes:
-        """``avcC`` (14496-15, 5.3.3.1): frames hold NAL units behind lengths of four bytes."""
-        sets = [_with_length(unit) for unit in self.pictures]
+        """Return ``avcC`` (14496-15, 5.3.3.1): in frames each NAL unit follows its length in four bytes."""
+        sets = [_with_length(unit) for unit in self.picture_sets]
         return box(
             b"avcC",
-            bytes([1, *self.sequence[1:4], 0xFF, 0xE1]),
-            _with_length(self.sequence),
+            bytes([1, *self.sps[1:4], 0xFF, 0xE1]),
+            _with_length(self.sps),
             bytes([len(sets)]),
             *sets,
             bytes([0xFD, 0xF8, 0xF8, 0]),  # of High profile: 4:2:0, 8 bit, 8 bit, no extensions

@@ -1,4 +1,4 @@
-"""Writer: frames become a file whose index lies in front of them."""
+"""Writes frames into an MP4 file whose index is in front of them."""
 
 import struct
 from contextlib import ExitStack
@@ -17,43 +17,46 @@ from .sound import FRAME, RATE, Sound
 from .track import VideoTrack
 
 _COPIED = 1024 * 1024
-"""Bytes at a time."""
+"""Bytes that are copied at a time."""
 
 
 class TooLarge(CloudKonError):
-    """The video has more bytes than it may."""
+    """The video has more bytes than allowed."""
 
 
-class Place(NamedTuple):
-    """Where a NAL unit that was written lies among the frames: offset and bytes."""
+class Location(NamedTuple):
+    """Where a NAL unit that was written is among the frames: offset and size in bytes."""
 
     offset: int
     size: int
 
 
 class Mp4Writer:
-    """Spools frames into a file beside the video, because the index that goes before them is known after the last."""
+    """Writes frames to a file beside the video, and at the end the video.
+
+    The index in front of the frames is known only after the last frame.
+    """
 
     def __init__(self, video: Path, most_bytes: int) -> None:
-        """``most_bytes`` is what the frames may have together."""
+        """``most_bytes`` limits the bytes of all frames together."""
         self._video = video
-        self._spool = video.with_name(f"{video.name}.frames")
-        self._frames = self._spool.open("w+b")
+        self._frames_path = video.with_name(f"{video.name}.frames")
+        self._frames = self._frames_path.open("w+b")
         self._samples = Samples()
         self._most_bytes = most_bytes
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Remove the spool."""
+        """Remove the file with the frames."""
         self._frames.close()
-        self._spool.unlink(missing_ok=True)
+        self._frames_path.unlink(missing_ok=True)
 
-    def add(self, unit: bytes, shown: int, *, key: bool) -> Place:
+    def add(self, unit: bytes, shown: int, *, key: bool) -> Location:
         """Write the next frame, a NAL unit; see ``Samples.add``."""
-        place = Place(self._samples.total + 4, len(unit))
+        place = Location(self._samples.total + 4, len(unit))
         if place.offset + place.size > self._most_bytes:
             raise TooLarge(f"the video has more than {self._most_bytes:,} bytes")
         self._frames.write(struct.pack(">I", len(unit)))
@@ -61,15 +64,15 @@ class Mp4Writer:
         self._samples.add(4 + len(unit), shown, key=key)
         return place
 
-    def read(self, place: Place) -> bytes:
-        """A unit that was written before."""
+    def read(self, place: Location) -> bytes:
+        """Read a unit that was written before."""
         self._frames.seek(place.offset)
         unit = self._frames.read(place.size)
         self._frames.seek(0, 2)
         return unit
 
     def finish(self, track: VideoTrack, music: Path | None = None) -> None:
-        """Write the video: the index, then the frames, and between those of each second its music (see ``Sound``)."""
+        """Write the video: the index, then the frames, with the music of each second after them (see ``Sound``)."""
         with ExitStack() as opened:
             sound = opened.enter_context(Sound(music)) if music else None
             file = opened.enter_context(self._video.open("wb"))
@@ -82,7 +85,7 @@ class Mp4Writer:
                     file.write(sound.read(sounds.samples))
 
     def _front(self, track: VideoTrack, sound: Sound | None, chunks: tuple[Chunks, Chunks]) -> bytes:
-        """All that lies before the frames."""
+        """Return everything in front of the frames."""
         total = self._samples.total + (sum(sound.sizes) if sound else 0)
         head = head_of(b"mdat", total)
         size = len(self._index(track, sound, chunks, 0))

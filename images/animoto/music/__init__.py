@@ -1,5 +1,5 @@
-"""Music: what a link leads to becomes a soundtrack as long as the film, as loud as films on the web are.
+"""Turns the file behind a link into a soundtrack as long as the film, and as loud as films on the web.
 
-``container`` tells which kind of file it is, ``loudness`` how loud it is, and ``soundtrack`` codes it as AAC for
-``images.animoto.mp4.sound`` to put in.
+``sound_format`` detects the kind of file, ``loudness`` measures how loud it is, and ``soundtrack`` encodes it as AAC
+for ``images.animoto.mp4.sound`` to add.
 """

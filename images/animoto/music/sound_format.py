@@ -1,6 +1,6 @@
-"""Container: which kind of file sound comes in, by its first bytes, so that ffmpeg opens it as this and nothing else.
+"""Detects a sound file's container by its first bytes, so that ffmpeg opens it as this and nothing else.
 
-Left to guess, ffmpeg takes a playlist for what it is, and opens what it lists.
+If ffmpeg had to guess, it would recognise a playlist and open the files that it lists.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..pictures.file_type import MAGIC, name_of
 from ..pictures.missing import Unusable
 
 _HEAD = 512
-"""Bytes that are looked at."""
+"""Bytes that are read."""
 _MAGIC = {
     b"ID3": "mp3",
     b"fLaC": "flac",
@@ -19,19 +19,19 @@ _MAGIC = {
 _RIFF = {b"RIFF", b"RF64"}
 _AIFF = {b"AIFF", b"AIFC"}
 _SYNC = 0xFFE0
-"""The eleven ones that frames of MPEG audio begin with (ISO/IEC 11172-3, 2.4.1.3)."""
+"""The eleven ones at the beginning of MPEG audio frames (ISO/IEC 11172-3, 2.4.1.3)."""
 _LAYER = 0x0006
-"""Behind them: which layer of MPEG audio; none of them where it is ADTS (ISO/IEC 13818-7, 6.2)."""
-TAKEN = "MP3, AAC, M4A, MP4, WAV, FLAC, Ogg, Opus, WebM and AIFF are taken"
+"""The bits after them: the layer of MPEG audio, or zeros for ADTS (ISO/IEC 13818-7, 6.2)."""
+SUPPORTED = "supported are MP3, AAC, M4A, MP4, WAV, FLAC, Ogg, Opus, WebM and AIFF"
 DECODERS = (
     "mp3float,mp3,mp2float,mp2,aac,flac,vorbis,libvorbis,opus,libopus,alac,ac3,eac3,pcm_alaw,pcm_mulaw,pcm_u8,pcm_s8,"
     "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be"
 )
-"""What ffmpeg may decode with: of its hundreds, those that music is coded for."""
+"""The decoders that ffmpeg may use: of its hundreds, those that music is encoded for."""
 
 
 def demuxer_of(path: Path) -> str:
-    """The name ffmpeg has for what reads the file, or raise ``Unusable`` that names what it is instead."""
+    """Return ffmpeg's name of the demuxer for the file, or raise ``Unusable`` that names what the file is instead."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head:
@@ -49,4 +49,4 @@ def demuxer_of(path: Path) -> str:
     if first & _SYNC == _SYNC:
         return "mp3" if first & _LAYER else "aac"
     found = next((f"a {kind.value}" for magic, kind in MAGIC.items() if head.startswith(magic)), name_of(head))
-    raise Unusable(f"it is {found or 'no music of a known kind'}; {TAKEN}")
+    raise Unusable(f"it is {found or 'not music of a known kind'}; {SUPPORTED}")

@@ -1,4 +1,4 @@
-"""Soundtrack: a job's music, made ready while its pictures are, and cut to the film's length when that is known."""
+"""Prepares a job's music while its pictures arrive, and cuts it to the film's length when that is known."""
 
 from fractions import Fraction
 from math import ceil
@@ -11,24 +11,24 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 from ..fetch.fetch import Fetcher
 from ..ffmpeg.ffmpeg_process import FfmpegFailed, run_ffmpeg
 from ..mp4.sound import CHANNELS, RATE
-from ..pictures.missing import Outlook, Unusable, shown
+from ..pictures.missing import Outlook, Unusable, display_link
 from .loudness import TOO_DAMAGED, Level, level_for, measured
 from .sound_format import DECODERS, demuxer_of
 
 _KILOBITS = 192
-"""A second, at which few people hear that AAC was there."""
+"""Kilobits a second. At this rate few people hear the difference."""
 _FADE_IN, _FADE_OUT = Fraction(1, 2), Fraction(2)
-"""Seconds; of short films at most an eighth and a quarter."""
+"""Seconds; for short films at most an eighth and a quarter of the film."""
 _MEASURED = Fraction(3)
-"""Seconds of music, at least, that are measured: loudness is that of pieces of 0.4 s."""
+"""Seconds of music that are measured, at least: loudness is computed from blocks of 0.4 s."""
 _STEREO = [f"aresample={RATE}", "aformat=sample_fmts=fltp:channel_layouts=stereo"]
 
 
 class Soundtrack:
-    """What a link to music leads to, as loud as films are, trimmed or repeated to the film's length, and faded."""
+    """The music of a link, as loud as films are, cut or repeated to the film's length, with fades."""
 
     def __init__(self, link: str, longest: Fraction, fetcher: Fetcher, directory: Path) -> None:
-        """``longest`` is the film's length in seconds if none of its pictures is missing."""
+        """``longest`` is the film's length in seconds if no picture is missing."""
         self._link = link
         self._longest = longest
         self._fetcher = fetcher
@@ -40,24 +40,24 @@ class Soundtrack:
         self._made: tuple[Fraction, Path] | None = None
 
     async def prepare(self) -> None:
-        """Fetch, measure, and code it for the whole film.
+        """Fetch and measure the music, and encode it for the whole film.
 
-        Raises an error that names the link and the reason: ``PermanentFailure`` if trying again is no use.
+        Raises an error that names the link and the reason: ``PermanentFailure`` if another try can't help.
         """
         try:
             await self._fetcher.fetch(self._link, self._music)
             self._demuxer = await trio.to_thread.run_sync(demuxer_of, self._music)
             self._level = await self._measure()
         except Unusable as error:
-            text = f"the music can't be used, {shown(self._link)}: {error.reason}"
+            text = f"the music can't be used, {display_link(self._link)}: {error.reason}"
             raise (PermanentFailure if error.outlook is Outlook.NEVER else CloudKonError)(text) from None
         self._made = self._longest, await self._code(self._longest)
         self._ready.set()
 
     async def of_length(self, seconds: Fraction) -> Path:
-        """A file of AAC for a film of that length, as ``images.animoto.mp4.sound`` takes it."""
+        """Return an AAC file for a film of that length, in the form that ``images.animoto.mp4.sound`` reads."""
         await self._ready.wait()
-        if self._made is None or self._made[0] != seconds:  # pictures are missing, and the end comes earlier
+        if self._made is None or self._made[0] != seconds:  # pictures are missing, so the film is shorter
             self._made = seconds, await self._code(seconds)
         return self._made[1]
 
@@ -81,7 +81,7 @@ class Soundtrack:
         filters = [
             *_STEREO,
             *self._level.filters(),
-            "apad",  # only if it can't be repeated
+            "apad",  # only used if the music can't be repeated
             f"atrim=end_sample={ceil(seconds * RATE)}",
             f"afade=t=in:d={float(fade_in):.6f}",
             f"afade=t=out:st={float(seconds - fade_out):.6f}:d={float(fade_out):.6f}",
@@ -92,6 +92,9 @@ class Soundtrack:
         return coded
 
     def _source(self) -> list[str]:
-        """As an input of ffmpeg: this file alone, by what its first bytes say, and none of the pictures in it."""
+        """Return the music as an input of ffmpeg.
+
+        ffmpeg opens only this file, in its detected format, and ignores pictures in it.
+        """
         guard = ["-protocol_whitelist", "file", "-codec_whitelist", DECODERS]
         return [*guard, "-f", self._demuxer, "-i", self._music.name]

@@ -1,1 +1,1 @@
-"""From a file that somebody calls a picture to pixels of one size."""
+"""Turns downloaded files into pixels of one size."""

@@ -1,4 +1,4 @@
-"""Picture: which kind a file is, by its first bytes. Names and media types lie too often to be asked."""
+"""Detects a picture's kind by its first bytes. File names and media types are wrong too often."""
 
 from enum import Enum
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from .missing import Unusable
 
 _HEAD = 512
-"""Bytes that are looked at."""
+"""Bytes that are read."""
 _SHORTEST = 12
-"""Bytes; below that no kind can be told."""
+"""Bytes; a shorter file can't be identified."""
 
 
 class Kind(Enum):
-    """Kinds of pictures that are taken."""
+    """Kinds of pictures that are accepted."""
 
     JPEG = "JPEG"
     PNG = "PNG"
@@ -38,7 +38,8 @@ MAGIC = {
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
-# What people link to by mistake, or to make a program open what the file lists. Only to name it: all else is refused.
+# Files that people link to by mistake, or to make a program open what the file lists. They are only listed to be named
+# in errors: every other file is refused too.
 _OTHERS = {
     b"<svg": "an SVG drawing",
     b"<!doctype html": "a web page",
@@ -59,11 +60,11 @@ _OTHERS = {
     b"\0\0\0\x0cjxl ": "a JPEG XL picture",
     b"\xff\x0a": "a JPEG XL picture",
 }
-TAKEN = "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF are taken"
+SUPPORTED = "supported are JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF"
 
 
 def kind_of(path: Path) -> Kind:
-    """The kind of picture in the file, or raise ``Unusable`` that names what it is instead."""
+    """Return the kind of picture in the file, or raise ``Unusable`` that names what the file is instead."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head:
@@ -76,23 +77,23 @@ def kind_of(path: Path) -> Kind:
             return Kind.WEBP
         if head[4:8] == b"ftyp":
             return _kind_by_brand(head)
-    found = name_of(head) or "no picture of a known kind"
-    raise Unusable(f"it is {found}; {TAKEN}")
+    found = name_of(head) or "not a picture of a known kind"
+    raise Unusable(f"it is {found}; {SUPPORTED}")
 
 
 def _kind_by_brand(head: bytes) -> Kind:
-    """HEIC, AVIF and MP4 share one container (ISO 14496-12); their brands tell them apart."""
+    """Tell HEIC and AVIF from MP4 by their brands: all three share one container (ISO 14496-12)."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))}
     if brands & _AVIF_BRANDS:
         return Kind.AVIF
     if brands & _HEIC_BRANDS:
         return Kind.HEIC
-    raise Unusable(f"it is a video; {TAKEN}")
+    raise Unusable(f"it is a video; {SUPPORTED}")
 
 
 def name_of(head: bytes) -> str:
-    """What a file is that begins so, where it is something that people link to by mistake; or nothing."""
+    """Return what a file with this beginning is, if it is something that people link to by mistake, else nothing."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<?xml") and b"<svg" in text:
         return _OTHERS[b"<svg"]

@@ -1,1 +1,1 @@
-"""Which pictures a film shows, when, and how one gives way to the next."""
+"""Says which pictures a film shows, when, and how one changes to the next."""

@@ -1,4 +1,4 @@
-"""Move: where a camera begins over a picture, where it ends, and how it gets there."""
+"""Computes where a camera begins over a picture, where it ends, and its path between."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,18 +9,18 @@ from typing import NamedTuple, Self
 from cloudkon.instructions.animoto import Motion, Slide
 
 _PACE = Fraction(3, 100)
-"""Of the picture's size, a second."""
+"""Part of the picture's size that the camera moves in a second."""
 _FARTHEST = Fraction(12, 100)
-"""Of the picture's size, however long it is shown."""
+"""Part of the picture's size that the camera moves at most, however long the picture is shown."""
 _SOFTNESS = 0.6
-"""How much slower than on average it begins and ends: 0 not at all, 1 from and to a halt. It never halts: while a
-transition begins it would seem stuck."""
+"""How much slower than its average the camera is at both ends: 0 not at all, 1 down to a halt. It must not halt: during
+a transition the picture would seem stuck."""
 _ASIDE = 0.7
-"""How far towards an edge it closes in: 0 stays in the middle, 1 gets to the edge."""
+"""How far from the middle the camera zooms in: 0 stays in the middle, 1 reaches the edge."""
 
 
 class Window(NamedTuple):
-    """What a camera sees: a part of the picture as wide and as high as ``side`` of it, from ``left`` and ``top`` on."""
+    """What a camera sees: ``side`` of the picture's width and height, from ``left`` and ``top`` on."""
 
     left: float
     top: float
@@ -39,7 +39,7 @@ class _Kind(Enum):
 class _Way(NamedTuple):
     kind: _Kind
     right: int
-    """-1 for the left, 1 for the right, 0 for neither."""
+    """-1 for left, 1 for right, 0 for neither."""
     down: int
 
     def __str__(self) -> str:
@@ -60,35 +60,36 @@ _WAYS = (
     _Way(_Kind.OUT, 1, -1),
     _Way(_Kind.PAN, -1, 0),
 )
-"""Taken by turns: neighbours never move alike, and pictures that follow one another don't seem to be on one belt."""
+"""Used in rotation: neighbouring pictures never move alike, and a row of pictures does not look like one moving
+belt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The same for the same number and time, so that a job's film is the same each time."""
+    """A camera move, equal for equal picture numbers and times, so that a job's film is the same each time."""
 
     way: _Way
     reach: float
-    """How much smaller than the picture the smallest window is, or how far the window passes."""
+    """How much smaller than the picture the smallest window is, or how far the window pans."""
 
     @classmethod
     def of(cls, number: int, slide: Slide) -> Self | None:
-        """That of a film's picture of that number (from 0); nothing if it does not move."""
+        """Return the move of the film's picture with that number (from 0), or ``None`` if it does not move."""
         if slide.motion is Motion.NONE:
             return None
         return cls(_WAYS[number % len(_WAYS)], float(min(_FARTHEST, _PACE * slide.seconds)))
 
     def __str__(self) -> str:
-        """For people."""
+        """Describe the move for people."""
         return f"{self.way}, by {100 * self.reach:.3g} %"
 
     def window(self, done: float) -> Window:
-        """Where the camera is when so much of its time is over, 0 to 1."""
+        """Return where the camera is when a part ``done`` of its time is over, 0 to 1."""
         begin, end = self._ends()
         share = _eased(done)
         if begin.side != end.side:
-            # By equal factors in equal times, so that the pace of closing in looks even; and towards one point, so that
-            # this point stays where it is.
+            # Equal zoom factors in equal times make an even pace. The zoom is centred on one point, which stays in
+            # place.
             side = begin.side * (end.side / begin.side) ** share
             share = (side - begin.side) / (end.side - begin.side)
         return Window(*(one + (other - one) * share for one, other in zip(begin, end, strict=True)))
@@ -108,5 +109,5 @@ class Move:
 
 
 def _eased(done: float) -> float:
-    """Slower at both ends."""
+    """Ease the movement: slower at both ends."""
     return done - _SOFTNESS * sin(2 * pi * done) / (2 * pi)

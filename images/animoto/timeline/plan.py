@@ -1,4 +1,4 @@
-"""Plan: what each frame of a film shows, as data; the renderers carry it out, and what they made is held against it."""
+"""Plans what each frame of a film shows, as data that renderers carry out and the checks compare with the video."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from cloudkon.instructions.animoto import Slide, Transition, transition_frames
 from .move import Move
 
 _LONG_PAUSE = 7
-"""Frames of a fade from which on its colour stands for three of them, and not for one, where their number is odd."""
+"""Frames of a fade from which on an odd number of frames shows the colour alone for three frames and not for one."""
 
 
 class Colour(Enum):
-    """A picture of one colour, that fades go through."""
+    """A picture of one colour that fades go through."""
 
     BLACK = (0, 0, 0)
     WHITE = (255, 255, 255)
@@ -28,34 +28,34 @@ FADES_THROUGH = {Transition.FADE_BLACK: Colour.BLACK, Transition.FADE_WHITE: Col
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """``frames`` frames from ``first`` on show one picture alone."""
+    """``frames`` frames from frame ``first`` on that show one picture alone."""
 
     shown: Shown
     first: int
     frames: int
 
     def __str__(self) -> str:
-        """For people: pictures count from 1."""
+        """Describe the segment for people; pictures count from 1."""
         return _named(self.shown)
 
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """``frames`` frames from ``first`` on lead from one picture to another, of which neither is among them."""
+    """``frames`` frames from frame ``first`` on between two pictures; none of them shows either picture alone."""
 
     kind: Transition
-    """Crossfade, wipe or push: fades are two crossfades."""
+    """Crossfade, wipe or push; a fade is planned as two crossfades."""
     before: Shown
     after: Shown
     first: int
     frames: int
 
     def share(self, number: int) -> Fraction:
-        """How far its frame of that number (from 0) has got, over 0 and below 1."""
+        """Return how far frame ``number`` (from 0) of the blend is, over 0 and below 1."""
         return Fraction(number + 1, self.frames + 1)
 
     def __str__(self) -> str:
-        """For people."""
+        """Describe the segment for people."""
         return f"{self.kind.value} from {_named(self.before)} to {_named(self.after)}"
 
 
@@ -63,31 +63,31 @@ Segment = Hold | Blend
 
 
 class Timeline:
-    """Lays slides one behind another, as they come in.
+    """Places slides one after another, as they arrive.
 
-    A slide begins at the frame nearest to its time, half up: so slides of 2.5 frames last 3 and 2 frames by turns, and
-    the film keeps its length. A transition has its middle there.
+    A slide begins at the frame nearest to its time, half up: slides of 2.5 frames last 3 and 2 frames alternately, and
+    the film keeps its length. The middle of a transition is there.
     """
 
     def __init__(self, fps: int) -> None:
-        """``fps`` frames a second."""
+        """Begin without slides, at ``fps`` frames a second."""
         self._fps = fps
         self._slide: Slide | None = None
-        """The last that came in."""
+        """The last slide that was added."""
         self._picture = -1
-        """Its number."""
+        """The number of its picture."""
         self._first = 0
-        """The first frame that shows it alone."""
+        """The first frame that shows this picture alone."""
         self._end = Fraction(0)
-        """Seconds at which its time is over."""
+        """Seconds from the film's begin to the end of this slide's time."""
 
     @property
     def frames(self) -> int:
-        """Of all slides so far."""
+        """The number of frames of all slides so far."""
         return _nearest(self._end * self._fps)
 
     def add(self, slide: Slide) -> list[Segment]:
-        """What the slide before this one shows, up to the first frame that shows this one alone."""
+        """Add a slide and return the segments before the first frame that shows this slide alone."""
         segments: list[Segment] = []
         first = 0
         if self._slide is not None:
@@ -101,7 +101,7 @@ class Timeline:
         return segments
 
     def finish(self) -> list[Segment]:
-        """What the last slide shows."""
+        """Return what the last slide shows."""
         return [self._held(self.frames)]
 
     def _held(self, end: int) -> Hold:
@@ -109,15 +109,15 @@ class Timeline:
 
 
 def plan(fps: int, slides: Iterable[Slide]) -> Iterator[Segment]:
-    """The film of these slides, of which there is at least one: segments without gaps, in the order of time."""
+    """Yield the film of these slides as segments without gaps, in order. There must be at least one slide."""
     timeline = Timeline(fps)
     for slide in slides:
         yield from timeline.add(slide)
     yield from timeline.finish()
 
 
-def frames_of(fps: int, slides: Iterable[Slide]) -> int:
-    """How many frames the film of these slides has."""
+def frame_count(fps: int, slides: Iterable[Slide]) -> int:
+    """Return the number of frames of a film of these slides."""
     return _nearest(sum((slide.seconds for slide in slides), Fraction(0)) * fps)
 
 
@@ -141,8 +141,8 @@ def _transition(kind: Transition, picture: int, first: int, count: int) -> Itera
         yield Blend(Transition.CROSSFADE, colour, picture + 1, first + each + pause, each)
 
 
-def described(fps: int, slides: Sequence[Slide]) -> Iterator[str]:
-    """The plan for people, a segment a line: from when, for how many frames, what."""
+def describe_plan(fps: int, slides: Sequence[Slide]) -> Iterator[str]:
+    """Yield the plan for people, one segment a line: when it begins, its number of frames, and what it shows."""
     moves = [Move.of(number, slide) for number, slide in enumerate(slides)]
     for segment in plan(fps, slides):
         begins = f"{float(Fraction(segment.first, fps)):9.3f} s"

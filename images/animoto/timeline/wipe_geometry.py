@@ -1,6 +1,7 @@
-"""Seam: where a wipe or a push has got to. It moves by macroblocks, so that no pixel needs to be coded.
+"""Computes where the seam of a wipe or a push is in each frame.
 
-In films of 1080p that is 16 of 1920 pixels: with half a second of 30 frames it moves by 128 pixels a frame anyway.
+The seam moves by whole macroblocks, so that no pixel needs to be coded. In films of 1080p that is 16 of 1920 pixels:
+with half a second of 30 frames it moves by 128 pixels a frame anyway.
 """
 
 from typing import NamedTuple
@@ -13,9 +14,9 @@ from .plan import Blend
 
 
 class Seam(NamedTuple):
-    """Two pictures side by side: ``left`` pixels of the one, and beside them the other.
+    """Two pictures side by side: ``left`` pixels of the first, and next to them the second.
 
-    The one is shown from its column ``left_from`` on, the other from its column ``right_from`` on.
+    The first picture is shown from its column ``left_from`` on, the second from its column ``right_from`` on.
     """
 
     left: int
@@ -24,8 +25,8 @@ class Seam(NamedTuple):
     right_from: int
 
 
-def seam(blend: Blend, number: int, film: Film) -> Seam:
-    """The seam of a wipe's or a push's frame (from 0)."""
+def seam_at(blend: Blend, number: int, film: Film) -> Seam:
+    """Return the seam of a wipe's or a push's frame (from 0)."""
     columns = -(-film.width // MACROBLOCK)
     gone = round(blend.share(number) * columns)
     if blend.kind is Transition.WIPE:

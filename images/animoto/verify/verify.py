@@ -1,4 +1,4 @@
-"""Verify: a video is what was asked for, before anybody is told where it lies."""
+"""Checks a video's frames, times, size, sound and file layout, before its address is reported."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -12,22 +12,24 @@ from ..timeline.film import Film
 
 
 class BadVideo(CloudKonError):
-    """The renderer made something else than the film."""
+    """The video differs from the film that was to be made."""
 
 
 async def verify(video: Path, film: Film, frames: int, *, sound: bool = False) -> list[int]:
-    """Raise ``BadVideo`` unless frames, times, size, sound and layout are those of a film of so many frames.
+    """Raise ``BadVideo`` unless the video has the film's frames, times, size and sound, and its index in front.
 
-    Gives the frames (from 0, in the order of display) that players can begin at.
-    ffmpeg lists the video's packets without decoding them, which takes under a second for an hour of video.
+    Returns the frames (from 0, in the order of display) at which players can begin. ffmpeg lists the video's packets
+    without decoding them, which takes under a second for an hour of video.
     """
     packets = _Packets(frames, _Sound(Fraction(frames, film.fps)) if sound else None)
     arguments = ["-protocol_whitelist", PROTOCOLS, "-i", str(video), "-map", "0", "-c", "copy", "-f", "framecrc", "-"]
-    await run_ffmpeg(arguments, directory=video.parent, take=packets.take)
+    await run_ffmpeg(arguments, directory=video.parent, on_output=packets.on_output)
     packets.check(film)
     order = [kind for kind in _boxes(video) if kind in {"moov", "mdat"}]
     if order != ["moov", "mdat"]:
-        raise BadVideo(f"the video's parts lie as {', '.join(order)}: players could not start before its last byte")
+        raise BadVideo(
+            f"the order of the video's parts is {', '.join(order)}: players could not begin before its last byte"
+        )
     return packets.keys
 
 
@@ -43,7 +45,7 @@ class _Packets:
         self._facts: dict[str, str] = {}
         self._fault = ""
 
-    async def take(self, piece: bytes) -> None:
+    async def on_output(self, piece: bytes) -> None:
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
             self._read(line.decode(errors="replace"))
@@ -66,7 +68,7 @@ class _Packets:
             self._fault = self._fault or f"a frame is shown at {pts} for {duration}, off the constant rate"
         else:
             self._seen[frame] = 1
-        if not any(flag.startswith("F=") for flag in flags):  # they are given where they aren't just "key"
+        if not any(flag.startswith("F=") for flag in flags):  # flags are listed unless they are just "key"
             self.keys.append(frame)
         self._facts.setdefault("duration", duration)
         if duration != self._facts["duration"]:
@@ -89,11 +91,11 @@ class _Packets:
 
 
 class _Sound:
-    """Looks at the sound's packets: AAC without gaps, from the film's first frame to its last."""
+    """Checks the sound's packets: AAC without gaps, from the film's first frame to its last."""
 
     def __init__(self, seconds: Fraction) -> None:
         self._samples = seconds * RATE
-        """Of the film."""
+        """Length of the film."""
         self._end = -PRIMING
         self._has_gap = False
 
@@ -114,7 +116,7 @@ class _Sound:
 
 
 def _boxes(video: Path) -> list[str]:
-    """The kinds of an MP4 file's outermost boxes (ISO 14496-12, 4.2)."""
+    """Return the kinds of an MP4 file's outermost boxes (ISO 14496-12, 4.2)."""
     kinds = []
     with video.open("rb") as file:
         end = video.stat().st_size
@@ -126,6 +128,6 @@ def _boxes(video: Path) -> list[str]:
             if size == 1:
                 size = int.from_bytes(head[8:16], "big")
             kinds.append(head[4:8].decode("latin-1"))
-            # 0 means "to the end of the file"; less than a head's 8 bytes is damage, and ends the walk as well.
-            at = at + size if size >= 8 else end  # noqa: PLR2004  (a box's head)
+            # 0 means "to the end of the file"; less than a box header's 8 bytes is damage, and ends the walk too.
+            at = at + size if size >= 8 else end  # noqa: PLR2004  (a box header's bytes)
     return kinds

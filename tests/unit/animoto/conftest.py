@@ -25,7 +25,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def settings() -> Settings:
-    """Those of tests: the web server is on loopback, and the store in memory calls its bucket so."""
+    """Settings of tests: the web server is on loopback, and "memory" is the bucket of the store in memory."""
     return Settings(allow_private_links=True, bucket="memory")
 
 

@@ -1,4 +1,4 @@
-"""What decoders make of a film, as planes, and the same by plain arithmetic."""
+"""Decodes a film into planes, and computes the same planes by plain arithmetic."""
 
 import subprocess
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from images.animoto.timeline.plan import Blend, Hold, Segment
 from tests.support.picture_corpus import Pixels
 
 DECODERS = ["h264", "libopenh264"]
-"""Two that share no code: libavcodec's own, and Cisco's."""
+"""Two decoders without common code: libavcodec's own, and Cisco's."""
 
 
 class Planes(NamedTuple):
@@ -27,7 +27,7 @@ class Planes(NamedTuple):
 
 
 def decoded(video: Path, film: Film, decoder: str) -> list[Planes]:
-    """Every frame, untouched."""
+    """Return every frame as decoded, without conversion."""
     options = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
     done = subprocess.run(
         [get_ffmpeg_exe(), "-nostdin", "-v", "warning", "-c:v", decoder, "-i", video, *options],
@@ -49,7 +49,7 @@ def same(one: Planes, other: Planes) -> bool:
 
 
 def computed(film: Film, plan: Sequence[Segment], frames: Sequence[Planes]) -> list[Planes]:
-    """The film that ``frames`` should be, from those of its frames that show a picture for the first time."""
+    """Compute the whole film from those of its ``frames`` that show a picture for the first time."""
     stills = {one.shown: frames[one.first] for one in plan if isinstance(one, Hold)}
     result = []
     for segment in plan:
@@ -79,7 +79,7 @@ def between(blend: Blend, number: int, film: Film, old: Pixels, new: Pixels) -> 
 
 
 def implicit_weight(frame: int, of: int, step: int) -> int:
-    """Of the later picture, in 64ths: 8.4.2.3.1 of ITU-T H.264."""
+    """Weight of the later picture, in 64ths: 8.4.2.3.1 of ITU-T H.264."""
     passed, whole = frame * step, of * step
     assert whole <= 127
     scale = (16384 + whole // 2) // whole

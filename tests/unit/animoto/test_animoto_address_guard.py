@@ -12,7 +12,7 @@ from images.animoto.pictures.missing import Outlook, Unusable
 @pytest.mark.parametrize(
     "address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 )
-def test_public_addresses_may_be_reached(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_public(address)
 
 
@@ -23,8 +23,8 @@ def test_public_addresses_may_be_reached(address: str) -> None:
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",
-        "169.254.169.254",  # a machine's credentials on EC2
-        "169.254.170.2",  # a container's credentials on ECS
+        "169.254.169.254",  # the credentials of an EC2 instance
+        "169.254.170.2",  # the credentials of an ECS container
         "100.64.0.1",
         "192.0.2.1",
         "198.18.0.1",
@@ -54,12 +54,12 @@ def test_public_addresses_may_be_reached(address: str) -> None:
         "2001:db8::1",
     ],
 )
-def test_all_others_may_not(address: str) -> None:
+def test_other_addresses_are_refused(address: str) -> None:
     assert not is_public(address)
 
 
 class Resolver(trio.abc.HostnameResolver):
-    """Answers with what the test says, in turn."""
+    """Answers look-ups with the test's addresses, in order."""
 
     def __init__(self, *answers: list[str] | socket.gaierror) -> None:
         self._answers = list(answers)
@@ -74,13 +74,13 @@ class Resolver(trio.abc.HostnameResolver):
         raise NotImplementedError
 
 
-async def test_a_host_is_refused_if_any_of_its_addresses_is_private() -> None:
+async def test_host_with_any_private_address_is_refused() -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(["93.184.216.34", "10.0.0.1"]))
     with pytest.raises(Unusable, match=r"its host pictures.test is at 10.0.0.1, which is not a public address"):
         await resolve("http://pictures.test/one.jpg", allow_private=False)
 
 
-async def test_a_public_host_gives_the_addresses_to_connect_to() -> None:
+async def test_public_host_resolves_to_the_addresses_to_connect_to() -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(["93.184.216.34", "93.184.216.35", "93.184.216.34"]))
     found = await resolve("https://pictures.test/one.jpg", allow_private=False)
     assert (found.addresses, found.port) == (("93.184.216.34", "93.184.216.35"), 443)
@@ -94,14 +94,12 @@ async def test_loopback_is_refused_however_it_is_written(host: str) -> None:
         await resolve(f"http://{host}/one.jpg", allow_private=False)
 
 
-async def test_private_addresses_may_be_allowed() -> None:
+async def test_private_addresses_are_allowed_by_a_setting() -> None:
     assert (await resolve("http://127.0.0.1:81/", allow_private=True)).addresses == ("127.0.0.1",)
 
 
 @pytest.mark.parametrize(("code", "outlook"), [(socket.EAI_NONAME, Outlook.NEVER), (socket.EAI_AGAIN, Outlook.SOON)])
-async def test_a_host_that_is_not_there_is_final_and_a_name_server_that_is_busy_is_not(
-    code: int, outlook: Outlook
-) -> None:
+async def test_unknown_host_is_final_but_a_busy_name_server_is_not(code: int, outlook: Outlook) -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(socket.gaierror(code, "no answer")))
     with pytest.raises(Unusable, match="host pictures") as caught:
         await resolve("http://pictures.test/one.jpg", allow_private=False)
@@ -109,7 +107,7 @@ async def test_a_host_that_is_not_there_is_final_and_a_name_server_that_is_busy_
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/", "//nothing", "http://me@example.org/"])
-async def test_redirects_to_elsewhere_are_refused(url: str) -> None:
+async def test_urls_of_other_schemes_are_refused(url: str) -> None:
     with pytest.raises(Unusable, match="it leads to"):
         await resolve(url, allow_private=True)
 
@@ -117,7 +115,7 @@ async def test_redirects_to_elsewhere_are_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("bucket", "allowed"), [("cloudkon-store", True), ("photos", True), ("others", False), ("cloudkon-store-2", False)]
 )
-def test_only_the_store_and_named_buckets_are_read(bucket: str, allowed: bool) -> None:
+def test_buckets_other_than_the_store_must_be_named(bucket: str, allowed: bool) -> None:
     link, settings = f"s3://{bucket}/one.jpg", Settings(link_buckets=("photos",))
     if allowed:
         check_bucket(link, settings)

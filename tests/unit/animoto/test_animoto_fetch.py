@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 import trio
@@ -43,12 +44,12 @@ async def refusal(fetcher: Fetcher, link: str, path: Path) -> Unusable:
     return caught.value
 
 
-async def test_a_picture_arrives_whole(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_picture_is_fetched_completely(web: Web, fetcher: Fetcher, path: Path) -> None:
     await fetcher.fetch(web.add("/one.jpg", BODY), path)
     assert path.read_bytes() == BODY
 
 
-async def test_odd_characters_in_a_link_are_escaped(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_unusual_characters_in_a_link_are_escaped(web: Web, fetcher: Fetcher, path: Path) -> None:
     web.add("/b%C3%A4r%20x?size=1", BODY)
     await fetcher.fetch(web.link("/bär x?size=1#top"), path)
     assert path.read_bytes() == BODY
@@ -59,13 +60,13 @@ async def test_odd_characters_in_a_link_are_escaped(web: Web, fetcher: Fetcher, 
     [
         (404, "nothing is there"),
         (410, "nothing is there"),
-        (401, "does not let us"),
-        (403, "does not let us"),
+        (401, "denies access"),
+        (403, "denies access"),
         (418, "HTTP 418"),
         (204, "HTTP 204"),
     ],
 )
-async def test_what_is_not_there_is_asked_for_once(
+async def test_missing_or_forbidden_link_is_requested_once(
     web: Web, fetcher: Fetcher, path: Path, status: int, says: str
 ) -> None:
     web.answers["/one.jpg"] = lambda request: request.reply(status)
@@ -85,7 +86,7 @@ def in_turn(*answers: Callable[[Request], None]) -> Callable[[Request], None]:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_a_busy_server_is_asked_again(web: Web, fetcher: Fetcher, path: Path, status: int) -> None:
+async def test_busy_server_is_asked_again(web: Web, fetcher: Fetcher, path: Path, status: int) -> None:
     web.answers["/one.jpg"] = in_turn(
         lambda request: request.reply(status, headers={"Retry-After": "0"}),
         lambda request: request.reply(status),
@@ -97,7 +98,7 @@ async def test_a_busy_server_is_asked_again(web: Web, fetcher: Fetcher, path: Pa
 
 
 @pytest.mark.parametrize("asks", [lambda: "7", lambda: http_date(7)])
-async def test_the_wait_is_the_one_that_the_server_asks_for(
+async def test_retry_after_of_the_server_sets_the_wait(
     web: Web,
     settings: Settings,
     store: MemoryStore,
@@ -114,13 +115,31 @@ async def test_the_wait_is_the_one_that_the_server_asks_for(
     web.answers["/one.jpg"] = in_turn(
         lambda request: request.reply(429, headers={"Retry-After": asks()}), lambda request: request.reply(200, BODY)
     )
-    await Fetcher(settings, store, Limits(), jitter=lambda: 0.0).fetch(web.link("/one.jpg"), path)
+    await Fetcher(settings, store, Limits()).fetch(web.link("/one.jpg"), path)
     assert len(waits) == 1
     assert 0.5 < waits[0] <= 7
 
 
-async def test_without_its_word_the_waits_double(
-    web: Web, settings: Settings, store: MemoryStore, path: Path, monkeypatch: pytest.MonkeyPatch
+class FixedRandom(Random):
+    """Draws the same number each time."""
+
+    def __init__(self, drawn: float) -> None:
+        super().__init__()
+        self.drawn = drawn
+
+    def random(self) -> float:
+        return self.drawn
+
+
+@pytest.mark.parametrize(("drawn", "longer"), [(0.0, 1.0), (0.5, 1.25), (1.0, 1.5)])
+async def test_waits_double_when_the_server_names_none(
+    web: Web,
+    settings: Settings,
+    store: MemoryStore,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    drawn: float,
+    longer: float,
 ) -> None:
     waits: list[float] = []
 
@@ -129,14 +148,12 @@ async def test_without_its_word_the_waits_double(
 
     monkeypatch.setattr("images.animoto.fetch.fetch.trio.sleep", sleep)
     web.answers["/one.jpg"] = lambda request: request.reply(503, headers={"Retry-After": "soon"})
-    error = await refusal(Fetcher(settings, store, Limits(), jitter=lambda: 0.0), web.link("/one.jpg"), path)
-    assert waits == [0.5, 1.0, 2.0]
+    error = await refusal(Fetcher(settings, store, Limits(), rng=FixedRandom(drawn)), web.link("/one.jpg"), path)
+    assert waits == pytest.approx([0.5 * longer, 1.0 * longer, 2.0 * longer])
     assert error.outlook is Outlook.SOON
 
 
-async def test_a_server_that_asks_for_an_hour_is_left_to_the_next_attempt(
-    web: Web, fetcher: Fetcher, path: Path
-) -> None:
+async def test_wait_of_an_hour_is_left_to_the_next_attempt(web: Web, fetcher: Fetcher, path: Path) -> None:
     web.answers["/one.jpg"] = lambda request: request.reply(503, headers={"Retry-After": "3600"})
     error = await refusal(fetcher, web.link("/one.jpg"), path)
     assert error.outlook is Outlook.LATER
@@ -144,7 +161,7 @@ async def test_a_server_that_asks_for_an_hour_is_left_to_the_next_attempt(
     assert web.asked("/one.jpg") == 1
 
 
-async def test_a_body_that_breaks_off_is_fetched_again(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_truncated_body_is_fetched_again(web: Web, fetcher: Fetcher, path: Path) -> None:
     web.answers["/one.jpg"] = in_turn(
         lambda request: request.reply(200, BODY[:1000], {"Content-Length": str(len(BODY)), "Connection": "close"}),
         reset,
@@ -155,14 +172,14 @@ async def test_a_body_that_breaks_off_is_fetched_again(web: Web, fetcher: Fetche
 
 
 def reset(request: Request) -> None:
-    """Hang up without a word."""
+    """Close the connection without a response."""
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.close_connection = True
     request.connection.close()
     raise ConnectionResetError
 
 
-async def test_a_server_that_is_not_there_may_come_back(fetcher: Fetcher, path: Path) -> None:
+async def test_unreachable_server_is_worth_another_try(fetcher: Fetcher, path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     error = await refusal(fetcher, f"http://127.0.0.1:{port}/one.jpg", path)
@@ -172,9 +189,7 @@ async def test_a_server_that_is_not_there_may_come_back(fetcher: Fetcher, path: 
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_body_without_end_is_cut_at_the_limit(
-    web: Web, fetcher: Fetcher, path: Path, *, declared: bool
-) -> None:
+async def test_endless_body_ends_at_the_size_limit(web: Web, fetcher: Fetcher, path: Path, *, declared: bool) -> None:
     def answer(request: Request) -> None:
         request.send_response(200)
         if declared:
@@ -191,7 +206,7 @@ async def test_a_body_without_end_is_cut_at_the_limit(
     assert not path.exists() or path.stat().st_size <= QUICK.bytes
 
 
-async def test_a_compressed_bomb_is_cut_at_the_limit(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_decompression_bomb_ends_at_the_size_limit(web: Web, fetcher: Fetcher, path: Path) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     web.answers["/one.jpg"] = lambda request: request.reply(200, bomb, {"Content-Encoding": "gzip"})
     assert "larger than" in (await refusal(fetcher, web.link("/one.jpg"), path)).reason
@@ -199,7 +214,7 @@ async def test_a_compressed_bomb_is_cut_at_the_limit(web: Web, fetcher: Fetcher,
 
 
 @pytest.mark.parametrize("where", ["head", "body"])
-async def test_a_slow_drip_meets_the_total_limit(
+async def test_dripping_server_exceeds_the_transfer_limit(
     web: Web, settings: Settings, store: MemoryStore, path: Path, where: str
 ) -> None:
     def answer(request: Request) -> None:
@@ -219,14 +234,14 @@ async def test_a_slow_drip_meets_the_total_limit(
     assert web.asked("/one.jpg") == 1
 
 
-async def test_a_silent_server_meets_the_silence_limit(
+async def test_silent_server_exceeds_the_silence_limit(
     web: Web, settings: Settings, store: MemoryStore, path: Path
 ) -> None:
     web.answers["/one.jpg"] = lambda request: request.be_silent()
     limits = Limits(transfer=20.0, silence=0.1, attempts=2, first_wait=0.01)
     error = await refusal(Fetcher(settings, store, limits), web.link("/one.jpg"), path)
     assert "does not answer" in error.reason
-    # The client may have hung up before the server came to read what it had asked.
+    # The client may have closed the connection before the server read its request.
     with trio.fail_after(120):
         while web.asked("/one.jpg") < 2:  # noqa: ASYNC110  (the server is a thread, which knows no events of trio)
             await trio.sleep(0.01)
@@ -256,7 +271,7 @@ async def test_redirects_are_followed(web: Web, fetcher: Fetcher, path: Path) ->
     assert path.read_bytes() == BODY
 
 
-async def test_a_redirect_loop_ends(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_redirect_loop_ends(web: Web, fetcher: Fetcher, path: Path) -> None:
     web.answers["/a"] = to("/b")
     web.answers["/b"] = to("/a")
     error = await refusal(fetcher, web.link("/a"), path)
@@ -265,7 +280,7 @@ async def test_a_redirect_loop_ends(web: Web, fetcher: Fetcher, path: Path) -> N
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "s3://memory/secret", "gopher://127.0.0.1/", "http://"])
-async def test_a_redirect_to_no_web_address_is_refused(web: Web, fetcher: Fetcher, path: Path, location: str) -> None:
+async def test_redirect_to_another_scheme_is_refused(web: Web, fetcher: Fetcher, path: Path, location: str) -> None:
     web.answers["/a"] = to(location)
     error = await refusal(fetcher, web.link("/a"), path)
     assert error.outlook is Outlook.NEVER
@@ -274,7 +289,7 @@ async def test_a_redirect_to_no_web_address_is_refused(web: Web, fetcher: Fetche
 
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> Fetcher:
-    """A worker on whose network the test's web server counts as public, and the rest of loopback does not."""
+    """A worker for which the test's web server counts as public, and the rest of loopback does not."""
     monkeypatch.setattr(links, "is_public", lambda address: address == "127.0.0.1")
     return Fetcher(Settings(), store, QUICK)
 
@@ -287,14 +302,14 @@ async def test_private_links_are_refused_unless_the_settings_allow_them(
     assert web.requests == []
 
 
-async def test_a_redirect_to_a_private_address_is_refused(web: Web, guarded: Fetcher, path: Path) -> None:
+async def test_redirect_to_a_private_address_is_refused(web: Web, guarded: Fetcher, path: Path) -> None:
     web.answers["/a"] = to(f"http://127.0.0.2:{web.port}/credentials")
     error = await refusal(guarded, web.link("/a"), path)
     assert "at 127.0.0.2, which is not a public address" in error.reason
     assert web.asked("/credentials") == 0
 
 
-async def test_a_host_that_moves_to_a_private_address_between_redirects_is_refused(
+async def test_host_that_moves_to_a_private_address_between_redirects_is_refused(
     web: Web, guarded: Fetcher, path: Path
 ) -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(["127.0.0.1"], ["127.0.0.2"]))
@@ -304,15 +319,15 @@ async def test_a_host_that_moves_to_a_private_address_between_redirects_is_refus
     assert web.asked("/credentials") == 0
 
 
-async def test_the_connection_goes_to_the_address_that_was_checked(
+async def test_connection_goes_to_the_checked_address(
     web: Web, guarded: Fetcher, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DNS rebinding: whoever asks again behind the check is sent to a private address."""
+    """DNS rebinding: a second look-up after the check returns a private address."""
     real = socket.getaddrinfo
 
     def rebound(host: str, *rest: object) -> object:
         later = threading.current_thread() is not threading.main_thread()
-        return real("127.0.0.2" if later and host == "pictures.test" else host, *rest)  # type: ignore[arg-type]  # as they came
+        return real("127.0.0.2" if later and host == "pictures.test" else host, *rest)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(socket, "getaddrinfo", rebound)
     trio.socket.set_custom_hostname_resolver(Resolver(["127.0.0.1"]))
@@ -322,14 +337,14 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
     assert web.requests[0].headers["Host"] == f"pictures.test:{web.port}"
 
 
-async def test_the_second_address_is_tried_where_the_first_is_dead(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_second_address_is_tried_when_the_first_fails(web: Web, fetcher: Fetcher, path: Path) -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(["127.0.0.9", "127.0.0.1"]))
     web.add("/one.jpg", BODY)
     await fetcher.fetch(web.link("/one.jpg", host="pictures.test"), path)
     assert path.read_bytes() == BODY
 
 
-async def test_no_proxy_and_no_password_file_of_the_environment_is_used(
+async def test_proxies_and_netrc_of_the_environment_are_ignored(
     web: Web, fetcher: Fetcher, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -341,7 +356,7 @@ async def test_no_proxy_and_no_password_file_of_the_environment_is_used(
     assert "Authorization" not in web.requests[0].headers
 
 
-# Encrypted
+# # TLS
 
 
 MAKE_CERTIFICATE = [
@@ -361,7 +376,7 @@ MAKE_CERTIFICATE = [
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for pictures.test, and its key, in one file."""
+    """Return a certificate for pictures.test and its key, in one file."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl on PATH to make a certificate with")
@@ -378,7 +393,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("host", "trusted"), [("pictures.test", True), ("pictures.test", False), ("others.test", True)]
 )
-async def test_certificates_are_checked_by_the_host_s_name(
+async def test_certificates_are_checked_against_the_host_name(
     certificate: Path, settings: Settings, store: MemoryStore, path: Path, host: str, *, trusted: bool
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -401,13 +416,13 @@ async def test_certificates_are_checked_by_the_host_s_name(
 # The store
 
 
-async def test_a_picture_in_the_store_arrives_whole(fetcher: Fetcher, store: MemoryStore, path: Path) -> None:
+async def test_picture_from_the_store_is_fetched_completely(fetcher: Fetcher, store: MemoryStore, path: Path) -> None:
     stored = await store.put("pictures/one.jpg", BODY, "image/jpeg", {})
     await fetcher.fetch(stored.address, path)
     assert path.read_bytes() == BODY
 
 
-async def test_what_the_store_does_not_have_or_may_not_give_is_refused(
+async def test_missing_objects_and_foreign_buckets_are_refused(
     fetcher: Fetcher, store: MemoryStore, path: Path
 ) -> None:
     assert "no object" in (await refusal(fetcher, "s3://memory/none.jpg", path)).reason
@@ -425,7 +440,7 @@ async def test_what_the_store_does_not_have_or_may_not_give_is_refused(
         (NoFleet("bucket", "not there"), Outlook.NEVER),
     ],
 )
-async def test_a_store_that_fails_is_told_apart_from_a_picture_that_is_not_there(
+async def test_failing_store_differs_from_a_missing_picture(
     settings: Settings, path: Path, error: CloudKonError, outlook: Outlook
 ) -> None:
     class Failing(MemoryStore):
@@ -440,6 +455,6 @@ async def test_a_store_that_fails_is_told_apart_from_a_picture_that_is_not_there
     assert Failing.calls == (QUICK.attempts if outlook is Outlook.SOON else 1)
 
 
-async def test_a_disk_that_is_full_is_not_the_picture_s_fault(web: Web, fetcher: Fetcher) -> None:
+async def test_full_disk_is_not_an_error_of_the_picture(web: Web, fetcher: Fetcher) -> None:
     with pytest.raises(OSError, match="No space left"):
         await fetcher.fetch(web.add("/one.jpg", BODY), Path("/dev/full"))

@@ -1,6 +1,6 @@
 # ruff: noqa: ASYNC240  (a test has the loop to itself, and its files are small)
 
-"""docs/gallery shows what the renderer makes today, of every choice there is."""
+"""Checks that docs/gallery shows what the renderer makes today, for every choice."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SHOWN = " ".join(one for room in ROOMS for exhibit in room.exhibits for one in e
 
 
 @pytest.mark.timeout(300)  # it makes a dozen videos, the moving one of which is encoded frame by frame
-async def test_the_gallery_is_what_its_instructions_make(tmp_path: Path) -> None:
+async def test_gallery_equals_what_its_instructions_make(tmp_path: Path) -> None:
     await make_gallery(tmp_path)
     said = "run: python -m benchmarks.render.gallery"
     assert (tmp_path / "README.md").read_text() == (GALLERY / "README.md").read_text(), said
@@ -33,6 +33,6 @@ async def test_the_gallery_is_what_its_instructions_make(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("option", "choices"), [("transition", Transition), ("fit", Fit), ("aspect", Aspect), ("motion", Motion)]
 )
-def test_every_choice_is_shown(option: str, choices: type[Transition | Fit | Aspect | Motion]) -> None:
+def test_every_choice_is_in_the_gallery(option: str, choices: type[Transition | Fit | Aspect | Motion]) -> None:
     words = {one.value for one in choices} - {"none"}
     assert {word for word in words if f"--{option} {word} " in SHOWN} == words

@@ -13,16 +13,16 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.instructions.animoto import Quality, Transition
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
-from images.animoto.encode.h264_renderer import WrittenRenderer, refusal
+from images.animoto.encode.ffmpeg_renderer import FfmpegRenderer
+from images.animoto.encode.h264_renderer import H264Renderer, unsupported_reason
 from images.animoto.encode.renderer import Renderer
 from images.animoto.ffmpeg.ffmpeg_process import Bounds, FfmpegFailed, run_ffmpeg
 from images.animoto.mp4.writer import TooLarge
-from images.animoto.timeline.film import Canvas
+from images.animoto.timeline.film import NormalisedPicture
 from images.animoto.verify.verify import BadVideo, verify
-from images.animoto.verify.visual_check import compare, likeness
+from images.animoto.verify.visual_check import check_frames, thumbnail
 from tests.support import picture_corpus as corpus
-from tests.support.films import description, frames_of, processes_at
+from tests.support.films import decoded_frames, description, processes_at
 from tests.support.slideshow_jobs import Show, show
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
 
@@ -41,24 +41,26 @@ def scenes(shape: Show, count: int) -> list[bytes]:
 
 async def written(tmp_path: Path, shape: Show, pictures: list[bytes], renderer: Renderer | None = None) -> Path:
     video = tmp_path / "video.mp4"
-    await (renderer or WrittenRenderer()).render(shape.stream(pictures), shape.film, video)
+    await (renderer or H264Renderer()).render(shape.stream(pictures), shape.film, video)
     assert [file.name for file in tmp_path.iterdir()] == ["video.mp4"]
     await checked(video, shape, pictures)
     return video
 
 
 async def checked(video: Path, shape: Show, pictures: list[bytes]) -> list[int]:
-    """As a job's own video is; gives the frames that players can begin at."""
+    """Check a video like a job's, and return the frames at which players can begin."""
     keys = await verify(video, shape.film, shape.frames(len(pictures)))
-    await compare(video, shape.film, shape.plan(len(pictures)), [likeness(one, shape.film) for one in pictures], keys)
+    await check_frames(
+        video, shape.film, shape.plan(len(pictures)), [thumbnail(one, shape.film) for one in pictures], keys
+    )
     return keys
 
 
-# Every frame, on two decoders that share no code, against arithmetic
+# # Every frame, decoded by two decoders without common code, against arithmetic
 
 
 async def assert_exact(tmp_path: Path, shape: Show, count: int, quality: Quality = Quality.STANDARD) -> None:
-    video = await written(tmp_path, shape, scenes(shape, count), WrittenRenderer(quality))
+    video = await written(tmp_path, shape, scenes(shape, count), H264Renderer(quality))
     for decoder in DECODERS:
         frames = decoded(video, shape.film, decoder)
         assert len(frames) == shape.frames(count)
@@ -70,33 +72,33 @@ async def assert_exact(tmp_path: Path, shape: Show, count: int, quality: Quality
 
 @pytest.mark.parametrize("transition", Transition)
 @pytest.mark.parametrize("size", [(96, 54), (320, 180), (250, 34), (16, 16)])
-async def test_every_frame_is_what_arithmetic_makes_of_the_stills(
+async def test_every_frame_equals_arithmetic_on_the_stills(
     tmp_path: Path, transition: Transition, size: tuple[int, int]
 ) -> None:
     await assert_exact(tmp_path, film(transition, 7, *size), 4)
 
 
 @pytest.mark.parametrize("quality", Quality)
-async def test_stills_of_every_quality_are_copied_whole(tmp_path: Path, quality: Quality) -> None:
-    """CABAC's bytes and CAVLC's bits, into headers of other lengths, and again where they are put in anew."""
+async def test_stills_of_every_quality_are_copied_completely(tmp_path: Path, quality: Quality) -> None:
+    """CABAC's bytes and CAVLC's bits follow headers of other lengths, also where a picture is inserted again."""
     await assert_exact(tmp_path, film(Transition.CROSSFADE, 7, 320, 180, seconds="9"), 3, quality)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 18, 62, 63, 126])
 async def test_transitions_of_any_length_are_exact(tmp_path: Path, frames: int) -> None:
-    """Between those of 62 and 63 frames distances begin to be counted in frames; the longest reach their limit."""
+    """From 63 frames on distances are counted in frames; the longest transitions reach the limit of distances."""
     short = frames < 20
     shape = film(Transition.CROSSFADE, frames, seconds="1" if short else "3", fps=20 if short else 60)
     await assert_exact(tmp_path, shape, 3)
 
 
 @pytest.mark.parametrize("transition", [Transition.CUT, Transition.CROSSFADE, Transition.FADE_BLACK, Transition.PUSH])
-async def test_long_films_keep_their_place_in_time(tmp_path: Path, transition: Transition) -> None:
-    """Over many references, key frames within holds, and pictures that have no whole number of frames."""
+async def test_long_films_keep_their_timing(tmp_path: Path, transition: Transition) -> None:
+    """Covers many references, key frames within holds, and pictures without a whole number of frames."""
     await assert_exact(tmp_path, film(transition, 5, 32, 32, seconds="3.03", fps=30), 20)
 
 
-async def test_a_picture_held_for_minutes_has_places_to_begin_at(tmp_path: Path) -> None:
+async def test_picture_held_for_minutes_has_key_frames(tmp_path: Path) -> None:
     shape = film(Transition.CROSSFADE, 5, 320, 180, seconds="300", fps=30)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in (1, 2)]
     video = await written(tmp_path, shape, noise)
@@ -106,39 +108,39 @@ async def test_a_picture_held_for_minutes_has_places_to_begin_at(tmp_path: Path)
     assert len(keys) < 80
 
 
-# What it looks like
+# # Appearance
 
 
 @pytest.mark.parametrize(
     ("transition", "quality"),
     [*((one, Quality.STANDARD) for one in Transition), *((Transition.CROSSFADE, one) for one in Quality)],
 )
-async def test_it_looks_like_what_ffmpeg_encodes_frame_by_frame(
+async def test_written_film_looks_like_one_encoded_frame_by_frame(
     tmp_path: Path, transition: Transition, quality: Quality
 ) -> None:
     shape = film(transition, 6, 320, 180)
     pictures = scenes(shape, 3)
     (tmp_path / "ours").mkdir()
     (tmp_path / "theirs").mkdir()
-    ours = frames_of(await written(tmp_path / "ours", shape, pictures, WrittenRenderer(quality)), shape.film)
-    theirs = frames_of(await written(tmp_path / "theirs", shape, pictures, PlainRenderer()), shape.film)
+    ours = decoded_frames(await written(tmp_path / "ours", shape, pictures, H264Renderer(quality)), shape.film)
+    theirs = decoded_frames(await written(tmp_path / "theirs", shape, pictures, FfmpegRenderer()), shape.film)
     assert ours.shape == theirs.shape
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         assert np.abs(one.astype(int) - other).mean() < 2.5, number
 
 
-async def test_it_shows_the_colours_that_it_was_given(tmp_path: Path) -> None:
+async def test_written_film_keeps_the_pictures_colours(tmp_path: Path) -> None:
     shape = film(Transition.FADE_WHITE, 8)
     colours = [corpus.RED, corpus.SAND, corpus.BLUE]
     flats = [corpus.flat(colour, shape.width, shape.height).tobytes() for colour in colours]
-    frames = frames_of(await written(tmp_path, shape, flats), shape.film)
+    frames = decoded_frames(await written(tmp_path, shape, flats), shape.film)
     for number, colour in enumerate(colours):
         assert corpus.near(frames[number * 20 + 8], np.broadcast_to(colour, (54, 96, 3)), 4)
     assert corpus.near(frames[20], np.broadcast_to(corpus.WHITE, (54, 96, 3)), 3)
 
 
 @pytest.mark.parametrize("transition", Transition)
-async def test_players_are_told_what_it_is(tmp_path: Path, transition: Transition) -> None:
+async def test_written_film_describes_itself_to_players(tmp_path: Path, transition: Transition) -> None:
     said = description(await written(tmp_path, film(transition), scenes(film(transition), 3)))
     assert "Video: h264 (High) (avc1" in said
     assert "yuv420p(tv, bt709, progressive), 96x54 [SAR 1:1 DAR 16:9]" in said
@@ -147,7 +149,7 @@ async def test_players_are_told_what_it_is(tmp_path: Path, transition: Transitio
 
 
 @pytest.mark.parametrize("transition", [Transition.CROSSFADE, Transition.WIPE])
-async def test_another_parser_reads_the_same_syntax(tmp_path: Path, transition: Transition) -> None:
+async def test_ffmpeg_parser_reads_the_same_syntax(tmp_path: Path, transition: Transition) -> None:
     """ffmpeg's trace_headers reads every field of every header, and refuses what the standard does not allow."""
     shape = film(transition, 4, seconds="0.4")
     video = await written(tmp_path, shape, scenes(shape, 3))
@@ -159,8 +161,8 @@ async def test_another_parser_reads_the_same_syntax(tmp_path: Path, transition: 
     ).stderr
     lines = [line.split("] ", 1)[1].split() for line in said.splitlines() if "trace_headers" in line and " = " in line]
     fields = Counter((words[1], words[-1]) for words in lines)
-    # 30 frames: 3 stills, of which the small third is put in again to begin at; 2 x 4 between them; 18 that repeat.
-    # 5 is P, 6 B and 7 I (table 7-6).
+    # 30 frames: 3 stills, the small third of which is inserted again as a key; 2 x 4 between them; 18 that repeat. 5 is
+    # P, 6 B and 7 I (table 7-6).
     slices = {kind: count for (name, kind), count in fields.items() if name == "slice_type"}
     assert slices == {"7": 4, "6": 8, "5": 18}
     assert fields["weighted_bipred_idc", "2"] >= 1
@@ -172,14 +174,14 @@ async def test_another_parser_reads_the_same_syntax(tmp_path: Path, transition: 
 # Bytes
 
 
-async def test_the_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
+async def test_same_pictures_make_the_same_bytes(tmp_path: Path) -> None:
     shape = film(Transition.PUSH, width=320, height=180)
     first = (await written(tmp_path, shape, scenes(shape, 5))).read_bytes()
     assert (await written(tmp_path, shape, scenes(shape, 5))).read_bytes() == first
 
 
 @pytest.mark.parametrize("transition", [Transition.CUT, Transition.CROSSFADE, Transition.FADE_WHITE])
-async def test_a_picture_that_comes_again_is_coded_once(
+async def test_repeated_picture_is_encoded_once(
     tmp_path: Path, transition: Transition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coded = 0
@@ -196,10 +198,10 @@ async def test_a_picture_that_comes_again_is_coded_once(
                 yield picture
 
         async with aclosing(counted(options.pop("feed"))) as feed:  # type: ignore[arg-type]  # the pictures
-            await encode(arguments, feed=feed, **options)  # type: ignore[arg-type]  # as they came
+            await encode(arguments, feed=feed, **options)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr("images.animoto.encode.stills.run_ffmpeg", counting)
-    frames = frames_of(await written(tmp_path, shape, pictures), shape.film)
+    frames = decoded_frames(await written(tmp_path, shape, pictures), shape.film)
     assert coded == 3 + (transition is Transition.FADE_WHITE)
     for number, picture in enumerate(pictures):
         shown = frames[number * 20 + 10]
@@ -207,7 +209,7 @@ async def test_a_picture_that_comes_again_is_coded_once(
         assert np.abs(shown.astype(int) - wanted).mean() < 2, number
 
 
-async def test_frames_between_pictures_cost_next_to_nothing(tmp_path: Path) -> None:
+async def test_frames_between_pictures_take_few_bytes(tmp_path: Path) -> None:
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(3)]
     sizes = {}
     for transition in Transition:
@@ -218,78 +220,78 @@ async def test_frames_between_pictures_cost_next_to_nothing(tmp_path: Path) -> N
         assert sizes[transition] - sizes[Transition.CUT] < 3_000, transition
 
 
-# Bounds, and what goes wrong
+# # Limits and failures
 
 
-async def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
+async def test_encoder_is_killed_on_timeout(tmp_path: Path) -> None:
     shape = film(Transition.CROSSFADE, width=320, height=180)
 
-    async def endless() -> AsyncGenerator[Canvas, None]:
+    async def endless() -> AsyncGenerator[NormalisedPicture, None]:
         for seed in range(10_000):
-            yield Canvas(shape.slide, corpus.scenery(seed, 320, 180).tobytes())
+            yield NormalisedPicture(shape.slide, corpus.scenery(seed, 320, 180).tobytes())
 
     async with aclosing(endless()) as pictures:
         with trio.fail_after(120), trio.move_on_after(0.5) as scope:
-            await WrittenRenderer().render(pictures, shape.film, tmp_path / "video.mp4")
+            await H264Renderer().render(pictures, shape.film, tmp_path / "video.mp4")
     assert scope.cancelled_caught
     assert processes_at(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_pictures_own_error_goes_up(tmp_path: Path) -> None:
+async def test_error_of_the_pictures_propagates(tmp_path: Path) -> None:
     shape = film(Transition.WIPE)
 
-    async def failing() -> AsyncIterator[Canvas]:
-        yield Canvas(shape.slide, scenes(shape, 1)[0])
+    async def failing() -> AsyncIterator[NormalisedPicture]:
+        yield NormalisedPicture(shape.slide, scenes(shape, 1)[0])
         raise ZeroDivisionError("the album's own error")
 
     with pytest.raises(ZeroDivisionError, match="the album's own error"):
-        await WrittenRenderer().render(failing(), shape.film, tmp_path / "video.mp4")
+        await H264Renderer().render(failing(), shape.film, tmp_path / "video.mp4")
     assert processes_at(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_it_can_t_fill_the_disk_or_outgrow_its_memory(tmp_path: Path) -> None:
+async def test_encoder_is_limited_in_disk_and_memory(tmp_path: Path) -> None:
     shape = film(Transition.CUT, width=320, height=180)
     noise = [np.random.default_rng(seed).integers(0, 256, (180, 320, 3), np.uint8).tobytes() for seed in range(10)]
     with pytest.raises(TooLarge, match="more than 100,000 bytes"):
-        await WrittenRenderer(bounds=Bounds(file_bytes=100_000)).render(
+        await H264Renderer(bounds=Bounds(file_bytes=100_000)).render(
             shape.stream(noise), shape.film, tmp_path / "video.mp4"
         )
     with pytest.raises(FfmpegFailed):
-        await WrittenRenderer(bounds=Bounds(memory_bytes=100_000_000)).render(
+        await H264Renderer(bounds=Bounds(memory_bytes=100_000_000)).render(
             shape.stream(noise), shape.film, tmp_path / "video.mp4"
         )
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_ffmpeg_that_is_content_with_fewer_pictures_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_early_success_of_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\nexec cat > /dev/null\n")
     program.chmod(0o700)
     monkeypatch.setattr("images.animoto.ffmpeg.ffmpeg_process.get_ffmpeg_exe", lambda: str(program))
     shape = film(Transition.CUT)
-    with pytest.raises(FfmpegFailed, match="ended early and said nothing"):
-        await WrittenRenderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
+    with pytest.raises(FfmpegFailed, match="ended early without an error"):
+        await H264Renderer().render(shape.stream(scenes(shape, 3)), shape.film, tmp_path / "video.mp4")
 
 
-def test_what_can_t_be_written_is_said() -> None:
-    assert refusal(film(Transition.PUSH, width=2048).film) == ""
-    assert refusal(film(Transition.PUSH, width=2050).film) == "a push can move pictures by 2048 pixels at most"
-    assert all(refusal(film(one, width=4096).film) == "" for one in Transition if one is not Transition.PUSH)
+def test_film_that_cannot_be_written_has_a_reason() -> None:
+    assert unsupported_reason(film(Transition.PUSH, width=2048).film) == ""
+    assert (
+        unsupported_reason(film(Transition.PUSH, width=2050).film) == "a push can move pictures by 2048 pixels at most"
+    )
+    assert all(unsupported_reason(film(one, width=4096).film) == "" for one in Transition if one is not Transition.PUSH)
 
 
-async def test_the_widest_push_is_exact(tmp_path: Path) -> None:
+async def test_widest_push_is_exact(tmp_path: Path) -> None:
     await assert_exact(tmp_path, film(Transition.PUSH, 11, 2048, 32), 2)
 
 
-# Likeness
+# # Visual check
 
 
 @pytest.mark.parametrize("transition", Transition)
-async def test_a_film_of_other_pictures_or_in_another_order_is_refused(tmp_path: Path, transition: Transition) -> None:
+async def test_film_of_other_pictures_or_in_another_order_is_refused(tmp_path: Path, transition: Transition) -> None:
     shape = film(transition)
     video = await written(tmp_path, shape, scenes(shape, 4))
     one, two, three, four = scenes(shape, 4)
@@ -299,7 +301,7 @@ async def test_a_film_of_other_pictures_or_in_another_order_is_refused(tmp_path:
         await checked(video, shape, [two, two, three, four])
 
 
-async def test_a_film_with_another_transition_is_refused(tmp_path: Path) -> None:
+async def test_film_with_another_transition_is_refused(tmp_path: Path) -> None:
     shape = film(Transition.FADE_BLACK, 8)
     pictures = scenes(shape, 2)
     video = await written(tmp_path, shape, pictures)

@@ -14,7 +14,7 @@ from tests.support import picture_corpus as corpus
 from tests.support.web import Web
 
 
-def test_an_instruction_becomes_the_address_of_a_video(
+def test_instruction_returns_the_address_of_a_video(
     web: Web, context_for: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = memory_services()
@@ -25,7 +25,7 @@ def test_an_instruction_becomes_the_address_of_a_video(
     assert output.startswith("s3://memory/videos/run-1/7.owner-1.mp4 (1 of 2 pictures missing: picture 2, ")
 
 
-def test_a_job_in_json_becomes_the_addresses_of_a_video_and_its_poster(
+def test_json_job_returns_the_addresses_of_video_and_poster(
     web: Web, context_for: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = memory_services()
@@ -37,15 +37,15 @@ def test_a_job_in_json_becomes_the_addresses_of_a_video_and_its_poster(
     assert output == "s3://memory/videos/run-1/7.owner-1.mp4 s3://memory/videos/run-1/7.owner-1.jpg"
 
 
-def test_a_bad_instruction_is_refused_before_anything_is_asked_of_the_store(
+def test_bad_instruction_is_refused_before_any_store_request(
     context_for: Callable[..., Context],
 ) -> None:
     with pytest.raises(InvalidInstruction, match="--fps 0"):
         animoto("--fps 0 https://example.org/one.jpg", context_for())
 
 
-def test_the_worker_s_own_process_stays_small() -> None:
-    """It only looks the handler up; slot processes run it."""
+def test_worker_process_stays_small() -> None:
+    """The worker's process only looks the handler up; slot processes run it."""
     heavy = "[m for m in ('pyvips', 'PIL', 'boto3') if m in sys.modules]"
     program = f"import sys, images.animoto.slideshow_handler; print({heavy})"
     said = subprocess.run(

@@ -1,4 +1,4 @@
-"""What servers and files can do to a worker on purpose: each is refused by name, and costs no more than it may."""
+"""Attacks a worker with servers and files: each attack is refused by name, and stays within its limits."""
 
 # ruff: noqa: ASYNC240  (a test has the loop to itself, and its files are small)
 
@@ -55,7 +55,7 @@ def fetcher(settings: Settings, store: MemoryStore) -> Fetcher:
 
 
 def raw(answer: bytes) -> Callable[[Request], None]:
-    """Send these bytes instead of an answer, and hang up."""
+    """Send these bytes instead of a response, and close the connection."""
 
     def reply(request: Request) -> None:
         request.wfile.write(answer)
@@ -69,26 +69,28 @@ def raw(answer: bytes) -> Callable[[Request], None]:
     [
         (b"302 Found\r\nLocation: http://[::1\r\n\r\n", "the server's answer can't be read: Invalid IPv6 URL"),
         (b"302 Found\r\nLocation: http://%zz/?key=secret\r\n\r\n", "the address can't be read"),
-        (b"302 Found\r\nLocation: http://a..b/\r\n\r\n", "is no host name"),
+        (b"302 Found\r\nLocation: http://a..b/\r\n\r\n", "is not a valid host name"),
         (b"302 Found\r\nLocation: http://x:99999/\r\n\r\n", "the address can't be read"),
         (b"302 Found\r\nLocation:\r\n\r\n", "redirects more than 5 times"),
         (b"302 Found\r\n\r\n", "answers HTTP 302"),
         (b"503 Busy\r\nRetry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999999\r\n\r\n", "busy or broken"),
         (b"200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nhello", "the server's answer can't be read"),
         (b"200 OK\r\nContent-Length: 5, 6\r\n\r\nhello", "Content-Length contained multiple unmatching values"),
-        (b"200 OK\r\nContent-Length: 99999\r\n\r\nhello", "broke off"),
-        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", "broke off"),
+        (b"200 OK\r\nContent-Length: 99999\r\n\r\nhello", "connection failed"),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", "connection failed"),
         (b"200 OK\r\nContent-Encoding: gzip\r\n\r\nhello", "decompressing"),
         (b"200 OK\r\nContent-Encoding: " + b"gzip, " * 9 + b"gzip\r\n\r\nhello", "Too many content encodings"),
         (b"200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "got more than 100 headers"),
         (b"200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "got more than 65536 bytes"),
-        (b"999999 OK\r\n\r\n", "broke off"),
+        (b"999999 OK\r\n\r\n", "connection failed"),
     ],
 )
-async def test_what_is_no_answer_is_named(web: Web, fetcher: Fetcher, path: Path, answer: bytes, says: str) -> None:
+async def test_malformed_response_is_refused_by_name(
+    web: Web, fetcher: Fetcher, path: Path, answer: bytes, says: str
+) -> None:
     web.answers["/one.jpg"] = raw(b"HTTP/1.1 " + answer)
     reason = (await refusal(fetcher, web.link("/one.jpg"), path)).reason
-    # urllib3 leaves an answer whose headers it refuses to the collector of garbage, and Python 3.13 warns of its file.
+    # urllib3 leaves a response whose headers it refuses to the garbage collector, and Python 3.13 warns about its file.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
@@ -96,13 +98,13 @@ async def test_what_is_no_answer_is_named(web: Web, fetcher: Fetcher, path: Path
     assert "secret" not in reason
 
 
-async def test_what_comes_behind_the_declared_length_is_not_read(web: Web, fetcher: Fetcher, path: Path) -> None:
+async def test_bytes_after_the_declared_length_are_not_read(web: Web, fetcher: Fetcher, path: Path) -> None:
     web.answers["/one.jpg"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more")
     await fetcher.fetch(web.link("/one.jpg"), path)
     assert path.read_bytes() == b"hello"
 
 
-async def test_a_length_that_is_too_long_on_an_open_connection_meets_the_silence_limit(
+async def test_too_long_content_length_exceeds_the_silence_limit(
     web: Web, settings: Settings, store: MemoryStore, path: Path
 ) -> None:
     def answer(request: Request) -> None:
@@ -114,15 +116,13 @@ async def test_a_length_that_is_too_long_on_an_open_connection_meets_the_silence
     assert "does not answer" in (await refusal(impatient, web.link("/one.jpg"), path)).reason
 
 
-async def test_a_certificate_that_has_expired_is_refused(
-    settings: Settings, store: MemoryStore, tmp_path: Path
-) -> None:
+async def test_expired_certificate_is_refused(settings: Settings, store: MemoryStore, tmp_path: Path) -> None:
     pem = tmp_path / "both.pem"
     pem.write_bytes(certificate_until(datetime.now(UTC) - timedelta(days=1)))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pem)
     trio.socket.set_custom_hostname_resolver(Resolver(["127.0.0.1"]))
-    # It is one of those that are trusted: nothing but its date is wrong.
+    # The certificate is trusted: only its date is wrong.
     trusting = Fetcher(settings, store, ONCE, certificates=str(pem))
     with Web(tls) as web:
         error = await refusal(trusting, web.link("/one.jpg", host="pictures.test"), tmp_path / "1.picture")
@@ -131,7 +131,7 @@ async def test_a_certificate_that_has_expired_is_refused(
 
 
 def certificate_until(end: datetime) -> bytes:
-    """A certificate for pictures.test that signs itself, behind its key."""
+    """Return a self-signed certificate for pictures.test, after its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pictures.test")])
     made = (
@@ -173,26 +173,26 @@ print(json.dumps([found, int(status.partition("VmHWM:")[2].split()[0]) / 1024]))
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Why pictures were refused, by name (empty for those that were not), and the process's peak in MiB."""
+    """Why pictures were refused, by name (empty for accepted ones), and the process's peak memory in MiB."""
 
     reasons: dict[str, str]
     peak: float
 
 
 def decoded_elsewhere(*pictures: Path) -> Decoded:
-    """Normalise pictures to 1080p one after the other, in a process of their own."""
+    """Normalise pictures to 1080p one after another, in a separate process."""
     command: list[str | Path] = [sys.executable, "-c", MEASURE, *pictures]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
     return Decoded(*json.loads(done.stdout))
 
 
-def test_bombs_of_every_kind_are_refused_before_their_pixels_are_there(tmp_path: Path) -> None:
+def test_bombs_of_every_kind_are_refused_before_decoding(tmp_path: Path) -> None:
     bombs = corpus.bombs(30_000)
     assert max(map(len, bombs.values())) < 10_000
     found = decoded_elsewhere(*(corpus.saved(tmp_path / kind, data) for kind, data in bombs.items()))
     assert found.reasons.keys() == bombs.keys()
     for kind, reason in found.reasons.items():
-        # What these two say of their size is held against what is coded, as soon as that is read.
+        # The size that these two declare is compared with the coded one as soon as that is read.
         says = (
             f"damaged {'WebP' if kind == 'WEBP' else 'HEIC'}" if kind in {"WEBP", "HEIF"} else "more than 100 million"
         )
@@ -200,7 +200,7 @@ def test_bombs_of_every_kind_are_refused_before_their_pixels_are_there(tmp_path:
     assert found.peak < 120, "MiB; 900 million pixels take 2,700"
 
 
-def test_a_photo_of_fifty_megapixels_is_shrunk_while_it_is_decoded(tmp_path: Path) -> None:
+def test_photo_of_fifty_megapixels_is_shrunk_while_decoding(tmp_path: Path) -> None:
     waves = pyvips.Image.sines(8160, 6120).linear(100, 128).cast("uchar")
     path = tmp_path / "50.jpg"
     waves.bandjoin([waves, waves]).copy(interpretation="srgb").jpegsave(str(path), Q=85)
@@ -209,8 +209,8 @@ def test_a_photo_of_fifty_megapixels_is_shrunk_while_it_is_decoded(tmp_path: Pat
     assert found.peak < 120, "MiB; its pixels take 150"
 
 
-def test_of_very_many_frames_only_the_first_is_looked_at(tmp_path: Path) -> None:
-    frame = encoded(flat(RED, 1, 1), "GIF")[13:-1]  # without the file's head and its end
+def test_animation_is_read_up_to_its_first_frame(tmp_path: Path) -> None:
+    frame = encoded(flat(RED, 1, 1), "GIF")[13:-1]  # without the file's header and trailer
     crowd = corpus.saved(tmp_path / "crowd.gif", encoded(flat(RED, 1, 1), "GIF")[:-1] + frame * 1_000_000 + b";")
     found = decoded_elsewhere(crowd)
     assert found.reasons == {"crowd.gif": ""}
@@ -222,7 +222,7 @@ def test_of_very_many_frames_only_the_first_is_looked_at(tmp_path: Path) -> None
 PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nhttp://169.254.170.2/v2/credentials\n"
 
 
-async def test_a_job_of_nothing_but_trouble_names_each(web: Web, store: MemoryStore, context: Context) -> None:
+async def test_job_of_only_unusable_pictures_names_each(web: Web, store: MemoryStore, context: Context) -> None:
     photo = encoded(corpus.scenery(1, 400, 300))
     web.answers["/short.jpg"] = lambda request: request.reply(200, photo, {"Content-Length": str(len(photo) // 2)})
     web.answers["/away.jpg"] = lambda request: request.reply(302, headers={"Location": "file:///etc/passwd"})
@@ -254,50 +254,52 @@ def context(context_for: Callable[..., Context]) -> Context:
     return context_for()
 
 
-# What ffmpeg may take
+# # Limits of ffmpeg
 
 LARGE = "color=size=4096x4096:duration=3600"
 
 
-async def test_ffmpeg_can_t_take_more_memory_than_it_may(tmp_path: Path) -> None:
-    # It gives the frames backwards, so it has to keep them all: 25 MB each.
+async def test_ffmpeg_is_limited_in_memory(tmp_path: Path) -> None:
+    # The filter returns the frames in reverse order, so it has to keep them all: 25 MB each.
     arguments = ["-f", "lavfi", "-i", LARGE, "-vf", "reverse", "-f", "framecrc", "-"]
     given = bytearray()
 
-    async def take(piece: bytes) -> None:
+    async def on_output(piece: bytes) -> None:
         given.extend(piece)
 
     failed = ""
     with trio.fail_after(120):
         try:
-            await run_ffmpeg(arguments, directory=tmp_path, take=take, bounds=Bounds(memory_bytes=400 * 1024**2))
+            await run_ffmpeg(
+                arguments, directory=tmp_path, on_output=on_output, bounds=Bounds(memory_bytes=400 * 1024**2)
+            )
         except FfmpegFailed as failure:
             failed = str(failure)
-    # Once in 25 times ffmpeg takes the lack of memory for the end of the film, gives what it has, and is content.
+    # Once in 25 runs ffmpeg takes the lack of memory for the end of the film, writes what it has, and reports no error.
     assert "Cannot allocate memory" in failed or given.count(b"\n") < 100
 
 
-async def test_ffmpeg_can_t_take_more_processor_time_than_it_may(tmp_path: Path) -> None:
+async def test_ffmpeg_is_limited_in_processor_time(tmp_path: Path) -> None:
     arguments = ["-f", "lavfi", "-i", LARGE, "-f", "null", "-"]
     with trio.fail_after(120), pytest.raises(FfmpegFailed, match=r"was killed by SIG(KILL|XCPU)"):
         await run_ffmpeg(arguments, directory=tmp_path, bounds=Bounds(cpu_seconds=1))
 
 
-async def test_what_ffmpeg_started_is_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_children_of_ffmpeg_are_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\nsleep 1000 &\necho started\nsleep 1000\n")
     program.chmod(0o700)
     monkeypatch.setattr(ffmpeg, "get_ffmpeg_exe", lambda: str(program))
     started = trio.Event()
 
-    async def take(_piece: bytes) -> None:
+    async def on_output(_piece: bytes) -> None:
         started.set()
 
     with trio.fail_after(120):
         async with trio.open_nursery() as nursery:
 
             async def run() -> None:
-                await run_ffmpeg([], directory=tmp_path, take=take)
+                await run_ffmpeg([], directory=tmp_path, on_output=on_output)
 
             nursery.start_soon(run)
             await started.wait()

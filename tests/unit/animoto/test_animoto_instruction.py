@@ -31,11 +31,11 @@ LINK = "https://example.org/one.jpg"
 
 
 def between(job: AnimotoJob) -> int:
-    """Frames from its first picture to another one like it."""
+    """Frames of the transition from the job's first picture to another one like it."""
     return transition_frames(job.slides[0], job.slides[0], job.fps)
 
 
-def test_links_alone_make_a_job_of_one_second_a_picture_in_full_hd() -> None:
+def test_links_alone_make_one_second_a_picture_in_full_hd() -> None:
     links = (LINK, "http://example.org:8080/two?size=large", "s3://my-bucket/a/b.png")
     job = parse_animoto(" ".join(links))
     assert job == AnimotoJob(
@@ -65,7 +65,7 @@ def test_links_alone_make_a_job_of_one_second_a_picture_in_full_hd() -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
-def test_the_default_that_is_documented_is_the_one_that_is_taken(option: Option) -> None:
+def test_documented_default_is_the_real_default(option: Option) -> None:
     plain = parse_animoto(f'{{"pictures": ["{LINK}"]}}')
     if option.default:
         assert parse_animoto(f'{{"pictures": ["{LINK}"], "{option.name}": "{option.default}"}}') == plain
@@ -75,7 +75,7 @@ def test_the_default_that_is_documented_is_the_one_that_is_taken(option: Option)
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
-def test_each_example_of_a_remedy_can_be_written(option: Option) -> None:
+def test_examples_in_remedies_are_valid(option: Option) -> None:
     beside = {"seconds": "9", "transition": "wipe"} if "seconds" in option.value.shape else {}
     for example in option.value.examples:
         if option.scope is not Scope.PICTURE:
@@ -86,13 +86,13 @@ def test_each_example_of_a_remedy_can_be_written(option: Option) -> None:
             parse_animoto(json.dumps({"pictures": [{**beside, "link": LINK, option.name: example}]}))
 
 
-def test_every_option_is_taken_in_both_spellings_and_anywhere() -> None:
+def test_options_are_accepted_in_both_spellings_and_anywhere() -> None:
     job = parse_animoto(f"--seconds 2.5 --fps=25 {LINK} --size 640x360 --fit=cover --on-missing skip")
     assert (job.slides[0].seconds, job.fps, job.width, job.height) == (Fraction(5, 2), 25, 640, 360)
     assert (job.slides[0].fit, job.on_missing) == (Fit.COVER, OnMissing.SKIP)
 
 
-def test_a_line_and_a_document_say_the_same() -> None:
+def test_line_and_document_make_the_same_job() -> None:
     line = f"--seconds 2.5 --fps 25 --size 720p --aspect 4:5 --fit blur --title 'A day' --poster 1.5 {LINK} s3://ab1/c"
     document = {
         "seconds": 2.5,
@@ -107,7 +107,7 @@ def test_a_line_and_a_document_say_the_same() -> None:
     assert parse_animoto(line) == parse_animoto(json.dumps(document)) == parse_animoto(json.dumps(document, indent=2))
 
 
-def test_a_picture_s_own_settings_go_before_the_job_s() -> None:
+def test_settings_of_a_picture_override_the_job() -> None:
     job = parse_animoto(
         json.dumps(
             {
@@ -139,16 +139,16 @@ def test_a_picture_s_own_settings_go_before_the_job_s() -> None:
     )
 
 
-def test_accents_are_drawn_as_one_letter_with_what_they_stand_on() -> None:
+def test_accents_are_composed_with_their_letters() -> None:
     assert parse_animoto(f"--title 'Cafe\u0301 Nin\u0303o' {LINK}").title == "Café Niño"
 
 
 @pytest.mark.parametrize("word", ["crossfade", "fade-black", "fade-white", "wipe", "push"])
-def test_transitions_have_a_length(word: str) -> None:
+def test_transition_lengths(word: str) -> None:
     job = parse_animoto(f"--transition {word} --transition-seconds 0.7 --quality best {LINK}")
     assert (job.slides[0].transition.value, between(job), job.quality) == (word, 21, Quality.BEST)
     assert between(parse_animoto(f"--transition {word} --seconds 4 {LINK}")) == 15
-    # At most half of what a picture has, where nothing is said; and none where there is no room.
+    # By default at most half of a picture's time, and no transition where there is no room.
     assert between(parse_animoto(f"--transition {word} --seconds 0.5 {LINK}")) == 7
     assert between(parse_animoto(f"--transition {word} --seconds 0.07 {LINK}")) == 0
     assert between(parse_animoto(f"--transition {word} --transition-seconds 126 --fps 1 --seconds 128 {LINK}")) == 126
@@ -173,7 +173,7 @@ def test_sizes_have_names_and_shapes(words: str, size: tuple[int, int]) -> None:
     assert (job.width, job.height) == size
 
 
-def test_quotes_are_read_as_a_shell_would() -> None:
+def test_quotes_are_read_as_in_a_shell() -> None:
     assert parse_animoto("--fps '25' \"s3://bucket/my picture.jpg\"").links == ("s3://bucket/my picture.jpg",)
 
 
@@ -205,7 +205,7 @@ def test_quotes_are_read_as_a_shell_would() -> None:
         (f"--on-missing ignore {LINK}", "fail, or --on-missing skip"),
         (f"--transition star {LINK}", "no such choice. Write it as: --transition cut, or --transition crossfade, or"),
         (f"--quality poor {LINK}", "Write it as: --quality fast, or --quality standard, or --quality best"),
-        (f"--transition-seconds 0.5 {LINK}", "a cut takes no time. Choose what does"),
+        (f"--transition-seconds 0.5 {LINK}", "a cut takes no time. Choose another transition"),
         (f"--transition wipe --transition-seconds 0.001 {LINK}", "less than one frame at 30 frames a second"),
         (
             f"--transition wipe --transition-seconds 1 {LINK}",
@@ -218,10 +218,10 @@ def test_quotes_are_read_as_a_shell_would() -> None:
         (f"--transition wipe --transition-seconds .1 --seconds .05 {LINK}", "Show each picture for longer"),
         (
             f"--size 640x640 --aspect 1:1 {LINK}",
-            "a shape already. Leave it out, or name a size: --size 1080p with --as",
+            "already have a shape. Leave it out, or name a size: --size 1080p with --as",
         ),
         (f"--caption Hello {LINK}", 'in JSON: {"pictures": [{"link": …, "caption": …}]}'),
-        (f"--title {'x' * 121} {LINK}", "it has 121 characters, and 120 are drawn at most. Say it in fewer words"),
+        (f"--title {'x' * 121} {LINK}", "it has 121 characters, and the limit is 120. Shorten it"),
         (f"--title 日本 {LINK}", "the font has no '日' (U+65E5), '本' (U+672C). It has Latin, Greek, Cyrillic"),
         (f"--poster 2 --seconds 2 {LINK}", "the video ends at 2 s. Choose a second"),
         (f"--music /home/me/song.mp3 {LINK}", "neither http, https nor s3"),
@@ -239,7 +239,7 @@ def test_quotes_are_read_as_a_shell_would() -> None:
         ("https://example.org/it's.jpg", "in a link write ' as %27"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> None:
+def test_errors_in_a_line_name_the_part_and_the_remedy(arguments: str, says: str) -> None:
     with pytest.raises(InvalidInstruction) as caught:
         parse_animoto(arguments)
     assert says in str(caught.value)
@@ -252,7 +252,7 @@ def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> No
     ("document", "says"),
     [
         ("{", "line 1, column 2 is not JSON: Expecting property name enclosed in double quotes. Write it as: {"),
-        ('{"x": ' + "[" * 100_000, "its brackets stand in one another too often"),
+        ('{"x": ' + "[" * 100_000, "its brackets are nested too deeply"),
         ('{"pictures": []}', "there is no list of pictures"),
         ('{"pictures": "LINK"}', "there is no list of pictures"),
         ('{"pictures": [7]}', 'picture 1, "link": 7: it is neither http, https nor s3'),
@@ -264,14 +264,17 @@ def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> No
         ('{"pictures": ["LINK"], "seconds": 1, "seconds": 2}', '"seconds": it is given twice'),
         ('{"pictures": ["LINK"], "fit": "star"}', 'Write it as: "fit": "contain", or "fit": "cover", or'),
         ('{"pictures": ["LINK"], "speed": 3}', '"speed": there is no such field here. Known: pictures, seconds, fps'),
-        ('{"pictures": ["LINK"], "caption": "Hi"}', '"caption": there is no such field here. It is said of each'),
+        ('{"pictures": ["LINK"], "caption": "Hi"}', '"caption": there is no such field here. It belongs to a pic'),
         (
             '{"pictures": [{"link": "LINK", "size": "4k"}]}',
-            'picture 1, "size": there is no such field here. It is said',
+            'picture 1, "size": there is no such field here. It belongs',
         ),
         ('{"pictures": [{"link": "LINK", "caption": "\\ud800"}]}', "half a character"),
         ('{"pictures": [{"link": "s3://ab1/\\ud800"}]}', "half a character"),
-        ('{"pictures": ["LINK"], "transition-seconds": 1}', 'a cut takes no time. Choose what does, such as "tra'),
+        (
+            '{"pictures": ["LINK"], "transition-seconds": 1}',
+            'a cut takes no time. Choose another transition, such as "tra',
+        ),
         (
             '{"pictures": ["LINK", {"link": "LINK", "transition-seconds": 1}]}',
             'picture 2, "transition-seconds": 1: a cut takes no time',
@@ -290,7 +293,7 @@ def test_what_is_wrong_is_named_with_its_remedy(arguments: str, says: str) -> No
         ),
     ],
 )
-def test_what_is_wrong_in_a_document_is_named_where_it_stands(document: str, says: str) -> None:
+def test_errors_in_a_document_name_the_place(document: str, says: str) -> None:
     with pytest.raises(InvalidInstruction) as caught:
         parse_animoto(document.replace("LINK", LINK))
     assert says in str(caught.value).replace(LINK, "LINK")
@@ -298,7 +301,7 @@ def test_what_is_wrong_in_a_document_is_named_where_it_stands(document: str, say
     assert "\n" not in str(caught.value)
 
 
-def test_a_video_has_a_longest_length_and_most_links() -> None:
+def test_videos_are_limited_in_length_and_links() -> None:
     parse_animoto(" ".join([LINK] * MOST_LINKS))
     with pytest.raises(InvalidInstruction, match="10,001 links"):
         parse_animoto(" ".join([LINK] * (MOST_LINKS + 1)))
@@ -307,7 +310,7 @@ def test_a_video_has_a_longest_length_and_most_links() -> None:
         parse_animoto(f"--seconds 3600 {' '.join([LINK] * 5)}")
 
 
-def test_push_checks_it_and_knows_its_pool() -> None:
+def test_push_checks_animoto_and_knows_its_pool() -> None:
     assert check(f"animoto --fps 25 {LINK}") is ANIMOTO
     with pytest.raises(InvalidInstruction):
         check("animoto --fps 25")
@@ -318,16 +321,16 @@ LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_siz
 VALUE = st.recursive(LEAF, lambda of: st.lists(of, max_size=3) | st.dictionaries(FIELD, of, max_size=4), max_leaves=9)
 
 
-# The first document takes a second where hypothesis' tables of characters are not there yet.
+# The first document takes a second if hypothesis' character tables are not cached yet.
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(FIELD, VALUE))
-def test_any_document_is_taken_or_refused_by_its_own_error(document: dict[str, object]) -> None:
+def test_documents_parse_or_raise_invalid_instruction(document: dict[str, object]) -> None:
     with suppress(InvalidInstruction):
         assert parse_animoto(json.dumps({"pictures": [LINK], **document})).slides
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_taken_or_refused_by_its_own_error(text: str) -> None:
+def test_texts_parse_or_raise_invalid_instruction(text: str) -> None:
     try:
         job = parse_animoto(text)
     except InvalidInstruction:

@@ -1,4 +1,4 @@
-"""Films whose pictures differ in how long they are shown and in how they give way."""
+"""Films whose pictures differ in length and transition."""
 
 from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
-from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.ffmpeg_renderer import FfmpegRenderer
+from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.renderer import Renderer
-from images.animoto.timeline.film import Canvas, Film
-from images.animoto.timeline.plan import frames_of, plan
+from images.animoto.timeline.film import Film, NormalisedPicture
+from images.animoto.timeline.plan import frame_count, plan
 from images.animoto.verify.verify import verify
-from images.animoto.verify.visual_check import compare, likeness
+from images.animoto.verify.visual_check import check_frames, thumbnail
 from tests.support import films
 from tests.support import picture_corpus as corpus
 from tests.unit.animoto.planes import DECODERS, computed, decoded, same
@@ -32,7 +32,7 @@ PARTS = [
     ("2.5", Transition.WIPE, "0.08"),
     ("0.2", Transition.CROSSFADE, "9"),
 ]
-"""Seconds, transition, its seconds; the last one leads nowhere."""
+"""Seconds, transition, and the transition's seconds; the last transition is ignored."""
 
 
 def mixed() -> tuple[Film, list[Slide]]:
@@ -55,25 +55,25 @@ def scenes(film: Film, count: int) -> list[bytes]:
 async def rendered(
     video: Path, film: Film, slides: Sequence[Slide], pictures: Sequence[bytes], renderer: Renderer
 ) -> Path:
-    async def stream() -> AsyncIterator[Canvas]:
+    async def stream() -> AsyncIterator[NormalisedPicture]:
         for slide, picture in zip(slides, pictures, strict=True):
-            yield Canvas(slide, picture)
+            yield NormalisedPicture(slide, picture)
 
     await renderer.render(stream(), film, video)
-    keys = await verify(video, film, frames_of(FPS, slides))
-    await compare(video, film, list(plan(FPS, slides)), [likeness(one, film) for one in pictures], keys)
+    keys = await verify(video, film, frame_count(FPS, slides))
+    await check_frames(video, film, list(plan(FPS, slides)), [thumbnail(one, film) for one in pictures], keys)
     return video
 
 
 @pytest.mark.parametrize("missing", [(), (2, 3), (0, 4, 9), (1, 2, 3, 5, 6, 7, 8)])
-async def test_every_frame_is_that_of_the_plan_whichever_pictures_are_missing(
+async def test_every_frame_equals_the_plan_whichever_pictures_are_missing(
     tmp_path: Path, missing: tuple[int, ...]
 ) -> None:
     film, slides = mixed()
     there = [number for number in range(len(slides)) if number not in missing]
     slides = [slides[number] for number in there]
     pictures = [scenes(film, 10)[number] for number in there]
-    video = await rendered(tmp_path / "video.mp4", film, slides, pictures, WrittenRenderer())
+    video = await rendered(tmp_path / "video.mp4", film, slides, pictures, H264Renderer())
     for decoder in DECODERS:
         frames = decoded(video, film, decoder)
         for number, (found, wanted) in enumerate(
@@ -85,8 +85,8 @@ async def test_every_frame_is_that_of_the_plan_whichever_pictures_are_missing(
 async def test_written_and_encoded_films_show_the_same(tmp_path: Path) -> None:
     film, slides = mixed()
     pictures = scenes(film, len(slides))
-    ours = await rendered(tmp_path / "ours.mp4", film, slides, pictures, WrittenRenderer())
-    theirs = await rendered(tmp_path / "theirs.mp4", film, slides, pictures, PlainRenderer())
-    pairs = zip(films.frames_of(ours, film), films.frames_of(theirs, film), strict=True)
+    ours = await rendered(tmp_path / "ours.mp4", film, slides, pictures, H264Renderer())
+    theirs = await rendered(tmp_path / "theirs.mp4", film, slides, pictures, FfmpegRenderer())
+    pairs = zip(films.decoded_frames(ours, film), films.decoded_frames(theirs, film), strict=True)
     for number, (one, other) in enumerate(pairs):
         assert np.abs(one.astype(int) - other).mean() < 6, number

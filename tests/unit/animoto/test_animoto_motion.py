@@ -14,17 +14,17 @@ from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, Motion, Quality, Slide, Transition
 from cloudkon.memory import MemoryStore
 from images.animoto.motion.camera import Camera, cameras
-from images.animoto.motion.moving import MovingRenderer
+from images.animoto.motion.moving_renderer import MovingRenderer
 from images.animoto.motion.planes import Planes
-from images.animoto.timeline.film import Canvas, Film
+from images.animoto.timeline.film import Film, NormalisedPicture
 from images.animoto.timeline.move import WHOLE, Move
-from images.animoto.timeline.plan import Colour, described, frames_of, plan
+from images.animoto.timeline.plan import Colour, describe_plan, frame_count, plan
 from images.animoto.verify.verify import BadVideo, verify
-from images.animoto.verify.visual_check import LONG_SIDE, Sight, Veil, compare, likeness
+from images.animoto.verify.visual_check import MOVING_SIDE, MovingView, TextThumbnail, check_frames, thumbnail
 from images.animoto.video import make_video
 from tests.support import picture_corpus as corpus
+from tests.support.films import decoded_frames as decoded
 from tests.support.films import description, processes_at
-from tests.support.films import frames_of as decoded
 from tests.support.sounds import heard, sound
 from tests.support.web import Web
 from tests.unit.animoto.planes import decoded as planes_in
@@ -49,9 +49,9 @@ async def rendered(
 ) -> Film:
     film = film_of(slides, *size)
 
-    async def shown() -> AsyncIterator[Canvas]:
+    async def shown() -> AsyncIterator[NormalisedPicture]:
         for one, pixels in zip(slides, pictures, strict=True):
-            yield Canvas(one, pixels)
+            yield NormalisedPicture(one, pixels)
 
     await MovingRenderer(quality).render(shown(), film, video)
     await checked(video, slides, pictures, size)
@@ -61,12 +61,12 @@ async def rendered(
 async def checked(
     video: Path, slides: Sequence[Slide], pictures: Sequence[bytes], size: tuple[int, int] = (320, 180)
 ) -> None:
-    """As a job's own video is."""
+    """Check a video like a job's."""
     film = film_of(slides, *size)
-    keys = await verify(video, film, frames_of(film.fps, slides))
-    sights = [Sight(camera, Veil.of((), film)) for camera in cameras(film, slides)]
-    likenesses = [likeness(one, film.canvas, LONG_SIDE) for one in pictures]
-    await compare(video, film, list(plan(film.fps, slides)), likenesses, keys, sights)
+    keys = await verify(video, film, frame_count(film.fps, slides))
+    views = [MovingView(camera, TextThumbnail.of((), film)) for camera in cameras(film, slides)]
+    thumbnails = [thumbnail(one, film.canvas, MOVING_SIDE) for one in pictures]
+    await check_frames(video, film, list(plan(film.fps, slides)), thumbnails, keys, views)
 
 
 def scenes(slides: Sequence[Slide]) -> list[bytes]:
@@ -74,12 +74,12 @@ def scenes(slides: Sequence[Slide]) -> list[bytes]:
     return [corpus.scenery(seed, canvas.width, canvas.height).tobytes() for seed in range(len(slides))]
 
 
-# Where the camera is
+# # The camera
 
 
 @pytest.mark.parametrize("number", range(20))
 @pytest.mark.parametrize("seconds", ["0.5", "3", "60"])
-def test_a_camera_sees_nothing_but_the_picture_and_moves_gently(number: int, seconds: str) -> None:
+def test_camera_stays_within_the_picture_and_moves_gently(number: int, seconds: str) -> None:
     move = Move.of(number, slide(seconds=seconds))
     assert move is not None
     windows = [move.window(done / 100) for done in range(101)]
@@ -88,7 +88,7 @@ def test_a_camera_sees_nothing_but_the_picture_and_moves_gently(number: int, sec
         assert max(one.left, one.top) + one.side <= 1 + 1e-12
         assert one.side >= 0.88 - 1e-12
     for earlier, later in itertools.pairwise(windows):
-        # Of the picture, in a hundredth of the time: never a jump, and never a halt.
+        # Part of the picture, moved in a hundredth of the time: never a jump, and never a halt.
         steps = [abs(two - one) for one, two in zip(earlier, later, strict=True)]
         assert 0 < max(steps) < float(min(Fraction(12, 100), Fraction(seconds) * 3 / 100)) / 100 * 2
     fastest, slowest = max(map(distance, windows, windows[1:])), distance(windows[0], windows[1])
@@ -99,14 +99,14 @@ def distance(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return float(np.abs(np.subtract(one, other)).max())
 
 
-def test_neighbours_never_move_alike_and_some_stand() -> None:
+def test_neighbouring_pictures_move_differently() -> None:
     moves = [Move.of(number, slide()) for number in range(30)]
     assert all(one and other and one.way != other.way for one, other in itertools.pairwise(moves))
     standing = Camera.of(3, slide(motion=Motion.NONE), film_of([slide()]), 0)
     assert standing.window(0) == standing.window(1000) == WHOLE
 
 
-def test_it_moves_from_before_a_picture_s_time_until_after_it() -> None:
+def test_camera_moves_from_before_a_picture_s_time_until_after_it() -> None:
     slides = [slide(Transition.CROSSFADE)] * 3
     film = film_of(slides)
     middle = list(cameras(film, slides))[1]
@@ -115,9 +115,9 @@ def test_it_moves_from_before_a_picture_s_time_until_after_it() -> None:
     assert len(set(windows)) == len(windows)
 
 
-def test_the_plan_tells_the_moves() -> None:
+def test_plan_describes_the_moves() -> None:
     slides = [slide(Transition.CROSSFADE), slide(), slide(motion=Motion.NONE), slide(seconds="8")]
-    assert list(described(10, slides)) == [
+    assert list(describe_plan(10, slides)) == [
         "    0.000 s  frame      0     18 frames  picture 1, closing in on the upper left, by 6 %",
         "    1.800 s  frame     18      5 frames  crossfade from picture 1 to picture 2",
         "    2.300 s  frame     23     17 frames  picture 2, passing to the right, by 6 %",
@@ -126,7 +126,7 @@ def test_the_plan_tells_the_moves() -> None:
     ]
 
 
-# What it sees
+# # Windows
 
 
 def wave(x: Waves, y: Waves) -> Waves:
@@ -136,8 +136,8 @@ def wave(x: Waves, y: Waves) -> Waves:
 
 
 @pytest.mark.parametrize(("number", "plane"), [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (1, 2)])
-def test_motion_is_smooth_and_where_it_was_planned_to_a_tenth_of_a_pixel(number: int, plane: int) -> None:
-    """The displacement of each frame by least squares over its pixels, against the camera's window."""
+def test_motion_follows_the_plan_to_a_tenth_of_a_pixel(number: int, plane: int) -> None:
+    """Measure each frame's displacement by least squares over its pixels, and compare it with the camera's window."""
     film = film_of([slide()] * 5)
     shape = film.canvas
     down, across = np.mgrid[0 : shape.height, 0 : shape.width] + 0.5
@@ -153,18 +153,18 @@ def test_motion_is_smooth_and_where_it_was_planned_to_a_tenth_of_a_pixel(number:
         errors.append(displacement(seen, camera.window(frame), film, of_colour=plane > 0))
     rms = np.sqrt(np.mean(np.square(errors)))
     assert rms < 0.05
-    # And from frame to frame, which is what eyes see as a tremble.
+    # Also from frame to frame, where eyes would see a tremble.
     assert np.abs(np.diff(errors, axis=0)).max() < 0.02
 
 
 def displacement(
     seen: Waves, window: tuple[float, float, float], film: Film, *, of_colour: bool
 ) -> tuple[float, float]:
-    """By how many pixels of the plane it lies beside the window, to the right and down."""
+    """Return by how many pixels of the plane the frame is off the window, to the right and down."""
     height, width = seen.shape
     down, across = np.mgrid[0:height, 0:width] + 0.5
     if of_colour:
-        across -= 0.25  # a colour lies beside the left one of two pixels
+        across -= 0.25  # a colour sample lies on the left one of two pixels
     left, top, side = window
     unseen = 2 / film.width
 
@@ -181,7 +181,7 @@ def displacement(
     return float(found[0]), float(found[1])
 
 
-def test_colours_are_those_of_videos() -> None:
+def test_colours_are_limited_range_bt709() -> None:
     film = film_of([slide()])
     for colour, wanted in [
         (corpus.WHITE, (235, 128, 128)),
@@ -195,7 +195,7 @@ def test_colours_are_those_of_videos() -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (16, 64), (250, 34), (606, 1078)])
-def test_windows_of_films_of_any_size(size: tuple[int, int]) -> None:
+def test_windows_exist_for_films_of_any_size(size: tuple[int, int]) -> None:
     film = film_of([slide()], *size)
     picture = Planes.of(bytes(film.canvas.picture_bytes), film.canvas)
     for number, frame in itertools.product(range(10), (0, 15, 29)):
@@ -207,7 +207,7 @@ def test_windows_of_films_of_any_size(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("transition", Transition)
-async def test_a_film_is_as_planned_and_its_pictures_move(tmp_path: Path, transition: Transition) -> None:
+async def test_moving_film_follows_the_plan(tmp_path: Path, transition: Transition) -> None:
     slides = [slide(transition), slide(transition, motion=Motion.NONE), slide(transition)]
     video = tmp_path / "video.mp4"
     film = await rendered(video, slides, scenes(slides))
@@ -220,7 +220,7 @@ async def test_a_film_is_as_planned_and_its_pictures_move(tmp_path: Path, transi
 
 
 @pytest.mark.parametrize("size", [(16, 16), (64, 64), (320, 180), (180, 320)])
-async def test_pictures_of_hard_edges_are_not_taken_for_others(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_pictures_with_hard_edges_pass_the_visual_check(tmp_path: Path, size: tuple[int, int]) -> None:
     """White fields on black, whose means change the most with the camera's place: flags, posters, bars beside them."""
     slides = [slide(Transition.CROSSFADE)] * 3
     canvas = film_of(slides, *size).canvas
@@ -233,7 +233,7 @@ async def test_pictures_of_hard_edges_are_not_taken_for_others(tmp_path: Path, s
         await checked(video, slides, [fields[1], fields[0], fields[1]], size)
 
 
-async def test_while_pictures_fade_into_one_another_both_move(tmp_path: Path) -> None:
+async def test_both_pictures_move_during_a_crossfade(tmp_path: Path) -> None:
     slides = [slide(Transition.CROSSFADE)] * 2
     video = tmp_path / "video.mp4"
     film = await rendered(video, slides, scenes(slides), Quality.BEST)
@@ -250,7 +250,7 @@ async def test_while_pictures_fade_into_one_another_both_move(tmp_path: Path) ->
         assert np.abs(frames[at].luma - (old * (1 - share) + new * share)).mean() < 1.5, number
 
 
-async def test_the_same_pictures_make_the_same_bytes_and_players_know_them(tmp_path: Path) -> None:
+async def test_same_pictures_make_the_same_bytes_with_video_tags(tmp_path: Path) -> None:
     slides = [slide(Transition.PUSH, "1")] * 3
     videos = [tmp_path / "one.mp4", tmp_path / "two.mp4"]
     for video in videos:
@@ -262,7 +262,7 @@ async def test_the_same_pictures_make_the_same_bytes_and_players_know_them(tmp_p
     assert "15 fps, 15 tbr" in said
 
 
-async def test_a_job_s_pictures_move_with_music_behind_a_caption_that_stands(
+async def test_job_with_motion_music_and_a_fixed_caption(
     web: Web, store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
 ) -> None:
     links = [web.add(f"/{seed}.jpg", corpus.encoded(corpus.scenery(seed, 640, 480))) for seed in range(2)]
@@ -278,7 +278,7 @@ async def test_a_job_s_pictures_move_with_music_behind_a_caption_that_stands(
     frames = decoded(video, Film.of(job)).astype(int)
     assert len(frames) == 60
     assert np.abs(frames[2] - frames[20]).mean() > 1
-    early, late = (frames[number].min(axis=2) > 225 for number in (2, 20))  # white, as letters alone are
+    early, late = (frames[number].min(axis=2) > 225 for number in (2, 20))  # white, as only letters are
     assert early.sum() > 150
     assert (early ^ late).sum() < early.sum() / 5
     assert 0 <= len(heard(video)) - 4 * 48_000 < 1024

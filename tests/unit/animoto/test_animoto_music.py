@@ -35,7 +35,7 @@ def made_from(tmp_path: Path, web: Web, store: MemoryStore, settings: Settings) 
 
 
 def frames_for(seconds: float) -> int:
-    """Frames of AAC: the one before the first sample, and as many as hold all."""
+    """Return the number of AAC frames: the one before the first sample, and those that hold all samples."""
     return 1 + -(-round(seconds * RATE) // 1024)
 
 
@@ -45,7 +45,7 @@ async def coded(soundtrack: Soundtrack, seconds: str = "12") -> Path:
 
 
 @pytest.mark.parametrize("kind", ["mp3", "m4a", "wav", "flac", "ogg", "opus", "webm", "aac", "aiff", "mp4"])
-async def test_music_of_every_kind_is_as_long_and_as_loud_as_the_film_s(
+async def test_music_of_every_kind_gets_the_film_s_length_and_loudness(
     tmp_path: Path, made_from: Make, kind: str
 ) -> None:
     picture = ["-f", "lavfi", "-i", "testsrc=d=1.5:s=64x64:r=5"] if kind == "mp4" else []
@@ -56,7 +56,7 @@ async def test_music_of_every_kind_is_as_long_and_as_loud_as_the_film_s(
     found = await measured(["-i", str(track)], [], tmp_path)
     assert abs(found.integrated - -14) < 1
     assert found.peak < -1
-    # It comes round again and again: no tenth of a second is silent before it fades.
+    # The music repeats: no tenth of a second is silent before the fade.
     tenths = heard(track)[RATE // 2 : 3 * RATE].reshape(-1, RATE // 10, 2)
     assert np.abs(tenths).max(axis=(1, 2)).min() > 0.2
 
@@ -67,7 +67,7 @@ async def test_peaks_are_limited_without_loss_of_loudness(tmp_path: Path, made_f
     assert found.peak < -1
 
 
-async def test_it_fades_in_and_out(tmp_path: Path, made_from: Make) -> None:
+async def test_music_fades_in_and_out(tmp_path: Path, made_from: Make) -> None:
     samples = heard(await coded(made_from(sound(tmp_path / "long.wav", seconds=30))))[1024:, 0]
 
     def loud(second: float) -> float:
@@ -81,7 +81,7 @@ async def test_it_fades_in_and_out(tmp_path: Path, made_from: Make) -> None:
     assert loud(11.9) < whole / 10
 
 
-async def test_a_film_that_ends_earlier_gets_the_end_of_its_music_earlier(tmp_path: Path, made_from: Make) -> None:
+async def test_shorter_film_gets_its_music_s_end_earlier(tmp_path: Path, made_from: Make) -> None:
     soundtrack = made_from(sound(tmp_path / "a.wav"))
     await soundtrack.prepare()
     whole = (await soundtrack.of_length(Fraction(12))).read_bytes()
@@ -90,12 +90,12 @@ async def test_a_film_that_ends_earlier_gets_the_end_of_its_music_earlier(tmp_pa
     assert (await soundtrack.of_length(Fraction(12))).read_bytes() == whole
 
 
-async def test_a_film_of_a_moment_has_its_music_too(tmp_path: Path, made_from: Make) -> None:
+async def test_very_short_film_has_music(tmp_path: Path, made_from: Make) -> None:
     track = await coded(made_from(sound(tmp_path / "a.wav"), "0.1"), "0.1")
     assert np.abs(heard(track)[1024:]).max() > 0.05
 
 
-async def test_music_from_the_store(tmp_path: Path, made_from: Make, store: MemoryStore) -> None:
+async def test_music_can_come_from_the_store(tmp_path: Path, made_from: Make, store: MemoryStore) -> None:
     put = await store.put("music/one.mp3", sound(tmp_path / "one.mp3"), "audio/mpeg", {})
     assert await coded(made_from(b"", link=put.address))
     with pytest.raises(PermanentFailure, match=r"s3://other/one.mp3: bucket other is neither the store"):
@@ -106,19 +106,19 @@ async def test_music_from_the_store(tmp_path: Path, made_from: Make, store: Memo
     ("data", "reason"),
     [
         (b"", "it is an empty file"),
-        (b"<!DOCTYPE html><html>sign in</html>", "it is a web page; MP3, AAC"),
+        (b"<!DOCTYPE html><html>sign in</html>", "it is a web page; supported are MP3, AAC"),
         (b"#EXTM3U\nfile:///etc/passwd\n", "it is a playlist"),
         (corpus.encoded(corpus.flat(corpus.RED)), "it is a JPEG"),
-        (b"MThd and notes", "it is no music of a known kind"),
+        (b"MThd and notes", "it is not music of a known kind"),
         (b"ID3" + bytes(range(256)) * 20, "it can't be decoded"),
     ],
 )
-async def test_what_is_no_music_is_named(made_from: Make, data: bytes, reason: str) -> None:
+async def test_file_that_is_not_music_is_named(made_from: Make, data: bytes, reason: str) -> None:
     with pytest.raises(PermanentFailure, match=rf"the music can't be used, http://.*/music: {reason}"):
         await made_from(data).prepare()
 
 
-async def test_silence_and_films_without_sound_are_named(tmp_path: Path, made_from: Make) -> None:
+async def test_silence_and_files_without_sound_are_named(tmp_path: Path, made_from: Make) -> None:
     with pytest.raises(PermanentFailure, match="it is silent"):
         await made_from(sound(tmp_path / "silent.wav", "0")).prepare()
     silent = tmp_path / "silent.mp4"
@@ -127,7 +127,7 @@ async def test_silence_and_films_without_sound_are_named(tmp_path: Path, made_fr
         await made_from(silent).prepare()
 
 
-async def test_music_that_is_full_of_gaps_is_refused_and_a_click_is_not(tmp_path: Path, made_from: Make) -> None:
+async def test_music_full_of_gaps_is_refused_but_a_click_is_not(tmp_path: Path, made_from: Make) -> None:
     whole = sound(tmp_path / "whole.mp3", seconds=10).read_bytes()
     chance = random.Random(1)
     for count in (1, 200):
@@ -142,7 +142,7 @@ async def test_music_that_is_full_of_gaps_is_refused_and_a_click_is_not(tmp_path
                 await made_from(bytes(hurt)).prepare()
 
 
-async def test_too_much_music_and_music_that_is_not_there_is_said(tmp_path: Path, made_from: Make, web: Web) -> None:
+async def test_too_large_or_missing_music_is_reported(tmp_path: Path, made_from: Make, web: Web) -> None:
     soundtrack = made_from(sound(tmp_path / "one.wav"))
     soundtrack._fetcher = replace(soundtrack._fetcher, limits=Limits(bytes=1000))
     with pytest.raises(PermanentFailure, match="it is larger than"):
@@ -156,7 +156,7 @@ async def test_too_much_music_and_music_that_is_not_there_is_said(tmp_path: Path
     assert processes_at(tmp_path) == []
 
 
-def test_only_whole_files_of_the_right_kind_are_put_in(tmp_path: Path) -> None:
+def test_adts_files_must_be_complete_and_of_the_right_kind(tmp_path: Path) -> None:
     good = sound(tmp_path / "good.aac", CHORD, 1, RATE, "-ac", "2")
     with Sound(good) as read:
         assert len(read.sizes) == frames_for(1)

@@ -11,8 +11,8 @@ from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.instructions.animoto import AnimotoJob, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
-from images.animoto.encode.ffmpeg_renderer import PlainRenderer
-from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.ffmpeg_renderer import FfmpegRenderer
+from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.renderer import Renderer
 from images.animoto.music.loudness import measured
 from images.animoto.verify.verify import BadVideo, verify
@@ -27,7 +27,7 @@ SHOW = show("1.3", 25, transition=Transition.CROSSFADE, frames=7)
 
 
 async def rendered(tmp_path: Path, renderer: Renderer, shown: Show, count: int, seconds: float) -> Path:
-    """With clicks on each second."""
+    """Music with a click on each second."""
     music = sound(tmp_path / "music.aac", CLICKS, seconds, RATE, "-ac", "2")
     asked: list[Fraction] = []
 
@@ -43,7 +43,7 @@ async def rendered(tmp_path: Path, renderer: Renderer, shown: Show, count: int, 
     return video
 
 
-@pytest.mark.parametrize("renderer", [WrittenRenderer(), PlainRenderer()])
+@pytest.mark.parametrize("renderer", [H264Renderer(), FfmpegRenderer()])
 async def test_sound_and_pictures_begin_and_end_together(tmp_path: Path, renderer: Renderer) -> None:
     video = await rendered(tmp_path, renderer, SHOW, 4, 5.2)
     await verify(video, SHOW.film, 130, sound=True)
@@ -56,13 +56,13 @@ async def test_sound_and_pictures_begin_and_end_together(tmp_path: Path, rendere
     assert "start: 0.000000" in said
 
 
-async def test_a_soundtrack_that_is_not_the_film_s_is_refused(tmp_path: Path) -> None:
-    video = await rendered(tmp_path, WrittenRenderer(), SHOW, 4, 5.1)
+async def test_soundtrack_of_another_film_is_refused(tmp_path: Path) -> None:
+    video = await rendered(tmp_path, H264Renderer(), SHOW, 4, 5.1)
     with pytest.raises(BadVideo, match=r"the sound ends at 5.\d+ s, and the video at 5.200 s"):
         await verify(video, SHOW.film, 130, sound=True)
     with pytest.raises(BadVideo, match="more than one stream"):
         await verify(video, SHOW.film, 130)
-    await WrittenRenderer().render(SHOW.stream([corpus.flat(corpus.RED, 96, 54).tobytes()]), SHOW.film, video)
+    await H264Renderer().render(SHOW.stream([corpus.flat(corpus.RED, 96, 54).tobytes()]), SHOW.film, video)
     with pytest.raises(BadVideo, match="the sound is coded as None"):
         await verify(video, SHOW.film, 33, sound=True)
 
@@ -80,7 +80,7 @@ def links(web: Web) -> list[str]:
     return [web.add(f"/{seed}.jpg", corpus.encoded(corpus.scenery(seed, 96, 54))) for seed in range(3)]
 
 
-async def test_a_job_s_music_is_heard_and_its_bytes_are_the_same_each_time(
+async def test_music_of_a_job_is_heard_and_has_the_same_bytes_each_time(
     web: Web, links: list[str], store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
 ) -> None:
     music = web.add("/music", sound(tmp_path / "one.mp3").read_bytes(), "audio/mpeg")
@@ -92,7 +92,7 @@ async def test_a_job_s_music_is_heard_and_its_bytes_are_the_same_each_time(
     assert 0 <= len(heard(video)) - 9 * RATE < 1024
 
 
-async def test_music_ends_with_a_film_that_lacks_pictures(
+async def test_music_ends_with_a_film_of_fewer_pictures(
     web: Web, links: list[str], store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
 ) -> None:
     music = web.add("/music", sound(tmp_path / "one.mp3").read_bytes(), "audio/mpeg")
@@ -105,7 +105,7 @@ async def test_music_ends_with_a_film_that_lacks_pictures(
     assert samples[-RATE // 20 :].max() < samples[3 * RATE : 4 * RATE].max() / 10
 
 
-async def test_music_that_can_t_be_had_fails_the_job_by_name(
+async def test_missing_music_fails_the_job_by_name(
     web: Web, links: list[str], store: MemoryStore, context_for: Callable[..., Context]
 ) -> None:
     page = web.add("/page.mp3?token=secret", b"<!DOCTYPE html><html>sign in</html>")

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from cloudkon.instructions.animoto import AnimotoJob, Slide, Transition, transition_frames
 from images.animoto.cli import main
 from images.animoto.timeline.film import Film
-from images.animoto.timeline.plan import FADES_THROUGH, Blend, Colour, Hold, Segment, described, frames_of, plan
+from images.animoto.timeline.plan import (
+    FADES_THROUGH,
+    Blend,
+    Colour,
+    Hold,
+    Segment,
+    describe_plan,
+    frame_count,
+    plan,
+)
 
 LINK = "https://example.org/one.jpg"
 FPS = st.integers(1, 60)
@@ -25,22 +34,20 @@ SLIDES = st.lists(SLIDE, min_size=1, max_size=7)
 
 
 def middles(segments: list[Segment], picture: int) -> list[Segment]:
-    """What lies between a picture alone and the next alone."""
+    """Return the segments between one picture alone and the next one alone."""
     shown = [one.shown if isinstance(one, Hold) else None for one in segments]
     return segments[shown.index(picture) + 1 : shown.index(picture + 1)]
 
 
 @given(SLIDES, FPS)
-def test_every_frame_belongs_to_one_segment_and_every_picture_stands_alone_for_a_while(
-    slides: list[Slide], fps: int
-) -> None:
+def test_segments_cover_every_frame_and_hold_every_picture(slides: list[Slide], fps: int) -> None:
     segments = list(plan(fps, slides))
     end = 0
     for segment in segments:
         assert segment.first == end
         assert segment.frames >= 1
         end += segment.frames
-    assert end == frames_of(fps, slides)
+    assert end == frame_count(fps, slides)
     held = {one.shown: one.frames for one in segments if isinstance(one, Hold) and isinstance(one.shown, int)}
     assert list(held) == list(range(len(slides)))
     for number in range(len(slides) - 1):
@@ -49,9 +56,7 @@ def test_every_frame_belongs_to_one_segment_and_every_picture_stands_alone_for_a
 
 
 @given(SLIDES, FPS)
-def test_a_transition_has_its_length_and_its_middle_where_the_next_picture_begins(
-    slides: list[Slide], fps: int
-) -> None:
+def test_transition_has_its_length_and_is_centred_on_the_next_picture_s_begin(slides: list[Slide], fps: int) -> None:
     segments = list(plan(fps, slides))
     for number, (before, after) in enumerate(itertools.pairwise(slides)):
         between = middles(segments, number)
@@ -65,7 +70,7 @@ def test_a_transition_has_its_length_and_its_middle_where_the_next_picture_begin
 
 
 @given(SLIDES, FPS)
-def test_blends_lead_evenly_from_what_is_before_to_what_is_after(slides: list[Slide], fps: int) -> None:
+def test_blends_progress_evenly_between_their_neighbours(slides: list[Slide], fps: int) -> None:
     shown: object = 0
     for segment in plan(fps, slides):
         if isinstance(segment, Hold):
@@ -79,7 +84,7 @@ def test_blends_lead_evenly_from_what_is_before_to_what_is_after(slides: list[Sl
 
 
 @given(SLIDES, FPS, st.data())
-def test_a_film_foresees_the_longest_transition_whichever_pictures_are_missing(
+def test_film_bounds_the_longest_transition_whichever_pictures_are_missing(
     slides: list[Slide], fps: int, data: st.DataObject
 ) -> None:
     film = Film.of(AnimotoJob(slides=tuple(slides), fps=fps))
@@ -90,18 +95,18 @@ def test_a_film_foresees_the_longest_transition_whichever_pictures_are_missing(
 
 
 def slide(transition: Transition, frames: int, seconds: int = 2) -> Slide:
-    """At ten frames a second."""
+    """The plan at ten frames a second."""
     return Slide(link=LINK, seconds=Fraction(seconds), transition=transition, transition_seconds=Fraction(frames, 10))
 
 
 @pytest.mark.parametrize("transition", [Transition.CROSSFADE, Transition.WIPE, Transition.PUSH])
-def test_the_plan_of_two_pictures(transition: Transition) -> None:
+def test_plan_of_two_pictures(transition: Transition) -> None:
     two = [slide(transition, 5)] * 2
     assert list(plan(10, two)) == [Hold(0, 0, 18), Blend(transition, 0, 1, 18, 5), Hold(1, 23, 17)]
 
 
-def test_the_plan_of_pictures_that_differ() -> None:
-    """Each for its own time; the transition after a picture is its own, and the last one's leads nowhere."""
+def test_plan_of_different_slides() -> None:
+    """Each slide has its own time and the transition after it; the last transition is ignored."""
     slides = [
         slide(Transition.CROSSFADE, 4, seconds=1),
         slide(Transition.CUT, 0, seconds=3),
@@ -120,8 +125,8 @@ def test_the_plan_of_pictures_that_differ() -> None:
     ]
 
 
-def test_a_transition_beside_a_short_picture_is_as_long_as_that_has_room_for() -> None:
-    """It can only come to be so where pictures between are missing: a job that says so is refused."""
+def test_transition_next_to_a_short_picture_is_shortened() -> None:
+    """This only happens where pictures between are missing: a job like that is refused at push."""
     slides = [slide(Transition.WIPE, 12), replace(slide(Transition.WIPE, 12), seconds=Fraction(1, 2))]
     assert list(plan(10, slides)) == [Hold(0, 0, 19), Blend(Transition.WIPE, 0, 1, 19, 3), Hold(1, 22, 3)]
     usual = [replace(one, transition_seconds=None) for one in (slides[0], replace(slides[1], seconds=Fraction(4, 5)))]
@@ -129,15 +134,15 @@ def test_a_transition_beside_a_short_picture_is_as_long_as_that_has_room_for() -
 
 
 @pytest.mark.parametrize(("frames", "each", "pause"), [(1, 0, 1), (2, 0, 2), (3, 1, 1), (6, 2, 2), (9, 3, 3)])
-def test_fades_stop_at_their_colour(frames: int, each: int, pause: int) -> None:
+def test_fades_pause_at_their_colour(frames: int, each: int, pause: int) -> None:
     between = middles(list(plan(10, [slide(Transition.FADE_WHITE, frames)] * 2)), 0)
     colours = [one for one in between if isinstance(one, Hold)]
     assert [(one.shown, one.frames) for one in colours] == [(Colour.WHITE, pause)]
     assert [one.frames for one in between if isinstance(one, Blend)] == [each] * 2 * (each > 0)
 
 
-def test_the_plan_can_be_read() -> None:
-    assert list(described(10, [slide(Transition.FADE_BLACK, 6)] * 2)) == [
+def test_plan_is_described_in_words() -> None:
+    assert list(describe_plan(10, [slide(Transition.FADE_BLACK, 6)] * 2)) == [
         "    0.000 s  frame      0     17 frames  picture 1",
         "    1.700 s  frame     17      2 frames  crossfade from picture 1 to black",
         "    1.900 s  frame     19      2 frames  black",
@@ -153,7 +158,7 @@ def test_the_plan_can_be_read() -> None:
         'animoto {"transition": "push", "seconds": 2, "pictures": ["https://a.example/1", {"link": "s3://store/2"}]}',
     ],
 )
-def test_the_plan_of_an_instruction_is_printed(line: str) -> None:
+def test_plan_of_an_instruction_is_printed(line: str) -> None:
     printed = CliRunner().invoke(main, ["--plan", line])
     assert printed.exit_code == 0
     assert [text[27:] for text in printed.stdout.splitlines()] == [
@@ -163,7 +168,7 @@ def test_the_plan_of_an_instruction_is_printed(line: str) -> None:
     ]
 
 
-def test_the_plan_of_no_instruction_is_refused() -> None:
+def test_plan_of_an_invalid_instruction_is_refused() -> None:
     refused = CliRunner().invoke(main, ["--plan", "animoto --transition star https://example.org/1.jpg"])
     assert refused.exit_code == 2
     assert "there is no such choice" in refused.stderr

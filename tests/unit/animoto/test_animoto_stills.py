@@ -15,10 +15,10 @@ from tests.support.slideshow_jobs import show
 
 @pytest.mark.parametrize("quality", Quality)
 @pytest.mark.parametrize("size", [(32, 32), (640, 360)])
-async def test_the_encoder_has_few_pictures_at_a_time_and_needs_no_more(
+async def test_encoder_holds_few_pictures_and_needs_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: Quality, size: tuple[int, int]
 ) -> None:
-    """Of small pictures too, which fit into buffers on the way by dozens."""
+    """This holds for small pictures too, dozens of which fit into buffers on the way."""
     monkeypatch.setattr("images.animoto.encode.stills._PATIENCE", math.inf)
     film = show(width=size[0], height=size[1]).film
     given, taken, most = 0, 0, 0
@@ -37,4 +37,4 @@ async def test_the_encoder_has_few_pictures_at_a_time_and_needs_no_more(
             async for _still in stills:
                 taken += 1
     assert taken == 40
-    assert most <= 5 + 2  # one that waits for room, and one that is being taken
+    assert most <= 5 + 2  # one that waits for a place, and one that is being sent

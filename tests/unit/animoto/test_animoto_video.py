@@ -12,20 +12,21 @@ import pytest
 import trio
 from PIL import Image
 
+from cloudkon.backoff import Backoff
 from cloudkon.errors import AccessDenied, CloudKonError, PermanentFailure, Throttled
 from cloudkon.handler import PROGRESS_FILE, Context
 from cloudkon.instructions.animoto import AnimotoJob, Fit, OnMissing, Slide, Transition
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from images.animoto.concurrency.in_order import in_order
-from images.animoto.encode.h264_renderer import WrittenRenderer
+from images.animoto.encode.h264_renderer import H264Renderer
 from images.animoto.encode.renderer import Music
 from images.animoto.fetch.fetch import Fetcher, Limits
-from images.animoto.pictures.missing import Missing, Outlook, failure, note, shown
-from images.animoto.timeline.film import Canvas, Film
+from images.animoto.pictures.missing import MissingPicture, Outlook, display_link, missing_failure, missing_note
+from images.animoto.timeline.film import Film, NormalisedPicture
 from images.animoto.video import make_video
 from tests.support import picture_corpus as corpus
-from tests.support.films import frames_of, processes_at
+from tests.support.films import decoded_frames, processes_at
 from tests.support.picture_corpus import BLACK, BLUE, GREEN, RED, SAND, encoded, near
 from tests.support.web import Web
 
@@ -46,7 +47,7 @@ def job(*links: str, fit: Fit = Fit.CONTAIN, on_missing: OnMissing = OnMissing.F
 
 
 def slid(wanted: AnimotoJob, **settings: Any) -> AnimotoJob:  # noqa: ANN401  (a slide's fields, of many types)
-    """The job with settings for all its pictures."""
+    """Return the job with these settings for all its pictures."""
     return replace(wanted, slides=tuple(replace(slide, **settings) for slide in wanted.slides))
 
 
@@ -61,13 +62,13 @@ def fetcher(context: Context, store: MemoryStore) -> Fetcher:
 
 
 def assert_nothing_left(context: Context) -> None:
-    """But the note about progress, which the worker reads."""
+    """Only the progress file, which the worker reads, may be left."""
     assert [entry.name for entry in context.scratch_directory().iterdir() if entry.name != PROGRESS_FILE] == []
     assert processes_at(context.scratch) == []
 
 
 def assert_crosses_from_a_slot_process(error: BaseException) -> None:
-    """With its chain, in which a circle would end the pickling of it."""
+    """Pickle the error with its chain; a circle in the chain would break that."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -83,14 +84,14 @@ def assert_crosses_from_a_slot_process(error: BaseException) -> None:
 async def frames_at(address: str, store: MemoryStore, tmp_path: Path) -> corpus.Pixels:
     video = tmp_path / "pulled.mp4"
     await store.get(address, video)
-    return frames_of(video, FILM)
+    return decoded_frames(video, FILM)
 
 
 async def everything_in(store: MemoryStore) -> list[str]:
     return [stored.address async for stored in store.list("")]
 
 
-async def test_pictures_of_all_sorts_are_shown_each_in_its_time(
+async def test_pictures_of_all_kinds_are_shown_in_their_time(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path
 ) -> None:
     exif = Image.Exif()
@@ -128,7 +129,7 @@ async def test_cover_leaves_no_bars(web: Web, store: MemoryStore, context: Conte
 
 
 @pytest.mark.parametrize("transition", [one for one in Transition if one is not Transition.CUT])
-async def test_a_job_with_transitions_shows_them(
+async def test_transitions_of_a_job_are_shown(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path, transition: Transition
 ) -> None:
     links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
@@ -142,14 +143,14 @@ async def test_a_job_with_transitions_shows_them(
         assert not near(frames[number], np.broadcast_to(BLUE, (180, 320, 3)), 8)
 
 
-async def test_a_video_that_turns_out_wrong_is_made_again_the_slow_way_and_said_so(
+async def test_wrong_video_is_logged_and_encoded_by_ffmpeg(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    class Wrong(WrittenRenderer):
+    class Wrong(H264Renderer):
         async def render(
-            self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+            self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
         ) -> None:
-            async def swapped() -> AsyncIterator[Canvas]:
+            async def swapped() -> AsyncIterator[NormalisedPicture]:
                 for picture in [one async for one in pictures][::-1]:
                     yield picture
 
@@ -164,14 +165,16 @@ async def test_a_video_that_turns_out_wrong_is_made_again_the_slow_way_and_said_
     assert_nothing_left(context)
 
 
-async def test_what_can_t_be_written_is_encoded(web: Web, context: Context, store: MemoryStore, tmp_path: Path) -> None:
+async def test_film_that_cannot_be_written_is_encoded(
+    web: Web, context: Context, store: MemoryStore, tmp_path: Path
+) -> None:
     links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
     wide = replace(job(*links, fit=Fit.COVER), width=2064, height=16)
     wide = slid(wide, seconds=Fraction(1, 2), transition=Transition.PUSH)
     shape = Film.of(wide)
     video = tmp_path / "video.mp4"
     await store.get(await make_video(wide, context, store), video)
-    frames = frames_of(video, shape)
+    frames = decoded_frames(video, shape)
     assert near(frames[0], np.broadcast_to(RED, frames[0].shape), 4)
     assert near(frames[-1], np.broadcast_to(BLUE, frames[0].shape), 4)
     assert shape.longest_transition == 7
@@ -180,7 +183,7 @@ async def test_what_can_t_be_written_is_encoded(web: Web, context: Context, stor
     assert near(half[-10], BLUE, 4)
 
 
-async def test_many_links_keep_their_order_whatever_order_they_arrive_in(
+async def test_links_keep_their_order_whatever_order_they_arrive_in(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path
 ) -> None:
     chance = random.Random(3)
@@ -203,7 +206,7 @@ async def test_many_links_keep_their_order_whatever_order_they_arrive_in(
         assert near(frames[number * FRAMES + 3][90, 160], (number * 10, 255 - number * 10, 128), 4)
 
 
-async def test_the_same_job_makes_the_same_bytes_and_never_overwrites_another_owner_s(
+async def test_same_job_makes_the_same_bytes_and_overwrites_no_other_owner_s(
     web: Web, store: MemoryStore, context_for: Callable[..., Context], tmp_path: Path
 ) -> None:
     links = [web.add(f"/{seed}.jpg", encoded(corpus.scenery(seed, 400, 300))) for seed in range(3)]
@@ -213,7 +216,7 @@ async def test_the_same_job_makes_the_same_bytes_and_never_overwrites_another_ow
     assert (await store.head(first)).etag == (await store.head(second)).etag
 
 
-async def test_a_poster_and_facts_lie_beside_the_video(web: Web, context: Context, tmp_path: Path) -> None:
+async def test_poster_and_facts_are_stored_beside_the_video(web: Web, context: Context, tmp_path: Path) -> None:
     facts_seen: dict[str, Mapping[str, str]] = {}
 
     class Noting(MemoryStore):
@@ -240,13 +243,13 @@ async def test_a_poster_and_facts_lie_beside_the_video(web: Web, context: Contex
         assert near(np.asarray(opened)[[45, 45, 135, 135], [80, 240, 80, 240]], [RED, GREEN, BLUE, SAND], 6)
 
 
-async def test_the_poster_shows_the_second_that_was_asked_for_and_the_output_names_it(
+async def test_poster_shows_the_requested_second_and_is_in_the_output(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path
 ) -> None:
     links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
     wanted = replace(job(*links, web.link("/none.jpg"), on_missing=OnMissing.SKIP), poster=Fraction("0.2"))
     poster = tmp_path / "poster.jpg"
-    # The last asks for a second that the video would have if nothing was missing.
+    # The last job asks for a second that the video would only have with all its pictures.
     for second, colour in [("0", RED), ("0.19", RED), ("0.2", BLUE), ("0.59", BLUE)]:
         output = await make_video(replace(wanted, poster=Fraction(second)), context, store)
         video, still, said = output.split(" ", 2)
@@ -257,7 +260,7 @@ async def test_the_poster_shows_the_second_that_was_asked_for_and_the_output_nam
             assert near(np.asarray(opened), np.broadcast_to(colour, (180, 320, 3)), 6), second
 
 
-async def test_captions_stand_on_their_pictures_and_the_title_on_the_first_there_is(
+async def test_captions_are_on_their_pictures_and_the_title_on_the_first(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path
 ) -> None:
     links = [web.add(f"/{number}.png", encoded(corpus.flat(one), "PNG")) for number, one in enumerate([RED, BLUE])]
@@ -272,7 +275,7 @@ async def test_captions_stand_on_their_pictures_and_the_title_on_the_first_there
     assert near(frames[-1][10, 10], BLUE, 4)
 
 
-async def test_progress_is_told(web: Web, store: MemoryStore, context: Context) -> None:
+async def test_progress_is_reported(web: Web, store: MemoryStore, context: Context) -> None:
     links = [web.add(f"/{seed}.jpg", encoded(corpus.scenery(seed, 40, 30))) for seed in range(3)]
     await make_video(job(*links), context, store)
     said = json.loads((context.scratch / PROGRESS_FILE).read_text())
@@ -283,7 +286,7 @@ async def test_progress_is_told(web: Web, store: MemoryStore, context: Context) 
 
 
 def add_bad(web: Web) -> list[str]:
-    """A good picture, and three that are not."""
+    """One good picture, and three bad ones."""
     whole = encoded(corpus.scenery(1, 400, 300))
     return [
         web.add("/good.jpg", encoded(corpus.flat(RED))),
@@ -293,9 +296,7 @@ def add_bad(web: Web) -> list[str]:
     ]
 
 
-async def test_a_job_that_fails_names_each_picture_and_its_reason(
-    web: Web, store: MemoryStore, context: Context
-) -> None:
+async def test_failed_job_names_each_picture_and_its_reason(web: Web, store: MemoryStore, context: Context) -> None:
     with pytest.raises(PermanentFailure) as caught:
         await make_video(job(*add_bad(web)), context, store)
     assert_crosses_from_a_slot_process(caught.value)
@@ -309,7 +310,7 @@ async def test_a_job_that_fails_names_each_picture_and_its_reason(
     assert_nothing_left(context)
 
 
-async def test_with_skip_the_others_are_shown_and_the_missing_named(
+async def test_skip_shows_the_other_pictures_and_names_the_missing(
     web: Web, store: MemoryStore, context: Context, tmp_path: Path
 ) -> None:
     links = [*add_bad(web), web.add("/last.jpg", encoded(corpus.flat(BLUE, 320, 180)))]
@@ -323,13 +324,13 @@ async def test_with_skip_the_others_are_shown_and_the_missing_named(
     assert_nothing_left(context)
 
 
-async def test_skip_makes_no_video_of_nothing(web: Web, store: MemoryStore, context: Context) -> None:
+async def test_skip_fails_without_any_picture(web: Web, store: MemoryStore, context: Context) -> None:
     with pytest.raises(PermanentFailure, match="2 of 2 pictures can't be used"):
         await make_video(job(web.link("/a"), web.link("/b"), on_missing=OnMissing.SKIP), context, store)
     assert_nothing_left(context)
 
 
-async def test_trouble_that_may_pass_is_left_to_the_next_attempt(
+async def test_transient_failure_is_left_to_the_next_attempt(
     web: Web, store: MemoryStore, context: Context, fetcher: Fetcher
 ) -> None:
     web.answers["/busy.jpg"] = lambda request: request.reply(503)
@@ -342,28 +343,28 @@ async def test_trouble_that_may_pass_is_left_to_the_next_attempt(
         await make_video(job(web.link("/busy.jpg"), web.link("/none.jpg")), context, store, fetcher=fetcher)
 
 
-async def test_a_job_of_hundreds_of_dead_links_ends_early(web: Web, store: MemoryStore, context: Context) -> None:
+async def test_job_with_hundreds_of_dead_links_ends_early(web: Web, store: MemoryStore, context: Context) -> None:
     with pytest.raises(PermanentFailure, match="20 of the first 20 pictures"):
         await make_video(job(*(web.link(f"/{one}") for one in range(400))), context, store)
     assert len(web.requests) < 60
 
 
-def test_notes_stay_short() -> None:
-    missing = [Missing(one, f"https://example.org/{'long' * 90}?a=b", "r" * 100, Outlook.LATER) for one in range(9999)]
-    assert len(note(missing, 10_000)) < 2000
-    assert note(missing, 10_000).endswith("; and 9994 more)")
-    assert len(str(failure(missing, 10_000, 10_000))) < 8000
-    assert len(shown(missing[0].link)) == 120
-    assert shown("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
+def test_missing_notes_stay_short() -> None:
+    missing = [
+        MissingPicture(one, f"https://example.org/{'long' * 90}?a=b", "r" * 100, Outlook.LATER) for one in range(9999)
+    ]
+    assert len(missing_note(missing, 10_000)) < 2000
+    assert missing_note(missing, 10_000).endswith("; and 9994 more)")
+    assert len(str(missing_failure(missing, 10_000, 10_000))) < 8000
+    assert len(display_link(missing[0].link)) == 120
+    assert display_link("s3://bucket/a b.jpg") == "s3://bucket/a b.jpg"
 
 
-# The store, the deadline, the disk
+# # Store, deadline, disk
 
 
-async def test_a_store_that_is_busy_does_not_cost_the_video(
-    web: Web, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("images.animoto.video._STORE_WAITS", (0.01, 0.01))
+async def test_busy_store_does_not_cost_the_video(web: Web, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("images.animoto.video._STORE_BACKOFF", Backoff(tries=3, first=0.01, most=0.01, jitter=0.0))
 
     class Busy(MemoryStore):
         calls = 0
@@ -378,7 +379,7 @@ async def test_a_store_that_is_busy_does_not_cost_the_video(
     assert Busy.calls == 4
 
 
-async def test_a_store_that_refuses_is_said(web: Web, context: Context) -> None:
+async def test_store_refusal_is_reported(web: Web, context: Context) -> None:
     class Closed(MemoryStore):
         async def put(self, *_arguments: object, **_options: object) -> StoredObject:
             raise AccessDenied("not allowed to put")
@@ -388,7 +389,7 @@ async def test_a_store_that_refuses_is_said(web: Web, context: Context) -> None:
     assert_nothing_left(context)
 
 
-async def test_at_the_deadline_the_job_says_so_and_leaves_nothing(
+async def test_deadline_ends_the_job_with_an_error_and_no_files(
     web: Web, store: MemoryStore, context_for: Callable[..., Context]
 ) -> None:
     web.answers["/slow.jpg"] = lambda request: request.be_silent()
@@ -400,10 +401,10 @@ async def test_at_the_deadline_the_job_says_so_and_leaves_nothing(
     assert await everything_in(store) == []
 
 
-async def test_a_disk_that_is_full_is_said(
+async def test_full_disk_is_reported(
     web: Web, store: MemoryStore, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("images.animoto.video._picture_path", lambda _directory, _number: Path("/dev/full"))
+    monkeypatch.setattr("images.animoto.render_pipeline._picture_path", lambda _directory, _number: Path("/dev/full"))
     with pytest.raises(CloudKonError, match=r"the worker's machine failed, not the job: .*No space left"):
         await make_video(job(web.add("/1.jpg", encoded(corpus.flat(RED)))), context, store)
     assert_nothing_left(context)
@@ -412,14 +413,14 @@ async def test_a_disk_that_is_full_is_said(
 # Order
 
 
-async def test_results_come_in_order_and_no_more_than_a_few_wait(autojump_clock: trio.testing.MockClock) -> None:
+async def test_results_arrive_in_order_with_few_waiting(autojump_clock: trio.testing.MockClock) -> None:
     chance = random.Random(1)
     begun, taken = 0, 0
 
     async def work(item: int) -> int:
         nonlocal begun
         begun += 1
-        assert begun - taken <= 4 + 1  # the one being handed over
+        assert begun - taken <= 4 + 1  # the one being passed on
         await trio.sleep(chance.random())
         return item
 

@@ -12,7 +12,7 @@ FIXED = st.integers(1, 40).flatmap(lambda bits: st.tuples(st.just(f"u{bits}"), s
 
 
 @given(st.lists(st.one_of(UNSIGNED, SIGNED, FIXED), max_size=40))
-def test_what_is_written_is_read(numbers: list[tuple[str, int]]) -> None:
+def test_written_numbers_are_read_back(numbers: list[tuple[str, int]]) -> None:
     writer = BitWriter()
     for kind, value in numbers:
         if kind[0] == "u" and kind != "ue":
@@ -29,7 +29,7 @@ def test_what_is_written_is_read(numbers: list[tuple[str, int]]) -> None:
 
 
 @given(st.lists(st.integers(0, 1), max_size=60), st.integers(0, 60))
-def test_bits_are_copied_from_wherever_they_begin(numbers: list[int], begin: int) -> None:
+def test_bits_are_copied_from_any_position(numbers: list[int], begin: int) -> None:
     writer = BitWriter()
     for one in numbers:
         writer.u(1, one)
@@ -46,7 +46,7 @@ def test_bits_are_copied_from_wherever_they_begin(numbers: list[int], begin: int
     assert [reader.u(1) for _ in numbers[begin:]] == numbers[begin:]
 
 
-def test_a_payload_that_has_no_end_is_refused() -> None:
+def test_payload_without_trailing_bits_is_refused() -> None:
     for payload in (b"", b"\x80\0"):
         with pytest.raises(Unsupported, match="does not end"):
             BitWriter.of(payload, 0)
@@ -54,10 +54,10 @@ def test_a_payload_that_has_no_end_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("value", "bits"),
-    # Table 9-2 of the standard, and the first lines of its table 9-3.
+    # Table 9-2 of the standard, and the first rows of its table 9-3.
     [(0, "1"), (1, "010"), (2, "011"), (3, "00100"), (6, "00111"), (7, "0001000"), (9, "0001010")],
 )
-def test_numbers_are_coded_as_the_standard_s_table_has_them(value: int, bits: str) -> None:
+def test_numbers_are_coded_as_in_the_standard_s_table(value: int, bits: str) -> None:
     writer = BitWriter()
     writer.ue(value)
     assert len(writer) == len(bits)
@@ -82,7 +82,7 @@ PAYLOADS = st.lists(st.sampled_from([0, 0, 0, 1, 2, 3, 4, 255]), min_size=1, max
 
 
 @given(PAYLOADS)
-def test_a_unit_never_looks_like_a_start_code_and_comes_back_whole(payload: bytes) -> None:
+def test_nal_unit_contains_no_start_code_and_is_read_back(payload: bytes) -> None:
     data = Nal(1, 2, payload).to_bytes()
     assert all(code not in data for code in (b"\0\0\0", b"\0\0\1", b"\0\0\2"))
     assert not data.endswith(b"\0\0")
@@ -90,8 +90,8 @@ def test_a_unit_never_looks_like_a_start_code_and_comes_back_whole(payload: byte
 
 
 @given(st.lists(PAYLOADS, min_size=1, max_size=6), st.integers(1, 30), st.booleans())
-def test_a_stream_is_cut_wherever_its_pieces_end(payloads: list[bytes], piece: int, long_codes: bool) -> None:
-    # A payload's last byte holds the trailing one, so it is never zero.
+def test_stream_is_split_whatever_the_pieces(payloads: list[bytes], piece: int, long_codes: bool) -> None:
+    # A payload's last byte contains the trailing one bit, so it is never zero.
     units = [Nal(5, 3, payload + b"\x80") for payload in payloads]
     code = b"\0\0\0\1" if long_codes else b"\0\0\1"
     stream = b"".join(code + unit.to_bytes() for unit in units)

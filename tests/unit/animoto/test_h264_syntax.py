@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 
 from images.animoto.h264.bits import BitReader, BitWriter
 from images.animoto.h264.levels import level_of
-from images.animoto.h264.motion import AFTER, BEFORE, Motion, Neighbours, Vector, moved
+from images.animoto.h264.motion import AFTER, BEFORE, MacroblockMotion, Neighbours, Vector, moved
 from images.animoto.h264.nal import Nal
-from images.animoto.h264.pps import Picture
+from images.animoto.h264.pps import Pps
 from images.animoto.h264.slice_data import moving, skipped
 from images.animoto.h264.slice_header import Deblocking, SliceHeader, SliceKind, read_slice
-from images.animoto.h264.sps import Sequence
+from images.animoto.h264.sps import Sps
 from images.animoto.h264.unsupported import Unsupported
 
 SEQUENCES = st.builds(
-    Sequence,
+    Sps,
     level=st.integers(10, 62),
     frame_num_bits=st.integers(4, 16),
     order_bits=st.integers(4, 16),
@@ -25,7 +25,7 @@ SEQUENCES = st.builds(
     crop=st.tuples(*[st.integers(0, 7)] * 4),
 )
 PICTURES = st.builds(
-    Picture,
+    Pps,
     number=st.integers(0, 255),
     cabac=st.booleans(),
     implicit_weights=st.booleans(),
@@ -39,18 +39,18 @@ PICTURES = st.builds(
 
 
 @given(SEQUENCES, st.integers(1, 120), st.integers(0, 2))
-def test_sequences_are_read_as_they_were_written(sequence: Sequence, fps: int, reorder: int) -> None:
-    assert Sequence.of(Nal.of(sequence.to_nal(fps, reorder))) == sequence
+def test_sequence_parameter_sets_are_read_back(sps: Sps, fps: int, reorder: int) -> None:
+    assert Sps.of(Nal.of(sps.to_nal(fps, reorder))) == sps
 
 
 @given(PICTURES)
-def test_pictures_are_read_as_they_were_written(picture: Picture) -> None:
-    assert Picture.of(Nal.of(picture.to_nal())) == picture
+def test_picture_parameter_sets_are_read_back(pps: Pps) -> None:
+    assert Pps.of(Nal.of(pps.to_nal())) == pps
 
 
 @given(st.data(), SEQUENCES, PICTURES, st.sampled_from(SliceKind), st.booleans(), st.binary(min_size=1, max_size=40))
-def test_slices_are_read_as_they_were_written(
-    data: st.DataObject, sequence: Sequence, picture: Picture, kind: SliceKind, reference: bool, payload: bytes
+def test_slice_headers_are_read_back(
+    data: st.DataObject, sps: Sps, pps: Pps, kind: SliceKind, reference: bool, payload: bytes
 ) -> None:
     idr = kind is SliceKind.I and reference and data.draw(st.booleans())
     smoothing = st.one_of(
@@ -60,55 +60,55 @@ def test_slices_are_read_as_they_were_written(
         kind=kind,
         idr=idr,
         reference=reference,
-        frame_num=data.draw(st.integers(0, 2**sequence.frame_num_bits - 1)),
+        frame_num=data.draw(st.integers(0, 2**sps.frame_num_bits - 1)),
         idr_number=data.draw(st.integers(0, 65535)) if idr else 0,
-        order=data.draw(st.integers(0, 2**sequence.order_bits - 1)),
+        order=data.draw(st.integers(0, 2**sps.order_bits - 1)),
         qp=data.draw(st.integers(-26, 25)),
-        deblocking=data.draw(smoothing) if picture.deblocking_control else None,
+        deblocking=data.draw(smoothing) if pps.deblocking_control else None,
     )
-    found, bits = read_slice(Nal.of(header.to_nal(sequence, picture, payload)), sequence, picture)
+    found, bits = read_slice(Nal.of(header.to_nal(sps, pps, payload)), sps, pps)
     assert found == header
     missing = -bits.position % 8
     assert bits.u(missing) == (1 << missing) - 1
     assert bytes(bits.u(8) for _ in payload) == payload
 
 
-def test_what_slides_are_not_made_of_is_refused() -> None:
-    sequence, picture = Sequence(level=40, width=4, height=3), Picture(number=0, cabac=True)
+def test_unsupported_streams_are_refused() -> None:
+    sps, pps = Sps(level=40, width=4, height=3), Pps(number=0, cabac=True)
     header = SliceHeader(kind=SliceKind.I, idr=True, reference=True)
-    nal = Nal.of(header.to_nal(sequence, picture, b"data"))
+    nal = Nal.of(header.to_nal(sps, pps, b"data"))
     with pytest.raises(Unsupported, match="another picture parameter set"):
-        read_slice(nal, sequence, dataclasses.replace(picture, number=1))
+        read_slice(nal, sps, dataclasses.replace(pps, number=1))
     with pytest.raises(Unsupported, match="several slices"):
-        read_slice(nal._replace(payload=b"\x40" + nal.payload), sequence, picture)
-    whole = Nal.of(sequence.to_nal(30, 1))
-    # The chroma format, 4:2:0, is the second number behind profile, constraints and level.
+        read_slice(nal._replace(payload=b"\x40" + nal.payload), sps, pps)
+    whole = Nal.of(sps.to_nal(30, 1))
+    # The chroma format, 4:2:0, is the second number after profile, constraints and level.
     with pytest.raises(Unsupported, match="chroma_format_idc is 0"):
-        Sequence.of(whole._replace(payload=whole.payload[:3] + b"\xff" + whole.payload[4:]))
+        Sps.of(whole._replace(payload=whole.payload[:3] + b"\xff" + whole.payload[4:]))
 
 
 @pytest.mark.parametrize(
     ("size", "fps", "level"),
     [((120, 68), 30, 40), ((120, 68), 60, 42), ((80, 45), 30, 31), ((240, 135), 30, 51), ((1, 1), 1, 10)],
 )
-def test_levels_are_those_that_encoders_give(size: tuple[int, int], fps: int, level: int) -> None:
+def test_levels_equal_those_of_encoders(size: tuple[int, int], fps: int, level: int) -> None:
     assert level_of(*size, fps, 2) == level
 
 
-def test_the_largest_films_have_a_level() -> None:
+def test_largest_films_have_a_level() -> None:
     assert level_of(256, 256, 120, 2) == 61
     assert level_of(256, 1, 120, 2) == 40
     with pytest.raises(ValueError, match="no level"):
         level_of(1056, 2, 30, 2)
 
 
-# Macroblocks: what a decoder makes of the bits, written down once more from the standard's text
+# # Macroblocks: a decoder of the bits, written a second time from the standard's text
 
 
-def decoded(bits: BitWriter, width: int, height: int) -> list[list[Motion]]:
+def decoded(bits: BitWriter, width: int, height: int) -> list[list[MacroblockMotion]]:
     bits.trail()
     reader = BitReader(bits.to_bytes())
-    grid: list[list[Motion]] = []
+    grid: list[list[MacroblockMotion]] = []
     run = reader.ue()
     for address in range(width * height):
         if address % width == 0:
@@ -122,21 +122,21 @@ def decoded(bits: BitWriter, width: int, height: int) -> list[list[Motion]]:
         vector = Vector(used=True, right=median(near, side) + reader.se())
         assert reader.se() == 0
         assert reader.ue() == 0
-        grid[-1].append(Motion(before=vector) if side == BEFORE else Motion(after=vector))
+        grid[-1].append(MacroblockMotion(before=vector) if side == BEFORE else MacroblockMotion(after=vector))
         run = reader.ue() if reader.more() else 0
     assert not run
     assert not reader.more()
     return grid
 
 
-def surroundings(grid: list[list[Motion]], column: int) -> list[Motion | None]:
+def surroundings(grid: list[list[MacroblockMotion]], column: int) -> list[MacroblockMotion | None]:
     left = grid[-1][column - 1] if column else None
     above = grid[-2] if len(grid) > 1 else []
     corner = above[column + 1] if column + 1 < len(above) else above[column - 1] if above and column else None
     return [left, above[column] if above else None, corner]
 
 
-def median(near: list[Motion | None], side: int) -> int:
+def median(near: list[MacroblockMotion | None], side: int) -> int:
     if near[1] is None and near[2] is None and near[0] is not None:
         near = [near[0]] * 3
     vectors = [Vector(used=False, right=0) if one is None else one.of(side) for one in near]
@@ -146,29 +146,29 @@ def median(near: list[Motion | None], side: int) -> int:
     return sorted(one.right for one in vectors)[1]
 
 
-def direct(near: list[Motion | None]) -> Motion:
+def direct(near: list[MacroblockMotion | None]) -> MacroblockMotion:
     used = [any(one is not None and one.of(side).used for one in near) for side in (BEFORE, AFTER)]
     if used == [False, False]:
-        return Motion(Vector(used=True, right=0), Vector(used=True, right=0))
+        return MacroblockMotion(Vector(used=True, right=0), Vector(used=True, right=0))
     vectors = [Vector(used[side], median(near, side)) if used[side] else Vector(used=False, right=0) for side in (0, 1)]
-    return Motion(*vectors)
+    return MacroblockMotion(*vectors)
 
 
 MOTIONS = st.builds(moved, st.sampled_from([BEFORE, AFTER]), st.integers(-100, 100))
 
 
 @given(st.lists(MOTIONS, min_size=1, max_size=12), st.integers(1, 5))
-def test_decoders_find_the_motion_that_was_meant(columns: list[Motion], rows: int) -> None:
+def test_decoders_derive_the_intended_motion(columns: list[MacroblockMotion], rows: int) -> None:
     assert decoded(moving(columns, rows), len(columns), rows) == [columns] * rows
 
 
-def test_beside_the_seam_nothing_needs_to_be_said() -> None:
+def test_macroblocks_away_from_the_seam_are_skipped() -> None:
     columns = [moved(AFTER, 0)] * 60 + [moved(BEFORE, 0)] * 60
     assert len(moving(columns, 68)) / 8 < 400
     assert len(skipped(120 * 68)) == 25
 
 
-def test_a_skipped_macroblock_without_neighbours_mixes_both() -> None:
-    assert decoded(skipped(6), 3, 2) == [[Motion(Vector(True, 0), Vector(True, 0))] * 3] * 2  # noqa: FBT003  (used)
-    assert direct([None, None, None]) == Motion(Vector(True, 0), Vector(True, 0))  # noqa: FBT003  (used)
+def test_skipped_macroblock_without_neighbours_blends_both() -> None:
+    assert decoded(skipped(6), 3, 2) == [[MacroblockMotion(Vector(True, 0), Vector(True, 0))] * 3] * 2  # noqa: FBT003  (used)
+    assert direct([None, None, None]) == MacroblockMotion(Vector(True, 0), Vector(True, 0))  # noqa: FBT003  (used)
     assert Neighbours(None, None, None).of(BEFORE) == [Vector(used=False, right=0)] * 3

@@ -33,7 +33,7 @@ def test_videos_beyond_4_gib_get_offsets_of_64_bits() -> None:
     assert len(track.box(samples, chunks, 0)) == len(track.box(samples, chunks, 10_000))
 
 
-def test_an_index_says_when_frames_are_shown_that_were_coded_ahead() -> None:
+def test_index_contains_the_display_times_of_frames_coded_ahead() -> None:
     samples = Samples()
     for shown in (0, 3, 1, 2, 4):
         samples.add(10, shown, key=shown == 0)
@@ -45,7 +45,7 @@ def test_an_index_says_when_frames_are_shown_that_were_coded_ahead() -> None:
 
 
 def film_with_sound(tmp_path: Path, seconds: float, fps: int = 25) -> Path:
-    """Of pictures that no decoder knows."""
+    """A video of pictures that no decoder can read."""
     music = sound(tmp_path / "music.aac", CLICKS, seconds, RATE, "-ac", "2")
     video = tmp_path / "video.mp4"
     with Mp4Writer(video, 10**9) as writer:
@@ -56,7 +56,7 @@ def film_with_sound(tmp_path: Path, seconds: float, fps: int = 25) -> Path:
 
 
 @pytest.mark.parametrize("seconds", [0.04, 1.0, 3.48, 61.0])
-def test_sound_is_heard_when_it_should_be_to_the_sample(tmp_path: Path, seconds: float) -> None:
+def test_sound_is_in_time_to_the_sample(tmp_path: Path, seconds: float) -> None:
     video = film_with_sound(tmp_path, seconds)
     samples = np.abs(heard(video)[:, 0])
     assert len(samples) == round(seconds * RATE)
@@ -64,14 +64,14 @@ def test_sound_is_heard_when_it_should_be_to_the_sample(tmp_path: Path, seconds:
     assert strokes == [0] * len(strokes)
 
 
-def test_pictures_and_sound_lie_in_turns_of_a_second_and_every_byte_is_there(tmp_path: Path) -> None:
+def test_pictures_and_sound_alternate_each_second_and_are_complete(tmp_path: Path) -> None:
     video = film_with_sound(tmp_path, 10.4)
     listed = run(["-i", video, "-map", "0", "-c", "copy", "-f", "framehash", "-hash", "md5", "-"]).decode()
     packets = [line.split(",") for line in listed.splitlines() if not line.startswith("#")]
     assert len([one for one in packets if one[0] == "0"]) == 260
     data = video.read_bytes()
     first = data.index(b"mdat") + 4
-    # Where each second's pictures begin, by what they hold; behind them its sound, and then the next second's.
+    # Where each second's pictures begin, by their content; after them come its sound and the next second's pictures.
     begins = [
         data.index(struct.pack(">I", 2 * (40 + frame % 7)) + bytes([0x65, frame % 251]), first)
         for frame in range(0, 260, 25)
@@ -85,7 +85,7 @@ def test_pictures_and_sound_lie_in_turns_of_a_second_and_every_byte_is_there(tmp
         assert begin < end - len(piece)
 
 
-def test_without_sound_there_is_one_track(tmp_path: Path) -> None:
+def test_video_without_sound_has_one_track(tmp_path: Path) -> None:
     video = tmp_path / "video.mp4"
     with Mp4Writer(video, 10**9) as writer:
         writer.add(b"\x65picture", 0, key=True)

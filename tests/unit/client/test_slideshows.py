@@ -46,7 +46,7 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
         (LINKS, 1, 2, ["--seconds", "no"], "--seconds no"),
         ([*LINKS, "https:///nothing"], 1, 2, [], "it names no host"),
         (LINKS, 1, 2, ["--title", "one\ntwo"], r"it has a line break, and an instruction is one line. Describe it in"),
-        (LINKS, 1, 20_000, [], "there are 20,000 links, and a video takes 10,000"),
+        (LINKS, 1, 20_000, [], "there are 20,000 links, and a video may have 10,000"),
     ],
 )
 def test_what_no_worker_could_render_is_refused_at_once(

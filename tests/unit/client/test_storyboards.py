@@ -61,7 +61,7 @@ def test_a_pretty_file_becomes_one_line_that_says_the_same(client: Client, tmp_p
             r"json: animoto picture 1, \"seconds\": .* not a number",
         ),
         ('{"pictures": {"link": "beach.jpg"}}', "there is no list of pictures"),
-        ("[]", "it is no JSON object"),
+        ("[]", "it is not a JSON object"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_before_anything_is_uploaded(tmp_path: Path, text: str, says: str) -> None:

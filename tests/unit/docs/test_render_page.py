@@ -1,4 +1,4 @@
-"""docs/render.md: every option of a slideshow, as its own description says, and examples that can be pushed."""
+"""Checks docs/render.md: every option with its own description, and examples that can be pushed."""
 
 import json
 
@@ -6,29 +6,29 @@ from cloudkon.instructions.animoto import OPTIONS, Scope, parse_animoto
 from tests.support.pages import blocks, page, rows, section
 
 TEXT = page("render.md")
-SAID_OF = {Scope.JOB: "the whole", Scope.EACH: "each", Scope.PICTURE: "a picture"}
+APPLIES_TO = {Scope.JOB: "the whole", Scope.EACH: "each", Scope.PICTURE: "a picture"}
 
 
-def test_every_option_is_documented_as_it_is_and_no_other() -> None:
+def test_every_option_is_documented_and_no_other() -> None:
     assert rows(section(TEXT, "Options"), 5) == [
         [
             f"`{option.name}`" if option.scope is Scope.PICTURE else f"`--{option.name}`",
             option.value.shape,
             f"`{option.default}`" if option.default else "",
-            SAID_OF[option.scope],
+            APPLIES_TO[option.scope],
             option.help,
         ]
         for option in OPTIONS.values()
     ]
 
 
-def test_the_two_ways_to_write_a_slideshow_say_the_same() -> None:
+def test_both_ways_to_write_a_slideshow_make_the_same_job() -> None:
     text = section(TEXT, "Two ways to write a slideshow")
     line, document = blocks(text, "")[0].splitlines()
     assert parse_animoto(line.removeprefix("animoto ")) == parse_animoto(document.removeprefix("animoto "))
 
 
-def test_the_job_that_is_shown_can_be_pushed() -> None:
+def test_documented_job_can_be_pushed() -> None:
     (document,) = blocks(section(TEXT, "Two ways to write a slideshow"), "json")
     job = parse_animoto(document)
     assert [float(slide.seconds) for slide in job.slides] == [1, 4, 2.5]

@@ -1,4 +1,4 @@
-"""Lettering: titles and captions, as what they do to a picture's light."""
+"""Draws titles and captions as layers: how much of a picture's light they keep, and how much they add."""
 
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,53 +12,56 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 FONT = Path(__file__).parents[1] / "fonts" / "DejaVuSansCondensed-Bold.ttf"
 _SMALLEST = 6
-"""Pixels of a letter below which nothing shrinks any more: nobody reads it anyway."""
+"""Pixels. Letters of this size are unreadable anyway, so they shrink no further."""
 _SHRINK = 0.92
 _LEADING = 1.3
-"""From line to line, in sizes of the letters."""
-_DUSK = 140
-"""Of 255: how much light the shade at a film's foot takes where it is deepest."""
-_CLOUD = 170
-"""Of 255: how much light the shade around letters would take if it had no soft edges; with them it is two thirds."""
+"""Distance between lines, in letter sizes."""
+_FOOT_SHADE = 140
+"""Of 255: how much light the shade at the film's foot removes where it is deepest."""
+_MIDDLE_SHADE = 170
+"""Of 255: how much light the shade around letters would remove without soft edges; with them it is two thirds."""
 _SHADOW = 210
-"""Of 255: how much light the letters' own shadow takes."""
+"""Of 255: how much light the letters' own shadow removes."""
 _MARGIN = 0.055
-"""Below a caption, as a part of the film's shorter side."""
+"""Space below a caption, as a part of the film's shorter side."""
 _NARROWER = 0.97
 
 
-class Place(NamedTuple):
-    """Where a text stands. Everything is a part of the film's shorter side, but ``tallest``, which is of its height."""
+class TextPlace(NamedTuple):
+    """Where a text is drawn.
+
+    Lengths are parts of the film's shorter side, except where noted.
+    """
 
     size: float
-    """Of the letters."""
+    """Size of the letters."""
     widest: float
-    """Of a line, as a part of the film's width."""
+    """Greatest width of a line, as a part of the film's width."""
     tallest: float
-    """Of all lines: the letters shrink until they fit."""
+    """Greatest height of all lines, as a part of the film's height: the letters shrink until they fit."""
     reach: float
-    """Sizes of the letters by which their shade goes beyond them: so far that nobody sees where it begins."""
+    """How far the shade reaches beyond the letters, in letter sizes: far enough that its beginning is not visible."""
     at_foot: bool
 
 
-TITLE = Place(size=0.095, widest=0.82, tallest=0.5, reach=3.2, at_foot=False)
-CAPTION = Place(size=0.046, widest=0.86, tallest=0.4, reach=4.0, at_foot=True)
+TITLE = TextPlace(size=0.095, widest=0.82, tallest=0.5, reach=3.2, at_foot=False)
+CAPTION = TextPlace(size=0.046, widest=0.86, tallest=0.4, reach=4.0, at_foot=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Lettering:
-    """One text, in those rows of a film, over all its width, in which it changes anything."""
+class TextLayer:
+    """One text, as the rows of a film that it changes, over the film's whole width."""
 
     top: int
-    """The first row."""
+    """The first of these rows."""
     keep: Image.Image
-    """What is left of the picture's light, of 255."""
+    """How much of the picture's light is kept, of 255."""
     light: Image.Image
     """The light that is added to that."""
 
     @classmethod
-    def of(cls, text: str, place: Place, width: int, height: int) -> Self:
-        """White letters with a soft shadow, before a shade without edges: readable on snow, and on leaves."""
+    def of(cls, text: str, place: TextPlace, width: int, height: int) -> Self:
+        """Draw white letters with a soft shadow on a shade without edges: readable on snow and on leaves."""
         font, lines = _fitted(text, place, width, height)
         tall = font.size * _LEADING * len(lines)
         under = _MARGIN * min(width, height) if place.at_foot else (height - tall) / 2
@@ -67,26 +70,29 @@ class Lettering:
         bottom = height if place.at_foot else min(height, ceil(first + tall + place.reach * font.size))
         letters = _drawn(lines, font, (width, bottom - top), first - top)
         keep = Image.new("L", letters.size, 255)
-        shade = _dusk(letters, max(1.0, first - top + font.size / 2)) if place.at_foot else _cloud(letters, font.size)
+        if place.at_foot:
+            shade = _gradient_shade(letters, max(1.0, first - top + font.size / 2))
+        else:
+            shade = _halo_shade(letters, font.size)
         for taken in (shade, _shadow(letters, font.size), letters):
             keep = ImageChops.multiply(keep, ImageChops.invert(taken))
         return cls(top, keep, letters)
 
     def write(self, picture: Image.Image) -> None:
-        """Put it on a picture as large as the film."""
+        """Draw the text on a picture as large as the film."""
         rows = picture.crop((0, self.top, picture.width, self.top + self.keep.height))
         dimmed = ImageChops.multiply(rows, Image.merge("RGB", [self.keep] * 3))
         picture.paste(ImageChops.add(dimmed, Image.merge("RGB", [self.light] * 3)), (0, self.top))
 
 
-def letterings(title: str, caption: str, width: int, height: int) -> tuple[Lettering, ...]:
-    """Of a title in the middle and a caption at the foot those that are not empty, for a film of that size."""
+def text_layers(title: str, caption: str, width: int, height: int) -> tuple[TextLayer, ...]:
+    """Return layers for the title in the middle and the caption at the foot, for those that are not empty."""
     texts = ((title, TITLE), (caption, CAPTION))
-    return tuple(Lettering.of(text, place, width, height) for text, place in texts if text)
+    return tuple(TextLayer.of(text, place, width, height) for text, place in texts if text)
 
 
-def together(texts: Iterable[Lettering], width: int, height: int) -> tuple[Image.Image, Image.Image]:
-    """What several texts keep of a whole film's light, and what they add, one before the other."""
+def merge_layers(texts: Iterable[TextLayer], width: int, height: int) -> tuple[Image.Image, Image.Image]:
+    """Return how much of a whole film's light several texts keep together, and how much they add."""
     keep, light = Image.new("L", (width, height), 255), Image.new("L", (width, height))
     for text in texts:
         rows = (0, text.top, width, text.top + text.keep.height)
@@ -95,8 +101,8 @@ def together(texts: Iterable[Lettering], width: int, height: int) -> tuple[Image
     return keep, light
 
 
-def lettered(picture: bytes | memoryview, texts: Sequence[Lettering], width: int, height: int) -> bytes | memoryview:
-    """A picture of as many pixels with texts on it."""
+def draw_texts(picture: bytes | memoryview, texts: Sequence[TextLayer], width: int, height: int) -> bytes | memoryview:
+    """Return the picture with the texts drawn on it."""
     if not texts:
         return picture
     image = Image.frombytes("RGB", (width, height), picture)
@@ -115,34 +121,34 @@ def _drawn(lines: Sequence[str], font: ImageFont.FreeTypeFont, size: tuple[int, 
 
 
 def _shadow(letters: Image.Image, size: float) -> Image.Image:
-    """A little below the letters."""
+    """Return a soft shadow a little below the letters."""
     lower = ImageChops.offset(letters, 0, max(1, round(size * 0.04)))
     return lower.filter(ImageFilter.GaussianBlur(size * 0.09)).point(lambda value: min(_SHADOW, value * 2))
 
 
-def _dusk(letters: Image.Image, full: float) -> Image.Image:
-    """A shade that deepens evenly down to the row ``full``, and stays so to the foot."""
-    column = bytes(round(_DUSK * _eased(row / full)) for row in range(letters.height))
+def _gradient_shade(letters: Image.Image, full: float) -> Image.Image:
+    """Return a shade that deepens down to the row ``full`` and stays as deep down to the foot."""
+    column = bytes(round(_FOOT_SHADE * _smoothstep(row / full)) for row in range(letters.height))
     return Image.frombytes("L", (1, letters.height), column).resize(letters.size, Image.Resampling.NEAREST)
 
 
-def _cloud(letters: Image.Image, size: float) -> Image.Image:
-    """A shade around letters in the middle of a film."""
+def _halo_shade(letters: Image.Image, size: float) -> Image.Image:
+    """Return a soft shade around letters in the middle of a film."""
     left, top, right, bottom = letters.getbbox() or (0, 0, 0, 0)
-    cloud = Image.new("L", letters.size)
+    shade = Image.new("L", letters.size)
     around = round(size * 0.5)
-    cloud.paste(_CLOUD, (left - around, top - around, right + around, bottom + around))
-    return cloud.filter(ImageFilter.GaussianBlur(size * 1.1))
+    shade.paste(_MIDDLE_SHADE, (left - around, top - around, right + around, bottom + around))
+    return shade.filter(ImageFilter.GaussianBlur(size * 1.1))
 
 
-def _eased(part: float) -> float:
-    """From 0 to 1 along a half of a wave, so that no edge is seen."""
+def _smoothstep(part: float) -> float:
+    """Ease from 0 to 1 with a slope of 0 at both ends, so that no edge is visible."""
     part = min(1.0, part)
     return part * part * (3 - 2 * part)
 
 
-def _fitted(text: str, place: Place, width: int, height: int) -> tuple[ImageFont.FreeTypeFont, list[str]]:
-    """The largest letters, up to the place's own, in which the text fits, and its lines."""
+def _fitted(text: str, place: TextPlace, width: int, height: int) -> tuple[ImageFont.FreeTypeFont, list[str]]:
+    """Return the largest font, up to the place's size, in which the text fits, and the text's lines."""
     size = place.size * min(width, height)
     parts = [part.strip() for part in text.split("\n")]
     widest = place.widest * width
@@ -155,7 +161,7 @@ def _fitted(text: str, place: Place, width: int, height: int) -> tuple[ImageFont
 
 
 def _balanced(text: str, font: ImageFont.FreeTypeFont, widest: float) -> list[str]:
-    """As few lines as fit, of about one length: no last line of one word."""
+    """Break the text into as few lines as possible, of similar length: the last line is not a single word."""
     lines = list(_wrapped(text, font, widest))
     while len(lines) > 1 and widest > font.size:
         widest *= _NARROWER
@@ -167,7 +173,7 @@ def _balanced(text: str, font: ImageFont.FreeTypeFont, widest: float) -> list[st
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Iterator[str]:
-    """Lines no wider than that, broken between words, and within a word that is wider by itself."""
+    """Yield lines of at most that width, broken between words, or within a word that is too wide by itself."""
     line = ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word
@@ -186,5 +192,5 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Iterator
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # The plain layout needs no library that wheels may have or lack, so that the same text makes the same pixels.
+    # The basic layout needs no library that a wheel may lack, so the same text makes the same pixels everywhere.
     return ImageFont.truetype(str(FONT), size, layout_engine=ImageFont.Layout.BASIC)

@@ -1,4 +1,4 @@
-"""Moving: films whose pictures move, of which every frame is drawn here and encoded by ffmpeg."""
+"""Renders films whose pictures move: every frame is drawn here and encoded by ffmpeg."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
@@ -14,21 +14,21 @@ from cloudkon.instructions.animoto import Quality, Transition
 
 from ..concurrency.in_order import in_order
 from ..concurrency.ungrouped import ungrouped
-from ..encode.ffmpeg_io import Effort, film_by_x264, frames_from_pipe
+from ..encode.ffmpeg_io import EncoderSettings, film_by_x264, frames_from_pipe
 from ..encode.renderer import Music
 from ..encode.sound_muxer import add_music
 from ..ffmpeg.ffmpeg_process import DEFAULT_BOUNDS, Bounds, run_ffmpeg
-from ..timeline.film import Canvas, Film
+from ..timeline.film import Film, NormalisedPicture
 from ..timeline.plan import Blend, Segment, Shown, Timeline
-from ..timeline.wipe_geometry import seam
+from ..timeline.wipe_geometry import seam_at
 from .camera import Camera
-from .inscription import Inscription
 from .planes import Planes
+from .text_overlay import TextOverlay
 
-_EFFORTS = {
-    Quality.FAST: Effort("superfast", 20),
-    Quality.STANDARD: Effort("veryfast", 18),
-    Quality.BEST: Effort("medium", 17),
+_ENCODER_SETTINGS = {
+    Quality.FAST: EncoderSettings("superfast", 20),
+    Quality.STANDARD: EncoderSettings("veryfast", 18),
+    Quality.BEST: EncoderSettings("medium", 17),
 }
 _DRAWN = 2
 """Frames that are drawn at a time, or wait for the encoder."""
@@ -40,20 +40,23 @@ class _Scene(NamedTuple):
 
     planes: Planes
     camera: Camera | None = None
-    """None for what is a frame already."""
-    inscription: Inscription | None = None
+    """None for something that is a frame already."""
+    text_overlay: TextOverlay | None = None
 
     def frame(self, number: int, film: Film) -> Planes:
-        """What the film's frame of that number shows of it."""
+        """Return what the film's frame with that number shows of the scene."""
         if self.camera is None:
             return self.planes
         seen = self.planes.seen(self.camera.window(number), film)
-        return self.inscription.on(seen) if self.inscription else seen
+        return self.text_overlay.on(seen) if self.text_overlay else seen
 
 
 @dataclass(frozen=True, slots=True)
 class MovingRenderer:
-    """Draws frames on all cores while x264 encodes those before them. It takes pictures as large as ``film.canvas``."""
+    """Draws frames on all cores while x264 encodes the frames before them.
+
+    Its pictures have the size of ``film.canvas``.
+    """
 
     quality: Quality = Quality.STANDARD
     threads: int = 2
@@ -62,12 +65,12 @@ class MovingRenderer:
 
     @property
     def name(self) -> str:
-        """What a video's facts call it."""
-        effort = _EFFORTS[self.quality]
+        """The renderer's name in a video's facts."""
+        effort = _ENCODER_SETTINGS[self.quality]
         return f"moving-x264-{effort.preset}-crf{effort.crf}"
 
     async def render(
-        self, pictures: AsyncIterable[Canvas], film: Film, video: Path, music: Music | None = None
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, video: Path, music: Music | None = None
     ) -> None:
         """See ``Renderer``."""
         timeline = Timeline(film.fps)
@@ -76,16 +79,20 @@ class MovingRenderer:
         if music:
             await add_music(music, Fraction(timeline.frames, film.fps), silent, video)
 
-    async def _encode(self, pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline, video: Path) -> None:
-        arguments = film_by_x264(frames_from_pipe(film), video, _EFFORTS[self.quality], self.threads)
-        give, frames = trio.open_memory_channel[bytes](0)
-        async with trio.open_nursery() as lanes, frames, aclosing(_drawings(pictures, film, timeline)) as drawings:
-            lanes.start_soon(in_order, drawings, trio.to_thread.run_sync, _DRAWN, give)
+    async def _encode(
+        self, pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline, video: Path
+    ) -> None:
+        arguments = film_by_x264(frames_from_pipe(film), video, _ENCODER_SETTINGS[self.quality], self.threads)
+        send, frames = trio.open_memory_channel[bytes](0)
+        async with trio.open_nursery() as nursery, frames, aclosing(_drawings(pictures, film, timeline)) as drawings:
+            nursery.start_soon(in_order, drawings, trio.to_thread.run_sync, _DRAWN, send)
             await run_ffmpeg(arguments, directory=video.parent, feed=frames, bounds=self.bounds)
 
 
-async def _drawings(pictures: AsyncIterable[Canvas], film: Film, timeline: Timeline) -> AsyncGenerator[_Draw, None]:
-    """How to draw each frame of the film."""
+async def _drawings(
+    pictures: AsyncIterable[NormalisedPicture], film: Film, timeline: Timeline
+) -> AsyncGenerator[_Draw, None]:
+    """Yield, for each frame of the film, a call that draws it."""
     scenes: dict[Shown, _Scene] = {colour: _Scene(Planes.flat(colour, film)) for colour in film.colours}
     number = -1
     async for picture in pictures:
@@ -109,8 +116,8 @@ def _drawn(segments: Iterable[Segment], film: Film, scenes: Mapping[Shown, _Scen
                 yield partial(_held, scenes[segment.shown], segment.first + number, film)
 
 
-def _scene(picture: Canvas, camera: Camera, film: Film) -> _Scene:
-    scene = _Scene(Planes.of(picture.pixels, film.canvas), camera, Inscription.of(picture.letters, film))
+def _scene(picture: NormalisedPicture, camera: Camera, film: Film) -> _Scene:
+    scene = _Scene(Planes.of(picture.pixels, film.canvas), camera, TextOverlay.of(picture.texts, film))
     return scene if camera.move else _Scene(scene.frame(0, film))
 
 
@@ -122,6 +129,6 @@ def _blended(blend: Blend, number: int, film: Film, before: _Scene, after: _Scen
     old, new = (scene.frame(blend.first + number, film) for scene in (before, after))
     if blend.kind is Transition.CROSSFADE:
         return old.mixed(new, float(blend.share(number))).to_bytes()
-    cut = seam(blend, number, film)
-    left, right = (new, old) if cut.after_is_left else (old, new)
-    return left.beside(right, cut).to_bytes()
+    seam = seam_at(blend, number, film)
+    left, right = (new, old) if seam.after_is_left else (old, new)
+    return left.beside(right, seam).to_bytes()

@@ -1,32 +1,32 @@
-"""Inscription: titles and captions that stand still before a picture that moves."""
+"""Draws titles and captions that stay in place in front of a picture that moves."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from PIL import Image, ImageChops
 
-from ..captions.lettering import Lettering, together
+from ..captions.text_layer import TextLayer, merge_layers
 from ..timeline.film import Film
 from .planes import Planes
 
 _BLACK, _GREY = 16, 128
-"""What is no light in Y, and no colour in Cb and Cr."""
+"""Black in Y, and no colour in Cb and Cr."""
 _WHITE = 219
-"""From black to white, in Y."""
+"""Steps from black to white, in Y."""
 
 
-class Inscription(NamedTuple):
-    """What frames have left of their own, of 255, and what is added to that; as large as the film."""
+class TextOverlay(NamedTuple):
+    """How much frames keep of their own values, of 255, and what is added; both are as large as the film."""
 
     keep: Planes
     add: Planes
 
     @classmethod
-    def of(cls, texts: Sequence[Lettering], film: Film) -> Self | None:
-        """Of texts, if there are any."""
+    def of(cls, texts: Sequence[TextLayer], film: Film) -> Self | None:
+        """Return the overlay of the texts, if there are any."""
         if not texts:
             return None
-        keep, light = together(texts, film.width, film.height)
+        keep, light = merge_layers(texts, film.width, film.height)
         half = film.width // 2, film.height // 2
         less = keep.resize(half, Image.Resampling.BOX)
         white = light.point([round(value * _WHITE / 255) for value in range(256)])
@@ -34,11 +34,11 @@ class Inscription(NamedTuple):
         return cls(Planes(keep, less, less), Planes(ImageChops.add(_instead(keep, _BLACK), white), grey, grey))
 
     def on(self, frame: Planes) -> Planes:
-        """The frame with the texts."""
+        """Return the frame with the texts on it."""
         parts = zip(frame, self.keep, self.add, strict=True)
         return Planes(*(ImageChops.add(ImageChops.multiply(one, keep), add) for one, keep, add in parts))
 
 
 def _instead(keep: Image.Image, value: int) -> Image.Image:
-    """So much of a value as is taken from the frame."""
+    """Return the part of ``value`` that replaces what the frame loses."""
     return keep.point([round((255 - kept) * value / 255) for kept in range(256)])
