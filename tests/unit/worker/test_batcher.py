@@ -23,7 +23,7 @@ async def test_a_full_batch_goes_at_once_and_the_rest_when_it_is_old(autojump_cl
         nursery.start_soon(batcher.run)
         for entry in range(4):
             batcher.put(entry)
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert flushed == [(0.0, [0, 1, 2]), (10.0, [3])]
 
@@ -35,7 +35,7 @@ async def test_an_idle_pipeline_waits_for_no_company(autojump_clock: MockClock) 
         nursery.start_soon(batcher.run)
         await trio.sleep(5)
         batcher.put(1)
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert flushed == [(5.0, [1])]
 
@@ -54,7 +54,7 @@ async def test_a_nudge_makes_it_look_again_whether_the_pipeline_is_idle(autojump
         await trio.sleep(4)
         idle = True
         batcher.nudge()
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert flushed == [(4.0, [1])]
 
@@ -68,7 +68,7 @@ async def test_so_many_flushes_at_a_time_and_no_more(autojump_clock: MockClock) 
             batcher.put(entry)
         await trio.sleep(1)
         assert len(batcher) == 9
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert [time for time, _ in flushed] == [0.0, 0.0, 7.0]
     assert trio.current_time() == 14
@@ -77,4 +77,4 @@ async def test_so_many_flushes_at_a_time_and_no_more(autojump_clock: MockClock) 
 async def test_an_empty_one_is_empty_at_once(autojump_clock: MockClock) -> None:
     batcher = make([])
     with trio.fail_after(0.1):
-        await batcher.empty()
+        await batcher.wait_empty()

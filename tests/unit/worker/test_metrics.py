@@ -22,8 +22,8 @@ async def test_a_line_is_what_the_specification_asks_for() -> None:
     metrics = made()
     metrics.task_ended(0.25, 3.0, failed=False)
     metrics.task_ended(0.5, None, failed=True)
-    metrics.slots_seen(1.0)
-    metrics.slots_seen(0.5)
+    metrics.sample_slots(1.0)
+    metrics.sample_slots(0.5)
 
     line = metrics.line(lease_losses=2)
 

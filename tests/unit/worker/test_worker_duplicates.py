@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import Chunk, ChunkKey, Delivery, Outgoing
 from cloudkon.ports import BATCH, QueueOutcome
-from images.worker.pipeline.claimed_chunk import ReceivedChunk
+from images.worker.pipeline.received_chunk import ReceivedChunk
 from tests.support.fault_injection import Call
 from tests.support.memory_fleet import JITTER, LEASE, MARGIN, Fleet, until
 
@@ -187,7 +187,7 @@ async def test_a_copy_that_comes_while_the_result_is_published_does_no_harm(
 
 def test_the_newest_handle_of_each_message_counts() -> None:
     chunk = Chunk(ChunkKey("run", 0, 1), 0, ("work 1",))
-    arrival = ReceivedChunk.of(chunk, Delivery("a", "a#1", ""), 0.0)
-    arrival.add(Delivery("a", "a#2", ""))
-    arrival.add(Delivery("b", "b#1", ""))
-    assert [one.handle for one in arrival.deliveries.values()] == ["a#2", "b#1"]
+    received = ReceivedChunk.of(chunk, Delivery("a", "a#1", ""), 0.0)
+    received.add(Delivery("a", "a#2", ""))
+    received.add(Delivery("b", "b#1", ""))
+    assert [one.handle for one in received.deliveries.values()] == ["a#2", "b#1"]

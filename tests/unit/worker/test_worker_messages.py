@@ -101,7 +101,7 @@ async def test_after_a_rolling_deploy_a_newer_message_runs_within_a_lease_the_ma
         old = fleet.start(nursery, fleet.worker("old"))
         await trio.sleep(1000)
         old.cancel()
-        for module in ("message", "parcel"):
+        for module in ("message", "payload"):
             monkeypatch.setattr(f"cloudkon.wire.{module}.VERSION", 3)
         new = fleet.start(nursery, fleet.worker("new"))
         results = await fleet.finish(run, within=RECOVERY + 1)

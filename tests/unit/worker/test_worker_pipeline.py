@@ -168,14 +168,14 @@ async def test_an_idle_worker_sleeps(fleet: Fleet, autojump_clock: MockClock) ->
         life = fleet.start(nursery, worker)
         await fleet.finish(run)
         looks = 0
-        wanted = worker._intake._wanted
+        wanted = worker._receiver._wanted
 
-        def counted(door: Poller, now: float) -> int:
+        def counted(poller: Poller, now: float) -> int:
             nonlocal looks
             looks += 1
-            return wanted(door, now)
+            return wanted(poller, now)
 
-        worker._intake._wanted = counted  # type: ignore[method-assign]  # counts how often the intake wakes
+        worker._receiver._wanted = counted  # type: ignore[method-assign]  # counts how often the receiver wakes
         await trio.sleep(100)
         assert looks < 1000
         life.cancel()

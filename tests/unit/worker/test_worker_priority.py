@@ -11,7 +11,7 @@ from cloudkon.errors import AccessDenied, NoFleet
 from cloudkon.handler import Context
 from cloudkon.model import Delivery, Priority, Run
 from cloudkon.ports import QueueOutcome
-from images.worker.pipeline.receiver import SHARE
+from images.worker.pipeline.receiver import NORMAL_SHARE
 from tests.support.memory_fleet import Fleet, until
 
 Call = Callable[..., Awaitable[Any]]
@@ -61,7 +61,7 @@ async def test_normal_never_starves(fleet: Fleet, autojump_clock: MockClock) -> 
         life = fleet.start(nursery, fleet.worker(handlers={"work": diary.work}))
         await trio.sleep(200)
         share = len(diary.of(normal)) / len(diary.begun)
-        assert 1 / (SHARE + 1) < share < 2 / SHARE, "normal gets its share, and no more"
+        assert 1 / (NORMAL_SHARE + 1) < share < 2 / NORMAL_SHARE, "normal gets its share, and no more"
         assert len(diary.begun) >= 190, "and the slot is never without work for it"
         life.cancel()
         nursery.cancel_scope.cancel()

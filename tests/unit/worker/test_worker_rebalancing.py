@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from cloudkon.model import Delivery
-from images.worker.pipeline.rebalancer import PATIENCE
+from images.worker.pipeline.rebalancer import PATIENCE_SECONDS
 from tests.support.fault_injection import Call
 from tests.support.memory_fleet import Fleet, until
 
@@ -27,7 +27,7 @@ async def test_a_short_task_does_not_wait_behind_a_long_one_while_another_worker
         async def nine() -> bool:
             return len(await fleet.recorded(run)) == 9
 
-        await until(nine, within=PATIENCE * 2 + 20)
+        await until(nine, within=PATIENCE_SECONDS * 2 + 20)
         assert trio.current_time() - begun < 30
         results = await fleet.finish(run)
         first.cancel()
