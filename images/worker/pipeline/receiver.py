@@ -63,7 +63,7 @@ _SHORT_POLL_BACKOFF: Final = Backoff(first=0.1, most=_RECHECK_SECONDS, jitter=1.
 """After empty answers, where polls don't wait for messages."""
 MOST_RECEIPTS: Final = 300
 """Receipts after which a newer version's message is rejected: about four hours with the default lease. That is well
-below the 1,000 after which the queue itself gives up. Copies of a chunk that newer workers run count too, one a lease."""
+below the 1,000 after which the queue itself gives up. Copies of a chunk that newer workers run count once a lease."""
 
 
 class Receiver:
