@@ -103,7 +103,7 @@ def test_ctrl_c_ends_the_local_back_end_with_one_line(tmp_path: Path) -> None:
     until(note.exists)
     program.signal(signal.SIGINT)
     assert program.wait() == 130
-    assert program.text == "interrupted; the local back end keeps nothing: run it again\n"
+    assert program.text == "interrupted: no results were kept. Run the command again\n"
 
 
 def test_help_is_there_without_any_fleet(tmp_path: Path) -> None:

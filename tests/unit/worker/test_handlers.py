@@ -43,7 +43,7 @@ def test_built_in_names_cannot_be_taken_over(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("value", ["no_such_module:handle", f"{__name__}:no_such_function"])
 def test_a_handler_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     offer(monkeypatch, broken=value)
-    with pytest.raises(InvalidSetting, match=r"handler 'broken' \(.*it can't be loaded"):
+    with pytest.raises(InvalidSetting, match=r"handler 'broken' \(.*can't load it"):
         find_handlers(Settings())
 
 

@@ -48,11 +48,11 @@ def test_failed_tasks_are_counted_and_the_exit_code_says_so(workload: Path, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "there is no instruction in it. Write one a line, such as: sleep 10"),
-        ("# nothing\n", "there is no instruction in it"),
+        ("", "it contains no instructions. Write one a line, such as: sleep 10"),
+        ("# nothing\n", "it contains no instructions"),
         ("sleep 1\nsleep -5\n", "1 lines can't be run\n  line 2: sleep -5: the milliseconds must be 0 to"),
         ("fly\n", "line 1: instruction 'fly': no handler takes it. Known: "),
-        ("animoto https://example.org/a.jpg\n", "line 1: the local back end doesn't run the pool animoto"),
+        ("animoto https://example.org/a.jpg\n", "line 1: --local doesn't run instructions of the pool animoto"),
         ("sleep x\n" * 30, "and 10 more"),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_workload_that_cannot_be_run_is_refused_before_anything_runs(workload:
 def test_a_workload_that_is_not_there(tmp_path: Path) -> None:
     result = run(tmp_path / "missing.txt")
     assert result.exit_code == 2
-    assert "missing.txt: it can't be read: No such file or directory. Name a workload file" in result.stderr
+    assert "missing.txt: can't read it: No such file or directory. Name a workload file" in result.stderr
 
 
 def test_a_setting_that_cannot_be_used_is_named(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:

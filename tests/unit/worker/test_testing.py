@@ -91,7 +91,7 @@ def test_the_users_own_settings_do_not_change_it(monkeypatch: pytest.MonkeyPatch
     [
         ("gret 1", "no handler takes it. Known: "),
         ("sleep soon", "is not a number of milliseconds"),
-        ("animoto https://example.org/a.jpg", "only the pool worker's can be rehearsed"),
+        ("animoto https://example.org/a.jpg", "only instructions of the pool worker can be rehearsed"),
         ("greet " + "x" * 4_200_000, "an instruction may have 4,194,304"),
         ("", "no handler takes it"),
     ],
@@ -102,7 +102,7 @@ def test_what_push_would_refuse_is_refused_before_anything_runs(instruction: str
 
 
 def test_a_single_string_is_no_list_of_instructions() -> None:
-    with pytest.raises(InvalidInput, match="Give a list of them"):
+    with pytest.raises(InvalidInput, match="Pass a list of strings"):
         rehearse({"greet": greet}, "greet 1")
 
 

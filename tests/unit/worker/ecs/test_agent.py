@@ -69,8 +69,8 @@ async def test_protection_is_put_as_the_guide_says(web: Web, agent: Agent) -> No
         (200, {"failure": {"Arn": "a", "Reason": "DEPLOYMENT_BLOCKED", "Detail": ""}}, "DEPLOYMENT_BLOCKED"),
         (400, {"error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, "AccessDeniedException"),
         (500, {}, "HTTP 500"),
-        (200, {"what": "else"}, "an answer that says nothing of protection"),
-        (200, [], "an answer of another kind"),
+        (200, {"what": "else"}, "the answer has no protection state"),
+        (200, [], "the answer is not an object"),
     ],
 )
 async def test_a_refusal_is_seen_whatever_its_status(
@@ -88,8 +88,8 @@ async def test_no_agent_behind_the_address_is_a_fault_like_any_other(web: Web) -
     address = web.link("")
     agent = Agent(address, address)
     answer(web, "/task", "not the JSON that it should be")
-    with pytest.raises(AgentFault, match="another kind"):
+    with pytest.raises(AgentFault, match="not an object"):
         await agent.task()
 
-    with pytest.raises(AgentFault, match="no answer"):
+    with pytest.raises(AgentFault, match="no readable answer"):
         await Agent("http://127.0.0.1:9", "http://127.0.0.1:9").protect(1)

@@ -7,7 +7,7 @@ import trio
 
 from cloudkon.log import Log
 from images.worker.ecs import AgentFault, Protection
-from images.worker.ecs.protection import AGAIN_SECONDS, EXPOSED_SECONDS, HOLD_SECONDS, LINGER_SECONDS, RENEW_SECONDS
+from images.worker.ecs.protection import RETRY_SECONDS, EXPOSED_SECONDS, HOLD_SECONDS, LINGER_SECONDS, RENEW_SECONDS
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -120,19 +120,19 @@ async def test_one_long_chunk_stays_protected_and_is_renewed_before_it_runs_out(
 async def test_a_worker_that_a_deployment_replaces_takes_no_new_work(life: Life) -> None:
     life.busy = True
     life.faults = ["DEPLOYMENT_BLOCKED"] * 3
-    with trio.move_on_after(AGAIN_SECONDS * 2.5):
+    with trio.move_on_after(RETRY_SECONDS * 2.5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(life.live)
             await trio.sleep(5)
             life.busy = False
-            await trio.sleep(AGAIN_SECONDS * 2.5)
+            await trio.sleep(RETRY_SECONDS * 2.5)
     assert life.paused == ["paused"]
 
 
 async def test_a_deployment_that_left_it_alone_lets_it_go_on(life: Life) -> None:
     life.busy = True
     life.faults = ["DEPLOYMENT_BLOCKED"] * 3
-    with trio.move_on_after(AGAIN_SECONDS * 4):
+    with trio.move_on_after(RETRY_SECONDS * 4):
         await life.live()
 
     assert life.paused == ["paused", "resumed"]
@@ -142,9 +142,9 @@ async def test_a_deployment_that_left_it_alone_lets_it_go_on(life: Life) -> None
 async def test_an_agent_that_fails_is_asked_again_and_stops_nothing(life: Life) -> None:
     life.busy = True
     life.faults = ["no answer"] * 2
-    with trio.move_on_after(AGAIN_SECONDS * 3):
+    with trio.move_on_after(RETRY_SECONDS * 3):
         await life.live()
 
     assert life.paused == []
     assert life.protected
-    assert life.asked[0][0] >= 2 * AGAIN_SECONDS
+    assert life.asked[0][0] >= 2 * RETRY_SECONDS
