@@ -13,14 +13,14 @@ def test_primes_are_counted() -> None:
     assert [result.output for result in results] == list(expected.values())
 
 
-def test_what_no_attempt_could_mend_is_not_tried_again() -> None:
+def test_invalid_instruction_is_not_tried_again() -> None:
     """``InvalidInstruction`` ends it at the first attempt, with an error that says what to write instead."""
     results = rehearse({"primes": primes}, ["primes many", "primes", "primes -1", f"primes {LARGEST + 1}"])
     assert {(result.state, result.attempts) for result in results} == {(TaskState.FAILED, 1)}
     assert all("Write it as: primes 1000000" in result.error for result in results)
 
 
-def test_one_bad_task_does_the_others_no_harm() -> None:
+def test_failed_task_does_not_affect_the_others() -> None:
     """Two slots, as ``CLOUDKON_SLOTS=2`` gives a worker."""
     results = rehearse({"primes": primes}, ["primes 10", "primes many", "primes 20"], slots=2)
     assert [result.output for result in results] == ["4", "", "8"]

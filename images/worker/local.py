@@ -37,7 +37,7 @@ def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
         with path.open("rb") as stream:
             lines = list(lines_in(stream))
     except OSError as error:
-        raise InvalidWorkload(str(path), f"it can't be read: {error.strerror}", "Name a workload file") from None
+        raise InvalidWorkload(str(path), f"can't be read: {error.strerror}", "Name a workload file") from None
     problems, instructions = [], []
     for line in lines:
         try:

@@ -32,7 +32,7 @@ def find_handlers(settings: Settings) -> dict[str, Handler]:
         try:
             loaded[point.name] = point.load()
         except Exception as error:
-            raise InvalidSetting(f"handler {point.name!r} ({point.value})", f"can't load it: {error}") from error
+            raise InvalidSetting(f"handler {point.name!r} ({point.value})", f"can't be loaded: {error}") from error
     return {**loaded, **built_in(settings)}
 
 

@@ -51,7 +51,7 @@ def workers(tmp_path: Path, settings: Settings) -> Iterator[Workers]:
         program.process.wait()
 
 
-def test_a_worker_that_is_killed_stopped_or_done_leaves_no_process_and_no_file(
+def test_worker_leaves_no_process_and_no_file_whether_killed_stopped_or_done(
     fleet: EmulatedFleet, workers: Workers
 ) -> None:
     picture = encoded(Image.new("RGB", (64, 36), (200, 30, 40)))

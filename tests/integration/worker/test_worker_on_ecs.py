@@ -32,7 +32,7 @@ def web() -> Iterator[Web]:
         yield server
 
 
-def test_a_worker_on_ecs_is_protected_while_it_works_and_tells_who_it_is_and_what_it_did(
+def test_worker_on_ecs_is_protected_while_it_works_and_logs_its_names_and_metrics(
     web: Web, fleet: EmulatedFleet, settings: Settings, tmp_path: Path
 ) -> None:
     ecs = {"ECS_AGENT_URI": web.link("/api"), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")}

@@ -37,7 +37,7 @@ def test_two_workers_and_duplicate_deliveries_run_every_task_once(
     recorded_and_published_once(fleet, run)
 
 
-def test_the_work_of_a_killed_worker_is_done_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     notes, end = tmp_path / "notes", tmp_path / "end"
     run = fleet.push(f"exec echo $$ >> {notes}; while [ ! -e {end} ]; do sleep 0.1; done")
     victim = start.start(allow_exec=True)
@@ -55,7 +55,7 @@ def test_the_work_of_a_killed_worker_is_done_by_another(fleet: EmulatedFleet, st
     assert [line["losses"] for line in other.said("worker-lost")] == [1]
 
 
-def test_sigterm_in_mid_task_lets_it_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     run = fleet.push(f"exec echo here >> {notes}; sleep 2.5", "sleep 60000")
     worker = start.start(allow_exec=True)
@@ -70,7 +70,9 @@ def test_sigterm_in_mid_task_lets_it_end(fleet: EmulatedFleet, start: Programs, 
     recorded_and_published_once(fleet, run)
 
 
-def test_sigterm_kills_and_releases_what_takes_too_long(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
+    fleet: EmulatedFleet, start: Programs, tmp_path: Path
+) -> None:
     notes = tmp_path / "notes"
     run = fleet.push(f"exec echo $$ >> {notes}; test $(wc -l < {notes}) -gt 1 || sleep 1000")
     worker = start.start(allow_exec=True, stop_seconds=3)
@@ -87,7 +89,7 @@ def test_sigterm_kills_and_releases_what_takes_too_long(fleet: EmulatedFleet, st
     recorded_and_published_once(fleet, run)
 
 
-def test_services_that_stand_still_for_longer_than_a_lease(
+def test_services_frozen_for_longer_than_a_lease_lose_no_task(
     fleet: EmulatedFleet, settings: Settings, start: Programs
 ) -> None:
     run = fleet.push(*["sleep 300"] * 40)
@@ -132,7 +134,7 @@ def test_exec_is_off_unless_the_pool_allows_it(fleet: EmulatedFleet, start: Prog
     assert (results[0].output, results[1].error) == ("hello", "exit code 4: wrong")
 
 
-def test_a_message_put_in_by_hand_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, start: Programs) -> None:
+def test_foreign_message_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, start: Programs) -> None:
     older = json.dumps({"v": 0, "run": "later", "chunk": 0, "shards": 1, "first": 0, "tasks": ["sleep 1"]})
     fleet.send("do something", older)
     run = fleet.push("sleep 1", "sleep 1")
@@ -145,7 +147,7 @@ def test_a_message_put_in_by_hand_ends_in_the_dead_letter_queue(fleet: EmulatedF
     assert any("version 0; this worker reads version 2" in reason for reason in reasons)
 
 
-def test_every_line_of_the_log_is_json_that_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:
+def test_every_log_line_is_json_and_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:
     run = fleet.push("exec false", "sleep 1", "sleep never")
     worker = start.start("--until-empty", allow_exec=True, max_attempts=2, log_level="debug")
     assert worker.wait() == 0
@@ -161,7 +163,7 @@ def test_every_line_of_the_log_is_json_that_names_its_task(fleet: EmulatedFleet,
     assert [worker.lines[0]["action"], worker.lines[-1]["action"]] == ["started", "ended"]
 
 
-def test_a_long_output_lies_in_the_store(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_long_output_is_in_the_store(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     run = fleet.push(*["exec head -c 3000 /dev/urandom | base64 -w 0"] * 25, chunk=25)
     assert start.start("--until-empty", allow_exec=True).wait() == 0
     outputs = [result.output for result in fleet.results(run).values()]

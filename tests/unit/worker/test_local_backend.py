@@ -19,7 +19,7 @@ def workload(tmp_path: Path) -> Path:
     return tmp_path / "workload.txt"
 
 
-def test_the_summary_says_what_came_of_it(workload: Path) -> None:
+def test_summary_is_a_table(workload: Path) -> None:
     workload.write_text("# a comment\n\nsleep 1\nsleep 2\nsleep 3\n")
     result = run(workload)
     assert result.exit_code == 0
@@ -28,7 +28,7 @@ def test_the_summary_says_what_came_of_it(workload: Path) -> None:
     assert cells[:3] == ["3", "3", "0"]
 
 
-def test_the_summary_as_json(workload: Path) -> None:
+def test_summary_is_json_if_asked_so(workload: Path) -> None:
     workload.write_text("sleep 1\n" * 500)
     result = run(workload, "--slots", "16", "--json")
     summary = json.loads(result.output)
@@ -36,7 +36,7 @@ def test_the_summary_as_json(workload: Path) -> None:
     assert 0 < summary["efficiency"] <= 1
 
 
-def test_failed_tasks_are_counted_and_the_exit_code_says_so(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_tasks_are_counted_and_make_the_exit_code_1(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDKON_ALLOW_EXEC", "yes")
     monkeypatch.setenv("CLOUDKON_RETRY_SECONDS", "0")
     workload.write_text("sleep 1\nexec false\nexec true\n")
@@ -56,7 +56,7 @@ def test_failed_tasks_are_counted_and_the_exit_code_says_so(workload: Path, monk
         ("sleep x\n" * 30, "and 10 more"),
     ],
 )
-def test_a_workload_that_cannot_be_run_is_refused_before_anything_runs(workload: Path, text: str, said: str) -> None:
+def test_invalid_workload_is_refused_before_any_task_runs(workload: Path, text: str, said: str) -> None:
     workload.write_text(text)
     result = run(workload)
     assert result.exit_code == 2
@@ -64,13 +64,13 @@ def test_a_workload_that_cannot_be_run_is_refused_before_anything_runs(workload:
     assert "Traceback" not in result.output
 
 
-def test_a_workload_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_workload_file_is_named(tmp_path: Path) -> None:
     result = run(tmp_path / "missing.txt")
     assert result.exit_code == 2
-    assert "missing.txt: can't read it: No such file or directory. Name a workload file" in result.stderr
+    assert "missing.txt: can't be read: No such file or directory. Name a workload file" in result.stderr
 
 
-def test_a_setting_that_cannot_be_used_is_named(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_setting_is_named(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workload.write_text("sleep 1\n")
     monkeypatch.setenv("CLOUDKON_SLOTS", "many")
     result = run(workload)

@@ -29,7 +29,7 @@ def test_progress_is_logged_with_its_task_and_only_when_it_is_new(
     assert '"fraction": 1.0' in capfd.readouterr().err
 
 
-def test_a_task_that_says_nothing_or_has_ended_is_no_trouble(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_task_without_progress_is_not_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     context(tmp_path).scratch_directory()
     ProgressWatch(tmp_path, Log()).log_new()
     assert not capfd.readouterr().err

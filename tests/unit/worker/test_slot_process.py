@@ -45,7 +45,7 @@ async def finish(fleet: Fleet, run: Run) -> dict[int, Result]:
     return await fleet.finish(run)
 
 
-async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: Fleet) -> None:
+async def test_handler_failure_ends_only_its_own_attempt(fleet: Fleet) -> None:
     instructions = {
         "who am i": (TaskState.SUCCEEDED, 1, "run/0 1 am i"),
         "give_nothing": (TaskState.SUCCEEDED, 1, ""),
@@ -69,7 +69,7 @@ async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: 
         assert text in result.output + result.error
 
 
-async def test_a_process_that_a_handler_forks_answers_for_no_other_task(fleet: Fleet) -> None:
+async def test_forked_process_answers_for_no_other_task(fleet: Fleet) -> None:
     run = await fleet.push("fork_and_return", "who 1", "fork_and_leave", "who 3", "fork_and_fail", "who 5")
     async with serving(fleet):
         results = await finish(fleet, run)
@@ -79,7 +79,7 @@ async def test_a_process_that_a_handler_forks_answers_for_no_other_task(fleet: F
 
 
 @pytest.mark.parametrize("kernel_tells", [True, False])
-async def test_a_crash_is_seen_though_what_it_forked_lives_on(
+async def test_crash_is_noticed_even_if_a_forked_process_lives_on(
     fleet: Fleet, tmp_path: Path, kernel_tells: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not kernel_tells:
@@ -93,21 +93,21 @@ async def test_a_crash_is_seen_though_what_it_forked_lives_on(
     await gone(int(note.read_text()))
 
 
-async def test_a_handler_may_share_its_work_out_by_multiprocessing(fleet: Fleet) -> None:
+async def test_handler_may_use_multiprocessing(fleet: Fleet) -> None:
     run = await fleet.push("share_out one three")
     async with serving(fleet):
         results = await finish(fleet, run)
     assert (results[0].error, results[0].output) == ("", "8")
 
 
-async def test_it_has_what_handlers_need_and_not_the_workers_libraries(fleet: Fleet) -> None:
+async def test_slot_process_imports_only_what_handlers_need(fleet: Fleet) -> None:
     run = await fleet.push("loaded trio boto3 cloudkon.handler")
     async with serving(fleet):
         results = await finish(fleet, run)
     assert results[0].output == "cloudkon.handler"
 
 
-async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_path: Path) -> None:
+async def test_messages_larger_than_a_pipe_buffer_arrive_whole(fleet: Fleet, tmp_path: Path) -> None:
     text = "frame " * 700_000
     context = Context(TaskId("run", 7), 1, "token", 0.0, str(tmp_path), Settings(), Log("error"))
     with trio.fail_after(PATIENCE):
@@ -116,7 +116,7 @@ async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_pa
             assert await process.run(slow_handlers.echo, "short", context) == HandlerOutcome("short")
 
 
-async def test_a_handler_that_can_not_be_found_in_another_process_is_told_so(fleet: Fleet) -> None:
+async def test_handler_that_another_process_cannot_import_fails_with_the_reason(fleet: Fleet) -> None:
     def inner(arguments: str, context: Context) -> str:
         return arguments
 
@@ -130,9 +130,7 @@ async def test_a_handler_that_can_not_be_found_in_another_process_is_told_so(fle
 
 
 @pytest.mark.parametrize("leaves", ["leave_a_thread", "leave_a_child"])
-async def test_what_a_handler_leaves_behind_does_not_outlive_the_worker_nor_break_its_end(
-    fleet: Fleet, leaves: str
-) -> None:
+async def test_leftover_thread_or_child_ends_with_the_worker(fleet: Fleet, leaves: str) -> None:
     run = await fleet.push(leaves, "who")
     async with serving(fleet) as worker:
         results = await finish(fleet, run)
@@ -141,9 +139,7 @@ async def test_what_a_handler_leaves_behind_does_not_outlive_the_worker_nor_brea
     await gone(int(results[0].output))
 
 
-async def test_a_process_that_died_while_it_was_idle_is_replaced_and_the_new_one_is_killed_like_any(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     first = await fleet.push("who", run="first")
     async with serving(fleet, task_timeout_seconds=5, max_attempts=1):
@@ -157,7 +153,7 @@ async def test_a_process_that_died_while_it_was_idle_is_replaced_and_the_new_one
             await gone(int(pid))
 
 
-async def test_a_slot_keeps_its_process_and_it_is_not_the_workers(fleet: Fleet) -> None:
+async def test_slot_keeps_its_process_from_task_to_task(fleet: Fleet) -> None:
     run = await fleet.push(*["who"] * 6)
     async with serving(fleet):
         results = await finish(fleet, run)
@@ -167,14 +163,14 @@ async def test_a_slot_keeps_its_process_and_it_is_not_the_workers(fleet: Fleet) 
     await gone(int(pids.pop()))
 
 
-async def test_slots_run_side_by_side(fleet: Fleet, tmp_path: Path) -> None:
+async def test_slots_run_in_parallel(fleet: Fleet, tmp_path: Path) -> None:
     run = await fleet.push(*[f"meet 4 {tmp_path / 'here'}"] * 4)
     async with serving(fleet, slots=4):
         results = await finish(fleet, run)
     assert [one.output for one in results.values()] == ["met"] * 4
 
 
-async def test_a_time_out_kills_the_process_and_all_that_it_started(fleet: Fleet, tmp_path: Path) -> None:
+async def test_time_out_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     run = await fleet.push(f"wait_with_child {note}", "who")
     async with serving(fleet, task_timeout_seconds=4, max_attempts=1):
@@ -185,7 +181,7 @@ async def test_a_time_out_kills_the_process_and_all_that_it_started(fleet: Fleet
         await gone(int(pid))
 
 
-async def test_a_cancelled_run_kills_it(fleet: Fleet, tmp_path: Path) -> None:
+async def test_cancelled_run_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     run = await fleet.push(f"wait_with_child {note}")
     async with serving(fleet, cancel_poll_seconds=0.1):
@@ -197,7 +193,7 @@ async def test_a_cancelled_run_kills_it(fleet: Fleet, tmp_path: Path) -> None:
         await gone(int(pid))
 
 
-async def test_a_drain_ends_them_all(fleet: Fleet, tmp_path: Path) -> None:
+async def test_drain_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     run = await fleet.push(f"wait_with_child {note}")
     async with serving(fleet, stop_seconds=2) as worker:
@@ -212,7 +208,7 @@ async def released(fleet: Fleet, run: Run) -> bool:
     return (await fleet.record(run)).released and (await fleet.queue.depth()).visible == 1
 
 
-async def test_a_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> None:
+async def test_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> None:
     run = await fleet.push("hold_the_gil 8")
     async with serving(fleet, lease_seconds=4, skew_seconds=0.5):
         results = await finish(fleet, run)
@@ -220,7 +216,9 @@ async def test_a_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> 
     assert (await fleet.record(run)).attempt == 1
 
 
-async def test_scratch_and_log_cross_over(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_scratch_directory_and_log_work_in_the_slot_process(
+    fleet: Fleet, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = await fleet.push("fill_scratch hello")
     async with serving(fleet):
         results = await finish(fleet, run)
@@ -228,7 +226,7 @@ async def test_scratch_and_log_cross_over(fleet: Fleet, capfd: pytest.CaptureFix
     assert not list(fleet.scratch.iterdir())
 
 
-async def test_it_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_process_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     # Trio lets a thread go that was idle for ten seconds, and the kernel's death signal would come then.
     monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 1.0)
     run = await fleet.push("wait 2.5")
@@ -237,7 +235,7 @@ async def test_it_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch:
     assert (results[0].output, results[0].attempts) == ("waited", 1)
 
 
-def test_it_dies_with_its_worker_and_so_does_what_it_started(tmp_path: Path) -> None:
+def test_process_and_its_children_die_with_the_worker(tmp_path: Path) -> None:
     note = tmp_path / "pids"
     program = tmp_path / "program.py"
     program.write_text(f"""

@@ -14,7 +14,7 @@ from tests.support.fault_injection import Call
 from tests.support.memory_fleet import LEASE, POLL, RECOVERY, Fleet, until
 
 
-async def test_a_dead_workers_task_starts_again_within_lease_margin_and_poll(
+async def test_dead_workers_task_starts_again_within_lease_margin_and_poll(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 100")
@@ -31,9 +31,7 @@ async def test_a_dead_workers_task_starts_again_within_lease_margin_and_poll(
     assert results[0].attempts == 1, "a worker's death is no failed attempt of the task"
 
 
-async def test_a_worker_that_dies_with_prefetched_and_claimed_work_holds_nothing_up(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_killed_worker_loses_no_prefetched_or_claimed_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 5"] * 20, chunk=2)
     async with trio.open_nursery() as nursery:
         first = fleet.start(nursery, fleet.worker("one", slots=3))
@@ -83,7 +81,7 @@ async def test_failed_attempts_are_counted_across_a_death(fleet: Fleet, autojump
     assert fleet.work.starts[0] == 4
 
 
-async def test_after_a_death_tasks_run_one_at_a_time_each_named_before_it_starts(
+async def test_tasks_run_one_at_a_time_after_a_death_each_recorded_before_it_starts(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     suspects = []
@@ -109,7 +107,7 @@ async def test_after_a_death_tasks_run_one_at_a_time_each_named_before_it_starts
     assert fleet.work.most_running == 1
 
 
-async def test_a_task_that_kills_its_worker_fails_alone_after_max_attempts(
+async def test_task_that_kills_its_worker_fails_alone_after_max_attempts(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     lives: list[trio.CancelScope] = []
@@ -144,7 +142,7 @@ async def test_a_task_that_kills_its_worker_fails_alone_after_max_attempts(
     assert fleet.work.starts[2] == 4
 
 
-async def test_a_suspect_that_survives_is_cleared(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_suspect_that_survives_is_cleared(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 50")
     async with trio.open_nursery() as nursery:
         for number in range(3):
@@ -187,9 +185,7 @@ async def test_no_suspect_starts_unrecorded(fleet: Fleet, autojump_clock: MockCl
     assert fleet.work.starts[0] == 2
 
 
-async def test_a_worker_that_dies_between_claim_and_start_costs_one_lease(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_death_between_claim_and_start_costs_one_lease(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 1"] * 3)
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker("one", slots=3))

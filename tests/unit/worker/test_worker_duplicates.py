@@ -14,7 +14,7 @@ from tests.support.fault_injection import Call
 from tests.support.memory_fleet import JITTER, LEASE, MARGIN, Fleet, until
 
 
-async def test_copies_run_once_wherever_they_land(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_copies_run_once_whichever_worker_gets_them(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.1"] * 50, copies=3)
     async with trio.open_nursery() as nursery:
         for number in range(4):
@@ -33,7 +33,7 @@ async def test_two_workers_with_the_same_chunk_run_it_once(fleet: Fleet, autojum
     assert fleet.work.starts[0] == 1
 
 
-async def test_a_held_copy_comes_back_when_the_lease_can_be_taken_over(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_held_copy_comes_back_when_the_lease_can_be_taken_over(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 1000", copies=2)
     async with trio.open_nursery() as nursery:
         dead = fleet.start(nursery, fleet.worker("one", slots=2))
@@ -50,9 +50,7 @@ async def test_a_held_copy_comes_back_when_the_lease_can_be_taken_over(fleet: Fl
     assert fleet.work.starts[0] == 2
 
 
-async def test_a_held_copy_is_hidden_no_longer_because_the_ledger_and_the_queue_were_slow_to_answer(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_slow_answers_do_not_hide_a_held_copy_for_longer(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 1000", copies=2)
     hidden_until = 0.0
 
@@ -83,7 +81,7 @@ async def test_a_held_copy_is_hidden_no_longer_because_the_ledger_and_the_queue_
     assert hidden_until == pytest.approx(record.lease_end / 1000 - EPOCH + MARGIN, abs=JITTER + 0.1)
 
 
-async def test_a_copy_that_comes_while_another_one_is_given_back_is_given_back_too(
+async def test_copy_that_comes_while_another_is_given_back_is_given_back_too(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 1000")
@@ -117,7 +115,7 @@ async def test_a_copy_that_comes_while_another_one_is_given_back_is_given_back_t
         life.cancel()
 
 
-async def test_a_copy_of_what_is_done_is_published_again_and_deleted(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_copy_of_a_done_chunk_is_published_again_and_deleted(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.1"] * 3, chunk=3)
     await fleet.worker("one", until_empty=True).run()
     await fleet.finish(run, within=0.1)
@@ -129,7 +127,7 @@ async def test_a_copy_of_what_is_done_is_published_again_and_deleted(fleet: Flee
     assert fleet.work.starts.total() == 3
 
 
-async def test_one_worker_that_dies_before_publishing_leaves_it_to_the_next(
+async def test_results_of_a_worker_that_died_before_publishing_are_published_by_the_next(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 1")
@@ -150,7 +148,7 @@ async def test_one_worker_that_dies_before_publishing_leaves_it_to_the_next(
     assert fleet.work.starts[0] == 1
 
 
-async def test_the_same_message_again_to_its_own_worker_is_kept_and_deleted(
+async def test_message_delivered_again_to_its_own_worker_is_deleted_with_the_chunk(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     # SQS may give a message again although it is hidden. The newest handle is the one that counts.
@@ -164,7 +162,7 @@ async def test_the_same_message_again_to_its_own_worker_is_kept_and_deleted(
     assert fleet.work.starts[0] == 1
 
 
-async def test_a_copy_that_comes_while_the_result_is_published_does_no_harm(
+async def test_copy_that_comes_while_results_are_published_does_no_harm(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 1")
@@ -185,7 +183,7 @@ async def test_a_copy_that_comes_while_the_result_is_published_does_no_harm(
     assert fleet.work.starts[0] == 1
 
 
-def test_the_newest_handle_of_each_message_counts() -> None:
+def test_newest_handle_of_each_message_counts() -> None:
     chunk = Chunk(ChunkKey("run", 0, 1), 0, ("work 1",))
     received = ReceivedChunk.of(chunk, Delivery("a", "a#1", ""), 0.0)
     received.add(Delivery("a", "a#2", ""))

@@ -35,7 +35,7 @@ async def run_all(
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_claim_that_fails_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+async def test_failed_claim_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
     fleet.ledger.around["write"] = unkind(in_turn(fate, fate, fate, of=of), LOST)
     await run_all(fleet, "work 5", within=12)
     assert fleet.work.starts[0] == 1
@@ -44,7 +44,7 @@ async def test_a_claim_that_fails_is_made_again(fleet: Fleet, autojump_clock: Mo
 @pytest.mark.parametrize("kind", ["completion", "renewal", "steal"])
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_each_later_write_that_fails_is_made_again(
+async def test_failed_write_after_the_claim_is_made_again(
     fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str, kind: str
 ) -> None:
     def matches(write: Write) -> bool:
@@ -80,7 +80,7 @@ async def test_each_later_write_that_fails_is_made_again(
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_release_that_fails_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+async def test_failed_release_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
     run = await fleet.push("work 5", "work 100", chunk=2)
     one = fleet.worker("one")
     async with trio.open_nursery() as nursery:
@@ -96,7 +96,7 @@ async def test_a_release_that_fails_is_made_again(fleet: Fleet, autojump_clock: 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_publication_that_fails_is_made_again_before_the_message_is_deleted(
+async def test_failed_publication_is_made_again_before_the_message_is_deleted(
     fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
 ) -> None:
     sends = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
@@ -112,16 +112,12 @@ async def test_a_publication_that_fails_is_made_again_before_the_message_is_dele
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_deletion_that_fails_is_made_again(
-    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
-) -> None:
+async def test_failed_deletion_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
     fleet.queue.around["delete"] = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
     await run_all(fleet, *["work 1"] * 5, within=20, slots=5)
 
 
-async def test_a_deletion_that_never_works_leaves_messages_that_meet_done(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_undeleted_message_comes_again_and_finds_done(fleet: Fleet, autojump_clock: MockClock) -> None:
     fleet.queue.around["delete"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
     run = await fleet.push("work 1", "work 1")
     async with trio.open_nursery() as nursery:
@@ -135,9 +131,7 @@ async def test_a_deletion_that_never_works_leaves_messages_that_meet_done(
     assert len(fleet.published) > 2
 
 
-async def test_a_message_that_is_gone_when_it_should_be_deleted_is_no_error(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_deleting_a_message_that_is_gone_is_no_error(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def gone(call: Call, deliveries: Sequence[object]) -> list[QueueOutcome]:
         await call(deliveries)
         return [QueueOutcome.GONE] * len(deliveries)
@@ -147,12 +141,14 @@ async def test_a_message_that_is_gone_when_it_should_be_deleted_is_no_error(
     assert fleet.queue.calls["delete"] == 1
 
 
-async def test_a_receive_whose_answer_is_lost_costs_one_visibility(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_receive_whose_answer_is_lost_costs_one_visibility_timeout(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     fleet.queue.around["receive"] = unheard(in_turn(Fate.UNHEARD, of="whole"))
     await run_all(fleet, "work 1", within=90)
 
 
-async def test_a_flag_that_cannot_be_read_stops_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_unreadable_cancelled_flag_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def denied(call: Call, run: str) -> None:
         raise AccessDenied("dynamodb:GetItem")
 
@@ -160,7 +156,7 @@ async def test_a_flag_that_cannot_be_read_stops_nothing(fleet: Fleet, autojump_c
     await run_all(fleet, "work 10", within=15)
 
 
-async def test_an_item_that_cannot_be_read_holds_up_no_other_chunk(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_unreadable_item_delays_no_other_chunk(fleet: Fleet, autojump_clock: MockClock) -> None:
     # What a newer worker wrote, or a hand: its own chunk waits, the others go on.
     async def broken(call: Call, keys: Sequence[object]) -> object:
         records = await call(keys)
@@ -178,7 +174,7 @@ async def test_an_item_that_cannot_be_read_holds_up_no_other_chunk(fleet: Fleet,
 
 
 @pytest.mark.parametrize("seed", range(15))
-async def test_whatever_goes_wrong_everything_ends_exactly_once(
+async def test_every_task_ends_exactly_once_under_random_faults(
     fleet: Fleet, autojump_clock: MockClock, seed: int
 ) -> None:
     """One call and one entry in four goes wrong, workers stop and die, and copies abound."""

@@ -23,7 +23,7 @@ async def hang(call: Call, *arguments: object) -> None:
     raise Unavailable("time-out")
 
 
-async def test_a_task_of_many_leases_runs_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_task_longer_than_many_leases_runs_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 600")
     async with trio.open_nursery() as nursery:
         lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
@@ -43,7 +43,7 @@ async def test_clocks_that_differ_by_the_margin_start_nothing_twice(fleet: Fleet
     assert set(fleet.work.starts.values()) == {1}
 
 
-async def test_a_ledger_that_fails_for_less_than_a_lease_costs_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_ledger_outage_shorter_than_a_lease_costs_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 200")
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker())
@@ -57,7 +57,7 @@ async def test_a_ledger_that_fails_for_less_than_a_lease_costs_nothing(fleet: Fl
     assert fleet.work.starts[0] == 1
 
 
-async def test_a_ledger_that_fails_for_longer_kills_the_work_and_another_runs_it(
+async def test_ledger_outage_longer_than_a_lease_stops_the_work_and_another_worker_runs_it(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 200")
@@ -101,7 +101,7 @@ async def _is_released(fleet: Fleet, run: Run) -> bool:
     return record.released or fleet.work.running == 1
 
 
-async def test_a_renewal_that_hangs_does_not_hide_that_time_is_up(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_hanging_renewal_does_not_delay_the_end_of_the_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.push("work 500")
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker())
@@ -113,7 +113,7 @@ async def test_a_renewal_that_hangs_does_not_hide_that_time_is_up(fleet: Fleet, 
         life.cancel()
 
 
-async def test_with_a_long_lease_too_work_ends_before_another_may_take_it_over(
+async def test_work_under_a_long_lease_ends_before_another_worker_may_take_it_over(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     lease = 7200.0
@@ -128,7 +128,7 @@ async def test_with_a_long_lease_too_work_ends_before_another_may_take_it_over(
         life.cancel()
 
 
-async def test_a_claim_that_is_answered_after_its_lease_starts_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_claim_answered_after_its_lease_starts_no_task(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def answer_late(call: Call, writes: Sequence[object]) -> object:
         fleet.ledger.around.clear()
         answer = await call(writes)
@@ -145,7 +145,7 @@ async def test_a_claim_that_is_answered_after_its_lease_starts_nothing(fleet: Fl
     assert (await fleet.record(run)).progress.losses == 0
 
 
-async def test_a_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_nothing(
+async def test_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_nothing(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     # A worker that stands still for longer than its lease (a paused machine): its clocks show it, its calls too late.
@@ -164,7 +164,7 @@ async def test_a_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_
     assert {one.worker for one in fleet.published} == {"two"}
 
 
-async def test_while_the_ledger_fails_nothing_is_received(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_receiving_stops_while_the_ledger_fails(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker(slots=20))
         await trio.sleep(1)
@@ -175,7 +175,7 @@ async def test_while_the_ledger_fails_nothing_is_received(fleet: Fleet, autojump
         life.cancel()
 
 
-async def test_a_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def gone(call: Call, deliveries: Sequence[object], *more: object) -> list[QueueOutcome]:
         return [QueueOutcome.GONE] * len(deliveries)
 
@@ -194,7 +194,7 @@ async def test_a_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockCl
     assert results[0].worker == "one"
 
 
-async def test_a_task_that_outlasts_the_longest_time_a_delivery_may_be_hidden_runs_once(
+async def test_task_longer_than_the_longest_visibility_timeout_runs_once(
     fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Twelve hours, in which much virtual time would be beaten through.
@@ -213,9 +213,7 @@ async def test_a_task_that_outlasts_the_longest_time_a_delivery_may_be_hidden_ru
     assert (await fleet.record(run)).attempt == 1
 
 
-async def test_an_extension_that_fails_is_tried_again_before_the_message_shows(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_failed_hide_is_tried_again_before_the_message_shows(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 300")
     fates = iter([True, False] * 100)
 
@@ -235,7 +233,7 @@ async def test_an_extension_that_fails_is_tried_again_before_the_message_shows(
         life.cancel()
 
 
-async def test_a_chunk_that_waits_for_a_slot_is_kept_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_chunk_that_waits_for_a_slot_is_renewed(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 90"] * 4, chunk=2)
     async with trio.open_nursery() as nursery:
         lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two", "three")]
@@ -245,7 +243,7 @@ async def test_a_chunk_that_waits_for_a_slot_is_kept_too(fleet: Fleet, autojump_
     assert set(fleet.work.starts.values()) == {1}
 
 
-async def test_three_hundred_chunks_are_renewed_in_a_dozen_calls(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_two_hundred_chunks_are_renewed_in_batches(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.0001"] * 200, *["work 100"] * 200)
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker(slots=200))

@@ -61,7 +61,7 @@ async def stored(fleet: Fleet, result: Result) -> str:
     return path.read_text()
 
 
-async def test_an_output_of_4_kib_stays_and_a_longer_one_goes(fleet: Fleet) -> None:
+async def test_output_of_4_kib_stays_and_a_longer_one_is_stored(fleet: Fleet) -> None:
     # On the real clock: reading an object back writes a file, in a thread.
     results = await run_all(fleet, f"say {OUTPUT_LIMIT}", f"say {OUTPUT_LIMIT + 1}", poll_seconds=0)
     assert results[0].output == "x" * OUTPUT_LIMIT
@@ -69,7 +69,7 @@ async def test_an_output_of_4_kib_stays_and_a_longer_one_goes(fleet: Fleet) -> N
     assert await stored(fleet, results[1]) == "x" * (OUTPUT_LIMIT + 1)
 
 
-async def test_a_long_error_keeps_its_beginning_and_the_address_of_the_rest(fleet: Fleet) -> None:
+async def test_long_error_keeps_its_beginning_and_the_address_of_the_rest(fleet: Fleet) -> None:
     results = await run_all(fleet, "fail 5000", max_attempts=1, poll_seconds=0)
     assert results[0].state is TaskState.FAILED
     assert results[0].error.startswith("ValueError: yyy")
@@ -77,26 +77,26 @@ async def test_a_long_error_keeps_its_beginning_and_the_address_of_the_rest(flee
     assert await stored(fleet, results[0]) == "ValueError: " + "y" * 5000
 
 
-async def test_the_object_of_a_late_loser_cannot_overwrite_the_winners(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_stored_object_has_the_owner_token_in_its_key(fleet: Fleet, autojump_clock: MockClock) -> None:
     results = await run_all(fleet, "say 10000")
     (token,) = [record.owner for record in await fleet.records(await fleet.push("say 10000"))]
     assert token in results[0].output
 
 
-async def test_a_chunks_outputs_take_64_kib_together(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_outputs_of_a_chunk_take_64_kib_together(fleet: Fleet, autojump_clock: MockClock) -> None:
     results = await run_all(fleet, *["say 3000"] * 50, chunk=50)
     assert text_bytes(list(results.values())) <= CHUNK_OUTPUT_LIMIT
     moved = [one for one in results.values() if one.output.startswith("s3://")]
     assert 0 < len(moved) < 50
 
 
-async def test_a_thousand_middling_outputs_fit_an_item(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_thousand_medium_outputs_fit_an_item(fleet: Fleet, autojump_clock: MockClock) -> None:
     results = await run_all(fleet, *["say 500"] * 1000, chunk=1000)
     assert text_bytes(list(results.values())) < 300_000
 
 
 @pytest.mark.parametrize("size", [3000, 200_000])
-async def test_no_checkpoint_is_ever_too_large_for_an_item(fleet: Fleet, autojump_clock: MockClock, size: int) -> None:
+async def test_checkpoint_is_never_too_large_for_an_item(fleet: Fleet, autojump_clock: MockClock, size: int) -> None:
     # DynamoDB takes 400 KB: a renewal over it would be refused for ever, and the chunk run again and again.
     async def limited(call: Call, writes: Sequence[Write]) -> object:
         for write in writes:
@@ -109,7 +109,7 @@ async def test_no_checkpoint_is_ever_too_large_for_an_item(fleet: Fleet, autojum
     assert {(one.state, one.attempts) for one in results.values()} == {(TaskState.SUCCEEDED, 1)}
 
 
-async def test_a_release_keeps_long_results_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_release_keeps_long_results(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("say 100000", "slow 5", chunk=2)
     one = fleet.worker("one", HANDLERS, stop_seconds=10)
     async with trio.open_nursery() as nursery:
@@ -120,9 +120,7 @@ async def test_a_release_keeps_long_results_too(fleet: Fleet, autojump_clock: Mo
     assert kept.output.startswith("s3://")
 
 
-async def test_a_death_costs_no_long_output_that_ended_before_a_heartbeat(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_long_output_from_before_a_heartbeat_survives_a_death(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("say 100000", "slow 5", chunk=2)
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker("one", HANDLERS))
@@ -134,7 +132,7 @@ async def test_a_death_costs_no_long_output_that_ended_before_a_heartbeat(
     assert fleet.store.calls["put"] == 1
 
 
-async def test_a_long_output_is_stored_once_however_slow_the_store_is(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_long_output_is_stored_once_even_if_the_store_is_slow(fleet: Fleet, autojump_clock: MockClock) -> None:
     # A heartbeat begins to store it, and the chunk ends meanwhile.
     async def slowly(call: Call, *arguments: object) -> object:
         await trio.sleep(30)
@@ -146,7 +144,7 @@ async def test_a_long_output_is_stored_once_however_slow_the_store_is(fleet: Fle
     assert fleet.store.calls["put"] == 1
 
 
-async def test_while_a_suspect_is_looked_for_long_outputs_are_kept_from_one_death_to_the_next(
+async def test_long_outputs_survive_each_death_while_a_suspect_is_sought(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     counter = Counter()
@@ -169,7 +167,7 @@ async def test_while_a_suspect_is_looked_for_long_outputs_are_kept_from_one_deat
     assert counter.starts == 2
 
 
-async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_release_does_not_wait_for_a_failing_store(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def refuse(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
 
@@ -186,9 +184,7 @@ async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, auto
     assert (await fleet.queue.depth()).visible == 1
 
 
-async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_store_that_fails_for_longer_than_a_lease_loses_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     counter = Counter()
 
     async def refuse(call: Call, *arguments: object) -> None:
@@ -207,7 +203,7 @@ async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
     assert counter.starts == 1
 
 
-async def test_reports_fit_a_message_however_json_swells(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_reports_fit_a_message_even_if_json_escapes_every_byte(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def zeros(arguments: str, context: Context) -> str:
         return "\0" * 4096
 

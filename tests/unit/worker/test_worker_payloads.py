@@ -41,13 +41,13 @@ async def push_large(fleet: Fleet, *, stored: Callable[[bytes], bytes] = bytes) 
     return run
 
 
-async def test_a_large_chunk_runs_like_any_other(fleet: Fleet) -> None:
+async def test_large_chunk_runs_like_any_other(fleet: Fleet) -> None:
     run = await push_large(fleet)
     await fleet.worker(handlers=handlers(), until_empty=True, poll_seconds=0.05).run()
     assert [one.output for one in (await fleet.finish(run)).values()] == ["1200000", "2"]
 
 
-async def test_a_payload_that_is_gone_or_another_makes_a_dead_letter(fleet: Fleet) -> None:
+async def test_missing_or_changed_payload_makes_a_dead_letter(fleet: Fleet) -> None:
     for stored, reason in (
         (lambda _: b"", "the chunk's payload is gone"),
         (lambda payload: payload[:-1], "bytes and not"),
@@ -61,7 +61,7 @@ async def test_a_payload_that_is_gone_or_another_makes_a_dead_letter(fleet: Flee
         await fleet.store.delete(["payloads/worker/large/0.json"])
 
 
-async def test_a_store_that_is_away_is_waited_for(fleet: Fleet) -> None:
+async def test_unavailable_store_is_waited_for(fleet: Fleet) -> None:
     async def away(call: Callable[..., Awaitable[Any]], *arguments: object) -> object:
         if fleet.store.calls["get"] <= 2:
             raise Unavailable("connection refused")

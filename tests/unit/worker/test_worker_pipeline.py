@@ -23,7 +23,7 @@ async def test_every_task_gets_one_result_and_the_worker_ends_with_its_queue(
     assert len(fleet.published) == 100
 
 
-async def test_chunks_are_completed_as_one(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_chunk_is_completed_as_one(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.01"] * 95, chunk=10)
     await fleet.worker(until_empty=True, slots=3).run()
     await fleet.finish(run, within=0.1)
@@ -31,20 +31,20 @@ async def test_chunks_are_completed_as_one(fleet: Fleet, autojump_clock: MockClo
     assert set(fleet.work.starts.values()) == {1}
 
 
-async def test_a_worker_runs_as_many_tasks_at_once_as_it_has_slots(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_worker_runs_one_task_on_each_slot(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 10"] * 40)
     await fleet.worker(until_empty=True, slots=8).run()
     assert fleet.work.most_running == 8
     await fleet.finish(run, within=0.1)
 
 
-async def test_the_tasks_of_one_chunk_share_the_slots(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_tasks_of_one_chunk_share_the_slots(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.push(*["work 10"] * 8, chunk=8)
     await fleet.worker(until_empty=True, slots=8).run()
     assert trio.current_time() < 20
 
 
-async def test_no_slot_waits_while_there_is_work_and_others_are_busy(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_no_slot_waits_while_there_is_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     # Lengths differ, so the slots become free one at a time: each must be filled at once all the same.
     lengths = [3 + (seq * 7) % 13 for seq in range(60)]
     run = await fleet.push(*[f"work {seconds}" for seconds in lengths])
@@ -57,7 +57,7 @@ async def test_no_slot_waits_while_there_is_work_and_others_are_busy(fleet: Flee
     assert seconds < 1.1 * sum(lengths) / 4 + max(lengths)
 
 
-async def test_many_workers_share_the_work_and_no_task_runs_twice(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_workers_share_the_work_and_no_task_runs_twice(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.5"] * 400)
     async with trio.open_nursery() as nursery:
         for number in range(8):
@@ -67,7 +67,7 @@ async def test_many_workers_share_the_work_and_no_task_runs_twice(fleet: Fleet, 
     assert len({one.worker for one in results.values()}) == 8
 
 
-async def test_work_that_comes_later_is_taken_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_idle_worker_runs_work_that_comes_later(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker())
         for number in range(3):
@@ -77,7 +77,7 @@ async def test_work_that_comes_later_is_taken_too(fleet: Fleet, autojump_clock: 
         life.cancel()
 
 
-async def test_until_empty_waits_for_what_others_hold(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_until_empty_waits_for_messages_that_others_hold(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 1", "work 1")
     held = await fleet.queue.receive(1, 0, 500)
     await fleet.worker(until_empty=True).run()
@@ -86,7 +86,7 @@ async def test_until_empty_waits_for_what_others_hold(fleet: Fleet, autojump_clo
     assert len(held) == 1
 
 
-async def test_long_tasks_are_not_hoarded(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_long_tasks_are_not_prefetched(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.push(*["work 10"] * 100)
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker(slots=2))
@@ -98,7 +98,7 @@ async def test_long_tasks_are_not_hoarded(fleet: Fleet, autojump_clock: MockCloc
         life.cancel()
 
 
-async def test_the_first_tasks_of_unknown_length_are_not_hoarded(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_tasks_of_unknown_length_are_not_prefetched(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.push(*["work 3000"] * 20)
     async with trio.open_nursery() as nursery:
         lives = []
@@ -110,7 +110,7 @@ async def test_the_first_tasks_of_unknown_length_are_not_hoarded(fleet: Fleet, a
             life.cancel()
 
 
-async def test_short_tasks_are_fetched_ahead_in_batches(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_short_tasks_are_prefetched_in_batches(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.01"] * 1000)
 
     async def slow(call: Call, *arguments: object) -> object:
@@ -145,7 +145,7 @@ async def test_empty_tasks_that_keep_coming_are_claimed_in_full_batches(
     assert fleet.ledger.calls["write"] < 90
 
 
-async def test_a_task_that_comes_alone_is_claimed_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_single_task_is_claimed_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker())
         for number in range(5):
@@ -161,7 +161,7 @@ async def test_a_task_that_comes_alone_is_claimed_at_once(fleet: Fleet, autojump
         life.cancel()
 
 
-async def test_an_idle_worker_sleeps(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_idle_worker_rarely_wakes(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.001"] * 50)
     async with trio.open_nursery() as nursery:
         worker = fleet.worker(slots=16)

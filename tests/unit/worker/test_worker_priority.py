@@ -31,7 +31,7 @@ class Diary:
         return [at for name, at in self.begun if name == run.id]
 
 
-async def test_high_overtakes_all_that_waits(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_high_priority_overtakes_waiting_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     diary = Diary()
     async with trio.open_nursery() as nursery:
         normal = await fleet.push(*["work 2"] * 50, run="normal")
@@ -46,7 +46,7 @@ async def test_high_overtakes_all_that_waits(fleet: Fleet, autojump_clock: MockC
         life.cancel()
 
 
-async def test_normal_never_starves(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_normal_work_never_starves(fleet: Fleet, autojump_clock: MockClock) -> None:
     diary = Diary()
 
     async def flood() -> None:
@@ -68,7 +68,7 @@ async def test_normal_never_starves(fleet: Fleet, autojump_clock: MockClock) -> 
 
 
 @pytest.mark.parametrize("priority", Priority)
-async def test_an_idle_worker_hears_of_either_at_once(
+async def test_idle_worker_starts_work_of_either_queue_at_once(
     fleet: Fleet, priority: Priority, autojump_clock: MockClock
 ) -> None:
     diary = Diary()
@@ -83,7 +83,7 @@ async def test_an_idle_worker_hears_of_either_at_once(
         life.cancel()
 
 
-async def test_what_listening_costs(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_long_polls_on_both_queues_cost_few_requests(fleet: Fleet, autojump_clock: MockClock) -> None:
     normal, high = fleet.queue.calls, fleet.high.calls
     async with trio.open_nursery() as nursery:
         life = fleet.start(nursery, fleet.worker())
@@ -96,7 +96,7 @@ async def test_what_listening_costs(fleet: Fleet, autojump_clock: MockClock) -> 
         life.cancel()
 
 
-async def test_two_that_come_at_once_are_shared_with_whoever_is_idle(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_two_chunks_that_come_at_once_go_to_two_idle_workers(fleet: Fleet, autojump_clock: MockClock) -> None:
     diary = Diary()
     async with trio.open_nursery() as nursery:
         lives = [fleet.start(nursery, fleet.worker(name, {"work": diary.work})) for name in ("one", "two")]
@@ -113,7 +113,7 @@ async def test_two_that_come_at_once_are_shared_with_whoever_is_idle(fleet: Flee
 
 
 @pytest.mark.parametrize("error", [NoFleet("queue", "there is none"), AccessDenied("not allowed to receive")])
-async def test_a_fleet_of_before_there_were_two_queues_works_on(
+async def test_fleet_without_a_high_priority_queue_works(
     fleet: Fleet, error: Exception, autojump_clock: MockClock
 ) -> None:
     asked = fleet.high.calls
@@ -141,16 +141,14 @@ async def test_a_fleet_of_before_there_were_two_queues_works_on(
         life.cancel()
 
 
-async def test_both_queues_are_emptied_before_a_worker_ends_with_them(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_until_empty_empties_both_queues(fleet: Fleet, autojump_clock: MockClock) -> None:
     runs = [await fleet.push(*["work 1"] * 7, run=one, priority=one) for one in Priority]
     await fleet.worker(until_empty=True).run()
     for run in runs:
         assert len(await fleet.finish(run, within=1)) == 7
 
 
-async def test_one_queue_that_fails_does_not_keep_the_others_messages_from_going(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_failing_queue_does_not_stop_deletes_on_the_other(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def fail_twice(call: Call, deliveries: Sequence[Delivery]) -> list[QueueOutcome]:
         if fleet.high.calls["delete"] <= 2:
             raise AccessDenied("not now")

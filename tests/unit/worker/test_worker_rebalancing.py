@@ -12,7 +12,7 @@ from tests.support.fault_injection import Call
 from tests.support.memory_fleet import Fleet, until
 
 
-async def test_a_short_task_does_not_wait_behind_a_long_one_while_another_worker_idles(
+async def test_short_task_does_not_wait_behind_a_long_one_while_another_worker_is_idle(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:
@@ -38,7 +38,7 @@ async def test_a_short_task_does_not_wait_behind_a_long_one_while_another_worker
 
 
 @pytest.mark.parametrize("seconds", [0.05, 1.0, 30.0])
-async def test_nothing_is_given_back_where_tasks_take_what_they_took(
+async def test_no_chunk_is_given_back_while_durations_stay_the_same(
     fleet: Fleet, autojump_clock: MockClock, seconds: float
 ) -> None:
     given_back: list[Delivery] = []
@@ -56,7 +56,7 @@ async def test_nothing_is_given_back_where_tasks_take_what_they_took(
     assert not given_back
 
 
-async def test_what_is_given_back_and_comes_to_the_same_worker_at_once_is_not_forgotten(
+async def test_chunk_given_back_and_received_again_at_once_is_not_forgotten(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     async def slow_answer(call: Call, *arguments: object) -> object:

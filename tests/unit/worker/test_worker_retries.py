@@ -90,7 +90,7 @@ async def run_one(fleet: Fleet, handler: object, **settings: Any) -> Result:  # 
         (own_timeout, 3, "TooSlowError: "),
     ],
 )
-async def test_what_handlers_raise(
+async def test_handler_error_is_recorded_and_retried_unless_permanent(
     fleet: Fleet, autojump_clock: MockClock, handler: object, attempts: int, error: str
 ) -> None:
     result = await run_one(fleet, handler)
@@ -98,7 +98,7 @@ async def test_what_handlers_raise(
     assert result.output == ""
 
 
-async def test_text_that_nothing_can_encode_is_mended(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_output_with_lone_surrogates_is_made_encodable(fleet: Fleet, autojump_clock: MockClock) -> None:
     result = await run_one(fleet, give_half_a_character)
     assert (result.state, result.output) == (TaskState.SUCCEEDED, "file?")
 
@@ -117,7 +117,7 @@ async def test_attempts_are_spaced_out(fleet: Fleet, autojump_clock: MockClock) 
         assert longest / 2 <= wait <= longest + 0.1
 
 
-async def test_others_run_while_one_waits_for_its_next_attempt(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_other_tasks_run_while_one_waits_for_its_next_attempt(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def fail_once(arguments: str, context: Context) -> str:
         if context.attempt == 1:
             raise ValueError
@@ -132,7 +132,7 @@ async def test_others_run_while_one_waits_for_its_next_attempt(fleet: Fleet, aut
     assert (results[0].output, results[0].attempts) == ("at last", 2)
 
 
-async def test_a_task_that_takes_too_long_is_stopped_and_tried_again(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_task_that_times_out_is_stopped_and_tried_again(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 100", "work 1")
     await fleet.worker(until_empty=True, task_timeout_seconds=20, max_attempts=2).run()
     results = await fleet.finish(run, within=0.1)
@@ -142,7 +142,7 @@ async def test_a_task_that_takes_too_long_is_stopped_and_tried_again(fleet: Flee
     assert results[1].state is TaskState.SUCCEEDED
 
 
-async def test_a_handlers_own_nursery_that_fails_when_cancelled_ends_no_worker(
+async def test_handlers_nursery_that_fails_when_cancelled_ends_no_worker(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     async def break_when_told_to_stop() -> None:
@@ -167,7 +167,9 @@ async def test_a_handlers_own_nursery_that_fails_when_cancelled_ends_no_worker(
     assert results[0].state is TaskState.CANCELLED
 
 
-async def test_a_nursery_that_fails_at_its_time_out_is_a_time_out(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_handlers_nursery_that_fails_at_its_time_out_fails_the_attempt(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     async def break_when_told_to_stop() -> None:
         try:
             await trio.sleep_forever()
@@ -184,7 +186,7 @@ async def test_a_nursery_that_fails_at_its_time_out_is_a_time_out(fleet: Fleet, 
     assert "broken pipe" in result.error or "timed out" in result.error
 
 
-async def test_scratch_directories_are_removed_whatever_happens(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_scratch_directories_are_removed_after_failures(fleet: Fleet, autojump_clock: MockClock) -> None:
     seen = []
 
     async def fill(arguments: str, context: Context) -> None:

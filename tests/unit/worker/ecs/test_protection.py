@@ -7,7 +7,7 @@ import trio
 
 from cloudkon.log import Log
 from images.worker.ecs import AgentFault, Protection
-from images.worker.ecs.protection import RETRY_SECONDS, EXPOSED_SECONDS, HOLD_SECONDS, LINGER_SECONDS, RENEW_SECONDS
+from images.worker.ecs.protection import EXPOSED_SECONDS, HOLD_SECONDS, LINGER_SECONDS, RENEW_SECONDS, RETRY_SECONDS
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -58,14 +58,14 @@ def life() -> Life:
     return Life()
 
 
-async def test_an_idle_worker_may_be_stopped(life: Life) -> None:
+async def test_idle_worker_asks_for_no_protection(life: Life) -> None:
     with trio.move_on_after(3600):
         await life.live()
 
     assert life.asked == []
 
 
-async def test_work_is_protected_and_its_end_ends_that(life: Life) -> None:
+async def test_protection_starts_and_ends_with_the_work(life: Life) -> None:
     with trio.move_on_after(100):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(life.live)
@@ -80,7 +80,7 @@ async def test_work_is_protected_and_its_end_ends_that(life: Life) -> None:
     assert LINGER_SECONDS - 1 <= exposed - 30.5 <= LINGER_SECONDS + 1
 
 
-async def test_a_pause_between_two_drops_of_work_asks_nothing(life: Life) -> None:
+async def test_short_pauses_between_chunks_make_no_request(life: Life) -> None:
     life.busy = True
     with trio.move_on_after(60):
         async with trio.open_nursery() as nursery:
@@ -92,7 +92,7 @@ async def test_a_pause_between_two_drops_of_work_asks_nothing(life: Life) -> Non
     assert [what for _, what in life.asked] == ["protect 60"]
 
 
-async def test_a_worker_that_is_never_idle_can_be_stopped_between_two_chunks(life: Life) -> None:
+async def test_worker_that_is_never_idle_can_be_stopped_between_two_chunks(life: Life) -> None:
     life.busy = True
     with trio.move_on_after(2 * (HOLD_SECONDS + EXPOSED_SECONDS + 40)):
         async with trio.open_nursery() as nursery:
@@ -106,7 +106,7 @@ async def test_a_worker_that_is_never_idle_can_be_stopped_between_two_chunks(lif
     assert again - life.asked[1][0] >= EXPOSED_SECONDS
 
 
-async def test_one_long_chunk_stays_protected_and_is_renewed_before_it_runs_out(life: Life) -> None:
+async def test_long_chunk_stays_protected_by_renewals(life: Life) -> None:
     life.busy = True
     with trio.move_on_after(3 * RENEW_SECONDS + 10):
         await life.live()
@@ -117,7 +117,7 @@ async def test_one_long_chunk_stays_protected_and_is_renewed_before_it_runs_out(
     assert max(later - earlier for earlier, later in pairwise(times)) < 60 * 60
 
 
-async def test_a_worker_that_a_deployment_replaces_takes_no_new_work(life: Life) -> None:
+async def test_worker_that_a_deployment_replaces_accepts_no_new_work(life: Life) -> None:
     life.busy = True
     life.faults = ["DEPLOYMENT_BLOCKED"] * 3
     with trio.move_on_after(RETRY_SECONDS * 2.5):
@@ -129,7 +129,7 @@ async def test_a_worker_that_a_deployment_replaces_takes_no_new_work(life: Life)
     assert life.paused == ["paused"]
 
 
-async def test_a_deployment_that_left_it_alone_lets_it_go_on(life: Life) -> None:
+async def test_worker_resumes_after_a_deployment_that_left_it_alone(life: Life) -> None:
     life.busy = True
     life.faults = ["DEPLOYMENT_BLOCKED"] * 3
     with trio.move_on_after(RETRY_SECONDS * 4):
@@ -139,7 +139,7 @@ async def test_a_deployment_that_left_it_alone_lets_it_go_on(life: Life) -> None
     assert life.protected
 
 
-async def test_an_agent_that_fails_is_asked_again_and_stops_nothing(life: Life) -> None:
+async def test_failing_agent_is_asked_again_and_stops_no_work(life: Life) -> None:
     life.busy = True
     life.faults = ["no answer"] * 2
     with trio.move_on_after(RETRY_SECONDS * 3):
