@@ -57,7 +57,7 @@ def last_beat(parent: Path) -> tuple[float, str] | None:
 
 
 def check(parent: Path, now: float) -> str:
-    """Return in one line why the worker under ``parent`` is unhealthy at ``now`` (epoch seconds), or an empty string."""
+    """Return why the worker under ``parent`` is unhealthy at ``now`` (epoch seconds); empty if it is healthy."""
     newest = last_beat(parent)
     if newest is None:
         return f"no heartbeat file in {parent}: the worker has not started yet, or can't write there"

@@ -1,4 +1,4 @@
-"""``python -m images.worker`` on the emulator: several at once, killed, stopped, and cut off from their services."""
+"""``python -m images.worker`` on the emulator: workers in parallel, killed, stopped, and cut off from AWS."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.patience import until
 
 
-def recorded_and_published_once(fleet: EmulatedFleet, run: Run) -> None:
-    """What each run comes down to: one recorded result a task, and every published one equal to it."""
+def assert_recorded_and_published_once(fleet: EmulatedFleet, run: Run) -> None:
+    """Check that each task has one recorded result, and that every published result equals it."""
     results = fleet.results(run)
     assert sorted(results) == list(range(run.count))
     published = fleet.published(run)
@@ -34,7 +34,7 @@ def test_two_workers_and_duplicate_deliveries_run_every_task_once(
     assert [program.wait() for program in both] == [0, 0]
     assert sorted(lines_in(notes)) == sorted(f"{run.id}/{seq}" for seq in range(60))
     assert fleet.states(run) == {"SUCCEEDED": 60}
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
 
 
 def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
@@ -43,16 +43,16 @@ def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Prog
     victim = start.start(allow_exec=True)
     until(lambda: lines_in(notes))
     other = start.start(allow_exec=True, poll_seconds=1)
-    until(lambda: other.said("started"))
+    until(lambda: other.logged("started"))
     victim.signal(signal.SIGKILL)
     until(lambda: len(lines_in(notes)) == 2, "another start")
     first = int(lines_in(notes)[0])
     until(lambda: not Path(f"/proc/{first}").exists(), "the end of the killed worker's command")
     end.touch()
     until(lambda: fleet.finished(run))
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
     assert fleet.results(run)[0].attempts == 1
-    assert [line["losses"] for line in other.said("worker-lost")] == [1]
+    assert [line["losses"] for line in other.logged("worker-lost")] == [1]
 
 
 def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, 
     fleet.cancel(run)
     assert start.start("--until-empty").wait() == 0
     assert fleet.states(run) == {"SUCCEEDED": 1, "CANCELLED": 1}
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
 
 
 def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
@@ -83,10 +83,10 @@ def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
     (record,) = fleet.records(run)
     assert record.released
     assert record.progress.losses == 0
-    assert [line["chunk"] for line in worker.said("released")] == [f"{run.id}#0"]
+    assert [line["chunk"] for line in worker.logged("released")] == [f"{run.id}#0"]
     assert start.start("--until-empty", allow_exec=True).wait() == 0
     assert fleet.results(run)[0].attempts == 1
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
 
 
 def test_services_frozen_for_longer_than_a_lease_lose_no_task(
@@ -103,7 +103,7 @@ def test_services_frozen_for_longer_than_a_lease_lose_no_task(
         os.kill(emulator, signal.SIGCONT)
     until(lambda: fleet.finished(run))
     assert fleet.states(run) == {"SUCCEEDED": 40}
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
     for worker in workers:
         assert worker.process.poll() is None
         worker.signal(signal.SIGTERM)
@@ -111,7 +111,7 @@ def test_services_frozen_for_longer_than_a_lease_lose_no_task(
 
 
 def process_on(endpoint: str) -> int:
-    """The emulator's process: our own child that was given that port."""
+    """Return the process id of the emulator: our child that was started with that port."""
     port = endpoint.rpartition(":")[2]
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -121,7 +121,7 @@ def process_on(endpoint: str) -> int:
             continue
         if int(parent) == os.getpid() and f"GATEWAY_PORT={port}".encode() in environment:
             return int(directory.name)
-    raise AssertionError(f"no child of ours serves {endpoint}")
+    raise AssertionError(f"no child process serves {endpoint}")
 
 
 def test_exec_is_off_unless_the_pool_allows_it(fleet: EmulatedFleet, start: Programs) -> None:
@@ -142,7 +142,7 @@ def test_foreign_message_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, sta
     assert worker.wait() == 0
     assert fleet.states(run) == {"SUCCEEDED": 2}
     assert sorted(fleet.rejected()) == sorted(["do something", older])
-    reasons = [line["error"] for line in worker.said("message-rejected")]
+    reasons = [line["error"] for line in worker.logged("message-rejected")]
     assert any("not JSON" in reason for reason in reasons)
     assert any("version 0; this worker reads version 2" in reason for reason in reasons)
 
@@ -153,13 +153,13 @@ def test_every_log_line_is_json_and_names_its_task(fleet: EmulatedFleet, start: 
     assert worker.wait() == 0
     for line in worker.lines:
         assert {"time", "level", "action", "worker", "pool"} <= line.keys()
-    (retried,) = worker.said("attempt-failed")
+    (retried,) = worker.logged("attempt-failed")
     assert (retried["run"], retried["task"], retried["attempt"]) == (run.id, f"{run.id}/0", 1)
-    assert {(line["task"], line["attempt"]) for line in worker.said("task-failed")} == {
+    assert {(line["task"], line["attempt"]) for line in worker.logged("task-failed")} == {
         (f"{run.id}/0", 2),
         (f"{run.id}/2", 1),
     }
-    assert [line["task"] for line in worker.said("task-succeeded")] == [f"{run.id}/1"]
+    assert [line["task"] for line in worker.logged("task-succeeded")] == [f"{run.id}/1"]
     assert [worker.lines[0]["action"], worker.lines[-1]["action"]] == ["started", "ended"]
 
 

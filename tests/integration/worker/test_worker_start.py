@@ -1,4 +1,4 @@
-"""How the worker starts, and what it says where it can't: one clear line, and an exit code that means something."""
+"""How the worker starts, and which error line and exit code it ends with if it can't."""
 
 import json
 import signal
@@ -13,11 +13,11 @@ from tests.support.patience import until
 
 
 def failure(program: Program) -> str:
-    """The one line that it says, and nothing else."""
+    """Return the error in the program's only line."""
     (line,) = program.text.splitlines()
-    said = json.loads(line)
-    assert (said["level"], said["action"]) == ("error", "failed")
-    return str(said["error"])
+    entry = json.loads(line)
+    assert (entry["level"], entry["action"]) == ("error", "failed")
+    return str(entry["error"])
 
 
 def test_missing_fleet_is_named(settings: Settings, start: Programs) -> None:
@@ -39,22 +39,22 @@ def test_missing_local_fleet_error_names_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "error"),
     [
         ("CLOUDKON_SLOTS", "many", "setting CLOUDKON_SLOTS='many': it is not a whole number"),
         ("CLOUDKON_LEASE_SECONDS", "0", "setting CLOUDKON_LEASE_SECONDS: must be 1 to 36000"),
         ("AWS_ENDPOINT_URL", "localhost", "localhost"),
     ],
 )
-def test_invalid_setting_is_named(tmp_path: Path, variable: str, value: str, said: str) -> None:
+def test_invalid_setting_is_named(tmp_path: Path, variable: str, value: str, error: str) -> None:
     program = Program(tmp_path / "log", {variable: value})
     assert program.wait() == 2
-    assert said in failure(program)
+    assert error in failure(program)
 
 
 def test_idle_worker_ends_on_sigterm(start: Programs, fleet: EmulatedFleet) -> None:
     program = start.start()
-    until(lambda: program.said("started"))
+    until(lambda: program.logged("started"))
     program.signal(signal.SIGTERM)
     assert program.wait() == 0
     assert program.lines[-1]["action"] == "ended"

@@ -1,4 +1,4 @@
-"""Batches go when full, when old, and at once when nothing else is coming."""
+"""Batches go when they are full or old, and at once when nothing else is coming."""
 
 import trio
 from trio.testing import MockClock

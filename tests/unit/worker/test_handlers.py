@@ -1,4 +1,4 @@
-"""How handlers are found: the worker's own, and those of users' packages."""
+"""How the worker finds its own handlers and those of users' packages."""
 
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -19,9 +19,9 @@ async def resize(arguments: str, context: Context) -> str:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
-    """Let installed packages name these."""
-    found = EntryPoints(EntryPoint(name, value, handlers.GROUP) for name, value in points.items())
-    monkeypatch.setattr(handlers, "entry_points", lambda group: found.select(group=group))
+    """Replace the entry points of installed packages."""
+    offered = EntryPoints(EntryPoint(name, value, handlers.GROUP) for name, value in points.items())
+    monkeypatch.setattr(handlers, "entry_points", lambda group: offered.select(group=group))
 
 
 async def test_packages_handler_runs_its_instructions(

@@ -1,3 +1,5 @@
+"""Exact short sleeps."""
+
 from pathlib import Path
 
 import pytest

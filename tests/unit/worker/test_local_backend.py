@@ -1,4 +1,4 @@
-"""The local back end: a workload file in one process, without any server."""
+"""``--local``: a workload file run in one process, without a server."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_failed_tasks_are_counted_and_make_the_exit_code_1(workload: Path, monke
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         ("", "it contains no instructions. Write one a line, such as: sleep 10"),
         ("# nothing\n", "it contains no instructions"),
@@ -56,11 +56,11 @@ def test_failed_tasks_are_counted_and_make_the_exit_code_1(workload: Path, monke
         ("sleep x\n" * 30, "and 10 more"),
     ],
 )
-def test_invalid_workload_is_refused_before_any_task_runs(workload: Path, text: str, said: str) -> None:
+def test_invalid_workload_is_refused_before_any_task_runs(workload: Path, text: str, error: str) -> None:
     workload.write_text(text)
     result = run(workload)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert error in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -1,4 +1,4 @@
-"""The lines that CloudWatch makes metrics of."""
+"""The log lines from which CloudWatch makes metrics."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from images.worker.pipeline.metrics import MOST_VALUES, PERIOD_SECONDS, Metrics
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
-def made() -> Metrics:
+def new_metrics() -> Metrics:
     return Metrics("fleet", "worker", VirtualClock(), random.Random(1))
 
 
 async def test_line_has_the_embedded_metric_format() -> None:
-    metrics = made()
+    metrics = new_metrics()
     metrics.task_ended(0.25, 3.0, failed=False)
     metrics.task_ended(0.5, None, failed=True)
     metrics.sample_slots(1.0)
@@ -45,18 +45,18 @@ async def test_line_has_the_embedded_metric_format() -> None:
 
 
 async def test_each_line_counts_its_own_period() -> None:
-    metrics = made()
+    metrics = new_metrics()
     metrics.task_ended(1.0, 1.0, failed=True)
     metrics.line(lease_losses=2)
 
     line = metrics.line(lease_losses=3)
 
     assert (line["Tasks"], line["Failures"], line["LeaseLosses"]) == (0, 0, 1)
-    assert "Duration" not in line, "a metric without a value is no metric"
+    assert "Duration" not in line, "a metric without values was written"
 
 
 async def test_large_sample_keeps_the_percentiles() -> None:
-    metrics = made()
+    metrics = new_metrics()
     for number in range(20_000):
         metrics.task_ended(number / 20_000, None, failed=False)
 
@@ -68,7 +68,7 @@ async def test_large_sample_keeps_the_percentiles() -> None:
 
 
 async def test_differing_clocks_make_no_negative_wait() -> None:
-    metrics = made()
+    metrics = new_metrics()
     metrics.task_ended(1.0, -0.7, failed=False)
 
     assert metrics.line(0)["Wait"] == [0.0]
@@ -76,7 +76,7 @@ async def test_differing_clocks_make_no_negative_wait() -> None:
 
 async def test_line_is_written_each_minute_and_at_the_end() -> None:
     read, write = os.pipe()
-    metrics = made()
+    metrics = new_metrics()
     with trio.move_on_after(2.5 * PERIOD_SECONDS):
         await metrics.run(Log("info", {}, write), lambda: 0.5, lambda: 0)
     os.close(write)

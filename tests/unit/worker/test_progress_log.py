@@ -1,3 +1,5 @@
+"""Progress that handlers report is logged."""
+
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,10 @@ def test_progress_is_logged_with_its_task_and_only_when_it_is_new(
     context(tmp_path).progress(0.5, "half the pictures")
     watch.log_new()
     watch.log_new()
-    said = capfd.readouterr().err
-    assert said.count("\n") == 1
+    logged = capfd.readouterr().err
+    assert logged.count("\n") == 1
     for part in ('"action": "progress"', '"task": "r/7"', '"attempt": 2', '"fraction": 0.5', "half the pictures"):
-        assert part in said
+        assert part in logged
     context(tmp_path).progress(1.0)
     watch.log_new()
     assert '"fraction": 1.0' in capfd.readouterr().err

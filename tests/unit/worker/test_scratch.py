@@ -1,4 +1,4 @@
-"""Scratch directories: one a process, gone with it, and swept where a killed one left its own."""
+"""Scratch directories: one a process, removed at its end or, after a kill, by the next process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def dead_pid() -> int:
+def ended_pid() -> int:
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid
@@ -31,7 +31,7 @@ def test_scratch_directory_exists_while_the_worker_runs(parent: Path) -> None:
 
 
 def test_directory_of_a_killed_worker_is_removed_and_nothing_else(parent: Path) -> None:
-    dead = parent / f"cloudkon-abc-{dead_pid()}"
+    dead = parent / f"cloudkon-abc-{ended_pid()}"
     alive = parent / f"cloudkon-abc-{os.getpid()}"
     for directory in (dead, alive, parent / "cloudkon-notes", parent / "others-1"):
         directory.mkdir()

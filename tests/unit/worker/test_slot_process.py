@@ -1,4 +1,4 @@
-"""Synchronous handlers in slot processes, on the real clock: killed when need be, and never at the worker's cost."""
+"""Synchronous handlers in slot processes, on the real clock: they can be killed, and the worker always goes on."""
 
 import os
 import signal
@@ -23,21 +23,21 @@ from tests.support import patience
 from tests.support.memory_fleet import Fleet, until
 from tests.support.patience import PATIENCE
 from tests.unit.worker import slow_handlers
-from tests.unit.worker.test_exec_handler import gone
+from tests.unit.worker.test_exec_handler import wait_gone
 
 HANDLERS = {name: getattr(slow_handlers, name) for name in dir(slow_handlers) if callable(getattr(slow_handlers, name))}
 
 
 @asynccontextmanager
 async def serving(fleet: Fleet, **settings: Any) -> AsyncIterator[Worker]:  # noqa: ANN401  (any setting)
-    """A worker with these handlers that lives for the block."""
+    """Run a worker with these handlers for the block."""
     defaults = {"poll_seconds": 0, "retry_seconds": 0, "max_attempts": 2}
     worker = fleet.worker(handlers=HANDLERS, **{**defaults, **settings})
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            life = fleet.start(nursery, worker)
+            scope = fleet.start(nursery, worker)
             yield worker
-            life.cancel()
+            scope.cancel()
 
 
 async def finish(fleet: Fleet, run: Run) -> dict[int, Result]:
@@ -54,7 +54,7 @@ async def test_handler_failure_ends_only_its_own_attempt(fleet: Fleet) -> None:
         "fail_oddly": (TaskState.FAILED, 2, "Picky: one"),
         "leave": (TaskState.FAILED, 2, "SystemExit: 5"),
         "interrupt": (TaskState.FAILED, 2, "KeyboardInterrupt"),
-        "give_what_cannot_travel": (TaskState.FAILED, 1, "the handler gave function, not a string"),
+        "return_a_function": (TaskState.FAILED, 1, "the handler gave function, not a string"),
         "crash": (TaskState.FAILED, 2, "the handler's process ended by SIGSEGV (a crash, or out of memory)"),
         "quit_silently": (TaskState.FAILED, 2, "the handler's process ended with exit code 0"),
         "crash_once": (TaskState.SUCCEEDED, 2, "at last"),
@@ -78,11 +78,11 @@ async def test_forked_process_answers_for_no_other_task(fleet: Fleet) -> None:
         assert results[seq].output.endswith(f"run/{seq} 1 {seq}")
 
 
-@pytest.mark.parametrize("kernel_tells", [True, False])
+@pytest.mark.parametrize("has_pidfd", [True, False], ids=["pidfd", "no pidfd"])
 async def test_crash_is_noticed_even_if_a_forked_process_lives_on(
-    fleet: Fleet, tmp_path: Path, kernel_tells: bool, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, tmp_path: Path, has_pidfd: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not kernel_tells:
+    if not has_pidfd:
         monkeypatch.delattr("os.pidfd_open", raising=False)
     note = tmp_path / "pid"
     run = await fleet.push(f"fork_and_crash {note}", "who")
@@ -90,11 +90,11 @@ async def test_crash_is_noticed_even_if_a_forked_process_lives_on(
         results = await finish(fleet, run)
     assert "process ended by SIGKILL" in results[0].error
     assert results[1].state is TaskState.SUCCEEDED
-    await gone(int(note.read_text()))
+    await wait_gone(int(note.read_text()))
 
 
 async def test_handler_may_use_multiprocessing(fleet: Fleet) -> None:
-    run = await fleet.push("share_out one three")
+    run = await fleet.push("use_a_pool one three")
     async with serving(fleet):
         results = await finish(fleet, run)
     assert (results[0].error, results[0].output) == ("", "8")
@@ -136,7 +136,7 @@ async def test_leftover_thread_or_child_ends_with_the_worker(fleet: Fleet, leave
         results = await finish(fleet, run)
         worker.stop()
     assert results[1].state is TaskState.SUCCEEDED
-    await gone(int(results[0].output))
+    await wait_gone(int(results[0].output))
 
 
 async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: 
         assert results[0].error == "timed out after 5 s"
         assert (results[1].state, results[1].attempts) == (TaskState.SUCCEEDED, 1)
         for pid in note.read_text().split():
-            await gone(int(pid))
+            await wait_gone(int(pid))
 
 
 async def test_slot_keeps_its_process_from_task_to_task(fleet: Fleet) -> None:
@@ -160,7 +160,7 @@ async def test_slot_keeps_its_process_from_task_to_task(fleet: Fleet) -> None:
     pids = {one.output.split()[0] for one in results.values()}
     assert len(pids) == 1
     assert str(os.getpid()) not in pids
-    await gone(int(pids.pop()))
+    await wait_gone(int(pids.pop()))
 
 
 async def test_slots_run_in_parallel(fleet: Fleet, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_time_out_kills_the_process_and_its_children(fleet: Fleet, tmp_pat
     assert results[0].error == "timed out after 4 s"
     assert results[1].state is TaskState.SUCCEEDED
     for pid in note.read_text().split():
-        await gone(int(pid))
+        await wait_gone(int(pid))
 
 
 async def test_cancelled_run_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_cancelled_run_kills_the_process_and_its_children(fleet: Fleet, tm
         results = await finish(fleet, run)
     assert results[0].state is TaskState.CANCELLED
     for pid in note.read_text().split():
-        await gone(int(pid))
+        await wait_gone(int(pid))
 
 
 async def test_drain_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_drain_kills_the_process_and_its_children(fleet: Fleet, tmp_path: 
         worker.stop()
         await until(lambda: released(fleet, run), step=0.02)
     for pid in note.read_text().split():
-        await gone(int(pid))
+        await wait_gone(int(pid))
 
 
 async def released(fleet: Fleet, run: Run) -> bool:
@@ -227,7 +227,7 @@ async def test_scratch_directory_and_log_work_in_the_slot_process(
 
 
 async def test_process_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Trio lets a thread go that was idle for ten seconds, and the kernel's death signal would come then.
+    # Trio ends threads that were idle for ten seconds; the kernel's death signal would be sent then.
     monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 1.0)
     run = await fleet.push("wait 2.5")
     async with serving(fleet):
@@ -262,4 +262,4 @@ if __name__ == "__main__":
         worker.kill()
         worker.wait()
     for pid in note.read_text().split():
-        trio.run(gone, int(pid))
+        trio.run(wait_gone, int(pid))

@@ -1,4 +1,4 @@
-"""The table of the CloudKon report."""
+"""The summary of a run, as in the table of the CloudKon report."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def result(seq: int, state: TaskState = TaskState.SUCCEEDED, seconds: float = 0.
 
 def test_efficiency_is_work_divided_by_slot_time() -> None:
     summary = Summary.of([("sleep 10", result(seq)) for seq in range(1000)], seconds=6.0, slots=2)
-    # 10 s of sleep asked for, whatever it took, in 12 s of slots.
+    # 10 s of sleep were asked for, however long they took, in 12 s of slot time.
     assert summary.efficiency == pytest.approx(10 / 12)
     assert summary.tasks_per_second == pytest.approx(1000 / 6)
 

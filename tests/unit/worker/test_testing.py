@@ -1,4 +1,4 @@
-"""The test kit for handlers' authors: the whole pipeline in a plain test."""
+"""``rehearse``, for the authors of handlers: the whole pipeline in a plain test."""
 
 import json
 import os
@@ -25,8 +25,8 @@ async def repeat(arguments: str, context: Context) -> str:
     return "x\r\n" * int(arguments)
 
 
-async def tell(arguments: str, context: Context) -> None:
-    context.log.info("told", what=arguments)
+async def log_words(arguments: str, context: Context) -> None:
+    context.log.info("words", what=arguments)
 
 
 def test_results_come_in_the_order_of_the_instructions() -> None:
@@ -73,11 +73,11 @@ def test_empty_list_of_instructions_has_no_results() -> None:
 
 
 def test_handlers_log_is_shown_at_level_info(capfd: pytest.CaptureFixture[str]) -> None:
-    rehearse({"tell": tell}, ["tell it"])
+    rehearse({"log": log_words}, ["log it"])
     assert capfd.readouterr().err == ""
-    rehearse({"tell": tell}, ["tell it"], log_level="info")
+    rehearse({"log": log_words}, ["log it"], log_level="info")
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert [(one["task"], one["what"]) for one in lines if one["action"] == "told"] == [("local/0", "it")]
+    assert [(one["task"], one["what"]) for one in lines if one["action"] == "words"] == [("local/0", "it")]
 
 
 def test_environment_variables_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_environment_variables_do_not_count(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("instruction", "said"),
+    ("instruction", "error"),
     [
         ("gret 1", "no handler takes it. Known: "),
         ("sleep soon", "is not a number of milliseconds"),
@@ -96,8 +96,8 @@ def test_environment_variables_do_not_count(monkeypatch: pytest.MonkeyPatch) -> 
         ("", "no handler takes it"),
     ],
 )
-def test_instructions_that_push_refuses_are_refused_before_any_task_runs(instruction: str, said: str) -> None:
-    with pytest.raises(InvalidInstruction, match=said):
+def test_instructions_that_push_refuses_are_refused_before_any_task_runs(instruction: str, error: str) -> None:
+    with pytest.raises(InvalidInstruction, match=error):
         rehearse({"greet": greet}, [instruction])
 
 

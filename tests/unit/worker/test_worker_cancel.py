@@ -1,4 +1,4 @@
-"""A run that is cancelled: CANCELLED is a result, written and published like any other."""
+"""Cancelled runs: CANCELLED is a result, which is recorded and published like any other."""
 
 import trio
 from trio.testing import MockClock
@@ -17,7 +17,7 @@ async def test_cancelled_run_ends_waiting_and_running_tasks(fleet: Fleet, autoju
     run = await fleet.push(*["work 1000"] * 30)
     other = await fleet.push("work 20", run="other")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(slots=3))
+        scope = fleet.start(nursery, fleet.worker(slots=3))
         await until(lambda: fleet.work.running == 3)
         await fleet.ledger.cancel_run(run.id)
         await until(lambda: ended(fleet, run), within=2 * EVERY + 1)
@@ -27,18 +27,18 @@ async def test_cancelled_run_ends_waiting_and_running_tasks(fleet: Fleet, autoju
         assert sum(fleet.work.starts.values()) <= 4
         await fleet.finish(other, within=60)
         await fleet.finish(run, within=0.1)
-        life.cancel()
+        scope.cancel()
     assert (await fleet.recorded(other))[0].state is TaskState.SUCCEEDED
 
 
 async def test_results_recorded_before_the_cancel_stay(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 1", "work 1000", "work 1000", chunk=3)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.starts[1] == 1)
         await fleet.ledger.cancel_run(run.id)
         results = await fleet.finish(run, within=2 * EVERY + 1)
-        life.cancel()
+        scope.cancel()
     assert [results[seq].state for seq in range(3)] == [
         TaskState.SUCCEEDED,
         TaskState.CANCELLED,
@@ -61,20 +61,20 @@ async def test_task_that_waits_for_its_next_attempt_is_cancelled(fleet: Fleet, a
 
     run = await fleet.push("fail")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(handlers={"fail": fail}, retry_seconds=1000))
+        scope = fleet.start(nursery, fleet.worker(handlers={"fail": fail}, retry_seconds=1000))
         await trio.sleep(5)
         await fleet.ledger.cancel_run(run.id)
         results = await fleet.finish(run, within=2 * EVERY + 1)
-        life.cancel()
+        scope.cancel()
     assert (results[0].state, results[0].attempts) == (TaskState.CANCELLED, 1)
 
 
 async def test_cancelled_flag_is_read_rarely(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.1"] * 300)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert fleet.ledger.calls["read_run"] <= 30 / EVERY + 2
 
 
@@ -85,8 +85,8 @@ async def test_cancelled_chunk_of_a_dead_worker_is_ended_by_the_next(fleet: Flee
         await until(lambda: fleet.work.running == 1)
         dead.cancel()
         await fleet.ledger.cancel_run(run.id)
-        life = fleet.start(nursery, fleet.worker("two"))
+        scope = fleet.start(nursery, fleet.worker("two"))
         results = await fleet.finish(run, within=100)
-        life.cancel()
+        scope.cancel()
     assert {one.state for one in results.values()} == {TaskState.CANCELLED}
     assert fleet.work.starts.total() == 1

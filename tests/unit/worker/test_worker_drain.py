@@ -1,4 +1,4 @@
-"""SIGTERM, as ``worker.stop()``: what runs may end, everything else is given back at once."""
+"""SIGTERM, as ``worker.stop()``: running tasks may end, everything else is given back at once."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ async def test_running_task_ends_and_the_rest_goes_to_another_worker_at_once(
         one.stop()
         results = await fleet.finish(run, within=65)
         two.cancel()
-    assert set(fleet.work.starts.values()) == {1}, "what was released was run again, or what ran was broken off"
+    assert set(fleet.work.starts.values()) == {1}, "a released or a running task ran twice"
     assert {one.attempts for one in results.values()} == {1}
     assert results[0].worker == "one"
 
@@ -62,10 +62,10 @@ async def test_task_longer_than_the_stop_timeout_is_killed_and_released(
     assert fleet.work.running == 0
     begun = trio.current_time()
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("two"))
-        assert await until(lambda: fleet.work.running == 1) < 1, "it was not free at once"
+        scope = fleet.start(nursery, fleet.worker("two"))
+        assert await until(lambda: fleet.work.running == 1) < 1, "the chunk was not free at once"
         results = await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert trio.current_time() - begun < 102
     assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
 
@@ -139,9 +139,9 @@ async def test_chunk_that_another_worker_holds_is_given_back_before_the_end(
     run = await fleet.push("work 200")
     two = fleet.worker("two", poll_seconds=1)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one"))
+        scope = fleet.start(nursery, fleet.worker("one"))
         await until(lambda: fleet.work.running == 1)
-        life.cancel()
+        scope.cancel()
         await fleet.push("work 200", run=run.id)
         fleet.queue.around["set_visibility"] = slow
         nursery.start_soon(two.run)
@@ -171,13 +171,13 @@ async def test_failing_receives_are_made_ever_more_rarely(fleet: Fleet, autojump
 
     fleet.queue.around["receive"] = fail
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await trio.sleep(100)
         assert 10 < fleet.queue.calls["receive"] < 100
         run = await fleet.push("work 1")
         del fleet.queue.around["receive"]
         await fleet.finish(run, within=15)
-        life.cancel()
+        scope.cancel()
 
 
 async def test_failing_ledger_delays_the_end_no_longer_than_the_stop_timeout(

@@ -1,4 +1,4 @@
-"""Messages that come twice: to two workers, to one, late, and as copies."""
+"""Messages that are delivered more than once: to two workers, to one, late, and as copies."""
 
 from collections.abc import Sequence
 
@@ -26,10 +26,10 @@ async def test_copies_run_once_whichever_worker_gets_them(fleet: Fleet, autojump
 async def test_two_workers_with_the_same_chunk_run_it_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 150", copies=2)
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        scopes = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
         await fleet.finish(run)
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert fleet.work.starts[0] == 1
 
 
@@ -39,14 +39,14 @@ async def test_held_copy_comes_back_when_the_lease_can_be_taken_over(fleet: Flee
         dead = fleet.start(nursery, fleet.worker("one", slots=2))
         await until(lambda: fleet.work.running == 1)
         dead.cancel()
-        # Its copies are in its hands: let others have one at once, as if it had been delivered to them.
+        # The dead worker has both copies. Push another one, as if one of them had been delivered to the other worker.
         await fleet.push("work 1", run=run.id)
         died = trio.current_time()
-        life = fleet.start(nursery, fleet.worker("two"))
+        scope = fleet.start(nursery, fleet.worker("two"))
         await until(lambda: fleet.work.starts[0] == 2)
         assert trio.current_time() - died < LEASE + MARGIN + JITTER + 0.5
         await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert fleet.work.starts[0] == 2
 
 
@@ -55,9 +55,9 @@ async def test_slow_answers_do_not_hide_a_held_copy_for_longer(fleet: Fleet, aut
     hidden_until = 0.0
 
     async def slowly(call: Call, *arguments: object) -> object:
-        found = await call(*arguments)
+        answer = await call(*arguments)
         await trio.sleep(40)
-        return found
+        return answer
 
     async def refuse(call: Call, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> object:
         nonlocal hidden_until
@@ -102,17 +102,17 @@ async def test_copy_that_comes_while_another_is_given_back_is_given_back_too(
 
         fleet.queue.around["set_visibility"] = meanwhile
         await fleet.push("work 1000", run=run.id)
-        life = fleet.start(nursery, fleet.worker("two", slots=2))
+        scope = fleet.start(nursery, fleet.worker("two", slots=2))
         await trio.sleep(30)
-        # Only this copy is ever seen again.
+        # Only this copy becomes visible again.
         await fleet.push("work 1000", run=run.id)
         await until(lambda: fleet.queue.around["set_visibility"] is slowly)
-        for message in list(fleet.queue.inner._messages.values())[:-1]:  # type: ignore[attr-defined]  # it looks inside
+        for message in list(fleet.queue.inner._messages.values())[:-1]:  # type: ignore[attr-defined]  # it reads the messages
             message.receives += 1
             fleet.queue.inner._hide(message, 10_000)  # type: ignore[attr-defined]  # as above
         await until(lambda: fleet.work.starts[0] == 2)
         assert trio.current_time() - died < LEASE + MARGIN + JITTER + 3
-        life.cancel()
+        scope.cancel()
 
 
 async def test_copy_of_a_done_chunk_is_published_again_and_deleted(fleet: Fleet, autojump_clock: MockClock) -> None:
@@ -132,14 +132,14 @@ async def test_results_of_a_worker_that_died_before_publishing_are_published_by_
 ) -> None:
     run = await fleet.push("work 1")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one"))
+        scope = fleet.start(nursery, fleet.worker("one"))
 
         async def die(call: Call, *arguments: object) -> None:
-            life.cancel()
+            scope.cancel()
             await trio.sleep_forever()
 
         fleet.results.around["send"] = die
-        await until(lambda: life.cancelled_caught)
+        await until(lambda: scope.cancelled_caught)
         del fleet.results.around["send"]
         assert len(await fleet.recorded(run)) == 1
         other = fleet.start(nursery, fleet.worker("two"))
@@ -151,14 +151,14 @@ async def test_results_of_a_worker_that_died_before_publishing_are_published_by_
 async def test_message_delivered_again_to_its_own_worker_is_deleted_with_the_chunk(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    # SQS may give a message again although it is hidden. The newest handle is the one that counts.
+    # SQS may deliver a message again although it is hidden. Only its newest handle is valid.
     run = await fleet.push("work 30")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(slots=2))
+        scope = fleet.start(nursery, fleet.worker(slots=2))
         await until(lambda: fleet.work.running == 1)
         fleet.queue.show_all()
         await fleet.finish(run, within=40)
-        life.cancel()
+        scope.cancel()
     assert fleet.work.starts[0] == 1
 
 
@@ -177,9 +177,9 @@ async def test_copy_that_comes_while_results_are_published_does_no_harm(
 
     fleet.results.around["send"] = meanwhile
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(slots=2))
+        scope = fleet.start(nursery, fleet.worker(slots=2))
         await fleet.finish(run, within=30)
-        life.cancel()
+        scope.cancel()
     assert fleet.work.starts[0] == 1
 
 

@@ -1,4 +1,4 @@
-"""Messages that nobody can run: in the dead-letter queue with the reason, and nobody stopped."""
+"""Messages that can't be run end in the dead-letter queue with the reason, and stop no worker."""
 
 import json
 from collections.abc import Sequence
@@ -50,10 +50,10 @@ async def test_malformed_message_ends_in_the_dead_letter_queue_with_its_reason(
     await fleet.worker(until_empty=True).run()
     results = await fleet.finish(run, within=0.1)
     assert {one.state for one in results.values()} == {TaskState.SUCCEEDED}
-    (letter,) = await fleet.rejected()
-    assert letter.body == body
-    (told,) = reasons(fleet)
-    assert reason in told
+    (dead_letter,) = await fleet.rejected()
+    assert dead_letter.body == body
+    (recorded,) = reasons(fleet)
+    assert reason in recorded
 
 
 async def test_fields_of_a_later_version_are_ignored(fleet: Fleet, autojump_clock: MockClock) -> None:
@@ -68,11 +68,11 @@ async def test_newer_message_waits_for_a_newer_worker_and_costs_few_calls(
 ) -> None:
     await fleet.queue.send([Outgoing(message(v=3))])
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        scopes = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
         await trio.sleep(3600)
         assert fleet.queue.calls["receive"] < 2 * 3600 / POLL + 3600 / LEASE + 20
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert not await fleet.rejected()
     assert not (await fleet.queue.depth()).empty
 
@@ -82,10 +82,10 @@ async def test_newer_messages_delay_no_other_work(fleet: Fleet, autojump_clock: 
         await fleet.queue.send([Outgoing(message(v=3))] * 10)
     run = await fleet.push(*["work 1"] * 10)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.starts.total() == 10, within=60)
         await until(lambda: ended(fleet, run), within=10)
-        life.cancel()
+        scope.cancel()
     assert not await fleet.rejected()
 
 
@@ -114,9 +114,9 @@ async def test_newer_message_is_rejected_after_hours_without_a_newer_worker(
 ) -> None:
     await fleet.queue.send([Outgoing(message(v=3))])
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         hours = await until(lambda: reasons(fleet), within=12 * 3600, step=60) / 3600
-        life.cancel()
+        scope.cancel()
     assert hours > 2
     assert "version 3; this worker reads version 2" in reasons(fleet)[0]
 
@@ -142,11 +142,11 @@ async def test_failing_dead_letter_queue_stops_no_worker(fleet: Fleet, autojump_
         await fleet.queue.send([Outgoing("hello")] * 10)
     run = await fleet.push(*["work 1"] * 10)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.starts.total() == 10, within=30)
         fleet.dead_letters.around.clear()
         await fleet.finish(run, within=100)
-        life.cancel()
+        scope.cancel()
     assert (await fleet.dead_letters.depth()).visible >= 30
 
 

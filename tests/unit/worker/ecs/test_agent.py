@@ -1,4 +1,4 @@
-"""What the worker makes of the ECS agent's answers, over a real socket."""
+"""How the worker reads the ECS agent's answers, over a real socket."""
 
 import json
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def agent(web: Web) -> Agent:
-    found = Agent.of_environment({"ECS_AGENT_URI": web.link(""), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")})
-    assert found
-    return found
+    agent = Agent.of_environment({"ECS_AGENT_URI": web.link(""), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")})
+    assert agent
+    return agent
 
 
 def answer(web: Web, path: str, body: object, status: int = 200) -> None:
