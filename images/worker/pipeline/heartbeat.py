@@ -1,6 +1,7 @@
 """Renews leases and keeps messages hidden, and stops work whose lease can't be trusted any more.
 
-A stale message handle does not stop work: the work goes on under the lease, and whoever gets the other copy finds DONE.
+A stale message handle does not stop work: the work goes on under the lease, and the worker that gets the other copy
+finds DONE.
 """
 
 import trio
