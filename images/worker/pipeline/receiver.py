@@ -1,8 +1,4 @@
-"""Receives chunks and keeps the slots supplied with about 90 ms of work.
-
-Prefetch is measured in time: the receiver asks for more when the tasks that wait, run and were asked for will last less
-than ``LEAD_SECONDS``. Measured by number, short tasks would need many small receives (1.7 calls a task instead of 0.5),
-and long tasks would pile up here while idle workers could run them.
+"""Receives messages, checks them, and passes new chunks on to be claimed.
 
 A message of a newer version than this worker's is left to newer workers, because both versions run during a rolling
 deploy. It is put back for longer each time, up to a lease and the margin. A worker that received nothing else waits a
@@ -32,25 +28,18 @@ from cloudkon.wire.payload import read_message
 from ..queues.payloads import Payloads
 from ..queues.queue_client import Rejection
 from .poller import Poll, Poller
+from .prefetch import Prefetch
 from .received_chunk import OnReceived, ReceivedChunk
 from .stage_services import StageServices
 
-LEAD_SECONDS: Final = 0.09
-"""Work below which more is asked for: the time from a receive to the claim's answer, slow ones included."""
-MOST_CHUNKS: Final = 300
-"""Chunks that one worker has in flight at most: its heartbeats renew them in a dozen calls."""
 NORMAL_SHARE: Final = 5
 """While both queues have messages, one of this number of receives asks the normal queue."""
-ENOUGH_SECONDS: Final = 5.0
-"""Work from which on messages that a waiting long poll returns are given back: other workers may be idle."""
 _EMPTY_POLLS: Final = 3
 """Empty answers in a row before the queue's counts are trusted: they are approximate and may lag."""
 _UNTIL_EMPTY_POLL_SECONDS: Final = 1.0
 """Longest poll of a worker that ends with the queue: it should get an empty answer soon."""
 _RECHECK_SECONDS: Final = 0.5
 """Time until the worker checks again whether the ledger answers, or whether the queue is empty."""
-_LONGEST_ESTIMATE_SECONDS: Final = 5.0
-"""How long an estimate from average durations is relied on; a slot that finds no task reports it at once."""
 _MISSING_SECONDS: Final = 300.0
 """Time until a missing high-priority queue is looked for again: the fleet may have been updated."""
 _LEAST_BACKOFF_SECONDS: Final = 0.1
@@ -99,8 +88,7 @@ class Receiver:
             poller.empty = 1
         self._high_receives = 0
         """Receives from the high-priority queue, while it had messages, since the last one from the normal queue."""
-        self._tasks_a_chunk = 1.0
-        self._chunks_seen = 0
+        self._prefetch = Prefetch(services.inflight, services.durations, self._pollers)
         self._paused = False
         self._closed = trio.Event()
 
@@ -133,15 +121,14 @@ class Receiver:
                     return
                 usable = [] if ending else self._usable_pollers()
                 now = trio.current_time()
-                poller, wanted = next(
-                    ((one, some) for one in usable if (some := self._wanted(one, now)) > 0), (None, 0)
-                )
+                poller, count = self._next_poll(usable, now)
                 if poller:
                     self._high_receives = self._high_receives_after(poller)
-                    poll = poller.begin(min(BATCH, wanted), now)
+                    poll = poller.begin(min(BATCH, count), now)
                     nursery.start_soon(self._poll, poller, poll)
                 else:
-                    with trio.move_on_after(self._idle_seconds(usable, now) if usable else self._blocked_seconds()):
+                    seconds = self._prefetch.idle_seconds(usable, now) if usable else self._blocked_seconds()
+                    with trio.move_on_after(seconds):
                         await self._lot.park()
 
     def _usable_pollers(self) -> list[Poller]:
@@ -150,6 +137,13 @@ class Receiver:
             return []
         pollers = [poller for poller in self._pollers if poller.may_poll]
         return pollers[::-1] if self._high_receives >= NORMAL_SHARE - 1 else pollers
+
+    def _next_poll(self, pollers: Sequence[Poller], now: float) -> tuple[Poller | None, int]:
+        """Return the first queue of which messages are wanted, and how many."""
+        for poller in pollers:
+            if (wanted := self._prefetch.wanted(poller, now)) > 0:
+                return poller, wanted
+        return None, 0
 
     def _high_receives_after(self, poller: Poller) -> int:
         if poller.priority is Priority.NORMAL:
@@ -160,46 +154,6 @@ class Receiver:
         """Return how long no queue may be asked unless ``nudge`` is called, as each poll does when it ends."""
         until_nudged = self._paused or not any(poller.may_poll for poller in self._pollers)
         return math.inf if until_nudged else _RECHECK_SECONDS
-
-    def _wanted(self, poller: Poller, now: float) -> int:
-        """Return how many more messages to ask a queue for; 0 or less for none."""
-        requested = self._requested(poller, now)
-        room = MOST_CHUNKS - len(self._services.inflight) - requested
-        durations, queued = self._services.durations, self._queued_tasks(requested)
-        if durations.average is None:
-            # How long tasks take is not known yet: one chunk for each slot.
-            return min(room, durations.slots - durations.running - queued)
-        if durations.shortage(queued, LEAD_SECONDS) <= 0:
-            return 0
-        return min(room, math.ceil(durations.shortage(queued, 2 * LEAD_SECONDS) / self._tasks_a_chunk))
-
-    def _requested(self, poller: Poller, now: float) -> int:
-        """Return how many messages were asked for, as far as it matters for one more poll of that queue."""
-        return poller.requested + sum(other.expected(now) for other in self._pollers if other is not poller)
-
-    def _queued_tasks(self, requested: int) -> int:
-        """Return how many tasks wait for a slot, with those of ``requested`` messages."""
-        return round(self._services.inflight.queued + requested * self._tasks_a_chunk)
-
-    def _idle_seconds(self, pollers: Sequence[Poller], now: float) -> float:
-        """Return for how long nothing will be wanted of these queues unless ``nudge`` is called."""
-        waits = [wait for other in self._pollers if (wait := other.expected_for(now)) is not None]
-        durations = self._services.durations
-        for poller in pollers:
-            if durations.average is None:
-                waits.append(_LONGEST_ESTIMATE_SECONDS)
-            else:
-                waits.append(durations.supply(self._queued_tasks(self._requested(poller, now))) - LEAD_SECONDS)
-        return min(_LONGEST_ESTIMATE_SECONDS, max(0.002, min(waits)))
-
-    def _is_surplus(self, poll: Poll) -> bool:
-        """Whether other workers should run what a long poll returned: the other queue gave enough work meanwhile."""
-        if len(self._pollers) == 1 or poll.is_expected(trio.current_time()):
-            return False
-        durations, queued = self._services.durations, self._queued_tasks(0)
-        if durations.average is None:
-            return queued + durations.running >= durations.slots
-        return durations.supply(queued) > ENOUGH_SECONDS
 
     async def _poll(self, poller: Poller, poll: Poll) -> None:
         wait = self._services.settings.poll_seconds
@@ -216,7 +170,7 @@ class Receiver:
         else:
             poller.missing = False
             poller.empty = 0 if deliveries else poller.empty + 1
-            if self._closed.is_set() or self._is_surplus(poll):
+            if self._closed.is_set() or self._prefetch.is_surplus(poll):
                 # At once, not when all polls have ended: our other polls could receive what we release by then.
                 await self._queues.give_back(deliveries)
                 return
@@ -275,10 +229,7 @@ class Receiver:
             self._services.log.warning("message-rejected", message=delivery.message_id, error=str(error))
             self._on_rejected(Rejection(delivery, str(error)))
             return True
-        # The mean of the first ten, so that a worker does not begin by prefetching too many long chunks; then a moving
-        # average.
-        self._chunks_seen = min(10, self._chunks_seen + 1)
-        self._tasks_a_chunk += (len(chunk) - self._tasks_a_chunk) / self._chunks_seen
+        self._prefetch.add_chunk(len(chunk))
         if known := self._services.inflight.find(chunk.key):
             known.add(delivery)
             return True

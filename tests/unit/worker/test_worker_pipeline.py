@@ -168,14 +168,14 @@ async def test_idle_worker_rarely_wakes(fleet: Fleet, autojump_clock: MockClock)
         scope = fleet.start(nursery, worker)
         await fleet.finish(run)
         looks = 0
-        wanted = worker._receiver._wanted
+        wanted = worker._receiver._prefetch.wanted
 
         def counted(poller: Poller, now: float) -> int:
             nonlocal looks
             looks += 1
             return wanted(poller, now)
 
-        worker._receiver._wanted = counted  # type: ignore[method-assign]  # counts how often the receiver wakes
+        worker._receiver._prefetch.wanted = counted  # type: ignore[method-assign]  # counts how often the receiver wakes
         await trio.sleep(100)
         assert looks < 1000
         scope.cancel()
