@@ -1,1 +1,1 @@
-"""The two images: what their containers run."""
+"""The programs of the two images: the worker and the slideshow renderer animoto."""

@@ -1,1 +1,1 @@
-"""What the worker image runs: the pipeline, its handlers, its heartbeat, its shutdown."""
+"""The worker image: the pipeline, its handlers, its heartbeats and its shutdown."""

@@ -1,4 +1,4 @@
-"""The worker's command line."""
+"""Parses the command line of ``python -m images.worker``."""
 
 import json
 import sys
@@ -14,19 +14,26 @@ from cloudkon.settings import Settings
 from .handlers import find_handlers
 
 
-@click.command(epilog="Everything else is set by CLOUDKON_… variables; see the README.")
-@click.option("--until-empty", is_flag=True, help="End when the queue is empty and nothing is in flight.")
-@click.option("--local", type=click.Path(path_type=Path), metavar="WORKLOAD", help="Run a file here, without a server.")
-@click.option("--slots", type=click.IntRange(1, 1024), help="Tasks at a time.  [default: CLOUDKON_SLOTS, or 1]")
-@click.option("--json", "as_json", is_flag=True, help="With --local: the summary as JSON.")
+@click.command(epilog="All other settings are CLOUDKON_… environment variables; see the README.")
+@click.option("--until-empty", is_flag=True, help="Exit when the queue is empty and nothing is in flight.")
+@click.option(
+    "--local",
+    type=click.Path(path_type=Path),
+    metavar="WORKLOAD",
+    help="Run a workload file in this process, without AWS.",
+)
+@click.option(
+    "--slots", type=click.IntRange(1, 1024), help="Number of tasks to run at once.  [default: CLOUDKON_SLOTS, or 1]"
+)
+@click.option("--json", "as_json", is_flag=True, help="With --local: print the summary as JSON.")
 def main(*, until_empty: bool, local: Path | None, slots: int | None, as_json: bool) -> None:
-    """Take tasks off the queue of the pool "worker" and run them until SIGTERM.
+    """Receive tasks from the queue of the pool "worker" and run them until SIGTERM.
 
     \b
-    python -m images.worker                                   one worker of the fleet
-    python -m images.worker --until-empty                     … that ends with the work
-    python -m images.worker --local workload.txt --slots 4    no fleet at all
-    """  # noqa: D301  (click's mark for lines that keep their breaks)
+    python -m images.worker                                   run one worker of the fleet
+    python -m images.worker --until-empty                     exit when the queue is empty
+    python -m images.worker --local workload.txt --slots 4    run a file without a fleet
+    """  # noqa: D301  (click's mark for lines whose breaks are kept)
     try:
         if local is None:
             sys.exit(_serve(until_empty=until_empty, slots=slots))
@@ -35,7 +42,7 @@ def main(*, until_empty: bool, local: Path | None, slots: int | None, as_json: b
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        click.echo("interrupted; the local back end keeps nothing: run it again", err=True)
+        click.echo("interrupted: no results were kept. Run the command again", err=True)
         sys.exit(EXIT_INTERRUPTED)
 
 

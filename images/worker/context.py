@@ -1,4 +1,4 @@
-"""The old path of ``cloudkon.handler``, for handlers that import it from here."""
+"""Keeps the old import path of ``cloudkon.handler.Context`` working."""
 
 from cloudkon.handler import Context
 

@@ -1,10 +1,11 @@
-"""Health: whether the pipeline of the worker in this container makes progress.
+"""Checks whether the pipeline of the worker in this container makes progress.
 
-The worker writes a file in its scratch directory from its own event loop; ``python -m images.worker.health``, the
-images' health check, looks at it. An old file means a loop that is blocked or a process that is stopped. One with
-text in it means that calls to AWS hang: each of them has its time-out, and all stages of the pipeline live on them.
-A stage that fails ends the process, which needs no check. An AWS outage, in which calls fail, is not ill health: a
-worker in this one's place would find AWS no better, and would lose what this one holds under its leases.
+The worker's event loop writes a heartbeat file in its scratch directory. ``python -m images.worker.health``, the
+images' health check, reads it. An old file means that the event loop is blocked or the process is stopped. A file with
+text in it means that calls to AWS hang: each call has a time-out, and every stage of the pipeline needs such calls.
+
+A stage that fails ends the process, which needs no check. An AWS outage, in which calls fail, does not make the worker
+unhealthy: a new worker would meet the same outage, and the leases of this one would be lost.
 """
 
 import sys
@@ -15,25 +16,25 @@ from contextlib import suppress
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
-"""Between two beats, into a file that no disk has to hold: some microseconds of CPU each."""
+"""Time between two heartbeats. The file is usually in memory; writing it takes some microseconds of CPU."""
 STALE_SECONDS = 30.0
-"""Age at which a beat counts as missed: many times what a busy machine delays one."""
+"""Age at which a heartbeat counts as missing: many times the delay on a busy machine."""
 SILENT_SECONDS = 180.0
-"""After which calls count as hung. The longest, a long poll that nobody answers, ends after 35."""
+"""Time after which calls count as hung. The longest call, a long poll without an answer, ends after 35."""
 _FILE = "alive"
 
 
 async def beat(scratch: Path, silence: Callable[[], float]) -> None:
-    """Write the file in the worker's scratch directory until cancelled.
+    """Write the heartbeat file in the worker's scratch directory until cancelled.
 
-    ``silence`` gives for how many seconds calls have been under way without one of them ending. A scratch directory
-    that can't be written is not raised here: the tasks that need it say so, and the check does.
+    ``silence`` returns for how many seconds calls have been under way without one of them ending. If the file can't be
+    written, nothing is raised here: the tasks that need the scratch directory fail, and so does the check.
     """
-    # Here, because the check runs every half minute in each container, and trio would take most of its time.
+    # Imported here: the check runs every half minute in each container, and trio would take most of its time.
     import trio  # noqa: PLC0415  (see above)
 
     while True:
-        # Where it can't be written the file gets old, which is what there is to say.
+        # If the file can't be written it gets old, which is what the check reports.
         with suppress(OSError):
             silent = silence()
             (scratch / _FILE).write_text(f"{silent:.0f}" if silent > SILENT_SECONDS else "")
@@ -41,37 +42,37 @@ async def beat(scratch: Path, silence: Callable[[], float]) -> None:
 
 
 def last_beat(parent: Path) -> tuple[float, str] | None:
-    """When a worker whose scratch directory is under ``parent`` last beat, in epoch seconds, and what it wrote.
+    """Return the time (epoch seconds) and the text of the newest heartbeat file of a worker.
 
-    ``None`` if none did.
+    ``parent`` is the folder of the workers' scratch directories. ``None`` if no file is there.
     """
     beats = []
     for path in parent.glob(f"cloudkon-*/{_FILE}"):
         try:
             beats.append((path.stat().st_mtime, path.read_text()))
         except OSError:
-            # Its worker has ended in between.
+            # Its worker ended meanwhile.
             continue
     return max(beats, default=None)
 
 
 def check(parent: Path, now: float) -> str:
-    """What is wrong with the worker under ``parent`` at ``now`` (epoch seconds), in one line; empty if nothing is."""
-    found = last_beat(parent)
-    if found is None:
-        return f"no worker has beaten under {parent}: it has not started yet, or can't write there"
-    beaten, silent = found
+    """Return why the worker under ``parent`` is unhealthy at ``now`` (epoch seconds); empty if it is healthy."""
+    newest = last_beat(parent)
+    if newest is None:
+        return f"no heartbeat file in {parent}: the worker has not started yet, or can't write there"
+    beaten, silent = newest
     age = now - beaten
     if age > STALE_SECONDS:
-        return f"the worker's loop has not turned for {age:.0f} s"
-    return f"no call to AWS has ended for {silent} s, though some are under way" if silent else ""
+        return f"the worker's event loop has been blocked for {age:.0f} s"
+    return f"calls to AWS hang: none has ended for {silent} s" if silent else ""
 
 
 def main() -> int:
-    """The health check's exit code: 0 for a worker that turns, 1 for one that doesn't, with a line that says why."""
-    trouble = check(Path(tempfile.gettempdir()), time.time())
-    sys.stdout.write(f"{trouble or 'the worker turns'}\n")
-    return 1 if trouble else 0
+    """Print the state of the worker in one line; return 0 if it is healthy, else 1."""
+    problem = check(Path(tempfile.gettempdir()), time.time())
+    sys.stdout.write(f"{problem or 'healthy'}\n")
+    return 1 if problem else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Local back end: the whole pipeline in one process, on queues and a ledger in memory, without any server."""
+"""Runs a workload in one process: the whole pipeline, with queues and ledger in memory, without a server."""
 
 import time
 from collections.abc import Mapping
@@ -23,18 +23,21 @@ from .pipeline.worker import Worker
 from .summary import Summary
 
 RUN = "local"
-MOST_CHUNK = 50
-"""Tasks a chunk: within one process a chunk costs no balance, and most of the pipeline's work is a chunk's."""
+MOST_TASKS = 50
+"""Most tasks of a chunk. Most of the pipeline's work is per chunk, and in one process large chunks do no harm."""
 _MOST_SHOWN = 20
 
 
 def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
-    """The file's instructions, or raise ``InvalidWorkload`` with the numbers of the lines that can't be run."""
+    """Return the file's instructions.
+
+    Raises ``InvalidWorkload`` with the numbers of the lines that can't be run.
+    """
     try:
         with path.open("rb") as stream:
             lines = list(lines_in(stream))
     except OSError as error:
-        raise InvalidWorkload(str(path), f"it can't be read: {error.strerror}", "Name a workload file") from None
+        raise InvalidWorkload(str(path), f"can't be read: {error.strerror}", "Name a workload file") from None
     problems, instructions = [], []
     for line in lines:
         try:
@@ -45,7 +48,7 @@ def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
         if pool is WORKER:
             instructions.append(instruction)
         else:
-            problems.append(f"line {line.number}: the local back end doesn't run the pool {pool.name}")
+            problems.append(f"line {line.number}: --local doesn't run instructions of the pool {pool.name}")
     if problems:
         shown = [
             *problems[:_MOST_SHOWN],
@@ -53,12 +56,12 @@ def read_workload(path: Path, handlers: Mapping[str, Handler]) -> list[str]:
         ]
         raise InvalidWorkload(str(path), "\n  ".join([f"{len(problems):,} lines can't be run", *shown]))
     if not instructions:
-        raise InvalidWorkload(str(path), "there is no instruction in it", "Write one a line, such as: sleep 10")
+        raise InvalidWorkload(str(path), "it contains no instructions", "Write one a line, such as: sleep 10")
     return instructions
 
 
 def run_workload(instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log) -> Summary:
-    """Run them all on ``settings.slots`` slots, and sum up."""
+    """Run instructions on ``settings.slots`` slots and return the summary."""
     results, seconds = run_instructions(instructions, handlers, settings, log, memory_services())
     return Summary.of(((instructions[seq], result) for seq, result in results.items()), seconds, settings.slots)
 
@@ -66,16 +69,16 @@ def run_workload(instructions: list[str], handlers: Mapping[str, Handler], setti
 def run_instructions(
     instructions: list[str], handlers: Mapping[str, Handler], settings: Settings, log: Log, services: Services
 ) -> tuple[dict[int, Result], float]:
-    """Run them all on ``services`` in memory; give each task's result by its number, and the seconds for all.
+    """Run instructions on ``services`` in memory; return each task's result by its number, and the seconds for all.
 
-    Each one's first word must be in ``handlers``: what no worker takes has no result, and would be waited for.
+    Each instruction's first word must be in ``handlers``: without a handler it gets no result, and this waits forever.
     """
     with open_scratch() as scratch:
         try:
             return trio.run(_run, instructions, handlers, settings, log, services, scratch)
         except BaseExceptionGroup as group:
             if group.subgroup(KeyboardInterrupt):
-                # Trio wraps it, once a nursery; the command line looks for the thing itself.
+                # Each trio nursery wraps it in a group; the command line expects the bare exception.
                 raise KeyboardInterrupt from None
             raise
 
@@ -95,13 +98,13 @@ async def _run(
         nursery.start_soon(worker.run)
         results = await _collect(services.results, len(instructions))
         seconds = time.monotonic() - begun
-        # Not drained: there is nobody to give anything back to, and the poll under way would be waited for.
+        # Not drained: no other worker needs the messages, and draining would wait for the poll under way.
         nursery.cancel_scope.cancel()
     return results, seconds
 
 
 async def _push(instructions: list[str], services: Services, slots: int) -> None:
-    chunk_size = max(1, min(MOST_CHUNK, len(instructions) // (4 * slots)))
+    chunk_size = max(1, min(MOST_TASKS, len(instructions) // (4 * slots)))
     run = Run.plan(
         run_id=RUN, counts={WORKER.name: len(instructions)}, chunk_size=chunk_size, digest="", started=time.time()
     )
@@ -110,12 +113,12 @@ async def _push(instructions: list[str], services: Services, slots: int) -> None
         Outgoing(encode_message(Chunk(key, first, tuple(instructions[first : first + count]))))
         for key, first, count in run.chunks(WORKER.name)
     ]
-    for some in batched(messages, BATCH):
-        await services.queues[WORKER.name].send(some)
+    for batch in batched(messages, BATCH):
+        await services.queues[WORKER.name].send(batch)
 
 
 async def _collect(queue: Queue, count: int) -> dict[int, Result]:
-    """Every task's result, by its number; returns when there are ``count``."""
+    """Return ``count`` tasks' results, by their numbers; wait until all have come."""
     results: dict[int, Result] = {}
     while len(results) < count:
         deliveries = await queue.receive(BATCH, 20.0, 60.0)

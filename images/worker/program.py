@@ -1,4 +1,4 @@
-"""Program: what ``python -m images.worker`` and ``python -m images.animoto`` share: start, signals, end."""
+"""Starts, signals and ends a worker process, for ``python -m images.worker`` and ``python -m images.animoto``."""
 
 import gc
 import os
@@ -23,10 +23,10 @@ from .health import beat
 from .pipeline.worker import Worker
 
 _ALLOCATIONS: Final = 20_000
-"""More objects made than freed until Python looks for cycles among the young ones. Its 700 are a chunk or two, whose
-objects live for as long as the chunk: to look through them in vain took a sixth of the CPU of short tasks."""
+"""Objects made, less those freed, before Python collects the youngest generation. Its default of 700 is reached after
+one or two chunks, whose objects are still in use: such collections took a sixth of the CPU of short tasks."""
 _NO_CHUNK: Final = ChunkKey("-", 0, 1)
-"""No run is called that."""
+"""A key that no run has."""
 
 
 def serve(
@@ -36,9 +36,9 @@ def serve(
     until_empty: bool,
     slots: int | None = None,
 ) -> int:
-    """Run a worker of a pool, by the settings in the environment, until SIGTERM, SIGINT or the queue's end.
+    """Run a worker of a pool, with the settings in the environment, until SIGTERM or SIGINT; return the exit code.
 
-    Gives the exit code; a failure that nothing can be done about is one line on standard error.
+    With ``until_empty`` it also ends when the queues are empty. An error that ends it is one line on standard error.
     """
     log = Log()
     try:
@@ -59,26 +59,26 @@ def serve(
 
 
 async def _run(
-    make: Callable[..., Worker], services: Services, pool: Pool, log: Log, beats: Callable[[], Awaitable[None]]
+    make: Callable[..., Worker], services: Services, pool: Pool, log: Log, keep_beating: Callable[[], Awaitable[None]]
 ) -> None:
     agent = Agent.of_environment(os.environ)
     if agent:
-        log = await _named(log, agent)
+        log = await _with_ecs_names(log, agent)
     worker = make(log=log, agent=agent)
-    # A fleet that isn't there, or credentials that don't do, must show at once and not as an endless retry. And what
-    # the first call of a service takes, a third of a second, is not to be the first task's wait.
+    # A missing fleet or wrong credentials must fail at once and not be retried without end. And the first call to a
+    # service takes a third of a second, for which the first task should not have to wait.
     await services.queues[pool.name].depth()
     await services.ledger.read([_NO_CHUNK])
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, worker, signals)
-            nursery.start_soon(beats)
+            nursery.start_soon(keep_beating)
             await worker.run()
             nursery.cancel_scope.cancel()
 
 
-async def _named(log: Log, agent: Agent) -> Log:
-    """The log with the ECS task's names, where the agent tells them: work doesn't depend on that."""
+async def _with_ecs_names(log: Log, agent: Agent) -> Log:
+    """Return the log with the names of the ECS task; without them if the agent doesn't answer."""
     try:
         return log.bind(**(await agent.task()).facts())
     except AgentFault as fault:

@@ -1,4 +1,4 @@
-"""The old path of ``images.worker.testing``, for tests that import it from here."""
+"""Keeps the old import path of ``images.worker.testing`` working."""
 
 from .testing import RehearsalWorker, rehearse, worker
 

@@ -1,4 +1,4 @@
-"""Summary: the table that the CloudKon report gives of a run."""
+"""Summarizes a run: tasks, throughput and efficiency, as in the table of the CloudKon report."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,10 +12,10 @@ from cloudkon.model import Result, TaskState
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came of a run: ``seconds`` from its start to its end, ``efficiency`` of its slots, 0 to 1.
+    """The figures of a run: ``seconds`` from its start to its end, and ``efficiency`` of its slots, 0 to 1.
 
-    Efficiency is the time that the work itself takes (for ``sleep``, the time asked for; else the handler's time)
-    over the time that the slots were there for it.
+    Efficiency is the time that the work itself needs (for ``sleep`` the given time, else the handler's time), divided
+    by the time for which the slots were available.
     """
 
     tasks: int
@@ -27,7 +27,7 @@ class Summary:
 
     @classmethod
     def of(cls, results: Iterable[tuple[str, Result]], seconds: float, slots: int) -> Self:
-        """Sum up results, each with its instruction."""
+        """Summarize results, each given with its instruction."""
         tasks = succeeded = 0
         work = 0.0
         for instruction, result in results:
@@ -38,11 +38,11 @@ class Summary:
         return cls(tasks, succeeded, tasks - succeeded, seconds, tasks / seconds, work / (seconds * slots))
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON."""
+        """Return the figures for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
-        """A table of one row under its heads."""
+        """Return a table with one row."""
         heads = ("tasks", "succeeded", "failed", "seconds", "tasks/s", "efficiency")
         cells = (
             f"{self.tasks:,}",

@@ -1,4 +1,4 @@
-"""Rehearsal: a handler run through the whole pipeline in this process, for its author's tests. It needs no AWS.
+"""Runs a handler through the whole pipeline in this process, for its author's tests. It needs no AWS.
 
 from images.worker.testing import rehearse
 
@@ -31,7 +31,7 @@ from .local import RUN, run_instructions
 from .pipeline.worker import Worker
 
 DEFAULTS: Final[Mapping[str, Any]] = {"retry_seconds": 0.0, "task_timeout_seconds": 60.0, "log_level": "error"}
-"""Where a rehearsal's settings differ from a fleet's: a test wants to know soon. The environment's don't count."""
+"""Settings that differ from a fleet's, because a test should end soon. Environment variables are ignored."""
 
 
 def rehearse(
@@ -39,16 +39,16 @@ def rehearse(
     instructions: Iterable[str],
     **settings: Any,  # noqa: ANN401  (any field of ``Settings``)
 ) -> list[Result]:
-    """Run instructions as a fleet's worker would, and give their results in the same order.
+    """Run instructions as a fleet's worker would, and return their results in the same order.
 
-    ``handlers`` are by the first word that each takes; ``sleep`` and ``exec`` are there beside them. ``settings`` are
+    ``handlers`` has each handler by its instructions' first word; ``sleep`` and ``exec`` are added. ``settings`` are
     fields of ``cloudkon.settings.Settings``: ``max_attempts=1``, ``task_timeout_seconds=2``, ``slots=4``,
-    ``log_level="debug"``. An output of more than 4 KiB is given whole, where a fleet's result has its address.
+    ``log_level="debug"``. An output of more than 4 KiB is returned whole, where a fleet's result has its address.
 
-    Raises ``InvalidInput`` for what ``push`` would refuse, and for a handler that no slot process could import. It
-    runs an event loop of its own: within another one, call it in a thread.
+    Raises ``InvalidInput`` for instructions that ``push`` would refuse, and for a handler that a slot process can't
+    import. It runs its own event loop: from inside another one, call it in a thread.
     """
-    chosen, known = _chosen(handlers, settings)
+    chosen, known = _prepare(handlers, settings)
     lines = _checked(instructions, known)
     if not lines:
         return []
@@ -59,14 +59,14 @@ def rehearse(
 
 @dataclass(frozen=True, slots=True)
 class RehearsalWorker:
-    """A worker for a fleet in memory, of the pool worker: ``client.Fleet.in_memory`` runs it."""
+    """A worker of the pool "worker" for a fleet in memory: ``client.Fleet.in_memory`` runs it."""
 
     handlers: Mapping[str, Handler]
     settings: Settings
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The first words that it takes."""
+        """The first words of the instructions that it can run."""
         return tuple(self.handlers)
 
     async def __call__(self, services: Services) -> None:
@@ -79,15 +79,15 @@ def worker(
     handlers: Mapping[str, Handler],
     **settings: Any,  # noqa: ANN401  (as above)
 ) -> RehearsalWorker:
-    """A worker with these handlers, for a fleet in memory: the tests of programs that use ``client.Fleet``.
+    """Return a worker with these handlers for a fleet in memory, for tests of programs that use ``client.Fleet``.
 
-    Arguments are those of ``rehearse``. Raises ``InvalidInput`` for a handler that no slot process could import.
+    The arguments are those of ``rehearse``. Raises ``InvalidInput`` for a handler that a slot process can't import.
     """
-    chosen, known = _chosen(handlers, settings)
+    chosen, known = _prepare(handlers, settings)
     return RehearsalWorker(known, chosen)
 
 
-def _chosen(handlers: Mapping[str, Handler], settings: Mapping[str, Any]) -> tuple[Settings, dict[str, Handler]]:
+def _prepare(handlers: Mapping[str, Handler], settings: Mapping[str, Any]) -> tuple[Settings, dict[str, Handler]]:
     chosen = Settings(**{**DEFAULTS, **settings})
     chosen.check()
     known = {**handlers, **built_in(chosen)}
@@ -102,22 +102,24 @@ def _check_handlers(handlers: Mapping[str, Handler]) -> None:
         try:
             pickle.dumps(handler)
         except (pickle.PicklingError, AttributeError, TypeError):
-            reason = "it runs in a process of its own, which can't import it from where it is defined"
+            reason = "it runs in its own process, which can't import it from the place of its definition"
             raise InvalidInput(f"handler {word!r}", reason, "Define it at the top of a module") from None
 
 
 def _checked(instructions: Iterable[str], handlers: Mapping[str, Handler]) -> list[str]:
     if isinstance(instructions, str):
-        raise InvalidInput("instructions", "this is one string", "Give a list of them")
+        raise InvalidInput("instructions", "this is a single string", "Pass a list of strings")
     lines = list(instructions)
     for line in lines:
         if check(line, tuple(handlers)) is not WORKER:
-            raise InvalidInstruction(f"instruction {line!r:.60}", "only the pool worker's can be rehearsed")
+            raise InvalidInstruction(
+                f"instruction {line!r:.60}", "only instructions of the pool worker can be rehearsed"
+            )
     return lines
 
 
 def _whole(result: Result, store: Store) -> Result:
-    """The result with its output as the handler gave it."""
+    """Return the result with the output that the handler returned."""
     if not result.output.startswith(store.address(f"outputs/{RUN}/")):
         return result
     with tempfile.TemporaryDirectory(prefix="cloudkon-output-") as folder:

@@ -57,7 +57,7 @@ def test_the_workers_are_sealed_and_call_themselves_healthy(composed: Composed) 
     assert config["SecurityOpt"] == ["no-new-privileges:true"]
     assert docker("exec", name, "id", "-u") == "65532\n"
     look = ("exec", name, "python", "-m", "images.worker.health")
-    until(lambda: docker(*look, accept=(0, 1)) == "the worker turns\n", "the worker to turn")
+    until(lambda: docker(*look, accept=(0, 1)) == "healthy\n", "the worker to be healthy")
 
 
 def test_nothing_listens_beyond_this_machine(composed: Composed) -> None:

@@ -292,7 +292,7 @@ def run_seed(seed: int, scratch: Path) -> list[object]:
         patch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", True)
         patch.setattr("images.worker.pipeline.receiver.read_message", _decode)
         # No handler here leaves a file, and to look for some is a fiftieth of all.
-        patch.setattr(ProgressWatch, "look", lambda _: None)
+        patch.setattr(ProgressWatch, "log_new", lambda _: None)
         trio._core._run._r.seed(seed)
         trio.run(main, clock=clock, instruments=[Fuses()])
     return chaos[0].witness.trace

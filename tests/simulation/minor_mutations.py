@@ -22,12 +22,13 @@ from cloudkon.protocol import (
 from cloudkon.protocol.claim import new_token
 from images.worker.execution.attempt import AttemptResult
 from images.worker.pipeline import rebalancer as surplus
-from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from images.worker.pipeline.claimed_chunk import ClaimedChunk, Stage
 from images.worker.pipeline.claimer import Claimer
 from images.worker.pipeline.executor import Executor
 from images.worker.pipeline.finisher import Finisher, Publication
 from images.worker.pipeline.inflight import InFlight
 from images.worker.pipeline.poller import Poller
+from images.worker.pipeline.received_chunk import ReceivedChunk
 from images.worker.pipeline.receiver import Receiver
 from tests.simulation.planted_faults import Fault, Patch
 
@@ -144,7 +145,7 @@ def cancelled_published_unfenced(patch: Patch) -> None:
     def hasty(self: Finisher, holding: ClaimedChunk) -> None:
         results = holding.progress.results
         if any(result.state is TaskState.CANCELLED for result in results):
-            self.publish_again(holding.arrival, results)
+            self.publish_again(holding.received, results)
         else:
             complete(self, holding)
 
@@ -162,7 +163,7 @@ def attempt_charged_for_a_stop(patch: Patch) -> None:
     def charged(*_: object) -> AttemptResult:
         return AttemptResult("", "stopped", permanent=False, started=0.0, seconds=0.0)
 
-    patch.setattr(Executor, "_broken_off", charged)
+    patch.setattr(Executor, "_cancelled_outcome", charged)
 
 
 def failures_not_kept(patch: Patch) -> None:
@@ -174,39 +175,39 @@ def suspect_not_recorded(patch: Patch) -> None:
     async def bold(*_: object) -> bool:
         return True
 
-    patch.setattr(Executor, "_suspect", bold)
+    patch.setattr(Executor, "_record_suspect", bold)
 
 
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
-    patch.setattr(surplus, "_waits", lambda holding: holding.stage is Stage.ACTIVE and not holding.careful)
+    patch.setattr(surplus, "_can_be_given_back", lambda holding: holding.stage is Stage.ACTIVE and not holding.serial)
 
 
 def given_up_claim_kept(patch: Patch) -> None:
     forget = InFlight.forget
 
     def keeping(self: InFlight, key: Any) -> None:  # noqa: ANN401  (a chunk's)
-        if key in self.holdings:
+        if key in self.claimed:
             forget(self, key)
 
     async def leave(self: Claimer, arrival: ReceivedChunk, until: float) -> None:
         await leave_one(self, arrival, until)
-        forget(self._kit.inflight, arrival.key)
+        forget(self._services.inflight, arrival.key)
 
     def publish(self: Finisher, arrival: ReceivedChunk, results: Any) -> None:  # noqa: ANN401  (as there)
-        forget(self._kit.inflight, arrival.key)
+        forget(self._services.inflight, arrival.key)
         publish_again(self, arrival, results)
 
-    leave_one, publish_again = Claimer._leave_one, Finisher.publish_again
+    leave_one, publish_again = Claimer._give_back_one, Finisher.publish_again
     patch.setattr(InFlight, "forget", keeping)
-    patch.setattr(Claimer, "_leave_one", leave)
+    patch.setattr(Claimer, "_give_back_one", leave)
     patch.setattr(Finisher, "publish_again", publish)
 
 
 def queue_avoided_for_ever_after_a_failure(patch: Patch) -> None:
-    async def offended(self: Receiver, door: Poller, longest: float = 0.0) -> None:
-        door.resting += 1
+    async def offended(self: Receiver, poller: Poller, backoff: object = None) -> None:
+        poller.pausing += 1
 
-    patch.setattr(Receiver, "_rest", offended)
+    patch.setattr(Receiver, "_back_off", offended)
 
 
 LAPSES = [

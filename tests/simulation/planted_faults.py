@@ -19,11 +19,12 @@ from cloudkon.ports.batch import batched
 from cloudkon.protocol import Claiming, Completing, Held, Instant, Releasing, Renewing
 from cloudkon.protocol.claiming import _Phase
 from cloudkon.wire.report import encode_report
-from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from images.worker.pipeline.claimed_chunk import ClaimedChunk, Stage
 from images.worker.pipeline.claimer import Claimer
 from images.worker.pipeline.executor import Executor
 from images.worker.pipeline.finisher import Finisher
 from images.worker.pipeline.heartbeat import Heartbeat
+from images.worker.pipeline.received_chunk import ReceivedChunk
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.queue_client import QueueClient
 from tests.simulation.schedule_params import Storm
@@ -47,7 +48,7 @@ def delete_before_complete(patch: Patch) -> None:
     complete = Finisher.complete
 
     def hasty(self: Finisher, holding: ClaimedChunk) -> None:
-        for delivery in holding.arrival.deliveries.values():
+        for delivery in holding.received.deliveries.values():
             self._delete.put(delivery)
         complete(self, holding)
 
@@ -60,7 +61,7 @@ def publish_before_complete(patch: Patch) -> None:
     def hasty(self: Finisher, holding: ClaimedChunk) -> None:
         assert self._nursery
         report = encode_report(holding.key.run, holding.progress.results)
-        self._nursery.start_soon(self._kit.queue_client.publish, [report])
+        self._nursery.start_soon(self._services.queue_client.publish, [report])
         complete(self, holding)
 
     patch.setattr(Finisher, "complete", hasty)
@@ -165,9 +166,9 @@ def release_what_is_being_completed(patch: Patch) -> None:
 
     def hasty(self: Executor) -> None:
         kill(self)
-        for holding in list(self._kit.inflight.holdings.values()):
+        for holding in list(self._services.inflight.claimed.values()):
             if holding.stage is Stage.CLOSING:
-                self._closing.release(holding)
+                self._finisher.release(holding)
 
     patch.setattr(Executor, "kill", hasty)
 
@@ -179,8 +180,8 @@ def stop_on_stale_handle(patch: Patch) -> None:
         before = {arrival.key: len(arrival.deliveries) for arrival in arrivals}
         await hide(self, arrivals)
         for arrival in arrivals:
-            holding = self._kit.inflight.holdings.get(arrival.key)
-            if len(arrival.deliveries) < before[arrival.key] and holding and holding.renewed:
+            holding = self._services.inflight.claimed.get(arrival.key)
+            if len(arrival.deliveries) < before[arrival.key] and holding and holding.is_renewable:
                 self._lose(holding, overdue=False)
 
     patch.setattr(Heartbeat, "_hide", stopping)

@@ -1,4 +1,4 @@
-"""What a worker does because it runs as an ECS task: says which one it is, and asks not to be stopped in mid-work."""
+"""Connects a worker that runs as an ECS task with ECS: its names for logs, and protection from scale-in."""
 
 from .agent import Agent, AgentFault, EcsTask
 from .protection import Protection

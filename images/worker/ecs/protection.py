@@ -1,9 +1,9 @@
-"""Protection: keeps scale-in and deployments from stopping a worker in mid-work, and never for longer than needed.
+"""Protects a worker from scale-in and deployments while it has work, and never for longer than needed.
 
-It is asked for when work comes and given up when there is none. A worker that is never idle gives it up between two
-chunks every ``HOLD_SECONDS``, for ``EXPOSED_SECONDS``: without that, a busy fleet could not be scaled in or deployed.
-Whoever is stopped then ends or gives back what it has begun, which costs no attempt; a Spot reclaim and StopTask
-don't ask for protection at all, and leases remain what work is safe by. So a failure here never stops work.
+It asks for protection when work comes and ends it when the worker is idle. A worker that is never idle ends it
+between two chunks every ``HOLD_SECONDS``, for ``EXPOSED_SECONDS``: without that, a busy fleet could not be scaled in or
+deployed. A worker that is stopped then finishes or gives back its chunks, which costs no attempt. A Spot reclaim and
+StopTask ignore protection, and work is safe under its leases without it. So a failure here never stops work.
 """
 
 from collections.abc import Callable
@@ -15,55 +15,55 @@ from cloudkon.log import Log
 
 from .agent import BLOCKED, AgentFault
 
-LOOK_SECONDS: Final = 1.0
-"""Between two looks at whether there is work: as long as that a busy worker may go unprotected."""
+CHECK_SECONDS: Final = 1.0
+"""Time between two checks for work, and so the longest time for which a busy worker is unprotected."""
 LINGER_SECONDS: Final = 5.0
-"""Idle for so long before the protection goes: work that comes in drops would else ask twice a drop."""
+"""How long a worker must be idle before the protection ends: otherwise each short gap would cost two requests."""
 PROTECTED_MINUTES: Final = 60
-"""What is asked for. Lost workers are stoppable after that at the latest; ECS allows up to 2880."""
+"""The duration that is asked for. After it even a lost worker can be stopped; ECS allows up to 2880."""
 RENEW_SECONDS: Final = 30 * 60.0
 HOLD_SECONDS: Final = 10 * 60.0
-"""For how long a worker that is never idle holds on before it looks for a gap."""
+"""How long a worker that is never idle stays protected before it looks for a gap between chunks."""
 EXPOSED_SECONDS: Final = 60.0
-"""How long a gap lasts. ECS does not say how often it looks for what to stop: a minute is a guess, and a long one."""
-AGAIN_SECONDS: Final = 15.0
-"""After a refusal or a failure."""
+"""How long such a gap lasts. ECS doesn't document how often it looks for tasks to stop; a minute should be enough."""
+RETRY_SECONDS: Final = 15.0
+"""Wait after a refusal or a failure."""
 
 
 class ProtectingAgent(Protocol):
-    """The part of the agent that this needs; both calls raise ``AgentFault``."""
+    """The part of the agent that this module needs; both calls raise ``AgentFault``."""
 
     async def protect(self, minutes: int) -> None:
-        """Ask for it."""
+        """Start or prolong the protection."""
         ...
 
     async def expose(self) -> None:
-        """Give it up."""
+        """End the protection."""
         ...
 
 
 class Protection:
-    """Asks for protection and gives it up, as the worker's work comes and goes."""
+    """Starts and ends the protection as the worker's work comes and goes."""
 
     def __init__(
         self,
         agent: ProtectingAgent,
         busy: Callable[[], bool],
         closed: Callable[[], int],
-        pause: Callable[[], None],
-        resume: Callable[[], None],
+        on_blocked: Callable[[], None],
+        on_unblocked: Callable[[], None],
         log: Log,
     ) -> None:
-        """``busy`` says whether chunks are in hand, ``closed`` how many have ended since the start.
+        """``busy`` returns whether chunks are in flight, ``closed`` how many have ended since the start.
 
-        ``pause`` is called when a deployment is about to replace this worker, so that it takes no new work, and
-        ``resume`` when the deployment left it alone after all.
+        ``on_blocked`` is called when a deployment is about to replace this worker, so that it accepts no new work;
+        ``on_unblocked`` is called if the deployment has left it alone after all.
         """
         self._agent = agent
         self._busy = busy
         self._closed = closed
-        self._pause = pause
-        self._resume = resume
+        self._on_blocked = on_blocked
+        self._on_unblocked = on_unblocked
         self._log = log
         self._protected_since: float | None = None
         self._renewed = 0.0
@@ -73,13 +73,13 @@ class Protection:
         self._closed_when_due: int | None = None
 
     async def run(self) -> None:
-        """Go on until cancelled. The ECS task's end takes the protection with it."""
+        """Check until cancelled. The protection ends with the ECS task."""
         while True:
-            await self.look()
-            await trio.sleep(LOOK_SECONDS)
+            await self.check()
+            await trio.sleep(CHECK_SECONDS)
 
-    async def look(self) -> None:
-        """Do what is due now."""
+    async def check(self) -> None:
+        """Make the request that is due now, if any."""
         now = trio.current_time()
         if self._busy():
             self._busy_at = now
@@ -96,7 +96,7 @@ class Protection:
             await self._protect()
 
     def _in_a_gap(self, held: float) -> bool:
-        """Whether protection was held for long enough, and a chunk has ended since it was."""
+        """Whether the protection has lasted long enough, and a chunk has ended since then."""
         if held < HOLD_SECONDS:
             self._closed_when_due = None
             return False
@@ -110,14 +110,14 @@ class Protection:
         except AgentFault as fault:
             self._failed(fault)
             if fault.reason == BLOCKED:
-                self._take_no_new_work()
+                self._block()
             return
         now = trio.current_time()
         self._renewed = now
         if self._protected_since is None:
             self._protected_since = now
             self._log.debug("protected")
-        self._go_on()
+        self._unblock()
 
     async def _expose(self, again: float) -> None:
         try:
@@ -131,17 +131,17 @@ class Protection:
         self._log.debug("unprotected", seconds=again)
 
     def _failed(self, fault: AgentFault) -> None:
-        self._not_before = trio.current_time() + AGAIN_SECONDS
+        self._not_before = trio.current_time() + RETRY_SECONDS
         self._log.warning("protection-failed", error=str(fault))
 
-    def _take_no_new_work(self) -> None:
+    def _block(self) -> None:
         if not self._paused:
             self._paused = True
-            self._log.info("paused", reason="a deployment is to replace this worker")
-            self._pause()
+            self._log.info("paused", reason="a deployment is about to replace this worker")
+            self._on_blocked()
 
-    def _go_on(self) -> None:
+    def _unblock(self) -> None:
         if self._paused:
             self._paused = False
             self._log.info("resumed")
-            self._resume()
+            self._on_unblocked()

@@ -1,1 +1,1 @@
-"""Runs one attempt of a task, in this process or in a slot process."""
+"""Runs one attempt at a task, in this process or in a slot process."""

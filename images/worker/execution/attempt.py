@@ -1,4 +1,4 @@
-"""Attempt: one try at one task, from the handler's start to its output or the reason why there is none."""
+"""Makes one attempt at a task: runs its handler and returns the output, or the error."""
 
 import inspect
 import os
@@ -26,7 +26,7 @@ _Async = Callable[[str, Context], Awaitable[str | None]]
 
 
 class AttemptResult(NamedTuple):
-    """How an attempt ended; ``error`` is empty where it succeeded."""
+    """The result of an attempt; ``error`` is empty if it succeeded."""
 
     output: str
     error: str
@@ -36,37 +36,37 @@ class AttemptResult(NamedTuple):
 
 
 class Attempts:
-    """Runs handlers. Which ones there are is fixed when the worker starts."""
+    """Runs the handlers that the worker found when it started."""
 
     def __init__(
         self, handlers: Mapping[str, Handler], settings: Settings, clock: Clock, log: Log, scratch: Path
     ) -> None:
-        """``scratch`` is the directory under which tasks get theirs."""
+        """``scratch`` is the parent of the tasks' directories."""
         self._handlers = handlers
         self._asynchronous = {word: inspect.iscoroutinefunction(handler) for word, handler in handlers.items()}
         self._settings = settings
         self._clock = clock
         self._log = log
-        # A string, because making a ``Path`` for each task takes as long as everything else about it.
+        # A string, because to make a ``Path`` for each task takes as long as all the rest of an empty task.
         self._scratch = str(scratch)
 
     @property
     def needs_processes(self) -> bool:
-        """Whether any handler is synchronous, apart from those that nobody may ever ask for."""
+        """Whether any handler is synchronous, whether or not a task will ever use it."""
         return not all(self._asynchronous.values())
 
     def check(self, word: str) -> None:
-        """Raise ``MalformedMessage`` for an instruction's first word that no handler here takes."""
+        """Raise ``MalformedMessage`` for an instruction's first word that has no handler here."""
         if word not in self._handlers:
             raise MalformedMessage(f"no handler here takes {word!r:.40}; known: {', '.join(sorted(self._handlers))}")
 
     async def run(
         self, task: Task, token: str, number: int, process: SlotProcess | None, begun: float
     ) -> AttemptResult:
-        """Make attempt ``number`` (from 1) at a task under the claim's ``token``. Cancelling kills the work.
+        """Make attempt ``number`` (from 1) at a task under the claim's ``token``; cancelling stops the handler.
 
-        It begins at trio's time ``begun``, which is now. The caller cancels it when its time is up: one cancel scope
-        a task is dear enough.
+        ``begun`` is trio's current time. The caller enforces the time-out: a cancel scope for each task would be
+        expensive.
         """
         started = self._clock.wall()
         scratch = f"{self._scratch}/{task.id.run}-{task.id.seq}-{token}"
@@ -80,20 +80,20 @@ class Attempts:
             self._log,
         )
         try:
-            ending = await self._call(task.instruction, context, process)
-        except (Exception, SystemExit) as failure:  # noqa: BLE001  (whatever a handler raises fails its task only)
-            ending = HandlerOutcome.with_failure(failure)
+            outcome = await self._call(task.instruction, context, process)
+        except (Exception, SystemExit) as failure:  # noqa: BLE001  (whatever a handler raises only fails its task)
+            outcome = HandlerOutcome.with_failure(failure)
         except BaseExceptionGroup as failures:
             cancelled, _ = failures.split(trio.Cancelled)
             if cancelled is not None:
-                # Whatever else a handler's nursery raised when it was told to stop, nobody asks for it any more.
+                # The handler was cancelled; other errors that its nursery raised on the way no longer matter.
                 raise cancelled from None
-            ending = HandlerOutcome.with_failure(failures)
+            outcome = HandlerOutcome.with_failure(failures)
         finally:
-            # Most tasks never make a directory, and asking the kernel costs as much as the rest of an empty task.
+            # Most tasks never make a directory, and to ask the kernel costs as much as the rest of an empty task.
             if context.made or (process is not None and os.path.exists(scratch)):  # noqa: ASYNC240, PTH110  (no ``Path``)
                 shutil.rmtree(scratch, ignore_errors=True)
-        return AttemptResult(*ending, started, trio.current_time() - begun)
+        return AttemptResult(*outcome, started, trio.current_time() - begun)
 
     async def _call(self, instruction: str, context: Context, process: SlotProcess | None) -> HandlerOutcome:
         word, arguments = parse(instruction)

@@ -1,4 +1,4 @@
-"""Ending: how an attempt ended, as a value that can leave a slot process whatever the handler raised."""
+"""Turns what a handler returned or raised into a value that can leave a slot process."""
 
 from typing import NamedTuple, Self
 
@@ -6,7 +6,7 @@ from cloudkon.errors import CloudKonError, InvalidInput, PermanentFailure
 
 
 class HandlerOutcome(NamedTuple):
-    """The output, or the error and whether another attempt would be no use; ``error`` is empty on success."""
+    """The output, or the error and whether it is permanent; ``error`` is empty on success."""
 
     output: str
     error: str = ""
@@ -14,18 +14,18 @@ class HandlerOutcome(NamedTuple):
 
     @classmethod
     def with_answer(cls, answer: object) -> Self:
-        """The handler returned this."""
+        """Return the outcome of a handler that returned ``answer``."""
         if answer is None:
-            return cls("")  # most handlers, and nothing of it to be looked at
+            return cls("")  # most handlers, and it needs no check
         if isinstance(answer, str):
             return cls(_encodable(answer))
         return cls("", f"the handler gave {type(answer).__name__}, not a string", permanent=True)
 
     @classmethod
     def with_failure(cls, failure: BaseException) -> Self:
-        """The handler raised this."""
+        """Return the outcome of a handler that raised ``failure``."""
         while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
-            # A handler's nursery wraps what its only child raised.
+            # A handler's nursery wraps the error of its only child.
             failure = failure.exceptions[0]
         try:
             text = str(failure) if isinstance(failure, CloudKonError) else f"{type(failure).__name__}: {failure}"
@@ -37,5 +37,5 @@ class HandlerOutcome(NamedTuple):
 
 
 def _encodable(text: str) -> str:
-    """The text without half characters (undecodable file names have them), which no queue and no ledger takes."""
+    """Return the text without lone surrogates, which undecodable file names have and no queue or ledger accepts."""
     return text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""Progress: how far the running tasks say that they are, logged now and then."""
+"""Logs from time to time the progress that running tasks report."""
 
 import json
 from pathlib import Path
@@ -10,29 +10,29 @@ from cloudkon.log import Log
 
 
 class ProgressWatch:
-    """Reads what handlers leave in their scratch directories, in whichever process they run."""
+    """Reads the progress files that handlers write in their scratch directories, in whichever process they run."""
 
     def __init__(self, scratch: Path, log: Log) -> None:
-        """Watch the tasks whose directories are under ``scratch``."""
+        """``scratch`` is the parent of the tasks' directories."""
         self._scratch = scratch
         self._log = log
-        self._said: dict[Path, str] = {}
+        self._logged: dict[Path, str] = {}
 
     async def run(self, every: float) -> None:
-        """Log what is new, each so many seconds, until cancelled."""
+        """Log new progress every ``every`` seconds until cancelled."""
         while True:
             await trio.sleep(every)
-            self.look()
+            self.log_new()
 
-    def look(self) -> None:
-        """Log what is new since the last look."""
-        found: dict[Path, str] = {}
+    def log_new(self) -> None:
+        """Log the progress that has changed since the last call."""
+        current: dict[Path, str] = {}
         for path in self._scratch.glob(f"*/{PROGRESS_FILE}"):
             try:
-                found[path] = path.read_text()
+                current[path] = path.read_text()
             except FileNotFoundError:
-                # Its task has ended in between.
+                # Its task ended meanwhile.
                 continue
-            if self._said.get(path) != found[path]:
-                self._log.info("progress", **json.loads(found[path]))
-        self._said = found
+            if self._logged.get(path) != current[path]:
+                self._log.info("progress", **json.loads(current[path]))
+        self._logged = current

@@ -1,4 +1,4 @@
-"""Scratch: where tasks get directories of their own, swept at start and at the end."""
+"""Makes the parent of the tasks' scratch directories, and removes it at the end and after a killed worker."""
 
 import os
 import shutil
@@ -12,15 +12,15 @@ _PREFIX = "cloudkon-"
 
 @contextmanager
 def open_scratch() -> Iterator[Path]:
-    """A new directory for this process's tasks under the system's temporary one (``TMPDIR``).
+    """Make a directory for this process's tasks under the system's temporary one (``TMPDIR``) while the block runs.
 
-    What a killed worker left is swept too: a directory's name ends in its owner's process id.
+    Directories of killed workers are removed too: a directory's name ends with its owner's process id.
     """
     parent = Path(tempfile.gettempdir())
-    for left in parent.glob(f"{_PREFIX}*"):
-        owner = left.name.rpartition("-")[2]
+    for directory in parent.glob(f"{_PREFIX}*"):
+        owner = directory.name.rpartition("-")[2]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=f"-{os.getpid()}"))
     try:
         yield path

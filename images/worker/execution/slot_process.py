@@ -1,8 +1,8 @@
-"""Slot process: where synchronous handlers run, so that they can be killed and can't starve the pipeline.
+"""Runs synchronous handlers in processes, so that they can be killed and can't starve the pipeline.
 
-One process a slot, kept warm. It leads a process group of its own, so that what a handler started dies with it. A
-task's way there and back is one turn of the worker's loop: a write, and a read when the answer has come. By a library
-for all purposes (trio-parallel) it was seven turns, which with 10 ms tasks was a fiftieth of the slot's time.
+Each slot has one process, which is kept from task to task. It leads its own process group, so that the processes that a
+handler started end with it. A task costs one turn of the worker's event loop: a write, and a read when the answer has
+come. A general library (trio-parallel) needed seven turns, which took a fiftieth of the slot's time with 10 ms tasks.
 """
 
 import contextlib
@@ -30,70 +30,70 @@ from .slot_child import Handler, Job, serve
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _HEADER: Final = struct.Struct("!i")
-"""A message's length, below 2 GiB, as ``multiprocessing.connection`` writes and reads it at the other end."""
-_PIECE: Final = 65_536
+"""A message's length, below 2 GiB, as ``multiprocessing.connection`` at the other end writes and reads it."""
+_READ_BYTES: Final = 65_536
 _GRACE_SECONDS: Final = 1.0
-"""For which an idle process may take to end by itself, so that what runs at its exit does."""
-_LOOK_SECONDS: Final = 0.1
-"""How often it is looked whether a process has ended, where the kernel doesn't tell."""
+"""How long an idle process may take to end by itself, so that its exit handlers can run."""
+_CHECK_SECONDS: Final = 0.1
+"""Time between two checks whether a process has ended, where the kernel can't report it."""
 
 
 class SlotDied(CloudKonError):
-    """The slot's process ended under the handler: a crash, or the system ran out of memory."""
+    """The slot's process ended while a handler ran: a crash, or the system ran out of memory."""
 
 
 class _Child:
-    """A process that was started, and our end of the pipe to it."""
+    """One process, and the worker's end of the pipe to it."""
 
     def __init__(self, settings: Settings, log: Log) -> None:
         self._pipe, theirs = _SPAWN.Pipe()
         os.set_blocking(self._pipe.fileno(), False)
         self._theirs = theirs
-        # No daemon of multiprocessing's: those may not start processes by it. ``end`` sees to it that none is left.
+        # Not a daemon of multiprocessing, which could not start processes of its own. ``end`` ends it in any case.
         self._process: SpawnProcess = _SPAWN.Process(target=serve, args=(theirs, settings, log))
-        self._gone = trio.Event()
+        self._ended = trio.Event()
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, by multiprocessing's count: less than 0 by that signal."""
+        """Its exit code; if it is negative, the number of the signal that ended it."""
         return self._process.exitcode
 
     async def start(self) -> None:
-        """Takes about as long as starting Python, of which this is the lesser part."""
+        """Start the process. It is ready some tenths of a second later, when it has sent its first message."""
         try:
             await trio.to_thread.run_sync(self._process.start)
         finally:
             self._theirs.close()
 
     async def watch(self) -> None:
-        """Note its end, and wake who waits for its answer. Ends with it and no sooner.
+        """Wait until the process ends, then wake the task that waits for its answer.
 
-        The pipe may stay open: whatever the handler forked has it too, and the one by which multiprocessing would tell.
+        The pipe can't show the end: processes that the handler forked keep it open, and multiprocessing's own pipe too.
         """
         with trio.CancelScope(shield=True):
             try:
                 exits = os.pidfd_open(self._pid)
             except (AttributeError, OSError):
-                # Only Linux has that, from 5.3 on.
-                while not self.has_ended():  # noqa: ASYNC110  (the kernel's events are not trio's)
-                    await trio.sleep(_LOOK_SECONDS)
+                # Only Linux has it, since 5.3.
+                while not self.has_ended():  # noqa: ASYNC110  (there is no event to wait for)
+                    await trio.sleep(_CHECK_SECONDS)
             else:
                 await trio.lowlevel.wait_readable(exits)
                 os.close(exits)
-            self._gone.set()
+            self._ended.set()
             if not self._pipe.closed:
                 trio.lowlevel.notify_closing(self._pipe.fileno())
 
     def has_ended(self) -> bool:
-        """Whether it has, be it just now."""
+        """Return whether the process has ended, without reaping it."""
         try:
             return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:
-            # Waited for already.
+            # It was reaped before.
             return True
 
     async def send(self, message: bytes) -> None:
-        """Raises ``EOFError`` if it has died."""
+        """Send a message. Raises ``EOFError`` if the process has died."""
         with memoryview(_HEADER.pack(len(message)) + message) as view:
             sent = 0
             while sent < len(view):
@@ -102,45 +102,45 @@ class _Child:
                 except BlockingIOError:
                     with contextlib.suppress(trio.ClosedResourceError):
                         await trio.lowlevel.wait_writable(self._pipe.fileno())
-                    if self._gone.is_set():
+                    if self._ended.is_set():
                         raise EOFError from None
                 except ConnectionError:
                     raise EOFError from None
 
     async def receive(self) -> bytes:
-        """The next message. Raises ``EOFError`` if it died before it had sent all of it."""
-        found = bytearray()
+        """Return the next message. Raises ``EOFError`` if the process died before it had sent all of it."""
+        received = bytearray()
         while True:
-            # What it had sent before it died is there still.
-            if not self._gone.is_set():
+            # If it has died, what it sent before is still in the pipe.
+            if not self._ended.is_set():
                 with contextlib.suppress(trio.ClosedResourceError):
                     await trio.lowlevel.wait_readable(self._pipe.fileno())
             try:
-                piece = os.read(self._pipe.fileno(), _PIECE)
+                piece = os.read(self._pipe.fileno(), _READ_BYTES)
             except BlockingIOError:
-                if self._gone.is_set():
+                if self._ended.is_set():
                     raise EOFError from None
                 continue
             except ConnectionError:
                 raise EOFError from None
             if not piece:
                 raise EOFError
-            found += piece
-            if len(found) >= _HEADER.size and len(found) == _HEADER.size + _HEADER.unpack_from(found)[0]:
-                return bytes(found[_HEADER.size :])
+            received += piece
+            if len(received) >= _HEADER.size and len(received) == _HEADER.size + _HEADER.unpack_from(received)[0]:
+                return bytes(received[_HEADER.size :])
 
     async def end(self, grace: float = 0.0) -> None:
-        """Let it end by itself for so many seconds; then kill it, and all that its handlers started and left."""
+        """Let the process end within ``grace`` seconds; then kill it and the processes that its handlers left."""
         with trio.CancelScope(shield=True):
             if grace:
                 self._pipe.close()
                 with trio.move_on_after(grace):
-                    await self._gone.wait()
-            # The group first: once it has been waited for, its number may be another's.
+                    await self._ended.wait()
+            # The group first: once the process was reaped, another group may get its number.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
             self._process.kill()
-            await self._gone.wait()
+            await self._ended.wait()
             self._process.join()
             self._pipe.close()
 
@@ -151,18 +151,18 @@ class _Child:
 
 
 class SlotProcess:
-    """One slot's process; another one takes its place when it dies or is killed."""
+    """One slot's process; a new one replaces it when it dies or is killed."""
 
     def __init__(self, nursery: trio.Nursery, settings: Settings, log: Log) -> None:
-        """Made by ``open_slot_process``."""
+        """Use ``open_slot_process`` to make one."""
         self._nursery = nursery
         self._make = partial(_Child, settings, log)
         self._child: _Child | None = None
 
     async def warm(self) -> None:
-        """Start the process if there is none. Raises ``SlotDied`` where it does not come up."""
+        """Start the process if it doesn't run. Raises ``SlotDied`` if it doesn't start."""
         if self._child and self._child.has_ended():
-            # While it was idle.
+            # It died while it was idle.
             await self.end()
         if self._child:
             return
@@ -173,10 +173,10 @@ class SlotProcess:
         await self._answer(child)
 
     async def run(self, handler: Handler, arguments: str, context: Context) -> HandlerOutcome:
-        """Run a handler in it. Cancelling kills the process and all that it started.
+        """Run a handler in the process; cancelling kills the process and everything that it started.
 
-        Raises ``SlotDied`` if the process did not live to say how it ended, ``PermanentFailure`` for a handler that
-        only this process has.
+        Raises ``SlotDied`` if the process died before it sent the outcome, and ``PermanentFailure`` for a handler that
+        another process can't import.
         """
         job: Job = (
             handler,
@@ -212,7 +212,7 @@ class SlotProcess:
             raise
 
     async def end(self, grace: float = 0.0) -> None:
-        """End the process, if there is one, and whatever its handlers left."""
+        """End the process, if it runs, and the processes that its handlers left."""
         child, self._child = self._child, None
         if child:
             await child.end(grace)
@@ -220,7 +220,7 @@ class SlotProcess:
 
 @asynccontextmanager
 async def open_slot_process(settings: Settings, log: Log) -> AsyncIterator[SlotProcess]:
-    """A slot process for as long as the slot lives; handlers' contexts have these settings, and lines for this log."""
+    """Open a slot process for the block; handlers get these settings and this log in their context."""
     async with trio.open_nursery() as nursery:
         process = SlotProcess(nursery, settings, log)
         try:

@@ -1,8 +1,8 @@
-"""Handlers: what runs an instruction, found by its first word.
+"""Finds the handler that runs an instruction, by the instruction's first word.
 
-A handler is a plain function ``(arguments, context) -> output``: synchronous ones run in a slot process of their
-own, which can be killed; asynchronous ones (trio) run in the worker's loop and must not block it. An output is a
-string or ``None``. Raising fails the attempt; ``cloudkon.errors.PermanentFailure`` says that another one is no use.
+A handler is a function ``(arguments, context) -> output``. Synchronous handlers run in a slot process, which can be
+killed; asynchronous ones (trio) run in the worker's event loop and must not block it. The output is a string or
+``None``. An exception fails the attempt; ``cloudkon.handler.PermanentFailure`` fails the task without another attempt.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ from .sleep_handler import sleep
 Handler = Callable[[str, Context], str | None] | Callable[[str, Context], Awaitable[str | None]]
 
 GROUP = "cloudkon.handlers"
-"""The entry-point group by which users' packages name theirs: ``resize = "my_package.resize:handle"``."""
+"""The entry-point group for the handlers of users' packages: ``resize = "my_package.resize:handle"``."""
 
 
 async def _exec_is_off(arguments: str, context: Context) -> None:  # noqa: ARG001  (a handler)
@@ -26,16 +26,16 @@ async def _exec_is_off(arguments: str, context: Context) -> None:  # noqa: ARG00
 
 
 def find_handlers(settings: Settings) -> dict[str, Handler]:
-    """The built-in handlers and those that installed packages offer; built-in names can't be taken over."""
-    found: dict[str, Handler] = {}
+    """Return the built-in handlers and those of installed packages; a package can't replace a built-in one."""
+    loaded: dict[str, Handler] = {}
     for point in entry_points(group=GROUP):
         try:
-            found[point.name] = point.load()
+            loaded[point.name] = point.load()
         except Exception as error:
-            raise InvalidSetting(f"handler {point.name!r} ({point.value})", f"it can't be loaded: {error}") from error
-    return {**found, **built_in(settings)}
+            raise InvalidSetting(f"handler {point.name!r} ({point.value})", f"can't be loaded: {error}") from error
+    return {**loaded, **built_in(settings)}
 
 
 def built_in(settings: Settings) -> Mapping[str, Handler]:
-    """The handlers of the worker image itself."""
+    """Return the handlers of the worker image."""
     return {"sleep": sleep, "exec": run_command if settings.allow_exec else _exec_is_off}

@@ -1,4 +1,4 @@
-"""``exec COMMAND LINE``: run by ``/bin/sh -c`` in a process group of its own."""
+"""Runs ``exec COMMAND LINE`` with ``/bin/sh -c``, in its own process group."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from cloudkon.instructions.exec import check_exec
 from cloudkon.model.result import OUTPUT_LIMIT
 
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-"""What a command sees of the worker's environment: nothing that leads to credentials."""
+"""The environment variables that a command gets; none of them leads to credentials."""
 _GUARDED = """
 exec 3<&0 </dev/null
 { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
@@ -21,14 +21,14 @@ exec /bin/sh -c "$1"
 """
 """Runs the command line beside a guard that kills the whole group when the worker's end of the pipe closes.
 
-The kernel's own signal for it (prctl's) comes when the thread ends that started the process, and trio lets a thread
-go that was idle for ten seconds.
+The kernel's death signal (prctl) can't be used: it is sent when the thread that started the process ends, and trio ends
+threads that were idle for ten seconds.
 """
-_LINGER = 1.0
-"""Seconds that output may still come after the end: a process that left the group can hold the pipes for ever."""
-_ERROR_TAIL = 1000
+_LINGER_SECONDS = 1.0
+"""How long to read output after the end: a process that left the group can keep the pipes open for ever."""
+_ERROR_BYTES = 1000
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-"""How the shell ends when it, or the last program it ran, was killed: so does the kernel where memory is scarce."""
+"""Exit codes of a shell that was killed, or whose last program was: the kernel kills when memory runs out."""
 
 
 class CommandFailed(CloudKonError):
@@ -36,10 +36,10 @@ class CommandFailed(CloudKonError):
 
 
 async def run_command(arguments: str, context: Context) -> str:
-    """Run it in the task's scratch directory; give the end of its standard output.
+    """Run a command line in the task's scratch directory; return the end of its standard output.
 
-    When the attempt is cancelled (time-out, lost lease, shutdown's end), and when the worker dies, the whole group
-    is killed.
+    The whole process group is killed when the attempt is cancelled (time-out, lost lease, end of the stop timeout) and
+    when the worker dies.
     """
     check_exec(arguments)
     process = await trio.lowlevel.open_process(
@@ -66,9 +66,9 @@ async def run_command(arguments: str, context: Context) -> str:
             nursery.start_soon(drain, "stdout", process.stdout)
             nursery.start_soon(drain, "stderr", process.stderr)
             code = await process.wait()
-            # What the command left running in the background ends with it.
+            # Processes that the command left in the background end with it.
             _kill_group(process.pid)
-            nursery.cancel_scope.deadline = trio.current_time() + _LINGER
+            nursery.cancel_scope.deadline = trio.current_time() + _LINGER_SECONDS
     finally:
         _kill_group(process.pid)
         with trio.CancelScope(shield=True):
@@ -77,13 +77,13 @@ async def run_command(arguments: str, context: Context) -> str:
         how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
         if code in _KILLED:
             how += ", perhaps since it ran out of memory"
-        tail = _tail(tails["stderr"], _ERROR_TAIL)
+        tail = _tail(tails["stderr"], _ERROR_BYTES)
         raise CommandFailed(f"{how}: {tail}" if tail else how)
     return _tail(tails["stdout"], OUTPUT_LIMIT)
 
 
 def _tail(data: bytes, limit: int) -> str:
-    """The last ``limit`` bytes as text; marks for what is no UTF-8 count as the bytes that they take."""
+    """Return the last ``limit`` bytes as text; replacement characters for invalid UTF-8 count with their own bytes."""
     return data.decode(errors="replace").encode()[-limit:].decode(errors="ignore").strip()
 
 

@@ -1,9 +1,9 @@
-"""Kernel timer: a sleep that ends when it should.
+"""Sleeps for short times more exactly than trio can.
 
-trio waits by ``epoll_wait``, whose time-out is in whole milliseconds, rounded up: a sleep of 10 ms takes 10.6 on
-average, which is more than all that this worker does between two tasks. A timerfd wakes the same wait to the
-microsecond, for some 30 µs of CPU (timerfd_create(2)). To wake a processor that idles takes some tenths of a
-millisecond more, on virtual machines above all; so the timer is set early by about as much, which is learnt.
+trio waits with ``epoll_wait``, whose time-out is in whole milliseconds, rounded up: a sleep of 10 ms takes 10.6 on
+average, and the difference is more than all the worker's work between two tasks. A timerfd ends the same wait to the
+microsecond, for about 30 µs of CPU (timerfd_create(2)). To wake an idle processor takes some tenths of a millisecond
+more, above all on virtual machines, so the timer is set early by about that time, which is learnt.
 """
 
 import ctypes
@@ -14,23 +14,23 @@ from typing import Final
 
 import trio
 
-WORTH_SECONDS: Final = 0.1
-"""Sleeps from which on a millisecond is less than one in a hundred."""
+SHORT_SECONDS: Final = 0.1
+"""Sleeps of this length and more use trio's clock: a millisecond is less than one per cent of them."""
 _LATE_SECONDS: Final = 0.002
-"""After which trio's own clock ends the sleep. That it would do at the same moment is dear: it cancels."""
+"""Time after which trio's own clock ends the sleep. It is later than the timer, because a cancel is expensive."""
 _EARLY_SECONDS: Final = 0.0001
-"""By which a timer may seem early: the kernel's clock and trio's are read one after the other."""
-_LONGEST_LEAD: Final = 0.0005
-"""By which a timer is set early at the most: so long the loop may be kept turning until the sleep's end."""
-_LEAD_STEP: Final = 0.00001
-_EARLY_FOR_LATE: Final = 3
-"""How many times a step the lead is cut when it was too long: it comes to where one sleep of four wakes early."""
+"""Time by which a timer may seem to be early: the kernel's clock and trio's are read one after the other."""
+_MOST_LEAD_SECONDS: Final = 0.0005
+"""Most time by which a timer is set early; for that time the event loop may have to spin until the sleep's end."""
+_LEAD_STEP_SECONDS: Final = 0.00001
+_CUT_STEPS: Final = 3
+"""Steps by which the lead is cut when it was too long. It settles where one sleep in four wakes early."""
 _CLOCK_MONOTONIC: Final = 1
 _BILLION: Final = 1_000_000_000
 
 
 class _Spec(ctypes.Structure):
-    """C's ``struct itimerspec``: the interval between expirations, which is none here, and the first one."""
+    """C's ``struct itimerspec``: the interval between expirations, which is 0 here, and the first expiration."""
 
     _fields_ = (
         ("interval_seconds", ctypes.c_long),
@@ -40,36 +40,36 @@ class _Spec(ctypes.Structure):
     )
 
 
-# Python has these calls itself from 3.13 on.
+# Python has these calls since 3.13.
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class _Lead:
-    """By how much timers are set early, in seconds."""
+    """The time by which timers are set early, learnt from the sleeps before."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
 
     def of(self, seconds: float) -> float:
-        """For a sleep of so many seconds; none for one that is hardly longer."""
-        return self._seconds if seconds > 2 * _LONGEST_LEAD else 0.0
+        """Return the lead in seconds for a sleep; 0 for a sleep that is hardly longer than the lead."""
+        return self._seconds if seconds > 2 * _MOST_LEAD_SECONDS else 0.0
 
     def learn(self, *, early: bool) -> None:
-        """A sleep woke before its end, or after it."""
-        step = -_EARLY_FOR_LATE * _LEAD_STEP if early else _LEAD_STEP
-        self._seconds = min(_LONGEST_LEAD, max(0.0, self._seconds + step))
+        """Adjust the lead after a sleep that woke before its end (``early``) or after it."""
+        step = -_CUT_STEPS * _LEAD_STEP_SECONDS if early else _LEAD_STEP_SECONDS
+        self._seconds = min(_MOST_LEAD_SECONDS, max(0.0, self._seconds + step))
 
 
 _LEAD: Final = _Lead()
 
 
 async def sleep_exactly(seconds: float) -> None:
-    """Sleep for so many seconds, a tenth of a millisecond longer at the most on an idle machine.
+    """Sleep for ``seconds``, and at most a tenth of a millisecond longer on an idle machine.
 
-    Where the kernel has no such timers it is as late as ``trio.sleep``; by a test's clock it takes 2 ms more.
+    Where the kernel has no such timers, it is as late as ``trio.sleep``. Under a test's clock it takes 2 ms more.
     """
     end = trio.current_time() + seconds
-    timer = _timer(seconds - _LEAD.of(seconds)) if 0 < seconds < WORTH_SECONDS else None
+    timer = _timer(seconds - _LEAD.of(seconds)) if 0 < seconds < SHORT_SECONDS else None
     if timer is not None:
         try:
             with trio.move_on_at(end + _LATE_SECONDS):
@@ -78,21 +78,21 @@ async def sleep_exactly(seconds: float) -> None:
             os.close(timer)
         left = end - trio.current_time()
         _LEAD.learn(early=left > 0)
-        if left <= _LONGEST_LEAD:
-            await _turn_for(left)
+        if left <= _MOST_LEAD_SECONDS:
+            await _spin(left)
     if timer is None or trio.current_time() < end - _EARLY_SECONDS:
         await trio.sleep_until(end)
 
 
-async def _turn_for(seconds: float) -> None:
-    """Let the loop turn, and others have it, for so long by the machine's clock; not at all for none."""
+async def _spin(seconds: float) -> None:
+    """Let the event loop run other tasks for ``seconds`` by the machine's clock."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         await trio.lowlevel.checkpoint()
 
 
 def _timer(seconds: float) -> int | None:
-    """The descriptor of a timer that expires once, so many seconds from now; ``None`` where there is none to have."""
+    """Return the descriptor of a timer that expires once, in ``seconds``; ``None`` if the kernel can't make one."""
     if _LIBC is None:
         return None
     descriptor: int = _LIBC.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)

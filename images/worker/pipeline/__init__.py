@@ -1,1 +1,1 @@
-"""The stages that a chunk passes: receive, claim, execute, complete, publish, delete."""
+"""The stages of the worker's pipeline, the objects that they share, and the worker that runs them."""

@@ -1,4 +1,4 @@
-"""Batcher: gathers what a call can take together, and lets it go as late as useful and as early as needed."""
+"""Gathers entries for one call, and makes the call as late as useful and as early as needed."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -11,8 +11,8 @@ T = TypeVar("T")
 class Batcher(Generic[T]):
     """A stage of the pipeline that works on batches.
 
-    A batch goes when it is full, when its oldest entry has waited ``age`` seconds, or at once when ``idle()`` says
-    that nothing else is coming: a fixed linger would double the latency at low load.
+    A batch goes when it is full, when its oldest entry has waited for ``age`` seconds, or at once when ``idle()``
+    returns true because nothing else is coming: a fixed wait would double the latency at low load.
     """
 
     def __init__(
@@ -25,9 +25,9 @@ class Batcher(Generic[T]):
         on_done: Callable[[], None] = lambda: None,
         concurrency: int = 4,
     ) -> None:
-        """``flush`` takes a batch and deals with every failure itself; so many of them run at a time at the most.
+        """``flush`` is called with each batch, at most ``concurrency`` times at once, and handles every failure itself.
 
-        ``on_done`` is called after each, when the batch no longer counts.
+        ``on_done`` is called after each flush, when its batch no longer counts.
         """
         self._flush = flush
         self._size = size
@@ -42,25 +42,26 @@ class Batcher(Generic[T]):
         self._flushing = 0
 
     def __len__(self) -> int:
-        """How many entries it has, waiting or being flushed."""
+        """Return the number of entries, waiting or being flushed."""
         return len(self._entries) + self._flushing
 
     def put(self, entry: T) -> None:
-        """Hand over an entry; never waits."""
+        """Add an entry; never waits."""
         if not self._entries:
             self._oldest = trio.current_time()
         self._entries.append(entry)
-        # Those between the first one and the last one that fits don't change when it goes: who knows better nudges.
+        # The entries between the first one and a full batch don't change when the batch goes. A caller that knows
+        # better calls ``nudge``.
         if len(self._entries) == 1 or len(self._entries) >= self._size:
             self._lot.unpark()
 
     def nudge(self) -> None:
-        """Look again whether the pipeline is idle."""
+        """Check again whether the pipeline is idle."""
         if self._entries:
             self._lot.unpark()
 
-    async def empty(self) -> None:
-        """Wait until it has no entries."""
+    async def wait_empty(self) -> None:
+        """Wait until there are no entries."""
         while len(self):
             await self._emptied.park()
 
@@ -68,14 +69,14 @@ class Batcher(Generic[T]):
         """Flush until cancelled."""
         async with trio.open_nursery() as nursery:
             while True:
-                await self._due()
+                await self._wait_due()
                 await self._places.acquire()
                 batch, self._entries = self._entries[: self._size], self._entries[self._size :]
                 self._oldest = trio.current_time()
                 self._flushing += len(batch)
                 nursery.start_soon(self._flush_batch, batch)
 
-    async def _due(self) -> None:
+    async def _wait_due(self) -> None:
         await trio.lowlevel.checkpoint()
         while len(self._entries) < self._size:
             if self._entries and (self._idle() or trio.current_time() >= self._oldest + self._age):

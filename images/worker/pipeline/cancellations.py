@@ -1,4 +1,4 @@
-"""Flags: which runs were cancelled, read at most every few seconds."""
+"""Reads which runs were cancelled, each run's flag at most once every few seconds."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,22 +8,25 @@ from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
 from cloudkon.ports import Ledger
 
+_SHORTEST_SECONDS = 0.05
+"""Least time between two rounds of reads."""
+
 
 class Cancellations:
-    """What the ledger says of the runs that this worker has tasks of."""
+    """The cancelled runs among those whose tasks this worker has."""
 
     def __init__(self, ledger: Ledger, every: float, log: Log) -> None:
-        """Read each run's flag ``every`` so many seconds at the most."""
+        """Read each run's flag at most once in ``every`` seconds."""
         self._ledger = ledger
         self._every = every
         self._log = log
         self._read_at: dict[str, float] = {}
         self.cancelled: set[str] = set()
 
-    async def learn(self, runs: Iterable[str]) -> None:
-        """Read the flags of runs that were not read lately; a run that can't be read counts as not cancelled."""
+    async def refresh(self, runs: Iterable[str]) -> None:
+        """Read the flags that were not read lately; a run whose flag can't be read counts as not cancelled."""
         now = trio.current_time()
-        due = [run for run in set(runs) if run not in self.cancelled and self._due(run, now)]
+        due = [run for run in set(runs) if run not in self.cancelled and self._is_due(run, now)]
         if not due:
             return
         async with trio.open_nursery() as nursery:
@@ -31,7 +34,7 @@ class Cancellations:
                 self._read_at[run] = now
                 nursery.start_soon(self._read, run)
 
-    def _due(self, run: str, now: float) -> bool:
+    def _is_due(self, run: str, now: float) -> bool:
         return now - self._read_at.get(run, float("-inf")) >= self._every
 
     async def _read(self, run_id: str) -> None:
@@ -43,16 +46,16 @@ class Cancellations:
         if run is not None and run.cancelled:
             self.cancelled.add(run_id)
 
-    async def watch(self, active: Callable[[], set[str]], on_cancel: Callable[[str], None]) -> None:
-        """Keep reading the flags of active runs; say once of each that it was cancelled."""
-        on_response: set[str] = set()
+    async def watch(self, active: Callable[[], set[str]], on_run_cancelled: Callable[[str], None]) -> None:
+        """Keep reading the flags of the ``active`` runs; call ``on_run_cancelled`` once for each cancelled one."""
+        reported: set[str] = set()
         while True:
-            await trio.sleep(max(self._every, 0.05))
+            await trio.sleep(max(self._every, _SHORTEST_SECONDS))
             runs = active()
-            await self.learn(runs)
-            for run in (runs & self.cancelled) - on_response:
-                on_response.add(run)
+            await self.refresh(runs)
+            for run in (runs & self.cancelled) - reported:
+                reported.add(run)
                 self._log.info("run-cancelled", run=run)
-                on_cancel(run)
+                on_run_cancelled(run)
             for run in set(self._read_at) - runs:
                 del self._read_at[run]

@@ -1,122 +1,99 @@
-"""Holding: a chunk that this worker has claimed, from the claim to the end of its messages."""
+"""Keeps the state of a chunk that this worker has claimed, until its messages are deleted or given back.
+
+Each transition is a method here; the stages of the pipeline call them and assign nothing.
+"""
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum
-from typing import Protocol
 
 import trio
 
-from cloudkon.model import Chunk, ChunkKey, Delivery, Progress, Result, Task, TaskState
+from cloudkon.model import Progress, Result, Task, TaskState
 from cloudkon.protocol import Claim
 
 from ..queues.outputs import fitting
+from .received_chunk import ReceivedChunk
 
 
 class Stage(Enum):
-    """Where a holding is on its way through the pipeline."""
+    """How far a claimed chunk has come."""
 
     ACTIVE = "active"
-    """Its tasks wait, run, or wait for another attempt; heartbeats renew it."""
+    """Its tasks wait, run, or wait for another attempt; heartbeats renew its lease."""
     STORING = "storing"
-    """Its long outputs go to the store, and then it is completed or released; heartbeats renew it."""
+    """Its long outputs are being stored, before it is completed or released; heartbeats renew its lease."""
     CLOSING = "closing"
-    """It is being completed or released: no renewal may come between."""
+    """It is being completed or released; its lease must not be renewed any more."""
     LOST = "lost"
-    """Somebody else's, or too old to trust: nothing may be written for it."""
-
-
-@dataclass(slots=True)
-class ReceivedChunk:
-    """A chunk that was received, with every delivery of it since: the newest handle of each message."""
-
-    chunk: Chunk
-    deliveries: dict[str, Delivery]
-    hidden_until: float
-    """Until when, in monotonic seconds, the queue hides the messages from others."""
-    sent: float = 0.0
-    """When the message was sent, in epoch seconds; 0 where the queue does not tell."""
-
-    @classmethod
-    def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "ReceivedChunk":
-        """A first arrival."""
-        return cls(chunk, {delivery.message_id: delivery}, hidden_until, delivery.sent)
-
-    @property
-    def key(self) -> ChunkKey:
-        """The chunk's."""
-        return self.chunk.key
-
-    def add(self, delivery: Delivery) -> None:
-        """Another delivery of the chunk: a copy, or the same message again, whose older handle is stale now."""
-        self.deliveries[delivery.message_id] = delivery
-
-
-class OnReceived(Protocol):
-    """Whoever takes what has arrived."""
-
-    def __call__(self, arrival: ReceivedChunk, *, more: bool) -> None:
-        """Take a chunk that is new here; ``more`` tells that the queue gave all that it was asked for."""
+    """Another worker has it, or its lease is too old to trust; nothing may be written for it."""
 
 
 class ClaimedChunk:
-    """The mutable middle of the pipeline; only its own worker touches it, in one thread."""
+    """A chunk under this worker's claim: its tasks, results and failed attempts. Only one thread uses it."""
 
     __slots__ = (
-        "arrival",
-        "careful",
         "claim",
         "failures",
         "inherited",
-        "keeping",
         "key",
         "overdue",
         "pending",
+        "received",
         "renewal",
         "results",
         "running",
-        "since",
+        "serial",
         "size",
         "stage",
+        "storing",
         "suspect",
+        "waiting_since",
     )
 
-    def __init__(self, arrival: ReceivedChunk, claim: Claim) -> None:
-        """Start from what earlier claims of the chunk left in the ledger."""
+    def __init__(self, received: ReceivedChunk, claim: Claim) -> None:
+        """Start from the results and failures that earlier claims left in the ledger."""
         inherited = claim.record.progress
-        self.arrival = arrival
-        self.key = arrival.key
-        """The chunk's."""
-        self.size = len(arrival.chunk)
-        """How many tasks it has."""
+        self.received = received
+        self.key = received.key
+        self.size = len(received.chunk)
+        """Number of tasks."""
         self.claim = claim
         self.inherited = inherited
-        self.careful = inherited.losses > 0
-        """Whether a worker died on the chunk before: its tasks then run one at a time, each named before."""
+        """What earlier claims left in the ledger."""
+        self.serial = inherited.losses > 0
+        """Whether tasks run one at a time, each recorded before it starts: a worker died on this chunk before."""
         self.results: dict[int, Result] = {result.task.seq: result for result in inherited.results}
         self.failures = dict(inherited.failures)
+        """Failed attempts of each task, by its number."""
         self.suspect: int | None = None
-        self.pending: deque[Task] = deque(task for task in arrival.chunk.tasks() if task.id.seq not in self.results)
+        """The task that is recorded as the one that runs, where tasks run one at a time."""
+        self.pending: deque[Task] = deque(task for task in received.chunk.tasks() if task.id.seq not in self.results)
         self.running: dict[int, trio.CancelScope] = {}
-        self.since = math.inf
-        """When it came into our hands, by trio's time."""
+        """The cancel scope of each running task, by its number."""
+        self.waiting_since = math.inf
+        """When it was claimed, by trio's clock."""
         self.stage = Stage.ACTIVE
         self.overdue = False
-        """Whether it was lost by our own clock: perhaps nobody else has it yet."""
-        self.keeping: trio.Event | None = None
-        """While long outputs are being stored for a checkpoint: set when that is over."""
+        """Whether it was lost by our own clock, so that perhaps no other worker has it yet."""
+        self.storing: trio.Event | None = None
+        """While a heartbeat stores long outputs: the event that is set when it has finished."""
         self.renewal = trio.Semaphore(1)
-        """Two renewals of one claim must not overtake one another."""
+        """Held by each renewal, so that two renewals of one claim can't overtake each other."""
+
+    # Questions
 
     @property
-    def renewed(self) -> bool:
+    def is_renewable(self) -> bool:
         """Whether heartbeats keep its lease alive."""
         return self.stage in (Stage.ACTIVE, Stage.STORING)
 
     @property
     def finished(self) -> bool:
-        """Whether every task has its result."""
+        """Whether every task has a result."""
         return len(self.results) == self.size
 
     @property
@@ -125,8 +102,13 @@ class ClaimedChunk:
         return not self.running
 
     @property
+    def untouched(self) -> bool:
+        """Whether tasks wait and this worker has not started any of them."""
+        return bool(self.pending) and self.idle and len(self.pending) + len(self.results) == self.size
+
+    @property
     def progress(self) -> Progress:
-        """What the completion writes."""
+        """The progress that a completion writes."""
         return Progress(
             results=tuple(self.results[seq] for seq in sorted(self.results)),
             failures=dict(self.failures),
@@ -137,33 +119,117 @@ class ClaimedChunk:
 
     @property
     def checkpoint(self) -> Progress:
-        """What a renewal or a release writes, without results that are too long until they are stored."""
+        """The progress that a renewal or a release writes: without results that are too long and not stored yet."""
         progress = self.progress
         return replace(progress, results=fitting(progress.results))
 
     @property
-    def overfull(self) -> bool:
-        """Whether a checkpoint has to leave results out until their texts are stored."""
+    def has_long_results(self) -> bool:
+        """Whether a checkpoint has to leave out results until their texts are stored."""
         return len(fitting(self.results.values())) < len(self.results)
 
+    def attempt_number(self, task: Task) -> int:
+        """Return the number of the task's next attempt, or of the one that runs; counted from 1."""
+        return self.failures.get(task.id.seq, 0) + 1
+
+    # Tasks
+
+    def start_waiting(self, now: float) -> None:
+        """Note when it was claimed, by trio's clock."""
+        self.waiting_since = now
+
+    def next_task(self) -> Task:
+        """Take the first waiting task."""
+        return self.pending.popleft()
+
+    def start_task(self, task: Task, scope: trio.CancelScope) -> None:
+        """Note that a task runs; cancelling ``scope`` stops it."""
+        self.running[task.id.seq] = scope
+
+    def end_task(self, task: Task) -> None:
+        """Note that a task no longer runs."""
+        del self.running[task.id.seq]
+
+    def retry_task(self, task: Task) -> None:
+        """Let a task wait for its next attempt."""
+        self.pending.append(task)
+
+    def add_failure(self, task: Task, number: int) -> None:
+        """Note that attempt ``number`` at a task has failed."""
+        self.failures[task.id.seq] = number
+
+    def add_result(self, result: Result) -> None:
+        """Keep a task's result."""
+        self.results[result.task.seq] = result
+
+    # Where tasks run one at a time
+
+    def suspect_task(self, seq: int) -> None:
+        """Name the task that is about to start: if the worker dies now, this task may be the reason."""
+        self.suspect = seq
+
+    def clear_suspect(self) -> None:
+        """Note that the suspect has ended and the worker is still there."""
+        self.suspect = None
+
+    def fail_repeated_suspects(self, most: int, worker: str) -> None:
+        """Fail each waiting task that was the suspect at least ``most`` times when a worker died."""
+        suspicions = self.inherited.suspicions
+        for task in [one for one in self.pending if suspicions.get(one.id.seq, 0) >= most]:
+            seq, times = task.id.seq, suspicions[task.id.seq]
+            self.pending.remove(task)
+            self.failures[seq] = self.failures.get(seq, 0) + times
+            self._end_unrun(task, TaskState.FAILED, f"worker lost {times} times while it ran", worker)
+
+    # Lease and stages
+
+    def renew(self, claim: Claim) -> None:
+        """Replace the claim by the renewed one."""
+        self.claim = claim
+
+    @contextmanager
+    def storing_outputs(self) -> Iterator[None]:
+        """Mark that a heartbeat stores long outputs, for as long as the block runs."""
+        self.storing = stored = trio.Event()
+        try:
+            yield
+        finally:
+            self.storing = None
+            stored.set()
+
+    def begin_storing(self) -> None:
+        """Long outputs are stored next; heartbeats go on."""
+        self.stage = Stage.STORING
+
+    def begin_closing(self) -> None:
+        """It is completed or released next; heartbeats stop."""
+        self.stage = Stage.CLOSING
+
+    def drop_pending(self) -> None:
+        """Start none of the waiting tasks."""
+        self.pending.clear()
+
+    def stop_running(self) -> None:
+        """Cancel the tasks that run."""
+        for scope in self.running.values():
+            scope.cancel()
+
     def lose(self, *, overdue: bool) -> None:
-        """Kill the work: the claim can't be relied on any more."""
+        """Stop all work, because the claim can't be trusted any more."""
         self.stage = Stage.LOST
         self.overdue = overdue
-        self.pending.clear()
-        for scope in self.running.values():
-            scope.cancel()
-
-    def give_up(self, task: Task, state: TaskState, error: str, worker: str) -> None:
-        """Give a task that will not run (again) its result."""
-        attempts = self.failures.get(task.id.seq, 0)
-        self.results[task.id.seq] = Result(task.id, state, error=error, attempts=attempts, worker=worker)
+        self.drop_pending()
+        self.stop_running()
 
     def cancel(self, worker: str) -> None:
-        """Tell what runs to stop; every other task without a result gets CANCELLED, which is one."""
-        for scope in self.running.values():
-            scope.cancel()
-        self.pending.clear()
-        for task in self.arrival.chunk.tasks():
+        """Stop the tasks that run; every other task without a result gets the result CANCELLED."""
+        self.stop_running()
+        self.drop_pending()
+        for task in self.received.chunk.tasks():
             if task.id.seq not in self.results and task.id.seq not in self.running:
-                self.give_up(task, TaskState.CANCELLED, "the run was cancelled", worker)
+                self._end_unrun(task, TaskState.CANCELLED, "the run was cancelled", worker)
+
+    def _end_unrun(self, task: Task, state: TaskState, error: str, worker: str) -> None:
+        """Add the result of a task that will not run again."""
+        attempts = self.failures.get(task.id.seq, 0)
+        self.add_result(Result(task.id, state, error=error, attempts=attempts, worker=worker))

@@ -1,6 +1,7 @@
-"""Heartbeat: keeps our leases and hidden messages alive, and kills work whose lease can't be trusted any more.
+"""Renews leases and keeps messages hidden, and stops work whose lease can't be trusted any more.
 
-Losing a message's handle does not stop work: it goes on under the lease, and the other copy will meet DONE.
+A stale message handle does not stop work: the work goes on under the lease, and the worker that gets the other copy
+finds DONE.
 """
 
 import trio
@@ -8,140 +9,135 @@ import trio
 from cloudkon.ports import QueueOutcome
 from cloudkon.protocol import Lost, Renewed, Renewing, StateMachine
 
-from .claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from .claimed_chunk import ClaimedChunk, Stage
+from .received_chunk import ReceivedChunk
 from .stage_services import StageServices
 
-_DUE = 2 / 3
-"""Of a lease or a visibility left when it is renewed."""
-_LOOKS = 12
-"""Times a lease at the least that the holdings are looked through."""
-_SHORTEST_LOOK = 0.1
-"""Seconds between two looks, where the settings leave no margin."""
+_DUE_SHARE = 2 / 3
+"""Share of a lease or a visibility timeout that is left when it is renewed."""
+_CHECKS_PER_LEASE = 12
+"""Least number of times in a lease that all chunks are checked."""
+_SHORTEST_CHECK_SECONDS = 0.1
+"""Seconds between two checks, where the settings leave no margin."""
 _STORE_SECONDS = 1.0
-"""For how long the start of a suspect waits for the store: without it, the tasks with long outputs run again."""
+"""How long the start of a suspect waits for the store. If that is too short, the tasks with long outputs run again."""
 
 
 class Heartbeat:
-    """Renews in batches; every renewal is a checkpoint of the results so far, of long outputs by their addresses."""
+    """Renews in batches. Every renewal is also a checkpoint of the results so far; long outputs by their addresses."""
 
-    def __init__(self, kit: StageServices) -> None:
-        """Everything passed in."""
-        self._kit = kit
-        self.lost = 0
-        """Claims lost while their tasks ran or waited."""
+    def __init__(self, services: StageServices) -> None:
+        """Renew the chunks that are in flight."""
+        self._services = services
 
     async def run(self) -> None:
-        """Beat until cancelled."""
-        terms = self._kit.terms
-        # From two margins after we must let go of a chunk, less what the clocks differ by, another may have it:
-        # a few looks a lease are too seldom where leases are long.
-        every = min(terms.lease / 1000 / _LOOKS, max(terms.margin / 2000, _SHORTEST_LOOK))
+        """Check and renew until cancelled."""
+        terms = self._services.terms
+        # This worker must stop two margins before another one may take the chunk over, less the difference of their
+        # clocks. Where leases are long, a few checks a lease would be too seldom for that.
+        every = min(terms.lease / 1000 / _CHECKS_PER_LEASE, max(terms.margin / 2000, _SHORTEST_CHECK_SECONDS))
         async with trio.open_nursery() as nursery:
             while True:
                 await trio.sleep(every)
                 self._lose_overdue()
                 if to_renew := self._take_due():
                     nursery.start_soon(self._renew, to_renew)
-                    for holding in to_renew:
-                        if holding.stage is Stage.ACTIVE and holding.keeping is None and holding.overfull:
-                            nursery.start_soon(self._keep_long, holding)
+                    for chunk in to_renew:
+                        if chunk.stage is Stage.ACTIVE and chunk.storing is None and chunk.has_long_results:
+                            nursery.start_soon(self._checkpoint_long, chunk)
                 if to_hide := self._due_to_hide():
                     nursery.start_soon(self._hide, to_hide)
 
-    async def record(self, holding: ClaimedChunk) -> bool:
-        """Renew one holding now, so that its progress is in the ledger; ``False`` if it is not ours any more."""
-        if holding.overfull:
+    async def checkpoint_now(self, chunk: ClaimedChunk) -> bool:
+        """Renew one chunk now, so that its progress is in the ledger; return whether the claim still holds."""
+        if chunk.has_long_results:
             with trio.move_on_after(_STORE_SECONDS):
-                await self._store_long(holding)
-        await holding.renewal.acquire()
-        before = holding.claim
-        await self._renew([holding])
-        if holding.renewed and holding.claim is before:
-            # The ledger did not answer in time. Nothing may start unrecorded.
-            self._lose(holding, overdue=True)
-        return holding.stage is Stage.ACTIVE
+                await self._store_long(chunk)
+        await chunk.renewal.acquire()
+        before = chunk.claim
+        await self._renew([chunk])
+        if chunk.is_renewable and chunk.claim is before:
+            # The ledger did not answer in time. Nothing may start that is not recorded.
+            self._lose(chunk, overdue=True)
+        return chunk.stage is Stage.ACTIVE
 
     def _take_due(self) -> list[ClaimedChunk]:
-        """The holdings to renew now, with their ``renewal`` acquired."""
+        """Return the chunks to renew now, with their ``renewal`` acquired."""
         now = trio.current_time()
-        trusted = self._kit.terms.trusted_seconds
+        trusted = self._services.terms.trusted_seconds
         due = [
-            holding
-            for holding in self._kit.inflight.holdings.values()
-            if holding.renewed and holding.claim.trusted_until - now < trusted * _DUE and holding.renewal.value
+            chunk
+            for chunk in self._services.inflight.claimed.values()
+            if chunk.is_renewable and chunk.claim.trusted_until - now < trusted * _DUE_SHARE and chunk.renewal.value
         ]
-        for holding in due:
-            holding.renewal.acquire_nowait()
+        for chunk in due:
+            chunk.renewal.acquire_nowait()
         return due
 
-    async def _renew(self, holdings: list[ClaimedChunk]) -> None:
-        """Renew holdings whose ``renewal`` was acquired; each is released as soon as its own answer is there."""
-        by_key = {holding.key: holding for holding in holdings}
+    async def _renew(self, chunks: list[ClaimedChunk]) -> None:
+        """Renew chunks whose ``renewal`` was acquired; each is released as soon as its own answer has come."""
+        by_key = {chunk.key: chunk for chunk in chunks}
 
-        def each(verdict: Renewed | Lost) -> None:
-            holding = by_key.pop(verdict.key)
-            holding.renewal.release()
+        def on_verdict(verdict: Renewed | Lost) -> None:
+            chunk = by_key.pop(verdict.key)
+            chunk.renewal.release()
             if isinstance(verdict, Renewed):
-                holding.claim = verdict.claim
-            elif holding.renewed:
-                self._lose(holding, overdue=False)
+                chunk.renew(verdict.claim)
+            elif chunk.is_renewable:
+                self._lose(chunk, overdue=False)
 
         machines: list[StateMachine[Renewed | Lost]] = [
-            Renewing(one.claim, one.checkpoint, self._kit.terms) for one in holdings
+            Renewing(one.claim, one.checkpoint, self._services.terms) for one in chunks
         ]
-        await self._kit.driver.run(machines, each, until=max(one.claim.trusted_until for one in holdings))
-        for holding in by_key.values():
-            holding.renewal.release()
+        await self._services.driver.run(machines, on_verdict, until=max(one.claim.trusted_until for one in chunks))
+        for chunk in by_key.values():
+            chunk.renewal.release()
 
-    async def _keep_long(self, holding: ClaimedChunk) -> None:
-        """Store what the last renewal had to leave out, and renew once more, with the addresses."""
-        await self._store_long(holding)
-        await holding.renewal.acquire()
-        if holding.stage is Stage.ACTIVE:
-            await self._renew([holding])
+    async def _checkpoint_long(self, chunk: ClaimedChunk) -> None:
+        """Store the outputs that the last renewal had to leave out, and renew once more, with their addresses."""
+        await self._store_long(chunk)
+        await chunk.renewal.acquire()
+        if chunk.stage is Stage.ACTIVE:
+            await self._renew([chunk])
         else:
-            holding.renewal.release()
+            chunk.renewal.release()
 
-    async def _store_long(self, holding: ClaimedChunk) -> None:
-        """Store long outputs that the completion would store later: it costs no request more."""
-        if holding.keeping is not None:
-            await holding.keeping.wait()
+    async def _store_long(self, chunk: ClaimedChunk) -> None:
+        """Store long outputs now instead of at the completion, which needs no additional request."""
+        if chunk.storing is not None:
+            await chunk.storing.wait()
             return
-        holding.keeping = kept = trio.Event()
-        try:
-            await self._kit.outputs.fit(holding.results, holding.claim.token, lambda: holding.stage is Stage.ACTIVE)
-        finally:
-            holding.keeping = None
-            kept.set()
+        with chunk.storing_outputs():
+            await self._services.outputs.fit(chunk.results, chunk.claim.token, lambda: chunk.stage is Stage.ACTIVE)
 
     def _lose_overdue(self) -> None:
-        """Let go of what was not renewed in time: apart from any call, for one that hangs must not hide it."""
+        """Give up the chunks that were not renewed in time. It makes no call, because a call could hang."""
         now = trio.current_time()
-        for holding in list(self._kit.inflight.holdings.values()):
-            if holding.renewed and now >= holding.claim.trusted_until:
-                self._lose(holding, overdue=True)
+        for chunk in list(self._services.inflight.claimed.values()):
+            if chunk.is_renewable and now >= chunk.claim.trusted_until:
+                self._lose(chunk, overdue=True)
 
-    def _lose(self, holding: ClaimedChunk, *, overdue: bool) -> None:
-        self.lost += 1
+    def _lose(self, chunk: ClaimedChunk, *, overdue: bool) -> None:
         why = "not renewed in time" if overdue else "renewal refused"
-        self._kit.log.warning("claim-lost", chunk=str(holding.key), stage="running", why=why)
-        holding.lose(overdue=overdue)
-        self._kit.inflight.forget(holding.key)
+        self._services.lost_claims.add(chunk.key, "running", why=why)
+        chunk.lose(overdue=overdue)
+        self._services.inflight.forget(chunk.key)
 
     def _due_to_hide(self) -> list[ReceivedChunk]:
-        """The arrivals whose messages to hide for longer now, which count as hidden from now on."""
-        now, visibility = trio.current_time(), self._kit.settings.visibility_seconds
-        due = [arrival for arrival in self._kit.inflight.hidden() if arrival.hidden_until - now < visibility * _DUE]
-        for arrival in due:
-            arrival.hidden_until = now + visibility
+        """Return the chunks whose messages must be hidden for longer; they count as hidden from now on."""
+        now, visibility = trio.current_time(), self._services.settings.visibility_seconds
+        due = [
+            one for one in self._services.inflight.all_received() if one.hidden_until - now < visibility * _DUE_SHARE
+        ]
+        for received in due:
+            received.hide_until(now + visibility)
         return due
 
-    async def _hide(self, arrivals: list[ReceivedChunk]) -> None:
-        visibility = self._kit.settings.visibility_seconds
-        pairs = [(arrival, delivery) for arrival in arrivals for delivery in arrival.deliveries.values()]
-        outcomes = await self._kit.queue_client.hide([delivery for _, delivery in pairs], visibility)
-        for (arrival, delivery), outcome in zip(pairs, outcomes, strict=True):
+    async def _hide(self, chunks: list[ReceivedChunk]) -> None:
+        visibility = self._services.settings.visibility_seconds
+        pairs = [(received, delivery) for received in chunks for delivery in received.deliveries.values()]
+        outcomes = await self._services.queue_client.hide([delivery for _, delivery in pairs], visibility)
+        for (received, delivery), outcome in zip(pairs, outcomes, strict=True):
             if outcome is QueueOutcome.GONE:
-                self._kit.log.info("handle-stale", chunk=str(arrival.key), message=delivery.message_id)
-                if arrival.deliveries.get(delivery.message_id) is delivery:
-                    del arrival.deliveries[delivery.message_id]
+                self._services.log.info("handle-stale", chunk=str(received.key), message=delivery.message_id)
+                received.drop_stale(delivery)

@@ -1,7 +1,7 @@
-"""Surplus: gives back what waits behind a task that turned out long, for a worker that has nothing to do.
+"""Gives back chunks that wait behind a task that turned out long, so that idle workers can run them.
 
-How much is taken in goes by what tasks took lately, and the next one may be of another kind: without this, a task of a
-millisecond could wait for ten minutes behind another in the hands of one worker while all others idle.
+A worker prefetches by how long tasks took lately, and the next task may be of another kind. Without this stage, a task
+of a millisecond could wait for ten minutes behind a long one in one worker while all others are idle.
 """
 
 from typing import Final
@@ -12,31 +12,30 @@ from .claimed_chunk import ClaimedChunk, Stage
 from .finisher import Finisher
 from .stage_services import StageServices
 
-PATIENCE: Final = 2.0
-"""Seconds that a chunk may wait in our hands. What is taken in is work for a tenth of a second, so two are a surprise;
-to give it back and to claim it anew costs two writes and two requests."""
+PATIENCE_SECONDS: Final = 2.0
+"""How long a chunk may wait in this worker. Prefetched work lasts for a tenth of a second, so two seconds mean that the
+estimate was wrong. To give a chunk back and claim it again costs two writes and two requests."""
 
 
 class Rebalancer:
-    """Looks at what waits, twice in the time that it may."""
+    """Checks waiting chunks every ``PATIENCE_SECONDS / 2`` seconds."""
 
-    def __init__(self, kit: StageServices, closing: Finisher) -> None:
-        """Everything passed in."""
-        self._kit = kit
-        self._closing = closing
+    def __init__(self, services: StageServices, finisher: Finisher) -> None:
+        """Give chunks back through ``finisher``."""
+        self._services = services
+        self._finisher = finisher
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         while True:
-            await trio.sleep(PATIENCE / 2)
+            await trio.sleep(PATIENCE_SECONDS / 2)
             now = trio.current_time()
-            for holding in list(self._kit.inflight.holdings.values()):
-                if _waits(holding) and now >= holding.since + PATIENCE:
-                    holding.pending.clear()
-                    self._closing.release(holding)
+            for chunk in list(self._services.inflight.claimed.values()):
+                if _can_be_given_back(chunk) and now >= chunk.waiting_since + PATIENCE_SECONDS:
+                    chunk.drop_pending()
+                    self._finisher.release(chunk)
 
 
-def _waits(holding: ClaimedChunk) -> bool:
-    """Whether nothing of it was begun. A suspect's tasks run one at a time on whatever worker: none would be sooner."""
-    untouched = holding.idle and len(holding.pending) + len(holding.results) == len(holding.arrival.chunk)
-    return holding.stage is Stage.ACTIVE and untouched and bool(holding.pending) and not holding.careful
+def _can_be_given_back(chunk: ClaimedChunk) -> bool:
+    """Whether another worker could run the chunk sooner: no task was started, and they need not run one at a time."""
+    return chunk.stage is Stage.ACTIVE and chunk.untouched and not chunk.serial

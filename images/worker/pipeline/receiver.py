@@ -1,27 +1,24 @@
-"""Intake: receives as much as will keep the slots busy, and no more.
+"""Receives messages, checks them, and passes new chunks on to be claimed.
 
-Prefetch is measured in time: it asks for more when what is pending, running and asked for will last less than
-``LEAD`` seconds. By number it would dribble with short tasks (1.7 calls a task instead of 0.5) and hoard long ones
-that an idle worker elsewhere could run.
+A message of a newer version than this worker's is left to newer workers, because both versions run during a rolling
+deploy. It is put back for longer each time, up to a lease and the margin. A worker that received nothing else waits a
+moment before it asks again, so that newer workers get the message first. If no worker has taken it after
+``MOST_RECEIPTS`` receipts, which take hours, it goes to the dead-letter queue. A malformed message goes there at once.
 
-A message of a newer version than this worker's is left to newer workers, as a rolling deploy has both: it is put back
-for longer each time, up to a lease and the margin, and a worker that got nothing else waits a moment before it asks
-again, so as not to keep it from them. Only when nobody took it for ``MOST_RECEIPTS`` receipts, which are hours, it
-goes to the dead-letter queue; a malformed one goes there at once.
-
-A pool has two queues. Work is asked of the high one first, but of ``SHARE`` receives of it one goes to the normal one
-instead, so that normal never starves. Where one of them gave nothing, a long poll listens at it while the other is
-worked through, so that neither is heard late: a worker that idles makes six requests a minute and not three, one that
-works on one queue three more than it would without the other.
+A pool has two queues. The high-priority queue is asked first, but one of ``NORMAL_SHARE`` receives asks the normal
+one instead, so that normal work never starves. A long poll waits on a queue that returned nothing while the other one
+is worked through, so that new messages on either are noticed soon. This costs an idle worker six requests a minute
+instead of three, and a worker that is busy with one queue three more than one queue alone would.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from typing import Final
 
 import trio
 
+from cloudkon.backoff import Backoff
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NewerVersion, NoFleet
 from cloudkon.instructions import word_of
 from cloudkon.model import Chunk, Delivery, Priority
@@ -29,36 +26,33 @@ from cloudkon.ports import BATCH
 from cloudkon.wire.payload import read_message
 
 from ..queues.payloads import Payloads
-from ..queues.pool_queues import PoolQueues
 from ..queues.queue_client import Rejection
-from .claimed_chunk import OnReceived, ReceivedChunk
 from .poller import Poll, Poller
+from .prefetch import Prefetch
+from .received_chunk import OnReceived, ReceivedChunk
 from .stage_services import StageServices
 
-LEAD = 0.09
-"""Seconds of work under which more is asked for: the time from a receive to the claim's answer, tails included."""
-MOST_HELD = 300
-"""Chunks that one worker holds at the most, which its heartbeats can renew in a dozen calls."""
-SHARE = 5
-"""Of so many receives while both queues have messages, one is of the normal queue."""
-SATED = 5.0
-"""Seconds of work in hand with which a worker gives back what a listening poll brings: others may be idle."""
-_EMPTY_POLLS = 3
-"""Empty answers in a row before the queue's counts are believed: they are approximate and may lag."""
-_CAREFUL_WAIT = 1.0
-"""Seconds that a poll waits where the worker ends with the queue: an empty answer must come soon."""
-_LONGEST_PAUSE = 0.5
-"""Seconds until it is looked again whether the ledger answers, or the queue is empty."""
-_LONGEST_SURMISE = 5.0
-"""Seconds for which an average of what tasks took is relied on; a slot that finds nothing to run says so by itself."""
-_LONGEST_BACKOFF = 10.0
-_MISSING_SECONDS = 300.0
-"""After which a queue of high priority that is not there is looked for again: the fleet may be brought up to date."""
-_LONGEST_COURTESY = 1.0
-"""Seconds for which newer workers are let go first: messages of our own version may stand behind the newer ones."""
-MOST_RECEIPTS = 300
-"""Of a newer version's message, before it is given up: about four hours by the default lease, and well below the 1,000
-after which the queue itself gives up. Copies of a chunk that newer workers run count receipts too, one a lease."""
+NORMAL_SHARE: Final = 5
+"""While both queues have messages, one of this number of receives asks the normal queue."""
+_EMPTY_POLLS: Final = 3
+"""Empty answers in a row before the queue's counts are trusted: they are approximate and may lag."""
+_UNTIL_EMPTY_POLL_SECONDS: Final = 1.0
+"""Longest poll of a worker that ends with the queue: it should get an empty answer soon."""
+_RECHECK_SECONDS: Final = 0.5
+"""Time until the worker checks again whether the ledger answers, or whether the queue is empty."""
+_MISSING_SECONDS: Final = 300.0
+"""Time until a missing high-priority queue is looked for again: the fleet may have been updated."""
+_LEAST_BACKOFF_SECONDS: Final = 0.1
+_BACKOFF: Final = Backoff(first=0.4, most=10.0, jitter=1.0)
+"""After receives that failed."""
+_NEWER_BACKOFF: Final = Backoff(first=0.4, most=1.0, jitter=1.0)
+"""After receives that returned only newer messages. It is short: messages for this worker may be behind them."""
+_LEAST_SHORT_POLL_SECONDS: Final = 0.05
+_SHORT_POLL_BACKOFF: Final = Backoff(first=0.1, most=_RECHECK_SECONDS, jitter=1.0)
+"""After empty answers, where polls don't wait for messages."""
+MOST_RECEIPTS: Final = 300
+"""Receipts after which a newer version's message is rejected: about four hours with the default lease. That is well
+below the 1,000 after which the queue itself gives up. Copies of a chunk that newer workers run count once a lease."""
 
 
 class Receiver:
@@ -66,41 +60,44 @@ class Receiver:
 
     def __init__(
         self,
-        kit: StageServices,
-        queues: PoolQueues,
+        services: StageServices,
         payloads: Payloads,
         check: Callable[[str], None],
-        on_arrival: OnReceived,
-        on_rejection: Callable[[Rejection], None],
+        on_received: OnReceived,
+        on_rejected: Callable[[Rejection], None],
         *,
         until_empty: bool,
     ) -> None:
-        """``check`` raises ``MalformedMessage`` for first words that no handler takes."""
-        self._kit = kit
-        self._queues = queues
+        """``check`` raises ``MalformedMessage`` for an instruction's first word that no handler accepts.
+
+        ``on_received`` is called for each new chunk, ``on_rejected`` for each message that can't be run.
+        """
+        self._services = services
+        self._queues = services.queue_client
         self._payloads = payloads
         self._check = check
-        self._on_arrival = on_arrival
-        self._on_rejection = on_rejection
+        self._on_received = on_received
+        self._on_rejected = on_rejected
         self._until_empty = until_empty
+        # For grouping only: the jitter of messages that are put back is drawn once for each group.
+        self._put_back = Backoff(first=1.0, most=services.settings.visibility_seconds, jitter=0.0)
         self._lot = trio.lowlevel.ParkingLot()
-        self._doors = [Poller(queue, priority) for priority, queue in queues.queues.items()]
-        for door in self._doors[:-1]:
-            # Nothing is expected of the high one before it gave something.
-            door.empty = 1
-        self._since_normal = 0
-        """Receives of the high queue, while it flowed, since the last one of the normal queue."""
-        self._tasks_a_chunk = 1.0
-        self._chunks_seen = 0
+        self._pollers = [Poller(priority) for priority in self._queues.priorities]
+        for poller in self._pollers[:-1]:
+            # The high-priority queue counts as empty until it has returned a message.
+            poller.empty = 1
+        self._high_receives = 0
+        """Receives from the high-priority queue, while it had messages, since the last one from the normal queue."""
+        self._prefetch = Prefetch(services.inflight, services.durations, self._pollers)
         self._paused = False
         self._closed = trio.Event()
 
     def nudge(self) -> None:
-        """Look again whether more is wanted."""
+        """Check again whether more work is wanted."""
         self._lot.unpark()
 
     def pause(self) -> None:
-        """Ask for nothing more for now; what the polls under way still bring is run."""
+        """Ask for no more messages for now; the messages that polls under way still return are run."""
         self._paused = True
 
     def resume(self) -> None:
@@ -109,190 +106,158 @@ class Receiver:
         self._lot.unpark()
 
     def close(self) -> None:
-        """Receive nothing more; what the polls under way still bring is given back."""
+        """Ask for no more messages; the messages that polls under way still return are given back."""
         self._closed.set()
         self._lot.unpark()
 
     async def run(self) -> None:
-        """Receive until closed, or until the queues are empty if asked so; returns when no poll is under way."""
+        """Receive until closed or, with ``until_empty``, until the queues are empty; then wait for the polls."""
         async with trio.open_nursery() as nursery:
             while not self._closed.is_set():
-                ending = self._until_empty and all(door.missing or door.empty >= _EMPTY_POLLS for door in self._doors)
-                polled = any(door.polled and not door.missing for door in self._doors)
-                if ending and not polled and await self._nothing_left():
+                ending = self._until_empty and all(one.missing or one.empty >= _EMPTY_POLLS for one in self._pollers)
+                polling = any(one.polling and not one.missing for one in self._pollers)
+                if ending and not polling and await self._is_all_done():
                     nursery.cancel_scope.cancel()
                     return
-                doors = [] if ending else self._open_doors()
+                usable = [] if ending else self._usable_pollers()
                 now = trio.current_time()
-                door, wanted = next(((one, some) for one in doors if (some := self._wanted(one, now)) > 0), (None, 0))
-                if door:
-                    self._since_normal = self._turns_after(door)
-                    poll = door.begin(min(BATCH, wanted), now)
-                    nursery.start_soon(self._poll, door, poll)
+                poller, count = self._next_poll(usable, now)
+                if poller:
+                    self._high_receives = self._high_receives_after(poller)
+                    poll = poller.begin(min(BATCH, count), now)
+                    nursery.start_soon(self._poll, poller, poll)
                 else:
-                    with trio.move_on_after(self._pause(doors, now) if doors else self._obstructed()):
+                    seconds = self._prefetch.idle_seconds(usable, now) if usable else self._blocked_seconds()
+                    with trio.move_on_after(seconds):
                         await self._lot.park()
 
-    def _open_doors(self) -> list[Poller]:
-        """Those where asking is of use now, should more be wanted, in the order in which they are to be asked."""
-        if self._paused or self._kit.driver.failing:
+    def _usable_pollers(self) -> list[Poller]:
+        """Return the queues that may be asked now, if more is wanted, in the order in which to ask them."""
+        if self._paused or self._services.driver.failing:
             return []
-        doors = [door for door in self._doors if door.open]
-        return doors[::-1] if self._since_normal >= SHARE - 1 else doors
+        pollers = [poller for poller in self._pollers if poller.may_poll]
+        return pollers[::-1] if self._high_receives >= NORMAL_SHARE - 1 else pollers
 
-    def _turns_after(self, asked: Poller) -> int:
-        if asked.priority is Priority.NORMAL:
+    def _next_poll(self, pollers: Sequence[Poller], now: float) -> tuple[Poller | None, int]:
+        """Return the first queue of which messages are wanted, and how many."""
+        for poller in pollers:
+            if (wanted := self._prefetch.wanted(poller, now)) > 0:
+                return poller, wanted
+        return None, 0
+
+    def _high_receives_after(self, poller: Poller) -> int:
+        if poller.priority is Priority.NORMAL:
             return 0
-        return self._since_normal + (not asked.empty)
+        return self._high_receives + (not poller.empty)
 
-    def _obstructed(self) -> float:
-        """For how long asking will be of no use, unless somebody nudges: a poll does when it ends."""
-        suffice = self._paused or not any(door.open for door in self._doors)
-        return math.inf if suffice else _LONGEST_PAUSE
+    def _blocked_seconds(self) -> float:
+        """Return how long no queue may be asked unless ``nudge`` is called, as each poll does when it ends."""
+        until_nudged = self._paused or not any(poller.may_poll for poller in self._pollers)
+        return math.inf if until_nudged else _RECHECK_SECONDS
 
-    def _wanted(self, door: Poller, now: float) -> int:
-        """How many messages more would be good to have of a queue."""
-        asked = self._asked(door, now)
-        room = MOST_HELD - len(self._kit.inflight) - asked
-        ready_queue, queued = self._kit.ready_queue, self._queued(asked)
-        if ready_queue.average is None:
-            # Nothing is known of how long tasks take: one chunk for each slot.
-            return min(room, ready_queue.slots - ready_queue.running - queued)
-        if ready_queue.shortage(queued, LEAD) <= 0:
-            return 0
-        return min(room, math.ceil(ready_queue.shortage(queued, 2 * LEAD) / self._tasks_a_chunk))
-
-    def _asked(self, door: Poller, now: float) -> int:
-        """How many messages are on their way, as far as they matter to one more poll at that door."""
-        return door.asked + sum(other.promises(now) for other in self._doors if other is not door)
-
-    def _queued(self, asked: int) -> int:
-        """How many tasks wait for a slot, those included that were asked for."""
-        return round(self._kit.inflight.queued + asked * self._tasks_a_chunk)
-
-    def _pause(self, doors: Sequence[Poller], now: float) -> float:
-        """For how long nothing will be wanted of them, unless somebody nudges."""
-        pauses = [end for other in self._doors if (end := other.hope_ends(now)) is not None]
-        for door in doors:
-            if self._kit.ready_queue.average is None:
-                pauses.append(_LONGEST_SURMISE)
-            else:
-                pauses.append(self._kit.ready_queue.supply(self._queued(self._asked(door, now))) - LEAD)
-        return min(_LONGEST_SURMISE, max(0.002, min(pauses)))
-
-    def _unwanted(self, poll: Poll) -> bool:
-        """Whether the other queue gave so much, while a poll listened, that others had better have what it brings."""
-        if len(self._doors) == 1 or poll.counted_on(trio.current_time()):
-            return False
-        ready_queue, queued = self._kit.ready_queue, self._queued(0)
-        if ready_queue.average is None:
-            return queued + ready_queue.running >= ready_queue.slots
-        return ready_queue.supply(queued) > SATED
-
-    async def _poll(self, door: Poller, poll: Poll) -> None:
-        wait = self._kit.settings.poll_seconds
+    async def _poll(self, poller: Poller, poll: Poll) -> None:
+        wait = self._services.settings.poll_seconds
         if self._until_empty:
-            wait = min(wait, _CAREFUL_WAIT)
-        hidden_until = trio.current_time() + self._kit.settings.visibility_seconds
+            wait = min(wait, _UNTIL_EMPTY_POLL_SECONDS)
+        visibility = self._services.settings.visibility_seconds
+        hidden_until = trio.current_time() + visibility
         try:
-            deliveries = await door.queue.receive(poll.limit, wait, self._kit.settings.visibility_seconds)
+            deliveries = await self._queues.receive(poller.priority, poll.limit, wait, visibility)
         except (NoFleet, AccessDenied) as error:
-            await (self._failed(door, error) if door.priority is Priority.NORMAL else self._miss(door, error))
+            await (self._fail(poller, error) if poller.priority is Priority.NORMAL else self._miss(poller, error))
         except CloudKonError as error:
-            await self._failed(door, error)
+            await self._fail(poller, error)
         else:
-            door.missing = False
-            door.empty = 0 if deliveries else door.empty + 1
-            if door.priority is Priority.HIGH:
-                deliveries = [replace(delivery, priority=door.priority) for delivery in deliveries]
-            if self._closed.is_set() or self._unwanted(poll):
-                # At once, and not when all polls are over: what we release may come to our own polls first.
-                await self._kit.queue_client.give_back(deliveries)
+            poller.missing = False
+            poller.empty = 0 if deliveries else poller.empty + 1
+            if self._closed.is_set() or self._prefetch.is_surplus(poll):
+                # At once, not when all polls have ended: our other polls could receive what we release by then.
+                await self._queues.give_back(deliveries)
                 return
-            await self._receive(door, deliveries, hidden_until, poll.limit)
+            await self._accept_all(poller, deliveries, hidden_until, poll.limit)
             if not deliveries and wait == 0:
-                await trio.sleep(self._kit.rng.uniform(0.05, min(_LONGEST_PAUSE, 0.05 * 2 ** min(door.empty, 5))))
+                pause = _SHORT_POLL_BACKOFF.wait(poller.empty, self._services.rng)
+                await trio.sleep(max(_LEAST_SHORT_POLL_SECONDS, pause))
         finally:
-            door.end(poll)
+            poller.end(poll)
             self._lot.unpark()
 
-    async def _receive(self, door: Poller, deliveries: Sequence[Delivery], hidden_until: float, limit: int) -> None:
+    async def _accept_all(
+        self, poller: Poller, deliveries: Sequence[Delivery], hidden_until: float, limit: int
+    ) -> None:
         more = len(deliveries) >= limit
-        left = [one for one in deliveries if not await self._take_in(one, hidden_until, more=more)]
-        await self._leave(left)
+        left = [one for one in deliveries if not await self._accept(one, hidden_until, more=more)]
+        await self._put_back_for_later(left)
         if left and len(left) == len(deliveries):
-            await self._rest(door, _LONGEST_COURTESY)
+            await self._back_off(poller, _NEWER_BACKOFF)
         else:
-            door.fruitless = 0
+            poller.backoffs = 0
 
-    async def _failed(self, door: Poller, error: CloudKonError) -> None:
-        self._kit.log.warning("receive-failed", error=str(error))
-        await self._rest(door)
+    async def _fail(self, poller: Poller, error: CloudKonError) -> None:
+        self._services.log.warning("receive-failed", error=str(error))
+        await self._back_off(poller)
 
-    async def _miss(self, door: Poller, error: CloudKonError) -> None:
-        """Do without a queue of high priority: the fleet, or the worker's role, is of before there were two."""
-        if not door.missing:
-            self._kit.log.warning("high-queue-missing", error=str(error))
-        door.missing = True
+    async def _miss(self, poller: Poller, error: CloudKonError) -> None:
+        """Go on without a high-priority queue: the fleet, or the worker's role, is older than priorities."""
+        if not poller.missing:
+            self._services.log.warning("high-queue-missing", error=str(error))
+        poller.missing = True
         self._lot.unpark()
         with trio.move_on_after(_MISSING_SECONDS):
             await self._closed.wait()
 
-    async def _rest(self, door: Poller, longest: float = _LONGEST_BACKOFF) -> None:
-        """Wait before it is asked again, longer each time, and no longer than until the intake closes."""
-        door.fruitless += 1
-        door.resting += 1
-        with trio.move_on_after(self._kit.rng.uniform(0.1, min(longest, 0.2 * 2 ** min(door.fruitless, 6)))):
+    async def _back_off(self, poller: Poller, backoff: Backoff = _BACKOFF) -> None:
+        """Wait before the queue is asked again, longer after each failure; end early when the receiver closes."""
+        poller.backoffs += 1
+        poller.pausing += 1
+        with trio.move_on_after(max(_LEAST_BACKOFF_SECONDS, backoff.wait(poller.backoffs, self._services.rng))):
             await self._closed.wait()
-        door.resting -= 1
+        poller.pausing -= 1
 
-    async def _take_in(self, delivery: Delivery, hidden_until: float, *, more: bool) -> bool:
-        """See to a message; ``False`` if it must be left for later, or to newer workers."""
+    async def _accept(self, delivery: Delivery, hidden_until: float, *, more: bool) -> bool:
+        """Pass a message on or reject it; return ``False`` if it must be left for later, or to newer workers."""
         try:
             message = read_message(delivery.body)
             chunk = message if isinstance(message, Chunk) else await self._payloads.fetch(message)
             self._check_handlers(chunk)
         except CloudKonError as error:
-            passing = isinstance(error, NewerVersion) or not isinstance(error, MalformedMessage)
-            if passing and delivery.receives < MOST_RECEIPTS:
+            temporary = isinstance(error, NewerVersion) or not isinstance(error, MalformedMessage)
+            if temporary and delivery.receives < MOST_RECEIPTS:
                 action = "message-newer" if isinstance(error, NewerVersion) else "payload-unavailable"
-                self._kit.log.warning(action, message=delivery.message_id, error=str(error))
+                self._services.log.warning(action, message=delivery.message_id, error=str(error))
                 return False
-            self._kit.log.warning("message-rejected", message=delivery.message_id, error=str(error))
-            self._on_rejection(Rejection(delivery, str(error)))
+            self._services.log.warning("message-rejected", message=delivery.message_id, error=str(error))
+            self._on_rejected(Rejection(delivery, str(error)))
             return True
-        # The mean of the first ten, so that a worker does not begin by hoarding long chunks; then a moving average.
-        self._chunks_seen = min(10, self._chunks_seen + 1)
-        self._tasks_a_chunk += (len(chunk) - self._tasks_a_chunk) / self._chunks_seen
-        if known := self._kit.inflight.find(chunk.key):
+        self._prefetch.add_chunk(len(chunk))
+        if known := self._services.inflight.find(chunk.key):
             known.add(delivery)
             return True
-        arrival = ReceivedChunk.of(chunk, delivery, hidden_until)
-        self._kit.inflight.arrivals[chunk.key] = arrival
-        self._on_arrival(arrival, more=more)
+        received = ReceivedChunk.of(chunk, delivery, hidden_until)
+        self._services.inflight.add_received(received)
+        self._on_received(received, more=more)
         return True
 
-    async def _leave(self, deliveries: Sequence[Delivery]) -> None:
+    async def _put_back_for_later(self, deliveries: Sequence[Delivery]) -> None:
         """Put messages back, each for twice as long as the last time."""
-        longest = self._kit.settings.visibility_seconds
         by_wait: dict[float, list[Delivery]] = defaultdict(list)
         for delivery in deliveries:
-            by_wait[min(longest, 2.0 ** min(delivery.receives - 1, 32))].append(delivery)
+            by_wait[self._put_back.wait(delivery.receives)].append(delivery)
         for wait, some in by_wait.items():
-            await self._kit.queue_client.give_back(some, self._kit.rng.uniform(wait / 2, wait))
+            await self._queues.give_back(some, self._services.rng.uniform(wait / 2, wait))
 
     def _check_handlers(self, chunk: Chunk) -> None:
         for word in {word_of(instruction) for instruction in chunk.instructions}:
             self._check(word)
 
-    async def _nothing_left(self) -> bool:
-        """Whether the queues are empty, nothing is in flight elsewhere, and nothing is in our hands."""
-        for door in self._doors:
-            door.empty = 1
-        if len(self._kit.inflight):
+    async def _is_all_done(self) -> bool:
+        """Whether the queues are empty, and neither this worker nor another one has a message in flight."""
+        for poller in self._pollers:
+            poller.empty = 1
+        if len(self._services.inflight):
             return False
         try:
             return (await self._queues.depth()).empty
         except CloudKonError as error:
-            self._kit.log.warning("depth-failed", error=str(error))
+            self._services.log.warning("depth-failed", error=str(error))
             return False

@@ -1,4 +1,4 @@
-"""Kit: what the stages of one worker's pipeline share."""
+"""Holds the objects that the stages of one worker's pipeline share."""
 
 import random
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ from ..queues.outputs import Outputs
 from ..queues.queue_client import QueueClient
 from .cancellations import Cancellations
 from .inflight import InFlight
+from .lost_claims import LostClaims
 from .metrics import Metrics
 from .ready_queue import ReadyQueue
+from .task_durations import TaskDurations
 
 
 @dataclass(frozen=True, slots=True)
 class StageServices:
-    """One of each, made by the worker; ``name`` is the worker's own."""
+    """One of each, made by the worker; ``name`` is the worker's name."""
 
     name: str
     settings: Settings
@@ -31,6 +33,8 @@ class StageServices:
     outputs: Outputs
     inflight: InFlight
     ready_queue: ReadyQueue
+    durations: TaskDurations
     cancellations: Cancellations
+    lost_claims: LostClaims
     metrics: Metrics | None
-    """Where somebody reads them: on ECS."""
+    """``None`` outside of ECS, where nothing reads them."""

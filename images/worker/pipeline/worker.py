@@ -1,8 +1,8 @@
-"""Worker: the pipeline put together, from its start to its drain.
+"""Builds one worker's pipeline from its stages, and runs it from start to drain.
 
     receive → claim → execute (slots) → complete → publish → delete
 
-While a slot runs, the next chunks are received and claimed and the last ones are recorded: it never waits for AWS.
+While a slot runs, the next chunks are received and claimed and the last ones are recorded: no slot waits for AWS.
 """
 
 import os
@@ -36,26 +36,28 @@ from .executor import Executor
 from .finisher import Finisher
 from .heartbeat import Heartbeat
 from .inflight import InFlight
+from .lost_claims import LostClaims
 from .metrics import Metrics
 from .ready_queue import ReadyQueue
 from .rebalancer import Rebalancer
 from .receiver import Receiver
 from .stage_services import StageServices
+from .task_durations import TaskDurations
 
-_KEPT_FOR_FLUSHING = 0.2
-"""Of the stop timeout: what runs gets the rest."""
-_LONGEST_KEPT = 8.0
+_FLUSH_SHARE = 0.2
+"""Share of the stop timeout that is kept for flushing; the running tasks get the rest."""
+_MOST_FLUSH_SECONDS = 8.0
 
 
 def worker_name() -> str:
-    """Who says so, in results and logs: the host, the process, and enough chance to tell restarts apart."""
+    """Return a name for results and logs: the host, the process, and random digits that tell restarts apart."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 class Worker:
-    """One worker process's pipeline. Clock, chance, services and handlers are passed in."""
+    """The pipeline of one worker process. Clock, random numbers, services and handlers are passed in."""
 
-    def __init__(  # noqa: PLR0913  (the composition root: this is the list of what there is)
+    def __init__(  # noqa: PLR0913  (the composition root: this is everything that a worker depends on)
         self,
         settings: Settings,
         pool: Pool,
@@ -70,18 +72,22 @@ class Worker:
         until_empty: bool = False,
         agent: Agent | None = None,
     ) -> None:
-        """``scratch`` is the directory under which tasks get theirs, ``until_empty`` ends it with its queues.
+        """Make the stages; ``run`` runs them.
 
-        With the ECS ``agent`` of its container it protects itself from scale-in, and its log carries metrics.
+        ``scratch`` is the parent of the tasks' directories. With ``until_empty`` the worker ends when its queues are
+        empty. With the ECS ``agent`` of its container it protects itself from scale-in and logs metrics.
         """
         self.name = name or worker_name()
         self._stopping = trio.Event()
-        self._patience = trio.CancelScope()
+        self._stop_scope = trio.CancelScope()
+        """Its deadline is the end of the stop timeout."""
         log = log.bind(worker=self.name, pool=pool.name)
         clock = clock or TrioClock()
         rng = rng or random.Random()  # noqa: S311  (jitter, not secrets)
-        queues = PoolQueues(services, pool)
-        self._kit = kit = StageServices(
+        queue_client = QueueClient(
+            PoolQueues(services, pool), services.dead_letters[pool.name], services.results, rng, log
+        )
+        self._services = shared = StageServices(
             name=self.name,
             settings=settings,
             terms=Terms.of(settings),
@@ -89,103 +95,116 @@ class Worker:
             rng=rng,
             log=log,
             driver=LedgerDriver(services.ledger, clock, rng, log),
-            queue_client=QueueClient(queues, services.dead_letters[pool.name], services.results, rng, log),
+            queue_client=queue_client,
             outputs=Outputs(services.store, rng, log),
-            inflight=InFlight(self._relief),
-            ready_queue=ReadyQueue(settings.slots, self._hunger),
+            inflight=InFlight(self._on_chunk_gone),
+            ready_queue=ReadyQueue(settings.slots, self._on_slot_idle),
+            durations=TaskDurations(settings.slots),
             cancellations=Cancellations(services.ledger, settings.cancel_poll_seconds, log),
+            lost_claims=LostClaims(log),
             metrics=Metrics(settings.fleet, pool.name, clock, rng) if agent else None,
         )
         attempts = Attempts(handlers, settings, clock, log, scratch)
         self._progress = ProgressWatch(scratch, log)
-        self._closing = Finisher(kit)
-        self._heartbeat = Heartbeat(kit)
-        self._claims = Claimer(kit, self._closing)
-        self._slots = Executor(kit, attempts, self._closing, self._heartbeat)
-        self._surplus = Rebalancer(kit, self._closing)
-        self._rejects: Batcher[Rejection] = Batcher(kit.queue_client.reject, size=10, age=0.5, idle=lambda: True)
+        self._finisher = Finisher(shared)
+        self._heartbeat = Heartbeat(shared)
+        self._claimer = Claimer(shared, self._finisher)
+        self._executor = Executor(shared, attempts, self._finisher, self._heartbeat)
+        self._rebalancer = Rebalancer(shared, self._finisher)
+        self._rejections: Batcher[Rejection] = Batcher(queue_client.reject, size=10, age=0.5, idle=lambda: True)
         self._agent = agent
-        self._intake = Receiver(
-            kit,
-            queues,
+        self._receiver = Receiver(
+            shared,
             Payloads(services.store, scratch),
             attempts.check,
-            self._claims.put,
-            self._rejects.put,
+            self._claimer.put,
+            self._rejections.put,
             until_empty=until_empty,
         )
 
     def stop(self) -> None:
-        """Begin to drain: what runs may end within the stop timeout, everything else is given back."""
+        """Begin to drain: running tasks may end within the stop timeout, everything else is given back."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until told to stop, or until the queues are empty if asked so; returns when nothing is left in hand."""
-        self._kit.log.info("started", slots=self._kit.settings.slots)
+        """Work until ``stop`` is called or, with ``until_empty``, until the queues are empty; then drain."""
+        self._services.log.info("started", slots=self._services.settings.slots)
         async with trio.open_nursery() as stages:
-            for stage in (self._claims, self._closing, self._heartbeat, self._slots, self._rejects, self._surplus):
-                stages.start_soon(stage.run)
-            stages.start_soon(self._kit.cancellations.watch, self._active_runs, self._slots.cancel_run)
-            stages.start_soon(self._progress.run, self._kit.settings.lease_seconds / 3)
-            stages.start_soon(self._await_stop)
-            if self._agent:
-                stages.start_soon(self._protection(self._agent).run)
-            if metrics := self._kit.metrics:
-                # CloudWatch wants its metrics however little the log is to say.
-                on_response = replace(self._kit.log, level="info")
-                stages.start_soon(metrics.run, on_response, self._busy_share, self._claims_lost)
-            with self._patience:
-                await self._intake.run()
+            self._start_stages(stages)
+            with self._stop_scope:
+                await self._receiver.run()
                 self._drain()
-                await self._kit.inflight.empty()
-                await self._closing.flushed()
-                await self._rejects.empty()
+                await self._services.inflight.wait_empty()
+                await self._finisher.wait_empty()
+                await self._rejections.wait_empty()
             stages.cancel_scope.cancel()
-        if self._patience.cancelled_caught:
-            # Nothing is lost: leases and visibility run out, and others take over.
-            self._kit.log.warning("stopped-unfinished", chunks=len(self._kit.inflight))
-        self._kit.log.info("ended", claims_lost=self._claims_lost())
+        if self._stop_scope.cancelled_caught:
+            # Nothing is lost: leases and visibility timeouts end, and other workers take over.
+            self._services.log.warning("stopped-unfinished", chunks=len(self._services.inflight))
+        self._services.log.info("ended", claims_lost=self._services.lost_claims.count)
+
+    def _start_stages(self, nursery: trio.Nursery) -> None:
+        for stage in (
+            self._claimer,
+            self._finisher,
+            self._heartbeat,
+            self._executor,
+            self._rejections,
+            self._rebalancer,
+        ):
+            nursery.start_soon(stage.run)
+        nursery.start_soon(self._services.cancellations.watch, self._active_runs, self._executor.cancel_run)
+        nursery.start_soon(self._progress.run, self._services.settings.lease_seconds / 3)
+        nursery.start_soon(self._await_stop)
+        if self._agent:
+            nursery.start_soon(self._protection(self._agent).run)
+        if metrics := self._services.metrics:
+            # CloudWatch needs the metrics whatever the log's level is.
+            log = replace(self._services.log, level="info")
+            nursery.start_soon(metrics.run, log, self._busy_share, lambda: self._services.lost_claims.count)
 
     async def _await_stop(self) -> None:
         await self._stopping.wait()
-        stop = self._kit.settings.stop_seconds
-        self._patience.deadline = trio.current_time() + stop
-        self._intake.close()
+        stop = self._services.settings.stop_seconds
+        self._stop_scope.deadline = trio.current_time() + stop
+        self._receiver.close()
         self._drain()
-        await trio.sleep(stop - min(_LONGEST_KEPT, stop * _KEPT_FOR_FLUSHING))
-        self._slots.kill()
+        await trio.sleep(stop - min(_MOST_FLUSH_SECONDS, stop * _FLUSH_SHARE))
+        self._executor.kill()
 
     def _drain(self) -> None:
-        if self._slots.draining:
+        if self._executor.draining:
             return
-        self._kit.log.info("draining", chunks=len(self._kit.inflight))
-        self._kit.ready_queue.close()
-        self._claims.draining = True
-        self._closing.draining = True
-        self._slots.drain()
-        self._closing.nudge()
+        self._services.log.info("draining", chunks=len(self._services.inflight))
+        self._services.ready_queue.close()
+        self._claimer.draining = True
+        self._finisher.draining = True
+        self._executor.drain()
+        self._finisher.nudge()
 
     def _protection(self, agent: Agent) -> Protection:
-        inflight, intake = self._kit.inflight, self._intake
+        inflight, receiver = self._services.inflight, self._receiver
         return Protection(
-            agent, lambda: len(inflight) > 0, lambda: inflight.left, intake.pause, intake.resume, self._kit.log
+            agent,
+            lambda: len(inflight) > 0,
+            lambda: inflight.forgotten,
+            receiver.pause,
+            receiver.resume,
+            self._services.log,
         )
 
     def _busy_share(self) -> float:
-        return self._kit.ready_queue.running / self._kit.ready_queue.slots
-
-    def _claims_lost(self) -> int:
-        return self._heartbeat.lost + self._closing.lost
+        return self._services.durations.running / self._services.durations.slots
 
     def _active_runs(self) -> set[str]:
-        return {key.run for key in self._kit.inflight.holdings}
+        return {key.run for key in self._services.inflight.claimed}
 
-    def _relief(self) -> None:
-        """A chunk left our hands, perhaps without any slot having had it (cancelled, done before, held elsewhere)."""
-        if self._kit.ready_queue.free:
-            self._intake.nudge()
+    def _on_chunk_gone(self) -> None:
+        """Called when a chunk left, perhaps without having run (cancelled, done before, held elsewhere)."""
+        if self._services.ready_queue.free:
+            self._receiver.nudge()
 
-    def _hunger(self) -> None:
-        """A slot found nothing to run: more may be wanted, and batches may go."""
-        self._intake.nudge()
-        self._closing.nudge()
+    def _on_slot_idle(self) -> None:
+        """Called when a slot found no task: more may be wanted, and batches may go."""
+        self._receiver.nudge()
+        self._finisher.nudge()

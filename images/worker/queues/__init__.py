@@ -1,1 +1,1 @@
-"""The worker's calls to queues and store."""
+"""The worker's calls to its queues and to the object store."""

@@ -1,4 +1,4 @@
-"""Payloads: what large chunks left in the store, fetched before they are claimed."""
+"""Fetches the payloads that large chunks left in the object store, before these chunks are claimed."""
 
 import tempfile
 from pathlib import Path
@@ -12,26 +12,26 @@ from cloudkon.wire.payload import decode_payload
 
 
 class Payloads:
-    """Reads them by way of files under ``scratch``."""
+    """Reads payloads through files in a directory."""
 
     def __init__(self, store: Store, scratch: Path) -> None:
-        """Nothing is asked yet."""
+        """``scratch`` is the directory for the files."""
         self._store = store
         self._scratch = scratch
 
-    async def fetch(self, parcel: PayloadRef) -> Chunk:
-        """The chunk of a parcel.
+    async def fetch(self, reference: PayloadRef) -> Chunk:
+        """Return the chunk to which a message refers.
 
-        Raises ``MalformedMessage`` where it is gone or is another one, and what the store raises.
+        Raises ``MalformedMessage`` if the object is gone or is not the one that was pushed, and what the store raises.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="payload-") as folder:
             path = Path(folder, "payload")
-            address = self._store.address(parcel.object_key)
+            address = self._store.address(reference.object_key)
             try:
-                found = await self._store.head(address)
-                if found.size != parcel.size:
-                    raise MalformedMessage(f"{address} has {found.size:,} bytes and not {parcel.size:,}")
+                stored = await self._store.head(address)
+                if stored.size != reference.size:
+                    raise MalformedMessage(f"{address} has {stored.size:,} bytes and not {reference.size:,}")
                 await self._store.get(address, path)
             except ObjectMissing as error:
                 raise MalformedMessage(f"the chunk's payload is gone: {error}") from error
-            return decode_payload(parcel, await trio.Path(path).read_bytes())
+            return decode_payload(reference, await trio.Path(path).read_bytes())

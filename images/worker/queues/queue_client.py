@@ -1,30 +1,30 @@
-"""Mailbox: the worker's calls to its queues, ten entries at a time, every failed entry tried again."""
+"""Makes the worker's calls to its queues, with up to ten entries a call; entries that fail are tried again."""
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import trio
 
+from cloudkon.backoff import Backoff
 from cloudkon.errors import CloudKonError
 from cloudkon.log import Log
-from cloudkon.model import Delivery, Outgoing
+from cloudkon.model import Delivery, Depth, Outgoing, Priority
 from cloudkon.ports import BATCH, Queue, QueueOutcome
 from cloudkon.ports.batch import batched
 
 from .pool_queues import PoolQueues
 
 T = TypeVar("T")
-_FIRST_BACKOFF = 0.1
-_LONGEST_BACKOFF = 10.0
-_TRIES = 5
-"""For what may be left undone: a message that is not deleted comes again and meets DONE."""
+_BACKOFF: Final = Backoff(first=0.2, most=10.0, jitter=1.0)
+_TRIES: Final = 5
+"""Tries of calls that may be left undone: a message that was not deleted comes again, and its chunk is DONE."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A message that can't be read, and why."""
+    """A message that can't be run, and the reason."""
 
     delivery: Delivery
     reason: str
@@ -34,34 +34,51 @@ class QueueClient:
     """One pool's queues and dead-letter queue, and the fleet's result queue, as one worker uses them."""
 
     def __init__(self, queues: PoolQueues, dead_letters: Queue, results: Queue, rng: random.Random, log: Log) -> None:
-        """Everything passed in."""
+        """``rng`` draws the jitter of the waits between tries."""
         self._queues = queues
         self._dead_letters = dead_letters
         self._results = results
         self._rng = rng
         self._log = log
 
+    @property
+    def priorities(self) -> tuple[Priority, ...]:
+        """The priorities for which the pool has a queue, the high one first."""
+        return self._queues.priorities
+
+    async def receive(self, priority: Priority, limit: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """Receive up to ``limit`` messages from one queue, in one try.
+
+        Wait up to ``wait`` seconds for the first one, and hide each for ``visibility`` seconds. Raises
+        ``CloudKonError``.
+        """
+        return await self._queues.receive(priority, limit, wait, visibility)
+
+    async def depth(self) -> Depth:
+        """Count the messages on the pool's queues, in one try. Raises ``CloudKonError``."""
+        return await self._queues.depth()
+
     async def publish(self, reports: Sequence[str]) -> None:
-        """Put reports on the result queue; tries until every one is there."""
+        """Send reports to the result queue; tries until all are there."""
         await self._insist("publish", self._results.send, [Outgoing(report) for report in reports])
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
-        """Take messages off their queue; gives up after some tries, for they come again and do no harm."""
+        """Delete messages; gives up after some tries, because a message that comes again does no harm."""
         await self._insist("delete", self._queues.delete, deliveries, _TRIES)
 
     async def give_back(self, deliveries: Sequence[Delivery], seconds: float = 0.0) -> None:
-        """Let others have the messages, now or in so many seconds; else they come back when they would anyway."""
+        """Show messages to other workers in ``seconds``; gives up after some tries, since they come back anyway."""
         at = trio.current_time() + seconds
 
         async def reveal(some: Sequence[Delivery]) -> list[QueueOutcome]:
-            # What is left of the wait: a try after failed ones must not prolong it.
+            # Only the rest of the wait: failed tries before this one must not prolong it.
             left = max(0.0, at - trio.current_time())
             return await self._queues.set_visibility(some, [left] * len(some))
 
         await self._insist("give-back", reveal, deliveries, _TRIES)
 
     async def hide(self, deliveries: Sequence[Delivery], seconds: float) -> list[QueueOutcome]:
-        """Keep messages hidden for so long from now; one try, an outcome for each."""
+        """Hide messages for ``seconds`` from now, in one try; return the outcome of each."""
         outcomes: list[QueueOutcome] = []
         for some in batched(deliveries, BATCH):
             try:
@@ -84,7 +101,7 @@ class QueueClient:
         entries: Sequence[T],
         tries: float = float("inf"),
     ) -> None:
-        """Call with up to ten entries at a time, and again with those that failed, backing off."""
+        """Call with up to ten entries at a time, and again with those that failed, after a wait that grows."""
         left = list(entries)
         tried = 0
         while left:
@@ -103,4 +120,4 @@ class QueueClient:
                 if tried >= tries:
                     self._log.warning(f"{action}-given-up", messages=len(left))
                     return
-                await trio.sleep(self._rng.uniform(0, min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**tried)))
+                await trio.sleep(_BACKOFF.wait(tried, self._rng))

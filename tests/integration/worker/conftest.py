@@ -21,7 +21,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def settings(endpoint: str) -> Settings:
-    """A fleet of the test's own, with a lease that a test can wait for."""
+    """Deploy a fleet for one test, with a lease that is short enough to wait for."""
     return replace(
         deploy(endpoint, f"test-{secrets.token_hex(4)}"),
         lease_seconds=3,
@@ -39,5 +39,5 @@ def fleet(settings: Settings) -> EmulatedFleet:
 
 @pytest.fixture
 def start(tmp_path: Path, settings: Settings) -> Iterator[Programs]:
-    with programs(tmp_path, settings) as found:
-        yield found
+    with programs(tmp_path, settings) as started:
+        yield started

@@ -1,4 +1,4 @@
-"""The worker as its users start it: a process with its settings in the environment, and its log as lines of JSON."""
+"""Starts the worker as users do: a process with settings in the environment and a log of JSON lines."""
 
 import json
 import os
@@ -44,22 +44,22 @@ class Program:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """Its log so far; every line is JSON."""
+        """The log so far; every line is JSON."""
         return [json.loads(line) for line in self.text.splitlines(keepends=True) if line.endswith("\n")]
 
-    def said(self, action: str) -> list[dict[str, Any]]:
+    def logged(self, action: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["action"] == action]
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """Its exit code."""
+        """Wait for the end and return the exit code."""
         return self.process.wait(PATIENCE)
 
 
 class Programs:
-    """Starts programs with the settings of one test, and sees to it that none is left."""
+    """Starts programs with the settings of one test, and kills them at its end."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.directory = directory
@@ -81,14 +81,14 @@ class Programs:
 
 @contextmanager
 def programs(directory: Path, settings: Settings) -> Iterator[Programs]:
-    """Programs that end with the block."""
-    found = Programs(directory, settings)
+    """Start programs that end with the block."""
+    started = Programs(directory, settings)
     try:
-        yield found
+        yield started
     finally:
-        found.end()
+        started.end()
 
 
 def lines_in(path: Path) -> list[str]:
-    """What tasks have written to a file so far, a line each."""
+    """Return the lines that tasks have written to a file so far."""
     return path.read_text().splitlines() if path.exists() else []

@@ -1,4 +1,4 @@
-"""``python -m images.animoto`` on the emulator: what it leaves behind when it ends, however it ends."""
+"""``python -m images.animoto`` on the emulator: it leaves nothing behind, however it ends."""
 
 import signal
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.support.web import Request, Web
 
 
 class Workers:
-    """Animoto workers whose scratch directories lie in one place."""
+    """Starts animoto workers whose scratch directories are in one folder."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.temporary = directory / "tmp"
@@ -35,23 +35,23 @@ class Workers:
         return program
 
     def scratch_of(self, program: Program) -> list[Path]:
-        """The scratch directory of a worker, as a list of one or none."""
+        """Return the scratch directory of a worker, as a list of one or none."""
         return list(self.temporary.glob(f"cloudkon-*-{program.process.pid}"))
 
-    def until_it_encodes(self, program: Program) -> None:
+    def wait_for_ffmpeg(self, program: Program) -> None:
         until(lambda: any(processes_at(one) for one in self.scratch_of(program)), "ffmpeg")
 
 
 @pytest.fixture
 def workers(tmp_path: Path, settings: Settings) -> Iterator[Workers]:
-    found = Workers(tmp_path, replace(settings, allow_private_links=True, stop_seconds=1))
-    yield found
-    for program in found.started:
+    started = Workers(tmp_path, replace(settings, allow_private_links=True, stop_seconds=1))
+    yield started
+    for program in started.started:
         program.process.kill()
         program.process.wait()
 
 
-def test_a_worker_that_is_killed_stopped_or_done_leaves_no_process_and_no_file(
+def test_worker_leaves_no_process_and_no_file_whether_killed_stopped_or_done(
     fleet: EmulatedFleet, workers: Workers
 ) -> None:
     picture = encoded(Image.new("RGB", (64, 36), (200, 30, 40)))
@@ -69,14 +69,14 @@ def test_a_worker_that_is_killed_stopped_or_done_leaves_no_process_and_no_file(
         run = fleet.push(f"animoto --size 64x36 {' '.join(links)} {web.link('/last.jpg')}", pool=ANIMOTO.name)
 
         killed = workers.start()
-        workers.until_it_encodes(killed)
+        workers.wait_for_ffmpeg(killed)
         killed.signal(signal.SIGKILL)
         killed.wait()
-        until(lambda: not processes_at(workers.temporary), "the end of what the killed worker had started")
+        until(lambda: not processes_at(workers.temporary), "the end of the killed worker's processes")
 
         stopped = workers.start()
-        workers.until_it_encodes(stopped)
-        assert workers.scratch_of(killed) == [], "swept when the next one started"
+        workers.wait_for_ffmpeg(stopped)
+        assert workers.scratch_of(killed) == [], "the next worker did not remove it"
         stopped.signal(signal.SIGTERM)
         assert stopped.wait() == 0
         assert list(workers.temporary.iterdir()) == []

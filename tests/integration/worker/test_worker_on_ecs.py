@@ -1,4 +1,4 @@
-"""``python -m images.worker`` as ECS starts it, with an agent that answers as ECS's does."""
+"""``python -m images.worker`` as ECS starts it, with a web server in place of the ECS agent."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ def web() -> Iterator[Web]:
         yield server
 
 
-def test_a_worker_on_ecs_is_protected_while_it_works_and_tells_who_it_is_and_what_it_did(
+def test_worker_on_ecs_is_protected_while_it_works_and_logs_its_names_and_metrics(
     web: Web, fleet: EmulatedFleet, settings: Settings, tmp_path: Path
 ) -> None:
     ecs = {"ECS_AGENT_URI": web.link("/api"), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")}
@@ -42,7 +42,7 @@ def test_a_worker_on_ecs_is_protected_while_it_works_and_tells_who_it_is_and_wha
     worker = Program(tmp_path / "worker.log", own | ecs)
     try:
         until(lambda: web.asked(STATE) >= 1, "protection")
-        assert not fleet.finished(run), "it is asked for while there is work"
+        assert not fleet.finished(run), "the run ended before protection was asked for"
         end.touch()
         until(lambda: fleet.finished(run))
         until(lambda: web.asked(STATE) >= 2, "the end of protection")
@@ -51,10 +51,10 @@ def test_a_worker_on_ecs_is_protected_while_it_works_and_tells_who_it_is_and_wha
     finally:
         worker.process.kill()
 
-    asked = [json.loads(request.body)["ProtectionEnabled"] for request in web.requests if request.path == STATE]
-    assert asked == [True, False]
+    requests = [json.loads(request.body)["ProtectionEnabled"] for request in web.requests if request.path == STATE]
+    assert requests == [True, False]
     assert {line.get("ecs_task") for line in worker.lines} == {"f00"}
-    (metrics,) = worker.said("metrics")
+    (metrics,) = worker.logged("metrics")
     assert (metrics["Tasks"], metrics["Failures"]) == (2, 0)
-    assert len(metrics["Wait"]) == 2, "the queue tells when a message was sent"
+    assert len(metrics["Wait"]) == 2, "a task's message had no time of sending"
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "CloudKon"

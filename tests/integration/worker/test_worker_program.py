@@ -1,4 +1,4 @@
-"""``python -m images.worker`` on the emulator: several at once, killed, stopped, and cut off from their services."""
+"""``python -m images.worker`` on the emulator: workers in parallel, killed, stopped, and cut off from AWS."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.patience import until
 
 
-def recorded_and_published_once(fleet: EmulatedFleet, run: Run) -> None:
-    """What each run comes down to: one recorded result a task, and every published one equal to it."""
+def assert_recorded_and_published_once(fleet: EmulatedFleet, run: Run) -> None:
+    """Check that each task has one recorded result, and that every published result equals it."""
     results = fleet.results(run)
     assert sorted(results) == list(range(run.count))
     published = fleet.published(run)
@@ -34,28 +34,28 @@ def test_two_workers_and_duplicate_deliveries_run_every_task_once(
     assert [program.wait() for program in both] == [0, 0]
     assert sorted(lines_in(notes)) == sorted(f"{run.id}/{seq}" for seq in range(60))
     assert fleet.states(run) == {"SUCCEEDED": 60}
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
 
 
-def test_the_work_of_a_killed_worker_is_done_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     notes, end = tmp_path / "notes", tmp_path / "end"
     run = fleet.push(f"exec echo $$ >> {notes}; while [ ! -e {end} ]; do sleep 0.1; done")
     victim = start.start(allow_exec=True)
     until(lambda: lines_in(notes))
     other = start.start(allow_exec=True, poll_seconds=1)
-    until(lambda: other.said("started"))
+    until(lambda: other.logged("started"))
     victim.signal(signal.SIGKILL)
     until(lambda: len(lines_in(notes)) == 2, "another start")
     first = int(lines_in(notes)[0])
     until(lambda: not Path(f"/proc/{first}").exists(), "the end of the killed worker's command")
     end.touch()
     until(lambda: fleet.finished(run))
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
     assert fleet.results(run)[0].attempts == 1
-    assert [line["losses"] for line in other.said("worker-lost")] == [1]
+    assert [line["losses"] for line in other.logged("worker-lost")] == [1]
 
 
-def test_sigterm_in_mid_task_lets_it_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     run = fleet.push(f"exec echo here >> {notes}; sleep 2.5", "sleep 60000")
     worker = start.start(allow_exec=True)
@@ -67,10 +67,12 @@ def test_sigterm_in_mid_task_lets_it_end(fleet: EmulatedFleet, start: Programs, 
     fleet.cancel(run)
     assert start.start("--until-empty").wait() == 0
     assert fleet.states(run) == {"SUCCEEDED": 1, "CANCELLED": 1}
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
 
 
-def test_sigterm_kills_and_releases_what_takes_too_long(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
+    fleet: EmulatedFleet, start: Programs, tmp_path: Path
+) -> None:
     notes = tmp_path / "notes"
     run = fleet.push(f"exec echo $$ >> {notes}; test $(wc -l < {notes}) -gt 1 || sleep 1000")
     worker = start.start(allow_exec=True, stop_seconds=3)
@@ -81,13 +83,13 @@ def test_sigterm_kills_and_releases_what_takes_too_long(fleet: EmulatedFleet, st
     (record,) = fleet.records(run)
     assert record.released
     assert record.progress.losses == 0
-    assert [line["chunk"] for line in worker.said("released")] == [f"{run.id}#0"]
+    assert [line["chunk"] for line in worker.logged("released")] == [f"{run.id}#0"]
     assert start.start("--until-empty", allow_exec=True).wait() == 0
     assert fleet.results(run)[0].attempts == 1
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
 
 
-def test_services_that_stand_still_for_longer_than_a_lease(
+def test_services_frozen_for_longer_than_a_lease_lose_no_task(
     fleet: EmulatedFleet, settings: Settings, start: Programs
 ) -> None:
     run = fleet.push(*["sleep 300"] * 40)
@@ -101,7 +103,7 @@ def test_services_that_stand_still_for_longer_than_a_lease(
         os.kill(emulator, signal.SIGCONT)
     until(lambda: fleet.finished(run))
     assert fleet.states(run) == {"SUCCEEDED": 40}
-    recorded_and_published_once(fleet, run)
+    assert_recorded_and_published_once(fleet, run)
     for worker in workers:
         assert worker.process.poll() is None
         worker.signal(signal.SIGTERM)
@@ -109,7 +111,7 @@ def test_services_that_stand_still_for_longer_than_a_lease(
 
 
 def process_on(endpoint: str) -> int:
-    """The emulator's process: our own child that was given that port."""
+    """Return the process id of the emulator: our child that was started with that port."""
     port = endpoint.rpartition(":")[2]
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -119,7 +121,7 @@ def process_on(endpoint: str) -> int:
             continue
         if int(parent) == os.getpid() and f"GATEWAY_PORT={port}".encode() in environment:
             return int(directory.name)
-    raise AssertionError(f"no child of ours serves {endpoint}")
+    raise AssertionError(f"no child process serves {endpoint}")
 
 
 def test_exec_is_off_unless_the_pool_allows_it(fleet: EmulatedFleet, start: Programs) -> None:
@@ -132,7 +134,7 @@ def test_exec_is_off_unless_the_pool_allows_it(fleet: EmulatedFleet, start: Prog
     assert (results[0].output, results[1].error) == ("hello", "exit code 4: wrong")
 
 
-def test_a_message_put_in_by_hand_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, start: Programs) -> None:
+def test_foreign_message_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, start: Programs) -> None:
     older = json.dumps({"v": 0, "run": "later", "chunk": 0, "shards": 1, "first": 0, "tasks": ["sleep 1"]})
     fleet.send("do something", older)
     run = fleet.push("sleep 1", "sleep 1")
@@ -140,28 +142,28 @@ def test_a_message_put_in_by_hand_ends_in_the_dead_letter_queue(fleet: EmulatedF
     assert worker.wait() == 0
     assert fleet.states(run) == {"SUCCEEDED": 2}
     assert sorted(fleet.rejected()) == sorted(["do something", older])
-    reasons = [line["error"] for line in worker.said("message-rejected")]
+    reasons = [line["error"] for line in worker.logged("message-rejected")]
     assert any("not JSON" in reason for reason in reasons)
     assert any("version 0; this worker reads version 2" in reason for reason in reasons)
 
 
-def test_every_line_of_the_log_is_json_that_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:
+def test_every_log_line_is_json_and_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:
     run = fleet.push("exec false", "sleep 1", "sleep never")
     worker = start.start("--until-empty", allow_exec=True, max_attempts=2, log_level="debug")
     assert worker.wait() == 0
     for line in worker.lines:
         assert {"time", "level", "action", "worker", "pool"} <= line.keys()
-    (retried,) = worker.said("attempt-failed")
+    (retried,) = worker.logged("attempt-failed")
     assert (retried["run"], retried["task"], retried["attempt"]) == (run.id, f"{run.id}/0", 1)
-    assert {(line["task"], line["attempt"]) for line in worker.said("task-failed")} == {
+    assert {(line["task"], line["attempt"]) for line in worker.logged("task-failed")} == {
         (f"{run.id}/0", 2),
         (f"{run.id}/2", 1),
     }
-    assert [line["task"] for line in worker.said("task-succeeded")] == [f"{run.id}/1"]
+    assert [line["task"] for line in worker.logged("task-succeeded")] == [f"{run.id}/1"]
     assert [worker.lines[0]["action"], worker.lines[-1]["action"]] == ["started", "ended"]
 
 
-def test_a_long_output_lies_in_the_store(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
+def test_long_output_is_in_the_store(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     run = fleet.push(*["exec head -c 3000 /dev/urandom | base64 -w 0"] * 25, chunk=25)
     assert start.start("--until-empty", allow_exec=True).wait() == 0
     outputs = [result.output for result in fleet.results(run).values()]

@@ -1,4 +1,4 @@
-"""docs/handlers.md: its modules pass its tests, its entry points are found, and all of the context is explained."""
+"""docs/handlers.md: its modules pass its tests, its entry points exist, and it explains the whole context."""
 
 import ast
 import os
@@ -20,14 +20,14 @@ from tests.support.pages import ROOT, blocks, page, section
 
 TEXT = page("handlers.md")
 MODULES = {
-    found[1]: block for block in blocks(TEXT, "python") if (found := re.match(r"# (\w+\.py)\n", block)) is not None
+    name[1]: block for block in blocks(TEXT, "python") if (name := re.match(r"# (\w+\.py)\n", block)) is not None
 }
-UNTOLD = {"scratch_path", "made"}
-"""Fields that are there for the worker's own use."""
+INTERNAL = {"scratch_path", "made"}
+"""Fields that only the worker uses."""
 
 
 def run_tests(directory: Path) -> str:
-    """Run the tests in a directory, as their author would, without a fleet or an account."""
+    """Run the tests in a directory as their author would, without a fleet or an AWS account."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLOUDKON_"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=prepend", str(directory)]
     done = subprocess.run(
@@ -43,14 +43,14 @@ def run_tests(directory: Path) -> str:
     return done.stdout
 
 
-def test_the_page_s_handlers_pass_the_page_s_tests(tmp_path: Path) -> None:
+def test_handlers_on_the_page_pass_the_tests_on_the_page(tmp_path: Path) -> None:
     assert set(MODULES) == {"shouting.py", "test_shouting.py"}
     for name, text in MODULES.items():
         (tmp_path / name).write_text(text)
     assert f"{MODULES['test_shouting.py'].count('def test_')} passed" in run_tests(tmp_path)
 
 
-def test_the_example_package_passes_its_own_tests() -> None:
+def test_example_package_passes_its_own_tests() -> None:
     assert " passed" in run_tests(ROOT / "examples/own_handlers")
 
 
@@ -65,30 +65,30 @@ def test_the_example_package_passes_its_own_tests() -> None:
     ],
     ids=["page", "example"],
 )
-def test_entry_points_name_handlers_that_there_are(description: str, sources: dict[str, str]) -> None:
+def test_entry_points_name_existing_handlers(description: str, sources: dict[str, str]) -> None:
     points = tomllib.loads(description)["project"]["entry-points"][GROUP]
     assert points
     for value in points.values():
         module, _, name = value.partition(":")
         tree = ast.parse(sources[f"{module}.py"])
-        (found,) = (one for one in tree.body if getattr(one, "name", "") == name)
-        assert isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)
-        assert [argument.arg for argument in found.args.args] == ["arguments", "context"]
+        (handler,) = (one for one in tree.body if getattr(one, "name", "") == name)
+        assert isinstance(handler, ast.FunctionDef | ast.AsyncFunctionDef)
+        assert [argument.arg for argument in handler.args.args] == ["arguments", "context"]
 
 
-def test_all_of_the_context_is_explained() -> None:
-    told = set(re.findall(r"`(\w+)(?:\([^`]*\))?`", section(TEXT, "What it is told")))
-    public = {name for name in dir(Context) if not name.startswith("_")} - UNTOLD
-    assert public <= told
+def test_every_attribute_of_the_context_is_explained() -> None:
+    explained = set(re.findall(r"`(\w+)(?:\([^`]*\))?`", section(TEXT, "What a handler gets")))
+    public = {name for name in dir(Context) if not name.startswith("_")} - INTERNAL
+    assert public <= explained
 
 
-def test_all_of_a_result_is_explained_and_the_settings_that_differ() -> None:
-    text = section(TEXT, "The rehearsal")
+def test_every_field_of_a_result_and_every_different_default_is_explained() -> None:
+    text = section(TEXT, "Testing a handler")
     assert {one.name for one in fields(Result)} <= set(re.findall(r"`(\w+)`", text))
     assert len(DEFAULTS) == 3
     assert f"time-out of {DEFAULTS['task_timeout_seconds']:g} s" in text
 
 
-def test_limits_are_those_of_the_code() -> None:
-    text = " ".join(section(TEXT, "What it gives").split())
+def test_limits_equal_those_of_the_code() -> None:
+    text = " ".join(section(TEXT, "What a handler returns").split())
     assert f"{OUTPUT_LIMIT // 1024} KiB ({CHUNK_OUTPUT_LIMIT // 1024} KiB a chunk)" in text

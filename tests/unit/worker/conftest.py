@@ -1,4 +1,4 @@
-"""A fleet for each test of the worker."""
+"""A fixture for each test of the worker: a fleet in memory."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Synchronous handlers, in a module of their own that a slot process can import."""
+"""Synchronous handlers, in a module that a slot process can import."""
 
 import ctypes
 import multiprocessing
@@ -15,7 +15,7 @@ from cloudkon.handler import Context
 
 
 class Picky(Exception):
-    """Can't be made from its text alone."""
+    """An exception that can't be made from its text alone."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(first)
@@ -50,7 +50,7 @@ def interrupt(arguments: str, context: Context) -> str:
     raise KeyboardInterrupt
 
 
-def give_what_cannot_travel(arguments: str, context: Context) -> object:
+def return_a_function(arguments: str, context: Context) -> object:
     return lambda: 1
 
 
@@ -75,7 +75,7 @@ def wait(arguments: str, context: Context) -> str:
 
 
 def meet(arguments: str, context: Context) -> str:
-    """Wait until so many tasks are in the same place at a time."""
+    """Wait until the given number of tasks run at the same time."""
     many, place = arguments.split()
     directory = Path(place)
     directory.mkdir(exist_ok=True)
@@ -102,7 +102,7 @@ def hold_the_gil(arguments: str, context: Context) -> str:
 def fill_scratch(arguments: str, context: Context) -> str:
     (context.scratch_directory() / "file").write_text("x")
     context.progress(0.5, "half way")
-    context.log.info("said", what=arguments)
+    context.log.info("words", what=arguments)
     return str(context.scratch_directory())
 
 
@@ -125,7 +125,7 @@ def fork_and_fail(arguments: str, context: Context) -> str:
 
 
 def fork_and_crash(arguments: str, context: Context) -> str:
-    """Its child lives on, and has all its open files."""
+    """Crash after forking a child that lives on and keeps all open files."""
     child = os.fork()
     if not child:
         time.sleep(1000)
@@ -135,7 +135,7 @@ def fork_and_crash(arguments: str, context: Context) -> str:
     return "survived"
 
 
-def share_out(arguments: str, context: Context) -> str:
+def use_a_pool(arguments: str, context: Context) -> str:
     with multiprocessing.Pool(2) as pool:
         return str(sum(pool.map(len, arguments.split())))
 

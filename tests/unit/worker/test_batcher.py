@@ -1,4 +1,4 @@
-"""Batches go when full, when old, and at once when nothing else is coming."""
+"""Batches go when they are full or old, and at once when nothing else is coming."""
 
 import trio
 from trio.testing import MockClock
@@ -16,31 +16,31 @@ def make(flushed: Flushed, *, idle: bool = False, seconds: float = 0.0, concurre
     return Batcher(flush, size=3, age=10, idle=lambda: idle, concurrency=concurrency)
 
 
-async def test_a_full_batch_goes_at_once_and_the_rest_when_it_is_old(autojump_clock: MockClock) -> None:
+async def test_full_batch_goes_at_once_and_the_rest_when_it_is_old(autojump_clock: MockClock) -> None:
     flushed: Flushed = []
     batcher = make(flushed)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(batcher.run)
         for entry in range(4):
             batcher.put(entry)
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert flushed == [(0.0, [0, 1, 2]), (10.0, [3])]
 
 
-async def test_an_idle_pipeline_waits_for_no_company(autojump_clock: MockClock) -> None:
+async def test_batch_goes_at_once_in_an_idle_pipeline(autojump_clock: MockClock) -> None:
     flushed: Flushed = []
     batcher = make(flushed, idle=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(batcher.run)
         await trio.sleep(5)
         batcher.put(1)
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert flushed == [(5.0, [1])]
 
 
-async def test_a_nudge_makes_it_look_again_whether_the_pipeline_is_idle(autojump_clock: MockClock) -> None:
+async def test_nudge_checks_again_whether_the_pipeline_is_idle(autojump_clock: MockClock) -> None:
     flushed: Flushed = []
     idle = False
 
@@ -54,12 +54,12 @@ async def test_a_nudge_makes_it_look_again_whether_the_pipeline_is_idle(autojump
         await trio.sleep(4)
         idle = True
         batcher.nudge()
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert flushed == [(4.0, [1])]
 
 
-async def test_so_many_flushes_at_a_time_and_no_more(autojump_clock: MockClock) -> None:
+async def test_flushes_at_a_time_are_limited(autojump_clock: MockClock) -> None:
     flushed: Flushed = []
     batcher = make(flushed, idle=True, seconds=7, concurrency=2)
     async with trio.open_nursery() as nursery:
@@ -68,13 +68,13 @@ async def test_so_many_flushes_at_a_time_and_no_more(autojump_clock: MockClock) 
             batcher.put(entry)
         await trio.sleep(1)
         assert len(batcher) == 9
-        await batcher.empty()
+        await batcher.wait_empty()
         nursery.cancel_scope.cancel()
     assert [time for time, _ in flushed] == [0.0, 0.0, 7.0]
     assert trio.current_time() == 14
 
 
-async def test_an_empty_one_is_empty_at_once(autojump_clock: MockClock) -> None:
+async def test_empty_batcher_is_not_waited_for(autojump_clock: MockClock) -> None:
     batcher = make([])
     with trio.fail_after(0.1):
-        await batcher.empty()
+        await batcher.wait_empty()

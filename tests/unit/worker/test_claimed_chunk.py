@@ -1,17 +1,18 @@
-"""A holding: what a claim inherits, and what a checkpoint writes."""
+"""A claimed chunk: what a claim inherits, and what a checkpoint writes."""
 
 import trio
 
 from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Delivery, Progress, Result, TaskId, TaskState
 from cloudkon.protocol import Claim
-from images.worker.pipeline.claimed_chunk import ClaimedChunk, ReceivedChunk, Stage
+from images.worker.pipeline.claimed_chunk import ClaimedChunk, Stage
 from images.worker.pipeline.inflight import InFlight
+from images.worker.pipeline.received_chunk import ReceivedChunk
 
 KEY = ChunkKey("run", 3, 1)
 CHUNK = Chunk(KEY, 30, ("work 1", "work 2", "work 3"))
 
 
-def holding(progress: Progress | None = None) -> ClaimedChunk:
+def claimed(progress: Progress | None = None) -> ClaimedChunk:
     record = ChunkRecord(KEY, ChunkState.CLAIMED, "token", 1, 0, 3, progress or Progress())
     return ClaimedChunk(ReceivedChunk.of(CHUNK, Delivery("a", "a#1", ""), 10.0), Claim(record, 100.0))
 
@@ -20,62 +21,62 @@ def result(seq: int, output: str = "done") -> Result:
     return Result(TaskId("run", seq), TaskState.SUCCEEDED, output=output)
 
 
-def test_it_goes_on_where_the_last_claim_ended() -> None:
-    left = holding(Progress(results=(result(31),), failures={30: 2}, losses=1, suspicions={30: 1}))
-    assert [task.id.seq for task in left.pending] == [30, 32]
-    assert left.careful
-    assert left.progress == Progress(results=(result(31),), failures={30: 2}, losses=1, suspicions={30: 1})
+def test_claim_goes_on_where_the_last_one_ended() -> None:
+    chunk = claimed(Progress(results=(result(31),), failures={30: 2}, losses=1, suspicions={30: 1}))
+    assert [task.id.seq for task in chunk.pending] == [30, 32]
+    assert chunk.serial
+    assert chunk.progress == Progress(results=(result(31),), failures={30: 2}, losses=1, suspicions={30: 1})
 
 
 def test_results_are_written_in_the_order_of_tasks() -> None:
-    one = holding()
+    chunk = claimed()
     for seq in (32, 30, 31):
-        one.results[seq] = result(seq)
-    assert one.finished
-    assert [kept.task.seq for kept in one.progress.results] == [30, 31, 32]
+        chunk.results[seq] = result(seq)
+    assert chunk.finished
+    assert [kept.task.seq for kept in chunk.progress.results] == [30, 31, 32]
 
 
-def test_a_checkpoint_leaves_out_what_does_not_fit() -> None:
-    one = holding()
-    one.results = {30: result(30), 31: result(31, "x" * 5000), 32: result(32)}
-    assert [kept.task.seq for kept in one.checkpoint.results] == [30, 32]
-    assert [kept.task.seq for kept in one.progress.results] == [30, 31, 32]
+def test_checkpoint_leaves_out_results_that_do_not_fit() -> None:
+    chunk = claimed()
+    chunk.results = {30: result(30), 31: result(31, "x" * 5000), 32: result(32)}
+    assert [kept.task.seq for kept in chunk.checkpoint.results] == [30, 32]
+    assert [kept.task.seq for kept in chunk.progress.results] == [30, 31, 32]
 
 
-def test_a_lost_one_stops_its_tasks_and_starts_no_more() -> None:
-    one = holding()
-    one.running[30] = trio.CancelScope()
-    one.lose(overdue=False)
-    assert one.stage is Stage.LOST
-    assert one.running[30].cancel_called
-    assert not one.pending
-    assert not one.renewed
+def test_lost_chunk_stops_its_tasks_and_starts_no_more() -> None:
+    chunk = claimed()
+    chunk.running[30] = trio.CancelScope()
+    chunk.lose(overdue=False)
+    assert chunk.stage is Stage.LOST
+    assert chunk.running[30].cancel_called
+    assert not chunk.pending
+    assert not chunk.is_renewable
 
 
-def test_cancelling_gives_what_does_not_run_its_result_and_stops_the_rest() -> None:
-    one = holding(Progress(failures={32: 1}))
-    one.running[31] = trio.CancelScope()
-    one.results[30] = result(30)
-    one.cancel("worker")
-    assert one.running[31].cancel_called
-    assert {seq: kept.state for seq, kept in one.results.items()} == {
+def test_cancelling_stops_running_tasks_and_ends_the_others_as_cancelled() -> None:
+    chunk = claimed(Progress(failures={32: 1}))
+    chunk.running[31] = trio.CancelScope()
+    chunk.results[30] = result(30)
+    chunk.cancel("worker")
+    assert chunk.running[31].cancel_called
+    assert {seq: kept.state for seq, kept in chunk.results.items()} == {
         30: TaskState.SUCCEEDED,
         32: TaskState.CANCELLED,
     }
-    assert one.results[32].attempts == 1
+    assert chunk.results[32].attempts == 1
 
 
-async def test_custody_knows_all_that_is_in_hand() -> None:
+async def test_in_flight_finds_and_counts_received_and_claimed_chunks() -> None:
     inflight = InFlight(lambda: None)
-    one = holding()
-    inflight.arrivals[KEY] = one.arrival
-    assert (len(inflight), inflight.queued, inflight.find(KEY)) == (1, 3, one.arrival)
-    inflight.claimed(one)
-    one.pending.popleft()
-    assert (len(inflight), inflight.queued, inflight.find(KEY)) == (1, 2, one.arrival)
-    assert list(inflight.hidden()) == [one.arrival]
+    chunk = claimed()
+    inflight.add_received(chunk.received)
+    assert (len(inflight), inflight.queued, inflight.find(KEY)) == (1, 3, chunk.received)
+    inflight.add_claimed(chunk)
+    chunk.next_task()
+    assert (len(inflight), inflight.queued, inflight.find(KEY)) == (1, 2, chunk.received)
+    assert list(inflight.all_received()) == [chunk.received]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(inflight.empty)
+        nursery.start_soon(inflight.wait_empty)
         await trio.testing.wait_all_tasks_blocked()
         inflight.forget(KEY)
     assert inflight.find(KEY) is None

@@ -1,4 +1,4 @@
-"""``exec``: the command line's output, its end, and that nothing of it outlives it."""
+"""``exec``: the output of a command line, how it ends, and that none of its processes is left."""
 
 import os
 import signal
@@ -32,72 +32,72 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def gone(pid: int) -> None:
+async def wait_gone(pid: int) -> None:
     await until(lambda: not alive(pid), within=PATIENCE, step=0.02)
 
 
-async def pid_in(path: Path) -> int:
-    await until(lambda: noted(path), within=PATIENCE, step=0.02)
-    return noted(path)
+async def wait_pid(path: Path) -> int:
+    await until(lambda: number_in(path), within=PATIENCE, step=0.02)
+    return number_in(path)
 
 
-def noted(path: Path) -> int:
-    """The number in a file, or 0."""
+def number_in(path: Path) -> int:
+    """Return the number in a file, or 0."""
     return int((path.exists() and path.read_text().strip()) or 0)
 
 
-async def test_the_output_is_what_it_writes(context: Context) -> None:
+async def test_output_is_the_standard_output(context: Context) -> None:
     assert await run_command("echo one; echo two >&2; echo three", context) == "one\nthree"
 
 
-async def test_the_end_of_a_long_output_is_kept(context: Context) -> None:
+async def test_end_of_a_long_output_is_kept(context: Context) -> None:
     output = await run_command("seq 1 100000", context)
     assert output.endswith("99999\n100000")
     assert len(output) <= OUTPUT_LIMIT
 
 
-@pytest.mark.parametrize("what", ["é", "€", "\N{CLAPPER BOARD}"])
-async def test_a_long_output_stays_within_the_limit_in_any_script(context: Context, what: str) -> None:
-    output = await run_command(f"echo x; printf '{what}%.0s' $(seq 5000)", context)
+@pytest.mark.parametrize("character", ["é", "€", "\N{CLAPPER BOARD}"])
+async def test_long_output_stays_within_the_limit_in_any_script(context: Context, character: str) -> None:
+    output = await run_command(f"echo x; printf '{character}%.0s' $(seq 5000)", context)
     assert OUTPUT_LIMIT - 8 < len(output.encode()) <= OUTPUT_LIMIT
-    assert set(output) <= {what, "\N{REPLACEMENT CHARACTER}"}
+    assert set(output) <= {character, "\N{REPLACEMENT CHARACTER}"}
 
 
-async def test_bytes_that_are_no_text_stay_within_the_limit(context: Context) -> None:
+async def test_binary_output_stays_within_the_limit(context: Context) -> None:
     output = await run_command("head -c 100000 /dev/urandom", context)
     assert len(output.encode()) <= OUTPUT_LIMIT
 
 
-async def test_an_exit_code_is_a_failure_that_shows_the_end_of_standard_error(context: Context) -> None:
+async def test_exit_code_is_a_failure_with_the_end_of_standard_error(context: Context) -> None:
     with pytest.raises(CommandFailed, match=r"^exit code 3: no such seed$"):
         await run_command("echo useless; echo no such seed >&2; exit 3", context)
 
 
-async def test_a_signal_is_a_failure_that_names_it(context: Context) -> None:
+async def test_signal_is_a_failure_that_names_the_signal(context: Context) -> None:
     with pytest.raises(CommandFailed, match=r"^killed by SIGSEGV$"):
         await run_command("kill -SEGV $$", context)
 
 
-async def test_a_command_that_does_not_exist_says_so(context: Context) -> None:
+async def test_missing_command_is_named(context: Context) -> None:
     with pytest.raises(CommandFailed, match=r"exit code 127: .*nosuchprogram"):
         await run_command("nosuchprogram --fast", context)
 
 
 @pytest.mark.parametrize("arguments", ["", "echo \0"])
-async def test_what_is_no_command_line_is_refused(context: Context, arguments: str) -> None:
+async def test_invalid_command_line_is_refused(context: Context, arguments: str) -> None:
     with pytest.raises(InvalidInstruction):
         await run_command(arguments, context)
 
 
-async def test_it_runs_in_the_tasks_scratch_directory(context: Context) -> None:
+async def test_command_runs_in_the_tasks_scratch_directory(context: Context) -> None:
     assert await run_command("pwd; ls", context) == str(context.scratch)
 
 
-async def test_its_standard_input_is_empty(context: Context) -> None:
+async def test_standard_input_is_empty(context: Context) -> None:
     assert await run_command("cat; wc -c", context) == "0"
 
 
-async def test_it_sees_nothing_that_leads_to_credentials(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment_leads_to_no_credentials(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/hidden")
     monkeypatch.setenv("CLOUDKON_ENDPOINT_URL", "http://hidden")
@@ -107,22 +107,22 @@ async def test_it_sees_nothing_that_leads_to_credentials(context: Context, monke
     assert "CLOUDKON_ATTEMPT=2" in environment
 
 
-async def test_a_time_out_ends_it_and_all_that_it_started(context: Context, tmp_path: Path) -> None:
+async def test_time_out_kills_the_command_and_its_children(context: Context, tmp_path: Path) -> None:
     command = f"(sleep 1000 & echo $! > {tmp_path}/deep; wait) & sh -c 'sleep 1000'; wait"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_command, command, context)
-        deep = await pid_in(tmp_path / "deep")
+        deep = await wait_pid(tmp_path / "deep")
         nursery.cancel_scope.cancel()
-    await gone(deep)
+    await wait_gone(deep)
 
 
-async def test_a_background_process_neither_hangs_nor_outlives_it(context: Context, tmp_path: Path) -> None:
+async def test_background_process_is_neither_waited_for_nor_left(context: Context, tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE):
         assert await run_command(f"sleep 1000 & echo $! > {tmp_path}/pid; echo done", context) == "done"
-    await gone(await pid_in(tmp_path / "pid"))
+    await wait_gone(await wait_pid(tmp_path / "pid"))
 
 
-async def test_a_process_that_left_the_group_does_not_hang_it(context: Context, tmp_path: Path) -> None:
+async def test_process_that_left_the_group_is_not_waited_for(context: Context, tmp_path: Path) -> None:
     command = (
         f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & while [ ! -s {tmp_path}/pid ]; do :; done; echo ok"
     )
@@ -130,16 +130,16 @@ async def test_a_process_that_left_the_group_does_not_hang_it(context: Context, 
         with trio.fail_after(PATIENCE):
             assert await run_command(command, context) == "ok"
     finally:
-        os.kill(await pid_in(tmp_path / "pid"), signal.SIGKILL)
+        os.kill(await wait_pid(tmp_path / "pid"), signal.SIGKILL)
 
 
-async def test_it_outlives_the_thread_that_started_it(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Trio lets a thread go that was idle for ten seconds, and the kernel's death signal would come then.
+async def test_command_outlives_the_thread_that_started_it(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Trio ends threads that were idle for ten seconds; the kernel's death signal would be sent then.
     monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 0.1)
     assert await run_command("sleep 1; echo here", context) == "here"
 
 
-def test_it_dies_with_its_worker(tmp_path: Path) -> None:
+def test_command_dies_with_its_worker(tmp_path: Path) -> None:
     program = f"""
 import trio
 from pathlib import Path
@@ -153,25 +153,25 @@ trio.run(run_command, "sleep 1000 & echo $! > {tmp_path}/deep; echo $$ > {tmp_pa
 """
     worker = subprocess.Popen([sys.executable, "-c", program])
     try:
-        pids = [trio.run(pid_in, tmp_path / name) for name in ("shell", "deep")]
+        pids = [trio.run(wait_pid, tmp_path / name) for name in ("shell", "deep")]
     finally:
         worker.kill()
         worker.wait()
     for pid in pids:
-        trio.run(gone, pid)
+        trio.run(wait_gone, pid)
 
 
-async def test_nothing_is_left_of_its_guard(context: Context) -> None:
+async def test_guard_process_ends_with_the_command(context: Context) -> None:
     await run_command("true", context)
-    await until(lambda: not guards(context.scratch), within=PATIENCE, step=0.02)
+    await until(lambda: not processes_in(context.scratch), within=PATIENCE, step=0.02)
 
 
-def guards(directory: Path) -> list[Path]:
-    """Processes that work in a directory."""
-    return [one for one in Path("/proc").glob("[0-9]*/cwd") if works_in(one, directory)]
+def processes_in(directory: Path) -> list[Path]:
+    """Return the processes whose working directory this is."""
+    return [one for one in Path("/proc").glob("[0-9]*/cwd") if is_working_in(one, directory)]
 
 
-def works_in(link: Path, directory: Path) -> bool:
+def is_working_in(link: Path, directory: Path) -> bool:
     try:
         return link.samefile(directory)
     except OSError:

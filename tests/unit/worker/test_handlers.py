@@ -1,4 +1,4 @@
-"""How handlers are found: the worker's own, and those of users' packages."""
+"""How the worker finds its own handlers and those of users' packages."""
 
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -19,12 +19,12 @@ async def resize(arguments: str, context: Context) -> str:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
-    """Let installed packages name these."""
-    found = EntryPoints(EntryPoint(name, value, handlers.GROUP) for name, value in points.items())
-    monkeypatch.setattr(handlers, "entry_points", lambda group: found.select(group=group))
+    """Replace the entry points of installed packages."""
+    offered = EntryPoints(EntryPoint(name, value, handlers.GROUP) for name, value in points.items())
+    monkeypatch.setattr(handlers, "entry_points", lambda group: offered.select(group=group))
 
 
-async def test_a_packages_handler_runs_its_instructions(
+async def test_packages_handler_runs_its_instructions(
     fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, resize=f"{__name__}:resize")
@@ -35,19 +35,19 @@ async def test_a_packages_handler_runs_its_instructions(
     assert results[1].state is TaskState.SUCCEEDED
 
 
-def test_built_in_names_cannot_be_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_in_handlers_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, sleep=f"{__name__}:resize")
     assert find_handlers(Settings())["sleep"] is not resize
 
 
 @pytest.mark.parametrize("value", ["no_such_module:handle", f"{__name__}:no_such_function"])
-def test_a_handler_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_handler_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     offer(monkeypatch, broken=value)
-    with pytest.raises(InvalidSetting, match=r"handler 'broken' \(.*it can't be loaded"):
+    with pytest.raises(InvalidSetting, match=r"handler 'broken' \(.*can't be loaded"):
         find_handlers(Settings())
 
 
-async def test_exec_is_off_by_default_and_says_how_to_turn_it_on(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_exec_is_off_by_default_and_its_error_names_the_setting(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("exec touch /tmp/never")
     await fleet.worker(handlers=find_handlers(Settings()), until_empty=True).run()
     results = await fleet.finish(run, within=0.1)
@@ -55,7 +55,7 @@ async def test_exec_is_off_by_default_and_says_how_to_turn_it_on(fleet: Fleet, a
     assert results[0].error == "exec: this pool doesn't run command lines. Its workers need CLOUDKON_ALLOW_EXEC=yes"
 
 
-async def test_a_sleep_that_is_none_fails_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_invalid_sleep_fails_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("sleep soon", "sleep -1", "sleep nan", "sleep")
     await fleet.worker(handlers=find_handlers(Settings()), until_empty=True).run()
     results = await fleet.finish(run, within=0.1)

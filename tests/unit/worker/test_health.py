@@ -1,4 +1,4 @@
-"""The health check, and the beat that it looks for."""
+"""The health check, and the heartbeat file that it reads."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def set_beat(scratch: Path, at: float) -> None:
     os.utime(alive, (at, at))
 
 
-async def test_a_worker_that_turns_is_healthy(
+async def test_worker_whose_loop_runs_is_healthy(
     scratch: Path, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:
@@ -41,14 +41,14 @@ async def test_a_worker_that_turns_is_healthy(
         await trio.sleep(BEAT_SECONDS / 2)
         set_beat(scratch, NOW)
         await trio.sleep(BEAT_SECONDS)
-        found = last_beat(tmp_path)
-        assert found is not None
-        assert found[0] > NOW, "the loop has not written it again"
-        assert check(tmp_path, found[0] + BEAT_SECONDS) == ""
+        newest = last_beat(tmp_path)
+        assert newest is not None
+        assert newest[0] > NOW, "the loop did not write it again"
+        assert check(tmp_path, newest[0] + BEAT_SECONDS) == ""
         nursery.cancel_scope.cancel()
 
 
-async def test_a_pipeline_whose_calls_all_hang_is_not_healthy_until_one_ends(
+async def test_worker_whose_calls_all_hang_is_unhealthy_until_one_ends(
     scratch: Path, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     silent = SILENT_SECONDS - 1
@@ -59,25 +59,25 @@ async def test_a_pipeline_whose_calls_all_hang_is_not_healthy_until_one_ends(
         assert check(tmp_path, time.time()) == ""
         silent = SILENT_SECONDS + 21
         await trio.sleep(BEAT_SECONDS)
-        assert check(tmp_path, time.time()) == "no call to AWS has ended for 201 s, though some are under way"
+        assert check(tmp_path, time.time()) == "calls to AWS hang: none has ended for 201 s"
         silent = 0.0
         await trio.sleep(BEAT_SECONDS)
         assert check(tmp_path, time.time()) == ""
         nursery.cancel_scope.cancel()
 
 
-def test_a_loop_that_is_stuck_is_not(scratch: Path, tmp_path: Path) -> None:
+def test_worker_whose_loop_is_blocked_is_unhealthy(scratch: Path, tmp_path: Path) -> None:
     set_beat(scratch, NOW)
 
     assert check(tmp_path, NOW + STALE_SECONDS) == ""
-    assert check(tmp_path, NOW + STALE_SECONDS + 10) == "the worker's loop has not turned for 40 s"
+    assert check(tmp_path, NOW + STALE_SECONDS + 10) == "the worker's event loop has been blocked for 40 s"
 
 
-def test_a_worker_that_has_not_started_is_not(tmp_path: Path) -> None:
+def test_worker_that_has_not_started_is_unhealthy(tmp_path: Path) -> None:
     assert "has not started yet" in check(tmp_path, NOW)
 
 
-def test_the_newest_beat_counts_beside_what_a_killed_worker_left(scratch: Path, tmp_path: Path) -> None:
+def test_newest_heartbeat_counts_beside_the_file_of_a_killed_worker(scratch: Path, tmp_path: Path) -> None:
     set_beat(scratch, NOW)
     left = tmp_path / "cloudkon-before-7"
     left.mkdir()
@@ -86,7 +86,9 @@ def test_the_newest_beat_counts_beside_what_a_killed_worker_left(scratch: Path, 
     assert check(tmp_path, NOW + 1) == ""
 
 
-async def test_a_directory_that_is_gone_stops_no_worker(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_missing_scratch_directory_stops_no_worker(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     with trio.move_on_after(3 * BEAT_SECONDS) as waited:
         await beat(tmp_path / "gone" / "scratch", no_silence)
 
@@ -95,7 +97,9 @@ async def test_a_directory_that_is_gone_stops_no_worker(tmp_path: Path, autojump
 
 
 @pytest.mark.parametrize(("beats", "code"), [(True, 0), (False, 1)])
-def test_the_program_says_it_by_its_exit_code(scratch: Path, tmp_path: Path, *, beats: bool, code: int) -> None:
+def test_exit_code_is_0_for_a_healthy_worker_and_1_otherwise(
+    scratch: Path, tmp_path: Path, *, beats: bool, code: int
+) -> None:
     if beats:
         (scratch / "alive").touch()
 

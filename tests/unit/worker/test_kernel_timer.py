@@ -1,3 +1,5 @@
+"""Exact short sleeps."""
+
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,13 @@ def open_descriptors() -> int:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 0.0123, 0.11])
-async def test_it_never_ends_early(seconds: float) -> None:
+async def test_sleep_never_ends_early(seconds: float) -> None:
     began = trio.current_time()
     await sleep_exactly(seconds)
     assert trio.current_time() - began >= seconds - 0.0001
 
 
-async def test_it_never_ends_early_however_early_its_timer_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sleep_never_ends_early_even_with_the_longest_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_timer, "_LEAD", kernel_timer._Lead())
     for _ in range(100):
         kernel_timer._LEAD.learn(early=False)
@@ -31,7 +33,7 @@ async def test_it_never_ends_early_however_early_its_timer_is_set(monkeypatch: p
         assert trio.current_time() - began >= 0.0049
 
 
-async def test_it_keeps_no_descriptor_however_it_ends() -> None:
+async def test_sleep_leaves_no_descriptor_even_when_cancelled() -> None:
     await sleep_exactly(0.001)
     before = open_descriptors()
     await sleep_exactly(0.001)
@@ -42,7 +44,7 @@ async def test_it_keeps_no_descriptor_however_it_ends() -> None:
     assert open_descriptors() == before
 
 
-async def test_many_sleep_at_a_time() -> None:
+async def test_many_sleeps_run_at_a_time() -> None:
     asleep, most = 0, 0
 
     async def sleeper(seconds: float) -> None:
@@ -61,7 +63,7 @@ async def test_many_sleep_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("timers", [True, False])
-async def test_a_tests_clock_decides(
+async def test_sleep_follows_a_virtual_clock(
     timers: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
     if not timers:
@@ -72,7 +74,7 @@ async def test_a_tests_clock_decides(
     assert autojump_clock.current_time() >= 3600
 
 
-async def test_without_a_descriptor_to_have_it_sleeps_all_the_same(
+async def test_sleep_works_without_a_free_descriptor(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
     class Exhausted:

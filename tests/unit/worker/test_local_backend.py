@@ -1,4 +1,4 @@
-"""The local back end: a workload file in one process, without any server."""
+"""``--local``: a workload file run in one process, without a server."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def workload(tmp_path: Path) -> Path:
     return tmp_path / "workload.txt"
 
 
-def test_the_summary_says_what_came_of_it(workload: Path) -> None:
+def test_summary_is_a_table(workload: Path) -> None:
     workload.write_text("# a comment\n\nsleep 1\nsleep 2\nsleep 3\n")
     result = run(workload)
     assert result.exit_code == 0
@@ -28,7 +28,7 @@ def test_the_summary_says_what_came_of_it(workload: Path) -> None:
     assert cells[:3] == ["3", "3", "0"]
 
 
-def test_the_summary_as_json(workload: Path) -> None:
+def test_summary_is_json_if_asked_so(workload: Path) -> None:
     workload.write_text("sleep 1\n" * 500)
     result = run(workload, "--slots", "16", "--json")
     summary = json.loads(result.output)
@@ -36,7 +36,7 @@ def test_the_summary_as_json(workload: Path) -> None:
     assert 0 < summary["efficiency"] <= 1
 
 
-def test_failed_tasks_are_counted_and_the_exit_code_says_so(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_tasks_are_counted_and_make_the_exit_code_1(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDKON_ALLOW_EXEC", "yes")
     monkeypatch.setenv("CLOUDKON_RETRY_SECONDS", "0")
     workload.write_text("sleep 1\nexec false\nexec true\n")
@@ -46,31 +46,31 @@ def test_failed_tasks_are_counted_and_the_exit_code_says_so(workload: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
-        ("", "there is no instruction in it. Write one a line, such as: sleep 10"),
-        ("# nothing\n", "there is no instruction in it"),
+        ("", "it contains no instructions. Write one a line, such as: sleep 10"),
+        ("# nothing\n", "it contains no instructions"),
         ("sleep 1\nsleep -5\n", "1 lines can't be run\n  line 2: sleep -5: the milliseconds must be 0 to"),
         ("fly\n", "line 1: instruction 'fly': no handler accepts it. Known: "),
-        ("animoto https://example.org/a.jpg\n", "line 1: the local back end doesn't run the pool animoto"),
+        ("animoto https://example.org/a.jpg\n", "line 1: --local doesn't run instructions of the pool animoto"),
         ("sleep x\n" * 30, "and 10 more"),
     ],
 )
-def test_a_workload_that_cannot_be_run_is_refused_before_anything_runs(workload: Path, text: str, said: str) -> None:
+def test_invalid_workload_is_refused_before_any_task_runs(workload: Path, text: str, error: str) -> None:
     workload.write_text(text)
     result = run(workload)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert error in result.stderr
     assert "Traceback" not in result.output
 
 
-def test_a_workload_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_workload_file_is_named(tmp_path: Path) -> None:
     result = run(tmp_path / "missing.txt")
     assert result.exit_code == 2
-    assert "missing.txt: it can't be read: No such file or directory. Name a workload file" in result.stderr
+    assert "missing.txt: can't be read: No such file or directory. Name a workload file" in result.stderr
 
 
-def test_a_setting_that_cannot_be_used_is_named(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_setting_is_named(workload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workload.write_text("sleep 1\n")
     monkeypatch.setenv("CLOUDKON_SLOTS", "many")
     result = run(workload)

@@ -1,4 +1,4 @@
-"""The lines that CloudWatch makes metrics of."""
+"""The log lines from which CloudWatch makes metrics."""
 
 import json
 import os
@@ -14,16 +14,16 @@ from images.worker.pipeline.metrics import MOST_VALUES, PERIOD_SECONDS, Metrics
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
-def made() -> Metrics:
+def new_metrics() -> Metrics:
     return Metrics("fleet", "worker", VirtualClock(), random.Random(1))
 
 
-async def test_a_line_is_what_the_specification_asks_for() -> None:
-    metrics = made()
+async def test_line_has_the_embedded_metric_format() -> None:
+    metrics = new_metrics()
     metrics.task_ended(0.25, 3.0, failed=False)
     metrics.task_ended(0.5, None, failed=True)
-    metrics.slots_seen(1.0)
-    metrics.slots_seen(0.5)
+    metrics.sample_slots(1.0)
+    metrics.sample_slots(0.5)
 
     line = metrics.line(lease_losses=2)
 
@@ -44,19 +44,19 @@ async def test_a_line_is_what_the_specification_asks_for() -> None:
     }
 
 
-async def test_each_line_is_of_its_own_period() -> None:
-    metrics = made()
+async def test_each_line_counts_its_own_period() -> None:
+    metrics = new_metrics()
     metrics.task_ended(1.0, 1.0, failed=True)
     metrics.line(lease_losses=2)
 
     line = metrics.line(lease_losses=3)
 
     assert (line["Tasks"], line["Failures"], line["LeaseLosses"]) == (0, 0, 1)
-    assert "Duration" not in line, "a metric without a value is no metric"
+    assert "Duration" not in line, "a metric without values was written"
 
 
-async def test_of_many_values_some_go_out_that_stand_for_all() -> None:
-    metrics = made()
+async def test_large_sample_keeps_the_percentiles() -> None:
+    metrics = new_metrics()
     for number in range(20_000):
         metrics.task_ended(number / 20_000, None, failed=False)
 
@@ -67,16 +67,16 @@ async def test_of_many_values_some_go_out_that_stand_for_all() -> None:
     assert sorted(line["Duration"])[MOST_VALUES // 2] == pytest.approx(0.5, abs=0.15)
 
 
-async def test_clocks_that_differ_make_no_negative_wait() -> None:
-    metrics = made()
+async def test_differing_clocks_make_no_negative_wait() -> None:
+    metrics = new_metrics()
     metrics.task_ended(1.0, -0.7, failed=False)
 
     assert metrics.line(0)["Wait"] == [0.0]
 
 
-async def test_a_worker_tells_each_minute_and_at_its_end() -> None:
+async def test_line_is_written_each_minute_and_at_the_end() -> None:
     read, write = os.pipe()
-    metrics = made()
+    metrics = new_metrics()
     with trio.move_on_after(2.5 * PERIOD_SECONDS):
         await metrics.run(Log("info", {}, write), lambda: 0.5, lambda: 0)
     os.close(write)

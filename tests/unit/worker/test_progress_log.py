@@ -1,3 +1,5 @@
+"""Progress that handlers report is logged."""
+
 from pathlib import Path
 
 import pytest
@@ -18,18 +20,18 @@ def test_progress_is_logged_with_its_task_and_only_when_it_is_new(
 ) -> None:
     watch = ProgressWatch(tmp_path, Log())
     context(tmp_path).progress(0.5, "half the pictures")
-    watch.look()
-    watch.look()
-    said = capfd.readouterr().err
-    assert said.count("\n") == 1
+    watch.log_new()
+    watch.log_new()
+    logged = capfd.readouterr().err
+    assert logged.count("\n") == 1
     for part in ('"action": "progress"', '"task": "r/7"', '"attempt": 2', '"fraction": 0.5', "half the pictures"):
-        assert part in said
+        assert part in logged
     context(tmp_path).progress(1.0)
-    watch.look()
+    watch.log_new()
     assert '"fraction": 1.0' in capfd.readouterr().err
 
 
-def test_a_task_that_says_nothing_or_has_ended_is_no_trouble(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_task_without_progress_is_not_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     context(tmp_path).scratch_directory()
-    ProgressWatch(tmp_path, Log()).look()
+    ProgressWatch(tmp_path, Log()).log_new()
     assert not capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""Scratch directories: one a process, gone with it, and swept where a killed one left its own."""
+"""Scratch directories: one a process, removed at its end or, after a kill, by the next process."""
 
 import os
 import subprocess
@@ -16,13 +16,13 @@ def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def dead_pid() -> int:
+def ended_pid() -> int:
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid
 
 
-def test_it_is_there_for_as_long_as_the_worker(parent: Path) -> None:
+def test_scratch_directory_exists_while_the_worker_runs(parent: Path) -> None:
     with open_scratch() as scratch:
         (scratch / "task").mkdir()
         (scratch / "task" / "file").write_text("x")
@@ -30,8 +30,8 @@ def test_it_is_there_for_as_long_as_the_worker(parent: Path) -> None:
     assert list(parent.iterdir()) == []
 
 
-def test_what_a_killed_worker_left_is_swept_and_nothing_else(parent: Path) -> None:
-    dead = parent / f"cloudkon-abc-{dead_pid()}"
+def test_directory_of_a_killed_worker_is_removed_and_nothing_else(parent: Path) -> None:
+    dead = parent / f"cloudkon-abc-{ended_pid()}"
     alive = parent / f"cloudkon-abc-{os.getpid()}"
     for directory in (dead, alive, parent / "cloudkon-notes", parent / "others-1"):
         directory.mkdir()
@@ -42,7 +42,7 @@ def test_what_a_killed_worker_left_is_swept_and_nothing_else(parent: Path) -> No
     assert {one.name for one in parent.iterdir()} == {alive.name, "cloudkon-notes", "others-1"}
 
 
-def test_two_workers_do_not_share_one(parent: Path) -> None:
+def test_two_workers_share_no_directory(parent: Path) -> None:
     with open_scratch() as one, open_scratch() as two:
         assert one != two
         assert two.exists()

@@ -1,4 +1,4 @@
-"""Synchronous handlers in slot processes, on the real clock: killed when need be, and never at the worker's cost."""
+"""Synchronous handlers in slot processes, on the real clock: they can be killed, and the worker always goes on."""
 
 import os
 import signal
@@ -23,21 +23,21 @@ from tests.support import patience
 from tests.support.memory_fleet import Fleet, until
 from tests.support.patience import PATIENCE
 from tests.unit.worker import slow_handlers
-from tests.unit.worker.test_exec_handler import gone
+from tests.unit.worker.test_exec_handler import wait_gone
 
 HANDLERS = {name: getattr(slow_handlers, name) for name in dir(slow_handlers) if callable(getattr(slow_handlers, name))}
 
 
 @asynccontextmanager
 async def serving(fleet: Fleet, **settings: Any) -> AsyncIterator[Worker]:  # noqa: ANN401  (any setting)
-    """A worker with these handlers that lives for the block."""
+    """Run a worker with these handlers for the block."""
     defaults = {"poll_seconds": 0, "retry_seconds": 0, "max_attempts": 2}
     worker = fleet.worker(handlers=HANDLERS, **{**defaults, **settings})
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            life = fleet.start(nursery, worker)
+            scope = fleet.start(nursery, worker)
             yield worker
-            life.cancel()
+            scope.cancel()
 
 
 async def finish(fleet: Fleet, run: Run) -> dict[int, Result]:
@@ -45,7 +45,7 @@ async def finish(fleet: Fleet, run: Run) -> dict[int, Result]:
     return await fleet.finish(run)
 
 
-async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: Fleet) -> None:
+async def test_handler_failure_ends_only_its_own_attempt(fleet: Fleet) -> None:
     instructions = {
         "who am i": (TaskState.SUCCEEDED, 1, "run/0 1 am i"),
         "give_nothing": (TaskState.SUCCEEDED, 1, ""),
@@ -54,7 +54,7 @@ async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: 
         "fail_oddly": (TaskState.FAILED, 2, "Picky: one"),
         "leave": (TaskState.FAILED, 2, "SystemExit: 5"),
         "interrupt": (TaskState.FAILED, 2, "KeyboardInterrupt"),
-        "give_what_cannot_travel": (TaskState.FAILED, 1, "the handler gave function, not a string"),
+        "return_a_function": (TaskState.FAILED, 1, "the handler gave function, not a string"),
         "crash": (TaskState.FAILED, 2, "the handler's process ended by SIGSEGV (a crash, or out of memory)"),
         "quit_silently": (TaskState.FAILED, 2, "the handler's process ended with exit code 0"),
         "crash_once": (TaskState.SUCCEEDED, 2, "at last"),
@@ -69,7 +69,7 @@ async def test_what_handlers_do_and_that_the_next_task_runs_all_the_same(fleet: 
         assert text in result.output + result.error
 
 
-async def test_a_process_that_a_handler_forks_answers_for_no_other_task(fleet: Fleet) -> None:
+async def test_forked_process_answers_for_no_other_task(fleet: Fleet) -> None:
     run = await fleet.push("fork_and_return", "who 1", "fork_and_leave", "who 3", "fork_and_fail", "who 5")
     async with serving(fleet):
         results = await finish(fleet, run)
@@ -78,11 +78,11 @@ async def test_a_process_that_a_handler_forks_answers_for_no_other_task(fleet: F
         assert results[seq].output.endswith(f"run/{seq} 1 {seq}")
 
 
-@pytest.mark.parametrize("kernel_tells", [True, False])
-async def test_a_crash_is_seen_though_what_it_forked_lives_on(
-    fleet: Fleet, tmp_path: Path, kernel_tells: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_pidfd", [True, False], ids=["pidfd", "no pidfd"])
+async def test_crash_is_noticed_even_if_a_forked_process_lives_on(
+    fleet: Fleet, tmp_path: Path, has_pidfd: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not kernel_tells:
+    if not has_pidfd:
         monkeypatch.delattr("os.pidfd_open", raising=False)
     note = tmp_path / "pid"
     run = await fleet.push(f"fork_and_crash {note}", "who")
@@ -90,24 +90,24 @@ async def test_a_crash_is_seen_though_what_it_forked_lives_on(
         results = await finish(fleet, run)
     assert "process ended by SIGKILL" in results[0].error
     assert results[1].state is TaskState.SUCCEEDED
-    await gone(int(note.read_text()))
+    await wait_gone(int(note.read_text()))
 
 
-async def test_a_handler_may_share_its_work_out_by_multiprocessing(fleet: Fleet) -> None:
-    run = await fleet.push("share_out one three")
+async def test_handler_may_use_multiprocessing(fleet: Fleet) -> None:
+    run = await fleet.push("use_a_pool one three")
     async with serving(fleet):
         results = await finish(fleet, run)
     assert (results[0].error, results[0].output) == ("", "8")
 
 
-async def test_it_has_what_handlers_need_and_not_the_workers_libraries(fleet: Fleet) -> None:
+async def test_slot_process_imports_only_what_handlers_need(fleet: Fleet) -> None:
     run = await fleet.push("loaded trio boto3 cloudkon.handler")
     async with serving(fleet):
         results = await finish(fleet, run)
     assert results[0].output == "cloudkon.handler"
 
 
-async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_path: Path) -> None:
+async def test_messages_larger_than_a_pipe_buffer_arrive_whole(fleet: Fleet, tmp_path: Path) -> None:
     text = "frame " * 700_000
     context = Context(TaskId("run", 7), 1, "token", 0.0, str(tmp_path), Settings(), Log("error"))
     with trio.fail_after(PATIENCE):
@@ -116,7 +116,7 @@ async def test_what_is_larger_than_a_pipe_crosses_both_ways(fleet: Fleet, tmp_pa
             assert await process.run(slow_handlers.echo, "short", context) == HandlerOutcome("short")
 
 
-async def test_a_handler_that_can_not_be_found_in_another_process_is_told_so(fleet: Fleet) -> None:
+async def test_handler_that_another_process_cannot_import_fails_with_the_reason(fleet: Fleet) -> None:
     def inner(arguments: str, context: Context) -> str:
         return arguments
 
@@ -130,20 +130,16 @@ async def test_a_handler_that_can_not_be_found_in_another_process_is_told_so(fle
 
 
 @pytest.mark.parametrize("leaves", ["leave_a_thread", "leave_a_child"])
-async def test_what_a_handler_leaves_behind_does_not_outlive_the_worker_nor_break_its_end(
-    fleet: Fleet, leaves: str
-) -> None:
+async def test_leftover_thread_or_child_ends_with_the_worker(fleet: Fleet, leaves: str) -> None:
     run = await fleet.push(leaves, "who")
     async with serving(fleet) as worker:
         results = await finish(fleet, run)
         worker.stop()
     assert results[1].state is TaskState.SUCCEEDED
-    await gone(int(results[0].output))
+    await wait_gone(int(results[0].output))
 
 
-async def test_a_process_that_died_while_it_was_idle_is_replaced_and_the_new_one_is_killed_like_any(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     first = await fleet.push("who", run="first")
     async with serving(fleet, task_timeout_seconds=5, max_attempts=1):
@@ -154,27 +150,27 @@ async def test_a_process_that_died_while_it_was_idle_is_replaced_and_the_new_one
         assert results[0].error == "timed out after 5 s"
         assert (results[1].state, results[1].attempts) == (TaskState.SUCCEEDED, 1)
         for pid in note.read_text().split():
-            await gone(int(pid))
+            await wait_gone(int(pid))
 
 
-async def test_a_slot_keeps_its_process_and_it_is_not_the_workers(fleet: Fleet) -> None:
+async def test_slot_keeps_its_process_from_task_to_task(fleet: Fleet) -> None:
     run = await fleet.push(*["who"] * 6)
     async with serving(fleet):
         results = await finish(fleet, run)
     pids = {one.output.split()[0] for one in results.values()}
     assert len(pids) == 1
     assert str(os.getpid()) not in pids
-    await gone(int(pids.pop()))
+    await wait_gone(int(pids.pop()))
 
 
-async def test_slots_run_side_by_side(fleet: Fleet, tmp_path: Path) -> None:
+async def test_slots_run_in_parallel(fleet: Fleet, tmp_path: Path) -> None:
     run = await fleet.push(*[f"meet 4 {tmp_path / 'here'}"] * 4)
     async with serving(fleet, slots=4):
         results = await finish(fleet, run)
     assert [one.output for one in results.values()] == ["met"] * 4
 
 
-async def test_a_time_out_kills_the_process_and_all_that_it_started(fleet: Fleet, tmp_path: Path) -> None:
+async def test_time_out_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     run = await fleet.push(f"wait_with_child {note}", "who")
     async with serving(fleet, task_timeout_seconds=4, max_attempts=1):
@@ -182,10 +178,10 @@ async def test_a_time_out_kills_the_process_and_all_that_it_started(fleet: Fleet
     assert results[0].error == "timed out after 4 s"
     assert results[1].state is TaskState.SUCCEEDED
     for pid in note.read_text().split():
-        await gone(int(pid))
+        await wait_gone(int(pid))
 
 
-async def test_a_cancelled_run_kills_it(fleet: Fleet, tmp_path: Path) -> None:
+async def test_cancelled_run_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     run = await fleet.push(f"wait_with_child {note}")
     async with serving(fleet, cancel_poll_seconds=0.1):
@@ -194,10 +190,10 @@ async def test_a_cancelled_run_kills_it(fleet: Fleet, tmp_path: Path) -> None:
         results = await finish(fleet, run)
     assert results[0].state is TaskState.CANCELLED
     for pid in note.read_text().split():
-        await gone(int(pid))
+        await wait_gone(int(pid))
 
 
-async def test_a_drain_ends_them_all(fleet: Fleet, tmp_path: Path) -> None:
+async def test_drain_kills_the_process_and_its_children(fleet: Fleet, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     run = await fleet.push(f"wait_with_child {note}")
     async with serving(fleet, stop_seconds=2) as worker:
@@ -205,14 +201,14 @@ async def test_a_drain_ends_them_all(fleet: Fleet, tmp_path: Path) -> None:
         worker.stop()
         await until(lambda: released(fleet, run), step=0.02)
     for pid in note.read_text().split():
-        await gone(int(pid))
+        await wait_gone(int(pid))
 
 
 async def released(fleet: Fleet, run: Run) -> bool:
     return (await fleet.record(run)).released and (await fleet.queue.depth()).visible == 1
 
 
-async def test_a_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> None:
+async def test_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> None:
     run = await fleet.push("hold_the_gil 8")
     async with serving(fleet, lease_seconds=4, skew_seconds=0.5):
         results = await finish(fleet, run)
@@ -220,7 +216,9 @@ async def test_a_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> 
     assert (await fleet.record(run)).attempt == 1
 
 
-async def test_scratch_and_log_cross_over(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_scratch_directory_and_log_work_in_the_slot_process(
+    fleet: Fleet, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = await fleet.push("fill_scratch hello")
     async with serving(fleet):
         results = await finish(fleet, run)
@@ -228,8 +226,8 @@ async def test_scratch_and_log_cross_over(fleet: Fleet, capfd: pytest.CaptureFix
     assert not list(fleet.scratch.iterdir())
 
 
-async def test_it_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Trio lets a thread go that was idle for ten seconds, and the kernel's death signal would come then.
+async def test_process_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Trio ends threads that were idle for ten seconds; the kernel's death signal would be sent then.
     monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 1.0)
     run = await fleet.push("wait 2.5")
     async with serving(fleet):
@@ -237,7 +235,7 @@ async def test_it_outlives_the_thread_that_started_it(fleet: Fleet, monkeypatch:
     assert (results[0].output, results[0].attempts) == ("waited", 1)
 
 
-def test_it_dies_with_its_worker_and_so_does_what_it_started(tmp_path: Path) -> None:
+def test_process_and_its_children_die_with_the_worker(tmp_path: Path) -> None:
     note = tmp_path / "pids"
     program = tmp_path / "program.py"
     program.write_text(f"""
@@ -264,4 +262,4 @@ if __name__ == "__main__":
         worker.kill()
         worker.wait()
     for pid in note.read_text().split():
-        trio.run(gone, int(pid))
+        trio.run(wait_gone, int(pid))

@@ -1,4 +1,4 @@
-"""The table of the CloudKon report."""
+"""The summary of a run, as in the table of the CloudKon report."""
 
 import pytest
 
@@ -10,14 +10,14 @@ def result(seq: int, state: TaskState = TaskState.SUCCEEDED, seconds: float = 0.
     return Result(TaskId("run", seq), state, seconds=seconds)
 
 
-def test_efficiency_is_the_work_over_the_time_of_all_slots() -> None:
+def test_efficiency_is_work_divided_by_slot_time() -> None:
     summary = Summary.of([("sleep 10", result(seq)) for seq in range(1000)], seconds=6.0, slots=2)
-    # 10 s of sleep asked for, whatever it took, in 12 s of slots.
+    # 10 s of sleep were asked for, however long they took, in 12 s of slot time.
     assert summary.efficiency == pytest.approx(10 / 12)
     assert summary.tasks_per_second == pytest.approx(1000 / 6)
 
 
-def test_for_other_handlers_the_work_is_what_they_took() -> None:
+def test_work_of_other_handlers_is_their_own_duration() -> None:
     summary = Summary.of([("exec make", result(0, seconds=3.0))], seconds=4.0, slots=1)
     assert summary.efficiency == pytest.approx(0.75)
 
@@ -28,11 +28,11 @@ def test_failed_and_cancelled_tasks_did_not_succeed() -> None:
     assert (summary.tasks, summary.succeeded, summary.failed) == (3, 1, 2)
 
 
-def test_nothing_at_all() -> None:
+def test_summary_of_no_tasks_has_no_throughput() -> None:
     assert Summary.of([], 0.0, 1).tasks_per_second == 0
 
 
-def test_the_table_lines_up() -> None:
+def test_table_columns_line_up() -> None:
     heads, cells = str(Summary(12_345, 12_344, 1, 61.5, 200.7, 0.987)).splitlines()
     assert len(heads) == len(cells)
     assert cells.split() == ["12,345", "12,344", "1", "61.50", "200.7", "98.7%"]

@@ -1,4 +1,4 @@
-"""The test kit for handlers' authors: the whole pipeline in a plain test."""
+"""``rehearse``, for the authors of handlers: the whole pipeline in a plain test."""
 
 import json
 import os
@@ -25,8 +25,8 @@ async def repeat(arguments: str, context: Context) -> str:
     return "x\r\n" * int(arguments)
 
 
-async def tell(arguments: str, context: Context) -> None:
-    context.log.info("told", what=arguments)
+async def log_words(arguments: str, context: Context) -> None:
+    context.log.info("words", what=arguments)
 
 
 def test_results_come_in_the_order_of_the_instructions() -> None:
@@ -35,7 +35,7 @@ def test_results_come_in_the_order_of_the_instructions() -> None:
     assert {one.state for one in results} == {TaskState.SUCCEEDED}
 
 
-def test_plain_functions_run_in_a_process_of_their_own_and_may_die_there() -> None:
+def test_plain_functions_run_in_their_own_process_and_may_die_there() -> None:
     handlers = {"who": slow_handlers.who, "crash": slow_handlers.crash, "crash_once": slow_handlers.crash_once}
     who, crash, crash_once = rehearse(handlers, ["who am i", "crash", "crash_once"], max_attempts=2)
     assert who.output.split()[0] != str(os.getpid())
@@ -44,7 +44,7 @@ def test_plain_functions_run_in_a_process_of_their_own_and_may_die_there() -> No
     assert (crash_once.state, crash_once.attempts, crash_once.output) == (TaskState.SUCCEEDED, 2, "at last")
 
 
-def test_a_handler_that_hangs_is_stopped() -> None:
+def test_hanging_handler_is_stopped() -> None:
     (result,) = rehearse({"wait": slow_handlers.wait}, ["wait 1000"], task_timeout_seconds=0.5, max_attempts=1)
     assert (result.state, result.error) == (TaskState.FAILED, "timed out after 0.5 s")
 
@@ -55,12 +55,12 @@ def test_failures_are_tried_again_unless_they_are_permanent() -> None:
     assert (permanent.error, permanent.attempts) == ("not here", 1)
 
 
-def test_a_long_output_is_given_whole() -> None:
+def test_long_output_is_returned_whole() -> None:
     short, long = rehearse({"repeat": repeat}, ["repeat 2", "repeat 10000"])
     assert (short.output, long.output) == ("x\r\n" * 2, "x\r\n" * 10_000)
 
 
-def test_the_built_in_instructions_are_there_and_exec_is_off() -> None:
+def test_built_in_instructions_are_known_and_exec_is_off() -> None:
     slept, executed = rehearse({}, ["sleep 1", "exec true"])
     assert slept.state is TaskState.SUCCEEDED
     assert "CLOUDKON_ALLOW_EXEC" in executed.error
@@ -68,45 +68,45 @@ def test_the_built_in_instructions_are_there_and_exec_is_off() -> None:
     assert allowed.output == "yes"
 
 
-def test_nothing_to_do_is_done() -> None:
+def test_empty_list_of_instructions_has_no_results() -> None:
     assert rehearse({"greet": greet}, []) == []
 
 
-def test_the_handler_s_log_is_seen_when_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
-    rehearse({"tell": tell}, ["tell it"])
+def test_handlers_log_is_shown_at_level_info(capfd: pytest.CaptureFixture[str]) -> None:
+    rehearse({"log": log_words}, ["log it"])
     assert capfd.readouterr().err == ""
-    rehearse({"tell": tell}, ["tell it"], log_level="info")
+    rehearse({"log": log_words}, ["log it"], log_level="info")
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert [(one["task"], one["what"]) for one in lines if one["action"] == "told"] == [("local/0", "it")]
+    assert [(one["task"], one["what"]) for one in lines if one["action"] == "words"] == [("local/0", "it")]
 
 
-def test_the_users_own_settings_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDKON_MAX_ATTEMPTS", "1")
     (result,) = rehearse({"fail": slow_handlers.fail}, ["fail"])
     assert result.attempts == 3
 
 
 @pytest.mark.parametrize(
-    ("instruction", "said"),
+    ("instruction", "error"),
     [
         ("gret 1", "no handler accepts it. Known: "),
         ("sleep soon", "is not a number of milliseconds"),
-        ("animoto https://example.org/a.jpg", "only the pool worker's can be rehearsed"),
+        ("animoto https://example.org/a.jpg", "only instructions of the pool worker can be rehearsed"),
         ("greet " + "x" * 4_200_000, "an instruction may have 4,194,304"),
         ("", "no handler accepts it"),
     ],
 )
-def test_what_push_would_refuse_is_refused_before_anything_runs(instruction: str, said: str) -> None:
-    with pytest.raises(InvalidInstruction, match=said):
+def test_instructions_that_push_refuses_are_refused_before_any_task_runs(instruction: str, error: str) -> None:
+    with pytest.raises(InvalidInstruction, match=error):
         rehearse({"greet": greet}, [instruction])
 
 
-def test_a_single_string_is_no_list_of_instructions() -> None:
-    with pytest.raises(InvalidInput, match="Give a list of them"):
+def test_single_string_is_refused_as_a_list_of_instructions() -> None:
+    with pytest.raises(InvalidInput, match="Pass a list of strings"):
         rehearse({"greet": greet}, "greet 1")
 
 
-def test_a_handler_that_no_process_can_import_is_named() -> None:
+def test_handler_that_no_process_can_import_is_named() -> None:
     def inner(arguments: str, context: Context) -> str:
         return arguments
 
@@ -114,11 +114,11 @@ def test_a_handler_that_no_process_can_import_is_named() -> None:
         rehearse({"inner": inner}, ["inner 1"])
 
 
-def test_a_setting_that_cannot_be_used_is_named() -> None:
+def test_invalid_setting_is_named() -> None:
     with pytest.raises(InvalidSetting, match="CLOUDKON_SLOTS"):
         rehearse({"greet": greet}, ["greet 1"], slots=0)
 
 
-async def test_beside_trio_it_runs_in_a_thread() -> None:
+async def test_rehearse_runs_in_a_thread_beside_trio() -> None:
     (result,) = await trio.to_thread.run_sync(rehearse, {"greet": greet}, ["greet you"])
     assert result.output == "0: hello you, attempt 1"

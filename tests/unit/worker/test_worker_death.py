@@ -1,4 +1,4 @@
-"""Workers that die in mid-task, and what the others make of it."""
+"""Workers that die while they run tasks, and how others take over."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from tests.support.fault_injection import Call
 from tests.support.memory_fleet import LEASE, POLL, RECOVERY, Fleet, until
 
 
-async def test_a_dead_workers_task_starts_again_within_lease_margin_and_poll(
+async def test_dead_workers_task_starts_again_within_lease_margin_and_poll(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 100")
@@ -28,12 +28,10 @@ async def test_a_dead_workers_task_starts_again_within_lease_margin_and_poll(
         results = await fleet.finish(run)
         second.cancel()
     assert results[0].worker == "two"
-    assert results[0].attempts == 1, "a worker's death is no failed attempt of the task"
+    assert results[0].attempts == 1, "a worker's death counted as a failed attempt"
 
 
-async def test_a_worker_that_dies_with_prefetched_and_claimed_work_holds_nothing_up(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_killed_worker_loses_no_prefetched_or_claimed_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 5"] * 20, chunk=2)
     async with trio.open_nursery() as nursery:
         first = fleet.start(nursery, fleet.worker("one", slots=3))
@@ -55,7 +53,7 @@ async def test_results_in_a_checkpoint_are_not_run_again(fleet: Fleet, autojump_
         results = await fleet.finish(run)
         second.cancel()
     again = [seq for seq, starts in fleet.work.starts.items() if starts > 1]
-    # At the most what ended since the last renewal, which is every third of a lease.
+    # At most the tasks that ended since the last renewal; renewals come every third of a lease.
     assert 0 < len(again) <= LEASE / 3 / 10 + 2
     assert 15 in again
     assert {one.worker for one in results.values()} == {"one", "two"}
@@ -83,7 +81,7 @@ async def test_failed_attempts_are_counted_across_a_death(fleet: Fleet, autojump
     assert fleet.work.starts[0] == 4
 
 
-async def test_after_a_death_tasks_run_one_at_a_time_each_named_before_it_starts(
+async def test_tasks_run_one_at_a_time_after_a_death_each_recorded_before_it_starts(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     suspects = []
@@ -109,14 +107,14 @@ async def test_after_a_death_tasks_run_one_at_a_time_each_named_before_it_starts
     assert fleet.work.most_running == 1
 
 
-async def test_a_task_that_kills_its_worker_fails_alone_after_max_attempts(
+async def test_task_that_kills_its_worker_fails_alone_after_max_attempts(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    lives: list[trio.CancelScope] = []
+    scopes: list[trio.CancelScope] = []
 
     async def kill(arguments: str, context: Context) -> None:
         fleet.work.starts[context.task.seq] += 1
-        lives[-1].cancel()
+        scopes[-1].cancel()
         await trio.sleep_forever()
 
     run = await fleet.push("work 1", "work 1", "kill", "work 1", chunk=4)
@@ -125,14 +123,14 @@ async def test_a_task_that_kills_its_worker_fails_alone_after_max_attempts(
 
         async def supervise() -> None:
             while not finished.is_set():
-                life = fleet.start(nursery, fleet.worker(f"worker-{len(lives)}", fleet.work.handlers(kill=kill)))
-                lives.append(life)
-                await until(lambda: lives[-1].cancelled_caught)
+                scope = fleet.start(nursery, fleet.worker(f"worker-{len(scopes)}", fleet.work.handlers(kill=kill)))
+                scopes.append(scope)
+                await until(lambda: scopes[-1].cancelled_caught)
 
         nursery.start_soon(supervise)
         results = await fleet.finish(run)
         finished.set()
-        lives[-1].cancel()
+        scopes[-1].cancel()
     assert [results[seq].state for seq in range(4)] == [
         TaskState.SUCCEEDED,
         TaskState.SUCCEEDED,
@@ -140,23 +138,23 @@ async def test_a_task_that_kills_its_worker_fails_alone_after_max_attempts(
         TaskState.SUCCEEDED,
     ]
     assert "worker lost 3 times" in results[2].error
-    # Once unsuspected in the chunk's first claim, and then as the one suspect.
+    # Once in the chunk's first claim, which records no suspect, and then as the suspect.
     assert fleet.work.starts[2] == 4
 
 
-async def test_a_suspect_that_survives_is_cleared(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_suspect_that_survives_is_cleared(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 50")
     async with trio.open_nursery() as nursery:
         for number in range(3):
-            life = fleet.start(nursery, fleet.worker(f"worker-{number}"))
+            scope = fleet.start(nursery, fleet.worker(f"worker-{number}"))
             await until(lambda number=number: fleet.work.starts[0] == number + 1)  # type: ignore[misc]  # bound now
             await trio.sleep(25)
-            life.cancel()
+            scope.cancel()
         record = await fleet.record(run)
         assert record.progress.losses == 2
-        life = fleet.start(nursery, fleet.worker("last"))
+        scope = fleet.start(nursery, fleet.worker("last"))
         results = await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert results[0].state is TaskState.SUCCEEDED
     assert results[0].attempts == 1
 
@@ -177,30 +175,28 @@ async def test_no_suspect_starts_unrecorded(fleet: Fleet, autojump_clock: MockCl
         await until(lambda: fleet.work.running == 1)
         first.cancel()
         failing = True
-        # The worker's name seeds its backoff: some give up before the watch does, some after.
+        # The worker's name seeds its backoff: some give up before the lease is checked, some after.
         second = fleet.start(nursery, fleet.worker(name))
         await trio.sleep(LEASE * 4)
-        assert fleet.work.starts[0] == 1, "it started although nobody could write down that it would"
+        assert fleet.work.starts[0] == 1, "it started although the ledger could not record it"
         failing = False
         await fleet.finish(run)
         second.cancel()
     assert fleet.work.starts[0] == 2
 
 
-async def test_a_worker_that_dies_between_claim_and_start_costs_one_lease(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_death_between_claim_and_start_costs_one_lease(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 1"] * 3)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one", slots=3))
+        scope = fleet.start(nursery, fleet.worker("one", slots=3))
 
         async def die(call: Call, writes: Sequence[Write]) -> None:
             await call(writes)
-            life.cancel()
+            scope.cancel()
             await trio.sleep_forever()
 
         fleet.ledger.around["write"] = die
-        await until(lambda: life.cancelled_caught)
+        await until(lambda: scope.cancelled_caught)
         del fleet.ledger.around["write"]
         other = fleet.start(nursery, fleet.worker("two", slots=3))
         await fleet.finish(run, within=RECOVERY + POLL)

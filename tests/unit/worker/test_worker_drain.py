@@ -1,4 +1,4 @@
-"""SIGTERM, as ``worker.stop()``: what runs may end, everything else is given back at once."""
+"""SIGTERM, as ``worker.stop()``: running tasks may end, everything else is given back at once."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,9 @@ from tests.support.fault_injection import Call
 from tests.support.memory_fleet import JITTER, LEASE, MARGIN, POLL, Fleet, until
 
 
-async def test_what_runs_ends_and_the_rest_is_somebody_elses_at_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_running_task_ends_and_the_rest_goes_to_another_worker_at_once(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     run = await fleet.push(*["work 10"] * 6, chunk=2)
     async with trio.open_nursery() as nursery:
         one = fleet.worker("one")
@@ -23,12 +25,12 @@ async def test_what_runs_ends_and_the_rest_is_somebody_elses_at_once(fleet: Flee
         one.stop()
         results = await fleet.finish(run, within=65)
         two.cancel()
-    assert set(fleet.work.starts.values()) == {1}, "what was released was run again, or what ran was broken off"
+    assert set(fleet.work.starts.values()) == {1}, "a released or a running task ran twice"
     assert {one.attempts for one in results.values()} == {1}
     assert results[0].worker == "one"
 
 
-async def test_a_released_chunk_keeps_its_results_and_counts_no_loss(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_released_chunk_keeps_its_results_and_counts_no_loss(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 10"] * 3, chunk=3)
     one = fleet.worker("one")
     async with trio.open_nursery() as nursery:
@@ -46,7 +48,7 @@ async def test_a_released_chunk_keeps_its_results_and_counts_no_loss(fleet: Flee
     assert fleet.work.starts.total() == 3
 
 
-async def test_a_task_longer_than_the_stop_timeout_is_killed_and_released(
+async def test_task_longer_than_the_stop_timeout_is_killed_and_released(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 100")
@@ -60,10 +62,10 @@ async def test_a_task_longer_than_the_stop_timeout_is_killed_and_released(
     assert fleet.work.running == 0
     begun = trio.current_time()
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("two"))
-        assert await until(lambda: fleet.work.running == 1) < 1, "it was not free at once"
+        scope = fleet.start(nursery, fleet.worker("two"))
+        assert await until(lambda: fleet.work.running == 1) < 1, "the chunk was not free at once"
         results = await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert trio.current_time() - begun < 102
     assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
 
@@ -87,7 +89,7 @@ async def test_failed_attempts_are_counted_across_a_release(fleet: Fleet, autoju
     assert (results[0].state, results[0].attempts) == (TaskState.FAILED, 3)
 
 
-async def test_an_idle_worker_ends_with_its_long_poll(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_idle_worker_ends_with_its_long_poll(fleet: Fleet, autojump_clock: MockClock) -> None:
     one = fleet.worker()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)
@@ -96,7 +98,7 @@ async def test_an_idle_worker_ends_with_its_long_poll(fleet: Fleet, autojump_clo
     assert trio.current_time() <= POLL + 1
 
 
-async def test_what_the_last_poll_brings_is_given_back(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_messages_of_the_last_poll_are_given_back(fleet: Fleet, autojump_clock: MockClock) -> None:
     one = fleet.worker(slots=10)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)
@@ -108,7 +110,7 @@ async def test_what_the_last_poll_brings_is_given_back(fleet: Fleet, autojump_cl
     assert fleet.work.starts.total() == 0
 
 
-async def test_what_was_received_and_not_claimed_yet_is_given_back(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_unclaimed_chunks_are_given_back(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def slow(call: Call, *arguments: object) -> object:
         await trio.sleep(3)
         return await call(*arguments)
@@ -124,7 +126,9 @@ async def test_what_was_received_and_not_claimed_yet_is_given_back(fleet: Fleet,
     assert fleet.work.starts.total() == 0
 
 
-async def test_what_others_hold_is_given_back_before_the_end(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_chunk_that_another_worker_holds_is_given_back_before_the_end(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     given_back: list[float] = []
 
     async def slow(call: Call, deliveries: Sequence[object], seconds: Sequence[float]) -> object:
@@ -135,9 +139,9 @@ async def test_what_others_hold_is_given_back_before_the_end(fleet: Fleet, autoj
     run = await fleet.push("work 200")
     two = fleet.worker("two", poll_seconds=1)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one"))
+        scope = fleet.start(nursery, fleet.worker("one"))
         await until(lambda: fleet.work.running == 1)
-        life.cancel()
+        scope.cancel()
         await fleet.push("work 200", run=run.id)
         fleet.queue.around["set_visibility"] = slow
         nursery.start_soon(two.run)
@@ -147,7 +151,7 @@ async def test_what_others_hold_is_given_back_before_the_end(fleet: Fleet, autoj
     assert LEASE < seconds < LEASE + MARGIN + JITTER
 
 
-async def test_a_queue_that_fails_does_not_hold_up_the_end(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_failing_queue_does_not_delay_the_end(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def fail(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
 
@@ -161,22 +165,24 @@ async def test_a_queue_that_fails_does_not_hold_up_the_end(fleet: Fleet, autojum
     assert trio.current_time() - stopped < 1
 
 
-async def test_calls_that_fail_are_made_ever_more_rarely(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_failing_receives_are_made_ever_more_rarely(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def fail(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
 
     fleet.queue.around["receive"] = fail
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await trio.sleep(100)
         assert 10 < fleet.queue.calls["receive"] < 100
         run = await fleet.push("work 1")
         del fleet.queue.around["receive"]
         await fleet.finish(run, within=15)
-        life.cancel()
+        scope.cancel()
 
 
-async def test_a_ledger_that_fails_does_not_hold_up_the_end_for_ever(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_failing_ledger_delays_the_end_no_longer_than_the_stop_timeout(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     async def fail(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
 
@@ -212,7 +218,7 @@ async def test_results_are_published_and_messages_deleted_before_the_end(
     await fleet.finish(run, within=0.1)
 
 
-async def test_stopping_before_the_start_and_twice(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_stop_works_before_the_start_and_twice(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.push("work 1")
     one = fleet.worker()
     one.stop()

@@ -1,4 +1,4 @@
-"""Calls that fail in part, fail whole, or fail after they took effect: everything ends exactly once all the same."""
+"""Calls that fail in part, as a whole, or after they took effect: every task still ends exactly once."""
 
 import random
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ async def run_all(
 ) -> None:
     run = await fleet.push(*instructions)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(**settings))
+        scope = fleet.start(nursery, fleet.worker(**settings))
         results = await fleet.finish(run, within)
-        life.cancel()
+        scope.cancel()
     assert {one.state for one in results.values()} == {TaskState.SUCCEEDED}
     assert {one.attempts for one in results.values()} == {1}
 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_claim_that_fails_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+async def test_failed_claim_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
     fleet.ledger.around["write"] = unkind(in_turn(fate, fate, fate, of=of), LOST)
     await run_all(fleet, "work 5", within=12)
     assert fleet.work.starts[0] == 1
@@ -44,7 +44,7 @@ async def test_a_claim_that_fails_is_made_again(fleet: Fleet, autojump_clock: Mo
 @pytest.mark.parametrize("kind", ["completion", "renewal", "steal"])
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_each_later_write_that_fails_is_made_again(
+async def test_failed_write_after_the_claim_is_made_again(
     fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str, kind: str
 ) -> None:
     def matches(write: Write) -> bool:
@@ -69,9 +69,9 @@ async def test_each_later_write_that_fails_is_made_again(
             await until(lambda: fleet.work.running == 1)
             dead.cancel()
         async with trio.open_nursery() as nursery:
-            life = fleet.start(nursery, fleet.worker("one"))
+            scope = fleet.start(nursery, fleet.worker("one"))
             await fleet.finish(run, within=100)
-            life.cancel()
+            scope.cancel()
         assert fleet.work.starts[0] == 2
     else:
         await run_all(fleet, "work 30")
@@ -80,7 +80,7 @@ async def test_each_later_write_that_fails_is_made_again(
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_release_that_fails_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+async def test_failed_release_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
     run = await fleet.push("work 5", "work 100", chunk=2)
     one = fleet.worker("one")
     async with trio.open_nursery() as nursery:
@@ -96,7 +96,7 @@ async def test_a_release_that_fails_is_made_again(fleet: Fleet, autojump_clock: 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_publication_that_fails_is_made_again_before_the_message_is_deleted(
+async def test_failed_publication_is_made_again_before_the_message_is_deleted(
     fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
 ) -> None:
     sends = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
@@ -112,32 +112,26 @@ async def test_a_publication_that_fails_is_made_again_before_the_message_is_dele
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
 @pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_a_deletion_that_fails_is_made_again(
-    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
-) -> None:
+async def test_failed_deletion_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
     fleet.queue.around["delete"] = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
     await run_all(fleet, *["work 1"] * 5, within=20, slots=5)
 
 
-async def test_a_deletion_that_never_works_leaves_messages_that_meet_done(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_undeleted_message_comes_again_and_finds_done(fleet: Fleet, autojump_clock: MockClock) -> None:
     fleet.queue.around["delete"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
     run = await fleet.push("work 1", "work 1")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await trio.sleep(400)
         assert len(await fleet.recorded(run)) == 2
         del fleet.queue.around["delete"]
         await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert set(fleet.work.starts.values()) == {1}
     assert len(fleet.published) > 2
 
 
-async def test_a_message_that_is_gone_when_it_should_be_deleted_is_no_error(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_deleting_a_message_that_is_gone_is_no_error(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def gone(call: Call, deliveries: Sequence[object]) -> list[QueueOutcome]:
         await call(deliveries)
         return [QueueOutcome.GONE] * len(deliveries)
@@ -147,12 +141,14 @@ async def test_a_message_that_is_gone_when_it_should_be_deleted_is_no_error(
     assert fleet.queue.calls["delete"] == 1
 
 
-async def test_a_receive_whose_answer_is_lost_costs_one_visibility(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_receive_whose_answer_is_lost_costs_one_visibility_timeout(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     fleet.queue.around["receive"] = unheard(in_turn(Fate.UNHEARD, of="whole"))
     await run_all(fleet, "work 1", within=90)
 
 
-async def test_a_flag_that_cannot_be_read_stops_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_unreadable_cancelled_flag_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def denied(call: Call, run: str) -> None:
         raise AccessDenied("dynamodb:GetItem")
 
@@ -160,8 +156,8 @@ async def test_a_flag_that_cannot_be_read_stops_nothing(fleet: Fleet, autojump_c
     await run_all(fleet, "work 10", within=15)
 
 
-async def test_an_item_that_cannot_be_read_holds_up_no_other_chunk(fleet: Fleet, autojump_clock: MockClock) -> None:
-    # What a newer worker wrote, or a hand: its own chunk waits, the others go on.
+async def test_unreadable_item_delays_no_other_chunk(fleet: Fleet, autojump_clock: MockClock) -> None:
+    # An item of a newer worker, or one that was edited by hand: its own chunk waits, the others go on.
     async def broken(call: Call, keys: Sequence[object]) -> object:
         records = await call(keys)
         if any(record and record.owner == "newer" for record in records):
@@ -172,16 +168,16 @@ async def test_an_item_that_cannot_be_read_holds_up_no_other_chunk(fleet: Fleet,
     fleet.ledger.around["read"] = broken
     await fleet.ledger.write([Insert(ChunkRecord(ChunkKey(run.id, 0, 1), ChunkState.CLAIMED, "newer", 1, 2**53))])
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(slots=20))
+        scope = fleet.start(nursery, fleet.worker(slots=20))
         await until(lambda: len(fleet.work.starts) == 19, within=30)
-        life.cancel()
+        scope.cancel()
 
 
 @pytest.mark.parametrize("seed", range(15))
-async def test_whatever_goes_wrong_everything_ends_exactly_once(
+async def test_every_task_ends_exactly_once_under_random_faults(
     fleet: Fleet, autojump_clock: MockClock, seed: int
 ) -> None:
-    """One call and one entry in four goes wrong, workers stop and die, and copies abound."""
+    """One call and one entry in four fails, workers stop and die, and every message has a copy."""
     rng = random.Random(seed)
     fates = by_chance(rng, 0.25)
     fleet.ledger.around = {"write": unkind(fates, LOST), "read": unheard(fates)}
@@ -189,19 +185,19 @@ async def test_whatever_goes_wrong_everything_ends_exactly_once(
         queue.around = {name: unkind(fates, QueueOutcome.FAILED) for name in ("send", "delete", "set_visibility")} | {
             "receive": unheard(fates)
         }
-    del fleet.queue.around["send"]  # the tests' own
-    del fleet.results.around["receive"], fleet.results.around["delete"]  # the tests' own
+    del fleet.queue.around["send"]  # only the test itself calls these
+    del fleet.results.around["receive"], fleet.results.around["delete"]  # only the test itself calls these
     run = await fleet.push(
         *[f"work {rng.choice([0.01, 1, 30])}" for _ in range(40)], chunk=rng.choice([1, 4]), copies=2
     )
     async with trio.open_nursery() as nursery:
         workers = [fleet.worker(f"{seed}-{number}", slots=rng.choice([1, 3])) for number in range(4)]
-        lives = [fleet.start(nursery, worker) for worker in workers]
+        scopes = [fleet.start(nursery, worker) for worker in workers]
         await trio.sleep(rng.uniform(0, 40))
-        lives[0].cancel()
+        scopes[0].cancel()
         await trio.sleep(rng.uniform(0, 40))
         workers[1].stop()
         results = await fleet.finish(run)
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert {(one.state, one.attempts) for one in results.values()} == {(TaskState.SUCCEEDED, 1)}

@@ -1,4 +1,4 @@
-"""Heartbeats: leases and hidden messages are kept alive, and work whose lease can't be trusted is killed."""
+"""Heartbeats renew leases and hide messages, and stop work whose lease can't be trusted."""
 
 from collections.abc import Sequence
 
@@ -23,13 +23,13 @@ async def hang(call: Call, *arguments: object) -> None:
     raise Unavailable("time-out")
 
 
-async def test_a_task_of_many_leases_runs_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_task_longer_than_many_leases_runs_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 600")
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        scopes = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
         await fleet.finish(run, within=610)
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert fleet.work.starts[0] == 1
     assert len(fleet.published) == 1
 
@@ -43,21 +43,21 @@ async def test_clocks_that_differ_by_the_margin_start_nothing_twice(fleet: Fleet
     assert set(fleet.work.starts.values()) == {1}
 
 
-async def test_a_ledger_that_fails_for_less_than_a_lease_costs_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_ledger_outage_shorter_than_a_lease_costs_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 200")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.running == 1)
         await trio.sleep(21)
         fleet.ledger.around["write"] = fail
         await trio.sleep(LEASE - MARGIN - 25)
         del fleet.ledger.around["write"]
         await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert fleet.work.starts[0] == 1
 
 
-async def test_a_ledger_that_fails_for_longer_kills_the_work_and_another_runs_it(
+async def test_ledger_outage_longer_than_a_lease_stops_the_work_and_another_worker_runs_it(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     run = await fleet.push("work 200")
@@ -82,7 +82,7 @@ async def test_a_ledger_that_fails_for_longer_kills_the_work_and_another_runs_it
 async def test_outages_longer_than_a_lease_are_not_blamed_on_the_task(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 100")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one"))
+        scope = fleet.start(nursery, fleet.worker("one"))
         for _ in range(5):
             await until(lambda: fleet.work.running == 1)
             fleet.ledger.around["write"] = fleet.ledger.around["read"] = fail
@@ -91,7 +91,7 @@ async def test_outages_longer_than_a_lease_are_not_blamed_on_the_task(fleet: Fle
             fleet.ledger.around.clear()
             await until(lambda: _is_released(fleet, run), within=LEASE)
         results = await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
     assert (await fleet.record(run)).progress.losses == 0
 
@@ -101,34 +101,34 @@ async def _is_released(fleet: Fleet, run: Run) -> bool:
     return record.released or fleet.work.running == 1
 
 
-async def test_a_renewal_that_hangs_does_not_hide_that_time_is_up(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_hanging_renewal_does_not_delay_the_end_of_the_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.push("work 500")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.running == 1)
         begun = trio.current_time()
         fleet.ledger.around["write"] = hang
         await until(lambda: fleet.work.running == 0)
         assert trio.current_time() - begun < LEASE - MARGIN + LEASE / 12
-        life.cancel()
+        scope.cancel()
 
 
-async def test_with_a_long_lease_too_work_ends_before_another_may_take_it_over(
+async def test_work_under_a_long_lease_ends_before_another_worker_may_take_it_over(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     lease = 7200.0
     await fleet.push("work 20000")
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(lease_seconds=lease))
+        scope = fleet.start(nursery, fleet.worker(lease_seconds=lease))
         await until(lambda: fleet.work.running == 1)
         begun = trio.current_time()
         fleet.ledger.around["write"] = hang
         await until(lambda: fleet.work.running == 0, step=0.5)
         assert trio.current_time() - begun < lease + MARGIN
-        life.cancel()
+        scope.cancel()
 
 
-async def test_a_claim_that_is_answered_after_its_lease_starts_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_claim_answered_after_its_lease_starts_no_task(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def answer_late(call: Call, writes: Sequence[object]) -> object:
         fleet.ledger.around.clear()
         answer = await call(writes)
@@ -138,17 +138,17 @@ async def test_a_claim_that_is_answered_after_its_lease_starts_nothing(fleet: Fl
     run = await fleet.push("work 10")
     fleet.ledger.around["write"] = answer_late
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await fleet.finish(run, within=LEASE + RECOVERY)
-        life.cancel()
-    assert fleet.work.starts[0] == 1, "it ran under a lease that was over"
+        scope.cancel()
+    assert fleet.work.starts[0] == 1, "it ran under a lease that had ended"
     assert (await fleet.record(run)).progress.losses == 0
 
 
-async def test_a_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_nothing(
+async def test_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_nothing(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    # A worker that stands still for longer than its lease (a paused machine): its clocks show it, its calls too late.
+    # A worker that is paused for longer than its lease: its clock shows it, but its calls come too late.
     run = await fleet.push("work 100", copies=2)
     async with trio.open_nursery() as nursery:
         one = fleet.start(nursery, fleet.worker("one"))
@@ -164,18 +164,18 @@ async def test_a_worker_whose_chunk_was_taken_over_writes_publishes_and_deletes_
     assert {one.worker for one in fleet.published} == {"two"}
 
 
-async def test_while_the_ledger_fails_nothing_is_received(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_receiving_stops_while_the_ledger_fails(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(slots=20))
+        scope = fleet.start(nursery, fleet.worker(slots=20))
         await trio.sleep(1)
         fleet.ledger.around["write"] = fleet.ledger.around["read"] = fail
         await fleet.push(*["work 1"] * 200)
         await trio.sleep(30)
         assert (await fleet.queue.depth()).in_flight < 100
-        life.cancel()
+        scope.cancel()
 
 
-async def test_a_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def gone(call: Call, deliveries: Sequence[object], *more: object) -> list[QueueOutcome]:
         return [QueueOutcome.GONE] * len(deliveries)
 
@@ -194,65 +194,63 @@ async def test_a_stale_handle_stops_no_work(fleet: Fleet, autojump_clock: MockCl
     assert results[0].worker == "one"
 
 
-async def test_a_task_that_outlasts_the_longest_time_a_delivery_may_be_hidden_runs_once(
+async def test_task_longer_than_the_longest_visibility_timeout_runs_once(
     fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Twelve hours, in which much virtual time would be beaten through.
+    # SQS allows twelve hours, which would take many heartbeats of virtual time.
     monkeypatch.setattr("cloudkon.memory.queue.MOST_VISIBILITY", 300)
     run = await fleet.push("work 700")
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        scopes = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
         await until(lambda: fleet.work.running, within=30)
         await trio.sleep(650)
-        # The queue gives it again, and whoever gets it sees that it is held.
-        assert max(message.receives for message in fleet.queue.inner._messages.values()) > 1  # type: ignore[attr-defined]  # it looks inside
+        # The queue delivers it again, and the receiver finds the chunk held.
+        assert max(message.receives for message in fleet.queue.inner._messages.values()) > 1  # type: ignore[attr-defined]  # it reads the messages
         await fleet.finish(run, within=200)
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert fleet.work.starts[0] == 1
     assert (await fleet.record(run)).attempt == 1
 
 
-async def test_an_extension_that_fails_is_tried_again_before_the_message_shows(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_failed_hide_is_tried_again_before_the_message_shows(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 300")
-    fates = iter([True, False] * 100)
+    failures = iter([True, False] * 100)
 
-    async def every_other(call: Call, deliveries: Sequence[object], *more: object) -> object:
-        if next(fates):
+    async def fail_every_other(call: Call, deliveries: Sequence[object], *more: object) -> object:
+        if next(failures):
             raise Unavailable("the queue does not answer")
         return await call(deliveries, *more)
 
-    fleet.queue.around["set_visibility"] = every_other
+    fleet.queue.around["set_visibility"] = fail_every_other
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one"))
+        scope = fleet.start(nursery, fleet.worker("one"))
         await until(lambda: fleet.work.running == 1)
         for _ in range(290):
             await trio.sleep(1)
             assert (await fleet.queue.depth()).visible == 0
         await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
 
 
-async def test_a_chunk_that_waits_for_a_slot_is_kept_too(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_chunk_that_waits_for_a_slot_is_renewed(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 90"] * 4, chunk=2)
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two", "three")]
+        scopes = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two", "three")]
         await fleet.finish(run)
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert set(fleet.work.starts.values()) == {1}
 
 
-async def test_three_hundred_chunks_are_renewed_in_a_dozen_calls(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_two_hundred_chunks_are_renewed_in_batches(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.0001"] * 200, *["work 100"] * 200)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(slots=200))
+        scope = fleet.start(nursery, fleet.worker(slots=200))
         await until(lambda: fleet.work.running == 200)
         fleet.ledger.calls.clear()
         await trio.sleep(LEASE * 2 / 3)
         assert fleet.ledger.calls["write"] <= 4 * 200 / 25
         await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert set(fleet.work.starts.values()) == {1}

@@ -1,4 +1,4 @@
-"""Messages that nobody can run: in the dead-letter queue with the reason, and nobody stopped."""
+"""Messages that can't be run end in the dead-letter queue with the reason, and stop no worker."""
 
 import json
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def reasons(fleet: Fleet) -> list[str]:
         ("[" * 100_000, "not JSON"),
     ],
 )
-async def test_a_bad_message_ends_in_the_dead_letter_queue_with_its_reason(
+async def test_malformed_message_ends_in_the_dead_letter_queue_with_its_reason(
     fleet: Fleet, autojump_clock: MockClock, body: str, reason: str
 ) -> None:
     await fleet.queue.send([Outgoing(body)])
@@ -50,42 +50,42 @@ async def test_a_bad_message_ends_in_the_dead_letter_queue_with_its_reason(
     await fleet.worker(until_empty=True).run()
     results = await fleet.finish(run, within=0.1)
     assert {one.state for one in results.values()} == {TaskState.SUCCEEDED}
-    (letter,) = await fleet.rejected()
-    assert letter.body == body
-    (told,) = reasons(fleet)
-    assert reason in told
+    (dead_letter,) = await fleet.rejected()
+    assert dead_letter.body == body
+    (recorded,) = reasons(fleet)
+    assert reason in recorded
 
 
-async def test_fields_that_a_later_version_added_are_ignored(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_fields_of_a_later_version_are_ignored(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.queue.send([Outgoing(message(priority="high"))])
     await fleet.worker(until_empty=True).run()
     assert fleet.work.starts[0] == 1
     assert not await fleet.rejected()
 
 
-async def test_a_newer_versions_message_waits_for_a_newer_worker_and_costs_few_calls(
+async def test_newer_message_waits_for_a_newer_worker_and_costs_few_calls(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     await fleet.queue.send([Outgoing(message(v=3))])
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
+        scopes = [fleet.start(nursery, fleet.worker(name)) for name in ("one", "two")]
         await trio.sleep(3600)
         assert fleet.queue.calls["receive"] < 2 * 3600 / POLL + 3600 / LEASE + 20
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert not await fleet.rejected()
     assert not (await fleet.queue.depth()).empty
 
 
-async def test_newer_versions_messages_hold_up_nobody(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_newer_messages_delay_no_other_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     for _ in range(3):
         await fleet.queue.send([Outgoing(message(v=3))] * 10)
     run = await fleet.push(*["work 1"] * 10)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.starts.total() == 10, within=60)
         await until(lambda: ended(fleet, run), within=10)
-        life.cancel()
+        scope.cancel()
     assert not await fleet.rejected()
 
 
@@ -93,7 +93,7 @@ async def ended(fleet: Fleet, run: Run) -> bool:
     return len(await fleet.recorded(run)) == run.count
 
 
-async def test_after_a_rolling_deploy_a_newer_message_runs_within_a_lease_the_margin_and_a_poll(
+async def test_newer_message_runs_within_lease_margin_and_poll_after_a_rolling_deploy(
     fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await fleet.push("work 1", seal=lambda body: body.replace('{"v":1,', '{"v":3,'))
@@ -109,20 +109,20 @@ async def test_after_a_rolling_deploy_a_newer_message_runs_within_a_lease_the_ma
     assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
 
 
-async def test_a_newer_versions_message_that_nobody_takes_for_hours_is_given_up(
+async def test_newer_message_is_rejected_after_hours_without_a_newer_worker(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     await fleet.queue.send([Outgoing(message(v=3))])
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         hours = await until(lambda: reasons(fleet), within=12 * 3600, step=60) / 3600
-        life.cancel()
+        scope.cancel()
     assert hours > 2
     assert "version 3; this worker reads version 2" in reasons(fleet)[0]
 
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNHEARD])
-async def test_a_bad_message_is_deleted_only_when_its_copy_is_safe(
+async def test_malformed_message_is_deleted_only_after_its_copy_was_sent(
     fleet: Fleet, autojump_clock: MockClock, fate: Fate
 ) -> None:
     async def watched(call: Call, deliveries: Sequence[object]) -> object:
@@ -136,21 +136,21 @@ async def test_a_bad_message_is_deleted_only_when_its_copy_is_safe(
     assert await fleet.rejected()
 
 
-async def test_a_dead_letter_queue_that_fails_stops_nobody(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_failing_dead_letter_queue_stops_no_worker(fleet: Fleet, autojump_clock: MockClock) -> None:
     fleet.dead_letters.around["send"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
     for _ in range(3):
         await fleet.queue.send([Outgoing("hello")] * 10)
     run = await fleet.push(*["work 1"] * 10)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker())
+        scope = fleet.start(nursery, fleet.worker())
         await until(lambda: fleet.work.starts.total() == 10, within=30)
         fleet.dead_letters.around.clear()
         await fleet.finish(run, within=100)
-        life.cancel()
+        scope.cancel()
     assert (await fleet.dead_letters.depth()).visible >= 30
 
 
-async def test_a_rejected_message_is_not_lost_by_a_drain(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_rejected_message_is_not_lost_by_a_drain(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def slow(call: Call, messages: Sequence[object]) -> object:
         await trio.sleep(5)
         return await call(messages)

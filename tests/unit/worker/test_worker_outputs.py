@@ -1,4 +1,4 @@
-"""Outputs: small ones stand in the ledger, long ones go to the store and the result carries the address."""
+"""Small outputs are in the ledger; long ones are in the store, and the result has the address."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +17,11 @@ from tests.support.fault_injection import Call
 from tests.support.memory_fleet import LEASE, RECOVERY, Fleet, until
 
 
-async def say(arguments: str, context: Context) -> str:
+async def repeat_x(arguments: str, context: Context) -> str:
     return "x" * int(arguments)
 
 
-async def say_slowly(arguments: str, context: Context) -> str:
+async def repeat_x_slowly(arguments: str, context: Context) -> str:
     await trio.sleep(40)
     return "x" * int(arguments)
 
@@ -31,7 +31,7 @@ async def fail(arguments: str, context: Context) -> str:
 
 
 class Counter:
-    """A handler that counts how often it is called, and answers at length."""
+    """A handler that counts its calls and returns a long output."""
 
     def __init__(self) -> None:
         self.starts = 0
@@ -41,7 +41,7 @@ class Counter:
         return "x" * 10_000
 
 
-HANDLERS = {"say": say, "slow": say_slowly, "fail": fail}
+HANDLERS = {"repeat": repeat_x, "slow": repeat_x_slowly, "fail": fail}
 
 
 def text_bytes(results: Sequence[Result]) -> int:
@@ -55,21 +55,21 @@ async def run_all(fleet: Fleet, *instructions: str, chunk: int = 1, **settings: 
 
 
 async def stored(fleet: Fleet, result: Result) -> str:
-    path = fleet.scratch / "got.txt"
+    path = fleet.scratch / "read.txt"
     address = result.output or result.error.partition("whole text: ")[2].rstrip(")")
     await fleet.store.get(address, path)
     return path.read_text()
 
 
-async def test_an_output_of_4_kib_stays_and_a_longer_one_goes(fleet: Fleet) -> None:
-    # On the real clock: reading an object back writes a file, in a thread.
-    results = await run_all(fleet, f"say {OUTPUT_LIMIT}", f"say {OUTPUT_LIMIT + 1}", poll_seconds=0)
+async def test_output_of_4_kib_stays_and_a_longer_one_is_stored(fleet: Fleet) -> None:
+    # On the real clock, because reading an object back writes a file in a thread.
+    results = await run_all(fleet, f"repeat {OUTPUT_LIMIT}", f"repeat {OUTPUT_LIMIT + 1}", poll_seconds=0)
     assert results[0].output == "x" * OUTPUT_LIMIT
     assert results[1].output.startswith("s3://")
     assert await stored(fleet, results[1]) == "x" * (OUTPUT_LIMIT + 1)
 
 
-async def test_a_long_error_keeps_its_beginning_and_the_address_of_the_rest(fleet: Fleet) -> None:
+async def test_long_error_keeps_its_beginning_and_the_address_of_the_rest(fleet: Fleet) -> None:
     results = await run_all(fleet, "fail 5000", max_attempts=1, poll_seconds=0)
     assert results[0].state is TaskState.FAILED
     assert results[0].error.startswith("ValueError: yyy")
@@ -77,27 +77,27 @@ async def test_a_long_error_keeps_its_beginning_and_the_address_of_the_rest(flee
     assert await stored(fleet, results[0]) == "ValueError: " + "y" * 5000
 
 
-async def test_the_object_of_a_late_loser_cannot_overwrite_the_winners(fleet: Fleet, autojump_clock: MockClock) -> None:
-    results = await run_all(fleet, "say 10000")
-    (token,) = [record.owner for record in await fleet.records(await fleet.push("say 10000"))]
+async def test_stored_object_has_the_owner_token_in_its_key(fleet: Fleet, autojump_clock: MockClock) -> None:
+    results = await run_all(fleet, "repeat 10000")
+    (token,) = [record.owner for record in await fleet.records(await fleet.push("repeat 10000"))]
     assert token in results[0].output
 
 
-async def test_a_chunks_outputs_take_64_kib_together(fleet: Fleet, autojump_clock: MockClock) -> None:
-    results = await run_all(fleet, *["say 3000"] * 50, chunk=50)
+async def test_outputs_of_a_chunk_take_64_kib_together(fleet: Fleet, autojump_clock: MockClock) -> None:
+    results = await run_all(fleet, *["repeat 3000"] * 50, chunk=50)
     assert text_bytes(list(results.values())) <= CHUNK_OUTPUT_LIMIT
     moved = [one for one in results.values() if one.output.startswith("s3://")]
     assert 0 < len(moved) < 50
 
 
-async def test_a_thousand_middling_outputs_fit_an_item(fleet: Fleet, autojump_clock: MockClock) -> None:
-    results = await run_all(fleet, *["say 500"] * 1000, chunk=1000)
+async def test_thousand_medium_outputs_fit_an_item(fleet: Fleet, autojump_clock: MockClock) -> None:
+    results = await run_all(fleet, *["repeat 500"] * 1000, chunk=1000)
     assert text_bytes(list(results.values())) < 300_000
 
 
 @pytest.mark.parametrize("size", [3000, 200_000])
-async def test_no_checkpoint_is_ever_too_large_for_an_item(fleet: Fleet, autojump_clock: MockClock, size: int) -> None:
-    # DynamoDB takes 400 KB: a renewal over it would be refused for ever, and the chunk run again and again.
+async def test_checkpoint_is_never_too_large_for_an_item(fleet: Fleet, autojump_clock: MockClock, size: int) -> None:
+    # An item of DynamoDB has at most 400 KB: a larger renewal would always be refused, and the chunk run for ever.
     async def limited(call: Call, writes: Sequence[Write]) -> object:
         for write in writes:
             if text_bytes(write.record.progress.results) > CHUNK_OUTPUT_LIMIT:
@@ -109,8 +109,8 @@ async def test_no_checkpoint_is_ever_too_large_for_an_item(fleet: Fleet, autojum
     assert {(one.state, one.attempts) for one in results.values()} == {(TaskState.SUCCEEDED, 1)}
 
 
-async def test_a_release_keeps_long_results_too(fleet: Fleet, autojump_clock: MockClock) -> None:
-    run = await fleet.push("say 100000", "slow 5", chunk=2)
+async def test_release_keeps_long_results(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("repeat 100000", "slow 5", chunk=2)
     one = fleet.worker("one", HANDLERS, stop_seconds=10)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)
@@ -120,61 +120,59 @@ async def test_a_release_keeps_long_results_too(fleet: Fleet, autojump_clock: Mo
     assert kept.output.startswith("s3://")
 
 
-async def test_a_death_costs_no_long_output_that_ended_before_a_heartbeat(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
-    run = await fleet.push("say 100000", "slow 5", chunk=2)
+async def test_long_output_from_before_a_heartbeat_survives_a_death(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push("repeat 100000", "slow 5", chunk=2)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker("one", HANDLERS))
+        scope = fleet.start(nursery, fleet.worker("one", HANDLERS))
         await trio.sleep(30)
-        life.cancel()
+        scope.cancel()
     await fleet.worker("two", HANDLERS, until_empty=True).run()
     results = await fleet.finish(run, within=0.1)
     assert [results[seq].worker for seq in (0, 1)] == ["one", "two"]
     assert fleet.store.calls["put"] == 1
 
 
-async def test_a_long_output_is_stored_once_however_slow_the_store_is(fleet: Fleet, autojump_clock: MockClock) -> None:
-    # A heartbeat begins to store it, and the chunk ends meanwhile.
+async def test_long_output_is_stored_once_even_if_the_store_is_slow(fleet: Fleet, autojump_clock: MockClock) -> None:
+    # A heartbeat begins to store it, and the chunk is finished meanwhile.
     async def slowly(call: Call, *arguments: object) -> object:
         await trio.sleep(30)
         return await call(*arguments)
 
     fleet.store.around["put"] = slowly
-    results = await run_all(fleet, "say 100000", "slow 5", chunk=2)
+    results = await run_all(fleet, "repeat 100000", "slow 5", chunk=2)
     assert results[0].output.startswith("s3://")
     assert fleet.store.calls["put"] == 1
 
 
-async def test_while_a_suspect_is_looked_for_long_outputs_are_kept_from_one_death_to_the_next(
+async def test_long_outputs_survive_each_death_while_a_suspect_is_sought(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     counter = Counter()
 
     async def kill(arguments: str, context: Context) -> None:
-        lives.pop().cancel()
+        scopes.pop().cancel()
         await trio.sleep_forever()
 
     run = await fleet.push("count", "kill", chunk=2)
-    lives: list[trio.CancelScope] = []
+    scopes: list[trio.CancelScope] = []
     async with trio.open_nursery() as nursery:
         for name in ("one", "two", "three", "four", "five"):
-            life = fleet.start(nursery, fleet.worker(name, {"count": counter.count, "kill": kill}))
-            lives.append(life)
+            scope = fleet.start(nursery, fleet.worker(name, {"count": counter.count, "kill": kill}))
+            scopes.append(scope)
             await trio.sleep(RECOVERY)
         results = await fleet.finish(run, within=100)
-        life.cancel()
+        scope.cancel()
     assert [results[seq].state for seq in (0, 1)] == [TaskState.SUCCEEDED, TaskState.FAILED]
-    # Once in the worker whose death nobody foresaw, and once in the next.
+    # Once in the first worker, which recorded no suspect, and once in the next.
     assert counter.starts == 2
 
 
-async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_release_does_not_wait_for_a_failing_store(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def refuse(call: Call, *arguments: object) -> None:
         raise Unavailable("no answer")
 
     fleet.store.around["put"] = refuse
-    run = await fleet.push("say 10", "say 100000", "slow 5", chunk=3)
+    run = await fleet.push("repeat 10", "repeat 100000", "slow 5", chunk=3)
     one = fleet.worker("one", HANDLERS, stop_seconds=10)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)
@@ -186,9 +184,7 @@ async def test_a_release_does_not_wait_for_a_store_that_fails(fleet: Fleet, auto
     assert (await fleet.queue.depth()).visible == 1
 
 
-async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_store_that_fails_for_longer_than_a_lease_loses_no_work(fleet: Fleet, autojump_clock: MockClock) -> None:
     counter = Counter()
 
     async def refuse(call: Call, *arguments: object) -> None:
@@ -197,17 +193,17 @@ async def test_a_store_that_fails_for_longer_than_a_lease_loses_no_work(
     fleet.store.around["put"] = refuse
     run = await fleet.push("count", copies=2)
     async with trio.open_nursery() as nursery:
-        lives = [fleet.start(nursery, fleet.worker(name, {"count": counter.count})) for name in ("one", "two")]
+        scopes = [fleet.start(nursery, fleet.worker(name, {"count": counter.count})) for name in ("one", "two")]
         await until(lambda: counter.starts == 1)
         await trio.sleep(LEASE * 5)
         fleet.store.around.clear()
         await fleet.finish(run, within=100)
-        for life in lives:
-            life.cancel()
+        for scope in scopes:
+            scope.cancel()
     assert counter.starts == 1
 
 
-async def test_reports_fit_a_message_however_json_swells(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_reports_fit_a_message_even_if_json_escapes_every_byte(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def zeros(arguments: str, context: Context) -> str:
         return "\0" * 4096
 
@@ -215,7 +211,7 @@ async def test_reports_fit_a_message_however_json_swells(fleet: Fleet, autojump_
 
     async def measure(call: Call, messages: Sequence[Outgoing]) -> object:
         sizes.extend(len(one.body.encode()) for one in messages)
-        # All at once, as a busy worker would.
+        # Long enough for all of them to go in one batch, as in a busy worker.
         await trio.sleep(0.5)
         return await call(messages)
 

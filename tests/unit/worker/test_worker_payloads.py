@@ -1,6 +1,6 @@
-"""Chunks too large for a message: fetched from the store, checked, and run as any other.
+"""Chunks too large for a message are fetched from the store, checked, and run like any other.
 
-In real time: a payload comes by way of a file, whose threads a virtual clock would not wait for.
+These tests run in real time: a payload is read through a file, in threads that a virtual clock would not wait for.
 """
 
 from collections.abc import Awaitable, Callable
@@ -29,25 +29,25 @@ def handlers() -> dict[str, Handler]:
 
 
 async def push_large(fleet: Fleet, *, stored: Callable[[bytes], bytes] = bytes) -> Run:
-    """A run of two tasks in one large chunk; ``stored`` may change what lies in the store."""
+    """Push a run of two tasks in one large chunk; ``stored`` may change the stored payload."""
     run = Run.plan(run_id="large", counts={WORKER.name: 2}, chunk_size=2, digest="", started=EPOCH)
     await fleet.ledger.create_run(run)
     chunk = Chunk(ChunkKey("large", 0, 1), 0, (LARGE, "weigh 12"))
     payload = encode_message(chunk).encode()
     parcel = make_payload_ref(WORKER.name, chunk, payload)
-    if left := stored(payload):
-        await fleet.store.put(parcel.object_key, left, "application/json", {})
+    if content := stored(payload):
+        await fleet.store.put(parcel.object_key, content, "application/json", {})
     await fleet.queue.send([Outgoing(encode_payload_ref(parcel))])
     return run
 
 
-async def test_a_large_chunk_runs_like_any_other(fleet: Fleet) -> None:
+async def test_large_chunk_runs_like_any_other(fleet: Fleet) -> None:
     run = await push_large(fleet)
     await fleet.worker(handlers=handlers(), until_empty=True, poll_seconds=0.05).run()
     assert [one.output for one in (await fleet.finish(run)).values()] == ["1200000", "2"]
 
 
-async def test_a_payload_that_is_gone_or_another_makes_a_dead_letter(fleet: Fleet) -> None:
+async def test_missing_or_changed_payload_makes_a_dead_letter(fleet: Fleet) -> None:
     for stored, reason in (
         (lambda _: b"", "the chunk's payload is gone"),
         (lambda payload: payload[:-1], "bytes and not"),
@@ -55,22 +55,22 @@ async def test_a_payload_that_is_gone_or_another_makes_a_dead_letter(fleet: Flee
     ):
         await push_large(fleet, stored=stored)
         await fleet.worker(handlers=handlers(), until_empty=True, poll_seconds=0.05).run()
-        (letter,) = await fleet.rejected()
-        assert reason in letter.attributes["reason"]
-        await fleet.dead_letters.delete([letter])
+        (dead_letter,) = await fleet.rejected()
+        assert reason in dead_letter.attributes["reason"]
+        await fleet.dead_letters.delete([dead_letter])
         await fleet.store.delete(["payloads/worker/large/0.json"])
 
 
-async def test_a_store_that_is_away_is_waited_for(fleet: Fleet) -> None:
-    async def away(call: Callable[..., Awaitable[Any]], *arguments: object) -> object:
+async def test_unavailable_store_is_waited_for(fleet: Fleet) -> None:
+    async def unavailable(call: Callable[..., Awaitable[Any]], *arguments: object) -> object:
         if fleet.store.calls["get"] <= 2:
             raise Unavailable("connection refused")
         return await call(*arguments)
 
-    fleet.store.around["get"] = away
+    fleet.store.around["get"] = unavailable
     run = await push_large(fleet)
     async with trio.open_nursery() as nursery:
-        life = fleet.start(nursery, fleet.worker(handlers=handlers(), poll_seconds=0.05))
+        scope = fleet.start(nursery, fleet.worker(handlers=handlers(), poll_seconds=0.05))
         assert {one.state for one in (await fleet.finish(run, within=60)).values()} == {TaskState.SUCCEEDED}
         assert not await fleet.rejected()
-        life.cancel()
+        scope.cancel()

@@ -1,4 +1,4 @@
-"""What a handler does wrong: retried with backoff, or failed for good; never at the worker's cost."""
+"""Errors of handlers: retried with backoff, or failed without a retry; the worker always goes on."""
 
 import sys
 from itertools import pairwise
@@ -14,7 +14,7 @@ from cloudkon.model import Result, TaskState
 from tests.support.memory_fleet import Fleet
 
 
-class MuteError(Exception):
+class TextlessError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
@@ -27,7 +27,7 @@ async def raise_permanent(arguments: str, context: Context) -> None:
     raise PermanentFailure("it is not there and never will be")
 
 
-async def raise_permanent_without_a_word(arguments: str, context: Context) -> None:
+async def raise_permanent_without_text(arguments: str, context: Context) -> None:
     raise PermanentFailure
 
 
@@ -39,11 +39,11 @@ async def raise_ours(arguments: str, context: Context) -> None:
     raise CloudKonError("the picture server is down")
 
 
-async def raise_mute(arguments: str, context: Context) -> None:
-    raise MuteError
+async def raise_without_text(arguments: str, context: Context) -> None:
+    raise TextlessError
 
 
-async def leave(arguments: str, context: Context) -> None:
+async def exit_process(arguments: str, context: Context) -> None:
     sys.exit(7)
 
 
@@ -53,11 +53,11 @@ async def raise_in_nursery(arguments: str, context: Context) -> None:
         nursery.start_soon(trio.sleep_forever)
 
 
-async def give_number(arguments: str, context: Context) -> int:
+async def return_number(arguments: str, context: Context) -> int:
     return 42
 
 
-async def give_half_a_character(arguments: str, context: Context) -> str:
+async def return_lone_surrogate(arguments: str, context: Context) -> str:
     return "file\udcff"
 
 
@@ -68,10 +68,10 @@ async def own_timeout(arguments: str, context: Context) -> None:
 
 async def run_one(fleet: Fleet, handler: object, **settings: Any) -> Result:  # noqa: ANN401  (any setting)
     run = await fleet.push("task", "work 1")
-    handlers = fleet.work.handlers(task=handler)  # type: ignore[arg-type]  # some are wrong on purpose
+    handlers = fleet.work.handlers(task=handler)  # type: ignore[arg-type]  # some have the wrong type on purpose
     await fleet.worker(handlers=handlers, until_empty=True, **settings).run()
     results = await fleet.finish(run, within=0.1)
-    assert results[1].state is TaskState.SUCCEEDED, "the neighbour suffers"
+    assert results[1].state is TaskState.SUCCEEDED, "the other task was affected"
     return results[0]
 
 
@@ -81,16 +81,16 @@ async def run_one(fleet: Fleet, handler: object, **settings: Any) -> Result:  # 
         (raise_plain, 3, "ValueError: bad luck"),
         (raise_ours, 3, "the picture server is down"),
         (raise_permanent, 1, "it is not there and never will be"),
-        (raise_permanent_without_a_word, 1, "PermanentFailure"),
+        (raise_permanent_without_text, 1, "PermanentFailure"),
         (raise_invalid, 1, "resize: no such picture. Name one that exists"),
         (raise_in_nursery, 1, "it is not there and never will be"),
-        (raise_mute, 3, "MuteError"),
-        (leave, 3, "SystemExit: 7"),
-        (give_number, 1, "the handler gave int, not a string"),
+        (raise_without_text, 3, "TextlessError"),
+        (exit_process, 3, "SystemExit: 7"),
+        (return_number, 1, "the handler gave int, not a string"),
         (own_timeout, 3, "TooSlowError: "),
     ],
 )
-async def test_what_handlers_raise(
+async def test_handler_error_is_recorded_and_retried_unless_permanent(
     fleet: Fleet, autojump_clock: MockClock, handler: object, attempts: int, error: str
 ) -> None:
     result = await run_one(fleet, handler)
@@ -98,8 +98,8 @@ async def test_what_handlers_raise(
     assert result.output == ""
 
 
-async def test_text_that_nothing_can_encode_is_mended(fleet: Fleet, autojump_clock: MockClock) -> None:
-    result = await run_one(fleet, give_half_a_character)
+async def test_output_with_lone_surrogates_is_made_encodable(fleet: Fleet, autojump_clock: MockClock) -> None:
+    result = await run_one(fleet, return_lone_surrogate)
     assert (result.state, result.output) == (TaskState.SUCCEEDED, "file?")
 
 
@@ -117,7 +117,7 @@ async def test_attempts_are_spaced_out(fleet: Fleet, autojump_clock: MockClock) 
         assert longest / 2 <= wait <= longest + 0.1
 
 
-async def test_others_run_while_one_waits_for_its_next_attempt(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_other_tasks_run_while_one_waits_for_its_next_attempt(fleet: Fleet, autojump_clock: MockClock) -> None:
     async def fail_once(arguments: str, context: Context) -> str:
         if context.attempt == 1:
             raise ValueError
@@ -132,7 +132,7 @@ async def test_others_run_while_one_waits_for_its_next_attempt(fleet: Fleet, aut
     assert (results[0].output, results[0].attempts) == ("at last", 2)
 
 
-async def test_a_task_that_takes_too_long_is_stopped_and_tried_again(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_task_that_times_out_is_stopped_and_tried_again(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push("work 100", "work 1")
     await fleet.worker(until_empty=True, task_timeout_seconds=20, max_attempts=2).run()
     results = await fleet.finish(run, within=0.1)
@@ -142,10 +142,10 @@ async def test_a_task_that_takes_too_long_is_stopped_and_tried_again(fleet: Flee
     assert results[1].state is TaskState.SUCCEEDED
 
 
-async def test_a_handlers_own_nursery_that_fails_when_cancelled_ends_no_worker(
+async def test_handlers_nursery_that_fails_when_cancelled_ends_no_worker(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    async def break_when_told_to_stop() -> None:
+    async def fail_when_cancelled() -> None:
         try:
             await trio.sleep_forever()
         finally:
@@ -153,22 +153,24 @@ async def test_a_handlers_own_nursery_that_fails_when_cancelled_ends_no_worker(
 
     async def fragile(arguments: str, context: Context) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(break_when_told_to_stop)
+            nursery.start_soon(fail_when_cancelled)
             nursery.start_soon(trio.sleep_forever)
 
     run = await fleet.push("fragile", "fragile", "work 1")
     async with trio.open_nursery() as nursery:
         handlers = fleet.work.handlers(fragile=fragile)
-        life = fleet.start(nursery, fleet.worker(handlers=handlers, slots=2))
+        scope = fleet.start(nursery, fleet.worker(handlers=handlers, slots=2))
         await trio.sleep(10)
         await fleet.ledger.cancel_run(run.id)
         results = await fleet.finish(run)
-        life.cancel()
+        scope.cancel()
     assert results[0].state is TaskState.CANCELLED
 
 
-async def test_a_nursery_that_fails_at_its_time_out_is_a_time_out(fleet: Fleet, autojump_clock: MockClock) -> None:
-    async def break_when_told_to_stop() -> None:
+async def test_handlers_nursery_that_fails_at_its_time_out_fails_the_attempt(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    async def fail_when_cancelled() -> None:
         try:
             await trio.sleep_forever()
         finally:
@@ -176,7 +178,7 @@ async def test_a_nursery_that_fails_at_its_time_out_is_a_time_out(fleet: Fleet, 
 
     async def fragile(arguments: str, context: Context) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(break_when_told_to_stop)
+            nursery.start_soon(fail_when_cancelled)
             nursery.start_soon(trio.sleep_forever)
 
     result = await run_one(fleet, fragile, task_timeout_seconds=5, max_attempts=2)
@@ -184,7 +186,7 @@ async def test_a_nursery_that_fails_at_its_time_out_is_a_time_out(fleet: Fleet, 
     assert "broken pipe" in result.error or "timed out" in result.error
 
 
-async def test_scratch_directories_are_removed_whatever_happens(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_scratch_directories_are_removed_after_failures(fleet: Fleet, autojump_clock: MockClock) -> None:
     seen = []
 
     async def fill(arguments: str, context: Context) -> None:

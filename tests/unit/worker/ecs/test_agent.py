@@ -1,4 +1,4 @@
-"""What the worker makes of the ECS agent's answers, over a real socket."""
+"""How the worker reads the ECS agent's answers, over a real socket."""
 
 import json
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def agent(web: Web) -> Agent:
-    found = Agent.of_environment({"ECS_AGENT_URI": web.link(""), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")})
-    assert found
-    return found
+    agent = Agent.of_environment({"ECS_AGENT_URI": web.link(""), "ECS_CONTAINER_METADATA_URI_V4": web.link("/v4/id")})
+    assert agent
+    return agent
 
 
 def answer(web: Web, path: str, body: object, status: int = 200) -> None:
@@ -37,11 +37,11 @@ def answer(web: Web, path: str, body: object, status: int = 200) -> None:
     web.answers[path] = reply
 
 
-def test_outside_of_ecs_there_is_no_agent() -> None:
+def test_no_agent_outside_of_ecs() -> None:
     assert Agent.of_environment({}) is None
 
 
-async def test_the_task_is_told_by_the_names_that_a_person_looks_for(web: Web, agent: Agent) -> None:
+async def test_ecs_task_has_short_names(web: Web, agent: Agent) -> None:
     answer(web, "/v4/id/task", TASK)
 
     task = await agent.task()
@@ -50,7 +50,7 @@ async def test_the_task_is_told_by_the_names_that_a_person_looks_for(web: Web, a
     assert task.facts()["ecs_definition"] == "cloudkon-worker:26"
 
 
-async def test_protection_is_put_as_the_guide_says(web: Web, agent: Agent) -> None:
+async def test_protection_requests_have_the_documented_form(web: Web, agent: Agent) -> None:
     answer(web, STATE, {"protection": {"ProtectionEnabled": True, "ExpirationDate": "2026-11-22T21:00:00Z"}})
 
     await agent.protect(60)
@@ -69,11 +69,11 @@ async def test_protection_is_put_as_the_guide_says(web: Web, agent: Agent) -> No
         (200, {"failure": {"Arn": "a", "Reason": "DEPLOYMENT_BLOCKED", "Detail": ""}}, "DEPLOYMENT_BLOCKED"),
         (400, {"error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, "AccessDeniedException"),
         (500, {}, "HTTP 500"),
-        (200, {"what": "else"}, "an answer that says nothing of protection"),
-        (200, [], "an answer of another kind"),
+        (200, {"what": "else"}, "the answer has no protection state"),
+        (200, [], "the answer is not an object"),
     ],
 )
-async def test_a_refusal_is_seen_whatever_its_status(
+async def test_refusal_is_a_fault_whatever_its_http_status(
     web: Web, agent: Agent, status: int, body: object, reason: str
 ) -> None:
     answer(web, STATE, body, status)
@@ -84,12 +84,12 @@ async def test_a_refusal_is_seen_whatever_its_status(
     assert caught.value.reason == reason
 
 
-async def test_no_agent_behind_the_address_is_a_fault_like_any_other(web: Web) -> None:
+async def test_unreadable_or_missing_answer_is_a_fault(web: Web) -> None:
     address = web.link("")
     agent = Agent(address, address)
     answer(web, "/task", "not the JSON that it should be")
-    with pytest.raises(AgentFault, match="another kind"):
+    with pytest.raises(AgentFault, match="not an object"):
         await agent.task()
 
-    with pytest.raises(AgentFault, match="no answer"):
+    with pytest.raises(AgentFault, match="no readable answer"):
         await Agent("http://127.0.0.1:9", "http://127.0.0.1:9").protect(1)

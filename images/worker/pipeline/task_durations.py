@@ -1,0 +1,73 @@
+"""Estimates from how long tasks took lately how much work the slots need and how long it will last."""
+
+import heapq
+import math
+
+import trio
+
+_WEIGHT = 0.1
+"""Weight of the newest duration in the moving average."""
+_SHORTEST_SECONDS = 1e-6
+"""Least duration that a task is taken to have."""
+
+
+class TaskDurations:
+    """The moving average of attempts' durations, and since when each busy slot has been running its task."""
+
+    def __init__(self, slots: int) -> None:
+        """Start without a duration, for a worker with this number of slots."""
+        self.slots = slots
+        self.average: float | None = None
+        """Seconds an attempt takes, as a moving average; ``None`` before the first one has ended."""
+        self._started: dict[int, float] = {}
+
+    @property
+    def running(self) -> int:
+        """Number of slots that run a task."""
+        return len(self._started)
+
+    def start(self, slot: int, now: float) -> None:
+        """Note that a slot began an attempt, at trio's time ``now``."""
+        self._started[slot] = now
+
+    def end(self, slot: int, seconds: float | None) -> None:
+        """Note that a slot ended an attempt after ``seconds``; ``None`` if the attempt was stopped early."""
+        self._started.pop(slot, None)
+        if seconds is not None:
+            self.average = seconds if self.average is None else self.average + _WEIGHT * (seconds - self.average)
+
+    def shortage(self, queued: int, seconds: float) -> int:
+        """Return how many tasks more than ``queued`` keep every slot busy for ``seconds``; 0 if unknown."""
+        if self.average is None:
+            return 0
+        length = max(self.average, _SHORTEST_SECONDS)
+        return sum(math.ceil(max(0.0, seconds - end) / length) for end in self._free_in(self.average)) - queued
+
+    def supply(self, queued: int) -> float:
+        """Return for how many seconds ``queued`` tasks keep every slot busy; 0 if unknown."""
+        if self.average is None:
+            return 0.0
+        ends = sorted(self._free_in(self.average))
+        if queued < self.slots:
+            for _ in range(queued):
+                heapq.heapreplace(ends, ends[0] + self.average)
+            return ends[0]
+        # Every slot gets some of the tasks, so the work is levelled out over the slots in one pass: the time that this
+        # takes does not grow with the number of tasks.
+        work = queued * self.average
+        for count, after in enumerate([*ends[1:], math.inf], start=1):
+            work += ends[count - 1]
+            if work / count <= after:
+                break
+        return work / count
+
+    def _free_in(self, average: float) -> list[float]:
+        """Return in how many seconds each slot will be free, as far as an average can tell.
+
+        A task that has run for longer than the average is expected to run for as long again. It is of another kind, and
+        the tasks that would wait behind it should stay on the queue, where other workers find them.
+        """
+        now = trio.current_time()
+        ran = [now - since for since in self._started.values()]
+        busy = [average - seconds if seconds < average else seconds for seconds in ran]
+        return busy + [0.0] * (self.slots - len(busy))
