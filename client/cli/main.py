@@ -14,9 +14,9 @@ from cloudkon import __version__
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 
 COMMANDS = {
-    "generate": ("workload_commands", "Write a workload file of the same instruction many times."),
-    "animoto": ("workload_commands", "Write a workload file of slideshows; uploads local pictures."),
-    "slideshow": ("workload_commands", "Write a workload file of slideshows that JSON files describe."),
+    "generate": ("generate_command", "Write a workload file of the same instruction many times."),
+    "animoto": ("animoto_command", "Write a workload file of slideshows; uploads local pictures."),
+    "slideshow": ("slideshow_command", "Write a workload file of slideshows that JSON files describe."),
     "push": ("push_command", "Push a workload as a run, or go on with a push that broke off."),
     "watch": ("watch_command", "Show how a run goes on until it ends."),
     "check": ("check_command", "Count a run's tasks by state; --wait until all have ended."),
@@ -28,7 +28,7 @@ COMMANDS = {
     "runs": ("runs_command", "List the runs there are."),
     "status": ("runs_command", "Show the fleet's queues and its latest runs."),
     "dlq": ("dlq_command", "Look through dead letters; send them again or drop them."),
-    "purge": ("dlq_command", "Empty the fleet's queues."),
+    "purge": ("purge_command", "Empty the fleet's queues."),
     "completion": ("shell_completion", "Print a script by which a shell completes commands."),
     "bench": ("bench_command", "Measure the fleet by the experiments of the CloudKon reports."),
 }

@@ -37,10 +37,10 @@ class Batch:
         return len(self.messages) < BATCH and self.size + size <= MESSAGE_LIMIT and held + payload <= PAYLOADS
 
 
-def batches(run: Run, spool: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
+def batches(run: Run, staged: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
     """The messages of a run's chunks from number ``sent`` on, in order."""
     for part in run.ranges:
-        instructions = spool.instructions(part.pool)
+        instructions = staged.instructions(part.pool)
         batch: Batch | None = None
         for key, first, count in run.chunks(part.pool):
             chunk = Chunk(key, first, tuple(islice(instructions, count)))

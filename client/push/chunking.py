@@ -17,13 +17,13 @@ AUTO = "auto"
 
 
 def auto_chunk_size(
-    spool: StagedWorkload, durations: Durations, pushes: Pushes, observe: Callable[[], dict[str, float]]
+    staged: StagedWorkload, durations: Durations, pushes: Pushes, observe: Callable[[], dict[str, float]]
 ) -> int:
     """Tasks that a chunk of the workload should hold; ``durations.unknown`` is left with words that nothing tells of.
 
     ``observe`` gives what tasks took in the run pushed last, in seconds by word; it is asked only where it matters.
     """
-    unfinished = pushes.unfinished(spool.record_name)
+    unfinished = pushes.unfinished(staged.record_name)
     if unfinished:
         # What broke off goes on as it began.
         return next(iter(unfinished))

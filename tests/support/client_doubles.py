@@ -78,9 +78,9 @@ def with_queue(services: Services, pool: str, queue: MemoryQueue) -> Services:
 
 
 @contextmanager
-def spooled(text: str, directory: Path, chunk_size: int = 1) -> Iterator[StagedWorkload]:
-    with stage_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as spool:
-        yield spool
+def stage_text(text: str, directory: Path, chunk_size: int = 1) -> Iterator[StagedWorkload]:
+    with stage_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as staged:
+        yield staged
 
 
 async def chunks_on(queue: object) -> list[Chunk]:

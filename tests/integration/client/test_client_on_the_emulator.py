@@ -56,7 +56,7 @@ def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -
     with client.start("push") as process:
         written, said = process.communicate(timeout=DEADLINE)
     assert (process.returncode, written.strip()) == (0, broken)
-    assert re.search(rf"run {broken} goes on: [1-9][\d,]* of 8,000 messages were sent before", said)
+    assert re.search(rf"run {broken} resumes: [1-9][\d,]* of 8,000 messages were sent before", said)
     depth = trio.run(client.services.queues["worker"].depth)
     assert 8000 <= depth.visible < 8000 + found.visible, "not all that was there was sent again"
     assert json.loads(client.run("check", "--json", code=1))["tasks"] == 8000

@@ -10,7 +10,7 @@ import trio
 
 from client.cli.main import main
 from client.cli.session import Session
-from client.push.capacity_check import COMFORTABLE
+from client.push.capacity_check import FAST_MESSAGES
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue, memory_services
 from cloudkon.model import Result, TaskId, TaskState
@@ -48,11 +48,11 @@ def test_a_push_that_broke_off_goes_on_by_the_same_command(
     fleet = with_queue(services, "worker", queue)
     client("generate", "25", "sleep", "10")
     assert client("push", fleet=fleet) == EXIT_FAILED
-    assert "of 25 messages are known sent" in capsys.readouterr().err
+    assert "of 25 messages of run" in capsys.readouterr().err
     queue.batches = 100
     assert client("push", fleet=fleet) == EXIT_OK
     written = capsys.readouterr()
-    assert re.search(rf"run {written.out.strip()} goes on: \d+ of 25 messages were sent before", written.err)
+    assert re.search(rf"run {written.out.strip()} resumes: \d+ of 25 messages were sent before", written.err)
     assert {chunk.key.number for chunk in trio.run(chunks_on, queue)} == set(range(25))
 
 
@@ -63,7 +63,7 @@ def test_a_push_in_other_chunks_says_that_one_broke_off(
     client("push", fleet=with_queue(services, "worker", BreakingQueue(1)))
     capsys.readouterr()
     assert client("push", "--chunk", "5") == EXIT_OK
-    assert "warning: a push of this workload with another --chunk broke off" in capsys.readouterr().err
+    assert "a push of this workload with another --chunk, is unfinished" in capsys.readouterr().err
 
 
 def test_a_runs_messages_are_sent_again_in_its_own_chunks(
@@ -88,7 +88,7 @@ def test_a_run_that_its_ledger_lost_is_named_with_the_remedy_and_done_again(
     assert client("check", run_id, fleet=new) == EXIT_BAD_INPUT
     assert f"Do it again with: python -m client push --run {run_id} WORKLOAD" in capsys.readouterr().err
     assert client("push", "--run", run_id, fleet=new) == EXIT_OK
-    assert "All its tasks are sent, to be done again" in capsys.readouterr().err
+    assert "All its tasks are sent again and run again" in capsys.readouterr().err
     assert len(trio.run(chunks_on, new.queues["worker"])) == 3
     assert client("check", run_id, fleet=new) == EXIT_FAILED, "none has ended yet"
 
@@ -109,7 +109,7 @@ def test_waiting_says_when_results_are_lost_with_the_ledger(
 def test_a_crowded_embedded_emulator_is_warned_of(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client("generate", str(COMFORTABLE + 1), "sleep", "10")
+    client("generate", str(FAST_MESSAGES + 1), "sleep", "10")
     assert client("push") == EXIT_OK
     assert "slow the embedded emulator down" in capsys.readouterr().err
     assert client("push", "--chunk", "100") == EXIT_OK
@@ -219,7 +219,7 @@ def test_slideshow_options_are_checked_before_anything_is_uploaded(
     assert trio.run(stored) == []
     assert client("animoto", "1") == EXIT_BAD_INPUT
     assert client("animoto", "1", "photos") == EXIT_BAD_INPUT
-    assert "Sources stand behind --from" in capsys.readouterr().err
+    assert "Give sources after --from" in capsys.readouterr().err
 
 
 def test_a_workload_goes_to_standard_output_when_asked(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from client.records.archive import keep_instructions
 from client.records.observed_durations import observed_durations
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.ports import Services
-from tests.support.client_doubles import record_results, spooled, succeeded
+from tests.support.client_doubles import record_results, stage_text, succeeded
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_work_is_known_when_all_of_it_is(tmp_path: Path) -> None:
 
 async def test_an_earlier_run_tells_what_a_words_tasks_take(services: Services, tmp_path: Path) -> None:
     text = "sleep 7\nexec a\nsleep 7\nexec b\n"
-    with spooled(text, tmp_path) as spool:
-        run = spool.plan("r1", 0.0)
-        await keep_instructions(services.store, run, spool.files)
+    with stage_text(text, tmp_path) as staged:
+        run = staged.plan("r1", 0.0)
+        await keep_instructions(services.store, run, staged.files)
     await record_results(services, run, succeeded(run, range(3)))
     assert await observed_durations(services, run, {"exec", "animoto"}) == {"exec": 1.0}

@@ -46,7 +46,7 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
         (["pull"], "no local fleet is up here"),
         (["runs"], "no local fleet is up here"),
         (["watch", "--every", "0"], "--every 0: it must be at least 1"),
-        (["dlq", "drop", "--all"], "nobody is there to ask. Give --yes"),
+        (["dlq", "drop", "--all"], "stdin is not a terminal. Pass --yes to confirm"),
         (["push", "good.txt", "--duration", "soon"], "duration 'soon': it is no time. Write it as: 20ms"),
         (["push", "good.txt", "--set", "jobs"], "--set 'jobs': it is not NAME=FILE"),
         (["animoto", "3"], "there are no pictures to take. Give links"),
@@ -203,7 +203,7 @@ def test_an_interrupted_push_says_how_to_go_on(
             process.send_signal(number)
             written, said = process.communicate(timeout=240)
     assert (process.returncode, written) == (130, "")
-    assert said == "error: interrupted. Push the same workload again to go on where it stopped\n"
+    assert said == "error: interrupted. Push the same workload again to resume\n"
 
 
 def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:

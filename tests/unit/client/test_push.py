@@ -8,22 +8,24 @@ import pytest
 import trio
 
 from client.push.batches import batches
-from client.push.push import PushBroke, Pushed, PushEvents, push, push_again
 from client.push.sending import Watermark, send_batches
+from client.push.submit import PushBroke, Pushed, PushEvents, submit, submit_again
 from client.records.pushes import Pushes
 from cloudkon.errors import InvalidInput, RunConflict
 from cloudkon.memory import MemoryQueue, MemoryStore, memory_services
 from cloudkon.model import Outgoing, Run
 from cloudkon.ports import QueueOutcome, Services
+from cloudkon.settings import Settings
 from cloudkon.wire.message import MESSAGE_LIMIT
-from tests.support.client_doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, spooled, with_queue
+from tests.support.client_doubles import BreakingQueue, DeadQueue, FlakyQueue, chunks_on, stage_text, with_queue
 
+SETTINGS = Settings()
 HUNDRED = "".join(f"sleep {number}\n" for number in range(100))
 
 
 async def push_text(services: Services, pushes: Pushes, directory: Path, text: str, chunk: int = 1) -> Pushed:
-    with spooled(text, directory, chunk) as spool:
-        return await push(services, spool, pushes)
+    with stage_text(text, directory, chunk) as staged:
+        return await submit(services, SETTINGS, staged, pushes)
 
 
 async def test_every_instruction_arrives_once_in_its_pool_and_its_chunk(
@@ -56,7 +58,7 @@ async def test_a_push_that_breaks_off_at_any_batch_goes_on(
     for sent in range(-(-100 // chunk // 10)):
         queue = BreakingQueue(sent)
         services = with_queue(memory_services(), "worker", queue)
-        with pytest.raises(PushBroke, match="push the same workload again to go on"):
+        with pytest.raises(PushBroke, match="push the same workload again to resume"):
             await push_text(services, pushes, tmp_path, HUNDRED, chunk)
         broken = pushes.last()
         queue.batches = 1000
@@ -113,9 +115,9 @@ async def test_a_broken_push_whose_run_was_cancelled_is_over(pushes: Pushes, tmp
 async def test_a_broken_push_is_known_when_another_chunk_size_is_pushed(pushes: Pushes, tmp_path: Path) -> None:
     with pytest.raises(PushBroke):
         await push_text(with_queue(memory_services(), "worker", BreakingQueue(3)), pushes, tmp_path, HUNDRED)
-    with spooled(HUNDRED, tmp_path, 10) as spool:
-        assert pushes.others(spool.digest, 10) == [pushes.last()]
-        assert pushes.others(spool.digest, 1) == []
+    with stage_text(HUNDRED, tmp_path, 10) as staged:
+        assert pushes.others(staged.digest, 10) == [pushes.last()]
+        assert pushes.others(staged.digest, 1) == []
 
 
 async def test_a_queue_that_fails_in_every_way_loses_no_message(
@@ -130,7 +132,7 @@ async def test_a_queue_that_stays_away_ends_the_push_and_says_how_far_it_came(
     pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     services = with_queue(memory_services(), "worker", DeadQueue())
-    with pytest.raises(PushBroke, match=r"connection refused.*\. Of run \w+, 0 of 100 messages are known sent"):
+    with pytest.raises(PushBroke, match=r"connection refused.*\. 0 of 100 messages of run \w+ are known to be sent"):
         await push_text(services, pushes, tmp_path, HUNDRED)
 
 
@@ -157,8 +159,8 @@ async def test_an_existing_run_that_differs_is_refused_with_the_fact(
 ) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED)).run
     for text, chunk, fact in ((HUNDRED + "sleep 1\n", 1, "digest"), (HUNDRED, 2, "chunk size")):
-        with spooled(text, tmp_path, chunk) as spool, pytest.raises(RunConflict, match=f"its {fact} is not"):
-            await push_again(services, run, spool, pushes)
+        with stage_text(text, tmp_path, chunk) as staged, pytest.raises(RunConflict, match=f"its {fact} is not"):
+            await submit_again(services, SETTINGS, run, staged, pushes)
 
 
 async def test_pushing_a_run_again_sends_all_its_messages_anew(
@@ -166,8 +168,8 @@ async def test_pushing_a_run_again_sends_all_its_messages_anew(
 ) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run
     emptied = with_queue(services, "worker", MemoryQueue())
-    with spooled(HUNDRED, tmp_path, 10) as spool:
-        assert (await push_again(emptied, run, spool, pushes)).run == run
+    with stage_text(HUNDRED, tmp_path, 10) as staged:
+        assert (await submit_again(emptied, SETTINGS, run, staged, pushes)).run == run
     assert await chunks_on(emptied.queues["worker"]) == await chunks_on(services.queues["worker"])
     assert (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run.id != run.id
 
@@ -179,8 +181,8 @@ async def test_a_run_that_its_ledger_lost_is_pushed_again_as_it_was(
     new = memory_services()
     kept = pushes.runs.find(run.id)
     assert kept == run
-    with spooled(HUNDRED, tmp_path, 10) as spool:
-        await push_again(new, kept, spool, pushes)
+    with stage_text(HUNDRED, tmp_path, 10) as staged:
+        await submit_again(new, SETTINGS, kept, staged, pushes)
     assert await new.ledger.read_run(run.id) == run
     assert await chunks_on(new.queues["worker"]) == await chunks_on(services.queues["worker"])
 
@@ -215,16 +217,16 @@ async def test_pushing_a_run_again_forgets_no_other_run_of_the_workload(
     run = (await push_text(services, pushes, tmp_path, HUNDRED)).run
     with pytest.raises(PushBroke):
         await push_text(with_queue(services, "worker", BreakingQueue(2)), pushes, tmp_path, HUNDRED)
-    with spooled(HUNDRED, tmp_path) as spool, pytest.raises(InvalidInput, match="is pushed in part only"):
-        await push_again(services, run, spool, pushes)
+    with stage_text(HUNDRED, tmp_path) as staged, pytest.raises(InvalidInput, match="is only partly pushed"):
+        await submit_again(services, SETTINGS, run, staged, pushes)
 
 
 async def test_two_processes_do_not_push_the_same_workload_at_once(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
-    with spooled(HUNDRED, tmp_path) as spool, pushes.record(spool.digest, 1):
+    with stage_text(HUNDRED, tmp_path) as staged, pushes.record(staged.digest, 1):
         with pytest.raises(InvalidInput, match="another process is pushing this very workload"):
-            await push(services, spool, pushes)
+            await submit(services, SETTINGS, staged, pushes)
         assert (await push_text(services, pushes, tmp_path, HUNDRED, 2)).run.chunk_size == 2
 
 
@@ -235,22 +237,22 @@ async def test_an_id_that_another_run_has_is_not_taken(
         Run.plan(run_id="taken", counts={"worker": 1}, chunk_size=1, digest="theirs", started=1.0)
     )
     ids = iter(["taken", "free"])
-    monkeypatch.setattr("client.push.push.new_run_id", lambda _now: next(ids))
+    monkeypatch.setattr("client.push.run_creation.new_run_id", lambda _now: next(ids))
     assert (await push_text(services, pushes, tmp_path, HUNDRED)).run.id == "free"
     assert await services.ledger.read_run("taken") == others
 
 
 async def test_a_push_tells_of_each_message(services: Services, pushes: Pushes, tmp_path: Path) -> None:
     told: list[int] = []
-    with spooled(HUNDRED, tmp_path) as spool:
-        await push(services, spool, pushes, PushEvents(sent=told.append))
+    with stage_text(HUNDRED, tmp_path) as staged:
+        await submit(services, SETTINGS, staged, pushes, PushEvents(on_sent=told.append))
     assert sum(told) == 100
 
 
 def test_batches_hold_ten_messages_and_no_more_bytes_than_a_call_takes(tmp_path: Path) -> None:
     long = "exec " + "x" * 262_000
-    with spooled("\n".join(["sleep 1"] * 25 + [long] * 9), tmp_path) as spool:
-        found = list(batches(spool.plan("r", 0.0), spool))
+    with stage_text("\n".join(["sleep 1"] * 25 + [long] * 9), tmp_path) as staged:
+        found = list(batches(staged.plan("r", 0.0), staged))
     assert [number for batch in found for number in range(batch.first, batch.end)] == list(range(34))
     for batch in found:
         assert len(batch.messages) <= 10
@@ -279,11 +281,11 @@ async def test_memory_stays_the_same_however_much_is_pushed(tmp_path: Path) -> N
             return [QueueOutcome.DONE] * len(messages)
 
     sink = Sink()
-    with spooled("sleep 1\n" * 50_000, tmp_path) as spool:
-        run = spool.plan("r", 0.0)
+    with stage_text("sleep 1\n" * 50_000, tmp_path) as staged:
+        run = staged.plan("r", 0.0)
         tracemalloc.start()
         try:
-            found = batches(run, spool)
+            found = batches(run, staged)
             await send_batches({"worker": sink}, MemoryStore(), found, Watermark(0), lambda _messages: None)
             assert tracemalloc.get_traced_memory()[1] < 1_000_000
         finally:

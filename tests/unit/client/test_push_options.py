@@ -59,7 +59,7 @@ def test_compressed_workloads_are_read_from_files_and_standard_input(
     capsys.readouterr()
     assert client("push", "torn.gz") == EXIT_BAD_INPUT
     [line] = capsys.readouterr().err.splitlines()
-    assert "torn.gz: it is a damaged gzip file" in line
+    assert "torn.gz: the gzip file is damaged" in line
 
 
 def test_a_dry_run_tells_all_and_sends_nothing(
@@ -92,7 +92,7 @@ def test_chunks_are_chosen_by_what_is_known(
     capsys.readouterr()
     assert client("push", "x.txt", "--chunk", "auto") == EXIT_OK
     written = capsys.readouterr()
-    assert "nobody knows what tasks of exec take" in written.err
+    assert "the duration of exec tasks is unknown" in written.err
     assert len(sent(services)) == 30
     run = read_run(services, written.out.strip())
     quick = [replace(one, seconds=0.05) for one in succeeded(run, range(30))]
@@ -115,7 +115,7 @@ def test_an_automatic_push_that_broke_off_goes_on_in_its_own_chunks(
     capsys.readouterr()
     assert client("push", "x.txt", "--chunk", "auto", "--duration", "1s", fleet=broken) == EXIT_OK
     written = capsys.readouterr()
-    assert re.search(r"goes on: \d+ of 20 messages were sent before", written.err)
+    assert re.search(r"resumes: \d+ of 20 messages were sent before", written.err)
     assert read_run(services, written.out.strip()).chunk_size == 5
 
 

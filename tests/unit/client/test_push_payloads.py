@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.push.push import push
 from client.push.staged_workload import stage_workload
+from client.push.submit import submit
 from client.records.pushes import Pushes
 from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, PayloadRef
 from cloudkon.ports import Services
+from cloudkon.settings import Settings
 from cloudkon.wire.message import MESSAGE_LIMIT, decode_message
 from cloudkon.wire.payload import read_message, unpack
 from tests.unit.client.commands import Client
@@ -26,8 +27,8 @@ async def stored(services: Services) -> list[str]:
 
 async def push_large(services: Services, pushes: Pushes, directory: Path) -> str:
     text = f"weigh 1\n{LARGE}\nweigh 2\n"
-    with stage_workload(io.BytesIO(text.encode()), "w", directory, handlers=("weigh",)) as spool:
-        return (await push(services, spool, pushes)).run.id
+    with stage_workload(io.BytesIO(text.encode()), "w", directory, handlers=("weigh",)) as staged:
+        return (await submit(services, Settings(), staged, pushes)).run.id
 
 
 async def test_only_what_is_too_large_goes_through_the_store(

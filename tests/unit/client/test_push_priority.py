@@ -82,13 +82,13 @@ def test_a_push_that_broke_off_does_not_change_its_priority(
     assert client("push") == EXIT_BAD_INPUT
     assert "its priority is not this workload's" in capsys.readouterr().err
     assert client("push", "--priority", "high") == EXIT_OK
-    assert "goes on" in capsys.readouterr().err
+    assert "resumes" in capsys.readouterr().err
 
 
 def test_a_dead_letter_goes_back_to_the_queue_it_came_from(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT", 0.0)
+    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT_SECONDS", 0.0)
     for priority in Priority:
         push(client, capsys, 1, "--priority", str(priority))
         [body] = [one.body for one in trio.run(services.queue("worker", priority).receive, 10, 0, 1000)]
