@@ -1,4 +1,4 @@
-"""Plans: what a push would send, as ``push --dry-run`` says it."""
+"""Prints what a push would send, for ``push --dry-run``."""
 
 import json
 
@@ -13,7 +13,7 @@ from .formatting import counted, lasting, sized
 
 
 def show_plan(staged: StagedWorkload, durations: Durations, *, as_json: bool) -> None:
-    """Print it on standard output."""
+    """Print the plan on standard output."""
     run = staged.plan("planned", 0.0)
     cost = estimate_cost(run.count, run.chunk_count, staged.size, durations.work or 0.0)
     if as_json:

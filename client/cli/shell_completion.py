@@ -1,4 +1,4 @@
-"""The completion command: scripts by which shells complete ``python -m client``. Click answers what they ask."""
+"""The ``completion`` command: scripts with which shells complete ``python -m client``, by calling click."""
 
 import click
 
@@ -45,7 +45,7 @@ _cloudkon_client() {
 compdef _cloudkon_client python python3
 """
 _FISH = """\
-function __cloudkon_asks
+function __cloudkon_is_client
     set -l words (commandline -opc)
     test (count $words) -ge 3; and test "$words[2]" = -m; and test "$words[3]" = client
 end
@@ -67,8 +67,8 @@ function __cloudkon_client
         end
     end
 end
-complete -c python -n __cloudkon_asks -f -a "(__cloudkon_client)"
-complete -c python3 -n __cloudkon_asks -f -a "(__cloudkon_client)"
+complete -c python -n __cloudkon_is_client -f -a "(__cloudkon_client)"
+complete -c python3 -n __cloudkon_is_client -f -a "(__cloudkon_client)"
 """
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
@@ -76,9 +76,9 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 @click.command()
 @click.argument("shell", type=click.Choice(list(SCRIPTS)))
 def completion(shell: str) -> None:
-    """Print a script by which SHELL completes commands and options behind python -m client.
+    """Print a script with which SHELL completes commands and options after python -m client.
 
-    Whatever else python runs is completed by file names.
+    Other python commands are completed with file names.
 
     \b
     Examples:

@@ -154,6 +154,6 @@ def test_cancelling_is_seen_by_everybody(client: Client) -> None:
 
 def test_what_is_not_there_is_said_with_the_remedy(client: Client, endpoint: str) -> None:
     client.write_workload(3)
-    assert "knows no such run" in client.run("check", "3a4f0c1b2c3", code=2)
+    assert "has no such run" in client.run("check", "3a4f0c1b2c3", code=2)
     nobody = Client(client.folder, Settings(fleet="nobody", target="docker", endpoint_url=endpoint))
     assert "python -m fleet up" in nobody.run("push", code=2)

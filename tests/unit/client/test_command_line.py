@@ -86,7 +86,7 @@ def test_a_run_that_its_ledger_lost_is_named_with_the_remedy_and_done_again(
     run_id = push(client, capsys, 20, "--chunk", "8")
     new = memory_services()
     assert client("check", run_id, fleet=new) == EXIT_BAD_INPUT
-    assert f"Do it again with: python -m client push --run {run_id} WORKLOAD" in capsys.readouterr().err
+    assert f"Run it again with: python -m client push --run {run_id} WORKLOAD" in capsys.readouterr().err
     assert client("push", "--run", run_id, fleet=new) == EXIT_OK
     assert "All its tasks are sent again and run again" in capsys.readouterr().err
     assert len(trio.run(chunks_on, new.queues["worker"])) == 3
@@ -188,7 +188,7 @@ def test_without_a_run_the_last_one_pushed_is_meant_and_there_may_be_none(
     assert "none was pushed from here to fleet 'cloudkon'" in capsys.readouterr().err
     for unknown in ("3a4f0c1b2c3", "../../etc", "videos"):
         assert client(command, unknown) == EXIT_BAD_INPUT
-        assert "knows no such run" in capsys.readouterr().err
+        assert "has no such run" in capsys.readouterr().err
 
 
 def test_slideshows_are_made_of_uploaded_pictures(
@@ -231,7 +231,7 @@ def test_a_workload_goes_to_standard_output_when_asked(client: Client, capsys: p
 def test_a_folder_that_can_not_be_written_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("generate", "2", "sleep", "1", "-o", "nowhere/workload.txt") == EXIT_BAD_INPUT
     [line] = capsys.readouterr().err.splitlines()
-    assert line == "error: --output nowhere/workload.txt: there is no folder nowhere. Make it first"
+    assert line == "error: --output nowhere/workload.txt: folder nowhere does not exist. Create it first"
 
 
 def test_json_of_an_unfinished_run_has_no_rate(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

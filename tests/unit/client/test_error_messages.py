@@ -168,7 +168,7 @@ def test_a_fleet_that_was_never_started(
 def test_an_unknown_run(client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for unknown in ("37000000000", "no/run", "x" * 300, "é"):
         assert client(*say(OF_A_RUN[command], unknown)) == EXIT_BAD_INPUT
-        assert "knows no such run" in one_line(capsys)
+        assert "has no such run" in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", OF_A_RUN)

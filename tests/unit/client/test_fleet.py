@@ -160,7 +160,7 @@ def test_tasks_of_several_pools_keep_the_order_of_their_instructions(idle: Fleet
         (["sleep 1", ""], "instruction 1 ''"),
         (["# sleep"], "empty, a comment"),
         (["sleep 1\nsleep 2"], "more than one line"),
-        ([], "nightly: there is no instruction in it"),
+        ([], "nightly: it has no instructions"),
         (["sleep 1", "slep 2", "sleep x"], "2 problems in 3 lines; nothing was sent"),
     ],
 )

@@ -31,9 +31,9 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["push"], "there is no workload.txt here. Make one with: python -m client generate"),
-        (["push", "missing.txt"], "missing.txt: there is no such file"),
-        (["push", "empty.txt"], "empty.txt: there is no instruction in it"),
+        (["push"], "workload.txt does not exist. Make one with: python -m client generate"),
+        (["push", "missing.txt"], "missing.txt: no such file"),
+        (["push", "empty.txt"], "empty.txt: it has no instructions"),
         (["push", "good.txt", "--chunk", "0"], "--chunk 0: a chunk holds 1 to 1,000 tasks"),
         (["push", "good.txt"], "no local fleet is up here. Start one with: python -m fleet up"),
         (["push", "good.txt", "--run", "x"], "no local fleet is up here"),
@@ -47,9 +47,9 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
         (["runs"], "no local fleet is up here"),
         (["watch", "--every", "0"], "--every 0: it must be at least 1"),
         (["dlq", "drop", "--all"], "stdin is not a terminal. Pass --yes to confirm"),
-        (["push", "good.txt", "--duration", "soon"], "duration 'soon': it is no time. Write it as: 20ms"),
+        (["push", "good.txt", "--duration", "soon"], "duration 'soon': not a duration. Write it as: 20ms"),
         (["push", "good.txt", "--set", "jobs"], "--set 'jobs': it is not NAME=FILE"),
-        (["animoto", "3"], "there are no pictures to take. Give links"),
+        (["animoto", "3"], "no pictures are given. Give links"),
     ],
 )
 def test_bad_input_is_one_line_with_the_remedy(
@@ -101,9 +101,9 @@ def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environmen
         (["watch", "--every", "nan"], "error: --every nan: it must be at least 1\n"),
         (
             ["generate", "1", "sleep", "1", "-o", "no/file"],
-            "error: --output no/file: there is no folder no. Make it first\n",
+            "error: --output no/file: folder no does not exist. Create it first\n",
         ),
-        (["generate", "1", "sleep", "1", "-o", "."], "error: --output .: it is a folder. Name a file in it\n"),
+        (["generate", "1", "sleep", "1", "-o", "."], "error: --output .: this is a folder. Name a file in it\n"),
     ],
 )
 def test_what_is_mistyped_is_one_line_that_says_where_to_look(
@@ -135,7 +135,7 @@ def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, enviro
     beside = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"}
     code, written, said = start("check", where=tmp_path, environment=environment | beside)
     assert (code, written) == (130, "")
-    assert said == "error: interrupted. The same command may be given again\n"
+    assert said == "error: interrupted. You can run the same command again\n"
 
 
 def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -225,4 +225,4 @@ def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment:
         said = process.stderr.read().decode()
         process.stdin.close()
     assert process.returncode == 130
-    assert said.strip() == "error: interrupted. The same command may be given again"
+    assert said.strip() == "error: interrupted. You can run the same command again"

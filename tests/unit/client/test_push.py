@@ -225,7 +225,7 @@ async def test_two_processes_do_not_push_the_same_workload_at_once(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     with stage_text(HUNDRED, tmp_path) as staged, pushes.record(staged.digest, 1):
-        with pytest.raises(InvalidInput, match="another process is pushing this very workload"):
+        with pytest.raises(InvalidInput, match="another process is pushing the same workload"):
             await submit(services, SETTINGS, staged, pushes)
         assert (await push_text(services, pushes, tmp_path, HUNDRED, 2)).run.chunk_size == 2
 

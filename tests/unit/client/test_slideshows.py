@@ -40,12 +40,12 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
 @pytest.mark.parametrize(
     ("links", "jobs", "pictures", "options", "message"),
     [
-        ([], 1, 1, [], "there are no pictures to take. Give links"),
+        ([], 1, 1, [], "no pictures are given. Give links"),
         (LINKS, 0, 1, [], "JOBS 0: it must be at least 1"),
         (LINKS, 1, -1, [], "--pictures -1: it must be at least 1"),
         (LINKS, 1, 2, ["--seconds", "no"], "--seconds no"),
         ([*LINKS, "https:///nothing"], 1, 2, [], "it names no host"),
-        (LINKS, 1, 2, ["--title", "one\ntwo"], r"it has a line break, and an instruction is one line. Describe it in"),
+        (LINKS, 1, 2, ["--title", "one\ntwo"], r"it has a line break, but an instruction is one line. Use JSON"),
         (LINKS, 1, 20_000, [], "there are 20,000 links, and a video takes 10,000"),
     ],
 )
@@ -80,11 +80,11 @@ def test_sources_that_are_none_are_named(tmp_path: Path) -> None:
     (tmp_path / "nothing.txt").write_text("\n# none\n")
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04\xff\xfe")
     for name, reason in (
-        ("empty", "no picture is in it"),
-        ("missing", "it is no link, no file and no folder"),
-        ("links.txt", "line 2: 'photos/2.jpg' is no link"),
-        ("nothing.txt", "there is no link in it"),
-        ("archive.zip", "it is neither a picture nor a text of links"),
+        ("empty", "it has no pictures"),
+        ("missing", "not a link, a file or a folder"),
+        ("links.txt", "line 2: 'photos/2.jpg' is not a link"),
+        ("nothing.txt", "it has no links"),
+        ("archive.zip", "neither a picture nor a text file of links"),
     ):
         with pytest.raises(InvalidInput, match=reason):
             find_pictures([str(tmp_path / name)])
@@ -130,7 +130,7 @@ async def test_an_upload_that_broke_off_goes_on(
     for path in paths:
         path.write_bytes(path.name.encode())
     store = CountingStore(enough=12)
-    with pytest.raises(Throttled, match=r"\d+ of 20 pictures are uploaded: the same command again"):
+    with pytest.raises(Throttled, match=r"\d+ of 20 pictures are uploaded: run the same command again"):
         await upload(replace(services, store=store).store, paths, lambda: None)
     store.enough = 1000
     assert len(await upload(store, paths, lambda: None)) == 20

@@ -49,7 +49,7 @@ def test_of_many_problems_twenty_are_shown_and_the_rest_counted(tmp_path: Path) 
 
 @pytest.mark.parametrize("text", ["", "\n\n# only this\n"])
 def test_an_empty_workload_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidWorkload, match="there is no instruction in it"), stage_text(text, tmp_path):
+    with pytest.raises(InvalidWorkload, match="it has no instructions"), stage_text(text, tmp_path):
         pass
 
 

@@ -60,11 +60,11 @@ def test_what_a_file_says_is_taken_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("exec {jobs.sise}", "column 'sise': .* has none of that name. Columns: link, size"),
-        ("exec {job.size}", "no --set has that name"),
-        ("exec {bad.link}", "line 3: it has not as many values as columns"),
+        ("exec {jobs.sise}", "column 'sise': .* has no such column. Columns: link, size"),
+        ("exec {job.size}", "no --set defines this name"),
+        ("exec {bad.link}", "line 3: the number of values is wrong"),
         ("exec {broken.link}", "a value in .* has a line break"),
-        ("sleep {1..9..0}", "a step of 0 never arrives"),
+        ("sleep {1..9..0}", "the step must not be 0"),
         (f"sleep {{0..{MOST_INSTRUCTIONS}}}", "they make 10,000,001 instructions"),
         ("sleep {1..99999} {1..99999}", "they make 9,999,800,001 instructions"),
         ("sleep {1..99999999999999999999}", "they make 99,999,999,999,999,999,999 instructions"),

@@ -60,13 +60,13 @@ def test_a_line_over_the_limit_that_is_cut_within_a_character_is_refused_for_its
 
 def test_without_a_file_workload_txt_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InvalidWorkload, match=r"no file was given and there is no workload\.txt here\. Make one"):
+    with pytest.raises(InvalidWorkload, match=r"no file was given and workload\.txt does not exist\. Make one"):
         choose_workload(None)
     Path("workload.txt").write_text("sleep 1\n")
     assert choose_workload(None) == Path("workload.txt")
 
 
-@pytest.mark.parametrize(("given", "reason"), [("nothing.txt", "there is no such file"), (".", "it is a folder")])
+@pytest.mark.parametrize(("given", "reason"), [("nothing.txt", "no such file"), (".", "this is a folder")])
 def test_what_is_no_workload_is_named(given: str, reason: str) -> None:
     with pytest.raises(InvalidWorkload, match=reason):
         choose_workload(given)
