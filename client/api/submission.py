@@ -22,7 +22,7 @@ LOG = logging.getLogger("cloudkon")
 _LOCKS_LOCK = Lock()
 _LOCKS: WeakValueDictionary[tuple[Pushes, str, int], Lock] = WeakValueDictionary()
 """One lock per workload that is being sent; it is forgotten when no thread holds it or waits for it."""
-GO_ON = "Submit the same instructions again to resume"
+HOW_TO_RESUME = "Submit the same instructions again to resume"
 
 
 def write_instructions(instructions: Iterable[str], workload: IO[bytes]) -> None:
@@ -82,12 +82,12 @@ def submit_workload(
             return (await submit(services, connection.settings, staged, connection.pushes, events)).run
 
         with _workload_lock(connection.pushes, staged):
-            return connection.call(work, GO_ON)
+            return connection.call(work, HOW_TO_RESUME)
 
 
 def _auto_chunk_size(connection: FleetConnection, staged: StagedWorkload, durations: Durations) -> int:
     def observe() -> dict[str, float]:
-        return connection.call(lambda services: observed_in_last_run(services, connection.pushes, durations), GO_ON)
+        return connection.call(lambda services: observed_in_last_run(services, connection.pushes, durations), HOW_TO_RESUME)
 
     return auto_chunk_size(staged, durations, connection.pushes, observe)
 

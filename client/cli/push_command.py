@@ -26,7 +26,7 @@ from ..records.archive import fetch_instructions
 from ..records.runs import LostRun, find_run
 from .display import progress_bar, say
 from .push_plan import show_plan
-from .push_progress import GO_ON, push_with_progress, report_push
+from .push_progress import HOW_TO_RESUME, push_with_progress, report_push
 from .session import Session, pass_session
 
 GZIP = b"\x1f\x8b"
@@ -136,7 +136,7 @@ def _parse_chunk_size(given: str | None) -> int | None:
 
 def _auto_chunk_size(session: Session, staged: StagedWorkload, durations: Durations) -> int:
     def observe() -> dict[str, float]:
-        return session.run(lambda services: observed_in_last_run(services, session.pushes, durations), GO_ON)
+        return session.run(lambda services: observed_in_last_run(services, session.pushes, durations), HOW_TO_RESUME)
 
     size = auto_chunk_size(staged, durations, session.pushes, observe)
     if durations.unknown and not session.pushes.unfinished(staged.record_name):
@@ -158,7 +158,7 @@ def _open_source(session: Session, given: str | None, existing: Run | None) -> I
             folder = stack.enter_context(TemporaryDirectory(prefix="cloudkon-"))
             path = Path(folder, "instructions.gz")
             with suppress(InvalidInput):
-                session.run(lambda services: fetch_instructions(services.store, existing, path), GO_ON)
+                session.run(lambda services: fetch_instructions(services.store, existing, path), HOW_TO_RESUME)
             if path.exists():
                 yield stack.enter_context(BufferedReader(gzip.GzipFile(path))), _name_in_store(existing)
                 return
@@ -184,7 +184,7 @@ def _find_existing(session: Session, run_id: str | None, chunk_size: int | None,
     if run_id is None:
         return None
     try:
-        run = session.run(lambda services: find_run(services.ledger, run_id, session.pushes), GO_ON)
+        run = session.run(lambda services: find_run(services.ledger, run_id, session.pushes), HOW_TO_RESUME)
     except LostRun as error:
         run = error.run
         say(f"warning: {error.subject}: {error.reason}. All its tasks are sent again and run again")

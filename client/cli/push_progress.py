@@ -14,7 +14,7 @@ from .display import progress_bar, say
 from .formatting import counted
 from .session import Session
 
-GO_ON = "Push the same workload again to resume"
+HOW_TO_RESUME = "Push the same workload again to resume"
 
 
 def push_with_progress(session: Session, staged: StagedWorkload, existing: Run | None = None) -> Pushed:
@@ -36,7 +36,7 @@ def push_with_progress(session: Session, staged: StagedWorkload, existing: Run |
                 return await submit_again(services, session.settings, existing, staged, session.pushes, events)
             return await submit(services, session.settings, staged, session.pushes, events)
 
-        return session.run(work, GO_ON)
+        return session.run(work, HOW_TO_RESUME)
 
 
 def report_push(pushed: Pushed, *, as_json: bool) -> None:

@@ -42,7 +42,7 @@ def test_failures_are_found_and_retried(client: Client) -> None:
     assert len(matched) == 10
 
 
-def test_watching_tells_the_end_in_lines_and_in_json(client: Client) -> None:
+def test_watch_reports_the_end_in_lines_and_in_json(client: Client) -> None:
     client.write_workload(30)
     client.run("push")
     chunks = trio.run(take_all, client.services.queues["worker"])
@@ -61,7 +61,7 @@ def test_watching_tells_the_end_in_lines_and_in_json(client: Client) -> None:
     assert "30 of 30 (100.0 %)" in lines.splitlines()[0]
 
 
-def test_a_reader_of_watch_that_goes_away_ends_it_silently(client: Client) -> None:
+def test_watch_ends_silently_when_its_reader_exits(client: Client) -> None:
     client.write_workload(3)
     client.run("push")
     with client.start("watch", "--every", "1") as process:
@@ -98,7 +98,7 @@ def test_dead_letters_are_reconciled_with_the_ledger(client: Client) -> None:
     assert client.run("dlq", "list") == ""
 
 
-def test_purging_empties_the_queues(client: Client) -> None:
+def test_purge_empties_the_queues(client: Client) -> None:
     client.write_workload(30)
     client.run("push")
     client.run("purge", "--yes")
@@ -115,13 +115,13 @@ def test_purging_empties_the_queues(client: Client) -> None:
         ("dlq", "show", "3a4f0c1b2c3"),
     ],
 )
-def test_what_is_not_there_is_one_line(client: Client, arguments: tuple[str, ...]) -> None:
+def test_unknown_runs_and_letters_are_one_line(client: Client, arguments: tuple[str, ...]) -> None:
     [line] = client.run(*arguments, code=2).splitlines()
     assert line.startswith("error: ")
 
 
 @pytest.mark.parametrize("command", ["watch", "failures", "retry", "runs", "status", "dlq list", "purge --yes"])
-def test_without_a_fleet_every_command_is_one_line(client: Client, command: str) -> None:
+def test_missing_fleet_is_one_line_for_each_command(client: Client, command: str) -> None:
     nobody = Client(client.folder, replace(client.settings, fleet=f"nobody-{uuid4().hex[:8]}"))
     ended = nobody.start(*command.split())
     written, said = ended.communicate(timeout=DEADLINE)
@@ -130,7 +130,7 @@ def test_without_a_fleet_every_command_is_one_line(client: Client, command: str)
     assert line.startswith("error: ")
 
 
-def test_sixty_columns_and_no_colours_are_enough(client: Client) -> None:
+def test_output_fits_sixty_columns_without_colours(client: Client) -> None:
     client.write_workload(30)
     client.run("push")
     environment = {"COLUMNS": "60", "NO_COLOR": "1", "TERM": "dumb"}

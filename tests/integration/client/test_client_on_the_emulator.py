@@ -17,7 +17,7 @@ from tests.integration.client.machine import DEADLINE, Client, take_all, work_of
 from tests.support.patience import until
 
 
-def test_a_run_from_push_to_results(client: Client) -> None:
+def test_run_goes_from_push_to_results(client: Client) -> None:
     client.write_workload(300)
     run_id = client.run("push", "--chunk", "7").strip()
     waiting = json.loads(client.run("check", "--json", code=1))
@@ -39,7 +39,7 @@ def test_a_run_from_push_to_results(client: Client) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -> None:
+def test_interrupted_push_resumes(client: Client, number: signal.Signals) -> None:
     client.write_workload(8000)
     folder = client.folder / client.settings.state_dir
     with client.start("push") as process:
@@ -62,7 +62,7 @@ def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -
     assert json.loads(client.run("check", "--json", code=1))["tasks"] == 8000
 
 
-def test_messages_of_a_queue_that_lost_them_are_sent_again(client: Client) -> None:
+def test_lost_messages_are_sent_again_by_push_run(client: Client) -> None:
     client.write_workload(50)
     run_id = client.run("push", "--chunk", "5").strip()
     lost = trio.run(take_all, client.services.queues["worker"])
@@ -72,7 +72,7 @@ def test_messages_of_a_queue_that_lost_them_are_sent_again(client: Client) -> No
     assert "its digest is not this workload's" in client.run("push", "workload.txt", "--run", run_id, code=2)
 
 
-def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) -> None:
+def test_large_chunk_of_high_priority_arrives(client: Client, tmp_path: Path) -> None:
     (client.folder / "workload.txt").write_text("exec : " + "x" * 1_200_000 + "\n")
     run_id = client.run("push", "--priority", "high").strip()
     (delivery,) = trio.run(client.services.high_queues["worker"].receive, 10, 2, 60)
@@ -86,7 +86,7 @@ def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) 
         trio.run(client.services.store.head, address)
 
 
-def test_waiting_uses_up_its_own_reports_and_leaves_the_others(client: Client) -> None:
+def test_waiting_consumes_its_own_reports_and_leaves_the_others(client: Client) -> None:
     client.write_workload(20)
     run_id = client.run("push").strip()
     chunks = trio.run(take_all, client.services.queues["worker"])
@@ -110,7 +110,7 @@ def test_waiting_uses_up_its_own_reports_and_leaves_the_others(client: Client) -
     assert any('"another"' in body for body in trio.run(others))
 
 
-def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
+def test_pull_fetches_videos_and_names_missing_ones(client: Client) -> None:
     (client.folder / "photos").mkdir()
     for number in range(3):
         (client.folder / f"photos/{number}.jpg").write_bytes(b"picture %d" % number)
@@ -143,7 +143,7 @@ def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
     assert page.count('poster="') == page.count("2 pictures · 2 s") == 2
 
 
-def test_cancelling_is_seen_by_everybody(client: Client) -> None:
+def test_cancel_sets_the_flag_in_the_ledger(client: Client) -> None:
     client.write_workload(3)
     run_id = client.run("push").strip()
     client.run("cancel")
@@ -152,7 +152,7 @@ def test_cancelling_is_seen_by_everybody(client: Client) -> None:
     assert found.cancelled
 
 
-def test_what_is_not_there_is_said_with_the_remedy(client: Client, endpoint: str) -> None:
+def test_missing_run_and_fleet_are_reported_with_the_remedy(client: Client, endpoint: str) -> None:
     client.write_workload(3)
     assert "has no such run" in client.run("check", "3a4f0c1b2c3", code=2)
     nobody = Client(client.folder, Settings(fleet="nobody", target="docker", endpoint_url=endpoint))

@@ -28,7 +28,7 @@ from tests.support.client_doubles import (
 from tests.unit.client.commands import Client, push, read_run
 
 
-def test_push_prints_nothing_but_the_run_on_standard_output(
+def test_push_prints_only_the_run_id_on_standard_output(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = push(client, capsys, 20, "--chunk", "8")
@@ -36,12 +36,12 @@ def test_push_prints_nothing_but_the_run_on_standard_output(
     assert [len(chunk) for chunk in trio.run(chunks_on, services.queues["worker"])] == [8, 8, 4]
 
 
-def test_push_tells_programs_in_json(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_push_prints_json(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     [facts] = json_lines(push(client, capsys, 20, "--json"))
     assert {"tasks": 20, "messages": 20, "pools": {"worker": 20}, "resumed": False}.items() <= facts.items()
 
 
-def test_a_push_that_broke_off_goes_on_by_the_same_command(
+def test_unfinished_push_resumes_with_the_same_command(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = BreakingQueue(1)
@@ -56,7 +56,7 @@ def test_a_push_that_broke_off_goes_on_by_the_same_command(
     assert {chunk.key.number for chunk in trio.run(chunks_on, queue)} == set(range(25))
 
 
-def test_a_push_in_other_chunks_says_that_one_broke_off(
+def test_push_with_another_chunk_size_warns_of_the_unfinished_one(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client("generate", "25", "sleep", "10")
@@ -66,7 +66,7 @@ def test_a_push_in_other_chunks_says_that_one_broke_off(
     assert "a push of this workload with another --chunk, is unfinished" in capsys.readouterr().err
 
 
-def test_a_runs_messages_are_sent_again_in_its_own_chunks(
+def test_push_run_sends_its_messages_again_in_its_own_chunks(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = push(client, capsys, 20, "--chunk", "8")
@@ -80,7 +80,7 @@ def test_a_runs_messages_are_sent_again_in_its_own_chunks(
     assert f"run '{run_id}': its digest is not this workload's" in capsys.readouterr().err
 
 
-def test_a_run_that_its_ledger_lost_is_named_with_the_remedy_and_done_again(
+def test_run_lost_by_the_ledger_is_named_with_the_remedy_and_run_again(
     client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = push(client, capsys, 20, "--chunk", "8")
@@ -93,7 +93,7 @@ def test_a_run_that_its_ledger_lost_is_named_with_the_remedy_and_done_again(
     assert client("check", run_id, fleet=new) == EXIT_FAILED, "none has ended yet"
 
 
-def test_waiting_says_when_results_are_lost_with_the_ledger(
+def test_waiting_reports_results_lost_with_the_ledger(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     remade = replace(services, ledger=RemadeLedger())
@@ -106,7 +106,7 @@ def test_waiting_says_when_results_are_lost_with_the_ledger(
     assert told.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
 
 
-def test_a_crowded_embedded_emulator_is_warned_of(
+def test_push_warns_when_the_embedded_emulators_queues_get_too_long(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client("generate", str(FAST_MESSAGES + 1), "sleep", "10")
@@ -119,7 +119,7 @@ def test_a_crowded_embedded_emulator_is_warned_of(
     assert "emulator" not in capsys.readouterr().err
 
 
-def test_check_tells_by_its_exit_code_whether_all_succeeded(
+def test_check_exits_0_only_if_all_tasks_succeeded(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -140,7 +140,7 @@ def test_check_tells_by_its_exit_code_whether_all_succeeded(
     assert all(word in table for word in (run.id, "tasks", "succeeded", "failed", "cancelled", "seconds", "tasks/s"))
 
 
-def test_failed_tasks_are_told_and_listed(
+def test_failed_tasks_are_reported_and_listed(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -165,7 +165,7 @@ def test_cancel_sets_the_runs_flag(client: Client, services: Services, capsys: p
     assert read_run(services, run_id).cancelled
 
 
-def test_pull_brings_videos_and_names_what_is_missing(
+def test_pull_fetches_videos_and_names_missing_ones(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -181,7 +181,7 @@ def test_pull_brings_videos_and_names_what_is_missing(
 
 
 @pytest.mark.parametrize("command", ["check", "results", "pull", "cancel"])
-def test_without_a_run_the_last_one_pushed_is_meant_and_there_may_be_none(
+def test_default_run_is_the_last_one_pushed_if_any(
     client: Client, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert client(command) == EXIT_BAD_INPUT
@@ -222,13 +222,13 @@ def test_slideshow_options_are_checked_before_anything_is_uploaded(
     assert "Give sources after --from" in capsys.readouterr().err
 
 
-def test_a_workload_goes_to_standard_output_when_asked(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_writes_to_standard_output_on_request(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("generate", "2", "-o", "-", "--", "exec", "sort", "-o", "x") == EXIT_OK
     assert capsys.readouterr().out == "exec sort -o x\nexec sort -o x\n"
     assert not Path("workload.txt").exists()
 
 
-def test_a_folder_that_can_not_be_written_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_output_folder_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("generate", "2", "sleep", "1", "-o", "nowhere/workload.txt") == EXIT_BAD_INPUT
     [line] = capsys.readouterr().err.splitlines()
     assert line == "error: --output nowhere/workload.txt: folder nowhere does not exist. Create it first"

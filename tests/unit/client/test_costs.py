@@ -19,7 +19,7 @@ def writes(messages: int, work: float) -> float:
     return estimate_cost(TASKS, messages, 0, work).ledger / prices().write_unit / messages
 
 
-def test_messages_of_little_work_share_their_calls_and_long_ones_do_not() -> None:
+def test_short_messages_share_calls_and_long_ones_do_not() -> None:
     assert requests(TASKS, 0.0) == pytest.approx(0.4 + 0.4 / 50)
     # Sent ten a call, then received, deleted and reported alone; the client reads reports ten a call.
     assert requests(TASKS, TASKS * 1.0) == pytest.approx(0.1 + 1 + 1 + 1 + 0.3)
@@ -37,7 +37,7 @@ def test_more_work_never_costs_less() -> None:
     assert costs == sorted(costs)
 
 
-def test_a_run_that_ended_has_spent_the_whole_estimate() -> None:
+def test_ended_run_has_spent_the_whole_estimate() -> None:
     run = Run.plan(run_id="run", counts={WORKER.name: 1000}, chunk_size=10, digest="", started=0.0)
     assert spent_so_far(run, 1000, 2.0) == pytest.approx(estimate_cost(1000, 100, 0, 2000.0).total)
     assert spent_so_far(run, 0, 0.0) == pytest.approx(10 * prices().sqs_request)

@@ -61,7 +61,7 @@ def numbers(services: Services, pool: str = "worker") -> list[int]:
     return found
 
 
-def test_dead_letters_are_listed_beside_the_ledgers_word(
+def test_dead_letters_are_listed_with_their_chunks_state(
     client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "list") == EXIT_OK
@@ -84,7 +84,7 @@ def test_dead_letters_are_listed_beside_the_ledgers_word(
     assert "no dead letters" in capsys.readouterr().err
 
 
-def test_one_dead_letter_is_shown_whole(client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dlq_show_prints_the_whole_dead_letter(client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]) -> None:
     client("dlq", "list", "--json")
     second = json_lines(capsys.readouterr().out)[1]
     assert client("dlq", "show", str(second["id"])) == EXIT_OK
@@ -94,7 +94,7 @@ def test_one_dead_letter_is_shown_whole(client: Client, dead: MemoryQueue, capsy
     assert "no id begins with this" in capsys.readouterr().err
 
 
-def test_redriving_sends_again_what_is_not_done_and_drops_the_rest(
+def test_redrive_sends_unfinished_letters_again_and_drops_done_ones(
     client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "redrive", "--run", "r1") == EXIT_OK
@@ -118,7 +118,7 @@ class RejectingQueue(MemoryQueue):
         return await self.dead.send(messages)
 
 
-def test_letters_that_come_back_at_once_end_the_redrive(
+def test_redrive_ends_when_letters_come_back_at_once(
     client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "redrive", "--json", fleet=with_queue(services, "worker", RejectingQueue(dead))) == EXIT_OK
@@ -126,7 +126,7 @@ def test_letters_that_come_back_at_once_end_the_redrive(
     assert visible(dead) == 26
 
 
-def test_a_redrive_that_fails_loses_no_letter(
+def test_failing_redrive_loses_no_letter(
     client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "redrive", fleet=with_queue(services, "worker", BreakingQueue(1))) == EXIT_FAILED
@@ -135,7 +135,7 @@ def test_a_redrive_that_fails_loses_no_letter(
     assert HIDDEN_SECONDS <= 300, "they show again soon"
 
 
-def test_dropping_asks_and_takes_only_what_is_named(
+def test_drop_asks_and_deletes_only_the_selected_letters(
     client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "drop") == EXIT_BAD_INPUT
@@ -154,7 +154,7 @@ def test_dropping_asks_and_takes_only_what_is_named(
     assert visible(dead) == 0
 
 
-def test_purging_asks_and_empties_the_queues(
+def test_purge_asks_and_empties_the_queues(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     push(client, capsys, 20)

@@ -139,13 +139,13 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     return errors[0]
 
 
-def test_every_command_is_tried() -> None:
+def test_every_command_is_covered() -> None:
     assert {words[0] for words in ALL.values()} | ELSEWHERE == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
 @pytest.mark.parametrize("command", ALL)
-def test_a_fleet_that_is_not_there(
+def test_missing_fleet_is_one_line(
     client: Client, run: str, command: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trouble = TROUBLES[name]
@@ -154,7 +154,7 @@ def test_a_fleet_that_is_not_there(
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_a_fleet_that_was_never_started(
+def test_fleet_never_started_is_one_line_with_the_remedy(
     run: str, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLOUDKON_TARGET", "local")
@@ -165,7 +165,7 @@ def test_a_fleet_that_was_never_started(
 
 
 @pytest.mark.parametrize("command", OF_A_RUN)
-def test_an_unknown_run(client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_run_is_one_line(client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for unknown in ("37000000000", "no/run", "x" * 300, "é"):
         assert client(*say(OF_A_RUN[command], unknown)) == EXIT_BAD_INPUT
         assert "has no such run" in one_line(capsys)
@@ -173,7 +173,7 @@ def test_an_unknown_run(client: Client, run: str, command: str, capsys: pytest.C
 
 @pytest.mark.parametrize("command", OF_A_RUN)
 @pytest.mark.parametrize("error", [NewerVersion, MalformedMessage])
-def test_a_run_that_cannot_be_read(
+def test_unreadable_run_is_one_line(
     client: Client,
     services: Services,
     run: str,
@@ -197,7 +197,7 @@ def test_a_run_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("command", sorted(set(OF_A_RUN) - {"check --wait", "watch"}))
-def test_a_run_that_nobody_began_on_a_fleet_at_zero(
+def test_untouched_run_on_a_fleet_at_zero_is_no_error(
     client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = client(*say(OF_A_RUN[command], run))
@@ -220,7 +220,7 @@ def _folder(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_binary, _folder])
 @pytest.mark.parametrize("command", ["check", "results", "cancel", "push", "pull", "runs", "status"])
-def test_a_broken_local_cache(
+def test_unreadable_push_records_are_one_line_or_ignored(
     client: Client, run: str, command: str, spoil: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What this machine remembers of its pushes is unreadable: whoever needs it says so, the others work."""
@@ -236,7 +236,7 @@ def test_a_broken_local_cache(
 
 
 @pytest.mark.parametrize("command", ["push", "retry", "generate", "pull", "results"])
-def test_a_full_disk(
+def test_full_disk_is_one_line_with_the_remedy(
     client: Client,
     ended: str,
     command: str,
@@ -272,7 +272,7 @@ def test_a_full_disk(
 
 
 @pytest.mark.parametrize("command", READING)
-def test_sixty_columns_without_colour(
+def test_output_fits_sixty_columns_without_colour(
     client: Client,
     ended: str,
     command: str,
@@ -292,7 +292,7 @@ def test_sixty_columns_without_colour(
 
 
 @pytest.mark.parametrize("command", READING)
-def test_a_pipe_that_closes_early(
+def test_early_closed_pipe_ends_the_command_silently(
     client: Client,
     ended: str,
     command: str,
@@ -310,7 +310,7 @@ def test_a_pipe_that_closes_early(
     assert "Traceback" not in said
 
 
-def test_a_terminal_that_can_only_write_is_shown_lines(
+def test_dumb_terminal_is_shown_lines(
     client: Client,
     services: Services,
     run: str,
@@ -326,7 +326,7 @@ def test_a_terminal_that_can_only_write_is_shown_lines(
 
 
 @pytest.mark.parametrize("form", [[], ["--csv"]])
-def test_a_terminal_of_a_narrow_character_set(
+def test_narrow_character_set_is_written_with_escapes(
     client: Client, services: Services, run: str, form: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a task has put out is not in it: it is shown by escapes."""

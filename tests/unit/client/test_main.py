@@ -73,13 +73,13 @@ def test_every_bad_line_is_named(tmp_path: Path, environment: dict[str, str]) ->
     assert second.startswith("  line 3: sleep -1")
 
 
-def test_a_bad_setting_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_bad_setting_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
     code, _, said = start("check", where=tmp_path, environment=environment | {"CLOUDKON_TARGET": "moon"})
     assert code == 2
     assert "CLOUDKON_TARGET" in said
 
 
-def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_unreachable_endpoint_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "workload.txt").write_text("sleep 1\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -106,13 +106,13 @@ def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environmen
         (["generate", "1", "sleep", "1", "-o", "."], "error: --output .: this is a folder. Name a file in it\n"),
     ],
 )
-def test_what_is_mistyped_is_one_line_that_says_where_to_look(
+def test_mistyped_command_line_is_one_line_with_the_help_command(
     arguments: list[str], text: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     assert start(*arguments, where=tmp_path, environment=environment) == (2, "", text)
 
 
-def test_a_program_without_standard_streams_says_nothing_and_ends_as_ever(
+def test_closed_standard_streams_do_not_change_the_exit_code(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """As ``nohup``, cron and ``>&-`` start some: what would be printed, asked or read is nobody's."""
@@ -121,7 +121,7 @@ def test_a_program_without_standard_streams_says_nothing_and_ends_as_ever(
         assert subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, env=environment, check=False).returncode == code
 
 
-def test_a_narrow_character_set_is_written_by_escapes(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_unencodable_characters_are_written_as_escapes(tmp_path: Path, environment: dict[str, str]) -> None:
     narrow = environment | {"PYTHONIOENCODING": "latin-1"}
     code, _, said = start("generate", "1", "check✓", where=tmp_path, environment=narrow)
     assert code == 2
@@ -130,7 +130,7 @@ def test_a_narrow_character_set_is_written_by_escapes(tmp_path: Path, environmen
     assert (code, written) == (0, "exec echo é ✓\n"), "a workload is UTF-8 everywhere"
 
 
-def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_ctrl_c_during_the_import_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
     beside = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"}
     code, written, said = start("check", where=tmp_path, environment=environment | beside)
@@ -161,7 +161,7 @@ def test_each_command_has_help(command: str, tmp_path: Path, environment: dict[s
     assert written.startswith(f"Usage: python -m client {command}")
 
 
-def test_a_reader_that_goes_away_is_no_error_to_talk_of(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_reader_that_exits_early_causes_no_error_text(tmp_path: Path, environment: dict[str, str]) -> None:
     with subprocess.Popen(
         [*PROGRAM, "generate", "10000000", "sleep", "1", "-o", "-"],
         cwd=tmp_path,
@@ -185,7 +185,7 @@ def silent_endpoint() -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_push_says_how_to_go_on(
+def test_interrupted_push_prints_how_to_resume(
     number: signal.Signals, tmp_path: Path, environment: dict[str, str], silent_endpoint: socket.socket
 ) -> None:
     (tmp_path / "workload.txt").write_text("sleep 1\n")
@@ -206,7 +206,7 @@ def test_an_interrupted_push_says_how_to_go_on(
     assert said == "error: interrupted. Push the same workload again to resume\n"
 
 
-def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_interrupt_while_reading_causes_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:
     code = "import os, signal, sys; from client.cli.main import main; sys.exit(main(['push', '-']))"
     with subprocess.Popen(
         [sys.executable, "-c", code],

@@ -28,7 +28,7 @@ async def push_text(services: Services, pushes: Pushes, directory: Path, text: s
         return await submit(services, SETTINGS, staged, pushes)
 
 
-async def test_every_instruction_arrives_once_in_its_pool_and_its_chunk(
+async def test_each_instruction_arrives_once_in_its_pool_and_chunk(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     text = "sleep 1\nanimoto https://a.example/1.jpg\nsleep 2\nsleep 3\n"
@@ -43,7 +43,7 @@ async def test_every_instruction_arrives_once_in_its_pool_and_its_chunk(
     assert (video.key.number, video.first) == (2, 3)
 
 
-async def test_the_run_is_in_the_ledger_before_its_first_message(
+async def test_run_is_in_the_ledger_before_its_first_message(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     with pytest.raises(PushBroke):
@@ -52,7 +52,7 @@ async def test_the_run_is_in_the_ledger_before_its_first_message(
 
 
 @pytest.mark.parametrize("chunk", [1, 7])
-async def test_a_push_that_breaks_off_at_any_batch_goes_on(
+async def test_push_interrupted_at_any_batch_resumes(
     pushes: Pushes, tmp_path: Path, chunk: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     for sent in range(-(-100 // chunk // 10)):
@@ -71,7 +71,7 @@ async def test_a_push_that_breaks_off_at_any_batch_goes_on(
         assert [line for number in sorted(once) for line in once[number]] == HUNDRED.splitlines()
 
 
-async def test_a_finished_push_of_the_same_file_makes_a_new_run(
+async def test_pushing_a_pushed_file_again_creates_a_new_run(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     first = await push_text(services, pushes, tmp_path, HUNDRED)
@@ -81,7 +81,7 @@ async def test_a_finished_push_of_the_same_file_makes_a_new_run(
     assert not second.resumed
 
 
-async def test_another_file_does_not_go_on_with_a_broken_push(pushes: Pushes, tmp_path: Path) -> None:
+async def test_unfinished_push_is_not_resumed_by_another_file(pushes: Pushes, tmp_path: Path) -> None:
     services = with_queue(memory_services(), "worker", BreakingQueue(3))
     with pytest.raises(PushBroke):
         await push_text(services, pushes, tmp_path, HUNDRED)
@@ -91,7 +91,7 @@ async def test_another_file_does_not_go_on_with_a_broken_push(pushes: Pushes, tm
     assert pushed.run.id != broken
 
 
-async def test_a_broken_push_to_a_fleet_that_was_deleted_since_begins_anew(pushes: Pushes, tmp_path: Path) -> None:
+async def test_unfinished_push_to_a_deleted_fleet_starts_over(pushes: Pushes, tmp_path: Path) -> None:
     with pytest.raises(PushBroke):
         await push_text(with_queue(memory_services(), "worker", BreakingQueue(3)), pushes, tmp_path, HUNDRED)
     fresh = memory_services()
@@ -100,7 +100,7 @@ async def test_a_broken_push_to_a_fleet_that_was_deleted_since_begins_anew(pushe
     assert len(await chunks_on(fresh.queues["worker"])) == 100
 
 
-async def test_a_broken_push_whose_run_was_cancelled_is_over(pushes: Pushes, tmp_path: Path) -> None:
+async def test_unfinished_push_of_a_cancelled_run_starts_a_new_run(pushes: Pushes, tmp_path: Path) -> None:
     services = with_queue(memory_services(), "worker", BreakingQueue(3))
     with pytest.raises(PushBroke):
         await push_text(services, pushes, tmp_path, HUNDRED)
@@ -112,7 +112,7 @@ async def test_a_broken_push_whose_run_was_cancelled_is_over(pushes: Pushes, tmp
     assert len(await chunks_on(queue)) == 100
 
 
-async def test_a_broken_push_is_known_when_another_chunk_size_is_pushed(pushes: Pushes, tmp_path: Path) -> None:
+async def test_unfinished_push_is_found_when_another_chunk_size_is_pushed(pushes: Pushes, tmp_path: Path) -> None:
     with pytest.raises(PushBroke):
         await push_text(with_queue(memory_services(), "worker", BreakingQueue(3)), pushes, tmp_path, HUNDRED)
     with stage_text(HUNDRED, tmp_path, 10) as staged:
@@ -120,7 +120,7 @@ async def test_a_broken_push_is_known_when_another_chunk_size_is_pushed(pushes: 
         assert pushes.others(staged.digest, 1) == []
 
 
-async def test_a_queue_that_fails_in_every_way_loses_no_message(
+async def test_flaky_queue_loses_no_message(
     pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     queue = FlakyQueue()
@@ -128,7 +128,7 @@ async def test_a_queue_that_fails_in_every_way_loses_no_message(
     assert {chunk.key.number for chunk in await chunks_on(queue)} == set(range(pushed.run.chunk_count))
 
 
-async def test_a_queue_that_stays_away_ends_the_push_and_says_how_far_it_came(
+async def test_unavailable_queue_ends_the_push_and_reports_how_many_are_sent(
     pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     services = with_queue(memory_services(), "worker", DeadQueue())
@@ -136,7 +136,7 @@ async def test_a_queue_that_stays_away_ends_the_push_and_says_how_far_it_came(
         await push_text(services, pushes, tmp_path, HUNDRED)
 
 
-async def test_an_interrupted_push_goes_on(
+async def test_interrupted_push_resumes_without_sending_twice(
     pushes: Pushes, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     class SlowQueue(MemoryQueue):
@@ -154,7 +154,7 @@ async def test_an_interrupted_push_goes_on(
     assert len(await chunks_on(queue)) == 500, "what was sent before is not sent again"
 
 
-async def test_an_existing_run_that_differs_is_refused_with_the_fact(
+async def test_existing_run_that_differs_is_refused_with_the_difference(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED)).run
@@ -163,7 +163,7 @@ async def test_an_existing_run_that_differs_is_refused_with_the_fact(
             await submit_again(services, SETTINGS, run, staged, pushes)
 
 
-async def test_pushing_a_run_again_sends_all_its_messages_anew(
+async def test_pushing_a_run_again_sends_all_its_messages(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run
@@ -174,7 +174,7 @@ async def test_pushing_a_run_again_sends_all_its_messages_anew(
     assert (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run.id != run.id
 
 
-async def test_a_run_that_its_ledger_lost_is_pushed_again_as_it_was(
+async def test_run_lost_by_the_ledger_is_pushed_again_unchanged(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run
@@ -204,14 +204,14 @@ def test_runs_are_kept_as_long_as_the_ledger_keeps_their_results(pushes: Pushes)
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", "5", '{"id": "torn', '{"id": "x", "ranges": [], "of_a_later_version": 1}']
 )
-def test_a_kept_run_that_can_not_be_read_is_none(pushes: Pushes, text: str) -> None:
+def test_unreadable_kept_run_is_ignored(pushes: Pushes, text: str) -> None:
     pushes.remember(Run.plan(run_id="x", counts={"worker": 1}, chunk_size=1, digest="", started=1.0))
     [path] = pushes.runs.directory.iterdir()
     path.write_text(text)
     assert pushes.runs.find("x") is None
 
 
-async def test_pushing_a_run_again_forgets_no_other_run_of_the_workload(
+async def test_pushing_a_run_again_is_refused_while_another_run_of_the_workload_is_unfinished(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED)).run
@@ -221,7 +221,7 @@ async def test_pushing_a_run_again_forgets_no_other_run_of_the_workload(
         await submit_again(services, SETTINGS, run, staged, pushes)
 
 
-async def test_two_processes_do_not_push_the_same_workload_at_once(
+async def test_second_process_pushing_the_same_workload_is_refused(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     with stage_text(HUNDRED, tmp_path) as staged, pushes.record(staged.digest, 1):
@@ -230,7 +230,7 @@ async def test_two_processes_do_not_push_the_same_workload_at_once(
         assert (await push_text(services, pushes, tmp_path, HUNDRED, 2)).run.chunk_size == 2
 
 
-async def test_an_id_that_another_run_has_is_not_taken(
+async def test_run_id_that_another_run_has_is_not_used(
     services: Services, pushes: Pushes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = await services.ledger.create_run(
@@ -242,7 +242,7 @@ async def test_an_id_that_another_run_has_is_not_taken(
     assert await services.ledger.read_run("taken") == others
 
 
-async def test_a_push_tells_of_each_message(services: Services, pushes: Pushes, tmp_path: Path) -> None:
+async def test_push_reports_each_message(services: Services, pushes: Pushes, tmp_path: Path) -> None:
     told: list[int] = []
     with stage_text(HUNDRED, tmp_path) as staged:
         await submit(services, SETTINGS, staged, pushes, PushEvents(on_sent=told.append))
@@ -260,7 +260,7 @@ def test_batches_hold_ten_messages_and_no_more_bytes_than_a_call_takes(tmp_path:
     assert max(len(batch.messages) for batch in found) == 10
 
 
-def test_the_watermark_counts_up_to_the_first_gap() -> None:
+def test_watermark_counts_up_to_the_first_gap() -> None:
     watermark = Watermark(10)
     watermark.add(20, 30)
     watermark.add(40, 45)
@@ -271,7 +271,7 @@ def test_the_watermark_counts_up_to_the_first_gap() -> None:
     assert watermark.sent == 45
 
 
-async def test_memory_stays_the_same_however_much_is_pushed(tmp_path: Path) -> None:
+async def test_memory_does_not_grow_with_the_number_of_messages(tmp_path: Path) -> None:
     class Sink(MemoryQueue):
         taken = 0
 
@@ -293,7 +293,7 @@ async def test_memory_stays_the_same_however_much_is_pushed(tmp_path: Path) -> N
     assert sink.taken == 50_000
 
 
-def test_a_record_torn_by_a_crash_is_read_up_to_the_tear(pushes: Pushes) -> None:
+def test_push_record_torn_by_a_crash_is_read_up_to_the_tear(pushes: Pushes) -> None:
     with pushes.record("digest", 1) as record:
         record.begin("a-run")
         record.note(20)

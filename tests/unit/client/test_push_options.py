@@ -34,7 +34,7 @@ def test_ranges_and_files_are_expanded(client: Client, services: Services) -> No
     assert instructions(services) == [f"sleep {number}" for number in (1, 2, 3, 7, 8, 9)]
 
 
-def test_all_that_is_wrong_is_named_before_anything_is_sent(
+def test_all_problems_are_named_before_anything_is_sent(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("jobs.csv").write_text("ms\n7\n")
@@ -62,7 +62,7 @@ def test_compressed_workloads_are_read_from_files_and_standard_input(
     assert "torn.gz: the gzip file is damaged" in line
 
 
-def test_a_dry_run_tells_all_and_sends_nothing(
+def test_dry_run_prints_the_plan_and_sends_nothing(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("w.txt").write_text("sleep {1..100}\nanimoto https://a.example/1.jpg\n")
@@ -82,7 +82,7 @@ def test_a_dry_run_tells_all_and_sends_nothing(
     assert "there are no runs" in capsys.readouterr().err
 
 
-def test_chunks_are_chosen_by_what_is_known(
+def test_auto_chunks_use_declared_and_observed_durations(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("w.txt").write_text("sleep 10\n" * 60)
@@ -104,7 +104,7 @@ def test_chunks_are_chosen_by_what_is_known(
     assert client("push", "x.txt", "--chunk", "many") == EXIT_BAD_INPUT
 
 
-def test_an_automatic_push_that_broke_off_goes_on_in_its_own_chunks(
+def test_unfinished_auto_push_resumes_with_its_own_chunk_size(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("x.txt").write_text("exec a\n" * 100)

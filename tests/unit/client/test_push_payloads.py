@@ -31,7 +31,7 @@ async def push_large(services: Services, pushes: Pushes, directory: Path) -> str
         return (await submit(services, Settings(), staged, pushes)).run.id
 
 
-async def test_only_what_is_too_large_goes_through_the_store(
+async def test_only_too_large_chunks_go_through_the_store(
     services: Services, pushes: Pushes, tmp_path: Path
 ) -> None:
     run = await push_large(services, pushes, tmp_path)
@@ -49,7 +49,7 @@ async def test_only_what_is_too_large_goes_through_the_store(
         decode_message(bodies[1])
 
 
-def test_purge_takes_payloads_along_unless_a_dead_letter_may_need_one(
+def test_purge_deletes_payloads_unless_a_dead_letter_may_need_one(
     client: Client, services: Services, pushes: Pushes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trio.run(push_large, services, pushes, tmp_path)

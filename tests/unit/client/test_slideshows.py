@@ -16,19 +16,19 @@ LINKS = [f"https://a.example/{number}.jpg" for number in range(12)]
 
 
 @pytest.mark.parametrize(("links", "pictures"), [(12, 12), (12, 5), (10, 60), (24, 12), (7, 1), (1000, 60)])
-def test_as_many_jobs_as_there_are_pictures_all_differ(links: int, pictures: int) -> None:
+def test_jobs_all_differ_up_to_the_number_of_pictures(links: int, pictures: int) -> None:
     numbers = [str(number) for number in range(links)]
     jobs = [tuple(job) for job in rotate(numbers, links, pictures)]
     assert len(set(jobs)) == links
     assert {len(job) for job in jobs} == {pictures}
 
 
-def test_the_first_jobs_share_no_picture_while_there_are_enough() -> None:
+def test_first_jobs_share_no_picture_while_there_are_enough() -> None:
     one, two = rotate([str(number) for number in range(100)], 2, 30)
     assert not set(one) & set(two)
 
 
-def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
+def test_links_and_options_reach_the_worker_unchanged() -> None:
     links = ["https://a.example/a b.jpg", "https://a.example/it's.jpg?x=1&y=#2", "s3://bucket/c.png"]
     [instruction] = slideshow_instructions(links, 1, 3, ["--seconds", "2", "--size", "720p"])
     job = parse_animoto(instruction.removeprefix("animoto "))
@@ -49,7 +49,7 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
         (LINKS, 1, 20_000, [], "there are 20,000 links, and a video takes 10,000"),
     ],
 )
-def test_what_no_worker_could_render_is_refused_at_once(
+def test_unrenderable_slideshows_are_refused_at_once(
     links: list[str], jobs: int, pictures: int, options: list[str], message: str
 ) -> None:
     with pytest.raises(InvalidInput, match=message):
@@ -74,7 +74,7 @@ def test_sources_may_be_links_texts_pictures_and_folders(tmp_path: Path) -> None
     ]
 
 
-def test_sources_that_are_none_are_named(tmp_path: Path) -> None:
+def test_invalid_sources_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "links.txt").write_text("https://a.example/1.jpg\nphotos/2.jpg\n")
     (tmp_path / "nothing.txt").write_text("\n# none\n")
@@ -123,7 +123,7 @@ async def test_equal_pictures_are_uploaded_once_and_never_again(tmp_path: Path) 
     assert addresses[paths[2]].endswith(".png")
 
 
-async def test_an_upload_that_broke_off_goes_on(
+async def test_interrupted_upload_resumes(
     tmp_path: Path, services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     paths = [tmp_path / f"{number}.jpg" for number in range(20)]
@@ -137,6 +137,6 @@ async def test_an_upload_that_broke_off_goes_on(
     assert len(store.stored) == 20
 
 
-async def test_a_picture_that_can_not_be_read_is_named(tmp_path: Path, services: Services) -> None:
+async def test_unreadable_picture_is_named(tmp_path: Path, services: Services) -> None:
     with pytest.raises(OSError, match=r"gone\.jpg"):
         await upload(services.store, [tmp_path / "gone.jpg"], lambda: None)
