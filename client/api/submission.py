@@ -87,7 +87,9 @@ def submit_workload(
 
 def _auto_chunk_size(connection: FleetConnection, staged: StagedWorkload, durations: Durations) -> int:
     def observe() -> dict[str, float]:
-        return connection.call(lambda services: observed_in_last_run(services, connection.pushes, durations), HOW_TO_RESUME)
+        return connection.call(
+            lambda services: observed_in_last_run(services, connection.pushes, durations), HOW_TO_RESUME
+        )
 
     return auto_chunk_size(staged, durations, connection.pushes, observe)
 

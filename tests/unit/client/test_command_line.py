@@ -1,4 +1,4 @@
-"""The commands in this process, on a fleet in memory."""
+"""Tests of the commands in this process, on a fleet in memory."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from cloudkon.ports import Services
 from cloudkon.settings import Settings
 from tests.support.client_doubles import (
     BreakingQueue,
-    RemadeLedger,
+    RecreatedLedger,
     chunks_on,
     json_lines,
     record_results,
@@ -90,20 +90,20 @@ def test_run_lost_by_the_ledger_is_named_with_the_remedy_and_run_again(
     assert client("push", "--run", run_id, fleet=new) == EXIT_OK
     assert "All its tasks are sent again and run again" in capsys.readouterr().err
     assert len(trio.run(chunks_on, new.queues["worker"])) == 3
-    assert client("check", run_id, fleet=new) == EXIT_FAILED, "none has ended yet"
+    assert client("check", run_id, fleet=new) == EXIT_FAILED, "no task has ended yet"
 
 
 def test_waiting_reports_results_lost_with_the_ledger(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    remade = replace(services, ledger=RemadeLedger())
+    remade = replace(services, ledger=RecreatedLedger())
     client("generate", "3", "sleep", "10")
     assert client("push", fleet=remade) == EXIT_OK
     run = read_run(remade, capsys.readouterr().out.split()[-1])
     trio.run(record_results, remade, run, succeeded(run, [0, 1, 2]))
     assert client("check", "--wait", fleet=remade) == EXIT_OK
-    told = capsys.readouterr().err
-    assert told.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
+    stderr = capsys.readouterr().err
+    assert stderr.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
 
 
 def test_push_warns_when_the_embedded_emulators_queues_get_too_long(
@@ -113,7 +113,7 @@ def test_push_warns_when_the_embedded_emulators_queues_get_too_long(
     assert client("push") == EXIT_OK
     assert "slow the embedded emulator down" in capsys.readouterr().err
     assert client("push", "--chunk", "100") == EXIT_OK
-    assert "slow the embedded emulator down" in capsys.readouterr().err, "the earlier ones are still there"
+    assert "slow the embedded emulator down" in capsys.readouterr().err, "the earlier messages are still queued"
     elsewhere = Session(Settings(endpoint_url="http://other.example"), lambda _settings: services)
     assert main(["push"], elsewhere) == EXIT_OK
     assert "emulator" not in capsys.readouterr().err
@@ -128,7 +128,7 @@ def test_check_exits_0_only_if_all_tasks_succeeded(
     assert "waiting" in capsys.readouterr().out
     monkeypatch.setenv("COLUMNS", "40")
     client("check")
-    assert re.search(r"waiting\s+│\s+1 ", capsys.readouterr().out), "below one another where there is no room"
+    assert re.search(r"waiting\s+│\s+1 ", capsys.readouterr().out), "a column if there is no room for a row"
     monkeypatch.setenv("COLUMNS", "120")
     trio.run(record_results, services, run, succeeded(run, [2]))
     assert client("check", "--wait", "--json") == EXIT_OK

@@ -1,4 +1,4 @@
-"""Dead letters and purging, in this process."""
+"""Tests of the dlq and purge commands on a fleet in memory."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tests.unit.client.commands import Client, push
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue in memory shows all that it has without being waited for."""
+    """A queue in memory returns all its messages without a wait."""
     monkeypatch.setattr("client.dead_letters.dead_letters._WAIT_SECONDS", 0.0)
 
 
@@ -30,7 +30,7 @@ def letter(number: int, run: str = "r1") -> Outgoing:
 
 @pytest.fixture
 def dead(services: Services) -> MemoryQueue:
-    """Chunk 0 is done, 1 is claimed, 2 … 24 are open, 30 is another run's, one is unreadable."""
+    """A dead-letter queue: chunk 0 is done, 1 claimed, 2 … 24 open, 30 another run's, one letter is unreadable."""
 
     async def fill() -> None:
         queue = services.dead_letters["worker"]
@@ -50,12 +50,12 @@ def dead(services: Services) -> MemoryQueue:
 
 
 def visible(queue: MemoryQueue) -> int:
-    """How many messages the queue shows; it keeps trio's time, and each of the test's runs has its own."""
+    """Count the visible messages. The queue uses trio's clock, which differs in each ``trio.run`` of the test."""
     return len(queue._visible)
 
 
 def numbers(services: Services, pool: str = "worker") -> list[int]:
-    """What is on a queue, which is empty afterwards."""
+    """Return the chunk numbers on a queue, and empty it."""
     found = [chunk.key.number for chunk in trio.run(chunks_on, services.queues[pool])]
     trio.run(services.queues[pool].purge)
     return found
@@ -71,7 +71,7 @@ def test_dead_letters_are_listed_with_their_chunks_state(
     assert lines[1].split()[2] == "claimed"
     assert "unreadable  no chunk: the message is not JSON" in lines[2]
     assert lines[3].split()[2] == "open"
-    assert visible(dead) == 27, "they are given back"
+    assert visible(dead) == 27, "they are visible again"
     assert client("dlq", "list", "--limit", "5", "--json") == EXIT_OK
     written = capsys.readouterr()
     assert len(json_lines(written.out)) == 5
@@ -84,7 +84,9 @@ def test_dead_letters_are_listed_with_their_chunks_state(
     assert "no dead letters" in capsys.readouterr().err
 
 
-def test_dlq_show_prints_the_whole_dead_letter(client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dlq_show_prints_the_whole_dead_letter(
+    client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
     client("dlq", "list", "--json")
     second = json_lines(capsys.readouterr().out)[1]
     assert client("dlq", "show", str(second["id"])) == EXIT_OK
@@ -104,11 +106,11 @@ def test_redrive_sends_unfinished_letters_again_and_drops_done_ones(
     assert client("dlq", "redrive", "--json") == EXIT_OK
     assert json_lines(capsys.readouterr().out) == [{"redriven": 1, "dropped": 0, "unreadable": 1, "returned": 0}]
     assert numbers(services) == [30]
-    assert visible(dead) == 1, "what can't be read stays"
+    assert visible(dead) == 1, "the unreadable letter stays"
 
 
 class RejectingQueue(MemoryQueue):
-    """Its workers put everything among the dead letters at once."""
+    """A queue whose messages all become dead letters at once."""
 
     def __init__(self, dead: MemoryQueue) -> None:
         super().__init__()
@@ -132,7 +134,7 @@ def test_failing_redrive_loses_no_letter(
     assert client("dlq", "redrive", fleet=with_queue(services, "worker", BreakingQueue(1))) == EXIT_FAILED
     left = trio.run(dead.depth)
     assert left.visible + left.in_flight >= 27 - 10
-    assert HIDDEN_SECONDS <= 300, "they show again soon"
+    assert HIDDEN_SECONDS <= 300, "they are visible again soon"
 
 
 def test_drop_asks_and_deletes_only_the_selected_letters(

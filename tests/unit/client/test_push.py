@@ -151,7 +151,7 @@ async def test_interrupted_push_resumes_without_sending_twice(
     assert interrupted.cancelled_caught
     pushed = await push_text(services, pushes, tmp_path, HUNDRED * 5)
     assert pushed.resumed
-    assert len(await chunks_on(queue)) == 500, "what was sent before is not sent again"
+    assert len(await chunks_on(queue)) == 500, "messages known to be sent are not sent again"
 
 
 async def test_existing_run_that_differs_is_refused_with_the_difference(
@@ -163,9 +163,7 @@ async def test_existing_run_that_differs_is_refused_with_the_difference(
             await submit_again(services, SETTINGS, run, staged, pushes)
 
 
-async def test_pushing_a_run_again_sends_all_its_messages(
-    services: Services, pushes: Pushes, tmp_path: Path
-) -> None:
+async def test_pushing_a_run_again_sends_all_its_messages(services: Services, pushes: Pushes, tmp_path: Path) -> None:
     run = (await push_text(services, pushes, tmp_path, HUNDRED, 10)).run
     emptied = with_queue(services, "worker", MemoryQueue())
     with stage_text(HUNDRED, tmp_path, 10) as staged:
@@ -243,10 +241,10 @@ async def test_run_id_that_another_run_has_is_not_used(
 
 
 async def test_push_reports_each_message(services: Services, pushes: Pushes, tmp_path: Path) -> None:
-    told: list[int] = []
+    reports: list[int] = []
     with stage_text(HUNDRED, tmp_path) as staged:
-        await submit(services, SETTINGS, staged, pushes, PushEvents(on_sent=told.append))
-    assert sum(told) == 100
+        await submit(services, SETTINGS, staged, pushes, PushEvents(on_sent=reports.append))
+    assert sum(reports) == 100
 
 
 def test_batches_hold_ten_messages_and_no_more_bytes_than_a_call_takes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What push makes of a workload before it sends it, in this process."""
+"""Tests of what the push command does with a workload before it sends it."""
 
 import gzip
 import io
@@ -98,7 +98,7 @@ def test_auto_chunks_use_declared_and_observed_durations(
     quick = [replace(one, seconds=0.05) for one in succeeded(run, range(30))]
     trio.run(record_results, services, run, quick)
     assert client("push", "x.txt", "--chunk", "auto") == EXIT_OK
-    assert [len(chunk) for chunk in sent(services)] == [5] * 6, "what was seen the last time"
+    assert [len(chunk) for chunk in sent(services)] == [5] * 6, "as observed in the last run"
     assert client("push", "x.txt", "--chunk", "auto", "--duration", "25ms") == EXIT_OK
     assert len(sent(services)) == 3
     assert client("push", "x.txt", "--chunk", "many") == EXIT_BAD_INPUT

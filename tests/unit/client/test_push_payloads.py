@@ -1,4 +1,4 @@
-"""What no message can carry goes through the store, and goes away with its messages."""
+"""Chunks too large for a message go through the store, and are deleted with their messages."""
 
 import io
 import json
@@ -31,9 +31,7 @@ async def push_large(services: Services, pushes: Pushes, directory: Path) -> str
         return (await submit(services, Settings(), staged, pushes)).run.id
 
 
-async def test_only_too_large_chunks_go_through_the_store(
-    services: Services, pushes: Pushes, tmp_path: Path
-) -> None:
+async def test_only_too_large_chunks_go_through_the_store(services: Services, pushes: Pushes, tmp_path: Path) -> None:
     run = await push_large(services, pushes, tmp_path)
     bodies = [one.body for one in await services.queues["worker"].receive(10, 0, 1000)]
     assert max(len(body.encode()) for body in bodies) < 1000

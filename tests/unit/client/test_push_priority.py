@@ -1,4 +1,4 @@
-"""Priorities from the command line: which queue a run's messages go to, now, again and after they were dead."""
+"""Priorities on the command line: the queue of a run's messages when pushed, pushed again and redriven."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.unit.client.commands import Client, push, read_run
 
 
 class MissingQueue(MemoryQueue):
-    """A queue that an older fleet doesn't have."""
+    """A queue that an older fleet does not have."""
 
     async def depth(self) -> Depth:
         raise NoFleet("fleet 'cloudkon'", "it has no such queue")
@@ -62,11 +62,11 @@ def test_fleet_without_high_queues_refuses_high_before_a_run_exists(
     client("generate", "3", "sleep", "1")
     capsys.readouterr()
     assert client("push", "--priority", "high", fleet=older) == EXIT_BAD_INPUT
-    said = capsys.readouterr().err
-    assert "has no queue for it" in said
-    assert "python -m fleet up" in said
+    stderr = capsys.readouterr().err
+    assert "has no queue for it" in stderr
+    assert "python -m fleet up" in stderr
     assert client("runs", "--json", fleet=older) == EXIT_OK
-    assert not capsys.readouterr().out, "no run was made"
+    assert not capsys.readouterr().out, "no run was created"
     for command in ("push", "status", "runs"):
         assert client(command, fleet=older) == EXIT_OK
     assert client("purge", "--yes", fleet=older) == EXIT_OK

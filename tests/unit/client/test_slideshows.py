@@ -91,7 +91,7 @@ def test_invalid_sources_are_named(tmp_path: Path) -> None:
 
 
 class CountingStore(MemoryStore):
-    """Counts what is stored, and breaks off where told."""
+    """Records what is stored, and fails after ``enough`` objects."""
 
     def __init__(self, enough: int = 1000) -> None:
         super().__init__()

@@ -81,17 +81,17 @@ def test_single_instruction_always_fits_a_chunk(tmp_path: Path) -> None:
 
 
 def test_checking_reports_its_progress(tmp_path: Path) -> None:
-    told: list[int] = []
+    reports: list[int] = []
     text = io.BytesIO(b"sleep 1\n" * 25_000)
-    with stage_workload(text, "w", tmp_path, on_instructions=told.append) as staged:
+    with stage_workload(text, "w", tmp_path, on_instructions=reports.append) as staged:
         assert staged.count == 25_000
-    assert told == [10_000, 10_000]
+    assert reports == [10_000, 10_000]
 
 
 def test_staging_leaves_no_file_on_disk(tmp_path: Path) -> None:
     with stage_text("sleep 1\n", tmp_path) as staged:
         assert list(staged.instructions("worker")) == ["sleep 1"]
-        assert list(tmp_path.iterdir()) == [], "even a kill in between would leave nothing"
+        assert list(tmp_path.iterdir()) == [], "even a killed process leaves no file"
 
 
 def test_memory_does_not_grow_with_the_number_of_lines(tmp_path: Path) -> None:
