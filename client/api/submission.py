@@ -53,7 +53,7 @@ def submit_workload(
     """Push a workload as a new run, or resume its unfinished push.
 
     ``name`` is what errors call the workload, ``chunk`` the tasks per message or ``"auto"``, ``duration`` how long a
-    task takes in seconds if its word doesn't tell, ``parent`` the run whose failures it retries. Raises what
+    task takes in seconds if its word doesn't imply it, ``parent`` the run whose failures it retries. Raises what
     ``submit`` raises, and ``InvalidWorkload`` with all problems before anything is sent.
     """
     if not isinstance(chunk, int) and chunk != AUTO:

@@ -35,11 +35,11 @@ COMMANDS = {
 }
 """Each command's module and line in the help. A module is imported only when its command is used: help stays fast."""
 
-EPILOG = """\b
+EPILOG = f"""\b
 Examples:
-  python -m client generate 1000 sleep 10
-  python -m client push
-  python -m client check --wait
+  {command("client generate 1000 sleep 10")}
+  {command("client push")}
+  {command("client check --wait")}
 
 Exit codes: 0 success, and all tasks asked about succeeded; 1 a service or
 tasks failed; 2 invalid input; 130 interrupted. Settings are read from the

@@ -22,7 +22,7 @@ def write_output(instructions: Iterator[str], output: str, count: int) -> None:
     """Write ``count`` instructions to the file or to standard output, and report how to push the file."""
     if output == "-":
         if isinstance(sys.stdout, TextIOWrapper):
-            # A workload is UTF-8, whatever the terminal's encoding is.
+            # A workload is always UTF-8, also if the terminal has another encoding.
             sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.writelines(f"{instruction}\n" for instruction in instructions)
         return

@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
 class Durations:
     """How long the tasks of a workload take, as far as it is known.
 
-    ``declared`` is the duration in seconds of the next lines' tasks, unless their word tells it: from ``--duration``,
+    ``declared`` is the duration in seconds of the next lines' tasks, unless their word implies it: from ``--duration``,
     or from a comment ``# duration 20ms`` above them. ``seconds`` is the total of the ``count`` tasks of known duration;
     ``unknown`` counts the other tasks by word.
     """
