@@ -1,4 +1,4 @@
-"""``python -m client``."""
+"""Starts the command line: ``python -m client``."""
 
 import sys
 
@@ -8,7 +8,7 @@ if __name__ == "__main__":
 
         code = main()
     except KeyboardInterrupt:
-        # While that was imported, or at the very end.
-        sys.stderr.write("error: interrupted. The same command may be given again\n")
+        # During the import, or at the very end.
+        sys.stderr.write("error: interrupted. You can run the same command again\n")
         code = 130
     sys.exit(code)

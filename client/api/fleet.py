@@ -30,7 +30,7 @@ from .fleet_connection import FleetConnection
 from .fleet_run import FleetRun
 from .futures import output_of
 from .portal import Portal
-from .submission import submit, write_instructions
+from .submission import submit_workload, write_instructions
 
 
 class MemoryWorker(Protocol):
@@ -101,7 +101,7 @@ class Fleet:
         """
         with tempfile.TemporaryFile() as workload:
             write_instructions(instructions, workload)
-            run = submit(self._link, workload, name, chunk=chunk, priority=priority, duration=duration)
+            run = submit_workload(self._link, workload, name, chunk=chunk, priority=priority, duration=duration)
             if len(run.ranges) == 1:
                 return FleetRun(self._link, run)
             workload.seek(0)

@@ -1,4 +1,4 @@
-"""Link: what the parts of the Python interface share: a fleet's services, and the portal that calls them."""
+"""Connects the Python interface to one fleet: its settings, its services, and the portal that calls them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FleetConnection:
-    """One fleet, callable from any thread."""
+    """A connection to one fleet that any thread may use."""
 
     settings: Settings
     services: Services
@@ -24,13 +24,16 @@ class FleetConnection:
 
     @property
     def pushes(self) -> Pushes:
-        """What this machine knows of its pushes to the fleet."""
+        """The pushes of this machine to the fleet."""
         return Pushes.of(self.settings)
 
-    def call(self, work: Callable[[Services], Awaitable[T]], go_on: str, timeout: float | None = None) -> T:
-        """Do some work; ``TimeoutError`` after so many seconds. Ctrl-C ends it, and its traceback says ``go_on``."""
+    def call(self, work: Callable[[Services], Awaitable[T]], how_to_resume: str, timeout: float | None = None) -> T:
+        """Run ``work`` and return its result; raises ``TimeoutError`` after ``timeout`` seconds.
+
+        Ctrl-C cancels it and raises ``KeyboardInterrupt`` with the note ``how_to_resume``.
+        """
         try:
             return self.portal.call(partial(work, self.services), timeout)
         except KeyboardInterrupt as interrupt:
-            interrupt.add_note(go_on)
+            interrupt.add_note(how_to_resume)
             raise

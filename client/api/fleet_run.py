@@ -24,7 +24,7 @@ from ..results.selection import Selection, selected
 from .fleet_connection import FleetConnection
 from .following import follow
 from .futures import TaskFuture
-from .submission import submit
+from .submission import submit_workload
 
 
 class FleetRun:
@@ -153,7 +153,7 @@ class FleetRun:
             self._link.call(choose, self._go_on)
             workload.seek(0)
             size = self._run.chunk_size if chunk is None else chunk
-            run = submit(
+            run = submit_workload(
                 self._link,
                 workload,
                 f"failed tasks of run {self.id}",

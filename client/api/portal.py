@@ -1,4 +1,4 @@
-"""Portal: a thread that runs trio for callers who don't, so that scripts and notebooks need no event loop."""
+"""Runs trio in a thread for synchronous callers, so that scripts and notebooks need no event loop."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, wait
@@ -13,51 +13,51 @@ from cloudkon.errors import InvalidInput
 
 T = TypeVar("T")
 
-AHEAD = 1000
-"""Values that are read from an asynchronous source before the caller has taken those before them."""
+READ_AHEAD = 1000
+"""Values per batch that are read from an asynchronous source before the caller asks for them."""
 
 
 class FleetClosed(InvalidInput):
-    """A fleet's interface was used after its end, or ended while something was waited for."""
+    """A fleet's interface was used after it was closed, or closed while a call was waiting."""
 
     def __init__(self) -> None:
-        """Tell how to go on."""
-        super().__init__("fleet", "its interface is closed", "Open another: Fleet().run(ID) gives a run again")
+        """Name the remedy."""
+        super().__init__("fleet", "its interface is closed", "Open another one, and a run with: Fleet().run(ID)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job(Generic[T]):
-    """Work that goes on in the portal; ``outcome`` gets what it gives or raises."""
+    """Work that runs in the portal's thread; ``outcome`` gets its result or its error."""
 
     work: Callable[[], Awaitable[T]]
     outcome: Future[T] = field(default_factory=Future)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     async def run(self) -> None:
-        """Do it. Cancelled, its outcome is ``FleetClosed``: nobody else cancels what somebody still waits for."""
+        """Run the work. If it is cancelled, its outcome is ``FleetClosed``: only closing cancels awaited work."""
         try:
             with self.scope:
                 self.outcome.set_result(await self.work())
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is raised where it is waited for)
-            self.outcome.set_exception(_alone(error))
+        except Exception as error:  # noqa: BLE001  (any error is raised where the outcome is awaited)
+            self.outcome.set_exception(_ungrouped(error))
         finally:
             self.end()
 
     def end(self) -> None:
-        """Leave nobody waiting for what will not come."""
+        """Set the outcome to ``FleetClosed`` unless it is set, so that no caller waits forever."""
         if not self.outcome.done():
             self.outcome.set_exception(FleetClosed())
 
 
-def _alone(error: Exception) -> Exception:
-    """The one error of a group, for callers who know nothing of nurseries."""
+def _ungrouped(error: Exception) -> Exception:
+    """Return the only error of a group, for callers that don't know nurseries."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
 class Portal:
-    """Runs async work in its thread from when it is made until it is closed. Any thread but its own may call it."""
+    """Runs async work in its own thread until it is closed. Any other thread may call it."""
 
     def __init__(self) -> None:
         """Start the thread."""
@@ -66,13 +66,13 @@ class Portal:
         self._open = True
         self._nursery: trio.Nursery | None = None
         started: Future[trio.lowlevel.TrioToken] = Future()
-        # A daemon: a script that forgot to close must be able to end.
+        # A daemon thread: a script that forgot to close must be able to exit.
         self._thread = Thread(target=self._run, args=(started,), name="cloudkon", daemon=True)
         self._thread.start()
         self._token = started.result()
 
     def start(self, work: Callable[[], Awaitable[T]]) -> Job[T]:
-        """Begin some work. Raises ``FleetClosed``."""
+        """Start ``work`` without waiting for it. Raises ``FleetClosed``."""
         job = Job(work)
         with self._lock:
             if not self._open:
@@ -82,9 +82,9 @@ class Portal:
         return job
 
     def call(self, work: Callable[[], Awaitable[T]], timeout: float | None = None) -> T:
-        """Do some work and give what it gives, or raise what it raises; ``TimeoutError`` after so many seconds.
+        """Run ``work`` and return its result or raise its error; ``TimeoutError`` after ``timeout`` seconds.
 
-        Whatever ends the waiting, Ctrl-C included, cancels the work first and waits until it has let go.
+        If anything ends the waiting early, Ctrl-C included, the work is cancelled and its end awaited first.
         """
         job = self.start(work)
         try:
@@ -95,40 +95,43 @@ class Portal:
                 wait([job.outcome])
 
     def iterate(self, source: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
-        """Everything that ``source`` gives, read a little ahead. Raises what it raises; left early, it is closed."""
-        give, take = trio.open_memory_channel[list[T]](1)
+        """Iterate over an async source, reading a little ahead.
+
+        Raises what the source raises. If the caller stops early, the source is closed.
+        """
+        sending, receiving = trio.open_memory_channel[list[T]](1)
 
         async def read() -> None:
-            async with give:
-                some: list[T] = []
-                async for one in source():
-                    some.append(one)
-                    if len(some) == AHEAD:
-                        await give.send(some)
-                        some = []
-                await give.send(some)
+            async with sending:
+                batch: list[T] = []
+                async for value in source():
+                    batch.append(value)
+                    if len(batch) == READ_AHEAD:
+                        await sending.send(batch)
+                        batch = []
+                await sending.send(batch)
 
         async def receive() -> list[T]:
-            async for some in take:
-                return some
+            async for batch in receiving:
+                return batch
             return []
 
-        reading = self.start(read)
+        reader = self.start(read)
         try:
-            while some := self.call(receive):
-                yield from some
-            reading.outcome.result()
+            while batch := self.call(receive):
+                yield from batch
+            reader.outcome.result()
         finally:
-            self.cancel(reading)
+            self.cancel(reader)
 
     def cancel(self, job: Job[Any]) -> None:
-        """Have a job end; it may take a moment."""
+        """Request a job's cancellation, without waiting for its end."""
         with self._lock:
             if self._open:
                 self._token.run_sync_soon(job.scope.cancel)
 
     def shut(self) -> None:
-        """Take no more work, and have all end that goes on."""
+        """Refuse new work and cancel all running work, without waiting for its end."""
         with self._lock:
             if self._open:
                 self._open = False
@@ -136,7 +139,7 @@ class Portal:
                 self._token.run_sync_soon(self._nursery.cancel_scope.cancel)
 
     def close(self) -> None:
-        """End all work and the thread. May be called twice."""
+        """Cancel all work and end the thread. May be called twice."""
         self.shut()
         self._thread.join()
 
@@ -151,15 +154,15 @@ class Portal:
 
     def _run(self, started: "Future[trio.lowlevel.TrioToken]") -> None:
         try:
-            trio.run(partial(self._stay, started))
+            trio.run(partial(self._serve, started))
         finally:
             with self._lock:
                 self._open = False
-            # Those that were given in so late that nothing began them.
+            # Jobs that were submitted too late to be started.
             for job in self._jobs:
                 job.end()
 
-    async def _stay(self, started: "Future[trio.lowlevel.TrioToken]") -> None:
+    async def _serve(self, started: "Future[trio.lowlevel.TrioToken]") -> None:
         async with trio.open_nursery() as self._nursery:
             started.set_result(trio.lowlevel.current_trio_token())
             await trio.sleep_forever()

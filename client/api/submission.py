@@ -1,9 +1,8 @@
-"""Submission: instructions from a program become a run, by the same ways as a pushed file."""
+"""Submits instructions of a Python program as a run, with the same checks as a pushed file."""
 
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from threading import Lock
 from typing import IO
 from weakref import WeakValueDictionary
@@ -11,41 +10,38 @@ from weakref import WeakValueDictionary
 from cloudkon.errors import InvalidInput, InvalidInstruction
 from cloudkon.model import Priority, Run
 from cloudkon.ports import Services
-from cloudkon.settings import Settings
 
-from ..push.capacity_check import crowding, on_embedded_emulator
 from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from ..push.durations import Durations
-from ..push.push import PushEvents, push
 from ..push.staged_workload import StagedWorkload, stage_workload
-from ..push.waking import wake_for
+from ..push.submit import PushEvents, submit
 from ..records.pushes import Pushes
 from .fleet_connection import FleetConnection
 
 LOG = logging.getLogger("cloudkon")
-_TAKING = Lock()
-_TURNS: WeakValueDictionary[tuple[Pushes, str, int], Lock] = WeakValueDictionary()
-"""Of the workloads that are being sent; each is forgotten when nobody holds it or waits for it."""
-GO_ON = "Submit the same instructions again to go on where it stopped"
+_LOCKS_LOCK = Lock()
+_LOCKS: WeakValueDictionary[tuple[Pushes, str, int], Lock] = WeakValueDictionary()
+"""One lock per workload that is being sent; it is forgotten when no thread holds it or waits for it."""
+HOW_TO_RESUME = "Submit the same instructions again to resume"
 
 
 def write_instructions(instructions: Iterable[str], workload: IO[bytes]) -> None:
-    """Write instructions as a workload. Raises ``InvalidInstruction`` for what would not be one line with one on it."""
+    """Write instructions as a workload. Raises ``InvalidInstruction`` unless each is exactly one line."""
     if isinstance(instructions, str):
-        raise InvalidInput("instructions", "this is one string", "Give a list of them")
+        raise InvalidInput("instructions", "this is one string", "Give a list of strings")
     for number, instruction in enumerate(instructions):
         if not isinstance(instruction, str):
-            raise InvalidInstruction(f"instruction {number} {instruction!r:.60}", "it is no string")
+            raise InvalidInstruction(f"instruction {number} {instruction!r:.60}", "it is not a string")
         text = instruction.strip()
         if not text or text.startswith("#") or "\n" in text:
-            reason = "it is empty, a comment, or of several lines"
+            reason = "it is empty, a comment, or more than one line"
             raise InvalidInstruction(f"instruction {number} {instruction!r:.60}", reason, "Give one line for each task")
         workload.write(text.encode() + b"\n")
     workload.seek(0)
 
 
-def submit(
-    link: FleetConnection,
+def submit_workload(
+    connection: FleetConnection,
     workload: IO[bytes],
     name: str,
     *,
@@ -54,52 +50,51 @@ def submit(
     duration: float | None = None,
     parent: str = "",
 ) -> Run:
-    """Push a workload as a new run, or go on with its push that broke off.
+    """Push a workload as a new run, or resume its unfinished push.
 
-    ``name`` is what errors call it, ``chunk`` the tasks a message or ``"auto"``, ``duration`` what a task takes in
-    seconds where its word doesn't say, ``parent`` the run whose failures it retries. Raises what ``push`` raises, and
-    ``InvalidWorkload`` with all that is wrong before anything is sent.
+    ``name`` is what errors call the workload, ``chunk`` the tasks per message or ``"auto"``, ``duration`` how long a
+    task takes in seconds if its word doesn't imply it, ``parent`` the run whose failures it retries. Raises what
+    ``submit`` raises, and ``InvalidWorkload`` with all problems before anything is sent.
     """
     if not isinstance(chunk, int) and chunk != AUTO:
-        raise InvalidInput(f"chunk {chunk!r:.20}", "it is no number of tasks", 'Give a number, or "auto"')
+        raise InvalidInput(f"chunk {chunk!r:.20}", "it is not a number of tasks", 'Give a number, or "auto"')
     if priority not in list(Priority):
-        raise InvalidInput(f"priority {priority!r:.20}", "there is no such one", "Known: " + ", ".join(Priority))
+        raise InvalidInput(f"priority {priority!r:.20}", "unknown priority", "Known: " + ", ".join(Priority))
     durations = Durations(duration)
     with stage_workload(
         workload,
         name,
-        link.settings.state_dir,
+        connection.settings.state_dir,
         chunk_size=1 if isinstance(chunk, str) else chunk,
-        handlers=link.settings.handlers,
+        handlers=connection.settings.handlers,
         parent=parent,
         durations=durations,
     ) as checked:
-        spool = replace(checked, priority=Priority(priority))
-        if chunk == AUTO:
-
-            def observe() -> dict[str, float]:
-                return link.call(lambda services: observed_in_last_run(services, link.pushes, durations), GO_ON)
-
-            chosen = spool.in_chunks(auto_chunk_size(spool, durations, link.pushes, observe))
-        else:
-            chosen = spool
+        prioritized = replace(checked, priority=Priority(priority))
+        staged = (
+            prioritized.in_chunks(_auto_chunk_size(connection, prioritized, durations))
+            if chunk == AUTO
+            else prioritized
+        )
 
         async def work(services: Services) -> Run:
-            events = PushEvents(began=partial(_begin, link.settings, services), warn=LOG.warning)
-            return (await push(services, chosen, link.pushes, events)).run
+            events = PushEvents(on_warning=LOG.warning, on_woken=LOG.info)
+            return (await submit(services, connection.settings, staged, connection.pushes, events)).run
 
-        with _turn(link.pushes, chosen):
-            return link.call(work, GO_ON)
-
-
-def _turn(pushes: Pushes, spool: StagedWorkload) -> Lock:
-    """Held while a workload is sent: threads of this program that push the same one take turns, with a run each."""
-    with _TAKING:
-        return _TURNS.setdefault((pushes, spool.record_name, spool.chunk_size), Lock())
+        with _workload_lock(connection.pushes, staged):
+            return connection.call(work, HOW_TO_RESUME)
 
 
-async def _begin(settings: Settings, services: Services, run: Run, _sent: int | None) -> None:
-    if on_embedded_emulator(settings) and (warning := await crowding(services, run)):
-        LOG.warning(warning)
-    for line in await wake_for(services, run):
-        LOG.info(line)
+def _auto_chunk_size(connection: FleetConnection, staged: StagedWorkload, durations: Durations) -> int:
+    def observe() -> dict[str, float]:
+        return connection.call(
+            lambda services: observed_in_last_run(services, connection.pushes, durations), HOW_TO_RESUME
+        )
+
+    return auto_chunk_size(staged, durations, connection.pushes, observe)
+
+
+def _workload_lock(pushes: Pushes, staged: StagedWorkload) -> Lock:
+    """The lock held while a workload is sent: threads that push the same one do so one by one, with a run each."""
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault((pushes, staged.record_name, staged.chunk_size), Lock())

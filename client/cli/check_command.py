@@ -14,7 +14,7 @@ from ..follow.wait import check as count_once
 from ..follow.wait import wait_for
 from ..records.runs import cancel as cancel_run
 from ..records.runs import find_run
-from .display import progress_bar, report_tally, say
+from .display import progress_bar, report_counts, say
 from .dlq_format import letter_line
 from .formatting import counted
 from .session import Session, pass_session
@@ -49,7 +49,7 @@ def check(session: Session, run: str | None, *, wait: bool, as_json: bool) -> in
         return await (_wait(services, found) if wait else _count(services, found))
 
     tally = session.run(work, "The run goes on; wait again with: python -m client check --wait")
-    return report_tally(tally, as_json=as_json)
+    return report_counts(tally, as_json=as_json)
 
 
 async def _count(services: Services, run: Run) -> RunCounts:

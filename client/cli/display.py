@@ -1,4 +1,4 @@
-"""Display: what people see. Progress and texts go to standard error, results to standard output."""
+"""Prints messages and progress bars to standard error, and a run's counts to standard output."""
 
 import json
 from collections.abc import Iterator
@@ -19,107 +19,108 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
+from cloudkon.programs import command
 
 from ..follow.run_counts import RunCounts
 
 
 def say(text: str) -> None:
-    """Tell the user something that is no result."""
+    """Print a message for the user, which is not a result, to standard error."""
     click.echo(text, err=True)
 
 
 class RateColumn(ProgressColumn):
-    """So many a second, over the last half minute."""
+    """The rate per second over the last half minute."""
 
     def render(self, task: Task) -> Text:
-        """The rate, or nothing before there is one."""
+        """Return the rate, or an empty text as long as it is unknown."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "")
 
 
 class Bar:
-    """One progress bar; where standard error is no terminal it shows nothing."""
+    """One progress bar; it shows nothing if standard error is not a terminal."""
 
-    def __init__(self, progress: Progress, what: str, total: int | None) -> None:
+    def __init__(self, progress: Progress, description: str, total: int | None) -> None:
         """Add the bar."""
         self._progress = progress
-        self._task = progress.add_task(what, total=total)
+        self._task = progress.add_task(description, total=total)
 
     def begin(self, completed: int, total: int) -> None:
-        """There are so many in all, and so many were done before; the rate counts none of these."""
+        """Set the total, and how many were completed before; these don't count in the rate."""
         self._progress.reset(self._task, total=total, completed=completed)
 
     def advance(self, number: int = 1) -> None:
-        """So many more are done."""
+        """Add to the completed ones."""
         self._progress.advance(self._task, number)
 
     def complete(self, completed: int) -> None:
-        """So many are done."""
+        """Set how many are completed."""
         self._progress.update(self._task, completed=completed)
 
-    def show(self, completed: int, what: str) -> None:
-        """So many are done, and this is what to say about the others."""
-        self._progress.update(self._task, completed=completed, description=what)
+    def show(self, completed: int, description: str) -> None:
+        """Set how many are completed, and the bar's description."""
+        self._progress.update(self._task, completed=completed, description=description)
 
 
 @contextmanager
-def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
-    """A bar on standard error that goes away at the end; without ``total`` it counts only."""
+def progress_bar(description: str, total: int | None = None) -> Iterator[Bar]:
+    """Show a bar on standard error that disappears at the end; without ``total`` it only counts."""
     console = Console(stderr=True)
     left = TimeRemainingColumn(elapsed_when_finished=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), left)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Bar(progress, what, total)
+        yield Bar(progress, description, total)
 
 
-def tally_as_json(tally: RunCounts) -> dict[str, object]:
-    """A tally as ``check --json`` writes it; times in seconds."""
-    rate = tally.tasks_per_second
+def counts_json(counts: RunCounts) -> dict[str, object]:
+    """Return the object that ``check --json`` prints; times are in seconds."""
+    rate = counts.tasks_per_second
     return {
-        "run": tally.run.id,
-        "tasks": tally.run.count,
-        "waiting": tally.waiting,
-        "running": tally.running,
-        "succeeded": tally.succeeded,
-        "failed": tally.failed,
-        "cancelled": tally.cancelled,
-        "complete": tally.complete,
-        "seconds": round(tally.seconds, 3),
-        "busy_seconds": round(tally.busy_seconds, 3),
+        "run": counts.run.id,
+        "tasks": counts.run.count,
+        "waiting": counts.waiting,
+        "running": counts.running,
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "cancelled": counts.cancelled,
+        "complete": counts.complete,
+        "seconds": round(counts.seconds, 3),
+        "busy_seconds": round(counts.busy_seconds, 3),
         "tasks_per_second": None if rate is None else round(rate, 1),
     }
 
 
-def show_tally(tally: RunCounts) -> None:
-    """Print a tally as a table."""
-    rate = tally.tasks_per_second
-    columns = {"tasks": f"{tally.run.count:,}"}
-    if not tally.complete:
-        columns |= {"waiting": f"{tally.waiting:,}", "running": f"{tally.running:,}"}
+def show_counts(counts: RunCounts) -> None:
+    """Print a run's counts as a table."""
+    rate = counts.tasks_per_second
+    columns = {"tasks": f"{counts.run.count:,}"}
+    if not counts.complete:
+        columns |= {"waiting": f"{counts.waiting:,}", "running": f"{counts.running:,}"}
     columns |= {
-        "succeeded": f"{tally.succeeded:,}",
-        "failed": f"{tally.failed:,}",
-        "cancelled": f"{tally.cancelled:,}",
-        "seconds": f"{tally.seconds:,.2f}",
+        "succeeded": f"{counts.succeeded:,}",
+        "failed": f"{counts.failed:,}",
+        "cancelled": f"{counts.cancelled:,}",
+        "seconds": f"{counts.seconds:,.2f}",
         "tasks/s": "-" if rate is None else f"{rate:,.1f}",
     }
     console = Console(highlight=False)
-    console.print(_fitting_table(console, f"run {tally.run.id}", columns))
+    console.print(_fitting_table(console, f"run {counts.run.id}", columns))
 
 
-def report_tally(tally: RunCounts, *, as_json: bool) -> int:
-    """Print a tally, say where failures are told, and give the exit code: 0 if every task succeeded."""
+def report_counts(counts: RunCounts, *, as_json: bool) -> int:
+    """Print a run's counts and how to see failures; return the exit code, 0 if every task succeeded."""
     if as_json:
-        click.echo(json.dumps(tally_as_json(tally)))
+        click.echo(json.dumps(counts_json(counts)))
     else:
-        show_tally(tally)
-    if tally.failed:
-        say(f"See what failed with: python -m client failures {tally.run.id}")
-    return EXIT_OK if tally.all_succeeded else EXIT_FAILED
+        show_counts(counts)
+    if counts.failed:
+        say(f"See what failed with: {command(f'client failures {counts.run.id}')}")
+    return EXIT_OK if counts.all_succeeded else EXIT_FAILED
 
 
 def _fitting_table(console: Console, title: str, columns: dict[str, str]) -> Table:
-    """A row, or a column where the terminal is too narrow for a row."""
+    """Lay the values out in a row, or in a column if the terminal is too narrow for a row."""
     row = Table(title=title)
     for name in columns:
         row.add_column(name, justify="right", no_wrap=True)

@@ -1,23 +1,22 @@
-"""Letters: how a dead letter is shown, as a line and as JSON."""
+"""Formats a dead letter as a line and as JSON."""
 
 from ..dead_letters.dead_letters import DeadLetter
 from ..results.results import printable
 from .formatting import counted
 
-_SHORT_ID = 8
+_SHORT_ID_CHARACTERS = 8
 
 
 def letter_line(letter: DeadLetter) -> str:
-    """As one line for people."""
+    """Format a dead letter as one line for people."""
     chunk = letter.chunk
     what = f"{chunk.key}, {counted(len(chunk), 'task')}" if chunk else "no chunk"
-    return (
-        f"{letter.delivery.message_id[:_SHORT_ID]}  {letter.pool}  {letter.state}  {what}: {printable(letter.reason)}"
-    )
+    short_id = letter.delivery.message_id[:_SHORT_ID_CHARACTERS]
+    return f"{short_id}  {letter.pool}  {letter.state}  {what}: {printable(letter.reason)}"
 
 
 def letter_json(letter: DeadLetter) -> dict[str, object]:
-    """As ``dlq list --json`` writes it."""
+    """Return the object that ``dlq list --json`` prints."""
     chunk = letter.chunk
     return {
         "id": letter.delivery.message_id,

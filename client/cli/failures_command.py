@@ -22,7 +22,7 @@ from ..results.retry import failed as failed_ones
 from ..results.retry import lost as lost_ones
 from .display import say
 from .formatting import counted
-from .push_command import push_spooled, report_push
+from .push_progress import push_with_progress, report_push
 from .session import Session, pass_session
 
 Examples = dict[int, str]
@@ -140,6 +140,6 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
             chunk_size=parent.chunk_size if chunk is None else chunk,
             handlers=session.settings.handlers,
             parent=parent.id,
-        ) as spool:
-            pushed = push_spooled(session, replace(spool, priority=parent.priority))
+        ) as staged:
+            pushed = push_with_progress(session, replace(staged, priority=parent.priority))
     report_push(pushed, as_json=as_json)

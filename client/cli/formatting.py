@@ -1,4 +1,4 @@
-"""Wording: numbers and times as people read them."""
+"""Formats numbers, durations, sizes and times for people."""
 
 from datetime import datetime
 
@@ -6,12 +6,12 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 task``, ``1,000 tasks``."""
+    """Format a count with its noun: ``1 task``, ``1,000 tasks``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def lasting(seconds: float) -> str:
-    """``42 s``, ``5:07 min``, ``3:20 h``, ``12 days``: two places at the most."""
+    """Format a duration with at most two units: ``42 s``, ``5:07 min``, ``3:20 h``, ``12 days``."""
     whole = max(0, round(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
@@ -23,7 +23,7 @@ def lasting(seconds: float) -> str:
 
 
 def sized(count: float) -> str:
-    """``512 bytes``, ``1.5 MB``; powers of 1,000."""
+    """Format a size in powers of 1,000: ``512 bytes``, ``1.5 MB``."""
     if count < 1000:  # noqa: PLR2004  (a kilobyte)
         return f"{count:.0f} bytes"
     for unit in ("kB", "MB", "GB"):
@@ -34,5 +34,5 @@ def sized(count: float) -> str:
 
 
 def clock_time(at: float) -> str:
-    """``14:05:09``, by this machine's time zone; ``at`` in epoch seconds."""
+    """Format epoch seconds in this machine's time zone: ``14:05:09``."""
     return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")

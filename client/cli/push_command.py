@@ -1,13 +1,11 @@
-"""The push command."""
+"""The ``push`` command."""
 
 import gzip
-import json
 import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,45 +15,39 @@ import click
 
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.model import Priority, Run
-from cloudkon.ports import Services
 from cloudkon.wire.message import MOST_TASKS
 
-from ..push.capacity_check import crowding, on_embedded_emulator
 from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
 from ..push.durations import Durations, parse_duration
-from ..push.push import Pushed, PushEvents, push_again
-from ..push.push import push as push_new
 from ..push.staged_workload import StagedWorkload, stage_workload
 from ..push.template import Template
-from ..push.waking import wake_for
 from ..push.workload import choose_workload
 from ..records.archive import fetch_instructions
 from ..records.runs import LostRun, find_run
-from .display import Bar, progress_bar, say
-from .formatting import counted
+from .display import progress_bar, say
 from .push_plan import show_plan
+from .push_progress import HOW_TO_RESUME, push_with_progress, report_push
 from .session import Session, pass_session
 
 GZIP = b"\x1f\x8b"
-"""How what gzip made begins."""
-GO_ON = "Push the same workload again to go on where it stopped"
+"""The first bytes of a gzip file."""
 
 
 @click.command()
 @click.argument("workload", required=False)
-@click.option("--chunk", metavar="N|auto", help="Tasks a message; auto aims at 100-500 ms of work.  [default: 1]")
-@click.option("--duration", help="What a task takes, for --chunk auto: 20ms, 1.5s, 2min.")
+@click.option("--chunk", metavar="N|auto", help="Tasks per message; auto aims at 100-500 ms of work.  [default: 1]")
+@click.option("--duration", help="How long a task takes, for --chunk auto: 20ms, 1.5s, 2min.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=FILE", help="A CSV file for {NAME.COLUMN} in lines.")
 @click.option(
     "--priority",
     type=click.Choice([str(one) for one in Priority]),
-    help="high overtakes what waits.  [default: normal]",
+    help="Messages of priority high are received before normal ones.  [default: normal]",
 )
-@click.option("--dry-run", is_flag=True, help="Check everything, and say what would be sent and cost.")
+@click.option("--dry-run", is_flag=True, help="Check everything, and print what would be sent and what it would cost.")
 @click.option("--run", "run_id", help="Send an existing run's messages again, for queues that lost them.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was pushed as JSON.")
 @pass_session
-def push(  # noqa: PLR0913  (an argument an option)
+def push(  # noqa: PLR0913  (one argument per option)
     session: Session,
     workload: str | None,
     chunk: str | None,
@@ -69,14 +61,14 @@ def push(  # noqa: PLR0913  (an argument an option)
 ) -> None:
     """Push WORKLOAD as a new run, and print the run's id.
 
-    WORKLOAD is a file of instructions, one a line, by default workload.txt; - reads standard input, and either may be
-    compressed by gzip. Empty lines and lines that begin with # say nothing. {1..100} in a line makes a hundred lines
-    of it, {jobs.size} with --set jobs=jobs.csv one a row of the file. Every line is checked before any is sent. A
-    push that broke off goes on when the same workload is pushed again. With --run, what the run was pushed with is
-    taken from the fleet's store unless WORKLOAD is given.
+    WORKLOAD is a file with one instruction per line. The default is workload.txt; - reads standard input. Both may be
+    compressed with gzip. Empty lines and lines that begin with # are ignored. {1..100} in a line expands it to a
+    hundred lines; {jobs.size} with --set jobs=jobs.csv expands it to one line per row of the file. Every line is
+    checked before any is sent. To resume a push that was interrupted, push the same workload again. With --run and
+    without WORKLOAD, the run's instructions are read from the fleet's store.
 
-    --chunk auto knows what sleep takes, heeds --duration and comments like "# duration 20ms" for the lines below
-    them, and else asks the run pushed last what its tasks took.
+    --chunk auto takes a task's duration from the instruction itself (sleep), from --duration, from comments like
+    "# duration 20ms" for the lines below them, or else from the results of the run pushed last.
 
     \b
     Examples:
@@ -86,45 +78,48 @@ def push(  # noqa: PLR0913  (an argument an option)
     """  # noqa: D301  (click's mark for text that keeps its lines)
     durations = Durations(None if duration is None else parse_duration(duration))
     template = Template.of(sets)
-    wanted = _chunk_size(chunk)
-    held = _find_held(session, run_id, None if chunk is None else wanted, priority)
+    chunk_size = _parse_chunk_size(chunk)
+    existing = _find_existing(session, run_id, None if chunk is None else chunk_size, priority)
     settings = session.settings
     with ExitStack() as stack:
-        stream, name = stack.enter_context(_open_source(session, workload, held))
+        stream, name = stack.enter_context(_open_source(session, workload, existing))
+        from_store = name == _name_in_store(existing)
         with progress_bar("checking") as bar:
-            spooled = stack.enter_context(
+            checked = stack.enter_context(
                 stage_workload(
                     stream,
                     name,
                     settings.state_dir,
-                    chunk_size=held.chunk_size if held else wanted or 1,
+                    chunk_size=existing.chunk_size if existing else chunk_size or 1,
                     handlers=settings.handlers,
-                    # What the store keeps is expanded already.
-                    template=None if name == _kept(held) else template,
+                    # The instructions in the store are already expanded.
+                    template=None if from_store else template,
                     durations=durations,
                     on_instructions=bar.advance,
                 )
             )
-        spool = _as_pushed(spooled, held, priority, kept=name == _kept(held))
-        if not held and wanted is None:
-            spool = spool.in_chunks(_auto_chunk_size(session, spool, durations))
+        staged = _with_run_facts(checked, existing, priority, from_store=from_store)
+        if not existing and chunk_size is None:
+            staged = staged.in_chunks(_auto_chunk_size(session, staged, durations))
         if dry_run:
-            show_plan(spool, durations, as_json=as_json)
+            show_plan(staged, durations, as_json=as_json)
             return
-        pushed = push_spooled(session, spool, held)
+        pushed = push_with_progress(session, staged, existing)
     report_push(pushed, as_json=as_json)
 
 
-def _as_pushed(spool: StagedWorkload, held: Run | None, priority: str | None, *, kept: bool) -> StagedWorkload:
-    """The workload with what belongs to its run: the one that is pushed again, or a new one."""
-    if held is None:
-        return replace(spool, priority=Priority(priority or Priority.NORMAL))
-    # What is kept is in the order of the tasks' numbers, and the digest of what was in the file's.
-    digest = held.digest if kept else spool.digest
-    return replace(spool, digest=digest, parent=held.parent, priority=held.priority)
+def _with_run_facts(
+    staged: StagedWorkload, existing: Run | None, priority: str | None, *, from_store: bool
+) -> StagedWorkload:
+    """The workload with the priority, parent and digest of its run: of the existing run, or of a new one."""
+    if existing is None:
+        return replace(staged, priority=Priority(priority or Priority.NORMAL))
+    # The store's copy is in the order of the tasks' numbers, but the digest is of the file's order.
+    digest = existing.digest if from_store else staged.digest
+    return replace(staged, digest=digest, parent=existing.parent, priority=existing.priority)
 
 
-def _chunk_size(given: str | None) -> int | None:
+def _parse_chunk_size(given: str | None) -> int | None:
     """The size, or ``None`` for auto."""
     if given is None:
         return 1
@@ -139,33 +134,33 @@ def _chunk_size(given: str | None) -> int | None:
     return size
 
 
-def _auto_chunk_size(session: Session, spool: StagedWorkload, durations: Durations) -> int:
+def _auto_chunk_size(session: Session, staged: StagedWorkload, durations: Durations) -> int:
     def observe() -> dict[str, float]:
-        return session.run(lambda services: observed_in_last_run(services, session.pushes, durations), GO_ON)
+        return session.run(lambda services: observed_in_last_run(services, session.pushes, durations), HOW_TO_RESUME)
 
-    size = auto_chunk_size(spool, durations, session.pushes, observe)
-    if durations.unknown and not session.pushes.unfinished(spool.record_name):
+    size = auto_chunk_size(staged, durations, session.pushes, observe)
+    if durations.unknown and not session.pushes.unfinished(staged.record_name):
         words = ", ".join(sorted(durations.unknown)[:3])
-        say(f"warning: nobody knows what tasks of {words} take, so chunks hold one. Say it by --duration 20ms")
+        say(f"warning: the duration of {words} tasks is unknown, so chunks hold 1 task. Give it with: --duration 20ms")
     return size
 
 
-def _kept(held: Run | None) -> str:
-    """What errors call the instructions of a run that the store keeps."""
-    return f"instructions of run {held.id}" if held else ""
+def _name_in_store(existing: Run | None) -> str:
+    """What errors call the instructions of an existing run that the store keeps."""
+    return f"instructions of run {existing.id}" if existing else ""
 
 
 @contextmanager
-def _open_source(session: Session, given: str | None, held: Run | None) -> Iterator[tuple[IO[bytes], str]]:
-    """The workload that is named, or else what the store keeps of the run that is pushed again."""
+def _open_source(session: Session, given: str | None, existing: Run | None) -> Iterator[tuple[IO[bytes], str]]:
+    """Open the given workload or, if none is given, the store's copy of the existing run's instructions."""
     with ExitStack() as stack:
-        if held and given is None:
+        if existing and given is None:
             folder = stack.enter_context(TemporaryDirectory(prefix="cloudkon-"))
             path = Path(folder, "instructions.gz")
             with suppress(InvalidInput):
-                session.run(lambda services: fetch_instructions(services.store, held, path), GO_ON)
+                session.run(lambda services: fetch_instructions(services.store, existing, path), HOW_TO_RESUME)
             if path.exists():
-                yield stack.enter_context(BufferedReader(gzip.GzipFile(path))), _kept(held)
+                yield stack.enter_context(BufferedReader(gzip.GzipFile(path))), _name_in_store(existing)
                 return
         yield stack.enter_context(_open_workload(given))
 
@@ -181,61 +176,20 @@ def _open_workload(given: str | None) -> Iterator[tuple[IO[bytes], str]]:
         try:
             yield stream, name
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidWorkload(name, f"it is a damaged gzip file: {error}") from None
+            raise InvalidWorkload(name, f"the gzip file is damaged: {error}") from None
 
 
-def _find_held(session: Session, run_id: str | None, chunk: int | None, priority: str | None) -> Run | None:
+def _find_existing(session: Session, run_id: str | None, chunk_size: int | None, priority: str | None) -> Run | None:
+    """The run of ``--run``; options that contradict it are refused."""
     if run_id is None:
         return None
     try:
-        held = session.run(lambda services: find_run(services.ledger, run_id, session.pushes), GO_ON)
+        run = session.run(lambda services: find_run(services.ledger, run_id, session.pushes), HOW_TO_RESUME)
     except LostRun as error:
-        held = error.run
-        say(f"warning: {error.subject}: {error.reason}. All its tasks are sent, to be done again")
-    if chunk not in (None, held.chunk_size):
-        raise InvalidInput(f"--chunk {chunk}", f"run {held.id} has chunks of {held.chunk_size}", "Leave it out")
-    if priority not in (None, held.priority):
-        raise InvalidInput(f"--priority {priority}", f"run {held.id} has priority {held.priority}", "Leave it out")
-    return held
-
-
-def push_spooled(session: Session, spool: StagedWorkload, held: Run | None = None) -> Pushed:
-    """Push a checked workload as a new run, or the messages of the run ``held`` again."""
-    for other in session.pushes.others(spool.record_name, spool.chunk_size):
-        say(f"warning: a push of this workload with another --chunk broke off (run {other}); this is another run")
-    with progress_bar("pushing") as bar:
-
-        async def work(services: Services) -> Pushed:
-            began = partial(_tell_beginning, session, services, bar)
-            events = PushEvents(began, bar.advance, lambda text: say(f"warning: {text}"))
-            if held:
-                return await push_again(services, held, spool, session.pushes, events)
-            return await push_new(services, spool, session.pushes, events)
-
-        return session.run(work, GO_ON)
-
-
-async def _tell_beginning(session: Session, services: Services, bar: Bar, run: Run, sent: int | None) -> None:
-    if sent is not None:
-        say(f"run {run.id} goes on: {sent:,} of {run.chunk_count:,} messages were sent before")
-    else:
-        say(f"run {run.id}: {counted(run.count, 'task')} in {counted(run.chunk_count, 'message')}")
-    bar.begin(sent or 0, run.chunk_count)
-    if on_embedded_emulator(session.settings) and (warning := await crowding(services, run)):
-        say(f"warning: {warning}")
-    # Before the first message: instances take longer to start than messages to be sent.
-    for line in await wake_for(services, run):
-        say(line)
-
-
-def report_push(pushed: Pushed, *, as_json: bool) -> None:
-    """Say what was pushed, and print the run."""
-    run = pushed.run
-    say(f"pushed in {pushed.seconds:.1f} s. Follow it with: python -m client check --wait")
-    if as_json:
-        pools = {part.pool: part.count for part in run.ranges}
-        facts = {"run": run.id, "tasks": run.count, "messages": run.chunk_count, "pools": pools}
-        facts |= {"parent": run.parent or None}
-        click.echo(json.dumps(facts | {"resumed": pushed.resumed, "seconds": round(pushed.seconds, 3)}))
-    else:
-        click.echo(run.id)
+        run = error.run
+        say(f"warning: {error.subject}: {error.reason}. All its tasks are sent again and run again")
+    if chunk_size not in (None, run.chunk_size):
+        raise InvalidInput(f"--chunk {chunk_size}", f"run {run.id} has chunks of {run.chunk_size}", "Leave it out")
+    if priority not in (None, run.priority):
+        raise InvalidInput(f"--priority {priority}", f"run {run.id} has priority {run.priority}", "Leave it out")
+    return run

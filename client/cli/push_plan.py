@@ -1,4 +1,4 @@
-"""Plans: what a push would send, as ``push --dry-run`` says it."""
+"""Prints what a push would send, for ``push --dry-run``."""
 
 import json
 
@@ -12,25 +12,27 @@ from ..push.staged_workload import StagedWorkload
 from .formatting import counted, lasting, sized
 
 
-def show_plan(spool: StagedWorkload, durations: Durations, *, as_json: bool) -> None:
-    """Print it on standard output."""
-    run = spool.plan("planned", 0.0)
-    cost = estimate_cost(run.count, run.chunk_count, spool.size, durations.work or 0.0)
+def show_plan(staged: StagedWorkload, durations: Durations, *, as_json: bool) -> None:
+    """Print the plan on standard output."""
+    run = staged.plan("planned", 0.0)
+    cost = estimate_cost(run.count, run.chunk_count, staged.size, durations.work or 0.0)
     if as_json:
         facts = {
             "tasks": run.count,
             "messages": run.chunk_count,
             "chunk_size": run.chunk_size,
-            "bytes": spool.size,
-            "pools": dict(spool.counts),
+            "bytes": staged.size,
+            "pools": dict(staged.counts),
             "work_seconds": None if durations.work is None else round(durations.work, 3),
             "dollars": {"queues": cost.queues, "ledger": cost.ledger},
         }
         click.echo(json.dumps(facts))
         return
-    pools = ", ".join(f"{count:,} to pool {pool}" for pool, count in spool.counts.items())
+    pools = ", ".join(f"{count:,} to pool {pool}" for pool, count in staged.counts.items())
     click.echo(f"{counted(run.count, 'task')}: {pools}")
-    click.echo(f"{counted(run.chunk_count, 'message')} of up to {counted(run.chunk_size, 'task')}, {sized(spool.size)}")
+    click.echo(
+        f"{counted(run.chunk_count, 'message')} of up to {counted(run.chunk_size, 'task')}, {sized(staged.size)}"
+    )
     if durations.work is not None:
         click.echo(f"{lasting(durations.work)} of work for one slot")
     shares = f"${cost.queues:.4f} SQS, ${cost.ledger:.4f} DynamoDB"

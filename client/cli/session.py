@@ -1,4 +1,4 @@
-"""Session: what a command works with: the settings, the fleet's services, and a run of trio that Ctrl-C ends well."""
+"""Holds a command's settings and services, and runs its async work so that Ctrl-C ends it cleanly."""
 
 import signal
 from collections.abc import Awaitable, Callable
@@ -25,37 +25,37 @@ class Interrupted(CloudKonError):
 
 
 def _connect(settings: Settings) -> Services:
-    from cloudkon.aws import connect  # noqa: PLC0415  (boto3 takes 0.2 s, and half of what users type needs none)
+    from cloudkon.aws import connect  # noqa: PLC0415  (importing boto3 takes 0.2 s, and half of the commands don't need it)
 
     return connect(settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The composition root of one command. Tests give it another ``connect``."""
+    """The composition root of one command. Tests pass another ``connect``."""
 
     settings: Settings = field(default_factory=Settings.from_environment)
     connect: Callable[[Settings], Services] = _connect
 
     @property
     def pushes(self) -> Pushes:
-        """What this machine knows of its pushes to the fleet."""
+        """The pushes of this machine to the fleet."""
         return Pushes.of(self.settings)
 
-    def run(self, work: Callable[[Services], Awaitable[T]], go_on: str) -> T:
-        """Connect, run ``work`` under trio, and raise its error alone.
+    def run(self, work: Callable[[Services], Awaitable[T]], how_to_resume: str) -> T:
+        """Connect, run ``work`` under trio, and raise its error without exception groups.
 
-        SIGINT and SIGTERM cancel it; then ``Interrupted`` is raised, which says ``go_on``.
+        SIGINT and SIGTERM cancel ``work`` and raise ``Interrupted`` with the text ``how_to_resume``.
         """
         services = self.connect(self.settings)
         try:
-            return trio.run(_unless_interrupted, partial(work, services), go_on)
+            return trio.run(_unless_interrupted, partial(work, services), how_to_resume)
         except BaseExceptionGroup as group:
             raise _first_error(group) from group
 
 
-async def _unless_interrupted(work: Callable[[], Awaitable[T]], go_on: str) -> T:
-    values: list[T] = []
+async def _unless_interrupted(work: Callable[[], Awaitable[T]], how_to_resume: str) -> T:
+    results: list[T] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
 
@@ -64,11 +64,11 @@ async def _unless_interrupted(work: Callable[[], Awaitable[T]], go_on: str) -> T
                     nursery.cancel_scope.cancel()
 
             nursery.start_soon(cancel_on_signal)
-            values.append(await work())
+            results.append(await work())
             nursery.cancel_scope.cancel()
-    if not values:
-        raise Interrupted(f"interrupted. {go_on}")
-    return values[0]
+    if not results:
+        raise Interrupted(f"interrupted. {how_to_resume}")
+    return results[0]
 
 
 def _first_error(error: BaseException) -> BaseException:

@@ -1,17 +1,19 @@
-"""The completion command: scripts by which shells complete ``python -m client``. Click answers what they ask."""
+"""The ``completion`` command: scripts with which shells complete ``python -m client``, by calling click."""
 
 import click
 
+from cloudkon.programs import module
+
 _BASH = """\
 _cloudkon_client() {
-    if [[ ${COMP_WORDS[1]} != -m || ${COMP_WORDS[2]} != client ]] || ((COMP_CWORD < 3)); then
+    if [[ ${COMP_WORDS[1]} != -m || ${COMP_WORDS[2]} != @MODULE@ ]] || ((COMP_CWORD < 3)); then
         compopt -o default
         return
     fi
     local IFS=$'\\n' answer type value
     COMPREPLY=()
     for answer in $(env COMP_WORDS="client${IFS}${COMP_WORDS[*]:3}" COMP_CWORD=$((COMP_CWORD - 2)) \\
-        _CLIENT_COMPLETE=bash_complete "${COMP_WORDS[0]}" -m client); do
+        _CLIENT_COMPLETE=bash_complete "${COMP_WORDS[0]}" -m @MODULE@); do
         IFS=',' read -r type value <<<"$answer"
         case $type in
             dir) compopt -o dirnames ;;
@@ -24,14 +26,14 @@ complete -F _cloudkon_client python python3
 """
 _ZSH = """\
 _cloudkon_client() {
-    if [[ $words[2] != -m || $words[3] != client ]] || ((CURRENT < 4)); then
+    if [[ $words[2] != -m || $words[3] != @MODULE@ ]] || ((CURRENT < 4)); then
         _default
         return
     fi
     local -a answers described plain
     local type value help
     answers=("${(@f)$(env COMP_WORDS="client ${words[4,-1]}" COMP_CWORD=$((CURRENT - 3)) \\
-        _CLIENT_COMPLETE=zsh_complete $words[1] -m client)}")
+        _CLIENT_COMPLETE=zsh_complete $words[1] -m @MODULE@)}")
     for type value help in ${answers}; do
         case $type in
             dir) _path_files -/ ;;
@@ -45,9 +47,9 @@ _cloudkon_client() {
 compdef _cloudkon_client python python3
 """
 _FISH = """\
-function __cloudkon_asks
+function __cloudkon_is_client
     set -l words (commandline -opc)
-    test (count $words) -ge 3; and test "$words[2]" = -m; and test "$words[3]" = client
+    test (count $words) -ge 3; and test "$words[2]" = -m; and test "$words[3]" = @MODULE@
 end
 function __cloudkon_client
     set -l words (commandline -opc)
@@ -55,7 +57,7 @@ function __cloudkon_client
     set -l python $words[1]
     set -e words[1..3]
     for answer in (env "COMP_WORDS=client $words" "COMP_CWORD=$current" _CLIENT_COMPLETE=fish_complete \\
-            $python -m client)
+            $python -m @MODULE@)
         set -l parts (string split -m 1 "," -- $answer)
         switch $parts[1]
             case dir
@@ -67,18 +69,21 @@ function __cloudkon_client
         end
     end
 end
-complete -c python -n __cloudkon_asks -f -a "(__cloudkon_client)"
-complete -c python3 -n __cloudkon_asks -f -a "(__cloudkon_client)"
+complete -c python -n __cloudkon_is_client -f -a "(__cloudkon_client)"
+complete -c python3 -n __cloudkon_is_client -f -a "(__cloudkon_client)"
 """
-SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+SCRIPTS = {
+    shell: script.replace("@MODULE@", module("client"))
+    for shell, script in {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}.items()
+}
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(list(SCRIPTS)))
 def completion(shell: str) -> None:
-    """Print a script by which SHELL completes commands and options behind python -m client.
+    """Print a script with which SHELL completes commands and options after python -m client.
 
-    Whatever else python runs is completed by file names.
+    Other python commands are completed with file names.
 
     \b
     Examples:

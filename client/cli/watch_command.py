@@ -17,7 +17,7 @@ from ..follow.run_counts import RunCounts
 from ..follow.watch import EVERY, RunSnapshot, Watch
 from ..records.archive import Instructions, kept_instructions
 from ..records.runs import find_run
-from .display import report_tally
+from .display import report_counts
 from .session import Session, pass_session
 from .watch_view import as_json as sight_as_json
 from .watch_view import as_line, as_picture, named_tasks
@@ -56,7 +56,7 @@ def watch(session: Session, run: str | None, *, every: float, as_json: bool) -> 
             return await Watch(services, found, priced=session.settings.target == "aws").follow(show, every)
 
     tally = session.run(work, "The run goes on; watch it again with: python -m client watch")
-    return report_tally(tally, as_json=as_json)
+    return report_counts(tally, as_json=as_json)
 
 
 @asynccontextmanager

@@ -1,1 +1,1 @@
-"""Dead letters: reading them, sending them again, and emptying queues."""
+"""Reading dead letters, sending them again, and purging queues."""

@@ -1,6 +1,7 @@
-"""Dead letters: messages that no worker could take, looked at beside the ledger's truth about their chunks.
+"""Reads, redrives and drops dead letters: messages that no worker could process.
 
-SQS lets nobody read a message without hiding it: what is looked at is hidden for a while and given back.
+Each letter is compared with its chunk's record in the ledger. SQS hides a message from others when it is read, so the
+letters that are only read are made visible again at the end.
 """
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
@@ -19,18 +20,18 @@ from cloudkon.wire.payload import read_message
 
 from ..push.sending import send_messages
 
-HIDDEN = 120.0
-"""Seconds for which a dead letter is hidden from others while it is looked at."""
-_WAIT = 1.0
-"""Seconds that a receive waits: without, SQS asks some of its servers only and may miss what is there."""
-_GIVE_BACK_SECONDS = 5.0
-_FEWEST = 4
-"""Characters of a message's id that name it."""
+HIDDEN_SECONDS = 120.0
+"""How long a dead letter is hidden from others while it is read."""
+_WAIT_SECONDS = 1.0
+"""How long a receive waits. Without a wait SQS asks only some of its servers and may miss messages."""
+_RELEASE_SECONDS = 5.0
+_FEWEST_ID_CHARACTERS = 4
+"""The shortest beginning of a message's id that names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter: ``chunk`` is ``None`` where it can't be read, ``record`` where the ledger has none."""
+    """One dead letter: ``chunk`` is ``None`` if it can't be read, ``record`` if the ledger has no record of it."""
 
     pool: str
     delivery: Delivery
@@ -40,12 +41,12 @@ class DeadLetter:
 
     @property
     def done(self) -> bool:
-        """Whether every task of it has its result, so that it is needed no more."""
+        """Whether all its tasks have results, so that the letter is no longer needed."""
         return self.record is not None and self.record.state is ChunkState.DONE
 
     @property
     def state(self) -> str:
-        """``done``, ``claimed`` or ``open`` by the ledger, ``unreadable`` where nobody can ask it."""
+        """``unreadable``, or the chunk's state in the ledger: ``done``, ``claimed`` or ``open``."""
         if self.chunk is None:
             return "unreadable"
         if self.record is None:
@@ -54,25 +55,25 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which dead letters are meant: those of these pools and, unless empty, of this run and with these ids."""
+class LetterFilter:
+    """Selects dead letters by pool and, unless these are empty, by run and by message ids."""
 
     pools: Collection[str]
     run: str = ""
     ids: tuple[str, ...] = ()
 
-    def means(self, letter: DeadLetter) -> bool:
-        """Whether it is one of them. An id may be given by its beginning."""
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether the letter is selected. An id may be given by its beginning."""
         run = letter.chunk.key.run if letter.chunk else ""
         named = not self.ids or any(
-            len(one) >= _FEWEST and letter.delivery.message_id.startswith(one) for one in self.ids
+            len(begin) >= _FEWEST_ID_CHARACTERS and letter.delivery.message_id.startswith(begin) for begin in self.ids
         )
         return named and (not self.run or run == self.run)
 
 
 @dataclass(slots=True)
 class Cleared:
-    """What became of dead letters, counts of messages; ``returned`` were sent again and came back at once."""
+    """Counts of dead letters by what happened to them; ``returned`` ones were sent again and came back at once."""
 
     redriven: int = 0
     dropped: int = 0
@@ -80,65 +81,67 @@ class Cleared:
     returned: int = 0
 
 
-async def dead_letters(
-    services: Services, choice: Choice, keeps: Callable[[DeadLetter], bool] = lambda _letter: True
+async def read_dead_letters(
+    services: Services, wanted: LetterFilter, keeps: Callable[[DeadLetter], bool] = lambda _letter: True
 ) -> AsyncGenerator[list[DeadLetter], None]:
-    """The dead letters that are meant, some at a time.
+    """Yield the selected dead letters, up to a receive's batch at a time.
 
-    To be closed: then those are given back that are not meant, and those that ``keeps`` says will not be deleted.
+    Close the generator: it then releases the letters that are not selected, and those for which ``keeps`` is true
+    because the caller does not delete them.
     """
-    for pool in choice.pools:
+    for pool in wanted.pools:
         queue = services.dead_letters[pool]
         seen: set[str] = set()
         kept: list[Delivery] = []
         try:
-            while deliveries := await persist(partial(queue.receive, BATCH, _WAIT, HIDDEN), BRIEF):
+            while deliveries := await persist(partial(queue.receive, BATCH, _WAIT_SECONDS, HIDDEN_SECONDS), BRIEF):
                 fresh = [one for one in deliveries if one.message_id not in seen]
                 if not fresh:
-                    # What was looked at first comes again: all were seen.
+                    # The first letters are visible again and are received a second time: all were read.
                     break
                 letters = await _look_up(services, pool, fresh)
                 seen |= {one.message_id for one in fresh}
                 # Without their bodies: there may be many.
-                held = [letter.delivery for letter in letters if keeps(letter) or not choice.means(letter)]
-                kept += [replace(delivery, body="") for delivery in held]
-                yield [letter for letter in letters if choice.means(letter)]
+                to_release = [letter.delivery for letter in letters if keeps(letter) or not wanted.matches(letter)]
+                kept += [replace(delivery, body="") for delivery in to_release]
+                yield [letter for letter in letters if wanted.matches(letter)]
         finally:
-            await _give_back(queue, kept)
+            await _release(queue, kept)
 
 
 async def _look_up(services: Services, pool: str, deliveries: Iterable[Delivery]) -> list[DeadLetter]:
-    read = [(delivery, *_decode(delivery)) for delivery in deliveries]
-    keys = list(dict.fromkeys(chunk.key for _, chunk, _ in read if chunk))
+    decoded = [(delivery, *_decode(delivery)) for delivery in deliveries]
+    keys = list(dict.fromkeys(chunk.key for _, chunk, _ in decoded if chunk))
     records: Mapping[object, ChunkRecord | None] = dict(
         zip(keys, await persist(partial(services.ledger.read, keys), BRIEF), strict=True)
     )
     return [
         DeadLetter(pool, delivery, chunk, records[chunk.key] if chunk else None, reason)
-        for delivery, chunk, reason in read
+        for delivery, chunk, reason in decoded
     ]
 
 
 def _decode(delivery: Delivery) -> tuple[Chunk | PayloadRef | None, str]:
-    said = delivery.attributes.get("reason", "")
+    reason = delivery.attributes.get("reason", "")
     try:
-        return read_message(delivery.body), said or f"received {delivery.receives} times"
+        return read_message(delivery.body), reason or f"received {delivery.receives} times"
     except MalformedMessage as error:
-        return None, said or str(error)
+        return None, reason or str(error)
 
 
-async def _give_back(queue: Queue, deliveries: Sequence[Delivery]) -> None:
-    """Let others see them, also when interrupted. A failure only hides them for longer."""
-    with trio.move_on_after(_GIVE_BACK_SECONDS, shield=True), suppress(CloudKonError):
+async def _release(queue: Queue, deliveries: Sequence[Delivery]) -> None:
+    """Make the messages visible to others again, also after an interrupt. A failure only hides them longer."""
+    with trio.move_on_after(_RELEASE_SECONDS, shield=True), suppress(CloudKonError):
         for some in batched(deliveries, BATCH):
             await queue.set_visibility(some, [0.0] * len(some))
 
 
-async def redrive(services: Services, choice: Choice, on_letters: Callable[[int], None]) -> Cleared:
-    """Send dead letters to their pools' queues again, and drop those whose chunks are done.
+async def redrive(services: Services, wanted: LetterFilter, on_letters: Callable[[int], None]) -> Cleared:
+    """Send dead letters to their pools' queues again, and delete those whose chunks are done.
 
-    One that can't be read stays, and so does one of a chunk that was sent again by this very call: workers still can't
-    take it. A message is deleted only after its copy is on its queue.
+    Unreadable letters stay, and so does a letter whose chunk this call has already sent again: workers still can't
+    run it. A letter is deleted only after its copy is on its queue. ``on_letters`` is called with the size of each
+    batch.
     """
     cleared = Cleared()
     sent: set[ChunkKey] = set()
@@ -147,23 +150,23 @@ async def redrive(services: Services, choice: Choice, on_letters: Callable[[int]
     def stays(letter: DeadLetter) -> bool:
         return letter.chunk is None or letter.chunk.key in sent
 
-    async with aclosing(dead_letters(services, choice, stays)) as batches:
+    async with aclosing(read_dead_letters(services, wanted, stays)) as batches:
         async for letters in batches:
             cleared.unreadable += sum(letter.chunk is None for letter in letters)
             cleared.returned += sum(letter.chunk is not None and letter.chunk.key in sent for letter in letters)
-            going = [letter for letter in letters if not stays(letter)]
-            again = [letter for letter in going if not letter.done]
-            await _send_again(services, again, priorities)
-            await _delete(services, going)
-            sent |= {letter.chunk.key for letter in again if letter.chunk}
-            cleared.redriven += len(again)
-            cleared.dropped += len(going) - len(again)
+            leaving = [letter for letter in letters if not stays(letter)]
+            unfinished = [letter for letter in leaving if not letter.done]
+            await _send_again(services, unfinished, priorities)
+            await _delete(services, leaving)
+            sent |= {letter.chunk.key for letter in unfinished if letter.chunk}
+            cleared.redriven += len(unfinished)
+            cleared.dropped += len(leaving) - len(unfinished)
             on_letters(len(letters))
     return cleared
 
 
 async def _send_again(services: Services, letters: Iterable[DeadLetter], priorities: dict[str, Priority]) -> None:
-    """Put letters on the queues that their runs' messages went to; a run that the ledger has lost counts as normal."""
+    """Send letters to the queues of their runs' priority; normal if the ledger has lost the run."""
     by_queue: dict[tuple[str, Priority], list[Outgoing]] = {}
     for letter in letters:
         assert letter.chunk
@@ -176,10 +179,10 @@ async def _send_again(services: Services, letters: Iterable[DeadLetter], priorit
         await send_messages(services.queue(pool, priority), bodies, BRIEF)
 
 
-async def drop(services: Services, choice: Choice, on_letters: Callable[[int], None]) -> Cleared:
-    """Delete dead letters for good."""
+async def drop(services: Services, wanted: LetterFilter, on_letters: Callable[[int], None]) -> Cleared:
+    """Delete dead letters for good; ``on_letters`` is called with the size of each batch."""
     cleared = Cleared()
-    async with aclosing(dead_letters(services, choice, lambda _letter: False)) as batches:
+    async with aclosing(read_dead_letters(services, wanted, lambda _letter: False)) as batches:
         async for letters in batches:
             await _delete(services, letters)
             cleared.dropped += len(letters)
@@ -192,22 +195,22 @@ async def _delete(services: Services, letters: Iterable[DeadLetter]) -> None:
     for letter in letters:
         by_pool.setdefault(letter.pool, []).append(letter.delivery)
     for pool, deliveries in by_pool.items():
-        # One that was not deleted comes again, to be found done, or redriven once more: no harm.
+        # A letter that was not deleted is received again, then found done or redriven once more: no harm.
         await persist(partial(services.dead_letters[pool].delete, deliveries), BRIEF)
 
 
 @dataclass(slots=True)
-class Listed:
-    """Dead letters of a listing; ``more`` tells whether there were others beyond the limit."""
+class LetterList:
+    """Some dead letters; ``more`` is true if others exist beyond the limit."""
 
     letters: list[DeadLetter] = field(default_factory=list)
     more: bool = False
 
 
-async def listed(services: Services, choice: Choice, limit: int) -> Listed:
-    """Look at up to ``limit`` dead letters, and give them back."""
-    found = Listed()
-    async with aclosing(dead_letters(services, choice)) as batches:
+async def list_dead_letters(services: Services, wanted: LetterFilter, limit: int) -> LetterList:
+    """Return up to ``limit`` dead letters, and leave them on their queues."""
+    found = LetterList()
+    async with aclosing(read_dead_letters(services, wanted)) as batches:
         async for letters in batches:
             room = limit - len(found.letters)
             found.letters += letters[:room]

@@ -1,4 +1,4 @@
-"""Purge: a pool's queues emptied, with what their messages left in the store."""
+"""Purges a pool's queues, and deletes their messages' payloads from the store."""
 
 from contextlib import suppress
 from functools import partial
@@ -11,9 +11,9 @@ from cloudkon.wire.payload import PREFIX
 
 
 async def purge_pool(services: Services, pool: str) -> None:
-    """Empty both queues of a pool. Payloads go too, unless the pool has dead letters: one of them may need its own."""
+    """Empty both queues of a pool. Payloads are deleted too, unless the pool has dead letters, which may need them."""
     await persist(services.queues[pool].purge, BRIEF)
-    # A fleet of before there were two queues a pool has none of high priority.
+    # Older fleets have only one queue per pool.
     with suppress(KeyError, NoFleet):
         await persist(services.high_queues[pool].purge, BRIEF)
     if (await persist(services.dead_letters[pool].depth, BRIEF)).empty:

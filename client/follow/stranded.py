@@ -8,7 +8,7 @@ from cloudkon.errors import InvalidInput, Unavailable
 from cloudkon.model import Run
 from cloudkon.ports import Services
 
-from ..dead_letters.dead_letters import Choice, DeadLetter, listed
+from ..dead_letters.dead_letters import DeadLetter, LetterFilter, list_dead_letters
 from .run_completion import is_quiet
 from .run_counts import RunCounts
 
@@ -60,8 +60,8 @@ async def stranded(services: Services, counted: RunCounts) -> list[DeadLetter]:
     depths = [await persist(services.dead_letters[part.pool].depth, BRIEF) for part in run.ranges]
     if all(depth.empty for depth in depths):
         return []
-    choice = Choice([part.pool for part in run.ranges], run.id)
-    found = await persist(partial(listed, services, choice, MOST_LETTERS), BRIEF)
+    choice = LetterFilter([part.pool for part in run.ranges], run.id)
+    found = await persist(partial(list_dead_letters, services, choice, MOST_LETTERS), BRIEF)
     letters = {letter.chunk.key: letter for letter in found.letters if letter.chunk and not letter.done}
     held = sum(len(letter.chunk) for letter in letters.values() if letter.chunk)
     return list(letters.values()) if held >= counted.waiting else []

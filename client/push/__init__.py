@@ -1,1 +1,1 @@
-"""From a workload file to messages on the queues."""
+"""Pushing a workload: from its file to messages on the queues."""

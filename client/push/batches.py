@@ -1,4 +1,4 @@
-"""Batches: a run's messages as its queues take them, read from the spool as they are needed."""
+"""Groups a run's messages into batches for its queues, reading the staged workload as batches are needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,36 +11,40 @@ from cloudkon.wire.payload import encode_payload_ref, make_payload_ref
 
 from .staged_workload import StagedWorkload
 
-PAYLOADS = 4_194_304
-"""Bytes of payloads in a batch, unless one has more by itself: as many batches as there are senders are in memory."""
+MOST_PAYLOAD_BYTES = 4_194_304
+"""Payload bytes of a batch, unless a single payload is larger. Each sender holds one batch in memory."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Messages of consecutive chunks from number ``first`` on, for one pool; ``size`` is theirs in bytes."""
+    """Messages of consecutive chunks of one pool; ``first`` is the first chunk's number, ``size`` is in bytes."""
 
     pool: str
     first: int
     messages: list[Outgoing] = field(default_factory=list)
     size: int = 0
     payloads: dict[str, bytes] = field(default_factory=dict)
-    """What its messages don't carry, by the key in the store; it is to be there before they are sent."""
+    """Payloads that are too large for their messages, by key; to be stored before the messages are sent."""
 
     @property
     def end(self) -> int:
-        """The number after its last chunk's."""
+        """One more than the last chunk's number."""
         return self.first + len(self.messages)
 
-    def takes(self, size: int, payload: int) -> bool:
-        """Whether a message of that size may still come in, with a payload of so many bytes."""
-        held = sum(map(len, self.payloads.values()))
-        return len(self.messages) < BATCH and self.size + size <= MESSAGE_LIMIT and held + payload <= PAYLOADS
+    def has_room(self, size: int, payload_size: int) -> bool:
+        """Whether a message of ``size`` bytes with a payload of ``payload_size`` bytes fits."""
+        stored = sum(map(len, self.payloads.values()))
+        return (
+            len(self.messages) < BATCH
+            and self.size + size <= MESSAGE_LIMIT
+            and stored + payload_size <= MOST_PAYLOAD_BYTES
+        )
 
 
-def batches(run: Run, spool: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
-    """The messages of a run's chunks from number ``sent`` on, in order."""
+def batches(run: Run, staged: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
+    """Yield the messages of a run's chunks in order, without the first ``sent`` chunks."""
     for part in run.ranges:
-        instructions = spool.instructions(part.pool)
+        instructions = staged.instructions(part.pool)
         batch: Batch | None = None
         for key, first, count in run.chunks(part.pool):
             chunk = Chunk(key, first, tuple(islice(instructions, count)))
@@ -54,7 +58,7 @@ def batches(run: Run, spool: StagedWorkload, sent: int = 0) -> Iterator[Batch]:
                 parcel = make_payload_ref(part.pool, chunk, payload)
                 body = encode_payload_ref(parcel)
                 size = len(body)
-            if batch is None or not batch.takes(size, len(payload)):
+            if batch is None or not batch.has_room(size, len(payload)):
                 if batch is not None:
                     yield batch
                 batch = Batch(part.pool, key.number)

@@ -1,4 +1,4 @@
-"""Chunking: how many tasks a message of a workload should hold, where the user leaves that to us."""
+"""Chooses how many tasks a message holds, for ``--chunk auto`` and ``chunk="auto"``."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,28 +13,28 @@ from .durations import Durations
 from .staged_workload import StagedWorkload
 
 AUTO = "auto"
-"""What users say who leave it to us."""
+"""What users type to have the size chosen."""
 
 
 def auto_chunk_size(
-    spool: StagedWorkload, durations: Durations, pushes: Pushes, observe: Callable[[], dict[str, float]]
+    staged: StagedWorkload, durations: Durations, pushes: Pushes, observe: Callable[[], dict[str, float]]
 ) -> int:
-    """Tasks that a chunk of the workload should hold; ``durations.unknown`` is left with words that nothing tells of.
+    """Return the number of tasks that a chunk should hold; ``durations.unknown`` keeps the words of unknown duration.
 
-    ``observe`` gives what tasks took in the run pushed last, in seconds by word; it is asked only where it matters.
+    ``observe`` returns how long tasks took in the run pushed last, in seconds by word. It is called only if needed.
     """
-    unfinished = pushes.unfinished(spool.record_name)
+    unfinished = pushes.unfinished(staged.record_name)
     if unfinished:
-        # What broke off goes on as it began.
+        # An unfinished push is resumed with its own chunk size.
         return next(iter(unfinished))
     if durations.unknown:
-        # Without a fleet, or a run whose instructions were kept, nothing was observed.
+        # Nothing was observed if there is no fleet, or no run whose instructions were kept.
         with suppress(InvalidInput, ServiceError):
             durations.observe(observe())
     return durations.chunk_size()
 
 
 async def observed_in_last_run(services: Services, pushes: Pushes, durations: Durations) -> dict[str, float]:
-    """What tasks of the words took that ``durations`` knows nothing of. Raises what ``observed_durations`` does."""
+    """Return how long tasks of unknown words took in the run pushed last. Raises what ``observed_durations`` raises."""
     run = await find_run(services.ledger, None, pushes)
     return await observed_durations(services, run, set(durations.unknown))

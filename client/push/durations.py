@@ -1,4 +1,4 @@
-"""Durations: how long a workload's tasks take, by what is declared or was observed, and so how many make a chunk."""
+"""Collects how long a workload's tasks take, declared or observed, and derives the size of a chunk from it."""
 
 import re
 from collections import Counter
@@ -10,28 +10,29 @@ from cloudkon.instructions import parse
 from cloudkon.instructions.sleep import sleep_seconds
 
 CHUNK_SECONDS = 0.25
-"""Seconds of work that a chunk aims at: from 0.1 to 0.5 the ledger costs little and work spreads well."""
+"""Seconds of work that a chunk aims at. From 0.1 to 0.5 the ledger costs little and work spreads well."""
 LARGEST_CHUNK = 250
-"""Tasks of a chunk at the most: below a millisecond each, the worker's own time counts, and not the tasks'."""
+"""The most tasks of a chunk. Below a millisecond per task the worker's own time dominates, not the tasks'."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _PRAGMA = re.compile(r"#\s*duration\b[:=]?\s*(.*)")
 
 
 def parse_duration(text: str) -> float:
-    """``20ms``, ``1.5s``, ``2min`` or ``1h`` in seconds, or raise ``InvalidInput``."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
-        raise InvalidInput(f"duration {text.strip()!r:.40}", "it is no time", "Write it as: 20ms, 1.5s, 2min or 1h")
-    return float(found[1]) * _SECONDS[found[2]]
+    """Convert ``20ms``, ``1.5s``, ``2min`` or ``1h`` to seconds, or raise ``InvalidInput``."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise InvalidInput(f"duration {text.strip()!r:.40}", "not a duration", "Write it as: 20ms, 1.5s, 2min or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 @dataclass(slots=True)
 class Durations:
-    """What is known of how long the tasks of a workload take.
+    """How long the tasks of a workload take, as far as it is known.
 
-    ``declared`` is what the lines from here on take where their words don't say it, in seconds: by ``--duration``, or
-    by a comment ``# duration 20ms`` above them. ``unknown`` counts the tasks of each word of which nothing is known.
+    ``declared`` is the duration in seconds of the next lines' tasks, unless their word implies it: from ``--duration``,
+    or from a comment ``# duration 20ms`` above them. ``seconds`` is the total of the ``count`` tasks of known duration;
+    ``unknown`` counts the other tasks by word.
     """
 
     declared: float | None = None
@@ -40,15 +41,15 @@ class Durations:
     unknown: Counter[str] = field(default_factory=Counter)
 
     def comment(self, text: str) -> None:
-        """Take note of a comment. Raises ``InvalidInstruction`` for a duration that is none."""
-        if found := _PRAGMA.fullmatch(text):
+        """Read a comment. Raises ``InvalidInstruction`` if it declares an invalid duration."""
+        if match := _PRAGMA.fullmatch(text):
             try:
-                self.declared = parse_duration(found[1])
+                self.declared = parse_duration(match[1])
             except InvalidInput as error:
                 raise InvalidInstruction(error.subject, error.reason, error.remedy) from None
 
     def instruction(self, text: str) -> None:
-        """Take note of an instruction that was checked."""
+        """Count a checked instruction."""
         word, arguments = parse(text)
         if word == "sleep":
             self._add(sleep_seconds(arguments))
@@ -58,17 +59,17 @@ class Durations:
             self.unknown[word] += 1
 
     def observe(self, observed: Mapping[str, float]) -> None:
-        """Take for known what an earlier run's tasks took, in seconds by word."""
+        """Use an earlier run's durations, in seconds by word, for the tasks of unknown duration."""
         for word in [word for word in self.unknown if word in observed]:
             self._add(observed[word], self.unknown.pop(word))
 
     @property
     def work(self) -> float | None:
-        """Seconds that all tasks take together, or ``None`` where some are unknown."""
+        """Seconds that all tasks take together, or ``None`` if some are unknown."""
         return None if self.unknown else self.seconds
 
     def chunk_size(self) -> int:
-        """Tasks that a chunk should hold; 1 where some are unknown."""
+        """Return the number of tasks that a chunk should hold; 1 if the duration of some is unknown."""
         if self.unknown or not self.count:
             return 1
         mean = self.seconds / self.count

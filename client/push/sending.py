@@ -1,4 +1,4 @@
-"""Sending: a run's messages onto its queues, many at a time, knowing all along what has certainly arrived."""
+"""Sends a run's batches to its queues in parallel, and tracks which messages are known to be sent."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -13,28 +13,28 @@ from cloudkon.ports import Queue, QueueOutcome, Store
 from .batches import Batch
 
 SENDERS = 16
-"""Batches on their way at a time: with boto3 more of them cost a core more than they bring (pipeline notes)."""
+"""Batches that are sent at the same time. With boto3, more of them cost a core more than they gain."""
 
 PAYLOAD_TYPE = "application/json"
 
 
 class Watermark:
-    """How many chunks are known sent, counted up to the first that is not; batches come in out of order."""
+    """Counts the chunks that are known to be sent, up to the first that is not; batches finish out of order."""
 
     def __init__(self, sent: int) -> None:
-        """All chunks before number ``sent`` were sent earlier."""
+        """Start with all chunks before number ``sent``, which were sent earlier."""
         self.sent = sent
         self._ahead: dict[int, int] = {}
 
     def add(self, first: int, end: int) -> None:
-        """The chunks ``first`` … ``end - 1`` were sent."""
+        """Record that the chunks ``first`` … ``end - 1`` were sent."""
         self._ahead[first] = end
         while self.sent in self._ahead:
             self.sent = self._ahead.pop(self.sent)
 
 
 async def send_messages(queue: Queue, messages: Sequence[Outgoing], backoff: Backoff = PATIENT) -> None:
-    """Send a batch until every message is taken, some perhaps twice. Raises what the queue raises at last."""
+    """Send a batch until the queue has accepted every message, some perhaps twice. Raises the queue's last error."""
     left = list(messages)
 
     async def send_rest() -> None:
@@ -42,7 +42,7 @@ async def send_messages(queue: Queue, messages: Sequence[Outgoing], backoff: Bac
         outcomes = await queue.send(left)
         left = [message for message, outcome in zip(left, outcomes, strict=True) if outcome is not QueueOutcome.DONE]
         if left:
-            raise Unavailable(f"the queue refuses {len(left)} of {len(messages)} messages of a batch")
+            raise Unavailable(f"the queue refused {len(left)} of {len(messages)} messages of a batch")
 
     await persist(send_rest, backoff)
 
@@ -54,17 +54,17 @@ async def send_batches(
     watermark: Watermark,
     on_sent: Callable[[int], None],
 ) -> None:
-    """Send all batches, their payloads to the store first.
+    """Send all batches; each batch's payloads are stored before its messages are sent.
 
-    ``on_sent`` is told of each how many messages it had, when the watermark counts it.
+    ``on_sent`` is called after each batch, when the watermark counts it, with the number of its messages.
 
-    Raises what the first batch that could not be sent raised, with no batch on its way any more.
+    Raises the error of the first batch that could not be sent, after all sending has stopped.
     """
     failures: list[CloudKonError] = []
-    give, take = trio.open_memory_channel[Batch](0)
+    to_send, queued = trio.open_memory_channel[Batch](0)
 
     async def send_some(scope: trio.CancelScope) -> None:
-        async for batch in take:
+        async for batch in queued:
             try:
                 for key, payload in batch.payloads.items():
                     await persist(partial(store.put, key, payload, PAYLOAD_TYPE, {}), PATIENT)
@@ -79,9 +79,9 @@ async def send_batches(
     async with trio.open_nursery() as nursery:
         for _ in range(SENDERS):
             nursery.start_soon(send_some, nursery.cancel_scope)
-        async with give:
+        async with to_send:
             for batch in batches:
-                await give.send(batch)
-    take.close()
+                await to_send.send(batch)
+    queued.close()
     if failures:
         raise failures[0]

@@ -1,4 +1,4 @@
-"""Spool: a checked workload on disk, pool by pool, so that any number of lines is pushed in the same memory."""
+"""Checks a workload and stages it on disk, one file per pool, so that memory does not grow with its lines."""
 
 import hashlib
 import tempfile
@@ -19,17 +19,17 @@ from .problems import Problems
 from .template import Template
 from .workload import HOW_TO_GET_ONE
 
-TOLD_EVERY = 10_000
-"""Instructions after which it is told how many were checked: a tenth of a second."""
+REPORTED_INSTRUCTIONS = 10_000
+"""Instructions between two reports of how many were checked: a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagedWorkload:
-    """A workload whose every line was checked.
+    """A workload of which every line has been checked.
 
-    ``digest`` is the SHA-256 of its instructions in the file's order, ``counts`` how many each pool gets, in the
-    order in which the file first names them; ``size`` is that of all instructions in bytes, ``longest`` that of the
-    longest.
+    ``digest`` is the SHA-256 of its instructions in the file's order. ``counts`` holds the number of instructions per
+    pool, in the order in which the pools first occur in the file. ``size`` is the size of all instructions in bytes,
+    ``longest`` the size of the longest.
     """
 
     digest: str
@@ -41,31 +41,31 @@ class StagedWorkload:
     parent: str = ""
     """The run whose failures it retries."""
     priority: Priority = Priority.NORMAL
-    """Which queue its messages go to."""
+    """Decides which queue its messages are sent to."""
 
     def in_chunks(self, chunk_size: int) -> "StagedWorkload":
-        """The same workload in chunks of another size, or of the largest that certainly fits a message."""
+        """Return the workload with another chunk size, reduced if such chunks might not fit a message."""
         return replace(self, chunk_size=min(chunk_size, most_that_fit(self.longest)))
 
     @property
     def record_name(self) -> str:
-        """What its push is recorded under: one that broke off goes on only as the same run's retry."""
+        """The name of its push record. A retry's unfinished push is resumed only by a retry of the same run."""
         return f"{self.parent}.{self.digest}" if self.parent else self.digest
 
     @property
     def count(self) -> int:
-        """How many instructions it has."""
+        """The number of its instructions."""
         return sum(self.counts.values())
 
     def instructions(self, pool: str) -> Iterator[str]:
-        """A pool's instructions in the file's order; one reader at a time."""
+        """Yield a pool's instructions in the file's order. Only one reader at a time."""
         stream = self.files[pool]
         stream.seek(0)
         for line in stream:
             yield line.decode().removesuffix("\n")
 
     def plan(self, run_id: str, started: float) -> Run:
-        """The run that a push of it makes; ``started`` in epoch seconds."""
+        """Return the run that a push of the workload creates; ``started`` is in epoch seconds."""
         return Run.plan(
             run_id=run_id,
             counts=self.counts,
@@ -78,7 +78,7 @@ class StagedWorkload:
 
 
 @contextmanager
-def stage_workload(  # noqa: PLR0913  (all that a workload is checked by)
+def stage_workload(  # noqa: PLR0913  (everything that the check depends on)
     stream: IO[bytes],
     name: str,
     directory: Path,
@@ -90,29 +90,29 @@ def stage_workload(  # noqa: PLR0913  (all that a workload is checked by)
     durations: Durations | None = None,
     on_instructions: Callable[[int], None] = lambda _count: None,
 ) -> Iterator[StagedWorkload]:
-    """Check every line and spool it; the files have no names and vanish at the end, whatever the end.
+    """Check every line and write it to a file of its pool. The files are unnamed and vanish when the context ends.
 
-    ``name`` is what errors call the workload, ``handlers`` are the first words that users' own handlers take,
-    ``parent`` is the run whose failures it retries. With a ``template`` lines are expanded, with ``durations`` it is
-    noted how long the tasks take. ``on_instructions`` is told now and then how many more were checked.
+    ``name`` is what errors call the workload, ``handlers`` are the first words of users' own handlers, ``parent`` is
+    the run whose failures it retries. A ``template`` expands lines; ``durations`` collects how long the tasks take.
+    ``on_instructions`` is called from time to time with the number of instructions checked since the last call.
 
-    Raises ``InvalidWorkload`` with the line numbers of what can't be run, or if there is nothing to run.
+    Raises ``InvalidWorkload`` with the line number of each problem, or if there is no instruction.
     """
     if not 1 <= chunk_size <= MOST_TASKS:
         raise InvalidInput(f"--chunk {chunk_size}", f"a chunk holds 1 to {MOST_TASKS:,} tasks")
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
-        intake = _Intake(chunk_size, handlers, durations or Durations(), directory, files, on_instructions)
-        for line in lines_in(stream, intake.hear):
+        staging = _Staging(chunk_size, handlers, durations or Durations(), directory, files, on_instructions)
+        for line in lines_in(stream, staging.comment):
             if template:
-                intake.expand(line, template)
+                staging.expand(line, template)
             else:
-                intake.take(line)
-        yield intake.finish(name, parent)
+                staging.add(line)
+        yield staging.finish(name, parent)
 
 
-class _Intake:
-    """Takes lines in, and remembers what is wrong with them."""
+class _Staging:
+    """A workload while it is read: checks each line, stages it, and collects the problems."""
 
     def __init__(
         self,
@@ -140,22 +140,22 @@ class _Intake:
 
     def expand(self, line: Line, template: Template) -> None:
         try:
-            for one in template.expand(line):
-                self.take(one)
+            for expanded in template.expand(line):
+                self.add(expanded)
         except InvalidInstruction as error:
             self._lines += 1
             self._problems.add(line.number, error)
 
-    def hear(self, comment: Line) -> None:
+    def comment(self, comment: Line) -> None:
         try:
             self._durations.comment(comment.data.decode(errors="replace"))
         except InvalidInstruction as error:
             self._problems.add(comment.number, error)
 
-    def take(self, line: Line) -> None:
+    def add(self, line: Line) -> None:
         self._lines += 1
-        if self._lines % TOLD_EVERY == 0:
-            self._on_instructions(TOLD_EVERY)
+        if self._lines % REPORTED_INSTRUCTIONS == 0:
+            self._on_instructions(REPORTED_INSTRUCTIONS)
         try:
             instruction, pool = line.check(self._handlers)
         except InvalidInstruction as error:
@@ -179,7 +179,7 @@ class _Intake:
         if self._problems.count:
             raise InvalidWorkload(name, self._problems.text(self._lines))
         if not self._counts:
-            raise InvalidWorkload(name, "there is no instruction in it", HOW_TO_GET_ONE)
+            raise InvalidWorkload(name, "it has no instructions", HOW_TO_GET_ONE)
         for stream in self._files.values():
             stream.flush()
         return StagedWorkload(

@@ -1,4 +1,4 @@
-"""Workload: which file to push, and how one is written."""
+"""Chooses the workload file to push, and writes workload files."""
 
 import itertools
 import os
@@ -7,32 +7,33 @@ from pathlib import Path
 
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.instructions import check
+from cloudkon.programs import command
 
 DEFAULT_WORKLOAD = Path("workload.txt")
-HOW_TO_GET_ONE = "Make one with: python -m client generate 100 sleep 10"
+HOW_TO_GET_ONE = f"Make one with: {command('client generate 100 sleep 10')}"
 
 
 def choose_workload(given: str | None) -> Path:
-    """The workload file to push, or raise ``InvalidWorkload`` that says what to do."""
+    """Return the workload file to push, or raise ``InvalidWorkload`` with what to type."""
     path = Path(given) if given else DEFAULT_WORKLOAD
     if path.is_dir():
-        raise InvalidWorkload(str(path), "it is a folder, not a file of instructions", HOW_TO_GET_ONE)
+        raise InvalidWorkload(str(path), "this is a folder, not a file of instructions", HOW_TO_GET_ONE)
     if path.exists():
         return path
     if given:
-        raise InvalidWorkload(given, "there is no such file", HOW_TO_GET_ONE)
-    raise InvalidWorkload("workload", f"no file was given and there is no {path} here", HOW_TO_GET_ONE)
+        raise InvalidWorkload(given, "no such file", HOW_TO_GET_ONE)
+    raise InvalidWorkload("workload", f"no file was given and {path} does not exist", HOW_TO_GET_ONE)
 
 
 def write_workload(instructions: Iterator[str], path: Path) -> None:
-    """Write a workload file, whole or not at all. What is no plain file (a pipe, a device) is just written to.
+    """Write a workload file completely or not at all; a pipe or a device is written to directly.
 
-    Raises ``InvalidInput`` where no file can be made, ``OSError`` where it can't be written.
+    Raises ``InvalidInput`` if the path can't be a file, ``OSError`` if writing fails.
     """
     if path.is_dir():
-        raise InvalidInput(f"--output {path}", "it is a folder", "Name a file in it")
+        raise InvalidInput(f"--output {path}", "this is a folder", "Name a file in it")
     if not path.parent.is_dir():
-        raise InvalidInput(f"--output {path}", f"there is no folder {path.parent}", "Make it first")
+        raise InvalidInput(f"--output {path}", f"folder {path.parent} does not exist", "Create it first")
     if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8") as stream:
             stream.writelines(f"{instruction}\n" for instruction in instructions)
@@ -47,7 +48,7 @@ def write_workload(instructions: Iterator[str], path: Path) -> None:
 
 
 def repeat_instruction(count: int, instruction: str, handlers: tuple[str, ...]) -> Iterator[str]:
-    """The same instruction ``count`` times; raises ``InvalidInstruction`` at once if nobody could run it."""
+    """Return the same instruction ``count`` times; raises ``InvalidInstruction`` at once if no handler runs it."""
     text = " ".join(instruction.split("\n")).strip()
     check(text, handlers)
     return itertools.repeat(text, count)

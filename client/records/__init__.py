@@ -1,1 +1,1 @@
-"""What this machine and the store keep of runs: their instructions, their pushes, how long tasks took."""
+"""Records of runs on this machine and in the store: their pushes, their instructions, their tasks' durations."""

@@ -1,6 +1,6 @@
-"""Archive: a run's instructions in the store, so that from anywhere what failed can be named and retried.
+"""Keeps each run's instructions in the store, so that any machine can list and retry failed tasks.
 
-One object a run, ``runs/RUN/instructions.gz``: a line a task, in the order of their numbers.
+One object per run, ``runs/RUN/instructions.gz``: one line per task, in the order of the tasks' numbers.
 """
 
 import gzip
@@ -20,24 +20,24 @@ from cloudkon.model import Run
 from cloudkon.ports import Store
 
 MEDIA_TYPE = "application/gzip"
-_LEVEL = 1
-"""Of gzip: a million lines in a second or two, and twice the bytes of its best."""
+_GZIP_LEVEL = 1
+"""Compresses a million lines in a second or two, to twice the size of the highest level."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """The instructions of a run, in a compressed file. Each reading streams it from its beginning."""
+    """The instructions of a run in a compressed file. Each iteration streams it from its beginning."""
 
     path: Path
 
     def __iter__(self) -> Iterator[str]:
-        """All of them, in the order of the tasks' numbers."""
+        """Iterate over all instructions in the order of the tasks' numbers."""
         with gzip.open(self.path, "rb") as stream:
             for line in stream:
                 yield line.decode().removesuffix("\n")
 
     def some(self, numbers: Collection[int]) -> dict[int, str]:
-        """Those of the tasks of these numbers."""
+        """Return the instructions of the tasks with these numbers."""
         wanted = set(numbers)
         found: dict[int, str] = {}
         if wanted:
@@ -54,7 +54,7 @@ def _key(run: Run) -> str:
 
 
 async def keep_instructions(store: Store, run: Run, files: Mapping[str, IO[bytes]]) -> None:
-    """Store the instructions of a run, ``files`` by pool, unless they are there. Raises what the store raises."""
+    """Store a run's instructions, ``files`` by pool, unless the store has them. Raises what the store raises."""
     try:
         await persist(lambda: store.head(store.address(_key(run))), BRIEF)
     except ObjectMissing:
@@ -65,7 +65,7 @@ async def keep_instructions(store: Store, run: Run, files: Mapping[str, IO[bytes
 
 
 def _compress(run: Run, files: Mapping[str, IO[bytes]], path: Path) -> None:
-    with gzip.open(path, "wb", _LEVEL) as target:
+    with gzip.open(path, "wb", _GZIP_LEVEL) as target:
         for part in run.ranges:
             source = files[part.pool]
             source.seek(0)
@@ -73,17 +73,17 @@ def _compress(run: Run, files: Mapping[str, IO[bytes]], path: Path) -> None:
 
 
 async def fetch_instructions(store: Store, run: Run, path: Path) -> None:
-    """Write the instructions of a run to a file, compressed, or raise ``InvalidInput`` if they were not kept."""
+    """Download a run's compressed instructions to a file. Raises ``InvalidInput`` if the store does not have them."""
     try:
         await persist(lambda: store.get(store.address(_key(run)), path), BRIEF)
     except ObjectMissing:
-        remedy = "Push the lines that failed as a new workload"
+        remedy = "Push the failed lines as a new workload"
         raise InvalidInput(f"run {run.id!r}", "its instructions are not in the store", remedy) from None
 
 
 @asynccontextmanager
 async def kept_instructions(store: Store, run: Run) -> AsyncIterator[Instructions]:
-    """Fetch the instructions of a run for a while, or raise ``InvalidInput`` if they were not kept."""
+    """Fetch a run's instructions to a temporary file. Raises ``InvalidInput`` if the store does not have them."""
     with tempfile.TemporaryDirectory(prefix="cloudkon-") as folder:
         path = Path(folder, "instructions.gz")
         await fetch_instructions(store, run, path)

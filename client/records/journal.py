@@ -1,4 +1,4 @@
-"""Journal: a file of JSON lines that is only ever appended to, so that a crash costs at most its last line."""
+"""Keeps facts in an append-only file of JSON lines, so that a crash loses at most the last line."""
 
 import json
 import os
@@ -8,22 +8,22 @@ from typing import Any
 
 
 class Journal:
-    """Facts in the order they became known. Raises ``OSError`` where the file can't be read or written."""
+    """Facts in the order in which they were appended. Raises ``OSError`` if the file can't be read or written."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, or make it."""
+        """Open or create the file."""
         self.path = path
         self._file = path.open("a+b", buffering=0)
-        self._end_torn_line()
+        self._terminate_torn_line()
 
-    def _end_torn_line(self) -> None:
+    def _terminate_torn_line(self) -> None:
         if self._file.seek(0, os.SEEK_END):
             self._file.seek(-1, os.SEEK_END)
             if self._file.read(1) != b"\n":
                 self._file.write(b"\n")
 
     def facts(self) -> Iterator[dict[str, Any]]:
-        """All facts so far; a line that a crash tore is none."""
+        """Yield all facts so far, without lines that a crash tore."""
         self._file.seek(0)
         with os.fdopen(os.dup(self._file.fileno()), "rb") as reader:
             for line in reader:
@@ -35,17 +35,17 @@ class Journal:
                     yield fact
 
     def append(self, fact: dict[str, Any], *, durable: bool = False) -> None:
-        """Add a fact; ``durable`` waits until it would outlive a power cut."""
+        """Add a fact; ``durable`` waits until it would survive a power cut."""
         self._file.write((json.dumps(fact) + "\n").encode())
         if durable:
             os.fsync(self._file.fileno())
 
     def clear(self) -> None:
-        """Forget all facts."""
+        """Delete all facts."""
         self._file.truncate(0)
 
     def fileno(self) -> int:
-        """The descriptor, to lock it by."""
+        """Return the file descriptor, for locking."""
         return self._file.fileno()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Known runs: what this machine keeps of each run that it pushed, to push it again where the ledger has lost it."""
+"""Keeps the facts of each run that this machine pushed, to push it again if the ledger has lost it."""
 
 import json
 import os
@@ -11,30 +11,30 @@ from cloudkon.model import PoolRange, Priority, Run
 from cloudkon.wire.message import RUN_ID
 
 KEPT_SECONDS = 28 * 86400
-"""As long as the ledger keeps a run's results."""
+"""The ledger keeps a run's results equally long."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownRuns:
-    """One small file a run, in ``directory``, under names that begin with ``prefix``."""
+    """One small file per run in ``directory``, with names that begin with ``prefix``."""
 
     directory: Path
     prefix: str
 
     def keep(self, run: Run) -> None:
-        """Keep a run, and forget those whose results the ledger no longer has. Raises ``OSError``."""
+        """Keep a run, and delete runs whose results the ledger no longer has. Raises ``OSError``."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self._path(run.id)
         replace_text(path, json.dumps(asdict(run)) + "\n")
         oldest = time.time() - KEPT_SECONDS
         for other in self.directory.glob(f"{self.prefix}-*.json"):
-            # Another process may forget the same one.
+            # Another process may delete the same file.
             with suppress(FileNotFoundError):
                 if other.stat().st_mtime < oldest:
                     other.unlink()
 
     def find(self, run_id: str) -> Run | None:
-        """The run of that id, or ``None`` where it was not pushed from here, or so long ago that it is forgotten."""
+        """Return the run with that id, or ``None`` if this machine did not push it or no longer keeps it."""
         if not RUN_ID.fullmatch(run_id):
             return None
         try:
@@ -50,7 +50,7 @@ class KnownRuns:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file whole, or leave the one that is there."""
+    """Write a file completely, or leave the existing one unchanged."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text)
     partial.replace(path)

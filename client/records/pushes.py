@@ -1,4 +1,4 @@
-"""Pushes: what this machine knows of the runs it pushed, so that a push that broke off can go on."""
+"""Records the pushes of this machine, so that an interrupted push can be resumed."""
 
 import fcntl
 import os
@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Run
+from cloudkon.programs import command
 from cloudkon.settings import Settings
 
 from .journal import Journal
@@ -17,13 +18,13 @@ from .known_runs import KnownRuns, replace_text
 
 
 class PushRecord:
-    """One unfinished push: its run's id (empty if it has none yet), and how many chunks are known sent.
+    """One unfinished push: its run's id (empty if it has none yet), and how many chunks are known to be sent.
 
-    Chunks are sent out of order; ``sent`` counts only those before which none is missing.
+    Chunks are sent out of order; ``sent`` counts the chunks before the first that is not known to be sent.
     """
 
     def __init__(self, journal: Journal) -> None:
-        """Read what an earlier push left."""
+        """Read what an earlier push recorded."""
         self._journal = journal
         self.run_id = ""
         self.sent = 0
@@ -32,25 +33,25 @@ class PushRecord:
             self.sent = int(fact.get("sent", self.sent))
 
     def begin(self, run_id: str) -> None:
-        """Record a new run. It outlives a crash from here on, so the first message may be sent after it."""
+        """Record a new run durably. Only after this may its first message be sent."""
         self._journal.clear()
         self._journal.append({"run": run_id}, durable=True)
         self.run_id, self.sent = run_id, 0
 
     def note(self, sent: int) -> None:
-        """Record how many chunks are known sent. Lost by a power cut, it only makes some be sent twice."""
+        """Record how many chunks are known to be sent. If a power cut loses this, some are sent twice."""
         if sent != self.sent:
             self._journal.append({"sent": sent})
             self.sent = sent
 
     def finish(self) -> None:
-        """All is sent: the next push of the workload makes a new run."""
+        """Delete the record: the next push of the workload creates a new run."""
         self._journal.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Pushes:
-    """The pushes of one fleet from this machine, under the state directory."""
+    """The pushes of this machine to one fleet, in the state directory."""
 
     directory: Path
     target: str
@@ -58,7 +59,7 @@ class Pushes:
 
     @classmethod
     def of(cls, settings: Settings) -> "Pushes":
-        """Those of the settings' fleet."""
+        """Return the pushes to the settings' fleet."""
         return cls(settings.state_dir / "pushes", settings.target, settings.fleet)
 
     @property
@@ -67,14 +68,14 @@ class Pushes:
 
     @property
     def runs(self) -> KnownRuns:
-        """What is kept of the runs that were pushed from here."""
+        """The runs that this machine pushed."""
         return KnownRuns(self.directory / "runs", self._prefix)
 
     @contextmanager
     def record(self, digest: str, chunk_size: int) -> Iterator[PushRecord]:
-        """The record of a workload's push, held against other processes until the end.
+        """Open the record of a workload's push, locked against other processes until the context ends.
 
-        Raises ``InvalidInput`` if another process is pushing the same workload in the same chunks.
+        Raises ``InvalidInput`` if another process is pushing the same workload with the same chunk size.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f"{self._prefix}-{digest}-{chunk_size}"
@@ -88,7 +89,7 @@ class Pushes:
             journal.close()
 
     def unfinished(self, name: str) -> dict[int, str]:
-        """The runs of a workload whose pushes broke off, by the size of their chunks."""
+        """Return the ids of a workload's runs whose pushes are unfinished, by chunk size."""
         found: dict[int, str] = {}
         for path in sorted(self.directory.glob(f"{self._prefix}-{name}-*")):
             journal = Journal(path)
@@ -99,23 +100,23 @@ class Pushes:
         return found
 
     def others(self, name: str, chunk_size: int) -> list[str]:
-        """Ids of runs whose push broke off, of the same workload in chunks of another size."""
+        """Return the ids of the same workload's unfinished runs with another chunk size."""
         return [run_id for size, run_id in self.unfinished(name).items() if size != chunk_size]
 
     def remember(self, run: Run) -> None:
-        """Make it the last run pushed, and keep what it takes to push it again."""
+        """Record the run as the last one pushed, and keep it so that it can be pushed again."""
         self.runs.keep(run)
         replace_text(self._last, run.id + "\n")
 
     def last(self) -> str:
-        """The last run pushed, or raise ``InvalidInput``."""
+        """Return the id of the run pushed last, or raise ``InvalidInput``."""
         try:
             return self._last.read_text(encoding="ascii").strip()
         except UnicodeDecodeError:
-            remedy = "Delete that file, and give the run's id: python -m client runs lists them"
-            raise InvalidInput(str(self._last), "what it says of the run pushed last can't be read", remedy) from None
+            remedy = f"Delete the file, and give the run's id. List runs with: {command('client runs')}"
+            raise InvalidInput(str(self._last), "can't read the id of the run pushed last", remedy) from None
         except FileNotFoundError:
-            remedy = "Push one with: python -m client push, or give a run's id"
+            remedy = f"Give a run's id, or push a run with: {command('client push')}"
             raise InvalidInput("run", f"none was pushed from here to fleet {self.fleet!r}", remedy) from None
 
     @property
@@ -128,13 +129,13 @@ def _locked_journal(path: Path) -> Journal:
         journal = Journal(path)
         try:
             fcntl.flock(journal.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held the lock may have finished and unlinked the file in between: then it is nobody's.
+            # Another process may have finished and deleted the file in between: then this lock protects nothing.
             if os.path.samestat(os.fstat(journal.fileno()), path.stat()):
                 return journal
         except BlockingIOError:
             journal.close()
-            remedy = "Wait for it, or stop it: this one then goes on where it stopped"
-            raise InvalidInput("push", "another process is pushing this very workload", remedy) from None
+            remedy = "Wait for it, or stop it and push again to resume"
+            raise InvalidInput("push", "another process is pushing the same workload", remedy) from None
         except FileNotFoundError:
             pass
         journal.close()

@@ -1,1 +1,1 @@
-"""Workloads of slideshows."""
+"""Making workloads of slideshows."""

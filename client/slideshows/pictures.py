@@ -1,4 +1,4 @@
-"""Pictures: what a slideshow is made of, given as links, as files of links, or as pictures and folders of them."""
+"""Finds the pictures of slideshows in links, files of links, picture files and folders, and uploads them."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,34 +25,35 @@ MEDIA_TYPES = {
     ".tiff": "image/tiff",
     ".webp": "image/webp",
 }
-"""File names' ends that are taken for pictures."""
+"""Suffixes of picture files."""
+_PICTURE_FILES = "Picture files end in: " + " ".join(MEDIA_TYPES)
 UPLOADERS = 8
-"""Pictures on their way at a time."""
+"""Pictures that are uploaded at the same time."""
 
 Picture = str | Path
-"""A link, or a file that has none yet."""
+"""A link, or a file that is not uploaded yet."""
 
 
 def find_pictures(sources: Iterable[str]) -> list[Picture]:
-    """All pictures that the sources name, in their order; a folder's are sorted by path, those below it included.
+    """Return all pictures of the sources in their order. A folder's pictures, also in subfolders, are sorted by path.
 
-    Raises ``InvalidInput`` for a source that is none.
+    Raises ``InvalidInput`` for an invalid source.
     """
-    return [picture for source in sources for picture in _of_source(source)]
+    return [picture for source in sources for picture in _pictures_of(source)]
 
 
-def _of_source(source: str) -> Iterator[Picture]:
+def _pictures_of(source: str) -> Iterator[Picture]:
     if source.startswith(SCHEMES):
         yield source
         return
     path = Path(source)
     if path.is_dir():
-        found = [one for one in sorted(path.rglob("*")) if _is_picture(one.relative_to(path)) and one.is_file()]
+        found = [file for file in sorted(path.rglob("*")) if _is_picture(file.relative_to(path)) and file.is_file()]
         if not found:
-            raise InvalidInput(f"folder {source!r}", "no picture is in it", "Known: " + " ".join(MEDIA_TYPES))
+            raise InvalidInput(f"folder {source!r}", "it has no pictures", _PICTURE_FILES)
         yield from found
     elif not path.exists():
-        raise InvalidInput(f"--from {source!r}", "it is no link, no file and no folder")
+        raise InvalidInput(f"--from {source!r}", "not a link, a file or a folder")
     elif _is_picture(path):
         yield path
     else:
@@ -68,36 +69,35 @@ def _links_in(path: Path) -> Iterator[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        remedy = "Pictures' names end in: " + " ".join(MEDIA_TYPES)
-        raise InvalidInput(str(path), "it is neither a picture nor a text of links", remedy) from None
+        raise InvalidInput(str(path), "neither a picture nor a text file of links", _PICTURE_FILES) from None
     links = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
     links = [(number, link) for number, link in links if link and not link.startswith("#")]
     for number, link in links:
         if not link.startswith(SCHEMES):
             raise InvalidInput(
-                f"{path}, line {number}", f"{link!r:.60} is no link", "Links begin: " + " ".join(SCHEMES)
+                f"{path}, line {number}", f"{link!r:.60} is not a link", "Links begin with: " + " ".join(SCHEMES)
             )
         yield link
     if not links:
-        raise InvalidInput(str(path), "there is no link in it")
+        raise InvalidInput(str(path), "it has no links")
 
 
 async def upload(store: Store, paths: Iterable[Path], on_uploaded: Callable[[], None]) -> dict[Path, str]:
-    """Store the pictures, and give the address of each. What is stored already is not sent again.
+    """Upload the pictures that the store does not have yet, and return the address of each.
 
-    The key is the content's SHA-256, so equal pictures are stored once. Raises ``OSError`` for a file that can't be
-    read, ``ServiceError`` if the store fails.
+    The key is the content's SHA-256, so equal pictures are stored once. ``on_uploaded`` is called after each picture.
+    Raises ``OSError`` for a file that can't be read, ``ServiceError`` if the store fails.
     """
     addresses: dict[Path, str] = {}
-    begun: set[str] = set()
+    begun_keys: set[str] = set()
     failures: list[CloudKonError | OSError] = []
     limit = trio.CapacityLimiter(UPLOADERS)
-    wanted = list(dict.fromkeys(paths))
+    distinct = list(dict.fromkeys(paths))
 
     async def store_one(path: Path, scope: trio.CancelScope) -> None:
         async with limit:
             try:
-                addresses[path] = await _store_picture(store, path, begun)
+                addresses[path] = await _store_picture(store, path, begun_keys)
             except (CloudKonError, OSError) as error:
                 failures.append(error)
                 scope.cancel()
@@ -105,11 +105,14 @@ async def upload(store: Store, paths: Iterable[Path], on_uploaded: Callable[[], 
             on_uploaded()
 
     async with trio.open_nursery() as nursery:
-        for path in wanted:
+        for path in distinct:
             nursery.start_soon(store_one, path, nursery.cancel_scope)
     if failures and isinstance(failures[0], ServiceError):
-        done = f"{len(addresses)} of {len(wanted)} pictures are uploaded: the same command again sends the others only"
-        raise type(failures[0])(f"{failures[0]}. {done}") from failures[0]
+        progress = (
+            f"{len(addresses)} of {len(distinct)} pictures are uploaded: "
+            "run the same command again to upload only the others"
+        )
+        raise type(failures[0])(f"{failures[0]}. {progress}") from failures[0]
     if failures:
         raise failures[0]
     return addresses
@@ -118,20 +121,20 @@ async def upload(store: Store, paths: Iterable[Path], on_uploaded: Callable[[], 
 async def upload_found(
     store: Store, found: Sequence[Picture], on_uploaded: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Upload those that are files, and give a link to each, in their order. Raises what ``upload`` does."""
+    """Upload the pictures that are files, and return a link to each, in order. Raises what ``upload`` raises."""
     paths = [picture for picture in found if isinstance(picture, Path)]
     addresses = await upload(store, paths, on_uploaded)
     return [addresses[picture] if isinstance(picture, Path) else picture for picture in found]
 
 
-async def _store_picture(store: Store, path: Path, begun: set[str]) -> str:
+async def _store_picture(store: Store, path: Path, begun_keys: set[str]) -> str:
     digest, size = await trio.to_thread.run_sync(_digest, path)
     suffix = path.suffix.lower()
     key = f"pictures/{digest}{suffix}"
     address = store.address(key)
-    if key in begun:
+    if key in begun_keys:
         return address
-    begun.add(key)
+    begun_keys.add(key)
     try:
         if (await persist(partial(store.head, address), BRIEF)).size == size:
             return address

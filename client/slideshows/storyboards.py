@@ -1,4 +1,4 @@
-"""Storyboards: JSON files that describe a slideshow each, and the instructions that they become."""
+"""Reads storyboards, JSON files that describe a slideshow each, and converts them to instructions."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,36 +15,36 @@ from .pictures import SCHEMES, find_pictures
 
 @dataclass(frozen=True, slots=True)
 class Storyboard:
-    """One file's JSON object: an animoto job whose pictures may be files, named from where the storyboard lies."""
+    """One file's JSON object: an animoto job whose pictures may be files, relative to the storyboard's folder."""
 
     path: Path
     job: dict[str, Any]
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read one, or raise ``InvalidInput``; files of pictures must be there, everything else is checked too."""
+        """Read and check a storyboard; its picture files must exist. Raises ``InvalidInput``."""
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
-            raise InvalidInput(str(path), "it is not UTF-8", "Save the file as UTF-8") from None
+            raise InvalidInput(str(path), "not UTF-8", "Save the file as UTF-8") from None
         except FileNotFoundError:
-            raise InvalidInput(str(path), "there is no such file") from None
+            raise InvalidInput(str(path), "no such file") from None
         try:
-            read_document(text)  # whose numbers are texts: the instruction keeps them as they were written
-            board = cls(path, json.loads(text))
-            board.instruction(dict.fromkeys(board.files, "s3://store/picture"))
+            read_document(text)  # only as a check: in its result numbers are text
+            storyboard = cls(path, json.loads(text))
+            storyboard.instruction(dict.fromkeys(storyboard.files, "s3://store/picture"))
         except InvalidInput as error:
             raise InvalidInput(f"{path}: {error.subject}", error.reason, error.remedy) from None
-        return board
+        return storyboard
 
     @property
     def files(self) -> list[Path]:
-        """The pictures that have no link yet."""
+        """The picture files, which have no links yet."""
         found = (self._file(picture) for picture in self._pictures())
         return [file for file in found if file is not None]
 
     def instruction(self, addresses: Mapping[Path, str]) -> str:
-        """The instruction, on one line, with the addresses of its files; raises ``InvalidInstruction``."""
+        """Return the instruction as one line, with ``addresses`` for its files. Raises ``InvalidInstruction``."""
         job = dict(self.job)
         if isinstance(job.get(PICTURES), list):
             job[PICTURES] = [self._with_address(picture, addresses) for picture in self._pictures()]
@@ -62,9 +62,9 @@ class Storyboard:
             return None
         path = self.path.parent / link
         if not path.is_file():
-            raise InvalidInput(f"picture {link!r:.100}", "it is no link, and no file beside the storyboard")
+            raise InvalidInput(f"picture {link!r:.100}", "not a link, and not a file in the storyboard's folder")
         if find_pictures([str(path)]) != [path]:
-            raise InvalidInput(f"picture {link!r:.100}", "it is no file of a picture")
+            raise InvalidInput(f"picture {link!r:.100}", "not a picture file")
         return path
 
     def _with_address(self, picture: object, addresses: Mapping[Path, str]) -> object:

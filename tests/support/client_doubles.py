@@ -1,4 +1,4 @@
-"""Stand-ins for a fleet that misbehaves, and short ways to look into one."""
+"""Provides stand-ins for failing services, and short ways to write and read a fleet's state."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from cloudkon.wire.message import decode_message
 
 
 class BreakingQueue(MemoryQueue):
-    """Takes so many batches, then refuses all."""
+    """Accepts ``batches`` batches, then refuses all others."""
 
     def __init__(self, batches: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class BreakingQueue(MemoryQueue):
 
 
 class FlakyQueue(MemoryQueue):
-    """Loses each batch on the way, then loses the answer, then takes every other message, and then works."""
+    """Loses each batch, then the response to it, then accepts every second message, and then works."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class FlakyQueue(MemoryQueue):
                 raise Unavailable("connection refused")
             case 2:
                 await super().send(messages)
-                raise Unavailable("the answer was lost")
+                raise Unavailable("the response was lost")
             case 3:
                 taken = messages[::2]
                 await super().send(taken)
@@ -55,14 +55,14 @@ class FlakyQueue(MemoryQueue):
 
 
 class DeadQueue(MemoryQueue):
-    """Answers nothing any more."""
+    """Refuses every batch as if the service were down."""
 
     async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
         raise Unavailable(f"connection refused, {len(messages)} messages were not sent")
 
 
-class RemadeLedger(MemoryLedger):
-    """Has a run's first records at the first look, none at the second, as one that was made anew, and then all."""
+class RecreatedLedger(MemoryLedger):
+    """Returns two of a run's records first, then none, as if it had been deleted and created again, then all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,13 +78,13 @@ def with_queue(services: Services, pool: str, queue: MemoryQueue) -> Services:
 
 
 @contextmanager
-def spooled(text: str, directory: Path, chunk_size: int = 1) -> Iterator[StagedWorkload]:
-    with stage_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as spool:
-        yield spool
+def stage_text(text: str, directory: Path, chunk_size: int = 1) -> Iterator[StagedWorkload]:
+    with stage_workload(io.BytesIO(text.encode()), "workload", directory, chunk_size=chunk_size) as staged:
+        yield staged
 
 
 async def chunks_on(queue: object) -> list[Chunk]:
-    """All messages of a queue, decoded and in order; they stay hidden."""
+    """Receive all messages of a queue, decoded and in order; they stay hidden."""
     assert isinstance(queue, MemoryQueue)
     found: list[Chunk] = []
     while deliveries := await queue.receive(10, 0, 1000):
@@ -93,7 +93,7 @@ async def chunks_on(queue: object) -> list[Chunk]:
 
 
 def succeeded(run: Run, numbers: Sequence[int], output: str = "") -> list[Result]:
-    """Results of these chunks' tasks, one second each, started one after the other."""
+    """Return results of the tasks of chunks ``numbers``, one second each, started one after the other."""
     return [
         Result(task.id, TaskState.SUCCEEDED, output=output, started=1000.0 + task.id.seq, seconds=1.0, worker="w")
         for chunk in _chunks(run)
@@ -103,7 +103,7 @@ def succeeded(run: Run, numbers: Sequence[int], output: str = "") -> list[Result
 
 
 async def record_results(services: Services, run: Run, results: Sequence[Result]) -> None:
-    """Play the worker: write the chunks that these results complete or begin into the ledger."""
+    """Write the chunks that these results complete or begin to the ledger, as a worker does."""
     by_seq = {result.task.seq: result for result in results}
     for chunk in _chunks(run):
         own = tuple(by_seq[task.id.seq] for task in chunk.tasks() if task.id.seq in by_seq)

@@ -1,4 +1,4 @@
-"""An emulator for the tests of each module, and a fleet and a folder for each test."""
+"""Provides an emulator for each module, and a fleet and a folder for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.client.machine import Client
+from tests.integration.client.client_process import Client
 from tests.support.emulator import deploy, emulator
 
 

@@ -1,4 +1,4 @@
-"""The commands around a run, as processes against the embedded emulator. The test plays the worker in the ledger."""
+"""Tests of the commands about runs and dead letters, as processes on the emulator; the test acts as the worker."""
 
 import json
 from dataclasses import replace
@@ -10,17 +10,17 @@ import trio
 from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Outgoing, Progress, Result, TaskState
 from cloudkon.ports import Insert
 from cloudkon.wire.message import encode_message
-from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
+from tests.integration.client.client_process import DEADLINE, Client, complete_chunks, receive_all
 
 
 def test_failures_are_found_and_retried(client: Client) -> None:
-    """From a run with a planted failure to its retry, all of it by the commands."""
+    """From a run with planted failures to its retry, with commands only."""
     (client.folder / "workload.txt").write_text("sleep {1..40}\n")
     run_id = client.run("push", "--chunk", "4").strip()
-    chunks = trio.run(take_all, client.services.queues["worker"])
+    chunks = trio.run(receive_all, client.services.queues["worker"])
 
     async def work() -> None:
-        await work_off(client.services.ledger, chunks[:-1])
+        await complete_chunks(client.services.ledger, chunks[:-1])
         failed = tuple(
             Result(task.id, TaskState.FAILED, error=f"no file {task.id.seq}", attempts=3, worker="w-1")
             for task in chunks[-1].tasks()
@@ -32,7 +32,7 @@ def test_failures_are_found_and_retried(client: Client) -> None:
     [kind] = [json.loads(line) for line in client.run("failures", "--json", code=1).splitlines()]
     assert (kind["count"], kind["error"], kind["instruction"]) == (4, "no file 36", "sleep 37")
     child_id = client.run("retry").strip()
-    [child] = trio.run(take_all, client.services.queues["worker"])
+    [child] = trio.run(receive_all, client.services.queues["worker"])
     assert [task.instruction for task in child.tasks()] == [f"sleep {number}" for number in (37, 38, 39, 40)]
     listed = [json.loads(line) for line in client.run("runs", "--json").splitlines()]
     assert [(one["run"], one["parent"], one["failed"]) for one in listed] == [(child_id, run_id, 0), (run_id, None, 4)]
@@ -42,18 +42,18 @@ def test_failures_are_found_and_retried(client: Client) -> None:
     assert len(matched) == 10
 
 
-def test_watching_tells_the_end_in_lines_and_in_json(client: Client) -> None:
+def test_watch_reports_the_end_in_lines_and_in_json(client: Client) -> None:
     client.write_workload(30)
     client.run("push")
-    chunks = trio.run(take_all, client.services.queues["worker"])
-    trio.run(work_off, client.services.ledger, chunks[:10])
+    chunks = trio.run(receive_all, client.services.queues["worker"])
+    trio.run(complete_chunks, client.services.ledger, chunks[:10])
     with client.start("watch", "--every", "1", "--json") as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         assert (first["succeeded"], first["waiting"], first["exact"]) == (10, 20, True)
-        trio.run(work_off, client.services.ledger, chunks[10:])
-        rest, said = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0, said
+        trio.run(complete_chunks, client.services.ledger, chunks[10:])
+        rest, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, stderr
     *_, last, summary = [json.loads(line) for line in rest.splitlines()]
     assert (last["complete"], last["succeeded"]) == (True, 30)
     assert summary["seconds"] == 30.0
@@ -61,7 +61,7 @@ def test_watching_tells_the_end_in_lines_and_in_json(client: Client) -> None:
     assert "30 of 30 (100.0 %)" in lines.splitlines()[0]
 
 
-def test_a_reader_of_watch_that_goes_away_ends_it_silently(client: Client) -> None:
+def test_watch_ends_silently_when_its_reader_exits(client: Client) -> None:
     client.write_workload(3)
     client.run("push")
     with client.start("watch", "--every", "1") as process:
@@ -93,12 +93,12 @@ def test_dead_letters_are_reconciled_with_the_ledger(client: Client) -> None:
     assert {one["reason"] for one in listed if one["run"]} == {"no handler takes 'resize'"}
     cleared = json.loads(client.run("dlq", "redrive", "--json"))
     assert cleared == {"redriven": 2, "dropped": 1, "unreadable": 1, "returned": 0}
-    assert [chunk.key.number for chunk in trio.run(take_all, client.services.queues["worker"])] == [0, 2]
+    assert [chunk.key.number for chunk in trio.run(receive_all, client.services.queues["worker"])] == [0, 2]
     client.run("dlq", "drop", "--all", "--yes")
     assert client.run("dlq", "list") == ""
 
 
-def test_purging_empties_the_queues(client: Client) -> None:
+def test_purge_empties_the_queues(client: Client) -> None:
     client.write_workload(30)
     client.run("push")
     client.run("purge", "--yes")
@@ -115,27 +115,27 @@ def test_purging_empties_the_queues(client: Client) -> None:
         ("dlq", "show", "3a4f0c1b2c3"),
     ],
 )
-def test_what_is_not_there_is_one_line(client: Client, arguments: tuple[str, ...]) -> None:
+def test_unknown_runs_and_letters_are_one_line(client: Client, arguments: tuple[str, ...]) -> None:
     [line] = client.run(*arguments, code=2).splitlines()
     assert line.startswith("error: ")
 
 
 @pytest.mark.parametrize("command", ["watch", "failures", "retry", "runs", "status", "dlq list", "purge --yes"])
-def test_without_a_fleet_every_command_is_one_line(client: Client, command: str) -> None:
-    nobody = Client(client.folder, replace(client.settings, fleet=f"nobody-{uuid4().hex[:8]}"))
-    ended = nobody.start(*command.split())
-    written, said = ended.communicate(timeout=DEADLINE)
-    assert (ended.returncode, written) == (2, "")
-    [line] = said.splitlines()
+def test_missing_fleet_is_one_line_for_each_command(client: Client, command: str) -> None:
+    missing = Client(client.folder, replace(client.settings, fleet=f"nobody-{uuid4().hex[:8]}"))
+    ended = missing.start(*command.split())
+    stdout, stderr = ended.communicate(timeout=DEADLINE)
+    assert (ended.returncode, stdout) == (2, "")
+    [line] = stderr.splitlines()
     assert line.startswith("error: ")
 
 
-def test_sixty_columns_and_no_colours_are_enough(client: Client) -> None:
+def test_output_fits_sixty_columns_without_colours(client: Client) -> None:
     client.write_workload(30)
     client.run("push")
     environment = {"COLUMNS": "60", "NO_COLOR": "1", "TERM": "dumb"}
     for command in ("status", "runs", "check"):
         ended = client.start(command, environment=environment)
-        written, said = ended.communicate(timeout=DEADLINE)
-        assert max(map(len, (written + said).splitlines())) <= 80
-        assert "\x1b" not in written + said
+        stdout, stderr = ended.communicate(timeout=DEADLINE)
+        assert max(map(len, (stdout + stderr).splitlines())) <= 80
+        assert "\x1b" not in stdout + stderr

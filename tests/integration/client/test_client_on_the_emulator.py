@@ -1,4 +1,4 @@
-"""The client's commands as processes, against the embedded emulator. The test plays the worker in the ledger."""
+"""Tests of the client's commands as processes on the embedded emulator; the test acts as the worker."""
 
 import json
 import re
@@ -13,23 +13,23 @@ from cloudkon.model import Outgoing, PayloadRef
 from cloudkon.settings import Settings
 from cloudkon.wire.payload import decode_payload, read_message
 from cloudkon.wire.report import encode_report
-from tests.integration.client.machine import DEADLINE, Client, take_all, work_off
+from tests.integration.client.client_process import DEADLINE, Client, complete_chunks, receive_all
 from tests.support.patience import until
 
 
-def test_a_run_from_push_to_results(client: Client) -> None:
+def test_run_goes_from_push_to_results(client: Client) -> None:
     client.write_workload(300)
     run_id = client.run("push", "--chunk", "7").strip()
     waiting = json.loads(client.run("check", "--json", code=1))
     assert (waiting["run"], waiting["tasks"], waiting["waiting"]) == (run_id, 300, 300)
 
-    chunks = trio.run(take_all, client.services.queues["worker"])
+    chunks = trio.run(receive_all, client.services.queues["worker"])
     assert [task.instruction for chunk in chunks for task in chunk.tasks()] == [f"sleep {n % 100}" for n in range(300)]
     with client.start("check", run_id, "--wait", "--json") as process:
-        trio.run(work_off, client.services.ledger, chunks)
-        written, said = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0, said
-    counts = json.loads(written)
+        trio.run(complete_chunks, client.services.ledger, chunks)
+        stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, stderr
+    counts = json.loads(stdout)
     assert (counts["succeeded"], counts["complete"], counts["seconds"]) == (300, True, 300.0)
 
     listed = [json.loads(line) for line in client.run("results", "--json").splitlines()]
@@ -39,7 +39,7 @@ def test_a_run_from_push_to_results(client: Client) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -> None:
+def test_interrupted_push_resumes(client: Client, number: signal.Signals) -> None:
     client.write_workload(8000)
     folder = client.folder / client.settings.state_dir
     with client.start("push") as process:
@@ -47,32 +47,32 @@ def test_a_push_that_broke_off_goes_on(client: Client, number: signal.Signals) -
         until(lambda: any('"sent"' in path.read_text() for path in journals("docker-*")), within=DEADLINE, step=0.02)
         process.send_signal(number)
         process.communicate(timeout=DEADLINE)
-    assert process.returncode in (-signal.SIGKILL, 130), "it was done before it could be interrupted"
+    assert process.returncode in (-signal.SIGKILL, 130), "the push ended before the interrupt"
     [last] = (folder / "pushes").glob("last-*")
     broken = last.read_text().strip()
     found = trio.run(client.services.queues["worker"].depth)
     assert 0 < found.visible < 8000
 
     with client.start("push") as process:
-        written, said = process.communicate(timeout=DEADLINE)
-    assert (process.returncode, written.strip()) == (0, broken)
-    assert re.search(rf"run {broken} goes on: [1-9][\d,]* of 8,000 messages were sent before", said)
+        stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, stdout.strip()) == (0, broken)
+    assert re.search(rf"run {broken} resumes: [1-9][\d,]* of 8,000 messages were sent before", stderr)
     depth = trio.run(client.services.queues["worker"].depth)
-    assert 8000 <= depth.visible < 8000 + found.visible, "not all that was there was sent again"
+    assert 8000 <= depth.visible < 8000 + found.visible, "messages known to be sent are not sent again"
     assert json.loads(client.run("check", "--json", code=1))["tasks"] == 8000
 
 
-def test_messages_of_a_queue_that_lost_them_are_sent_again(client: Client) -> None:
+def test_lost_messages_are_sent_again_by_push_run(client: Client) -> None:
     client.write_workload(50)
     run_id = client.run("push", "--chunk", "5").strip()
-    lost = trio.run(take_all, client.services.queues["worker"])
+    lost = trio.run(receive_all, client.services.queues["worker"])
     assert client.run("push", "--run", run_id).strip() == run_id
-    assert trio.run(take_all, client.services.queues["worker"]) == lost
+    assert trio.run(receive_all, client.services.queues["worker"]) == lost
     client.write_workload(51)
     assert "its digest is not this workload's" in client.run("push", "workload.txt", "--run", run_id, code=2)
 
 
-def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) -> None:
+def test_large_chunk_of_high_priority_arrives(client: Client, tmp_path: Path) -> None:
     (client.folder / "workload.txt").write_text("exec : " + "x" * 1_200_000 + "\n")
     run_id = client.run("push", "--priority", "high").strip()
     (delivery,) = trio.run(client.services.high_queues["worker"].receive, 10, 2, 60)
@@ -86,23 +86,23 @@ def test_a_large_chunk_of_high_priority_travels(client: Client, tmp_path: Path) 
         trio.run(client.services.store.head, address)
 
 
-def test_waiting_uses_up_its_own_reports_and_leaves_the_others(client: Client) -> None:
+def test_waiting_consumes_its_own_reports_and_leaves_the_others(client: Client) -> None:
     client.write_workload(20)
     run_id = client.run("push").strip()
-    chunks = trio.run(take_all, client.services.queues["worker"])
+    chunks = trio.run(receive_all, client.services.queues["worker"])
 
     async def finish() -> None:
         services = client.services
-        results = await work_off(services.ledger, chunks[:-1])
+        results = await complete_chunks(services.ledger, chunks[:-1])
         await services.results.send([Outgoing(encode_report("another", results[:3]))])
         await services.results.send([Outgoing(encode_report(run_id, results))])
-        await work_off(services.ledger, chunks[-1:])
+        await complete_chunks(services.ledger, chunks[-1:])
 
     with client.start("check", "--wait") as process:
         trio.run(finish)
-        written, said = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0, said
-    assert run_id in written
+        stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, stderr
+    assert run_id in stdout
 
     async def others() -> list[str]:
         return [delivery.body for delivery in await client.services.results.receive(10, 2, 5)]
@@ -110,7 +110,7 @@ def test_waiting_uses_up_its_own_reports_and_leaves_the_others(client: Client) -
     assert any('"another"' in body for body in trio.run(others))
 
 
-def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
+def test_pull_fetches_videos_and_names_missing_ones(client: Client) -> None:
     (client.folder / "photos").mkdir()
     for number in range(3):
         (client.folder / f"photos/{number}.jpg").write_bytes(b"picture %d" % number)
@@ -125,25 +125,27 @@ def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
             facts = {"pictures": "2", "seconds": "2"}
             await services.store.put(f"videos/{run_id}/{seq}.t.jpg", b"poster %d" % seq, "image/jpeg", facts)
             await services.store.put(f"videos/{run_id}/{seq}.t.mp4", b"video %d" % seq, "video/mp4", facts)
-        chunks = await take_all(services.queues["animoto"])
-        await work_off(services.ledger, chunks, lambda seq: services.store.address(f"videos/{run_id}/{seq}.t.mp4"))
+        chunks = await receive_all(services.queues["animoto"])
+        await complete_chunks(
+            services.ledger, chunks, lambda seq: services.store.address(f"videos/{run_id}/{seq}.t.mp4")
+        )
 
     trio.run(render)
     with client.start("pull") as process:
-        _, said = process.communicate(timeout=DEADLINE)
+        _, stderr = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
-    assert f"error: task {run_id}/1: s3://" in said
+    assert f"error: task {run_id}/1: s3://" in stderr
     pulled = {path.name: path.read_bytes() for path in (client.folder / "videos").glob("[!.]*")}
     assert pulled == {"0.mp4": b"video 0", "2.mp4": b"video 2"}
     with client.start("pull", "--gallery", run_id) as process:
-        written, said = process.communicate(timeout=DEADLINE)
-    assert "0 new files, 2 were there" in said
-    page = (client.folder / written.strip()).read_text()
+        stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert "0 new files, 2 were there" in stderr
+    page = (client.folder / stdout.strip()).read_text()
     assert (client.folder / "videos/2.jpg").read_bytes() == b"poster 2"
     assert page.count('poster="') == page.count("2 pictures · 2 s") == 2
 
 
-def test_cancelling_is_seen_by_everybody(client: Client) -> None:
+def test_cancel_sets_the_flag_in_the_ledger(client: Client) -> None:
     client.write_workload(3)
     run_id = client.run("push").strip()
     client.run("cancel")
@@ -152,8 +154,8 @@ def test_cancelling_is_seen_by_everybody(client: Client) -> None:
     assert found.cancelled
 
 
-def test_what_is_not_there_is_said_with_the_remedy(client: Client, endpoint: str) -> None:
+def test_missing_run_and_fleet_are_reported_with_the_remedy(client: Client, endpoint: str) -> None:
     client.write_workload(3)
-    assert "knows no such run" in client.run("check", "3a4f0c1b2c3", code=2)
-    nobody = Client(client.folder, Settings(fleet="nobody", target="docker", endpoint_url=endpoint))
-    assert "python -m fleet up" in nobody.run("push", code=2)
+    assert "has no such run" in client.run("check", "3a4f0c1b2c3", code=2)
+    missing = Client(client.folder, Settings(fleet="nobody", target="docker", endpoint_url=endpoint))
+    assert "python -m fleet up" in missing.run("push", code=2)

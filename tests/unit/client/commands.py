@@ -1,4 +1,4 @@
-"""Commands in this process, and what tests ask of them again and again."""
+"""Runs commands in this process, and reads what they pushed."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from cloudkon.model import Run
 from cloudkon.ports import Services
 
 Client = Callable[..., int]
-"""Runs a command on the test's fleet, or on the one given as ``fleet``; gives its exit code."""
+"""Runs a command on the test's fleet, or on the fleet passed as ``fleet``, and returns its exit code."""
 
 
 def read_run(services: Services, run_id: str) -> Run:

@@ -176,7 +176,7 @@ def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: p
         (("--workers", "0"), "is no list of numbers"),
         (("--share", "0"), "0.0 is not in the range"),
         (("--ask",), "nobody is there to ask"),
-        (("--only", "animoto", "--pictures", "nowhere"), "it is no link, no file and no folder"),
+        (("--only", "animoto", "--pictures", "nowhere"), "not a link, a file or a folder"),
     ],
 )
 def test_bad_options_are_one_line(

@@ -1,4 +1,4 @@
-"""The commands in this process, on a fleet in memory."""
+"""Tests of the commands in this process, on a fleet in memory."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import trio
 
 from client.cli.main import main
 from client.cli.session import Session
-from client.push.capacity_check import COMFORTABLE
+from client.push.capacity_check import FAST_MESSAGES
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue, memory_services
 from cloudkon.model import Result, TaskId, TaskState
@@ -18,7 +18,7 @@ from cloudkon.ports import Services
 from cloudkon.settings import Settings
 from tests.support.client_doubles import (
     BreakingQueue,
-    RemadeLedger,
+    RecreatedLedger,
     chunks_on,
     json_lines,
     record_results,
@@ -28,7 +28,7 @@ from tests.support.client_doubles import (
 from tests.unit.client.commands import Client, push, read_run
 
 
-def test_push_prints_nothing_but_the_run_on_standard_output(
+def test_push_prints_only_the_run_id_on_standard_output(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = push(client, capsys, 20, "--chunk", "8")
@@ -36,37 +36,37 @@ def test_push_prints_nothing_but_the_run_on_standard_output(
     assert [len(chunk) for chunk in trio.run(chunks_on, services.queues["worker"])] == [8, 8, 4]
 
 
-def test_push_tells_programs_in_json(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_push_prints_json(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     [facts] = json_lines(push(client, capsys, 20, "--json"))
     assert {"tasks": 20, "messages": 20, "pools": {"worker": 20}, "resumed": False}.items() <= facts.items()
 
 
-def test_a_push_that_broke_off_goes_on_by_the_same_command(
+def test_unfinished_push_resumes_with_the_same_command(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = BreakingQueue(1)
     fleet = with_queue(services, "worker", queue)
     client("generate", "25", "sleep", "10")
     assert client("push", fleet=fleet) == EXIT_FAILED
-    assert "of 25 messages are known sent" in capsys.readouterr().err
+    assert "of 25 messages of run" in capsys.readouterr().err
     queue.batches = 100
     assert client("push", fleet=fleet) == EXIT_OK
     written = capsys.readouterr()
-    assert re.search(rf"run {written.out.strip()} goes on: \d+ of 25 messages were sent before", written.err)
+    assert re.search(rf"run {written.out.strip()} resumes: \d+ of 25 messages were sent before", written.err)
     assert {chunk.key.number for chunk in trio.run(chunks_on, queue)} == set(range(25))
 
 
-def test_a_push_in_other_chunks_says_that_one_broke_off(
+def test_push_with_another_chunk_size_warns_of_the_unfinished_one(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client("generate", "25", "sleep", "10")
     client("push", fleet=with_queue(services, "worker", BreakingQueue(1)))
     capsys.readouterr()
     assert client("push", "--chunk", "5") == EXIT_OK
-    assert "warning: a push of this workload with another --chunk broke off" in capsys.readouterr().err
+    assert "a push of this workload with another --chunk, is unfinished" in capsys.readouterr().err
 
 
-def test_a_runs_messages_are_sent_again_in_its_own_chunks(
+def test_push_run_sends_its_messages_again_in_its_own_chunks(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = push(client, capsys, 20, "--chunk", "8")
@@ -80,46 +80,46 @@ def test_a_runs_messages_are_sent_again_in_its_own_chunks(
     assert f"run '{run_id}': its digest is not this workload's" in capsys.readouterr().err
 
 
-def test_a_run_that_its_ledger_lost_is_named_with_the_remedy_and_done_again(
+def test_run_lost_by_the_ledger_is_named_with_the_remedy_and_run_again(
     client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_id = push(client, capsys, 20, "--chunk", "8")
     new = memory_services()
     assert client("check", run_id, fleet=new) == EXIT_BAD_INPUT
-    assert f"Do it again with: python -m client push --run {run_id} WORKLOAD" in capsys.readouterr().err
+    assert f"Run it again with: python -m client push --run {run_id} WORKLOAD" in capsys.readouterr().err
     assert client("push", "--run", run_id, fleet=new) == EXIT_OK
-    assert "All its tasks are sent, to be done again" in capsys.readouterr().err
+    assert "All its tasks are sent again and run again" in capsys.readouterr().err
     assert len(trio.run(chunks_on, new.queues["worker"])) == 3
-    assert client("check", run_id, fleet=new) == EXIT_FAILED, "none has ended yet"
+    assert client("check", run_id, fleet=new) == EXIT_FAILED, "no task has ended yet"
 
 
-def test_waiting_says_when_results_are_lost_with_the_ledger(
+def test_waiting_reports_results_lost_with_the_ledger(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    remade = replace(services, ledger=RemadeLedger())
+    remade = replace(services, ledger=RecreatedLedger())
     client("generate", "3", "sleep", "10")
     assert client("push", fleet=remade) == EXIT_OK
     run = read_run(remade, capsys.readouterr().out.split()[-1])
     trio.run(record_results, remade, run, succeeded(run, [0, 1, 2]))
     assert client("check", "--wait", fleet=remade) == EXIT_OK
-    told = capsys.readouterr().err
-    assert told.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
+    stderr = capsys.readouterr().err
+    assert stderr.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
 
 
-def test_a_crowded_embedded_emulator_is_warned_of(
+def test_push_warns_when_the_embedded_emulators_queues_get_too_long(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client("generate", str(COMFORTABLE + 1), "sleep", "10")
+    client("generate", str(FAST_MESSAGES + 1), "sleep", "10")
     assert client("push") == EXIT_OK
     assert "slow the embedded emulator down" in capsys.readouterr().err
     assert client("push", "--chunk", "100") == EXIT_OK
-    assert "slow the embedded emulator down" in capsys.readouterr().err, "the earlier ones are still there"
+    assert "slow the embedded emulator down" in capsys.readouterr().err, "the earlier messages are still queued"
     elsewhere = Session(Settings(endpoint_url="http://other.example"), lambda _settings: services)
     assert main(["push"], elsewhere) == EXIT_OK
     assert "emulator" not in capsys.readouterr().err
 
 
-def test_check_tells_by_its_exit_code_whether_all_succeeded(
+def test_check_exits_0_only_if_all_tasks_succeeded(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -128,7 +128,7 @@ def test_check_tells_by_its_exit_code_whether_all_succeeded(
     assert "waiting" in capsys.readouterr().out
     monkeypatch.setenv("COLUMNS", "40")
     client("check")
-    assert re.search(r"waiting\s+│\s+1 ", capsys.readouterr().out), "below one another where there is no room"
+    assert re.search(r"waiting\s+│\s+1 ", capsys.readouterr().out), "a column if there is no room for a row"
     monkeypatch.setenv("COLUMNS", "120")
     trio.run(record_results, services, run, succeeded(run, [2]))
     assert client("check", "--wait", "--json") == EXIT_OK
@@ -140,7 +140,7 @@ def test_check_tells_by_its_exit_code_whether_all_succeeded(
     assert all(word in table for word in (run.id, "tasks", "succeeded", "failed", "cancelled", "seconds", "tasks/s"))
 
 
-def test_failed_tasks_are_told_and_listed(
+def test_failed_tasks_are_reported_and_listed(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -165,7 +165,7 @@ def test_cancel_sets_the_runs_flag(client: Client, services: Services, capsys: p
     assert read_run(services, run_id).cancelled
 
 
-def test_pull_brings_videos_and_names_what_is_missing(
+def test_pull_fetches_videos_and_names_missing_ones(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -181,14 +181,14 @@ def test_pull_brings_videos_and_names_what_is_missing(
 
 
 @pytest.mark.parametrize("command", ["check", "results", "pull", "cancel"])
-def test_without_a_run_the_last_one_pushed_is_meant_and_there_may_be_none(
+def test_default_run_is_the_last_one_pushed_if_any(
     client: Client, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert client(command) == EXIT_BAD_INPUT
     assert "none was pushed from here to fleet 'cloudkon'" in capsys.readouterr().err
     for unknown in ("3a4f0c1b2c3", "../../etc", "videos"):
         assert client(command, unknown) == EXIT_BAD_INPUT
-        assert "knows no such run" in capsys.readouterr().err
+        assert "has no such run" in capsys.readouterr().err
 
 
 def test_slideshows_are_made_of_uploaded_pictures(
@@ -219,19 +219,19 @@ def test_slideshow_options_are_checked_before_anything_is_uploaded(
     assert trio.run(stored) == []
     assert client("animoto", "1") == EXIT_BAD_INPUT
     assert client("animoto", "1", "photos") == EXIT_BAD_INPUT
-    assert "Sources stand behind --from" in capsys.readouterr().err
+    assert "Give sources after --from" in capsys.readouterr().err
 
 
-def test_a_workload_goes_to_standard_output_when_asked(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_writes_to_standard_output_on_request(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("generate", "2", "-o", "-", "--", "exec", "sort", "-o", "x") == EXIT_OK
     assert capsys.readouterr().out == "exec sort -o x\nexec sort -o x\n"
     assert not Path("workload.txt").exists()
 
 
-def test_a_folder_that_can_not_be_written_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_output_folder_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("generate", "2", "sleep", "1", "-o", "nowhere/workload.txt") == EXIT_BAD_INPUT
     [line] = capsys.readouterr().err.splitlines()
-    assert line == "error: --output nowhere/workload.txt: there is no folder nowhere. Make it first"
+    assert line == "error: --output nowhere/workload.txt: folder nowhere does not exist. Create it first"
 
 
 def test_json_of_an_unfinished_run_has_no_rate(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

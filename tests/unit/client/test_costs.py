@@ -1,4 +1,4 @@
-"""What a run's requests cost, reckoned: by the calls that its messages share, and those that they don't."""
+"""Tests of the estimated cost of a run's requests, with calls that messages share and calls that they don't."""
 
 import pytest
 
@@ -10,20 +10,20 @@ TASKS = 1_000_000
 
 
 def requests(messages: int, work: float) -> float:
-    """SQS requests a message."""
+    """SQS requests per message."""
     return estimate_cost(TASKS, messages, 0, work).queues / prices().sqs_request / messages
 
 
 def writes(messages: int, work: float) -> float:
-    """DynamoDB write units a message."""
+    """DynamoDB write units per message."""
     return estimate_cost(TASKS, messages, 0, work).ledger / prices().write_unit / messages
 
 
-def test_messages_of_little_work_share_their_calls_and_long_ones_do_not() -> None:
+def test_short_messages_share_calls_and_long_ones_do_not() -> None:
     assert requests(TASKS, 0.0) == pytest.approx(0.4 + 0.4 / 50)
-    # Sent ten a call, then received, deleted and reported alone; the client reads reports ten a call.
+    # Sent ten per call, then received, deleted and reported one per call; the client reads ten reports per call.
     assert requests(TASKS, TASKS * 1.0) == pytest.approx(0.1 + 1 + 1 + 1 + 0.3)
-    # Chunks make long messages of short tasks.
+    # Chunks of short tasks are long messages.
     assert requests(TASKS // 100, TASKS * 0.01) == requests(TASKS // 100, TASKS * 1.0)
 
 
@@ -37,7 +37,7 @@ def test_more_work_never_costs_less() -> None:
     assert costs == sorted(costs)
 
 
-def test_a_run_that_ended_has_spent_the_whole_estimate() -> None:
+def test_ended_run_has_spent_the_whole_estimate() -> None:
     run = Run.plan(run_id="run", counts={WORKER.name: 1000}, chunk_size=10, digest="", started=0.0)
     assert spent_so_far(run, 1000, 2.0) == pytest.approx(estimate_cost(1000, 100, 0, 2000.0).total)
     assert spent_so_far(run, 0, 0.0) == pytest.approx(10 * prices().sqs_request)

@@ -1,4 +1,4 @@
-"""Dead letters and purging, in this process."""
+"""Tests of the dlq and purge commands on a fleet in memory."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.dead_letters.dead_letters import HIDDEN
+from client.dead_letters.dead_letters import HIDDEN_SECONDS
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue
 from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Outgoing
@@ -19,8 +19,8 @@ from tests.unit.client.commands import Client, push
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue in memory shows all that it has without being waited for."""
-    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT", 0.0)
+    """A queue in memory returns all its messages without a wait."""
+    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT_SECONDS", 0.0)
 
 
 def letter(number: int, run: str = "r1") -> Outgoing:
@@ -30,7 +30,7 @@ def letter(number: int, run: str = "r1") -> Outgoing:
 
 @pytest.fixture
 def dead(services: Services) -> MemoryQueue:
-    """Chunk 0 is done, 1 is claimed, 2 … 24 are open, 30 is another run's, one is unreadable."""
+    """A dead-letter queue: chunk 0 is done, 1 claimed, 2 … 24 open, 30 another run's, one letter is unreadable."""
 
     async def fill() -> None:
         queue = services.dead_letters["worker"]
@@ -50,18 +50,18 @@ def dead(services: Services) -> MemoryQueue:
 
 
 def visible(queue: MemoryQueue) -> int:
-    """How many messages the queue shows; it keeps trio's time, and each of the test's runs has its own."""
+    """Count the visible messages. The queue uses trio's clock, which differs in each ``trio.run`` of the test."""
     return len(queue._visible)
 
 
 def numbers(services: Services, pool: str = "worker") -> list[int]:
-    """What is on a queue, which is empty afterwards."""
+    """Return the chunk numbers on a queue, and empty it."""
     found = [chunk.key.number for chunk in trio.run(chunks_on, services.queues[pool])]
     trio.run(services.queues[pool].purge)
     return found
 
 
-def test_dead_letters_are_listed_beside_the_ledgers_word(
+def test_dead_letters_are_listed_with_their_chunks_state(
     client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "list") == EXIT_OK
@@ -71,44 +71,46 @@ def test_dead_letters_are_listed_beside_the_ledgers_word(
     assert lines[1].split()[2] == "claimed"
     assert "unreadable  no chunk: the message is not JSON" in lines[2]
     assert lines[3].split()[2] == "open"
-    assert visible(dead) == 27, "they are given back"
+    assert visible(dead) == 27, "they are visible again"
     assert client("dlq", "list", "--limit", "5", "--json") == EXIT_OK
     written = capsys.readouterr()
     assert len(json_lines(written.out)) == 5
-    assert "there are more" in written.err
+    assert "more dead letters exist" in written.err
     assert visible(dead) == 27
     assert client("dlq", "list", "--run", "r2", "--json") == EXIT_OK
     [other] = json_lines(capsys.readouterr().out)
     assert (other["run"], other["chunk"], other["tasks"], other["state"]) == ("r2", 30, 2, "open")
     assert client("dlq", "list", "--pool", "animoto") == EXIT_OK
-    assert "there are no dead letters" in capsys.readouterr().err
+    assert "no dead letters" in capsys.readouterr().err
 
 
-def test_one_dead_letter_is_shown_whole(client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dlq_show_prints_the_whole_dead_letter(
+    client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
     client("dlq", "list", "--json")
     second = json_lines(capsys.readouterr().out)[1]
     assert client("dlq", "show", str(second["id"])) == EXIT_OK
     shown = json.loads(capsys.readouterr().out)
     assert json.loads(shown["body"])["tasks"] == ["sleep 1", "resize 2"]
     assert client("dlq", "show", "no-such-id") == EXIT_BAD_INPUT
-    assert "there is none whose id begins so" in capsys.readouterr().err
+    assert "no id begins with this" in capsys.readouterr().err
 
 
-def test_redriving_sends_again_what_is_not_done_and_drops_the_rest(
+def test_redrive_sends_unfinished_letters_again_and_drops_done_ones(
     client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "redrive", "--run", "r1") == EXIT_OK
-    assert "24 sent again, 1 dropped whose tasks are all done" in capsys.readouterr().err
+    assert "24 sent again, 1 dropped because all their tasks are done" in capsys.readouterr().err
     assert numbers(services) == list(range(1, 25))
     assert visible(dead) == 2
     assert client("dlq", "redrive", "--json") == EXIT_OK
     assert json_lines(capsys.readouterr().out) == [{"redriven": 1, "dropped": 0, "unreadable": 1, "returned": 0}]
     assert numbers(services) == [30]
-    assert visible(dead) == 1, "what can't be read stays"
+    assert visible(dead) == 1, "the unreadable letter stays"
 
 
 class RejectingQueue(MemoryQueue):
-    """Its workers put everything among the dead letters at once."""
+    """A queue whose messages all become dead letters at once."""
 
     def __init__(self, dead: MemoryQueue) -> None:
         super().__init__()
@@ -118,7 +120,7 @@ class RejectingQueue(MemoryQueue):
         return await self.dead.send(messages)
 
 
-def test_letters_that_come_back_at_once_end_the_redrive(
+def test_redrive_ends_when_letters_come_back_at_once(
     client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "redrive", "--json", fleet=with_queue(services, "worker", RejectingQueue(dead))) == EXIT_OK
@@ -126,22 +128,22 @@ def test_letters_that_come_back_at_once_end_the_redrive(
     assert visible(dead) == 26
 
 
-def test_a_redrive_that_fails_loses_no_letter(
+def test_failing_redrive_loses_no_letter(
     client: Client, services: Services, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "redrive", fleet=with_queue(services, "worker", BreakingQueue(1))) == EXIT_FAILED
     left = trio.run(dead.depth)
     assert left.visible + left.in_flight >= 27 - 10
-    assert HIDDEN <= 300, "they show again soon"
+    assert HIDDEN_SECONDS <= 300, "they are visible again soon"
 
 
-def test_dropping_asks_and_takes_only_what_is_named(
+def test_drop_asks_and_deletes_only_the_selected_letters(
     client: Client, dead: MemoryQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("dlq", "drop") == EXIT_BAD_INPUT
-    assert "nothing says which ones" in capsys.readouterr().err
+    assert "no letters are selected" in capsys.readouterr().err
     assert client("dlq", "drop", "--all") == EXIT_BAD_INPUT
-    assert "nobody is there to ask. Give --yes" in capsys.readouterr().err
+    assert "stdin is not a terminal. Pass --yes to confirm" in capsys.readouterr().err
     client("dlq", "list", "--json")
     letters = json_lines(capsys.readouterr().out)
     assert client("dlq", "drop", str(letters[2]["id"]), "--yes") == EXIT_OK
@@ -154,7 +156,7 @@ def test_dropping_asks_and_takes_only_what_is_named(
     assert visible(dead) == 0
 
 
-def test_purging_asks_and_empties_the_queues(
+def test_purge_asks_and_empties_the_queues(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     push(client, capsys, 20)

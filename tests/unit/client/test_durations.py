@@ -9,19 +9,19 @@ from client.records.archive import keep_instructions
 from client.records.observed_durations import observed_durations
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.ports import Services
-from tests.support.client_doubles import record_results, spooled, succeeded
+from tests.support.client_doubles import record_results, stage_text, succeeded
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("20ms", 0.02), ("1.5s", 1.5), ("2 min", 120), ("2m", 120), ("1h", 3600), ("0s", 0)]
 )
-def test_durations_are_read(text: str, seconds: float) -> None:
+def test_durations_are_parsed(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "20", "fast", "-1s", "1e3s", "1d"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match="it is no time"):
+def test_invalid_durations_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="not a duration"):
         parse_duration(text)
 
 
@@ -50,12 +50,12 @@ def test_chunks_aim_at_a_quarter_of_a_second(text: str, declared: float | None, 
     assert durations_of(text, tmp_path, declared).chunk_size() == chunk
 
 
-def test_a_comment_that_declares_nonsense_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidWorkload, match="line 2: duration 'soon': it is no time"):
+def test_invalid_duration_comment_is_named_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkload, match="line 2: duration 'soon': not a duration"):
         durations_of("sleep 1\n# duration soon\nslepp 1\n", tmp_path)
 
 
-def test_work_is_known_when_all_of_it_is(tmp_path: Path) -> None:
+def test_work_is_known_only_if_every_duration_is(tmp_path: Path) -> None:
     durations = durations_of("sleep 100\nresize 1\nresize 2\n", tmp_path)
     assert durations.work is None
     assert durations.unknown == {"resize": 2}
@@ -63,10 +63,10 @@ def test_work_is_known_when_all_of_it_is(tmp_path: Path) -> None:
     assert durations.work == pytest.approx(0.5)
 
 
-async def test_an_earlier_run_tells_what_a_words_tasks_take(services: Services, tmp_path: Path) -> None:
+async def test_earlier_run_provides_the_duration_of_a_words_tasks(services: Services, tmp_path: Path) -> None:
     text = "sleep 7\nexec a\nsleep 7\nexec b\n"
-    with spooled(text, tmp_path) as spool:
-        run = spool.plan("r1", 0.0)
-        await keep_instructions(services.store, run, spool.files)
+    with stage_text(text, tmp_path) as staged:
+        run = staged.plan("r1", 0.0)
+        await keep_instructions(services.store, run, staged.files)
     await record_results(services, run, succeeded(run, range(3)))
     assert await observed_durations(services, run, {"exec", "animoto"}) == {"exec": 1.0}

@@ -1,4 +1,4 @@
-"""Every command in every kind of trouble: one line that says what to do, the right exit code, no traceback."""
+"""Tests that each command reports each kind of trouble in one line, with the right exit code and no traceback."""
 
 import errno
 import io
@@ -63,11 +63,11 @@ OF_THE_FLEET = {
 ALL = OF_A_RUN | OF_THE_FLEET
 READING = ["watch", "check", "results", "results --csv", "failures", "runs", "status"]
 ELSEWHERE = {"generate", "slideshow", "completion", "bench"}
-"""Commands that ask no fleet for anything, or are tried by tests of their own."""
+"""Commands that use no fleet, or have tests of their own."""
 
 
 class Troubled:
-    """Any service, each call of which fails alike."""
+    """A stand-in for any service: every call fails with the same error."""
 
     def __init__(self, error: CloudKonError) -> None:
         self._error = error
@@ -119,61 +119,61 @@ def run(client: Client, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.fixture
 def ended(services: Services, run: str) -> str:
-    """The run, all of whose tasks have succeeded."""
+    """The run after all its tasks succeeded."""
     found = read_run(services, run)
     trio.run(record_results, services, found, succeeded(found, range(20)))
     return run
 
 
-def say(words: list[str], run: str) -> list[str]:
+def arguments_for(words: list[str], run: str) -> list[str]:
     return [run if word == "RUN" else word for word in words]
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one error that was said."""
-    said = capsys.readouterr()
-    assert "Traceback" not in said.out + said.err
-    errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, said.err
-    assert said.err.splitlines()[-1] == errors[0], "it is the last word"
+    """Return the one error line that was printed."""
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.out + printed.err
+    errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, printed.err
+    assert printed.err.splitlines()[-1] == errors[0], "the error is the last line"
     return errors[0]
 
 
-def test_every_command_is_tried() -> None:
+def test_every_command_is_covered() -> None:
     assert {words[0] for words in ALL.values()} | ELSEWHERE == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
 @pytest.mark.parametrize("command", ALL)
-def test_a_fleet_that_is_not_there(
+def test_missing_fleet_is_one_line(
     client: Client, run: str, command: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trouble = TROUBLES[name]
-    assert client(*say(ALL[command], run), fleet=troubled(trouble.error)) == trouble.code
+    assert client(*arguments_for(ALL[command], run), fleet=troubled(trouble.error)) == trouble.code
     assert str(trouble.error) in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_a_fleet_that_was_never_started(
+def test_fleet_never_started_is_one_line_with_the_remedy(
     run: str, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLOUDKON_TARGET", "local")
     for name in ("AWS_ENDPOINT_URL", "CLOUDKON_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert main(say(ALL[command], run), Session(Settings())) == EXIT_BAD_INPUT
+    assert main(arguments_for(ALL[command], run), Session(Settings())) == EXIT_BAD_INPUT
     assert "python -m fleet up" in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", OF_A_RUN)
-def test_an_unknown_run(client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_run_is_one_line(client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for unknown in ("37000000000", "no/run", "x" * 300, "é"):
-        assert client(*say(OF_A_RUN[command], unknown)) == EXIT_BAD_INPUT
-        assert "knows no such run" in one_line(capsys)
+        assert client(*arguments_for(OF_A_RUN[command], unknown)) == EXIT_BAD_INPUT
+        assert "has no such run" in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", OF_A_RUN)
 @pytest.mark.parametrize("error", [NewerVersion, MalformedMessage])
-def test_a_run_that_cannot_be_read(
+def test_unreadable_run_is_one_line(
     client: Client,
     services: Services,
     run: str,
@@ -186,27 +186,27 @@ def test_a_run_that_cannot_be_read(
             await trio.lowlevel.checkpoint()
             raise error(f"the ledger's item of run {run_id} has version 9")
 
-    code = client(*say(OF_A_RUN[command], run), fleet=replace(services, ledger=Newer()))
-    said = one_line(capsys)
-    assert "version 9" in said
+    code = client(*arguments_for(OF_A_RUN[command], run), fleet=replace(services, ledger=Newer()))
+    printed = one_line(capsys)
+    assert "version 9" in printed
     if error is NewerVersion:
         assert code == EXIT_BAD_INPUT
-        assert "newer version of this client" in said
+        assert "newer version of this client" in printed
     else:
         assert code == EXIT_FAILED
 
 
 @pytest.mark.parametrize("command", sorted(set(OF_A_RUN) - {"check --wait", "watch"}))
-def test_a_run_that_nobody_began_on_a_fleet_at_zero(
+def test_untouched_run_on_a_fleet_at_zero_is_no_error(
     client: Client, run: str, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = client(*say(OF_A_RUN[command], run))
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
+    code = client(*arguments_for(OF_A_RUN[command], run))
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
     wanted = {"check": EXIT_FAILED, "retry": EXIT_BAD_INPUT}.get(command, EXIT_OK)
-    assert code == wanted, said.err
+    assert code == wanted, printed.err
     if command == "retry":
-        assert "none of its tasks is to be retried" in said.err
+        assert "none of its tasks is to be retried" in printed.err
 
 
 def _binary(path: Path) -> None:
@@ -220,10 +220,10 @@ def _folder(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_binary, _folder])
 @pytest.mark.parametrize("command", ["check", "results", "cancel", "push", "pull", "runs", "status"])
-def test_a_broken_local_cache(
+def test_unreadable_push_records_are_one_line_or_ignored(
     client: Client, run: str, command: str, spoil: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What this machine remembers of its pushes is unreadable: whoever needs it says so, the others work."""
+    """This machine's push records are unreadable: commands that need them report it, the others work."""
     for path in [one for one in Path(".cloudkon/pushes").rglob("*") if one.is_file()]:
         spoil(path)
     words = [word for word in ALL[command] if word != "RUN"]
@@ -236,7 +236,7 @@ def test_a_broken_local_cache(
 
 
 @pytest.mark.parametrize("command", ["push", "retry", "generate", "pull", "results"])
-def test_a_full_disk(
+def test_full_disk_is_one_line_with_the_remedy(
     client: Client,
     ended: str,
     command: str,
@@ -249,7 +249,7 @@ def test_a_full_disk(
     def no_room(_path: Path) -> object:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    words = say(ALL.get(command, []), ended)
+    words = arguments_for(ALL.get(command, []), ended)
     match command:
         case "generate":
             words = ["generate", "100000", "sleep", "1", "-o", "/dev/full"]
@@ -265,14 +265,14 @@ def test_a_full_disk(
         with pytest.raises(OSError, match="No space left"):
             full_text.close()
     if command == "retry":
-        assert code == EXIT_BAD_INPUT, "nothing failed, which is found first"
+        assert code == EXIT_BAD_INPUT, "the command first finds that no task failed"
         return
     assert code == EXIT_FAILED
     assert "No space left on device. Make room here, in .cloudkon or in " in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", READING)
-def test_sixty_columns_without_colour(
+def test_output_fits_sixty_columns_without_colour(
     client: Client,
     ended: str,
     command: str,
@@ -281,43 +281,43 @@ def test_sixty_columns_without_colour(
 ) -> None:
     for name, value in {"COLUMNS": "60", "NO_COLOR": "1", "FORCE_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
-    client(*say(ALL[command], ended))
-    said = capsys.readouterr().out
-    assert not re.search(r"\x1b\[(3[0-8]|9[0-7])", said), "no colour"
+    client(*arguments_for(ALL[command], ended))
+    printed = capsys.readouterr().out
+    assert not re.search(r"\x1b\[(3[0-8]|9[0-7])", printed), "no colour"
     if command in ("check", "watch"):
-        table = [line for line in click.unstyle(said).splitlines() if set(line) & set("│┃━─")]
+        table = [line for line in click.unstyle(printed).splitlines() if set(line) & set("│┃━─")]
         assert table
         assert max(map(len, table)) <= 60
-        assert "succeeded" in said
+        assert "succeeded" in printed
 
 
 @pytest.mark.parametrize("command", READING)
-def test_a_pipe_that_closes_early(
+def test_early_closed_pipe_ends_the_command_silently(
     client: Client,
     ended: str,
     command: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code = ended_unread(lambda: client(*say(ALL[command], ended)), monkeypatch)
+    code = ended_unread(lambda: client(*arguments_for(ALL[command], ended)), monkeypatch)
     if command == "failures":
-        # Nothing failed: it has nothing to say there.
+        # No task failed: it prints nothing on standard output.
         assert code == EXIT_OK
         return
     assert code == EXIT_FAILED
-    said = capsys.readouterr().err
-    assert "error" not in said
-    assert "Traceback" not in said
+    printed = capsys.readouterr().err
+    assert "error" not in printed
+    assert "Traceback" not in printed
 
 
-def test_a_terminal_that_can_only_write_is_shown_lines(
+def test_dumb_terminal_is_shown_lines(
     client: Client,
     services: Services,
     run: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As in an editor's shell: a picture can't be drawn anew there, and would be seen at the end only."""
+    """As in an editor's shell: a live display can't be redrawn there, and would be visible only at the end."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
     trio.run(record_results, services, read_run(services, run), succeeded(read_run(services, run), range(20)))
@@ -326,10 +326,10 @@ def test_a_terminal_that_can_only_write_is_shown_lines(
 
 
 @pytest.mark.parametrize("form", [[], ["--csv"]])
-def test_a_terminal_of_a_narrow_character_set(
+def test_narrow_character_set_is_written_with_escapes(
     client: Client, services: Services, run: str, form: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a task has put out is not in it: it is shown by escapes."""
+    """A task's output has characters that the encoding does not have."""
     result = Result(TaskId(run, 0), TaskState.SUCCEEDED, output="done ✓")
     trio.run(record_results, services, read_run(services, run), [result])
     with monkeypatch.context() as patched:

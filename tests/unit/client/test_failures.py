@@ -136,9 +136,9 @@ def test_a_retry_that_broke_off_goes_on(
     queue.batches = 5
     capsys.readouterr()
     assert client("retry", run.id, fleet=broken) == EXIT_OK
-    assert "goes on: 0 of 1 messages were sent before" in capsys.readouterr().err
+    assert "resumes: 0 of 1 messages were sent before" in capsys.readouterr().err
     assert client("retry", run.id) == EXIT_OK
-    assert "goes on" not in capsys.readouterr().err, "asked for once more, it is another run"
+    assert "resumes" not in capsys.readouterr().err, "asked for once more, it is another run"
 
 
 def test_what_can_not_be_retried_is_said(

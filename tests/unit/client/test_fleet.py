@@ -159,8 +159,8 @@ def test_tasks_of_several_pools_keep_the_order_of_their_instructions(idle: Fleet
         ("sleep 1", "this is one string"),
         (["sleep 1", ""], "instruction 1 ''"),
         (["# sleep"], "empty, a comment"),
-        (["sleep 1\nsleep 2"], "of several lines"),
-        ([], "nightly: there is no instruction in it"),
+        (["sleep 1\nsleep 2"], "more than one line"),
+        ([], "nightly: it has no instructions"),
         (["sleep 1", "slep 2", "sleep x"], "2 problems in 3 lines; nothing was sent"),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_is_no_instruction_is_refused_before_anything_is_sent(
 
 
 def test_what_is_no_text_is_refused(idle: Fleet) -> None:
-    with pytest.raises(InvalidInput, match="instruction 1 3: it is no string"):
+    with pytest.raises(InvalidInput, match="instruction 1 3: it is not a string"):
         idle.submit(cast("list[str]", ["sleep 1", 3]))
 
 
@@ -212,7 +212,7 @@ def test_high_priority_goes_to_its_own_queue(idle: Fleet) -> None:
     idle.submit(["sleep 1"], priority="high")
     (pool, _) = idle.pools()
     assert (pool.pool, pool.high.visible, pool.normal.visible) == ("worker", 1, 0)
-    with pytest.raises(InvalidInput, match="there is no such one"):
+    with pytest.raises(InvalidInput, match="unknown priority"):
         idle.submit(["sleep 1"], priority="highest")
 
 
@@ -235,7 +235,7 @@ def test_a_submission_that_broke_off_goes_on_as_the_same_run(tmp_path: Path) -> 
     settings = Settings(state_dir=tmp_path)
     with Fleet(settings, services=with_queue(services, "worker", queue)) as fleet:
         instructions = [f"sleep {number}" for number in range(25)]
-        with pytest.raises(Exception, match="of 25 messages are known sent") as broken:
+        with pytest.raises(Exception, match="of 25 messages of run") as broken:
             fleet.submit(instructions)
         queue.batches = 100
         assert fleet.submit(instructions).id in str(broken.value)

@@ -1,4 +1,4 @@
-"""The program as a user starts it, with input that it can't take, and with no fleet."""
+"""Tests of the program as a process, with invalid input and without a fleet."""
 
 import os
 import shlex
@@ -31,9 +31,9 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["push"], "there is no workload.txt here. Make one with: python -m client generate"),
-        (["push", "missing.txt"], "missing.txt: there is no such file"),
-        (["push", "empty.txt"], "empty.txt: there is no instruction in it"),
+        (["push"], "workload.txt does not exist. Make one with: python -m client generate"),
+        (["push", "missing.txt"], "missing.txt: no such file"),
+        (["push", "empty.txt"], "empty.txt: it has no instructions"),
         (["push", "good.txt", "--chunk", "0"], "--chunk 0: a chunk holds 1 to 1,000 tasks"),
         (["push", "good.txt"], "no local fleet is up here. Start one with: python -m fleet up"),
         (["push", "good.txt", "--run", "x"], "no local fleet is up here"),
@@ -46,10 +46,10 @@ def start(*arguments: str, where: Path, environment: dict[str, str], given: byte
         (["pull"], "no local fleet is up here"),
         (["runs"], "no local fleet is up here"),
         (["watch", "--every", "0"], "--every 0: it must be at least 1"),
-        (["dlq", "drop", "--all"], "nobody is there to ask. Give --yes"),
-        (["push", "good.txt", "--duration", "soon"], "duration 'soon': it is no time. Write it as: 20ms"),
+        (["dlq", "drop", "--all"], "stdin is not a terminal. Pass --yes to confirm"),
+        (["push", "good.txt", "--duration", "soon"], "duration 'soon': not a duration. Write it as: 20ms"),
         (["push", "good.txt", "--set", "jobs"], "--set 'jobs': it is not NAME=FILE"),
-        (["animoto", "3"], "there are no pictures to take. Give links"),
+        (["animoto", "3"], "no pictures are given. Give links"),
     ],
 )
 def test_bad_input_is_one_line_with_the_remedy(
@@ -57,36 +57,36 @@ def test_bad_input_is_one_line_with_the_remedy(
 ) -> None:
     (tmp_path / "empty.txt").touch()
     (tmp_path / "good.txt").write_text("sleep 1\n")
-    code, written, said = start(*arguments, where=tmp_path, environment=environment)
-    assert (code, written) == (2, "")
-    [line] = said.splitlines()
+    code, stdout, stderr = start(*arguments, where=tmp_path, environment=environment)
+    assert (code, stdout) == (2, "")
+    [line] = stderr.splitlines()
     assert line.startswith("error: ")
     assert text in line
 
 
 def test_every_bad_line_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
-    code, _, said = start("push", "-", where=tmp_path, environment=environment, given=b"sleep 1\nslep\nsleep -1\n")
+    code, _, stderr = start("push", "-", where=tmp_path, environment=environment, given=b"sleep 1\nslep\nsleep -1\n")
     assert code == 2
-    head, first, second = said.splitlines()
+    head, first, second = stderr.splitlines()
     assert head == "error: standard input: 2 problems in 3 lines; nothing was sent"
     assert first.startswith("  line 2: instruction 'slep'")
     assert second.startswith("  line 3: sleep -1")
 
 
-def test_a_bad_setting_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
-    code, _, said = start("check", where=tmp_path, environment=environment | {"CLOUDKON_TARGET": "moon"})
+def test_bad_setting_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+    code, _, stderr = start("check", where=tmp_path, environment=environment | {"CLOUDKON_TARGET": "moon"})
     assert code == 2
-    assert "CLOUDKON_TARGET" in said
+    assert "CLOUDKON_TARGET" in stderr
 
 
-def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_unreachable_endpoint_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "workload.txt").write_text("sleep 1\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    code, written, said = start("push", where=tmp_path, environment=environment | {"AWS_ENDPOINT_URL": nobody})
-    assert (code, written) == (1, "")
-    [line] = said.splitlines()
-    assert nobody in line
+        unreachable = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    code, stdout, stderr = start("push", where=tmp_path, environment=environment | {"AWS_ENDPOINT_URL": unreachable})
+    assert (code, stdout) == (1, "")
+    [line] = stderr.splitlines()
+    assert unreachable in line
 
 
 @pytest.mark.parametrize(
@@ -101,41 +101,39 @@ def test_an_endpoint_where_nobody_answers_is_one_line(tmp_path: Path, environmen
         (["watch", "--every", "nan"], "error: --every nan: it must be at least 1\n"),
         (
             ["generate", "1", "sleep", "1", "-o", "no/file"],
-            "error: --output no/file: there is no folder no. Make it first\n",
+            "error: --output no/file: folder no does not exist. Create it first\n",
         ),
-        (["generate", "1", "sleep", "1", "-o", "."], "error: --output .: it is a folder. Name a file in it\n"),
+        (["generate", "1", "sleep", "1", "-o", "."], "error: --output .: this is a folder. Name a file in it\n"),
     ],
 )
-def test_what_is_mistyped_is_one_line_that_says_where_to_look(
+def test_mistyped_command_line_is_one_line_with_the_help_command(
     arguments: list[str], text: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     assert start(*arguments, where=tmp_path, environment=environment) == (2, "", text)
 
 
-def test_a_program_without_standard_streams_says_nothing_and_ends_as_ever(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
-    """As ``nohup``, cron and ``>&-`` start some: what would be printed, asked or read is nobody's."""
+def test_closed_standard_streams_do_not_change_the_exit_code(tmp_path: Path, environment: dict[str, str]) -> None:
+    """``nohup``, cron and ``>&-`` start programs whose standard streams are closed."""
     for words, code in ((["--help"], 0), (["bench", "--dry-run"], 0), (["push", "-"], 2), (["runs"], 2)):
         line = " ".join([*map(shlex.quote, [*PROGRAM, *words]), "<&- >&- 2>&-"])
         assert subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, env=environment, check=False).returncode == code
 
 
-def test_a_narrow_character_set_is_written_by_escapes(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_unencodable_characters_are_written_as_escapes(tmp_path: Path, environment: dict[str, str]) -> None:
     narrow = environment | {"PYTHONIOENCODING": "latin-1"}
-    code, _, said = start("generate", "1", "check✓", where=tmp_path, environment=narrow)
+    code, _, stderr = start("generate", "1", "check✓", where=tmp_path, environment=narrow)
     assert code == 2
-    assert r"instruction 'check\u2713'" in said
-    code, written, _ = start("generate", "1", "exec", "echo é ✓", "-o", "-", where=tmp_path, environment=narrow)
-    assert (code, written) == (0, "exec echo é ✓\n"), "a workload is UTF-8 everywhere"
+    assert r"instruction 'check\u2713'" in stderr
+    code, stdout, _ = start("generate", "1", "exec", "echo é ✓", "-o", "-", where=tmp_path, environment=narrow)
+    assert (code, stdout) == (0, "exec echo é ✓\n"), "a workload is always UTF-8"
 
 
-def test_ctrl_c_while_the_program_is_imported_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_ctrl_c_during_the_import_is_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
     beside = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"}
-    code, written, said = start("check", where=tmp_path, environment=environment | beside)
-    assert (code, written) == (130, "")
-    assert said == "error: interrupted. The same command may be given again\n"
+    code, stdout, stderr = start("check", where=tmp_path, environment=environment | beside)
+    assert (code, stdout) == (130, "")
+    assert stderr == "error: interrupted. You can run the same command again\n"
 
 
 def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -156,12 +154,12 @@ def test_help_needs_neither_settings_nor_boto3(tmp_path: Path, environment: dict
 
 @pytest.mark.parametrize("command", ["generate", "animoto", "push", "check", "results", "pull", "cancel"])
 def test_each_command_has_help(command: str, tmp_path: Path, environment: dict[str, str]) -> None:
-    code, written, _ = start(command, "--help", where=tmp_path, environment=environment)
+    code, stdout, _ = start(command, "--help", where=tmp_path, environment=environment)
     assert code == 0
-    assert written.startswith(f"Usage: python -m client {command}")
+    assert stdout.startswith(f"Usage: python -m client {command}")
 
 
-def test_a_reader_that_goes_away_is_no_error_to_talk_of(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_reader_that_exits_early_causes_no_error_text(tmp_path: Path, environment: dict[str, str]) -> None:
     with subprocess.Popen(
         [*PROGRAM, "generate", "10000000", "sleep", "1", "-o", "-"],
         cwd=tmp_path,
@@ -178,14 +176,14 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_of(tmp_path: Path, environm
 
 @pytest.fixture
 def silent_endpoint() -> Iterator[socket.socket]:
-    """Takes connections and never says a word."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
         yield server
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_push_says_how_to_go_on(
+def test_interrupted_push_prints_how_to_resume(
     number: signal.Signals, tmp_path: Path, environment: dict[str, str], silent_endpoint: socket.socket
 ) -> None:
     (tmp_path / "workload.txt").write_text("sleep 1\n")
@@ -201,12 +199,12 @@ def test_an_interrupted_push_says_how_to_go_on(
         connection, _ = silent_endpoint.accept()
         with connection:
             process.send_signal(number)
-            written, said = process.communicate(timeout=240)
-    assert (process.returncode, written) == (130, "")
-    assert said == "error: interrupted. Push the same workload again to go on where it stopped\n"
+            stdout, stderr = process.communicate(timeout=240)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr == "error: interrupted. Push the same workload again to resume\n"
 
 
-def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_interrupt_while_reading_causes_no_traceback(tmp_path: Path, environment: dict[str, str]) -> None:
     code = "import os, signal, sys; from client.cli.main import main; sys.exit(main(['push', '-']))"
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -217,12 +215,12 @@ def test_an_interrupt_while_reading_is_no_traceback(tmp_path: Path, environment:
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdin is not None
-        # More than a pipe holds: once it is written, the program is reading.
+        # More than a pipe holds: when the write returns, the program is reading.
         process.stdin.write(b"sleep 1\n" * 100_000)
         process.stdin.flush()
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        said = process.stderr.read().decode()
+        stderr = process.stderr.read().decode()
         process.stdin.close()
     assert process.returncode == 130
-    assert said.strip() == "error: interrupted. The same command may be given again"
+    assert stderr.strip() == "error: interrupted. You can run the same command again"

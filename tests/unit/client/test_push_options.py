@@ -1,4 +1,4 @@
-"""What push makes of a workload before it sends it, in this process."""
+"""Tests of what the push command does with a workload before it sends it."""
 
 import gzip
 import io
@@ -34,7 +34,7 @@ def test_ranges_and_files_are_expanded(client: Client, services: Services) -> No
     assert instructions(services) == [f"sleep {number}" for number in (1, 2, 3, 7, 8, 9)]
 
 
-def test_all_that_is_wrong_is_named_before_anything_is_sent(
+def test_all_problems_are_named_before_anything_is_sent(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("jobs.csv").write_text("ms\n7\n")
@@ -59,10 +59,10 @@ def test_compressed_workloads_are_read_from_files_and_standard_input(
     capsys.readouterr()
     assert client("push", "torn.gz") == EXIT_BAD_INPUT
     [line] = capsys.readouterr().err.splitlines()
-    assert "torn.gz: it is a damaged gzip file" in line
+    assert "torn.gz: the gzip file is damaged" in line
 
 
-def test_a_dry_run_tells_all_and_sends_nothing(
+def test_dry_run_prints_the_plan_and_sends_nothing(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("w.txt").write_text("sleep {1..100}\nanimoto https://a.example/1.jpg\n")
@@ -82,7 +82,7 @@ def test_a_dry_run_tells_all_and_sends_nothing(
     assert "there are no runs" in capsys.readouterr().err
 
 
-def test_chunks_are_chosen_by_what_is_known(
+def test_auto_chunks_use_declared_and_observed_durations(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("w.txt").write_text("sleep 10\n" * 60)
@@ -92,19 +92,19 @@ def test_chunks_are_chosen_by_what_is_known(
     capsys.readouterr()
     assert client("push", "x.txt", "--chunk", "auto") == EXIT_OK
     written = capsys.readouterr()
-    assert "nobody knows what tasks of exec take" in written.err
+    assert "the duration of exec tasks is unknown" in written.err
     assert len(sent(services)) == 30
     run = read_run(services, written.out.strip())
     quick = [replace(one, seconds=0.05) for one in succeeded(run, range(30))]
     trio.run(record_results, services, run, quick)
     assert client("push", "x.txt", "--chunk", "auto") == EXIT_OK
-    assert [len(chunk) for chunk in sent(services)] == [5] * 6, "what was seen the last time"
+    assert [len(chunk) for chunk in sent(services)] == [5] * 6, "as observed in the last run"
     assert client("push", "x.txt", "--chunk", "auto", "--duration", "25ms") == EXIT_OK
     assert len(sent(services)) == 3
     assert client("push", "x.txt", "--chunk", "many") == EXIT_BAD_INPUT
 
 
-def test_an_automatic_push_that_broke_off_goes_on_in_its_own_chunks(
+def test_unfinished_auto_push_resumes_with_its_own_chunk_size(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("x.txt").write_text("exec a\n" * 100)
@@ -115,7 +115,7 @@ def test_an_automatic_push_that_broke_off_goes_on_in_its_own_chunks(
     capsys.readouterr()
     assert client("push", "x.txt", "--chunk", "auto", "--duration", "1s", fleet=broken) == EXIT_OK
     written = capsys.readouterr()
-    assert re.search(r"goes on: \d+ of 20 messages were sent before", written.err)
+    assert re.search(r"resumes: \d+ of 20 messages were sent before", written.err)
     assert read_run(services, written.out.strip()).chunk_size == 5
 
 

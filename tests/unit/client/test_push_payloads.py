@@ -1,4 +1,4 @@
-"""What no message can carry goes through the store, and goes away with its messages."""
+"""Chunks too large for a message go through the store, and are deleted with their messages."""
 
 import io
 import json
@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from client.push.push import push
 from client.push.staged_workload import stage_workload
+from client.push.submit import submit
 from client.records.pushes import Pushes
 from cloudkon.errors import EXIT_OK, NewerVersion
 from cloudkon.model import Chunk, Outgoing, PayloadRef
 from cloudkon.ports import Services
+from cloudkon.settings import Settings
 from cloudkon.wire.message import MESSAGE_LIMIT, decode_message
 from cloudkon.wire.payload import decode_payload, read_message
 from tests.unit.client.commands import Client
@@ -26,13 +27,11 @@ async def stored(services: Services) -> list[str]:
 
 async def push_large(services: Services, pushes: Pushes, directory: Path) -> str:
     text = f"weigh 1\n{LARGE}\nweigh 2\n"
-    with stage_workload(io.BytesIO(text.encode()), "w", directory, handlers=("weigh",)) as spool:
-        return (await push(services, spool, pushes)).run.id
+    with stage_workload(io.BytesIO(text.encode()), "w", directory, handlers=("weigh",)) as staged:
+        return (await submit(services, Settings(), staged, pushes)).run.id
 
 
-async def test_only_what_is_too_large_goes_through_the_store(
-    services: Services, pushes: Pushes, tmp_path: Path
-) -> None:
+async def test_only_too_large_chunks_go_through_the_store(services: Services, pushes: Pushes, tmp_path: Path) -> None:
     run = await push_large(services, pushes, tmp_path)
     bodies = [one.body for one in await services.queues["worker"].receive(10, 0, 1000)]
     assert max(len(body.encode()) for body in bodies) < 1000
@@ -48,7 +47,7 @@ async def test_only_what_is_too_large_goes_through_the_store(
         decode_message(bodies[1])
 
 
-def test_purge_takes_payloads_along_unless_a_dead_letter_may_need_one(
+def test_purge_deletes_payloads_unless_a_dead_letter_may_need_one(
     client: Client, services: Services, pushes: Pushes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trio.run(push_large, services, pushes, tmp_path)

@@ -1,4 +1,4 @@
-"""Priorities from the command line: which queue a run's messages go to, now, again and after they were dead."""
+"""Priorities on the command line: the queue of a run's messages when pushed, pushed again and redriven."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.unit.client.commands import Client, push, read_run
 
 
 class MissingQueue(MemoryQueue):
-    """A queue that an older fleet doesn't have."""
+    """A queue that an older fleet does not have."""
 
     async def depth(self) -> Depth:
         raise NoFleet("fleet 'cloudkon'", "it has no such queue")
@@ -26,7 +26,7 @@ def on(services: Services, priority: Priority) -> int:
     return len(trio.run(chunks_on, services.queue("worker", priority)))
 
 
-def test_a_high_run_goes_to_the_high_queue_also_when_it_is_pushed_again(
+def test_high_priority_run_uses_the_high_queue_also_when_pushed_again(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = push(client, capsys, 20, "--priority", "high")
@@ -39,7 +39,7 @@ def test_a_high_run_goes_to_the_high_queue_also_when_it_is_pushed_again(
     assert f"run {run} has priority high" in capsys.readouterr().err
 
 
-def test_status_tells_high_and_normal_apart_and_purge_empties_both(
+def test_status_counts_high_and_normal_apart_and_purge_empties_both(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     push(client, capsys, 20, "--priority", "high")
@@ -55,24 +55,24 @@ def test_status_tells_high_and_normal_apart_and_purge_empties_both(
 
 
 @pytest.mark.parametrize("high_queues", [{}, {"worker": MissingQueue(), "animoto": MissingQueue()}])
-def test_a_fleet_without_high_queues_says_so_before_there_is_a_run(
+def test_fleet_without_high_queues_refuses_high_before_a_run_exists(
     client: Client, services: Services, high_queues: dict[str, MemoryQueue], capsys: pytest.CaptureFixture[str]
 ) -> None:
     older = replace(services, high_queues=high_queues)
     client("generate", "3", "sleep", "1")
     capsys.readouterr()
     assert client("push", "--priority", "high", fleet=older) == EXIT_BAD_INPUT
-    said = capsys.readouterr().err
-    assert "has no queue for it" in said
-    assert "python -m fleet up" in said
+    stderr = capsys.readouterr().err
+    assert "has no queue for it" in stderr
+    assert "python -m fleet up" in stderr
     assert client("runs", "--json", fleet=older) == EXIT_OK
-    assert not capsys.readouterr().out, "no run was made"
+    assert not capsys.readouterr().out, "no run was created"
     for command in ("push", "status", "runs"):
         assert client(command, fleet=older) == EXIT_OK
     assert client("purge", "--yes", fleet=older) == EXIT_OK
 
 
-def test_a_push_that_broke_off_does_not_change_its_priority(
+def test_unfinished_push_does_not_change_its_priority(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     breaking = replace(services, high_queues={"worker": BreakingQueue(1)})
@@ -82,13 +82,13 @@ def test_a_push_that_broke_off_does_not_change_its_priority(
     assert client("push") == EXIT_BAD_INPUT
     assert "its priority is not this workload's" in capsys.readouterr().err
     assert client("push", "--priority", "high") == EXIT_OK
-    assert "goes on" in capsys.readouterr().err
+    assert "resumes" in capsys.readouterr().err
 
 
-def test_a_dead_letter_goes_back_to_the_queue_it_came_from(
+def test_dead_letter_returns_to_the_queue_it_came_from(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT", 0.0)
+    monkeypatch.setattr("client.dead_letters.dead_letters._WAIT_SECONDS", 0.0)
     for priority in Priority:
         push(client, capsys, 1, "--priority", str(priority))
         [body] = [one.body for one in trio.run(services.queue("worker", priority).receive, 10, 0, 1000)]
@@ -98,7 +98,7 @@ def test_a_dead_letter_goes_back_to_the_queue_it_came_from(
     assert (on(services, Priority.HIGH), on(services, Priority.NORMAL)) == (1, 1)
 
 
-def test_a_retry_keeps_its_parents_priority_and_can_be_pushed_again_without_a_file(
+def test_retry_keeps_its_parents_priority_and_can_be_pushed_again_without_a_file(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parent = push(client, capsys, 4, "--priority", "high")
@@ -116,7 +116,7 @@ def test_a_retry_keeps_its_parents_priority_and_can_be_pushed_again_without_a_fi
     assert on(services, Priority.HIGH) == 2
 
 
-def test_a_run_of_two_pools_is_pushed_again_from_what_the_store_keeps(
+def test_run_of_two_pools_is_pushed_again_from_the_store(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = ["animoto s3://bucket/1.jpg", r"sleep 1", "animoto s3://bucket/2.jpg", "sleep {2..3}"]

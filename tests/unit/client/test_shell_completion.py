@@ -1,4 +1,4 @@
-"""The scripts of ``completion``, each run by its own shell where that is on this machine."""
+"""Tests of the ``completion`` scripts, each in its own shell if the machine has it."""
 
 import os
 import shutil
@@ -46,8 +46,8 @@ def test_bash_completes_commands_options_and_their_values() -> None:
 
 
 @pytest.mark.parametrize("shell", SYNTAX)
-def test_the_other_shells_read_their_scripts(shell: str, tmp_path: Path) -> None:
-    """They are not among what the tests need: where they are missing, the script's words are all there is to see."""
+def test_zsh_and_fish_accept_their_scripts(shell: str, tmp_path: Path) -> None:
+    """The tests don't require these shells: without them, only the script's text is checked."""
     script = tmp_path / "script"
     script.write_text(SCRIPTS[shell])
     assert f"{shell}_complete" in SCRIPTS[shell]
@@ -56,7 +56,7 @@ def test_the_other_shells_read_their_scripts(shell: str, tmp_path: Path) -> None
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_command_prints_the_script(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_command_prints_the_script(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("completion", "bash") == EXIT_OK
     assert capsys.readouterr().out == SCRIPTS["bash"]
     assert client("completion", "cmd") == EXIT_BAD_INPUT

@@ -16,19 +16,19 @@ LINKS = [f"https://a.example/{number}.jpg" for number in range(12)]
 
 
 @pytest.mark.parametrize(("links", "pictures"), [(12, 12), (12, 5), (10, 60), (24, 12), (7, 1), (1000, 60)])
-def test_as_many_jobs_as_there_are_pictures_all_differ(links: int, pictures: int) -> None:
+def test_jobs_all_differ_up_to_the_number_of_pictures(links: int, pictures: int) -> None:
     numbers = [str(number) for number in range(links)]
     jobs = [tuple(job) for job in rotate(numbers, links, pictures)]
     assert len(set(jobs)) == links
     assert {len(job) for job in jobs} == {pictures}
 
 
-def test_the_first_jobs_share_no_picture_while_there_are_enough() -> None:
+def test_first_jobs_share_no_picture_while_there_are_enough() -> None:
     one, two = rotate([str(number) for number in range(100)], 2, 30)
     assert not set(one) & set(two)
 
 
-def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
+def test_links_and_options_reach_the_worker_unchanged() -> None:
     links = ["https://a.example/a b.jpg", "https://a.example/it's.jpg?x=1&y=#2", "s3://bucket/c.png"]
     [instruction] = slideshow_instructions(links, 1, 3, ["--seconds", "2", "--size", "720p"])
     job = parse_animoto(instruction.removeprefix("animoto "))
@@ -40,7 +40,7 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
 @pytest.mark.parametrize(
     ("links", "jobs", "pictures", "options", "message"),
     [
-        ([], 1, 1, [], "there are no pictures to take. Give links"),
+        ([], 1, 1, [], "no pictures are given. Give links"),
         (LINKS, 0, 1, [], "JOBS 0: it must be at least 1"),
         (LINKS, 1, -1, [], "--pictures -1: it must be at least 1"),
         (LINKS, 1, 2, ["--seconds", "no"], "--seconds no"),
@@ -49,7 +49,7 @@ def test_links_and_options_reach_the_worker_as_they_were_given() -> None:
         (LINKS, 1, 20_000, [], "there are 20,000 links, and a video may have 10,000"),
     ],
 )
-def test_what_no_worker_could_render_is_refused_at_once(
+def test_unrenderable_slideshows_are_refused_at_once(
     links: list[str], jobs: int, pictures: int, options: list[str], message: str
 ) -> None:
     with pytest.raises(InvalidInput, match=message):
@@ -74,24 +74,24 @@ def test_sources_may_be_links_texts_pictures_and_folders(tmp_path: Path) -> None
     ]
 
 
-def test_sources_that_are_none_are_named(tmp_path: Path) -> None:
+def test_invalid_sources_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "links.txt").write_text("https://a.example/1.jpg\nphotos/2.jpg\n")
     (tmp_path / "nothing.txt").write_text("\n# none\n")
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04\xff\xfe")
     for name, reason in (
-        ("empty", "no picture is in it"),
-        ("missing", "it is no link, no file and no folder"),
-        ("links.txt", "line 2: 'photos/2.jpg' is no link"),
-        ("nothing.txt", "there is no link in it"),
-        ("archive.zip", "it is neither a picture nor a text of links"),
+        ("empty", "it has no pictures"),
+        ("missing", "not a link, a file or a folder"),
+        ("links.txt", "line 2: 'photos/2.jpg' is not a link"),
+        ("nothing.txt", "it has no links"),
+        ("archive.zip", "neither a picture nor a text file of links"),
     ):
         with pytest.raises(InvalidInput, match=reason):
             find_pictures([str(tmp_path / name)])
 
 
 class CountingStore(MemoryStore):
-    """Counts what is stored, and breaks off where told."""
+    """Records what is stored, and fails after ``enough`` objects."""
 
     def __init__(self, enough: int = 1000) -> None:
         super().__init__()
@@ -123,20 +123,20 @@ async def test_equal_pictures_are_uploaded_once_and_never_again(tmp_path: Path) 
     assert addresses[paths[2]].endswith(".png")
 
 
-async def test_an_upload_that_broke_off_goes_on(
+async def test_interrupted_upload_resumes(
     tmp_path: Path, services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     paths = [tmp_path / f"{number}.jpg" for number in range(20)]
     for path in paths:
         path.write_bytes(path.name.encode())
     store = CountingStore(enough=12)
-    with pytest.raises(Throttled, match=r"\d+ of 20 pictures are uploaded: the same command again"):
+    with pytest.raises(Throttled, match=r"\d+ of 20 pictures are uploaded: run the same command again"):
         await upload(replace(services, store=store).store, paths, lambda: None)
     store.enough = 1000
     assert len(await upload(store, paths, lambda: None)) == 20
     assert len(store.stored) == 20
 
 
-async def test_a_picture_that_can_not_be_read_is_named(tmp_path: Path, services: Services) -> None:
+async def test_unreadable_picture_is_named(tmp_path: Path, services: Services) -> None:
     with pytest.raises(OSError, match=r"gone\.jpg"):
         await upload(services.store, [tmp_path / "gone.jpg"], lambda: None)

@@ -19,7 +19,7 @@ def board(folder: Path, job: object) -> Path:
     return path
 
 
-def test_a_pretty_file_becomes_one_line_that_says_the_same(client: Client, tmp_path: Path) -> None:
+def test_storyboard_becomes_one_line_of_the_same_content(client: Client, tmp_path: Path) -> None:
     for name in ("beach.jpg", "more pictures/dunes.PNG"):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).write_bytes(name.encode())
@@ -51,10 +51,10 @@ def test_a_pretty_file_becomes_one_line_that_says_the_same(client: Client, tmp_p
             '{\n "pictures": [\n  "https://a.example/1.jpg",\n ]\n}',
             r"holiday\.json: animoto job: line [34], column [0-9]+ is not",
         ),
-        ('{"pictures": ["gone.jpg"]}', r"picture 'gone.jpg': it is no link, and no file beside the storyboard"),
+        ('{"pictures": ["gone.jpg"]}', r"picture 'gone.jpg': not a link, and not a file in the storyboard's folder"),
         (
             '{"pictures": ["holiday.json"]}',
-            "it is neither a picture nor a text of links|it is no file of a picture|no link",
+            "neither a picture nor a text file of links|not a picture file|not a link",
         ),
         (
             '{"pictures": [{"link": "beach.jpg", "seconds": -1}]}',
@@ -64,7 +64,7 @@ def test_a_pretty_file_becomes_one_line_that_says_the_same(client: Client, tmp_p
         ("[]", "it is not a JSON object"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_file_before_anything_is_uploaded(tmp_path: Path, text: str, says: str) -> None:
+def test_storyboard_errors_name_their_file_before_anything_is_uploaded(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "beach.jpg").write_bytes(b"beach")
     path = tmp_path / "holiday.json"
     path.write_text(text)
@@ -72,6 +72,6 @@ def test_what_is_wrong_is_named_with_its_file_before_anything_is_uploaded(tmp_pa
         Storyboard.read(path)
 
 
-def test_a_file_that_is_not_there_is_named(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_storyboard_is_named(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("slideshow", "none.json") == EXIT_BAD_INPUT
-    assert capsys.readouterr().err == "error: none.json: there is no such file\n"
+    assert capsys.readouterr().err == "error: none.json: no such file\n"

@@ -29,11 +29,11 @@ def expand(text: str, *sets: str) -> list[str]:
         (r"exec grep \{ {jobs.size}", [r"exec grep \{ {jobs.size}"]),
     ],
 )
-def test_ranges_stand_for_numbers(text: str, instructions: list[str]) -> None:
+def test_ranges_expand_to_numbers(text: str, instructions: list[str]) -> None:
     assert expand(text) == instructions
 
 
-def test_columns_stand_for_the_rows_of_a_file(tmp_path: Path) -> None:
+def test_columns_expand_to_the_rows_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "jobs.csv"
     path.write_text('\ufefflink,the size\nhttps://a.example/1.jpg,720p\n"x, y",4k\n', encoding="utf-8")
     assert expand("animoto --size {jobs.the size} {jobs.link}", f"jobs={path}") == [
@@ -50,7 +50,7 @@ def test_columns_stand_for_the_rows_of_a_file(tmp_path: Path) -> None:
     assert expand(r"exec \{jobs.link}", f"jobs={path}") == ["exec {jobs.link}"]
 
 
-def test_what_a_file_says_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_values_from_a_file_are_not_expanded(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x\n{b.y}\n{1..3}\n\\{1..3}\n")
     (tmp_path / "b.csv").write_text("y\n1\n")
     given = (f"a={tmp_path / 'a.csv'}", f"b={tmp_path / 'b.csv'}")
@@ -60,11 +60,11 @@ def test_what_a_file_says_is_taken_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("exec {jobs.sise}", "column 'sise': .* has none of that name. Columns: link, size"),
-        ("exec {job.size}", "no --set has that name"),
-        ("exec {bad.link}", "line 3: it has not as many values as columns"),
+        ("exec {jobs.sise}", "column 'sise': .* has no such column. Columns: link, size"),
+        ("exec {job.size}", "no --set defines this name"),
+        ("exec {bad.link}", "line 3: the number of values is wrong"),
         ("exec {broken.link}", "a value in .* has a line break"),
-        ("sleep {1..9..0}", "a step of 0 never arrives"),
+        ("sleep {1..9..0}", "the step must not be 0"),
         (f"sleep {{0..{MOST_INSTRUCTIONS}}}", "they make 10,000,001 instructions"),
         ("sleep {1..99999} {1..99999}", "they make 9,999,800,001 instructions"),
         ("sleep {1..99999999999999999999}", "they make 99,999,999,999,999,999,999 instructions"),
@@ -72,7 +72,7 @@ def test_what_a_file_says_is_taken_as_it_is(tmp_path: Path) -> None:
         (f"sleep {{1..{'9' * 5000}}}", "range .*…: its numbers have more than 100 digits"),
     ],
 )
-def test_what_can_not_be_expanded_is_said(text: str, reason: str, tmp_path: Path) -> None:
+def test_expansion_errors_name_their_reason(text: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "jobs.csv").write_text("link,size\na,b\n")
     (tmp_path / "bad.csv").write_text("link,size\na,b\nc\n")
     (tmp_path / "broken.csv").write_text('link,size\n"a\nb",c\n')
@@ -81,12 +81,12 @@ def test_what_can_not_be_expanded_is_said(text: str, reason: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("given", ["jobs", "=jobs.csv", "1=jobs.csv", "jobs=missing.csv"])
-def test_a_set_that_is_none_is_refused(given: str) -> None:
+def test_invalid_set_options_are_refused(given: str) -> None:
     with pytest.raises(InvalidInput, match="--set"):
         Template.of([given])
 
 
-def test_a_large_range_is_streamed() -> None:
+def test_large_range_is_streamed() -> None:
     tracemalloc.start()
     count = sum(1 for _ in Template().expand(Line(1, b"sleep {1..300} {1..300}")))
     _, peak = tracemalloc.get_traced_memory()

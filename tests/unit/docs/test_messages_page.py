@@ -132,7 +132,7 @@ def test_with_a_run_s_item_the_client_knows_a_run_that_it_did_not_push(
     session = Session(Settings(state_dir=tmp_path / "state"), lambda _settings: fleet.services)
     name = "nightly-2026-11-22"
     assert main(["check", name], session) == EXIT_BAD_INPUT
-    assert "knows no such run" in capsys.readouterr().err
+    assert "has no such run" in capsys.readouterr().err
 
     async def work() -> None:
         await fleet.ledger.create_run(to_run(name, json.loads(example("The run's item"))))

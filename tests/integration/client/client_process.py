@@ -1,4 +1,4 @@
-"""One user's machine for tests: the client as processes, and what a worker would do to its fleet."""
+"""Runs the client's commands as processes, and does a worker's part on their fleet."""
 
 import os
 import subprocess
@@ -16,12 +16,12 @@ from cloudkon.wire.message import decode_message
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 180
-"""Seconds that any one thing may take on a machine that is busy with other tests."""
+"""Seconds that one step may take on a machine that is busy with other tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One user's machine: a folder and a fleet."""
+    """One user's client: a working folder and a fleet."""
 
     folder: Path
     settings: Settings
@@ -42,19 +42,19 @@ class Client:
         )
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command to its end; gives its standard output, or its standard error if it should fail."""
+        """Run a command to its end; return standard output, or standard error if ``code`` is 2."""
         with self.start(*arguments) as process:
-            written, said = process.communicate(timeout=DEADLINE)
-        assert process.returncode == code, said
-        return said if code == 2 else written
+            stdout, stderr = process.communicate(timeout=DEADLINE)
+        assert process.returncode == code, stderr
+        return stderr if code == 2 else stdout
 
     def write_workload(self, count: int) -> None:
         text = "".join(f"sleep {number % 100}\n" for number in range(count))
         (self.folder / "workload.txt").write_text(text)
 
 
-async def take_all(queue: Queue) -> list[Chunk]:
-    """Everything on a queue, deleted, in the order of the chunks' numbers."""
+async def receive_all(queue: Queue) -> list[Chunk]:
+    """Receive and delete all messages of a queue; return the chunks in the order of their numbers."""
     chunks: list[Chunk] = []
     while deliveries := await queue.receive(10, 1, 60):
         chunks += [decode_message(delivery.body) for delivery in deliveries]
@@ -62,8 +62,8 @@ async def take_all(queue: Queue) -> list[Chunk]:
     return sorted(chunks, key=lambda chunk: chunk.key.number)
 
 
-async def work_off(ledger: Ledger, chunks: list[Chunk], output: Callable[[int], str] = str) -> list[Result]:
-    """Write the results of chunks as a worker does at the end."""
+async def complete_chunks(ledger: Ledger, chunks: list[Chunk], output: Callable[[int], str] = str) -> list[Result]:
+    """Write the results of all tasks of the chunks to the ledger, as a worker does at the end."""
     results: list[Result] = []
     for begin in range(0, len(chunks), STATEMENTS):
         writes = []
