@@ -104,7 +104,7 @@ class Bench:
         self.findings.begin(run.id)
         try:
             self.scaler.scale(cell.experiment.pool, cell.width)
-            tally = run.wait(on_tally=lambda _, ended: self.events.ended(ended))
+            tally = run.wait(on_counts=lambda _, ended: self.events.ended(ended))
         except BaseException:
             # What nobody waits for should cost nothing. Its messages are on the queue still: see _end_broken_off.
             with suppress(CloudKonError):

@@ -137,7 +137,7 @@ def test_videos_are_pulled_and_missing_ones_named(client: Client) -> None:
     assert pulled == {"0.mp4": b"video 0", "2.mp4": b"video 2"}
     with client.start("pull", "--gallery", run_id) as process:
         written, said = process.communicate(timeout=DEADLINE)
-    assert "0 new files, 2 were there" in said
+    assert "0 new files, 2 already there" in said
     page = (client.folder / written.strip()).read_text()
     assert (client.folder / "videos/2.jpg").read_bytes() == b"poster 2"
     assert page.count('poster="') == page.count("2 pictures · 2 s") == 2

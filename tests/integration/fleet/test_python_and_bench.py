@@ -15,7 +15,7 @@ from client import Fleet
 
 with Fleet() as fleet:
     run = fleet.submit(["sleep 600000"])
-    run.wait(on_tally=lambda tally, ended: print(run.id, flush=True))
+    run.wait(on_counts=lambda counts, ended: print(run.id, flush=True))
 """
 GOING_ON = """
 import sys

@@ -206,7 +206,7 @@ def test_a_run_that_nobody_began_on_a_fleet_at_zero(
     wanted = {"check": EXIT_FAILED, "retry": EXIT_BAD_INPUT}.get(command, EXIT_OK)
     assert code == wanted, said.err
     if command == "retry":
-        assert "none of its tasks is to be retried" in said.err
+        assert "it has no task to retry" in said.err
 
 
 def _binary(path: Path) -> None:

@@ -153,7 +153,7 @@ def test_what_can_not_be_retried_is_said(
     client("push")
     capsys.readouterr()
     assert client("retry") == EXIT_BAD_INPUT
-    assert "none of its tasks is to be retried" in capsys.readouterr().err
+    assert "it has no task to retry" in capsys.readouterr().err
 
 
 class LockedStore(MemoryStore):

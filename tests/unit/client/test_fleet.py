@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 import trio
 
-from client import Fleet, FleetClosed, Selection, TaskFailed, TaskState
+from client import Fleet, FleetClosed, RunCounts, Selection, TaskFailed, TaskState
 from cloudkon.errors import AccessDenied, InvalidInput, InvalidWorkload, ObjectMissing, PermanentFailure, UnknownRun
 from cloudkon.memory import MemoryLedger, memory_services
 from cloudkon.model import Run
@@ -118,15 +118,32 @@ def test_tasks_of_a_cancelled_run_are_cancelled(fleet: Fleet) -> None:
 def test_a_run_is_opened_again_and_its_failures_retried(fleet: Fleet) -> None:
     first = fleet.submit(["shout a", "fail on disk 17", "fail on disk 18"], chunk=3)
     run = fleet.run(first.id)
-    tally = run.wait(PATIENCE)
-    assert (tally.succeeded, tally.failed, run.check().ended) == (1, 2, 3)
+    counts = run.wait(PATIENCE)
+    assert (counts.succeeded, counts.failed, run.check().ended) == (1, 2, 3)
     (kind,) = run.failures()
     assert (kind.count, kind.pattern) == (2, "on disk N")
     child = run.retry(chunk=1)
     assert (child.parent, len(child), [one.state for one in child.in_order(PATIENCE)]) == (first.id, 2, ["FAILED"] * 2)
     assert [view.run.id for view in fleet.runs(limit=2)] == [child.id, first.id]
-    with pytest.raises(InvalidInput, match="none of its tasks is to be retried"):
+    with pytest.raises(InvalidInput, match="it has no task to retry"):
         run.retry(lost_only=True)
+
+
+@pytest.mark.parametrize("name", ["on_counts", "on_tally"])
+def test_waiting_reports_counts_to_the_callback_by_either_name(fleet: Fleet, name: str) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def note(counts: RunCounts, ended: int) -> None:
+        seen.append((counts.succeeded, ended))
+
+    fleet.submit(["shout a", "shout b"]).wait(PATIENCE, **{name: note})
+    assert seen[-1] == (2, 2)
+
+
+def test_both_names_of_the_callback_are_refused(idle: Fleet) -> None:
+    run = idle.submit(["sleep 1"])
+    with pytest.raises(InvalidInput, match="on_tally: it is the old name of on_counts"):
+        run.wait(0.05, on_counts=lambda _counts, _ended: None, on_tally=lambda _counts, _ended: None)
 
 
 def test_recorded_results_are_chosen(fleet: Fleet) -> None:

@@ -147,7 +147,7 @@ def test_a_page_is_written_anew_and_never_over_one_of_the_users_own(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/index.html").write_text("my homepage")
     assert client("pull", "--gallery", "r1", "mine") == 2
-    assert "a file that no pull made is in the way" in capsys.readouterr().err
+    assert "this file was not written by a pull" in capsys.readouterr().err
     assert (tmp_path / "mine/index.html").read_text() == "my homepage"
 
 

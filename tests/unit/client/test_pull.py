@@ -88,7 +88,7 @@ async def test_a_file_of_the_users_own_is_never_overwritten(services: Services, 
     await with_videos(services, a_run(), {0: b"zero", 1: b"one"})
     pulled = await pull(services, a_run(), tmp_path)
     assert files(tmp_path) == {"0.mp4": b"my wedding", "1.mp4": b"one"}
-    assert "a file that no pull made is in the way" in pulled.problems[0]
+    assert "this file was not written by a pull" in pulled.problems[0]
 
 
 class StoppingStore(MemoryStore):
@@ -108,7 +108,7 @@ async def test_a_pull_that_broke_off_goes_on(tmp_path: Path, autojump_clock: tri
     store = StoppingStore()
     services = replace(memory_services(), store=store)
     await with_videos(services, a_run(), {0: b"zero", 1: b"one", 2: b"two"})
-    with pytest.raises(PullBroke, match=r"What was fetched \(1 new\) is in .*: pull again to go on"):
+    with pytest.raises(PullBroke, match=r"The files so far \(1 new\) are in .*: pull again to continue"):
         await pull(services, a_run(), tmp_path)
     store.left = 100
     pulled = await pull(services, a_run(), tmp_path)

@@ -63,9 +63,9 @@ async def report(services: Services, results: Sequence[Result]) -> None:
     await services.results.send([Outgoing(encode_report(results[0].task.run, results))])
 
 
-async def all_of(feed: ResultStream) -> Counter[int]:
+async def all_of(stream: ResultStream) -> Counter[int]:
     found: Counter[int] = Counter()
-    while some := await feed.more():
+    while some := await stream.more():
         found.update(result.task.seq for result in some)
     return found
 
@@ -76,7 +76,7 @@ async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_
     results = succeeded(run, range(600))
     await record_results(services, run, results[:200])
     await report(services, results[100:300])
-    feed = ResultStream(services, run)
+    stream = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(5)
@@ -85,13 +85,13 @@ async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        assert await all_of(feed) == Counter(range(600))
+        assert await all_of(stream) == Counter(range(600))
 
 
 async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 2)
-    feed = ResultStream(services, run)
+    stream = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(1000)
@@ -100,7 +100,7 @@ async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
     with trio.fail_after(1000.5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
-            (result,) = await feed.more()
+            (result,) = await stream.more()
     assert result.task.seq == 1
 
 
@@ -155,10 +155,10 @@ async def test_a_run_of_which_only_dead_letters_are_left_ends_with_the_reason(au
     await record_results(services, run, succeeded(run, [0, 1]))
     lost = encode_message(Chunk(ChunkKey(run.id, 2, run.shards), 2, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost, {"reason": "no handler here takes 'resize'"})])
-    feed = ResultStream(services, run)
-    assert len(await feed.more()) == 2
+    stream = ResultStream(services, run)
+    assert len(await stream.more()) == 2
     with trio.fail_after(QUIET_SECONDS + 2 * LONGEST_WAIT), pytest.raises(RunStranded) as stranded:
-        await feed.more()
+        await stream.more()
     assert "1 task in 1 dead letter: no handler here takes 'resize'" in str(stranded.value)
     assert f"dlq redrive --run {run.id}" in str(stranded.value)
     assert str(pickle.loads(pickle.dumps(stranded.value))) == str(stranded.value)
@@ -170,7 +170,7 @@ async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_cloc
     run = await pushed(services, 2)
     lost = encode_message(Chunk(ChunkKey(run.id, 1, run.shards), 1, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost)])
-    feed = ResultStream(services, run)
+    stream = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(10 * QUIET_SECONDS)
@@ -178,16 +178,16 @@ async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_cloc
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        assert [result.task.seq for result in await feed.more()] == [0]
+        assert [result.task.seq for result in await stream.more()] == [0]
 
 
 async def test_a_large_run_that_has_ended_is_given_page_by_page(autojump_clock: MockClock) -> None:
     services, ledger, _ = counted()
     run = await pushed(services, 5_000)
     await record_results(services, run, succeeded(run, range(5_000)))
-    feed = ResultStream(services, run)
-    first = await feed.more()
+    stream = ResultStream(services, run)
+    first = await stream.more()
     assert (len(first), ledger.pages) == (len(first), 1)
     assert len(first) < 1000
-    assert len(await all_of(feed)) == 5_000 - len(first)
+    assert len(await all_of(stream)) == 5_000 - len(first)
     assert ledger.pages == run.shards

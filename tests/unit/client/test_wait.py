@@ -36,7 +36,7 @@ def a_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
     return Run.plan(run_id=run_id, counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
 
 
-def ignore(_tally: RunCounts, _ended: int) -> None:
+def ignore(_counts: RunCounts, _ended: int) -> None:
     return
 
 
@@ -57,16 +57,16 @@ async def test_tasks_are_counted_by_state(services: Services) -> None:
     held = ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, later, tasks=2)
     released = ChunkRecord(ChunkKey("r1", 3, 1), ChunkState.CLAIMED, "", 1, 0, tasks=2)
     await services.ledger.write([Insert(held), Insert(released)])
-    tally = await check(services, run)
-    assert (tally.succeeded, tally.failed, tally.cancelled, tally.running, tally.waiting) == (1, 1, 1, 2, 5)
-    assert not tally.complete
-    assert (tally.first_start, tally.last_end, tally.seconds) == (100.0, 105.0, 5.0)
-    assert tally.tasks_per_second == pytest.approx(0.6)
+    counts = await check(services, run)
+    assert (counts.succeeded, counts.failed, counts.cancelled, counts.running, counts.waiting) == (1, 1, 1, 2, 5)
+    assert not counts.complete
+    assert (counts.first_start, counts.last_end, counts.seconds) == (100.0, 105.0, 5.0)
+    assert counts.tasks_per_second == pytest.approx(0.6)
 
 
 async def test_a_run_that_nobody_began_has_no_rate(services: Services) -> None:
-    tally = await check(services, a_run(3))
-    assert (tally.waiting, tally.seconds, tally.tasks_per_second) == (3, 0.0, None)
+    counts = await check(services, a_run(3))
+    assert (counts.waiting, counts.seconds, counts.tasks_per_second) == (3, 0.0, None)
 
 
 async def test_waiting_ends_from_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
@@ -79,8 +79,8 @@ async def test_waiting_ends_from_the_ledger_alone(services: Services, autojump_c
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        tally = await wait_for(services, run, ignore)
-    assert tally.all_succeeded
+        counts = await wait_for(services, run, ignore)
+    assert counts.all_succeeded
 
 
 async def test_reports_move_the_bar_between_two_readings(
@@ -97,7 +97,7 @@ async def test_reports_move_the_bar_between_two_readings(
     with trio.move_on_after(wait_between(run) + 1):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
-            await wait_for(services, run, lambda _tally, ended: shown.append(ended))
+            await wait_for(services, run, lambda _counts, ended: shown.append(ended))
     assert shown[:2] == [0, 50], "the ledger knows of none yet"
     assert (await services.results.depth()).empty, "its own reports were used up"
 
@@ -129,7 +129,7 @@ async def test_a_task_that_was_counted_and_is_reported_then_is_not_shown_twice(
     await report(services, succeeded(run, range(6)))
     shown = []
     with trio.move_on_after(5):
-        await wait_for(services, run, lambda _tally, ended: shown.append(ended))
+        await wait_for(services, run, lambda _counts, ended: shown.append(ended))
     assert set(shown) == {6}
 
 
@@ -231,8 +231,8 @@ async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: t
     run = a_run(200_000, chunk=2)
     await record_results(services, run, succeeded(run, range(0, 100_000, 10)))
     shards: list[None] = []
-    tally = await check(services, run, on_shard=lambda: shards.append(None))
-    assert (tally.succeeded, tally.seconds, tally.busy_seconds) == (20_000, 199_982.0, 20_000.0)
+    counts = await check(services, run, on_shard=lambda: shards.append(None))
+    assert (counts.succeeded, counts.seconds, counts.busy_seconds) == (20_000, 199_982.0, 20_000.0)
     assert len(shards) == ledger.pages == run.shards == 64
     assert trio.current_time() == pytest.approx(64 / READERS)
 
@@ -275,11 +275,11 @@ def test_an_output_can_not_write_to_the_terminal_by_itself() -> None:
 
 def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
     run = a_run(2, chunk=2)
-    tally = RunCounts(run)
+    counts = RunCounts(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
     record = ChunkRecord(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
-    tally.add(ChunkSummary.of(record), now=4.0)
-    assert (tally.succeeded, tally.running, tally.waiting) == (1, 1, 0)
+    counts.add(ChunkSummary.of(record), now=4.0)
+    assert (counts.succeeded, counts.running, counts.waiting) == (1, 1, 0)
     lost = RunCounts(run)
     lost.add(ChunkSummary.of(record), now=6.0)
     assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)
@@ -295,8 +295,8 @@ async def test_waiting_for_nothing_but_dead_letters_ends_and_names_them(
     others = encode_message(Chunk(ChunkKey("r2", 0, 1), 0, ("resize c",)))
     await services.dead_letters["worker"].send([Outgoing(body, {"reason": "no handler"}) for body in (others, lost)])
     named: list[DeadLetter] = []
-    tally = await wait_for(services, run, ignore, on_stranded=named.extend)
-    assert (tally.succeeded, tally.waiting) == (2, 2)
+    counts = await wait_for(services, run, ignore, on_stranded=named.extend)
+    assert (counts.succeeded, counts.waiting) == (2, 2)
     assert [(letter.chunk and letter.chunk.key.number, letter.reason) for letter in named] == [(1, "no handler")]
     assert trio.current_time() >= QUIET_SECONDS, "SQS's counts lag"
     assert (await services.dead_letters["worker"].depth()).visible == 2, "they were given back"
@@ -337,6 +337,6 @@ async def test_tasks_whose_messages_are_lost_are_told_while_waiting(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        tally = await wait_for(services, run, ignore, on_stranded=lambda _: None, on_missing=missed.append)
-    assert tally.all_succeeded
+        counts = await wait_for(services, run, ignore, on_stranded=lambda _: None, on_missing=missed.append)
+    assert counts.all_succeeded
     assert set(missed) == {3}
