@@ -53,7 +53,7 @@ def found(tasks: int = 100, seconds: float = 2.0, busy: float = 1.0, slots: int 
 def test_cells_are_measured_with_the_workers_set_before_and_back_after(fleet: Fleet, tmp_path: Path) -> None:
     scaler, told = RecordingScaler(), list[str]()
     findings = Findings.opened(tmp_path, FACTS)
-    events = BenchEvents(found=lambda cell, finding: told.append(cell_text(cell, finding)))
+    events = BenchEvents(on_finding=lambda cell, finding: told.append(cell_text(cell, finding)))
     Bench(fleet, scaler, findings, TERMS, events=events).measure(cells(chosen(["throughput", "10ms"]), [1, 2], []))
     rates = [("worker", 0), ("worker", 1), ("worker", 0), ("worker", 2)]
     assert scaler.asked == [*rates, *rates, ("worker", 7)]
@@ -102,7 +102,7 @@ def test_an_interrupted_bench_clears_its_run_away_and_goes_on(fleet: Fleet, tmp_
 def test_a_fleet_that_has_other_work_is_not_measured(tmp_path: Path) -> None:
     with Fleet(Settings(state_dir=tmp_path), services=memory_services()) as idle:
         idle.submit(["sleep 1", "sleep 2"])
-        with pytest.raises(InvalidInput, match="2 messages are on its queue"):
+        with pytest.raises(InvalidInput, match="its queue holds 2 messages"):
             Bench(idle, RecordingScaler(), Findings.opened(tmp_path, FACTS), TERMS).measure([Cell(EXPERIMENTS[0], 1)])
 
 
@@ -111,7 +111,7 @@ def test_findings_of_other_terms_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"it was measured with share 0.01, not 0.5"):
         Findings.opened(tmp_path, FACTS | {"share": 0.5})
     (tmp_path / "findings.json").write_text('{"measured": []}')
-    with pytest.raises(InvalidInput, match="it is no file of a bench"):
+    with pytest.raises(InvalidInput, match="not a file of a bench"):
         Findings.opened(tmp_path, FACTS)
 
 
@@ -123,7 +123,8 @@ def test_the_report_says_whose_figures_are_whose(tmp_path: Path) -> None:
     text = write_report(findings).read_text()
     assert text.count("\n## ") == len(EXPERIMENTS)
     assert (
-        "Figures called theirs are of a clone of CloudKon, 2014, by its own report. They were not measured here" in text
+        "Figures called theirs are those of a clone of CloudKon, 2014, by its own report. They were measured elsewhere"
+        in text
     )
     assert "| 4 | 100 | 0 | 2.00 | 50.0 | 126.8 |" in text
     assert "| 1 | 100 | 0 | 2.00 | 50.5% | 24% |" in text
@@ -150,7 +151,7 @@ def test_one_process_is_measured_without_a_fleet(
     assert client(*command, fleet=None) == EXIT_OK
     written = capsys.readouterr()
     assert written.out == "bench/report.md\n"
-    assert "1 of 1 were measured before" in written.err
+    assert "1 of 1 cells were measured before" in written.err
 
 
 def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,11 +172,11 @@ def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: p
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--only", "nothing"), "there is no such one"),
-        (("--only", "animoto"), "there are no pictures to take"),
-        (("--workers", "0"), "is no list of numbers"),
+        (("--only", "nothing"), "unknown. Known: "),
+        (("--only", "animoto"), "it needs pictures"),
+        (("--workers", "0"), "is not a list of numbers"),
         (("--share", "0"), "0.0 is not in the range"),
-        (("--ask",), "nobody is there to ask"),
+        (("--ask",), "stdin is not a terminal"),
         (("--only", "animoto", "--pictures", "nowhere"), "it is no link, no file and no folder"),
     ],
 )
@@ -190,11 +191,14 @@ def test_a_person_is_asked_to_set_the_workers() -> None:
     asked: list[str] = []
     person = Person(asked.append)
     person.scale("animoto", 4)
-    assert (person.wanted("animoto"), asked) == (None, ["Have 4 running in pool animoto, then press Enter"])
+    assert (person.wanted("animoto"), asked) == (
+        None,
+        ["Set the number of workers of pool animoto to 4, then press Enter"],
+    )
 
 
 def test_a_fleet_s_command_that_fails_says_why() -> None:
     assert (
         last_line("starting\nerror: fleet 'x': no local fleet is up here\n") == "fleet 'x': no local fleet is up here"
     )
-    assert last_line("") == "it failed without a word"
+    assert last_line("") == "it failed without an error message"
