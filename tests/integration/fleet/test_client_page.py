@@ -72,7 +72,7 @@ def last_run(reader: CommandLine) -> str:
 
 
 @pytest.mark.timeout(600)
-def test_every_command_answers_as_the_page_says(reader: CommandLine) -> None:
+def test_commands_print_what_the_page_shows(reader: CommandLine) -> None:
     for typed in TYPED:
         prepare(reader, typed)
         command = re.sub(r"\b[0-9a-f]{11}\b", lambda _: last_run(reader), typed.command)
@@ -86,6 +86,6 @@ def test_every_command_answers_as_the_page_says(reader: CommandLine) -> None:
         assert code == (EXIT_FAILED if command.startswith("python -m client failures") else EXIT_OK), said
 
 
-def test_each_command_that_the_page_shows_beforehand_is_there() -> None:
+def test_prepared_commands_are_on_the_page() -> None:
     """Nothing is prepared for a command that the page no longer has."""
     assert all(any(typed.command.startswith(begin) for typed in TYPED) for begin in FIRST)

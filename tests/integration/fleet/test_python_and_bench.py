@@ -49,7 +49,7 @@ def output_of(line: CommandLine, *words: str) -> str:
     return written
 
 
-def test_a_script_runs_its_tasks_is_interrupted_and_goes_on_and_the_fleet_is_measured(whole: CommandLine) -> None:
+def test_interrupted_script_continues_and_the_bench_measures_the_fleet(whole: CommandLine) -> None:
     whole.run("up")
     whole.run("scale", "2")
     first = output_of(whole, "-c", blocks(page("python.md"), "python")[0])

@@ -50,7 +50,7 @@ def found(tasks: int = 100, seconds: float = 2.0, busy: float = 1.0, slots: int 
     return Finding(tasks, 0, seconds, busy, slots, "run", "2026-11-22 22:00 UTC")
 
 
-def test_cells_are_measured_with_the_workers_set_before_and_back_after(fleet: Fleet, tmp_path: Path) -> None:
+def test_bench_sets_the_workers_for_each_cell_and_restores_them(fleet: Fleet, tmp_path: Path) -> None:
     scaler, told = RecordingScaler(), list[str]()
     findings = Findings.opened(tmp_path, FACTS)
     events = BenchEvents(on_finding=lambda cell, finding: told.append(cell_text(cell, finding)))
@@ -73,7 +73,7 @@ def test_cells_are_measured_with_the_workers_set_before_and_back_after(fleet: Fl
     assert all(run.run.chunk_size == 2 for run in fleet.runs())
 
 
-def test_what_was_measured_is_not_measured_again(fleet: Fleet, tmp_path: Path) -> None:
+def test_measured_cells_are_not_measured_again(fleet: Fleet, tmp_path: Path) -> None:
     wanted = cells(chosen(["throughput"]), [1], [])
     Bench(fleet, RecordingScaler(), Findings.opened(tmp_path, FACTS), TERMS).measure(wanted)
     scaler = RecordingScaler()
@@ -82,7 +82,7 @@ def test_what_was_measured_is_not_measured_again(fleet: Fleet, tmp_path: Path) -
     assert len(fleet.runs()) == 1
 
 
-def test_an_interrupted_bench_clears_its_run_away_and_goes_on(fleet: Fleet, tmp_path: Path) -> None:
+def test_interrupted_bench_clears_its_run_and_continues(fleet: Fleet, tmp_path: Path) -> None:
     wanted = cells(chosen(["10ms"]), [1], [])
     scaler = RecordingScaler(2)
     with pytest.raises(KeyboardInterrupt):
@@ -99,14 +99,14 @@ def test_an_interrupted_bench_clears_its_run_away_and_goes_on(fleet: Fleet, tmp_
     assert findings.measured["10ms/1"].run != broken.run.id
 
 
-def test_a_fleet_that_has_other_work_is_not_measured(tmp_path: Path) -> None:
+def test_fleet_with_other_work_is_not_measured(tmp_path: Path) -> None:
     with Fleet(Settings(state_dir=tmp_path), services=memory_services()) as idle:
         idle.submit(["sleep 1", "sleep 2"])
         with pytest.raises(InvalidInput, match="its queue holds 2 messages"):
             Bench(idle, RecordingScaler(), Findings.opened(tmp_path, FACTS), TERMS).measure([Cell(EXPERIMENTS[0], 1)])
 
 
-def test_findings_of_other_terms_are_not_mixed(tmp_path: Path) -> None:
+def test_findings_of_other_terms_are_refused(tmp_path: Path) -> None:
     Findings.opened(tmp_path, FACTS).keep(Cell(EXPERIMENTS[0], 1), found())
     with pytest.raises(InvalidInput, match=r"it was measured with share 0.01, not 0.5"):
         Findings.opened(tmp_path, FACTS | {"share": 0.5})
@@ -115,7 +115,7 @@ def test_findings_of_other_terms_are_not_mixed(tmp_path: Path) -> None:
         Findings.opened(tmp_path, FACTS)
 
 
-def test_the_report_says_whose_figures_are_whose(tmp_path: Path) -> None:
+def test_report_marks_the_figures_of_others(tmp_path: Path) -> None:
     findings = Findings.opened(tmp_path, FACTS)
     for number, one in enumerate(EXPERIMENTS):
         for width in (1, 4):
@@ -139,7 +139,7 @@ def test_the_report_says_whose_figures_are_whose(tmp_path: Path) -> None:
         assert all(0 < height < 380 for height in heights)
 
 
-def test_one_process_is_measured_without_a_fleet(
+def test_local_experiment_needs_no_fleet(
     client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
@@ -154,7 +154,7 @@ def test_one_process_is_measured_without_a_fleet(
     assert "1 of 1 cells were measured before" in written.err
 
 
-def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_time_and_cost_and_measures_nothing(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("bench", "--dry-run", "--json", "--workers", "1,4", "--chunk", "10", "--only", "1s") == EXIT_OK
     plan = json.loads(capsys.readouterr().out)
     assert [(one["width"], one["tasks"], one["messages"], one["seconds"]) for one in plan["cells"]] == [
@@ -180,14 +180,14 @@ def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: p
         (("--only", "animoto", "--pictures", "nowhere"), "it is no link, no file and no folder"),
     ],
 )
-def test_bad_options_are_one_line(
+def test_bad_options_are_refused_in_one_line(
     client: Client, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
 ) -> None:
     assert client("bench", *options) == EXIT_BAD_INPUT
     assert said in capsys.readouterr().err
 
 
-def test_a_person_is_asked_to_set_the_workers() -> None:
+def test_person_is_asked_to_set_the_workers() -> None:
     asked: list[str] = []
     person = Person(asked.append)
     person.scale("animoto", 4)
@@ -197,7 +197,7 @@ def test_a_person_is_asked_to_set_the_workers() -> None:
     )
 
 
-def test_a_fleet_s_command_that_fails_says_why() -> None:
+def test_failed_fleet_command_is_reported_by_its_last_line() -> None:
     assert (
         last_line("starting\nerror: fleet 'x': no local fleet is up here\n") == "fleet 'x': no local fleet is up here"
     )

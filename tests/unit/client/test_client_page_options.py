@@ -35,7 +35,7 @@ ALL = dict(commands(program))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_each_command_and_each_of_its_options_is_documented(path: tuple[str, ...]) -> None:
+def test_every_command_and_option_is_documented(path: tuple[str, ...]) -> None:
     text = section(path[0])
     if len(path) > 1:
         assert f"`{' '.join(path)}" in text
@@ -49,7 +49,7 @@ def test_each_command_and_each_of_its_options_is_documented(path: tuple[str, ...
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_each_command_explains_itself(path: tuple[str, ...]) -> None:
+def test_every_command_and_option_has_help(path: tuple[str, ...]) -> None:
     command = ALL[path]
     assert command.help
     for parameter in command.params:
@@ -58,7 +58,7 @@ def test_each_command_explains_itself(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_each_command_s_help_has_examples_that_are_commands(path: tuple[str, ...]) -> None:
+def test_help_has_examples_that_parse(path: tuple[str, ...]) -> None:
     """Each example is read as the command line reads it: its command and all of its options are there."""
     _, mark, examples = (ALL[path].help or "").partition("Examples:\n")
     assert mark
@@ -71,6 +71,6 @@ def test_each_command_s_help_has_examples_that_are_commands(path: tuple[str, ...
         assert {word for word in given if word.startswith("-") and word != "-"} <= known
 
 
-def test_the_page_documents_no_command_that_there_is_not() -> None:
+def test_page_names_no_unknown_command() -> None:
     assert set(re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)) == set(COMMANDS)
     assert set(re.findall(r"python -m client ([a-z]\w*)", PAGE)) <= set(COMMANDS)

@@ -50,12 +50,12 @@ def test_errors_that_differ_in_details_are_of_one_kind(one: str, other: str) -> 
     assert kind_of(one) == kind_of(other)
 
 
-def test_errors_that_say_different_things_are_not() -> None:
+def test_errors_that_differ_in_words_are_of_different_kinds() -> None:
     assert kind_of("no such file") != kind_of("no such folder")
     assert kind_of("") == "no reason was given"
 
 
-def test_kinds_without_end_are_counted_in_bounded_memory() -> None:
+def test_endless_kinds_take_bounded_memory() -> None:
     failures = Failures()
     words = [f"{one}{two}{three}" for one in "ghijklmnop" for two in "qrstuvwxyz" for three in "ghijklmnopqrs"]
     for seq, word in enumerate(words):
@@ -86,7 +86,9 @@ def test_failures_are_counted_by_error_with_an_example(
     assert (first["count"], first["task"], first["instruction"]) == (2, f"{run.id}/3", "sleep 2")
 
 
-def test_a_run_without_failures_says_so(client: Client, services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_without_failures_is_reported_as_such(
+    client: Client, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("workload.txt").write_text("sleep 1\n")
     client("push")
     capsys.readouterr()
@@ -103,7 +105,7 @@ def test_a_run_without_failures_says_so(client: Client, services: Services, caps
     ("option", "instructions"),
     [("--failed", ["sleep 2", "sleep 4", "sleep 6"]), ("--lost", ["sleep 6"]), ("", ["sleep 2", "sleep 4", "sleep 6"])],
 )
-def test_failed_tasks_are_pushed_as_a_child_that_names_its_parent(
+def test_retry_pushes_failed_tasks_as_a_child_run(
     client: Client,
     services: Services,
     run: Run,
@@ -127,7 +129,7 @@ async def _recorded(services: Services, run: Run) -> list[object]:
     return [record async for record in services.ledger.records(run)]
 
 
-def test_a_retry_that_broke_off_goes_on(
+def test_broken_off_retry_continues(
     client: Client, services: Services, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = BreakingQueue(0)
@@ -141,7 +143,7 @@ def test_a_retry_that_broke_off_goes_on(
     assert "goes on" not in capsys.readouterr().err, "asked for once more, it is another run"
 
 
-def test_what_can_not_be_retried_is_said(
+def test_impossible_retry_is_refused(
     client: Client, services: Services, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("retry", run.id, "--failed", "--lost") == EXIT_BAD_INPUT
@@ -161,7 +163,7 @@ class LockedStore(MemoryStore):
         raise AccessDenied(f"no access to {address}")
 
 
-def test_a_store_that_keeps_nothing_stops_no_push(
+def test_push_succeeds_although_the_store_keeps_nothing(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("workload.txt").write_text("sleep 1\n")

@@ -87,7 +87,7 @@ def test_videos_are_shown_with_posters_facts_and_timings(
     assert page.all("b") == []
 
 
-def test_failures_and_files_that_are_not_there_are_listed(
+def test_failures_and_missing_files_are_listed(
     services: Services, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = a_run(services, 3)
@@ -102,7 +102,7 @@ def test_failures_and_files_that_are_not_there_are_listed(
     assert re.search(r"Not in this folder: pull again\n+Task 2, 1 attempt\ns3://memory/videos/gone.mp4", text)
 
 
-def test_texts_of_others_stay_texts(services: Services, client: Client, tmp_path: Path) -> None:
+def test_foreign_texts_are_escaped(services: Services, client: Client, tmp_path: Path) -> None:
     run = a_run(services, 2)
     failed = Result(TaskId("r1", 1), TaskState.FAILED, error=EVIL)
     record(services, run, replace(made(services, 0, output=EVIL), worker=EVIL), failed)
@@ -112,7 +112,7 @@ def test_texts_of_others_stay_texts(services: Services, client: Client, tmp_path
     assert page.text.count(EVIL.replace("\x1b", " ")) == 3
 
 
-def test_it_needs_nothing_from_elsewhere(services: Services, client: Client, tmp_path: Path) -> None:
+def test_page_loads_only_the_files_beside_it(services: Services, client: Client, tmp_path: Path) -> None:
     record(services, a_run(services, 1), made(services, 0))
     client("pull", "--gallery", "r1")
     text = (tmp_path / "videos/index.html").read_text()
@@ -122,7 +122,7 @@ def test_it_needs_nothing_from_elsewhere(services: Services, client: Client, tmp
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
 
 
-def test_other_objects_are_shown_as_what_they_are(services: Services, client: Client, tmp_path: Path) -> None:
+def test_other_objects_are_shown_by_their_type(services: Services, client: Client, tmp_path: Path) -> None:
     record(
         services,
         a_run(services, 2),
@@ -135,7 +135,7 @@ def test_other_objects_are_shown_as_what_they_are(services: Services, client: Cl
     assert [one["href"] for one in page.all("a")] == ["0.png", "1.csv"]
 
 
-def test_a_page_is_written_anew_and_never_over_one_of_the_users_own(
+def test_page_is_rewritten_but_never_over_a_foreign_file(
     services: Services, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = a_run(services, 2)
@@ -151,7 +151,7 @@ def test_a_page_is_written_anew_and_never_over_one_of_the_users_own(
     assert (tmp_path / "mine/index.html").read_text() == "my homepage"
 
 
-def test_of_very_many_failures_some_are_named(services: Services, client: Client, tmp_path: Path) -> None:
+def test_page_lists_a_bounded_number_of_failures(services: Services, client: Client, tmp_path: Path) -> None:
     count = MOST_FAILURES + 50
     record(
         services,

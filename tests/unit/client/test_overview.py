@@ -44,7 +44,7 @@ def test_runs_are_listed_with_their_counts_the_latest_first(
     assert client("runs", "--limit", "0") == EXIT_BAD_INPUT
 
 
-def test_a_run_of_some_thousand_messages_is_listed_as_done_and_a_larger_one_as_about_done(
+def test_runs_of_more_than_2048_messages_are_listed_as_about_done(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for count, shown in ((2_048, ["2,048", "2,048", "0", "done"]), (3_000, ["3,000", "~3,000", "~0", "about", "done"])):
@@ -54,7 +54,7 @@ def test_a_run_of_some_thousand_messages_is_listed_as_done_and_a_larger_one_as_a
         assert capsys.readouterr().out.splitlines()[1].split()[-len(shown) :] == shown
 
 
-def test_no_runs_are_no_error(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_listing_no_runs_is_no_error(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("runs") == EXIT_OK
     assert "there are no runs" in capsys.readouterr().err
 
@@ -104,7 +104,7 @@ def mixed(client: Client, services: Services, capsys: pytest.CaptureFixture[str]
     return run
 
 
-def test_results_of_a_run_that_goes_on_say_how_many_are_missing(
+def test_results_of_an_unfinished_run_report_the_missing_tasks(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
@@ -128,14 +128,14 @@ def test_results_of_a_run_that_goes_on_say_how_many_are_missing(
         (["--state", "succeeded", "--worker", "b-*", "--longer", "2"], [3]),
     ],
 )
-def test_results_are_selected(
+def test_results_are_selected_by_options(
     client: Client, mixed: Run, capsys: pytest.CaptureFixture[str], options: list[str], numbers: list[int]
 ) -> None:
     assert client("results", mixed.id, "--json", *options) == EXIT_OK
     assert [one["task"] for one in json_lines(capsys.readouterr().out)] == [f"{mixed.id}/{seq}" for seq in numbers]
 
 
-def test_results_as_csv_are_read_back(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_as_csv_can_be_parsed(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("results", "--csv") == EXIT_OK
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["task"] for row in rows] == [f"{mixed.id}/{seq}" for seq in range(6)]
@@ -143,12 +143,12 @@ def test_results_as_csv_are_read_back(client: Client, mixed: Run, capsys: pytest
     assert client("results", "--csv", "--json") == EXIT_BAD_INPUT
 
 
-def test_a_state_that_is_none_is_refused(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_state_is_refused(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("results", "--state", "lost") == EXIT_BAD_INPUT
     assert "'succeeded', 'failed', 'cancelled'" in capsys.readouterr().err
 
 
-async def test_results_are_read_in_constant_memory() -> None:
+async def test_results_need_constant_memory() -> None:
     services = memory_services()
     run = Run.plan(run_id="r1", counts={"worker": 50_000}, chunk_size=50, digest="", started=0.0)
     done = succeeded(run, range(run.chunk_count), "x" * 100)

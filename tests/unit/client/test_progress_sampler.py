@@ -27,7 +27,7 @@ def a_run(count: int, chunk: int = 1) -> Run:
     return Run.plan(run_id="r1", counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
 
 
-async def test_a_small_run_is_known_exactly(services: Services) -> None:
+async def test_small_run_is_counted_exactly(services: Services) -> None:
     run = a_run(10, chunk=2)
     done = [
         Result(TaskId("r1", 0), TaskState.SUCCEEDED, started=100.0, seconds=2.0),
@@ -45,7 +45,7 @@ async def test_a_small_run_is_known_exactly(services: Services) -> None:
     assert not sampler.complete
 
 
-async def test_a_few_shards_tell_how_far_a_large_run_is(services: Services) -> None:
+async def test_large_run_is_estimated_from_a_few_shards(services: Services) -> None:
     run = a_run(20_000)
     assert run.shards == 64
     await record_results(services, run, succeeded(run, range(12_000)))
@@ -67,7 +67,7 @@ async def test_a_few_shards_tell_how_far_a_large_run_is(services: Services) -> N
     assert not sampler.estimate(FRESH_SECONDS + 2).exact, "it was true then"
 
 
-async def test_what_was_read_before_is_judged_by_what_is_read_now(services: Services) -> None:
+async def test_stale_shards_are_estimated_from_fresh_ones(services: Services) -> None:
     run = a_run(20_000)
     sampler = ProgressSampler(run)
     await record_results(services, run, succeeded(run, range(2_000)))
@@ -77,7 +77,7 @@ async def test_what_was_read_before_is_judged_by_what_is_read_now(services: Serv
     assert sampler.estimate(FRESH_SECONDS + 1).succeeded == pytest.approx(16_000, rel=0.01)
 
 
-async def test_what_is_done_is_told_once_and_not_read_again(services: Services) -> None:
+async def test_done_chunks_are_reported_once_and_not_read_again(services: Services) -> None:
     run = a_run(64)
     told: list[int] = []
     sampler = ProgressSampler(run, lambda result: told.append(result.task.seq))
@@ -99,7 +99,7 @@ async def test_what_is_done_is_told_once_and_not_read_again(services: Services) 
     assert sampler.estimate(500.0).exact
 
 
-async def test_a_chunk_that_ends_while_its_shard_is_read_counts_once(services: Services) -> None:
+async def test_chunk_that_ends_during_a_reading_counts_once(services: Services) -> None:
     """Its task's result is known from a first reading as part of a claimed chunk, then it is DONE."""
     run = a_run(40, chunk=2)
     ledger = SmallPages()

@@ -70,7 +70,7 @@ async def all_of(stream: ResultStream) -> Counter[int]:
     return found
 
 
-async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_clock: MockClock) -> None:
+async def test_results_from_queue_and_ledger_come_once(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 600)
     results = succeeded(run, range(600))
@@ -88,7 +88,7 @@ async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_
         assert await all_of(stream) == Counter(range(600))
 
 
-async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
+async def test_reported_result_is_returned_at_once(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 2)
     stream = ResultStream(services, run)
@@ -104,7 +104,7 @@ async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
     assert result.task.seq == 1
 
 
-async def test_an_hour_of_waiting_costs_some_hundred_looks(autojump_clock: MockClock) -> None:
+async def test_hour_of_waiting_takes_some_hundred_readings(autojump_clock: MockClock) -> None:
     services, ledger, queue = counted()
     run = await pushed(services, 2)
     with trio.move_on_after(HOUR):
@@ -113,7 +113,7 @@ async def test_an_hour_of_waiting_costs_some_hundred_looks(autojump_clock: MockC
     assert queue.receives < HOUR / 2 + ledger.pages + 10
 
 
-async def test_others_reports_in_the_way_cost_nobody_anything(autojump_clock: MockClock) -> None:
+async def test_reports_of_other_runs_are_put_back_at_no_cost(autojump_clock: MockClock) -> None:
     services, ledger, queue = counted()
     run = await pushed(services, 2)
     for number in range(12):
@@ -132,7 +132,7 @@ async def test_others_reports_in_the_way_cost_nobody_anything(autojump_clock: Mo
     assert (await queue.depth()).visible == 12
 
 
-async def test_a_ledger_that_is_away_for_a_while_is_waited_for(autojump_clock: MockClock) -> None:
+async def test_unavailable_ledger_is_waited_for(autojump_clock: MockClock) -> None:
     services, ledger, _ = counted()
     run = await pushed(services, 1)
     await record_results(services, run, succeeded(run, [0]))
@@ -140,7 +140,7 @@ async def test_a_ledger_that_is_away_for_a_while_is_waited_for(autojump_clock: M
     assert await all_of(ResultStream(services, run)) == Counter([0])
 
 
-async def test_a_cancelled_run_ends_without_what_was_never_sent(autojump_clock: MockClock) -> None:
+async def test_cancelled_run_ends_without_its_unsent_tasks(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 3)
     await services.ledger.cancel_run(run.id)
@@ -149,7 +149,7 @@ async def test_a_cancelled_run_ends_without_what_was_never_sent(autojump_clock: 
         assert await all_of(ResultStream(services, run)) == Counter([0])
 
 
-async def test_a_run_of_which_only_dead_letters_are_left_ends_with_the_reason(autojump_clock: MockClock) -> None:
+async def test_run_with_only_dead_letters_left_raises_run_stranded(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 3)
     await record_results(services, run, succeeded(run, [0, 1]))
@@ -165,7 +165,7 @@ async def test_a_run_of_which_only_dead_letters_are_left_ends_with_the_reason(au
     assert (await services.dead_letters["worker"].depth()).visible == 1, "it was given back"
 
 
-async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_clock: MockClock) -> None:
+async def test_dead_letter_beside_other_work_ends_nothing(autojump_clock: MockClock) -> None:
     services, _, _ = counted()
     run = await pushed(services, 2)
     lost = encode_message(Chunk(ChunkKey(run.id, 1, run.shards), 1, ("resize a",)))
@@ -181,7 +181,7 @@ async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_cloc
         assert [result.task.seq for result in await stream.more()] == [0]
 
 
-async def test_a_large_run_that_has_ended_is_given_page_by_page(autojump_clock: MockClock) -> None:
+async def test_large_ended_run_is_returned_page_by_page(autojump_clock: MockClock) -> None:
     services, ledger, _ = counted()
     run = await pushed(services, 5_000)
     await record_results(services, run, succeeded(run, range(5_000)))

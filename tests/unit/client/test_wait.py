@@ -64,12 +64,12 @@ async def test_tasks_are_counted_by_state(services: Services) -> None:
     assert counts.tasks_per_second == pytest.approx(0.6)
 
 
-async def test_a_run_that_nobody_began_has_no_rate(services: Services) -> None:
+async def test_run_that_has_not_started_has_no_rate(services: Services) -> None:
     counts = await check(services, a_run(3))
     assert (counts.waiting, counts.seconds, counts.tasks_per_second) == (3, 0.0, None)
 
 
-async def test_waiting_ends_from_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+async def test_waiting_ends_by_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     run = a_run(300)
 
     async def work() -> None:
@@ -102,7 +102,7 @@ async def test_reports_move_the_bar_between_two_readings(
     assert (await services.results.depth()).empty, "its own reports were used up"
 
 
-async def test_the_last_report_makes_the_ledger_be_asked_at_once(
+async def test_last_report_makes_the_ledger_be_read_at_once(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(60_000)
@@ -121,7 +121,7 @@ async def test_the_last_report_makes_the_ledger_be_asked_at_once(
     assert trio.current_time() < LONGEST_WAIT
 
 
-async def test_a_task_that_was_counted_and_is_reported_then_is_not_shown_twice(
+async def test_counted_task_that_is_reported_later_is_not_shown_twice(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(10)
@@ -133,9 +133,7 @@ async def test_a_task_that_was_counted_and_is_reported_then_is_not_shown_twice(
     assert set(shown) == {6}
 
 
-async def test_a_lie_on_the_result_queue_ends_nothing(
-    services: Services, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_false_reports_end_nothing(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     run = a_run(3)
     await report(services, [*succeeded(run, range(3)), *succeeded(run, range(3))])
     with trio.move_on_after(100) as waited:
@@ -163,9 +161,7 @@ async def test_reports_of_other_runs_stay_on_the_queue(
     assert depth.visible >= 31
 
 
-async def test_waiting_ends_soon_when_it_is_interrupted(
-    services: Services, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_interrupted_waiting_ends_soon(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     run = a_run(100_000)
     with trio.move_on_after(0.1):
         await wait_for(services, run, ignore)
@@ -173,9 +169,7 @@ async def test_waiting_ends_soon_when_it_is_interrupted(
     assert wait_between(run) > LONGEST_POLL
 
 
-async def test_what_was_received_when_waiting_is_interrupted_is_not_hidden(
-    services: Services, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_interrupted_waiting_hides_no_reports(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     class SlowQueue(MemoryQueue):
         async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
             received = await super().receive(limit, wait, visibility)
@@ -189,7 +183,7 @@ async def test_what_was_received_when_waiting_is_interrupted_is_not_hidden(
     assert (await slow.results.depth()).visible == 3
 
 
-async def test_a_result_queue_that_fails_is_borne(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+async def test_failing_result_queue_is_ignored(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     class Forbidden(MemoryQueue):
         async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
             raise AccessDenied(f"not allowed to receive {limit} in {wait} s for {visibility} s")
@@ -218,7 +212,7 @@ class AwayLedger(MemoryLedger):
         return await super().summaries(run, shard, first)
 
 
-async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: trio.testing.MockClock) -> None:
+async def test_shards_are_read_in_parallel_and_each_page_once(autojump_clock: trio.testing.MockClock) -> None:
     class SlowLedger(MemoryLedger):
         pages = 0
 
@@ -237,7 +231,7 @@ async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: t
     assert trio.current_time() == pytest.approx(64 / READERS)
 
 
-async def test_waiting_outlives_a_ledger_that_restarts(
+async def test_waiting_survives_a_restart_of_the_ledger(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(2)
@@ -246,7 +240,7 @@ async def test_waiting_outlives_a_ledger_that_restarts(
     assert (await wait_for(away, run, ignore)).complete
 
 
-async def test_a_ledger_that_stays_away_ends_the_waiting(
+async def test_ledger_that_stays_unavailable_ends_the_waiting(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(Unavailable):
@@ -259,7 +253,7 @@ def test_large_runs_are_read_less_often() -> None:
     assert (waits[0], waits[-1]) == (SHORTEST_WAIT, LONGEST_WAIT)
 
 
-async def test_results_are_given_once_each_also_of_chunks_that_go_on(services: Services) -> None:
+async def test_results_include_those_of_unfinished_chunks_once(services: Services) -> None:
     run = a_run(6, chunk=2)
     begun = Result(TaskId("r1", 4), TaskState.FAILED, error="no such file")
     await record_results(services, run, [*succeeded(run, [0, 1]), begun])
@@ -267,13 +261,13 @@ async def test_results_are_given_once_each_also_of_chunks_that_go_on(services: S
     assert [result async for result in results(services.ledger, run, failed_only=True)] == [begun]
 
 
-def test_an_output_can_not_write_to_the_terminal_by_itself() -> None:
+def test_control_characters_of_an_output_are_not_printed() -> None:
     line = as_line(Result(TaskId("r", 1), TaskState.SUCCEEDED, output="\x1b[31mred\nnext"))
     assert "\x1b" not in line
     assert "\n" not in line
 
 
-def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
+def test_progress_of_a_reclaimed_chunk_counts_once() -> None:
     run = a_run(2, chunk=2)
     counts = RunCounts(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
@@ -285,7 +279,7 @@ def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
     assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)
 
 
-async def test_waiting_for_nothing_but_dead_letters_ends_and_names_them(
+async def test_waiting_for_dead_letters_alone_ends_and_lists_them(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(4, chunk=2)
@@ -303,7 +297,7 @@ async def test_waiting_for_nothing_but_dead_letters_ends_and_names_them(
 
 
 @pytest.mark.parametrize("hindrance", ["a message is queued", "more is missing than they hold"])
-async def test_waiting_goes_on_while_something_may_still_come(
+async def test_waiting_continues_while_results_may_still_come(
     services: Services, hindrance: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(4, chunk=2)
@@ -322,7 +316,7 @@ async def test_waiting_goes_on_while_something_may_still_come(
     assert set(missed) == ({4} if hindrance.startswith("more") else set())
 
 
-async def test_tasks_whose_messages_are_lost_are_told_while_waiting(
+async def test_lost_messages_are_reported_while_waiting(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     """As after a purge. It may be a push that has yet to send them, so waiting goes on."""

@@ -79,7 +79,7 @@ async def queue_all(fleet: Services, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [200, 20_000])
-async def test_watching_costs_the_same_whatever_the_size(
+async def test_watching_costs_the_same_for_any_size(
     fleet: Services, calls: Counter[str], autojump_clock: trio.testing.MockClock, count: int
 ) -> None:
     run = a_run(count)
@@ -94,7 +94,7 @@ async def test_watching_costs_the_same_whatever_the_size(
     assert snapshots[-1].counts.ended == pytest.approx(count / 2, rel=0.01)
 
 
-async def test_a_run_that_ends_is_seen_to_end_exactly(
+async def test_last_counts_of_an_ended_run_are_exact(
     fleet: Services, calls: Counter[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(20_000)
@@ -122,7 +122,7 @@ async def test_a_run_that_ends_is_seen_to_end_exactly(
     assert calls["page"] < 64 * 3 + 20 * 3, "each shard's end is read once, not at every look"
 
 
-async def test_throttling_and_a_lost_connection_are_outlasted(
+async def test_throttling_and_a_lost_connection_are_waited_out(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(100)
@@ -150,7 +150,7 @@ async def test_throttling_and_a_lost_connection_are_outlasted(
     assert snapshots[-1].trouble == ""
 
 
-async def test_credentials_that_expire_end_it(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
+async def test_expired_credentials_end_watching(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
     run = a_run(100)
     await fleet.ledger.create_run(run)
     assert isinstance(fleet.ledger, CountedLedger)
@@ -159,7 +159,7 @@ async def test_credentials_that_expire_end_it(fleet: Services, autojump_clock: t
         await follow(fleet, run, [])
 
 
-async def test_slow_and_failing_tasks_and_workers_are_told(
+async def test_slow_tasks_failures_and_workers_are_shown(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(30)
@@ -179,7 +179,7 @@ async def test_slow_and_failing_tasks_and_workers_are_told(
     assert snapshots[-1].workers == {"worker": 3}
 
 
-async def test_dead_letters_are_told_when_nothing_else_is_left(
+async def test_dead_letters_are_shown_when_nothing_else_is_left(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(10)
@@ -193,7 +193,7 @@ async def test_dead_letters_are_told_when_nothing_else_is_left(
     assert as_line(await watch.snapshot()).endswith("2 dead letters: python -m client dlq list")
 
 
-async def test_a_fleet_at_zero_is_told_with_the_command_that_ends_it(
+async def test_fleet_without_workers_is_shown_with_the_command_that_starts_one(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(10)
@@ -207,7 +207,7 @@ async def test_a_fleet_at_zero_is_told_with_the_command_that_ends_it(
     assert "scale" not in as_line(await watch.snapshot()), "somebody has taken a message"
 
 
-async def test_a_picture_fits_its_terminal(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
+async def test_panel_fits_its_terminal(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
     run = a_run(2_000_000)
     await fleet.ledger.create_run(run)
     failed = [Result(TaskId("r1", seq), TaskState.FAILED, error="no\x1b[31m file " * 20) for seq in range(3)]
@@ -226,7 +226,7 @@ async def test_a_picture_fits_its_terminal(fleet: Services, autojump_clock: trio
     assert "\x1b" not in "".join(lines)
 
 
-async def test_what_requests_cost_is_told_where_they_cost(
+async def test_cost_of_requests_is_shown_where_they_cost(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = a_run(20_000)
@@ -247,7 +247,7 @@ async def test_what_requests_cost_is_told_where_they_cost(
 
 
 @pytest.mark.parametrize("how", ["watch", "check"])
-async def test_a_cancelled_run_whose_push_never_finished_ends(
+async def test_cancelled_run_whose_push_never_finished_ends(
     fleet: Services, autojump_clock: trio.testing.MockClock, how: str
 ) -> None:
     run = a_run(100)

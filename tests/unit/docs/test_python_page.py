@@ -34,7 +34,7 @@ def no_fleet_but_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_each_example_runs(number: int, no_fleet_but_in_memory: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_example_runs(number: int, no_fleet_but_in_memory: None, capsys: pytest.CaptureFixture[str]) -> None:
     found: dict[str, Any] = {}
     # Later examples use what the first one imports.
     for text in ("from client import Fleet", EXAMPLES[number]):
@@ -45,14 +45,14 @@ def test_each_example_runs(number: int, no_fleet_but_in_memory: None, capsys: py
     assert ("print(" in EXAMPLES[number]) == bool(written)
 
 
-def test_all_of_the_interface_is_in_the_tables() -> None:
+def test_whole_interface_is_in_the_tables() -> None:
     named = {name for row in rows(TEXT, 2) for name in re.findall(r"`(\w+)(?:\(|`)", row[0])}
     public = {name for one in (Fleet, FleetRun) for name in vars(one) if not name.startswith("_")}
     assert public - {"in_memory"} == named - {"len"}
     assert "Fleet.in_memory" in TEXT
 
 
-def test_all_of_a_result_and_every_exported_name_is_told() -> None:
+def test_every_result_field_and_exported_name_is_documented() -> None:
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", TEXT)) + "".join(EXAMPLES)))
     assert {one.name for one in fields(Result)} <= told
     assert set(client.__all__) - {"Kind", "Tally", "FleetRun", "TaskFuture", "TaskState", "Result"} <= told
