@@ -1,4 +1,4 @@
-"""The bench, on a fleet in memory and by the command line: what it measures, how it goes on, and what it writes."""
+"""The bench, on a fleet in memory and by the command line: what it measures, how it resumes, and what it writes."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 class RecordingScaler:
-    """Notes what is asked of it; the worker in memory is always there. Interrupted at the turns that are given."""
+    """Records each ``scale``; the worker in memory always runs. Some calls, by number, raise ``KeyboardInterrupt``."""
 
     def __init__(self, *interruptions: int) -> None:
         self.asked: list[tuple[str, int]] = []
@@ -46,14 +46,14 @@ def fleet() -> Iterator[Fleet]:
         yield opened
 
 
-def found(tasks: int = 100, seconds: float = 2.0, busy: float = 1.0, slots: int = 1) -> Finding:
+def make_finding(tasks: int = 100, seconds: float = 2.0, busy: float = 1.0, slots: int = 1) -> Finding:
     return Finding(tasks, 0, seconds, busy, slots, "run", "2026-11-22 22:00 UTC")
 
 
 def test_bench_sets_the_workers_for_each_cell_and_restores_them(fleet: Fleet, tmp_path: Path) -> None:
-    scaler, told = RecordingScaler(), list[str]()
+    scaler, reported = RecordingScaler(), list[str]()
     findings = Findings.opened(tmp_path, FACTS)
-    events = BenchEvents(on_finding=lambda cell, finding: told.append(cell_text(cell, finding)))
+    events = BenchEvents(on_finding=lambda cell, finding: reported.append(cell_text(cell, finding)))
     Bench(fleet, scaler, findings, TERMS, events=events).measure(cells(chosen(["throughput", "10ms"]), [1, 2], []))
     rates = [("worker", 0), ("worker", 1), ("worker", 0), ("worker", 2)]
     assert scaler.asked == [*rates, *rates, ("worker", 7)]
@@ -64,7 +64,7 @@ def test_bench_sets_the_workers_for_each_cell_and_restores_them(fleet: Fleet, tm
         "10ms/2": 20,
     }
     assert findings.measured["10ms/2"].busy == pytest.approx(0.2)
-    assert [line.split(":")[0] for line in told] == [
+    assert [line.split(":")[0] for line in reported] == [
         "throughput, 1 worker",
         "throughput, 2 workers",
         "10ms, 1 worker",
@@ -87,14 +87,14 @@ def test_interrupted_bench_clears_its_run_and_continues(fleet: Fleet, tmp_path: 
     scaler = RecordingScaler(2)
     with pytest.raises(KeyboardInterrupt):
         Bench(fleet, scaler, Findings.opened(tmp_path, FACTS), TERMS).measure(wanted)
-    assert scaler.asked[-1] == ("worker", 7), "workers are set back"
+    assert scaler.asked[-1] == ("worker", 7), "the number of workers is restored"
     (broken,) = fleet.runs()
     assert broken.run.cancelled
     findings = Findings.opened(tmp_path, FACTS)
     assert (findings.going, findings.measured) == (broken.run.id, {})
     scaler = RecordingScaler()
     Bench(fleet, scaler, findings, TERMS).measure(wanted)
-    assert scaler.asked[0] == ("worker", 1), "somebody has to take the cancelled run's messages off"
+    assert scaler.asked[0] == ("worker", 1), "a worker has to receive the cancelled run's messages"
     assert (findings.going, list(findings.measured)) == ("", ["10ms/1"])
     assert findings.measured["10ms/1"].run != broken.run.id
 
@@ -107,7 +107,7 @@ def test_fleet_with_other_work_is_not_measured(tmp_path: Path) -> None:
 
 
 def test_findings_of_other_terms_are_refused(tmp_path: Path) -> None:
-    Findings.opened(tmp_path, FACTS).keep(Cell(EXPERIMENTS[0], 1), found())
+    Findings.opened(tmp_path, FACTS).keep(Cell(EXPERIMENTS[0], 1), make_finding())
     with pytest.raises(InvalidInput, match=r"it was measured with share 0.01, not 0.5"):
         Findings.opened(tmp_path, FACTS | {"share": 0.5})
     (tmp_path / "findings.json").write_text('{"measured": []}')
@@ -119,7 +119,7 @@ def test_report_marks_the_figures_of_others(tmp_path: Path) -> None:
     findings = Findings.opened(tmp_path, FACTS)
     for number, one in enumerate(EXPERIMENTS):
         for width in (1, 4):
-            findings.measured[f"{one.name}/{width}"] = found(slots=width, busy=width + number / 100)
+            findings.measured[f"{one.name}/{width}"] = make_finding(slots=width, busy=width + number / 100)
     text = write_report(findings).read_text()
     assert text.count("\n## ") == len(EXPERIMENTS)
     assert (
@@ -128,7 +128,7 @@ def test_report_marks_the_figures_of_others(tmp_path: Path) -> None:
     )
     assert "| 4 | 100 | 0 | 2.00 | 50.0 | 126.8 |" in text
     assert "| 1 | 100 | 0 | 2.00 | 50.5% | 24% |" in text
-    assert text.count("theirs |") == 1, "only where they published one, and never for one process"
+    assert text.count("theirs |") == 1, "only where a figure was published, and never for one process"
     for plot in ("throughput", "efficiency", "throughput-local", "efficiency-local", "slideshows"):
         assert f"]({plot}.svg)" in text
         drawn = ET.fromstring((tmp_path / f"{plot}.svg").read_text())
@@ -170,7 +170,7 @@ def test_dry_run_prints_time_and_cost_and_measures_nothing(client: Client, capsy
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "reason"),
     [
         (("--only", "nothing"), "unknown. Known: "),
         (("--only", "animoto"), "it needs pictures"),
@@ -181,10 +181,10 @@ def test_dry_run_prints_time_and_cost_and_measures_nothing(client: Client, capsy
     ],
 )
 def test_bad_options_are_refused_in_one_line(
-    client: Client, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+    client: Client, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], reason: str
 ) -> None:
     assert client("bench", *options) == EXIT_BAD_INPUT
-    assert said in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
 
 
 def test_person_is_asked_to_set_the_workers() -> None:

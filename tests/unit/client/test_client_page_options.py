@@ -1,4 +1,4 @@
-"""Every command and every option of the client is in its page of the documentation."""
+"""docs/client.md documents every command and every option of the client."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ def commands(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 def section(name: str) -> str:
-    """What the page says about a command."""
+    """Return the page's section on a command."""
     found = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
     assert found is not None, f"docs/client.md has no section on {name}"
     return found[1]
@@ -42,7 +42,7 @@ def test_every_command_and_option_is_documented(path: tuple[str, ...]) -> None:
     for parameter in ALL[path].params:
         if isinstance(parameter, click.Option):
             for name in parameter.opts:
-                # Where there is a table of options, each has its row: others speak of it too.
+                # With a table of options, each option needs its own row: other rows may mention it too.
                 if re.search(r"^\| `-", text, re.MULTILINE):
                     assert re.search(rf"^\| [^|]*`(?:[^`|]*\s)?{name}\b", text, re.MULTILINE), f"{name} has no row"
                 assert re.search(rf"`(?:[^`]*\s)?{name}\b", text), f"{' '.join(path)} {name} is not documented"
@@ -59,7 +59,7 @@ def test_every_command_and_option_has_help(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_help_has_examples_that_parse(path: tuple[str, ...]) -> None:
-    """Each example is read as the command line reads it: its command and all of its options are there."""
+    """Each example is parsed like a command line: its command and all of its options exist."""
     _, mark, examples = (ALL[path].help or "").partition("Examples:\n")
     assert mark
     found = re.findall(r"python -m client ([^|&>)\n]+)", examples)

@@ -1,4 +1,4 @@
-"""Failures counted and retried, in this process."""
+"""``failures`` and ``retry`` on a fleet in memory."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def failed(run: Run, seq: int, error: str) -> Result:
 
 @pytest.fixture
 def run(client: Client, services: Services, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Task 0 is a slideshow, task N sleeps N - 1; 3, 5 and 7 failed, 7 by its worker's death, all others are done."""
+    """Task 0 is a slideshow, task N sleeps N - 1; 3, 5 and 7 failed, 7 by a lost worker, the others succeeded."""
     Path("workload.txt").write_text(WORKLOAD)
     assert client("push", "--chunk", "4") == EXIT_OK
     run = read_run(services, capsys.readouterr().out.strip())
@@ -93,9 +93,9 @@ def test_run_without_failures_is_reported_as_such(
     client("push")
     capsys.readouterr()
     assert client("failures") == EXIT_OK
-    said = capsys.readouterr().err
-    assert re.fullmatch(r"not ended yet: 1 task of run \w+\nno task of run \w+ failed so far\n", said)
-    run = read_run(services, said.split()[7])
+    printed = capsys.readouterr().err
+    assert re.fullmatch(r"not ended yet: 1 task of run \w+\nno task of run \w+ failed so far\n", printed)
+    run = read_run(services, printed.split()[7])
     trio.run(record_results, services, run, succeeded(run, [0]))
     assert client("failures") == EXIT_OK
     assert re.fullmatch(r"no task of run \w+ failed\n", capsys.readouterr().err)
@@ -122,7 +122,7 @@ def test_retry_pushes_failed_tasks_as_a_child_run(
     assert sent == instructions
     assert trio.run(_recorded, services, run) == before, "recorded results never change"
     assert client("check", "--json") == EXIT_FAILED
-    assert json.loads(capsys.readouterr().out)["run"] == child.id, "it is now the run pushed last"
+    assert json.loads(capsys.readouterr().out)["run"] == child.id, "the retry is now the run pushed last"
 
 
 async def _recorded(services: Services, run: Run) -> list[object]:
@@ -140,7 +140,7 @@ def test_broken_off_retry_continues(
     assert client("retry", run.id, fleet=broken) == EXIT_OK
     assert "goes on: 0 of 1 messages were sent before" in capsys.readouterr().err
     assert client("retry", run.id) == EXIT_OK
-    assert "goes on" not in capsys.readouterr().err, "asked for once more, it is another run"
+    assert "goes on" not in capsys.readouterr().err, "another retry is another run"
 
 
 def test_impossible_retry_is_refused(

@@ -49,7 +49,7 @@ def idle(tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Ctrl-C is what it is in a script, whatever runs the tests."""
+    """Ctrl-C raises ``KeyboardInterrupt`` as in a script, whatever runs the tests."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -60,7 +60,7 @@ def test_results_yields_each_result_once_and_ends_with_the_run(fleet: Fleet) -> 
     found = list(run.results(PATIENCE))
     assert sorted(result.task.seq for result in found) == list(range(500))
     assert all(result.output == str(result.task.seq) for result in found)
-    assert len(run) == len(list(run.results(PATIENCE))) == 500, "asked again, all come again"
+    assert len(run) == len(list(run.results(PATIENCE))) == 500, "another call yields all results again"
 
 
 def test_map_keeps_the_order_and_raises_at_a_failed_task(fleet: Fleet) -> None:
@@ -105,7 +105,7 @@ def test_callback_of_a_future_may_use_the_fleet(fleet: Fleet) -> None:
 def test_tasks_of_a_cancelled_run_are_cancelled(fleet: Fleet) -> None:
     run = fleet.submit(["sleep 60000"])
     (future,) = run.futures
-    assert not future.cancel(), "a task can't be taken back alone"
+    assert not future.cancel(), "a single task can't be cancelled"
     assert not future.done()
     run.cancel()
     wait([future], PATIENCE)
@@ -153,7 +153,7 @@ def test_recorded_results_can_be_selected(fleet: Fleet) -> None:
     chosen = run.recorded(Selection(instruction="shout 1?"))
     assert sorted(result.output for result in chosen) == [str(number) for number in range(10, 20)]
     assert [one.error for one in run.recorded(Selection(states=[TaskState.FAILED]))] == ["x"]
-    assert next(run.recorded()) is not None, "one that is left early holds nothing up"
+    assert next(run.recorded()) is not None, "an iterator that is left early blocks nothing"
 
 
 def test_long_output_is_fetched_by_its_address(fleet: Fleet) -> None:
@@ -171,7 +171,7 @@ def test_tasks_of_several_pools_keep_the_order_of_their_instructions(idle: Fleet
 
 
 @pytest.mark.parametrize(
-    ("instructions", "said"),
+    ("instructions", "reason"),
     [
         ("sleep 1", "this is one string"),
         (["sleep 1", ""], "instruction 1 ''"),
@@ -181,8 +181,10 @@ def test_tasks_of_several_pools_keep_the_order_of_their_instructions(idle: Fleet
         (["sleep 1", "slep 2", "sleep x"], "2 problems in 3 lines; nothing was sent"),
     ],
 )
-def test_bad_instructions_are_refused_before_anything_is_sent(idle: Fleet, instructions: list[str], said: str) -> None:
-    with pytest.raises(InvalidInput, match=said):
+def test_bad_instructions_are_refused_before_anything_is_sent(
+    idle: Fleet, instructions: list[str], reason: str
+) -> None:
+    with pytest.raises(InvalidInput, match=reason):
         idle.submit(instructions, name="nightly")
     assert not idle.runs()
 
@@ -193,7 +195,7 @@ def test_instruction_that_is_no_string_is_refused(idle: Fleet) -> None:
 
 
 def test_threads_that_submit_the_same_instructions_get_a_run_each(fleet: Fleet) -> None:
-    """Two processes that push one workload are a mistake; two threads of one program are not."""
+    """Two processes that push the same workload are an error; two threads of one program are not."""
 
     def work(_number: int) -> str:
         run = fleet.submit(["shout same"] * 50)
@@ -205,7 +207,7 @@ def test_threads_that_submit_the_same_instructions_get_a_run_each(fleet: Fleet) 
 
 
 def test_fleet_works_while_an_event_loop_runs(fleet: Fleet) -> None:
-    """As notebooks have one, and web servers; there it blocks the loop, and futures don't."""
+    """Notebooks and web servers have one. Calls block the loop; futures don't."""
 
     async def work() -> list[str]:
         return list(fleet.map("shout {}", ["a", "b"], timeout=PATIENCE))
@@ -278,7 +280,7 @@ def test_waiting_ends_at_its_timeout(idle: Fleet) -> None:
 
 
 def waits_for_fleet(thread: int) -> bool:
-    """Whether a thread waits for what the fleet's own thread does."""
+    """Whether a thread waits for the fleet's own thread."""
     frame = sys._current_frames().get(thread)
     while frame and frame.f_code is not Future.result.__code__:
         frame = frame.f_back
@@ -291,7 +293,7 @@ def test_ctrl_c_ends_only_the_waiting_and_says_how_to_continue(idle: Fleet, inte
     assert main is not None
 
     def interrupt() -> None:
-        # A signal that came before the program waits would end the tests.
+        # A signal before the program waits would end the tests.
         while not waits_for_fleet(main):
             time.sleep(0.05)
         signal.pthread_kill(main, signal.SIGINT)
@@ -304,7 +306,7 @@ def test_ctrl_c_ends_only_the_waiting_and_says_how_to_continue(idle: Fleet, inte
     assert caught.value.__notes__ == [
         f"Run {run.id} goes on without this program. Open it again with: Fleet().run('{run.id}')"
     ]
-    assert idle.run().check().waiting == 1, "the fleet is as usable as before"
+    assert idle.run().check().waiting == 1, "the fleet is still usable"
 
 
 def test_closing_a_fleet_ends_all_waiting(tmp_path: Path) -> None:

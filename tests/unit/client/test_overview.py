@@ -1,4 +1,4 @@
-"""Runs, the fleet's status and selected results, in this process."""
+"""``runs``, ``status`` and ``results`` on a fleet in memory."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def test_runs_are_listed_with_their_counts_the_latest_first(
         ["6", "2", "2", "going"],
         ["4", "4", "0", "done"],
     ]
-    assert max(len(line) for line in (head, *lines)) <= 60, "narrow terminals show a line a run"
+    assert max(len(line) for line in (head, *lines)) <= 60, "a run fits one line of a narrow terminal"
     assert client("runs", "--json", "--limit", "2") == EXIT_OK
     listed = json_lines(capsys.readouterr().out)
     assert [(one["run"], one["failed"], one["messages"]) for one in listed] == [(third, 0, 4), (second, 2, 3)]
@@ -81,7 +81,7 @@ def test_status_shows_queues_and_runs(client: Client, services: Services, capsys
 
 @pytest.fixture
 def mixed(client: Client, services: Services, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Tasks ``sleep 0`` … ``sleep 5``: as many seconds long, on workers a-0, b-1, a-2, …; 4 failed, 5 is cancelled."""
+    """Tasks ``sleep 0`` … ``sleep 5`` took 0 … 5 s on workers a-0, b-1, a-2, …; task 4 failed, task 5 is cancelled."""
     Path("workload.txt").write_text("".join(f"sleep {number}\n" for number in range(6)))
     client("push")
     run = read_run(services, capsys.readouterr().out.strip())
@@ -109,11 +109,11 @@ def test_results_of_an_unfinished_run_report_the_missing_tasks(
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
     trio.run(record_results, services, run, succeeded(run, [0]))
-    said = []
+    printed = []
     for options in ([], ["--failed"]):
         assert client("results", *options) == EXIT_OK
-        said.append(capsys.readouterr().err)
-    assert said == [f"not ended yet: 2 tasks of run {run.id}\n", ""], "of some nobody knows which are missing"
+        printed.append(capsys.readouterr().err)
+    assert printed == [f"not ended yet: 2 tasks of run {run.id}\n", ""], "a selection doesn't know how many are missing"
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from cloudkon.ports import Services, StoredObject
 from tests.support.client_doubles import record_results
 
 
-def a_run(run_id: str = "r1") -> Run:
+def make_run(run_id: str = "r1") -> Run:
     return Run.plan(run_id=run_id, counts={"animoto": 3}, chunk_size=1, digest="d", started=0.0)
 
 
-async def with_videos(services: Services, run: Run, contents: dict[int, bytes], note: str = "") -> None:
+async def store_videos(services: Services, run: Run, contents: dict[int, bytes], note: str = "") -> None:
     made = []
     for seq, content in contents.items():
         stored = await services.store.put(f"videos/{run.id}/{seq}.t0k.mp4", content, "video/mp4", {})
@@ -31,53 +31,53 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 async def test_files_are_named_by_their_task(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero", 2: b"two"}, " (1 of 2 pictures missing: …)")
-    pulled = await pull(services, a_run(), tmp_path / "videos")
+    await store_videos(services, make_run(), {0: b"zero", 2: b"two"}, " (1 of 2 pictures missing: …)")
+    pulled = await pull(services, make_run(), tmp_path / "videos")
     assert files(tmp_path / "videos") == {"0.mp4": b"zero", "2.mp4": b"two"}
     assert (pulled.fetched, pulled.present, pulled.problems) == (2, 0, [])
 
 
 async def test_complete_files_are_not_fetched_again(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero", 1: b"one"})
-    await pull(services, a_run(), tmp_path)
+    await store_videos(services, make_run(), {0: b"zero", 1: b"one"})
+    await pull(services, make_run(), tmp_path)
     before = (tmp_path / "0.mp4").stat().st_mtime_ns
     (tmp_path / "1.mp4").write_bytes(b"on")
-    pulled = await pull(services, a_run(), tmp_path)
+    pulled = await pull(services, make_run(), tmp_path)
     assert (pulled.fetched, pulled.present) == (1, 1)
     assert (tmp_path / "0.mp4").stat().st_mtime_ns == before
     assert files(tmp_path)["1.mp4"] == b"one"
 
 
 async def test_file_stays_although_its_object_is_gone(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero"})
-    await pull(services, a_run(), tmp_path)
+    await store_videos(services, make_run(), {0: b"zero"})
+    await pull(services, make_run(), tmp_path)
     assert isinstance(services.store, MemoryStore)
     services.store._objects.clear()
-    pulled = await pull(services, a_run(), tmp_path)
+    pulled = await pull(services, make_run(), tmp_path)
     assert (pulled.present, pulled.problems) == (1, [])
 
 
 async def test_changed_object_is_fetched_again(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero"})
-    await pull(services, a_run(), tmp_path)
+    await store_videos(services, make_run(), {0: b"zero"})
+    await pull(services, make_run(), tmp_path)
     await services.store.put("videos/r1/0.t0k.mp4", b"null", "video/mp4", {})
-    assert (await pull(services, a_run(), tmp_path)).fetched == 1
+    assert (await pull(services, make_run(), tmp_path)).fetched == 1
     assert files(tmp_path) == {"0.mp4": b"null"}
 
 
 async def test_files_of_another_run_replace_those_pulled_before(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run("r1"), {0: b"first"})
-    await with_videos(services, a_run("r2"), {0: b"other"})
+    await store_videos(services, make_run("r1"), {0: b"first"})
+    await store_videos(services, make_run("r2"), {0: b"other"})
     for run_id in ("r1", "r2", "r1"):
-        assert (await pull(services, a_run(run_id), tmp_path)).fetched == 1
+        assert (await pull(services, make_run(run_id), tmp_path)).fetched == 1
     assert files(tmp_path) == {"0.mp4": b"first"}
 
 
 async def test_missing_object_is_reported_and_stops_no_other(services: Services, tmp_path: Path) -> None:
     gone = Result(TaskId("r1", 1), TaskState.SUCCEEDED, output="s3://memory/videos/gone.mp4")
-    await record_results(services, a_run(), [gone])
-    await with_videos(services, a_run(), {0: b"zero", 2: b"two"})
-    pulled = await pull(services, a_run(), tmp_path)
+    await record_results(services, make_run(), [gone])
+    await store_videos(services, make_run(), {0: b"zero", 2: b"two"})
+    pulled = await pull(services, make_run(), tmp_path)
     assert sorted(files(tmp_path)) == ["0.mp4", "2.mp4"]
     [problem] = pulled.problems
     assert problem.startswith("task r1/1: s3://memory/videos/gone.mp4")
@@ -85,14 +85,14 @@ async def test_missing_object_is_reported_and_stops_no_other(services: Services,
 
 async def test_foreign_file_is_never_overwritten(services: Services, tmp_path: Path) -> None:
     (tmp_path / "0.mp4").write_bytes(b"my wedding")
-    await with_videos(services, a_run(), {0: b"zero", 1: b"one"})
-    pulled = await pull(services, a_run(), tmp_path)
+    await store_videos(services, make_run(), {0: b"zero", 1: b"one"})
+    pulled = await pull(services, make_run(), tmp_path)
     assert files(tmp_path) == {"0.mp4": b"my wedding", "1.mp4": b"one"}
     assert "this file was not written by a pull" in pulled.problems[0]
 
 
 class StoppingStore(MemoryStore):
-    """Hands out some objects, and then dies after writing the next one's file, as a kill could."""
+    """Returns some objects, and then fails after writing the next one's file, as a killed process could."""
 
     left = 1
 
@@ -107,12 +107,12 @@ class StoppingStore(MemoryStore):
 async def test_broken_off_pull_continues(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     store = StoppingStore()
     services = replace(memory_services(), store=store)
-    await with_videos(services, a_run(), {0: b"zero", 1: b"one", 2: b"two"})
+    await store_videos(services, make_run(), {0: b"zero", 1: b"one", 2: b"two"})
     with pytest.raises(PullBroke, match=r"The files so far \(1 new\) are in .*: pull again to continue"):
-        await pull(services, a_run(), tmp_path)
+        await pull(services, make_run(), tmp_path)
     store.left = 100
-    pulled = await pull(services, a_run(), tmp_path)
-    assert pulled.fetched == 2, "also the one whose file was there, but not recorded as whole"
+    pulled = await pull(services, make_run(), tmp_path)
+    assert pulled.fetched == 2, "also the object whose file existed but was not recorded as whole"
     assert (pulled.present, pulled.problems) == (1, [])
     assert files(tmp_path) == {"0.mp4": b"zero", "1.mp4": b"one", "2.mp4": b"two"}
 
@@ -120,7 +120,7 @@ async def test_broken_off_pull_continues(tmp_path: Path, autojump_clock: trio.te
 async def test_unwritable_folder_is_reported(services: Services, tmp_path: Path) -> None:
     (tmp_path / "videos").write_text("a file")
     with pytest.raises(OSError, match="videos"):
-        await pull(services, a_run(), tmp_path / "videos")
+        await pull(services, make_run(), tmp_path / "videos")
 
 
 async def test_all_addresses_at_the_start_of_an_output_are_fetched(services: Services, tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ async def test_all_addresses_at_the_start_of_an_output_are_fetched(services: Ser
     addresses = [one.address for one in stored]
     addresses.insert(1, "s3://memory/gone.png")
     output = f"{' '.join(addresses)} (see s3://memory/first.csv)"
-    await record_results(services, a_run(), [Result(TaskId("r1", 0), TaskState.SUCCEEDED, output=output)])
-    pulled = await pull(services, a_run(), tmp_path)
+    await record_results(services, make_run(), [Result(TaskId("r1", 0), TaskState.SUCCEEDED, output=output)])
+    pulled = await pull(services, make_run(), tmp_path)
     contents = {"0.mp4": names[0], "0.jpg": names[1], "0.csv": names[2], "0-5.csv": names[3]}
     assert files(tmp_path) == {name: content.encode() for name, content in contents.items()}
     assert (pulled.fetched, len(pulled.problems)) == (4, 1)

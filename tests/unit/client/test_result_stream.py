@@ -1,4 +1,4 @@
-"""A run's results as they come: each once, from either source, for few requests; in virtual time."""
+"""``ResultStream``: each result once, from either source, for few requests; in virtual time."""
 
 import pickle
 from collections import Counter
@@ -25,7 +25,7 @@ from tests.support.client_doubles import record_results, succeeded
 HOUR = 3600.0
 
 
-class CountedLedger(MemoryLedger):
+class CountingLedger(MemoryLedger):
     def __init__(self) -> None:
         super().__init__()
         self.pages = 0
@@ -35,11 +35,11 @@ class CountedLedger(MemoryLedger):
         self.pages += 1
         if self.failing:
             self.failing -= 1
-            raise Unavailable("away for a while")
+            raise Unavailable("unavailable for a while")
         return await super().page(run, shard, first)
 
 
-class CountedQueue(MemoryQueue):
+class CountingQueue(MemoryQueue):
     def __init__(self) -> None:
         super().__init__()
         self.receives = 0
@@ -49,8 +49,8 @@ class CountedQueue(MemoryQueue):
         return await super().receive(limit, wait, visibility)
 
 
-def counted() -> tuple[Services, CountedLedger, CountedQueue]:
-    ledger, queue = CountedLedger(), CountedQueue()
+def counting_services() -> tuple[Services, CountingLedger, CountingQueue]:
+    ledger, queue = CountingLedger(), CountingQueue()
     return replace(memory_services(), ledger=ledger, results=queue), ledger, queue
 
 
@@ -71,7 +71,7 @@ async def all_of(stream: ResultStream) -> Counter[int]:
 
 
 async def test_results_from_queue_and_ledger_come_once(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+    services, _, _ = counting_services()
     run = await pushed(services, 600)
     results = succeeded(run, range(600))
     await record_results(services, run, results[:200])
@@ -89,7 +89,7 @@ async def test_results_from_queue_and_ledger_come_once(autojump_clock: MockClock
 
 
 async def test_reported_result_is_returned_at_once(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+    services, _, _ = counting_services()
     run = await pushed(services, 2)
     stream = ResultStream(services, run)
 
@@ -105,7 +105,7 @@ async def test_reported_result_is_returned_at_once(autojump_clock: MockClock) ->
 
 
 async def test_hour_of_waiting_takes_some_hundred_readings(autojump_clock: MockClock) -> None:
-    services, ledger, queue = counted()
+    services, ledger, queue = counting_services()
     run = await pushed(services, 2)
     with trio.move_on_after(HOUR):
         await ResultStream(services, run).more()
@@ -114,7 +114,7 @@ async def test_hour_of_waiting_takes_some_hundred_readings(autojump_clock: MockC
 
 
 async def test_reports_of_other_runs_are_put_back_at_no_cost(autojump_clock: MockClock) -> None:
-    services, ledger, queue = counted()
+    services, ledger, queue = counting_services()
     run = await pushed(services, 2)
     for number in range(12):
         other = Run.plan(run_id=f"other{number}", counts={"worker": 1}, chunk_size=1, digest="", started=0.0)
@@ -133,7 +133,7 @@ async def test_reports_of_other_runs_are_put_back_at_no_cost(autojump_clock: Moc
 
 
 async def test_unavailable_ledger_is_waited_for(autojump_clock: MockClock) -> None:
-    services, ledger, _ = counted()
+    services, ledger, _ = counting_services()
     run = await pushed(services, 1)
     await record_results(services, run, succeeded(run, [0]))
     ledger.failing = 15
@@ -141,7 +141,7 @@ async def test_unavailable_ledger_is_waited_for(autojump_clock: MockClock) -> No
 
 
 async def test_cancelled_run_ends_without_its_unsent_tasks(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+    services, _, _ = counting_services()
     run = await pushed(services, 3)
     await services.ledger.cancel_run(run.id)
     await record_results(services, run, [replace(succeeded(run, [0])[0], state=TaskState.CANCELLED)])
@@ -150,7 +150,7 @@ async def test_cancelled_run_ends_without_its_unsent_tasks(autojump_clock: MockC
 
 
 async def test_run_with_only_dead_letters_left_raises_run_stranded(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+    services, _, _ = counting_services()
     run = await pushed(services, 3)
     await record_results(services, run, succeeded(run, [0, 1]))
     lost = encode_message(Chunk(ChunkKey(run.id, 2, run.shards), 2, ("resize a",)))
@@ -162,11 +162,11 @@ async def test_run_with_only_dead_letters_left_raises_run_stranded(autojump_cloc
     assert "1 task in 1 dead letter: no handler here takes 'resize'" in str(stranded.value)
     assert f"dlq redrive --run {run.id}" in str(stranded.value)
     assert str(pickle.loads(pickle.dumps(stranded.value))) == str(stranded.value)
-    assert (await services.dead_letters["worker"].depth()).visible == 1, "it was given back"
+    assert (await services.dead_letters["worker"].depth()).visible == 1, "it was made visible again"
 
 
 async def test_dead_letter_beside_other_work_ends_nothing(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+    services, _, _ = counting_services()
     run = await pushed(services, 2)
     lost = encode_message(Chunk(ChunkKey(run.id, 1, run.shards), 1, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost)])
@@ -182,7 +182,7 @@ async def test_dead_letter_beside_other_work_ends_nothing(autojump_clock: MockCl
 
 
 async def test_large_ended_run_is_returned_page_by_page(autojump_clock: MockClock) -> None:
-    services, ledger, _ = counted()
+    services, ledger, _ = counting_services()
     run = await pushed(services, 5_000)
     await record_results(services, run, succeeded(run, range(5_000)))
     stream = ResultStream(services, run)

@@ -21,7 +21,7 @@ MINUTES = 3 * QUIET_SECONDS
 EMPTY = Depth(0, 0, 0)
 
 
-class CountedLedger(MemoryLedger):
+class CountingLedger(MemoryLedger):
     def __init__(self, calls: Counter[str]) -> None:
         super().__init__()
         self.calls = calls
@@ -31,7 +31,7 @@ class CountedLedger(MemoryLedger):
         return await super().read_run(run_id)
 
 
-class CountedQueue(MemoryQueue):
+class CountingQueue(MemoryQueue):
     def __init__(self, calls: Counter[str]) -> None:
         super().__init__()
         self.calls = calls
@@ -50,13 +50,13 @@ def calls() -> Counter[str]:
 
 
 @pytest.fixture
-def queue(calls: Counter[str]) -> CountedQueue:
-    return CountedQueue(calls)
+def queue(calls: Counter[str]) -> CountingQueue:
+    return CountingQueue(calls)
 
 
 @pytest.fixture
-def fleet(services: Services, calls: Counter[str], queue: CountedQueue) -> Services:
-    return replace(services, queues={"worker": queue}, ledger=CountedLedger(calls))
+def fleet(services: Services, calls: Counter[str], queue: CountingQueue) -> Services:
+    return replace(services, queues={"worker": queue}, ledger=CountingLedger(calls))
 
 
 async def pushed(fleet: Services, tasks: int = 4) -> Run:
@@ -126,7 +126,7 @@ async def test_message_on_the_queue_starts_the_minute_anew(fleet: Services, auto
 
 
 async def test_unavailable_queue_decides_nothing(
-    fleet: Services, queue: CountedQueue, autojump_clock: MockClock
+    fleet: Services, queue: CountingQueue, autojump_clock: MockClock
 ) -> None:
     run = await pushed(fleet)
     await fleet.ledger.cancel_run(run.id)

@@ -32,7 +32,7 @@ from cloudkon.wire.report import encode_report
 from tests.support.client_doubles import record_results, succeeded
 
 
-def a_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
+def make_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
     return Run.plan(run_id=run_id, counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
 
 
@@ -46,7 +46,7 @@ async def report(services: Services, results: list[Result]) -> None:
 
 
 async def test_tasks_are_counted_by_state(services: Services) -> None:
-    run = a_run(10, chunk=2)
+    run = make_run(10, chunk=2)
     in_run = [
         Result(TaskId("r1", 0), TaskState.SUCCEEDED, started=100.0, seconds=2.0),
         Result(TaskId("r1", 1), TaskState.FAILED, error="no", started=101.0, seconds=4.0),
@@ -65,12 +65,12 @@ async def test_tasks_are_counted_by_state(services: Services) -> None:
 
 
 async def test_run_that_has_not_started_has_no_rate(services: Services) -> None:
-    counts = await check(services, a_run(3))
+    counts = await check(services, make_run(3))
     assert (counts.waiting, counts.seconds, counts.tasks_per_second) == (3, 0.0, None)
 
 
 async def test_waiting_ends_by_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
-    run = a_run(300)
+    run = make_run(300)
 
     async def work() -> None:
         for number in range(300):
@@ -86,7 +86,7 @@ async def test_waiting_ends_by_the_ledger_alone(services: Services, autojump_clo
 async def test_reports_move_the_bar_between_two_readings(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(100_000, chunk=10)
+    run = make_run(100_000, chunk=10)
     shown: list[int] = []
     done = succeeded(run, range(5))
 
@@ -98,14 +98,14 @@ async def test_reports_move_the_bar_between_two_readings(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
             await wait_for(services, run, lambda _counts, ended: shown.append(ended))
-    assert shown[:2] == [0, 50], "the ledger knows of none yet"
-    assert (await services.results.depth()).empty, "its own reports were used up"
+    assert shown[:2] == [0, 50], "the ledger has none of them yet"
+    assert (await services.results.depth()).empty, "the run's own reports were deleted"
 
 
 async def test_last_report_makes_the_ledger_be_read_at_once(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(60_000)
+    run = make_run(60_000)
     assert wait_between(run) == LONGEST_WAIT
     await record_results(services, run, succeeded(run, range(59_999)))
     last = succeeded(run, [59_999])
@@ -124,7 +124,7 @@ async def test_last_report_makes_the_ledger_be_read_at_once(
 async def test_counted_task_that_is_reported_later_is_not_shown_twice(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(10)
+    run = make_run(10)
     await record_results(services, run, succeeded(run, range(6)))
     await report(services, succeeded(run, range(6)))
     shown = []
@@ -134,7 +134,7 @@ async def test_counted_task_that_is_reported_later_is_not_shown_twice(
 
 
 async def test_false_reports_end_nothing(services: Services, autojump_clock: trio.testing.MockClock) -> None:
-    run = a_run(3)
+    run = make_run(3)
     await report(services, [*succeeded(run, range(3)), *succeeded(run, range(3))])
     with trio.move_on_after(100) as waited:
         await wait_for(services, run, ignore)
@@ -144,7 +144,7 @@ async def test_false_reports_end_nothing(services: Services, autojump_clock: tri
 async def test_reports_of_other_runs_stay_on_the_queue(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run, other = a_run(5), a_run(30, run_id="r2")
+    run, other = make_run(5), make_run(30, run_id="r2")
     await report(services, succeeded(other, range(30)))
     await services.results.send([Outgoing("no report at all")])
 
@@ -162,7 +162,7 @@ async def test_reports_of_other_runs_stay_on_the_queue(
 
 
 async def test_interrupted_waiting_ends_soon(services: Services, autojump_clock: trio.testing.MockClock) -> None:
-    run = a_run(100_000)
+    run = make_run(100_000)
     with trio.move_on_after(0.1):
         await wait_for(services, run, ignore)
     assert trio.current_time() <= LONGEST_POLL
@@ -177,9 +177,9 @@ async def test_interrupted_waiting_hides_no_reports(services: Services, autojump
             return received
 
     slow = replace(services, results=SlowQueue())
-    await report(slow, succeeded(a_run(3, run_id="r2"), range(3)))
+    await report(slow, succeeded(make_run(3, run_id="r2"), range(3)))
     with trio.move_on_after(0.1):
-        await wait_for(slow, a_run(3), ignore)
+        await wait_for(slow, make_run(3), ignore)
     assert (await slow.results.depth()).visible == 3
 
 
@@ -188,7 +188,7 @@ async def test_failing_result_queue_is_ignored(services: Services, autojump_cloc
         async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
             raise AccessDenied(f"not allowed to receive {limit} in {wait} s for {visibility} s")
 
-    run = a_run(2)
+    run = make_run(2)
 
     async def work() -> None:
         await trio.sleep(10)
@@ -200,7 +200,7 @@ async def test_failing_result_queue_is_ignored(services: Services, autojump_cloc
 
 
 class AwayLedger(MemoryLedger):
-    """Is not there before a time, in trio's seconds."""
+    """Is unavailable before a time, in trio's seconds."""
 
     def __init__(self, back_at: float) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ async def test_shards_are_read_in_parallel_and_each_page_once(autojump_clock: tr
             return await super().summaries(run, shard, first)
 
     services = replace(memory_services(), ledger=(ledger := SlowLedger()))
-    run = a_run(200_000, chunk=2)
+    run = make_run(200_000, chunk=2)
     await record_results(services, run, succeeded(run, range(0, 100_000, 10)))
     shards: list[None] = []
     counts = await check(services, run, on_shard=lambda: shards.append(None))
@@ -234,7 +234,7 @@ async def test_shards_are_read_in_parallel_and_each_page_once(autojump_clock: tr
 async def test_waiting_survives_a_restart_of_the_ledger(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(2)
+    run = make_run(2)
     away = replace(services, ledger=AwayLedger(trio.current_time() + 60))
     await record_results(away, run, succeeded(run, range(2)))
     assert (await wait_for(away, run, ignore)).complete
@@ -244,17 +244,17 @@ async def test_ledger_that_stays_unavailable_ends_the_waiting(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await wait_for(replace(services, ledger=AwayLedger(1e9)), a_run(2), ignore)
+        await wait_for(replace(services, ledger=AwayLedger(1e9)), make_run(2), ignore)
 
 
 def test_large_runs_are_read_less_often() -> None:
-    waits = [wait_between(a_run(count)) for count in (1, 1_000, 10_000, 10_000_000)]
+    waits = [wait_between(make_run(count)) for count in (1, 1_000, 10_000, 10_000_000)]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (SHORTEST_WAIT, LONGEST_WAIT)
 
 
 async def test_results_include_those_of_unfinished_chunks_once(services: Services) -> None:
-    run = a_run(6, chunk=2)
+    run = make_run(6, chunk=2)
     begun = Result(TaskId("r1", 4), TaskState.FAILED, error="no such file")
     await record_results(services, run, [*succeeded(run, [0, 1]), begun])
     assert [result.task.seq async for result in results(services.ledger, run)] == [0, 1, 2, 3, 4]
@@ -268,7 +268,7 @@ def test_control_characters_of_an_output_are_not_printed() -> None:
 
 
 def test_progress_of_a_reclaimed_chunk_counts_once() -> None:
-    run = a_run(2, chunk=2)
+    run = make_run(2, chunk=2)
     counts = RunCounts(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
     record = ChunkRecord(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
@@ -282,7 +282,7 @@ def test_progress_of_a_reclaimed_chunk_counts_once() -> None:
 async def test_waiting_for_dead_letters_alone_ends_and_lists_them(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(4, chunk=2)
+    run = make_run(4, chunk=2)
     await services.ledger.create_run(run)
     await record_results(services, run, succeeded(run, [0]))
     lost = encode_message(Chunk(ChunkKey("r1", 1, 1), 2, ("resize a", "resize b")))
@@ -292,15 +292,15 @@ async def test_waiting_for_dead_letters_alone_ends_and_lists_them(
     counts = await wait_for(services, run, ignore, on_stranded=named.extend)
     assert (counts.succeeded, counts.waiting) == (2, 2)
     assert [(letter.chunk and letter.chunk.key.number, letter.reason) for letter in named] == [(1, "no handler")]
-    assert trio.current_time() >= QUIET_SECONDS, "SQS's counts lag"
-    assert (await services.dead_letters["worker"].depth()).visible == 2, "they were given back"
+    assert trio.current_time() >= QUIET_SECONDS, "SQS's counts may lag by a minute"
+    assert (await services.dead_letters["worker"].depth()).visible == 2, "they were made visible again"
 
 
 @pytest.mark.parametrize("hindrance", ["a message is queued", "more is missing than they hold"])
 async def test_waiting_continues_while_results_may_still_come(
     services: Services, hindrance: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(4, chunk=2)
+    run = make_run(4, chunk=2)
     letters = [encode_message(Chunk(ChunkKey("r1", number, 1), 2 * number, ("a b", "a c"))) for number in (0, 1)]
     if hindrance.startswith("more"):
         letters.pop()
@@ -319,8 +319,8 @@ async def test_waiting_continues_while_results_may_still_come(
 async def test_lost_messages_are_reported_while_waiting(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """As after a purge. It may be a push that has yet to send them, so waiting goes on."""
-    run = a_run(4)
+    """As after a purge. A push may still send them, so waiting continues."""
+    run = make_run(4)
     await services.ledger.create_run(run)
     await record_results(services, run, succeeded(run, [0]))
     missed: list[int] = []

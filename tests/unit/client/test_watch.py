@@ -22,7 +22,7 @@ from cloudkon.ports import Page, Services, TrioClock
 from tests.support.client_doubles import record_results, succeeded
 
 
-class CountedLedger(MemoryLedger):
+class CountingLedger(MemoryLedger):
     """Counts requests, and fails as long as ``error`` is set."""
 
     def __init__(self, calls: Counter[str]) -> None:
@@ -41,7 +41,7 @@ class CountedLedger(MemoryLedger):
         return await super().page(run, shard, first)
 
 
-class CountedQueue(MemoryQueue):
+class CountingQueue(MemoryQueue):
     def __init__(self, calls: Counter[str]) -> None:
         super().__init__()
         self.calls = calls
@@ -58,10 +58,10 @@ def calls() -> Counter[str]:
 
 @pytest.fixture
 def fleet(services: Services, calls: Counter[str]) -> Services:
-    return replace(services, queues={"worker": CountedQueue(calls)}, ledger=CountedLedger(calls))
+    return replace(services, queues={"worker": CountingQueue(calls)}, ledger=CountingLedger(calls))
 
 
-def a_run(count: int) -> Run:
+def make_run(count: int) -> Run:
     return Run.plan(run_id="r1", counts={"worker": count}, chunk_size=1, digest="d", started=0.0)
 
 
@@ -82,7 +82,7 @@ async def queue_all(fleet: Services, count: int) -> None:
 async def test_watching_costs_the_same_for_any_size(
     fleet: Services, calls: Counter[str], autojump_clock: trio.testing.MockClock, count: int
 ) -> None:
-    run = a_run(count)
+    run = make_run(count)
     await fleet.ledger.create_run(run)
     await queue_all(fleet, 20)
     await record_results(fleet, run, succeeded(run, range(count // 2)))
@@ -97,7 +97,7 @@ async def test_watching_costs_the_same_for_any_size(
 async def test_last_counts_of_an_ended_run_are_exact(
     fleet: Services, calls: Counter[str], autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(20_000)
+    run = make_run(20_000)
     await fleet.ledger.create_run(run)
     await queue_all(fleet, 10)
 
@@ -113,22 +113,22 @@ async def test_last_counts_of_an_ended_run_are_exact(
         counts = await follow(fleet, run, snapshots)
     assert counts.all_succeeded
     assert counts.busy_seconds == 20_000
-    assert trio.current_time() < 200 + 4 * EVERY_SECONDS, "it ends when the run does"
+    assert trio.current_time() < 200 + 4 * EVERY_SECONDS, "watching ends when the run does"
     middle = snapshots[10]
     assert not middle.counts.exact
     assert middle.rate == pytest.approx(100, rel=0.15)
     assert middle.seconds_left == pytest.approx(100, rel=0.25)
     assert [snapshot.complete for snapshot in snapshots][-2:] == [False, True]
-    assert calls["page"] < 64 * 3 + 20 * 3, "each shard's end is read once, not at every look"
+    assert calls["page"] < 64 * 3 + 20 * 3, "each shard's end is read once, not for every snapshot"
 
 
 async def test_throttling_and_a_lost_connection_are_waited_out(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(100)
+    run = make_run(100)
     await fleet.ledger.create_run(run)
     await record_results(fleet, run, succeeded(run, range(50)))
-    assert isinstance(fleet.ledger, CountedLedger)
+    assert isinstance(fleet.ledger, CountingLedger)
     ledger = fleet.ledger
 
     async def break_down() -> None:
@@ -144,16 +144,16 @@ async def test_throttling_and_a_lost_connection_are_waited_out(
         counts = await follow(fleet, run, snapshots)
     assert counts.all_succeeded
     assert snapshots[50].trouble == "nothing answers"
-    assert snapshots[50].counts.ended == 50, "what is known stays shown"
-    assert snapshots[50].news_at == snapshots[40].news_at < snapshots[-1].news_at, "the time is that of the last news"
+    assert snapshots[50].counts.ended == 50, "known counts stay on display"
+    assert snapshots[50].news_at == snapshots[40].news_at < snapshots[-1].news_at, "the time is that of the last update"
     assert f"no update since {clock_time(snapshots[50].news_at)}" in as_line(snapshots[50])
     assert snapshots[-1].trouble == ""
 
 
 async def test_expired_credentials_end_watching(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
-    run = a_run(100)
+    run = make_run(100)
     await fleet.ledger.create_run(run)
-    assert isinstance(fleet.ledger, CountedLedger)
+    assert isinstance(fleet.ledger, CountingLedger)
     fleet.ledger.error = AccessDenied("the token has expired")
     with pytest.raises(AccessDenied):
         await follow(fleet, run, [])
@@ -162,7 +162,7 @@ async def test_expired_credentials_end_watching(fleet: Services, autojump_clock:
 async def test_slow_tasks_failures_and_workers_are_shown(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(30)
+    run = make_run(30)
     now = 2_000_000_000.0
     results: Sequence[Result] = [
         Result(TaskId("r1", seq), TaskState.SUCCEEDED, started=now, seconds=float(seq), worker=f"w{seq % 3}")
@@ -182,7 +182,7 @@ async def test_slow_tasks_failures_and_workers_are_shown(
 async def test_dead_letters_are_shown_when_nothing_else_is_left(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(10)
+    run = make_run(10)
     await fleet.ledger.create_run(run)
     await record_results(fleet, run, succeeded(run, range(8)))
     await fleet.dead_letters["worker"].send([Outgoing("{}")] * 2)
@@ -196,19 +196,19 @@ async def test_dead_letters_are_shown_when_nothing_else_is_left(
 async def test_fleet_without_workers_is_shown_with_the_command_that_starts_one(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(10)
+    run = make_run(10)
     await fleet.ledger.create_run(run)
     await queue_all(fleet, 10)
     young = Watch(fleet, replace(run, started=TrioClock().wall()))
-    assert "scale" not in as_line(await young.snapshot()), "workers are given time to begin"
+    assert "scale" not in as_line(await young.snapshot()), "workers get time to start"
     watch = Watch(fleet, run)
     assert as_line(await watch.snapshot()).endswith("no active worker: python -m fleet scale 1 --pool worker")
     await fleet.queues["worker"].receive(1, 0, 600)
-    assert "scale" not in as_line(await watch.snapshot()), "somebody has taken a message"
+    assert "scale" not in as_line(await watch.snapshot()), "a worker has received a message"
 
 
 async def test_panel_fits_its_terminal(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
-    run = a_run(2_000_000)
+    run = make_run(2_000_000)
     await fleet.ledger.create_run(run)
     failed = [Result(TaskId("r1", seq), TaskState.FAILED, error="no\x1b[31m file " * 20) for seq in range(3)]
     await record_results(fleet, run, [*succeeded(run, range(3, 100)), *failed])
@@ -229,7 +229,7 @@ async def test_panel_fits_its_terminal(fleet: Services, autojump_clock: trio.tes
 async def test_cost_of_requests_is_shown_where_they_cost(
     fleet: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(20_000)
+    run = make_run(20_000)
     await fleet.ledger.create_run(run)
     spent: list[float] = []
     for ended in (0, 10_000, 20_000):
@@ -250,7 +250,7 @@ async def test_cost_of_requests_is_shown_where_they_cost(
 async def test_cancelled_run_whose_push_never_finished_ends(
     fleet: Services, autojump_clock: trio.testing.MockClock, how: str
 ) -> None:
-    run = a_run(100)
+    run = make_run(100)
     await fleet.ledger.create_run(run)
     await queue_all(fleet, 10)
     await record_results(fleet, run, succeeded(run, range(50)))

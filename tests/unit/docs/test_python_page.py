@@ -1,4 +1,4 @@
-"""docs/python.md: its examples run as they stand, on a fleet in memory, and all of the interface is in its tables."""
+"""docs/python.md: its examples run unchanged on a fleet in memory, and its tables have the whole interface."""
 
 import re
 from dataclasses import fields
@@ -27,7 +27,7 @@ async def fail(arguments: str, _context: object) -> str:
 
 @pytest.fixture
 def no_fleet_but_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``Fleet()`` gives one that knows the examples' handlers."""
+    """Make ``Fleet()`` return a fleet in memory with the examples' handlers."""
     opened = partial(Fleet.in_memory, worker({"shout": shout, "fail": fail}, slots=4))
     vars(opened)["in_memory"] = Fleet.in_memory
     monkeypatch.setattr(client, "Fleet", opened, raising=False)
@@ -53,6 +53,6 @@ def test_whole_interface_is_in_the_tables() -> None:
 
 
 def test_every_result_field_and_exported_name_is_documented() -> None:
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", TEXT)) + "".join(EXAMPLES)))
-    assert {one.name for one in fields(Result)} <= told
-    assert set(client.__all__) - {"Kind", "Tally", "FleetRun", "TaskFuture", "TaskState", "Result"} <= told
+    documented = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", TEXT)) + "".join(EXAMPLES)))
+    assert {one.name for one in fields(Result)} <= documented
+    assert set(client.__all__) - {"Kind", "Tally", "FleetRun", "TaskFuture", "TaskState", "Result"} <= documented
