@@ -137,7 +137,7 @@ class Fleet:
     def run(self, run_id: str | None = None) -> FleetRun:
         """Open the run with this id, or the run pushed last from this state directory. Raises ``UnknownRun``."""
         found = self._connection.call(
-            lambda services: find_run(services.ledger, run_id, self._connection.pushes), "Ask again"
+            lambda services: find_run(services.ledger, run_id, self._connection.pushes), "Call it again"
         )
         return FleetRun(self._connection, found)
 
@@ -148,11 +148,11 @@ class Fleet:
             async with aclosing(latest_runs(services, limit)) as views:
                 return [view async for view in views]
 
-        return self._connection.call(work, "Ask again")
+        return self._connection.call(work, "Call it again")
 
     def pools(self) -> list[PoolView]:
         """Return the depths of each pool's queues: three requests a pool."""
-        return self._connection.call(pools, "Ask again")
+        return self._connection.call(pools, "Call it again")
 
     def upload(self, *sources: str | Path) -> list[str]:
         """Return links to pictures, for ``animoto``. A source is a link, a file of links, a picture or a folder.
@@ -160,7 +160,9 @@ class Fleet:
         Picture files are uploaded, equal ones once. Raises ``InvalidInput`` for any other source.
         """
         found = find_pictures(map(str, sources))
-        return self._connection.call(lambda services: upload_found(services.store, found), "Upload them again to go on")
+        return self._connection.call(
+            lambda services: upload_found(services.store, found), "Upload them again to continue"
+        )
 
     def fetch(self, address: str) -> bytes:
         """Return an object's bytes, such as an output too long for a result. Raises ``ObjectMissing``."""

@@ -112,9 +112,9 @@ class Bench:
             with suppress(CloudKonError):
                 run.cancel()
             raise
-        return self._found(cell, counts, slots)
+        return self._finding_of(cell, counts, slots)
 
-    def _found(self, cell: Cell, counts: RunCounts, slots: int) -> Finding:
+    def _finding_of(self, cell: Cell, counts: RunCounts, slots: int) -> Finding:
         milliseconds = cell.experiment.milliseconds
         busy = counts.busy_seconds if milliseconds is None else counts.succeeded * milliseconds / 1000
         # A single task that does nothing may take no measurable time.
@@ -144,7 +144,7 @@ class Bench:
         with suppress(UnknownRun):
             run = fleet.run(self.findings.going)
             run.cancel()
-            self.events.on_note(f"clearing away run {run.id}, which was interrupted")
+            self.events.on_note(f"clearing the interrupted run {run.id} off its queue")
             for pool in run.pools:
                 with self._restored(pool):
                     self.scaler.scale(pool, 1)

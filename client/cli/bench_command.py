@@ -76,7 +76,7 @@ class Counts(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Folder for findings, report and plots.",
 )
-@click.option("--ask", is_flag=True, help="Ask me to set the number of workers, where python -m fleet scale can't.")
+@click.option("--ask", is_flag=True, help=f"Ask me to set the number of workers, where {command('fleet scale')} can't.")
 @click.option("--dry-run", is_flag=True, help="Print what would be measured, how long it takes and what it costs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, or the plan of a dry run.")
 @pass_session

@@ -22,8 +22,8 @@ from .session import Session, pass_session
 def runs(session: Session, limit: int, *, as_json: bool) -> None:
     """List the latest runs, the latest first, each with its age and its tasks' counts.
 
-    The counts take up to eight requests a run. For runs of more than 2,048 messages they are estimates (~); check
-    counts exactly. Runs are kept for 90 days, their results for 28 days after the last write.
+    The counts take up to eight requests a run. For runs of more than 2,048 messages they are estimates (~); the
+    command check counts exactly. Runs are kept for 90 days, their results for 28 days after the last write.
 
     \b
     Examples:

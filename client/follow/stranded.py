@@ -13,7 +13,7 @@ from ..dead_letters.dead_letters import Choice, DeadLetter, listed
 from .run_counts import RunCounts
 
 MOST_LETTERS = 10_000
-"""Dead letters that are read: where the queue holds more, waiting goes on."""
+"""Dead letters that are read: if the queue holds more, waiting continues."""
 
 
 class RunStranded(InvalidInput):
