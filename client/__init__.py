@@ -1,4 +1,4 @@
-"""The client: ``python -m client`` on the command line, ``from client import Fleet`` in Python (docs/python.md)."""
+"""Pushes and follows runs: ``python -m client`` on the command line, ``from client import Fleet`` in Python."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _OLD_NAMES = {"Kind": "FailureKind", "Tally": "RunCounts"}
-"""What scripts may still call them."""
+"""Old names that scripts may still use."""
 
 _HOMES = {
     "Fleet": ".api.fleet",
@@ -57,11 +57,11 @@ _HOMES = {
     "TaskFuture": ".api.futures",
     "TaskState": "cloudkon.model",
 }
-"""Where each name of the interface is: imported when it is asked for, so that the command line starts quickly."""
+"""The module of each public name. It is imported at first use, so that the command line starts quickly."""
 
 
 def __getattr__(name: str) -> object:
-    """Import a name of the interface."""
+    """Import a public name at its first use."""
     name = _OLD_NAMES.get(name, name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Fleet: the Python interface, for scripts and notebooks; ``from client import Fleet``.
+"""Defines ``Fleet``, the Python interface for scripts and notebooks: ``from client import Fleet``.
 
 with Fleet() as fleet:
     for output in fleet.map("resize {}", names):
@@ -34,11 +34,11 @@ from .submission import submit_workload, write_instructions
 
 
 class MemoryWorker(Protocol):
-    """What works on a fleet in memory; ``images.worker.testing.worker`` makes one."""
+    """A worker of a fleet in memory; ``images.worker.testing.worker`` returns one."""
 
     @property
     def words(self) -> Collection[str]:
-        """The first words that it takes."""
+        """The first words of the instructions that it has handlers for."""
         ...
 
     async def __call__(self, services: Services) -> None:
@@ -47,37 +47,37 @@ class MemoryWorker(Protocol):
 
 
 class Fleet:
-    """The fleet that the settings name, on whatever target.
+    """The fleet that the settings name, on any target.
 
-    All methods block, and may be called from any thread; an own thread does what must be done meanwhile, until
-    ``close``. Errors are those of ``cloudkon.errors``: ``InvalidInput`` for what the caller can mend, ``ServiceError``
-    for what the services refused. Ctrl-C is ``KeyboardInterrupt`` as ever, and loses nothing: its traceback says how
-    to go on.
+    All methods block, and may be called from any thread. One background thread does the work until ``close``. Errors
+    are those of ``cloudkon.errors``: ``InvalidInput`` if the caller can fix the input, ``ServiceError`` if a service
+    refused a request. Ctrl-C raises ``KeyboardInterrupt`` and loses nothing: its traceback says how to continue.
     """
 
     def __init__(self, settings: Settings | None = None, *, services: Services | None = None) -> None:
-        """``settings`` are by default the environment's (``CLOUDKON_*``), ``services`` the adapters on AWS.
+        """Connect to a fleet.
 
-        Nothing is asked of the fleet yet, so a missing one shows at first use. Raises ``NoFleet`` if the target is
-        local and no fleet is up here, ``InvalidSetting`` for what can't be used.
+        ``settings`` are by default those of the environment (``CLOUDKON_*``), ``services`` the adapters on AWS. No
+        request is made yet, so a missing fleet shows at first use. Raises ``NoFleet`` if the target is local and no
+        fleet runs here, ``InvalidSetting`` for a setting that can't be used.
         """
         chosen = settings or Settings.from_environment()
         connected = services or _connect(chosen)
         portal = Portal()
-        self._link = FleetConnection(chosen, connected, portal)
+        self._connection = FleetConnection(chosen, connected, portal)
         self._files = ExitStack()
         self._close = finalize(self, _close, portal, self._files)
 
     @classmethod
     def in_memory(cls, worker: MemoryWorker) -> Self:
-        """A fleet in this process, for tests: it needs no AWS and no emulator, and is gone when it is closed."""
+        """Make a fleet in this process, for tests: it needs no AWS and no emulator, and ``close`` deletes it."""
         folder = tempfile.TemporaryDirectory(prefix="cloudkon-fleet-")
         settings = replace(Settings(), state_dir=Path(folder.name), handlers=tuple(worker.words))
         fleet = cls(settings, services=memory_services())
         fleet._files.callback(folder.cleanup)
-        portal = fleet._link.portal
-        working = portal.start(partial(worker, fleet._link.services))
-        # Without its worker nothing would ever end.
+        portal = fleet._connection.portal
+        working = portal.start(partial(worker, fleet._connection.services))
+        # Without its worker no run would ever end.
         working.outcome.add_done_callback(lambda _: portal.shut())
         return fleet
 
@@ -92,23 +92,23 @@ class Fleet:
     ) -> FleetRun:
         """Push instructions as a new run. All are checked before any is sent.
 
-        ``chunk`` is how many tasks go in a message; ``"auto"`` aims at a quarter of a second of work, by ``duration``
-        (seconds a task) or what the last run's tasks took. ``priority`` ``"high"`` overtakes what waits. ``name`` is
-        what errors call the instructions. If sending broke off, submitting the same instructions again goes on where it
-        stopped.
+        ``chunk`` is the number of tasks in a message; ``"auto"`` aims at a quarter of a second of work, by ``duration``
+        (seconds a task) or the seconds of the last run's tasks. ``priority`` ``"high"`` overtakes waiting messages.
+        Errors call the instructions ``name``. If sending breaks off, submit the same instructions again: the push
+        continues where it stopped.
 
-        Raises ``InvalidWorkload`` with all that is wrong, ``PushBroke`` where sending failed.
+        Raises ``InvalidWorkload`` with every problem found, ``PushBroke`` if sending failed.
         """
         with tempfile.TemporaryFile() as workload:
             write_instructions(instructions, workload)
-            run = submit_workload(self._link, workload, name, chunk=chunk, priority=priority, duration=duration)
+            run = submit_workload(self._connection, workload, name, chunk=chunk, priority=priority, duration=duration)
             if len(run.ranges) == 1:
-                return FleetRun(self._link, run)
+                return FleetRun(self._connection, run)
             workload.seek(0)
-            words = self._link.settings.handlers
+            words = self._connection.settings.handlers
             pools = [pool_of(line.decode(), words).name for line in workload]
         following = {part.pool: iter(range(part.first, part.first + part.count)) for part in run.ranges}
-        return FleetRun(self._link, run, [next(following[pool]) for pool in pools])
+        return FleetRun(self._connection, run, [next(following[pool]) for pool in pools])
 
     def map(
         self,
@@ -119,11 +119,12 @@ class Fleet:
         duration: float | None = None,
         timeout: float | None = None,
     ) -> Iterator[str]:
-        """Run an instruction for each item, and give the outputs in the items' order, as soon as they are there.
+        """Run an instruction for each item, and yield the outputs in the items' order, as soon as they come.
 
-        ``instruction`` is filled in as by ``str.format``, ``"resize {} --width {}"`` from two columns of items. All are
-        pushed at once, as one run; nothing is where there is no item. Where a task failed, ``TaskFailed`` is raised in
-        its place, ``CancelledError`` where it was cancelled; ``TimeoutError`` after so many seconds.
+        ``instruction`` is filled in by ``str.format``: ``"resize {} --width {}"`` needs two columns of items. All
+        instructions are pushed at once, as one run; an empty iterable pushes nothing. At the place of a task that
+        failed, ``TaskFailed`` is raised; of one that was cancelled, ``CancelledError``. Raises ``TimeoutError`` after
+        ``timeout`` seconds.
         """
         rows = zip(*columns, strict=True)
         first = next(rows, None)
@@ -134,61 +135,65 @@ class Fleet:
         return map(output_of, run.in_order(timeout))
 
     def run(self, run_id: str | None = None) -> FleetRun:
-        """The run of that id, or the one pushed last from this state directory. Raises ``UnknownRun``."""
-        found = self._link.call(lambda services: find_run(services.ledger, run_id, self._link.pushes), "Ask again")
-        return FleetRun(self._link, found)
+        """Open the run with this id, or the run pushed last from this state directory. Raises ``UnknownRun``."""
+        found = self._connection.call(
+            lambda services: find_run(services.ledger, run_id, self._connection.pushes), "Call it again"
+        )
+        return FleetRun(self._connection, found)
 
     def runs(self, limit: int = 20) -> list[RunView]:
-        """The runs there are, the latest first, with their counts and ages; a few requests each."""
+        """List the latest runs, the latest first, with their counts and ages; a few requests each."""
 
         async def work(services: Services) -> list[RunView]:
             async with aclosing(latest_runs(services, limit)) as views:
                 return [view async for view in views]
 
-        return self._link.call(work, "Ask again")
+        return self._connection.call(work, "Call it again")
 
     def pools(self) -> list[PoolView]:
-        """What lies on each pool's queues: two requests each."""
-        return self._link.call(pools, "Ask again")
+        """Return the depths of each pool's queues: three requests a pool."""
+        return self._connection.call(pools, "Call it again")
 
     def upload(self, *sources: str | Path) -> list[str]:
-        """Links to pictures, for ``animoto``: of links, files of links, pictures, and folders of pictures.
+        """Return links to pictures, for ``animoto``. A source is a link, a file of links, a picture or a folder.
 
-        Files are uploaded, equal ones once. Raises ``InvalidInput`` for a source that is none of these.
+        Picture files are uploaded, equal ones once. Raises ``InvalidInput`` for any other source.
         """
         found = find_pictures(map(str, sources))
-        return self._link.call(lambda services: upload_found(services.store, found), "Upload them again to go on")
+        return self._connection.call(
+            lambda services: upload_found(services.store, found), "Upload them again to continue"
+        )
 
     def fetch(self, address: str) -> bytes:
-        """An object of the store: what an output names that is too long for a result. Raises ``ObjectMissing``."""
+        """Return an object's bytes, such as an output too long for a result. Raises ``ObjectMissing``."""
         if not address.startswith("s3://"):
-            raise InvalidInput(f"address {address!r:.60}", "it is not of the form s3://BUCKET/KEY")
+            raise InvalidInput(f"address {address!r:.60}", "not of the form s3://BUCKET/KEY")
         with tempfile.TemporaryDirectory(prefix="cloudkon-fetch-") as folder:
             path = Path(folder, "object")
 
             async def work(services: Services) -> None:
                 await persist(lambda: services.store.get(address, path), BRIEF)
 
-            self._link.call(work, "Fetch it again")
+            self._connection.call(work, "Fetch it again")
             return path.read_bytes()
 
     @property
     def settings(self) -> Settings:
-        """What it was opened with."""
-        return self._link.settings
+        """The settings of this fleet."""
+        return self._connection.settings
 
     def close(self) -> None:
-        """End what goes on in the background. Runs go on; futures that are not done fail with ``FleetClosed``."""
+        """Stop the background thread. Runs go on; futures that are not done fail with ``FleetClosed``."""
         self._close()
 
     def __enter__(self) -> Self:
-        """Give the fleet itself."""
+        """Return the fleet itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the fleet."""
         self.close()
 
 

@@ -1,4 +1,4 @@
-"""Following: a run's results set its futures, in the background."""
+"""Completes a run's futures with its results, in the background."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from .futures import TaskFuture
 from .portal import FleetClosed
 
 
-async def follow(feed: ResultStream, futures: Sequence[TaskFuture]) -> None:
-    """Settle each task's future, by number, until the run has ended; never leaves one that will not be settled."""
+async def follow(stream: ResultStream, futures: Sequence[TaskFuture]) -> None:
+    """Complete each task's future, by number, until the run is over; no future stays pending, whatever happens."""
     reason: BaseException | None = FleetClosed()
     try:
-        while some := await feed.more():
-            # Callbacks may wait, and call the fleet: never in the thread that everything else runs in.
+        while some := await stream.more():
+            # In another thread: callbacks may block and may call the fleet, which needs this thread.
             await trio.to_thread.run_sync(_settle, some, futures)
         reason = None
-    except Exception as error:  # noqa: BLE001  (it is raised where a result is waited for)
+    except Exception as error:  # noqa: BLE001  (raised where a result is waited for)
         reason = error
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_leave, reason, futures)
+            await trio.to_thread.run_sync(_complete_rest, reason, futures)
 
 
 def _settle(results: Sequence[Result], futures: Sequence[TaskFuture]) -> None:
@@ -31,8 +31,8 @@ def _settle(results: Sequence[Result], futures: Sequence[TaskFuture]) -> None:
         futures[result.task.seq].settle(result)
 
 
-def _leave(reason: BaseException | None, futures: Sequence[TaskFuture]) -> None:
-    """End those that have no result: with the reason, or as cancelled where the run ended without them."""
+def _complete_rest(reason: BaseException | None, futures: Sequence[TaskFuture]) -> None:
+    """Complete the futures without a result: with the error, or as cancelled if the run ended without them."""
     for future in futures:
         if not future.done():
             if reason is None:

@@ -1,4 +1,4 @@
-"""Futures: tasks as ``concurrent.futures`` knows them, so that ``wait`` and ``as_completed`` take them."""
+"""Defines ``TaskFuture``: a task as a ``concurrent.futures`` future, for ``wait`` and ``as_completed``."""
 
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -8,20 +8,20 @@ from cloudkon.model import Result, TaskId, TaskState
 
 
 class TaskFailed(CloudKonError):
-    """A task failed for good; ``recorded`` is its result as the ledger has it."""
+    """A task failed for good; ``recorded`` is its result from the ledger."""
 
     def __init__(self, recorded: Result) -> None:
-        """Say which one, and what its handler said."""
+        """Name the task, its attempts and its handler's error."""
         super().__init__(f"task {recorded.task} failed, attempt {recorded.attempts}: {recorded.error}")
         self.recorded = recorded
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Cross from process to process whole."""
+        """Pickle with the result: another process gets the whole error."""
         return type(self), (self.recorded,)
 
 
 def output_of(recorded: Result) -> str:
-    """What the task gave. Raises ``TaskFailed`` where it failed, ``CancelledError`` where it was cancelled."""
+    """Return the task's output. Raises ``TaskFailed`` if it failed, ``CancelledError`` if it was cancelled."""
     if recorded.state is TaskState.FAILED:
         raise TaskFailed(recorded)
     if recorded.state is TaskState.CANCELLED:
@@ -30,25 +30,25 @@ def output_of(recorded: Result) -> str:
 
 
 class TaskFuture(Future[str]):
-    """What will become of one task.
+    """One task's future.
 
-    ``result()`` gives its output, ``exception()`` a ``TaskFailed`` that says why there is none. A task of a run that
-    was cancelled is cancelled. ``recorded`` is all that the ledger has of it, once it is done: attempts, seconds,
-    worker.
+    ``result()`` returns the task's output, ``exception()`` the ``TaskFailed`` of a task that failed. When its run is
+    cancelled, the future is cancelled. Once it is done, ``recorded`` is the result from the ledger, with attempts,
+    seconds and worker.
     """
 
     def __init__(self, task: TaskId) -> None:
-        """Nothing is known of it yet."""
+        """Start without a result."""
         super().__init__()
         self.task = task
         self.recorded: Result | None = None
 
     def cancel(self) -> bool:
-        """Do nothing, and say so: a task can't be taken back alone. The run's ``cancel`` ends all of its tasks."""
+        """Return ``False``: one task can't be cancelled alone. The run's ``cancel`` cancels all of its tasks."""
         return False
 
     def settle(self, recorded: Result) -> None:
-        """End with the task's result. Its callbacks are called in this thread."""
+        """Complete the future with the task's result. Callbacks are called in this thread."""
         self.recorded = recorded
         if recorded.state is TaskState.SUCCEEDED:
             self.set_result(recorded.output)
@@ -58,7 +58,7 @@ class TaskFuture(Future[str]):
             self.give_up()
 
     def give_up(self) -> None:
-        """End as cancelled: no result will come."""
+        """Complete the future as cancelled: no result will come."""
         super().cancel()
-        # Only this tells those who wait for several futures.
+        # Only this call notifies ``wait`` and ``as_completed``.
         self.set_running_or_notify_cancel()

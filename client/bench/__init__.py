@@ -1,1 +1,1 @@
-"""Bench: the experiments of the CloudKon reports, on whatever fleet there is, written on the Python interface."""
+"""Runs the experiments of the CloudKon reports on any fleet, through the Python interface."""

@@ -1,7 +1,9 @@
-"""Report: the findings as Markdown tables and plots, beside what others published of theirs."""
+"""Writes the findings as Markdown tables and plots, beside figures that others published."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from cloudkon.programs import command
 
 from ..records.known_runs import replace_text
 from .chart import Chart, Line
@@ -9,21 +11,21 @@ from .experiments import EXPERIMENTS, PICTURES, Cell, Experiment
 from .findings import Finding, Findings
 from .published import CLONE_2014 as THEIRS
 
-NAME = "report.md"
+FILE_NAME = "report.md"
 Measured = list[tuple[int, Finding]]
-"""One experiment's findings by width."""
+"""The widths of one experiment and their findings."""
 
 
 def write_report(findings: Findings) -> Path:
-    """Write it into the findings' folder, with its plots; give its path."""
+    """Write the report and its plots into the findings' folder, and return its path."""
     measured = {one: _measured(findings, one) for one in EXPERIMENTS}
-    there = {one: some for one, some in measured.items() if some}
-    parts = [*_head(findings), *(part for one, some in there.items() for part in _section(one, some))]
+    found = {one: some for one, some in measured.items() if some}
+    parts = [*_head(findings), *(part for one, some in found.items() for part in _section(one, some))]
     findings.folder.mkdir(parents=True, exist_ok=True)
-    for name, chart in _charts(there):
+    for name, chart in _charts(found):
         replace_text(findings.folder / name, chart.svg())
         parts.append(f"![{chart.title}]({name})")
-    path = findings.folder / NAME
+    path = findings.folder / FILE_NAME
     replace_text(path, "\n\n".join(parts) + "\n")
     return path
 
@@ -38,12 +40,12 @@ def _head(findings: Findings) -> Iterator[str]:
     terms = findings.terms
     yield "# Bench"
     yield (
-        f"Written by `python -m client bench` from `findings.json`. Fleet `{terms['fleet']}` on the target "
+        f"Written by `{command('client bench')}` from `findings.json`. Fleet `{terms['fleet']}` on the target "
         f"`{terms['target']}`: {terms['slots']} slot{'' if terms['slots'] == 1 else 's'} a worker, {terms['chunk']} "
         f"task{'' if terms['chunk'] == 1 else 's'} a message, {terms['share']:g} of the reports' tasks. Each run was "
-        "pushed before its workers came; seconds are from the first task's start to the last one's end."
+        "pushed before its workers were started; seconds are from the first task's start to the last one's end."
     )
-    yield f"Figures called theirs are of {THEIRS.whose}. They were not measured here, nor on such machines."
+    yield f"Figures called theirs are those of {THEIRS.whose}. They were measured elsewhere, on other machines."
 
 
 def _section(experiment: Experiment, measured: Measured) -> Iterator[str]:
@@ -61,7 +63,7 @@ def _note(experiment: Experiment) -> str:
     tasks = f"{experiment.tasks:,}"
     what = f"{tasks} times `{experiment.instruction}`" if experiment.instruction else f"{tasks} of {PICTURES} pictures"
     each = "in all" if experiment.in_all else "a slot"
-    where = " `python -m images.worker --local`, without a queue or a ledger outside." if experiment.is_local else ""
+    where = f" By `{command('images.worker --local')}`, with queue and ledger in memory." if experiment.is_local else ""
     return f"{what} {each} at full share.{where}"
 
 
@@ -85,20 +87,20 @@ def _figures(experiment: Experiment, width: int, one: Finding) -> list[str]:
     return [f"{one.efficiency:.1%}", *([f"{share:.0%}"] if share is not None and not experiment.is_local else [])]
 
 
-def _charts(there: dict[Experiment, Measured]) -> Iterator[tuple[str, Chart]]:
-    for local, across in ((False, "workers"), (True, "slots")):
-        some = {one: found for one, found in there.items() if one.is_local == local}
+def _charts(measured: dict[Experiment, Measured]) -> Iterator[tuple[str, Chart]]:
+    for local, x_label in ((False, "workers"), (True, "slots")):
+        some = {one: found for one, found in measured.items() if one.is_local == local}
         suffix, where = ("-local", ", in one process") if local else ("", "")
         rates = [_rates(one, found) for one, found in some.items() if one.is_throughput]
         if rates:
             theirs = [] if local else [_their_rates(one, found) for one, found in some.items() if one.is_throughput]
-            yield f"throughput{suffix}.svg", Chart(f"Throughput{where}", across, "tasks/s", [*rates, *theirs])
+            yield f"throughput{suffix}.svg", Chart(f"Throughput{where}", x_label, "tasks/s", [*rates, *theirs])
         shares = list(_shares(some.items(), local=local))
         if shares:
-            yield f"efficiency{suffix}.svg", Chart(f"Efficiency{where}", across, "%", shares, most=100)
+            yield f"efficiency{suffix}.svg", Chart(f"Efficiency{where}", x_label, "%", shares, most=100)
         videos = [_videos(found) for one, found in some.items() if one.milliseconds is None]
         if videos:
-            yield "slideshows.svg", Chart("Slideshows", across, "videos/min", videos)
+            yield "slideshows.svg", Chart("Slideshows", x_label, "videos/min", videos)
 
 
 def _rates(one: Experiment, found: Measured) -> Line:
@@ -125,6 +127,6 @@ def _shares(some: Iterable[tuple[Experiment, Measured]], *, local: bool) -> Iter
 
 
 def cell_text(cell: Cell, one: Finding) -> str:
-    """A cell's finding as a line for people."""
+    """Format a cell's finding as a line for people."""
     name, figure = _heads(cell.experiment)[0], _figures(cell.experiment, cell.width, one)[0]
     return f"{cell}: {one.seconds:,.2f} s, {figure} {name}"

@@ -1,6 +1,6 @@
-"""Chart: lines over a logarithmic axis as an SVG.
+"""Draws lines over a logarithmic axis as an SVG.
 
-Three plots are not worth a plotting library to everybody who installs the client.
+Three plots don't justify a plotting library that everyone who installs the client would need.
 """
 
 import math
@@ -19,7 +19,7 @@ THEIRS: Final = "#888888"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Points from left to right; ``theirs`` tells that others measured them."""
+    """Points from left to right; ``theirs`` marks figures that others measured."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -28,16 +28,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Lines over the same axes. ``most`` is the largest value that the upright axis shows, where that is fixed."""
+    """Lines over the same axes. ``most`` fixes the largest value of the vertical axis."""
 
     title: str
-    across: str
-    upright: str
+    x_label: str
+    y_label: str
     lines: Sequence[Line]
     most: float | None = None
 
     def svg(self) -> str:
-        """The picture. It has a background of its own, so that it is seen on a dark page as well."""
+        """Return the SVG. It has its own background, so that it is readable on a dark page."""
         body = [*self._frame(), *self._ticks(), *self._drawn()]
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         style = 'font-family="sans-serif" font-size="12" fill="#222222"'
@@ -46,9 +46,9 @@ class Chart:
     def _frame(self) -> Iterator[str]:
         yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
         yield _text(LEFT, 20, self.title, weight="bold")
-        yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, self.across, anchor="middle")
+        yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, self.x_label, anchor="middle")
         middle = (TOP + HEIGHT - BOTTOM) / 2
-        yield _text(14, middle, self.upright, anchor="middle", more=f' transform="rotate(-90 14 {middle:g})"')
+        yield _text(14, middle, self.y_label, anchor="middle", more=f' transform="rotate(-90 14 {middle:g})"')
 
     def _ticks(self) -> Iterator[str]:
         for value in self._steps():
@@ -81,7 +81,7 @@ class Chart:
         return HEIGHT - BOTTOM - value / self._steps()[-1] * (HEIGHT - TOP - BOTTOM)
 
     def _steps(self) -> list[float]:
-        """Round values from 0 to one that no point is above."""
+        """Return round values from 0 up to the highest point or above it."""
         highest = self.most or max(y for line in self.lines for _, y in line.points) or 1.0
         size = 10 ** math.floor(math.log10(highest))
         step = next(size * factor for factor in (0.2, 0.25, 0.5, 1.0, 2.0) if size * factor * 5 >= highest)

@@ -1,4 +1,4 @@
-"""Experiments: what the CloudKon reports measured, and how much of it."""
+"""Defines the experiments of the CloudKon reports, and the cells (experiment and width) of a bench."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from cloudkon.errors import InvalidInput
 from cloudkon.model import ANIMOTO, WORKER
 
 LOCAL: Final = "local-"
-"""How the names begin of experiments in one process, whose width is its slots."""
+"""Prefix of the experiments in one process, whose width is the number of slots."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """One workload, measured at several widths: workers of a fleet, or slots of one process.
 
-    ``tasks`` is for each slot, or in all where ``in_all`` says so; ``milliseconds`` what one takes, ``None`` where
-    that is to be found out.
+    ``tasks`` is the number per slot, with ``in_all`` the number in all. ``milliseconds`` is what a task takes; ``None``
+    if the bench has to measure it.
     """
 
     name: str
@@ -28,21 +28,21 @@ class Experiment:
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs in one process of its own, without the fleet."""
+        """Whether it runs in one process, without the fleet."""
         return self.name.startswith(LOCAL)
 
     @property
     def instruction(self) -> str:
-        """What each task is; nothing for slideshows, which all differ."""
+        """The instruction of every task; empty for slideshows, which all differ."""
         return "" if self.milliseconds is None else f"sleep {self.milliseconds:g}"
 
     @property
     def is_throughput(self) -> bool:
-        """Whether tasks do nothing, so that only how many there are a second counts."""
+        """Whether tasks do nothing, so that only tasks per second are measured."""
         return self.milliseconds == 0
 
     def count(self, slots: int, share: float) -> int:
-        """Its tasks at so many slots in all, with so large a share of them."""
+        """Return the number of tasks for ``slots`` slots in all, at a ``share`` of the full number."""
         return max(1, round(self.tasks * share)) * (1 if self.in_all else slots)
 
 
@@ -60,21 +60,21 @@ EXPERIMENTS: Final = (
     ),
     Experiment("animoto", "Slideshows", 10, None, pool=ANIMOTO.name),
 )
-"""In the order in which they are measured and reported."""
+"""All experiments, in the order in which they are measured and reported."""
 PICTURES: Final = 60
-"""Of a slideshow."""
+"""Pictures of a slideshow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One experiment at one width: what is measured at a time."""
+    """One experiment at one width: the unit that is measured."""
 
     experiment: Experiment
     width: int
 
     @property
     def key(self) -> str:
-        """Its name in the findings."""
+        """The cell's key in the findings."""
         return f"{self.experiment.name}/{self.width}"
 
     def __str__(self) -> str:
@@ -84,15 +84,15 @@ class Cell:
 
 
 def chosen(names: Iterable[str]) -> list[Experiment]:
-    """The experiments of these names, or all. Raises ``InvalidInput`` for a name that none has."""
+    """Return the experiments with these names, by default all. Raises ``InvalidInput`` for an unknown name."""
     wanted = list(names)
     known = [one.name for one in EXPERIMENTS]
     for name in wanted:
         if name not in known:
-            raise InvalidInput(f"experiment {name!r:.40}", "there is no such one", "Known: " + ", ".join(known))
+            raise InvalidInput(f"experiment {name!r:.40}", "unknown", "Known: " + ", ".join(known))
     return [one for one in EXPERIMENTS if one.name in wanted or not wanted]
 
 
 def cells(experiments: Iterable[Experiment], workers: Sequence[int], slots: Sequence[int]) -> list[Cell]:
-    """Every experiment at each of its widths."""
+    """Return a cell for every experiment at each of its widths."""
     return [Cell(one, width) for one in experiments for width in (slots if one.is_local else workers)]

@@ -1,4 +1,4 @@
-"""Findings: what was measured so far, in a file, so that a bench that broke off goes on where it was."""
+"""Keeps the findings of a bench in a file, so that an interrupted bench continues where it stopped."""
 
 import json
 from collections.abc import Mapping
@@ -11,15 +11,16 @@ from cloudkon.errors import InvalidInput
 from ..records.known_runs import replace_text
 from .experiments import Cell
 
-NAME = "findings.json"
+FILE_NAME = "findings.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cell, measured. ``seconds`` are from the first task's start to the last one's end, ``slots`` those of all.
+    """The measurement of one cell.
 
-    ``busy`` is the seconds that the tasks took together, as asked for where they sleep; ``run`` is empty where they ran
-    in one process.
+    ``seconds`` is the time from the first task's start to the last one's end, ``slots`` the number of slots in all.
+    ``busy`` is the sum of the tasks' seconds; a ``sleep`` task counts with the seconds of its instruction. ``run`` is
+    empty for experiments in one process.
     """
 
     tasks: int
@@ -32,29 +33,29 @@ class Finding:
 
     @property
     def tasks_per_second(self) -> float:
-        """Tasks a second."""
+        """Tasks per second."""
         return self.tasks / self.seconds
 
     @property
     def efficiency(self) -> float:
-        """Of the time that the slots were there, how much was work; 0 to 1."""
+        """The share of the slots' time that was work; 0 to 1."""
         return self.busy / (self.seconds * self.slots)
 
 
 @dataclass(slots=True)
 class Findings:
-    """All findings of one bench. ``terms`` are what all of them have in common, and must not change."""
+    """All findings of one bench. Their ``terms`` are the same for all of them and must not change."""
 
     folder: Path
     terms: Mapping[str, Any]
     measured: dict[str, Finding] = field(default_factory=dict)
     going: str = ""
-    """The run of the cell that is being measured, or that was when the bench broke off."""
+    """The run that is being measured, or that was when the bench was interrupted."""
 
     @classmethod
     def opened(cls, folder: Path, terms: Mapping[str, Any]) -> Self:
-        """Those of a folder, or new ones. Raises ``InvalidInput`` where they were measured on other terms."""
-        path = folder / NAME
+        """Open a folder's findings, or start new ones. Raises ``InvalidInput`` if their terms differ."""
+        path = folder / FILE_NAME
         if not path.exists():
             return cls(folder, terms)
         try:
@@ -62,7 +63,7 @@ class Findings:
             measured = {key: Finding(**fields) for key, fields in kept["measured"].items()}
             before, going = kept["terms"], str(kept["going"])
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise InvalidInput(str(path), "it is no file of a bench", "Move it, or give another --output") from None
+            raise InvalidInput(str(path), "not a file of a bench", "Move it, or give another --output") from None
         differing = [name for name in terms if before.get(name) != terms[name]]
         if measured and differing:
             facts = ", ".join(f"{name} {before.get(name)!r}, not {terms[name]!r}" for name in differing)
@@ -70,31 +71,31 @@ class Findings:
         return cls(folder, terms, measured, going)
 
     def of(self, cell: Cell) -> Finding | None:
-        """What was found of a cell."""
+        """Return the finding of a cell, or ``None``."""
         return self.measured.get(cell.key)
 
     def begin(self, run: str) -> None:
-        """Keep that a run is being measured: if this process dies, the next one must be rid of it first."""
+        """Record that a run is being measured: if this process dies, the next bench must clear the run first."""
         self.going = run
         self._save()
 
     def cleared(self) -> None:
-        """Keep that nothing is left of the run that was being measured."""
+        """Record that nothing is left of the interrupted run."""
         self.going = ""
         self._save()
 
     def keep(self, cell: Cell, finding: Finding) -> None:
-        """Keep what was found of a cell, and that its run is over."""
+        """Record the finding of a cell, and that its run is over."""
         self.measured[cell.key] = finding
         if finding.run == self.going:
             self.going = ""
         self._save()
 
     def as_json(self) -> dict[str, Any]:
-        """As in the file."""
+        """Return what the file holds."""
         measured = {key: asdict(finding) for key, finding in self.measured.items()}
         return {"terms": dict(self.terms), "going": self.going, "measured": measured}
 
     def _save(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        replace_text(self.folder / NAME, json.dumps(self.as_json(), indent=1) + "\n")
+        replace_text(self.folder / FILE_NAME, json.dumps(self.as_json(), indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Forecast: what a bench would do, how long that takes at the least, and what its requests cost."""
+"""Forecasts what a bench would do: its tasks, the shortest time, and the cost of its requests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from .experiments import PICTURES, Cell
 from .measuring import Terms
 
 _ADDRESS_BYTES = 100
-"""Of a picture's link, roughly."""
+"""Rough size of a picture's link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """One cell's.
+    """The forecast of one cell.
 
-    ``seconds`` are what the tasks take at full efficiency, ``None`` where nobody knows; ``dollars`` are of requests on
-    AWS, without the machines.
+    ``seconds`` is the time of its tasks at full efficiency, ``None`` if unknown; ``dollars`` is the price of its
+    requests on AWS, without machines.
     """
 
     cell: Cell
@@ -27,7 +27,7 @@ class Forecast:
 
 
 def forecast(cells: Iterable[Cell], terms: Terms) -> list[Forecast]:
-    """Each cell's."""
+    """Return a forecast for each cell."""
     return [_of(cell, terms) for cell in cells]
 
 

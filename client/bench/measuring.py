@@ -1,4 +1,4 @@
-"""Measuring: one cell after the other, each on a fleet that has nothing else to do."""
+"""Measures a bench's cells one after another, each on a fleet that has no other work."""
 
 import json
 import subprocess
@@ -12,6 +12,7 @@ from itertools import repeat
 from pathlib import Path
 
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError, UnknownRun
+from cloudkon.programs import command, module
 
 from ..api.fleet import Fleet
 from ..follow.run_counts import RunCounts
@@ -24,7 +25,7 @@ from .worker_scaling import Scaler, last_line
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every cell of a bench has in common; ``slots`` are those of each worker."""
+    """The terms common to all cells of a bench; ``slots`` are per worker."""
 
     share: float
     chunk: int
@@ -33,24 +34,25 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class BenchEvents:
-    """What a bench tells while it goes on.
+    """Callbacks of a bench.
 
-    ``began`` is told each cell and its tasks, ``ended`` how many of these have, ``found`` what was found of a cell, and
-    ``note`` a sentence for a person.
+    ``on_begin`` is called with each cell and the number of its tasks, ``on_progress`` with the number of tasks that
+    have ended, ``on_finding`` with the finding of a cell, and ``on_note`` with a text for the user.
     """
 
-    began: Callable[[Cell, int], None] = lambda _cell, _tasks: None
-    ended: Callable[[int], None] = lambda _tasks: None
-    found: Callable[[Cell, Finding], None] = lambda _cell, _finding: None
-    note: Callable[[str], None] = lambda _text: None
+    on_begin: Callable[[Cell, int], None] = lambda _cell, _tasks: None
+    on_progress: Callable[[int], None] = lambda _tasks: None
+    on_finding: Callable[[Cell, Finding], None] = lambda _cell, _finding: None
+    on_note: Callable[[str], None] = lambda _text: None
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Measures cells of one fleet; without any, those in one process. ``links`` are the pictures of slideshows.
+    """Measures the cells of one fleet; without a fleet, those in one process. ``links`` are slideshows' pictures.
 
-    A run is pushed while the pool has no worker; then the workers come, and the ledger says from when to when they
-    worked. So neither the push nor the waiting counts, but that workers don't all start at the same moment does.
+    A run is pushed while the pool has no worker. Then workers are started, and the ledger records when the first task
+    started and the last one ended. So the figures don't include the push or the waiting, but they include that workers
+    don't start all at once.
     """
 
     fleet: Fleet | None
@@ -61,10 +63,10 @@ class Bench:
     events: BenchEvents = BenchEvents()
 
     def measure(self, cells: Iterable[Cell]) -> None:
-        """Measure those that were not measured yet. Interrupted, the same call goes on with the cell it was at.
+        """Measure the cells that were not measured yet. After an interruption, the same call repeats the last cell.
 
-        Workers are set back at the end, whatever the end. Raises ``InvalidInput`` where messages that are not of this
-        bench are on a queue.
+        The number of workers is restored at the end, also after an error. Raises ``InvalidInput`` if a queue holds
+        messages that are not of this bench.
         """
         left = [cell for cell in cells if self.findings.of(cell) is None]
         for cell in left:
@@ -74,23 +76,23 @@ class Bench:
             self._measure_on(self.fleet, [cell for cell in left if not cell.experiment.is_local])
 
     def _measure_on(self, fleet: Fleet, cells: Iterable[Cell]) -> None:
-        self._end_broken_off(fleet)
-        taken: set[str] = set()
-        with ExitStack() as taken_pools:
+        self._clear_interrupted(fleet)
+        prepared: set[str] = set()
+        with ExitStack() as restored_pools:
             for cell in cells:
                 pool = cell.experiment.pool
-                if pool not in taken:
-                    taken.add(pool)
-                    taken_pools.enter_context(self._restored(pool))
+                if pool not in prepared:
+                    prepared.add(pool)
+                    restored_pools.enter_context(self._restored(pool))
                     _expect_idle(fleet, pool)
                 self._keep(cell, self._measure_cell(fleet, cell))
 
     def _keep(self, cell: Cell, finding: Finding) -> None:
         self.findings.keep(cell, finding)
-        self.events.found(cell, finding)
+        self.events.on_finding(cell, finding)
 
     def instructions(self, experiment: Experiment, tasks: int) -> Iterator[str]:
-        """The workload of an experiment."""
+        """Yield the instructions of an experiment."""
         if experiment.instruction:
             return repeat(experiment.instruction, tasks)
         return slideshow_instructions(self.links, tasks, PICTURES)
@@ -98,51 +100,51 @@ class Bench:
     def _measure_cell(self, fleet: Fleet, cell: Cell) -> Finding:
         slots = cell.width * self.terms.slots
         tasks = cell.experiment.count(slots, self.terms.share)
-        self.events.began(cell, tasks)
+        self.events.on_begin(cell, tasks)
         self.scaler.scale(cell.experiment.pool, 0)
         run = fleet.submit(self.instructions(cell.experiment, tasks), chunk=self.terms.chunk)
         self.findings.begin(run.id)
         try:
             self.scaler.scale(cell.experiment.pool, cell.width)
-            tally = run.wait(on_tally=lambda _, ended: self.events.ended(ended))
+            counts = run.wait(on_counts=lambda _, ended: self.events.on_progress(ended))
         except BaseException:
-            # What nobody waits for should cost nothing. Its messages are on the queue still: see _end_broken_off.
+            # The run must not cost anything now. Its messages stay on the queue: see _clear_interrupted.
             with suppress(CloudKonError):
                 run.cancel()
             raise
-        return self._found(cell, tally, slots)
+        return self._finding_of(cell, counts, slots)
 
-    def _found(self, cell: Cell, tally: RunCounts, slots: int) -> Finding:
-        asked = cell.experiment.milliseconds
-        busy = tally.busy_seconds if asked is None else tally.succeeded * asked / 1000
-        # One task that does nothing may take no measurable time.
-        seconds = max(tally.seconds, 1e-6)
-        return Finding(tally.run.count, tally.failed, seconds, busy, slots, tally.run.id, _now())
+    def _finding_of(self, cell: Cell, counts: RunCounts, slots: int) -> Finding:
+        milliseconds = cell.experiment.milliseconds
+        busy = counts.busy_seconds if milliseconds is None else counts.succeeded * milliseconds / 1000
+        # A single task that does nothing may take no measurable time.
+        seconds = max(counts.seconds, 1e-6)
+        return Finding(counts.run.count, counts.failed, seconds, busy, slots, counts.run.id, _now())
 
     def _measure_process(self, cell: Cell) -> Finding:
         tasks = cell.experiment.count(cell.width, self.terms.share)
-        self.events.began(cell, tasks)
+        self.events.on_begin(cell, tasks)
         with tempfile.TemporaryDirectory(prefix="cloudkon-bench-") as folder:
             workload = Path(folder, "workload.txt")
             write_workload(self.instructions(cell.experiment, tasks), workload)
             words = ["--local", str(workload), "--slots", str(cell.width), "--json"]
-            command = [sys.executable, "-m", "images.worker", *words]
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603  (our own program)
+            program = [sys.executable, "-m", module("images.worker"), *words]
+            done = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603  (our own program)
         if done.returncode:
-            raise ServiceError(f"python -m images.worker: {last_line(done.stderr)}")
+            raise ServiceError(f"{command('images.worker')}: {last_line(done.stderr)}")
         summary = json.loads(done.stdout)
         busy = summary["efficiency"] * summary["seconds"] * cell.width
         return Finding(tasks, summary["failed"], summary["seconds"], busy, cell.width, "", _now())
 
-    def _end_broken_off(self, fleet: Fleet) -> None:
-        """Have what an interrupted bench left taken off the queue, so that it isn't measured with the next cell."""
+    def _clear_interrupted(self, fleet: Fleet) -> None:
+        """Let a worker clear an interrupted run off the queue, so that it isn't measured with the next cell."""
         if not self.findings.going:
             return
-        # A fleet that lost the run has lost its messages as well.
+        # A fleet that doesn't know the run any more has none of its messages either.
         with suppress(UnknownRun):
             run = fleet.run(self.findings.going)
             run.cancel()
-            self.events.note(f"clearing away run {run.id}, which was interrupted")
+            self.events.on_note(f"clearing the interrupted run {run.id} off its queue")
             for pool in run.pools:
                 with self._restored(pool):
                     self.scaler.scale(pool, 1)
@@ -151,7 +153,7 @@ class Bench:
 
     @contextmanager
     def _restored(self, pool: str) -> Iterator[None]:
-        """Leave as many workers as there were: each of them may cost money."""
+        """Restore the number of workers at the end: each of them may cost money."""
         before = self.scaler.wanted(pool)
         try:
             yield
@@ -164,8 +166,8 @@ def _expect_idle(fleet: Fleet, pool: str) -> None:
     (view,) = (view for view in fleet.pools() if view.pool == pool)
     queued = view.backlog.visible + view.backlog.in_flight + view.backlog.delayed
     if queued:
-        reason = f"{queued:,} messages are on its queue, which would be measured too"
-        raise InvalidInput(f"pool {pool}", reason, "Wait until they are done, or: python -m client purge")
+        reason = f"its queue holds {queued:,} messages, which would be measured too"
+        raise InvalidInput(f"pool {pool}", reason, f"Wait until they are done, or run: {command('client purge')}")
 
 
 def _now() -> str:

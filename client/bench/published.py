@@ -1,4 +1,4 @@
-"""Published: what others wrote of theirs. None of it was measured here, and every table says so."""
+"""Holds figures that others published. None was measured here, and every table says so."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +10,8 @@ from .experiments import Experiment
 class Published:
     """Figures of one report.
 
-    ``tasks_per_second`` is that of one worker with tasks that do nothing, ``efficiency`` of a worker, 0 to 1, by the
-    milliseconds of a task.
+    ``tasks_per_second`` is the rate of one worker with tasks that do nothing; ``efficiency`` is a worker's efficiency,
+    0 to 1, by the milliseconds of a task.
     """
 
     whose: str
@@ -19,13 +19,13 @@ class Published:
     efficiency: dict[float, float]
 
     def rate(self, experiment: Experiment, workers: int) -> float | None:
-        """Tasks a second of so many workers, were each of them as fast as theirs alone."""
+        """Return the rate of several workers if each were as fast as their single one."""
         return workers * self.tasks_per_second if experiment.is_throughput else None
 
     def share(self, experiment: Experiment) -> float | None:
-        """Their efficiency in that experiment, where they give one."""
+        """Return their efficiency in an experiment, or ``None`` if they published none."""
         return None if experiment.milliseconds is None else self.efficiency.get(experiment.milliseconds)
 
 
 CLONE_2014: Final = Published("a clone of CloudKon, 2014, by its own report", 31.7, {10: 0.24})
-"""A student's, on EC2 with SQS and DynamoDB: receive, get, execute, put, respond, delete, one after the other."""
+"""A student's, on EC2 with SQS and DynamoDB: receive, get, execute, put, respond, delete, one after another."""

@@ -1,4 +1,4 @@
-"""Scaling: who sets the number of workers while a bench goes on: the fleet's own command, or a person."""
+"""Sets the number of workers during a bench: by ``fleet scale``, or by asking a person."""
 
 import json
 import subprocess
@@ -7,61 +7,62 @@ from collections.abc import Callable
 from typing import Protocol
 
 from cloudkon.errors import EXIT_BAD_INPUT, InvalidInput, ServiceError
+from cloudkon.programs import command, module
 
 
 class Scaler(Protocol):
     """Sets the workers of a pool."""
 
     def wanted(self, pool: str) -> int | None:
-        """How many the pool is to have now; ``None`` where nobody knows."""
+        """Return how many workers the pool should have now; ``None`` if unknown."""
         ...
 
     def scale(self, pool: str, workers: int) -> None:
-        """Have so many, and return when they run."""
+        """Set the number of workers, and return when they run."""
         ...
 
 
 class FleetCommand:
-    """``python -m fleet`` in a process of its own: the client knows nothing of targets, and needn't."""
+    """Runs ``python -m fleet`` as another process, so that the client depends on no target."""
 
     def wanted(self, pool: str) -> int | None:
-        """What ``status`` says."""
+        """Return the number that ``fleet status`` reports."""
         pools = json.loads(_fleet("status", "--json"))["pools"]
         return int(pools[pool]["desired"])
 
     def scale(self, pool: str, workers: int) -> None:
-        """What ``scale`` does. Raises ``InvalidInput`` or ``ServiceError`` with what it said where it failed."""
+        """Run ``fleet scale``. Raises ``InvalidInput`` or ``ServiceError`` with its error message if it failed."""
         _fleet("scale", str(workers), "--pool", pool)
 
 
 def _fleet(*words: str) -> str:
-    command = [sys.executable, "-m", "fleet", *words]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603  (our own program)
+    program = [sys.executable, "-m", module("fleet"), *words]
+    done = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603  (our own program)
     if not done.returncode:
         return done.stdout
-    said = last_line(done.stderr)
-    what = f"python -m fleet {' '.join(words)}"
+    error = last_line(done.stderr)
+    what = command(f"fleet {' '.join(words)}")
     if done.returncode == EXIT_BAD_INPUT:
-        raise InvalidInput(what, said)
-    raise ServiceError(f"{what}: {said}")
+        raise InvalidInput(what, error)
+    raise ServiceError(f"{what}: {error}")
 
 
-def last_line(said: str) -> str:
-    """What a program of ours that failed said last."""
-    return (said.strip().splitlines() or ["it failed without a word"])[-1].removeprefix("error: ")
+def last_line(output: str) -> str:
+    """Return the last line of a failed program's standard error, without ``error:``."""
+    return (output.strip().splitlines() or ["it failed without an error message"])[-1].removeprefix("error: ")
 
 
 class Person:
-    """Somebody who sets them by other means, and says when it is done: for compose, and workers started by hand."""
+    """Asks a person to set the number of workers: for compose, and workers started by hand."""
 
     def __init__(self, ask: Callable[[str], None]) -> None:
-        """``ask`` shows a text, and returns when it was answered."""
+        """``ask`` shows a text, and returns when the person has answered."""
         self._ask = ask
 
     def wanted(self, pool: str) -> int | None:  # noqa: ARG002  (the protocol's)
-        """Nobody knows."""
+        """Return ``None``: unknown."""
         return None
 
     def scale(self, pool: str, workers: int) -> None:
-        """Ask for it."""
-        self._ask(f"Have {workers} running in pool {pool}, then press Enter")
+        """Ask the person, and wait for the answer."""
+        self._ask(f"Set the number of workers of pool {pool} to {workers}, then press Enter")

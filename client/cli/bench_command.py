@@ -1,4 +1,4 @@
-"""The bench command."""
+"""Implements ``bench``: measures the fleet by the experiments of the CloudKon reports."""
 
 import json
 import signal
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cloudkon.errors import InvalidInput
 from cloudkon.prices import prices
+from cloudkon.programs import command
 from cloudkon.wire.message import MOST_TASKS
 
 from ..api.fleet import Fleet
@@ -28,32 +29,44 @@ from .session import Session, pass_session
 
 
 class Counts(click.ParamType[tuple[int, ...]]):
-    """Numbers from 1, with commas between them."""
+    """Whole numbers from 1, separated by commas."""
 
     name = "N,N"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Each once, in their order."""
+        """Parse the numbers; duplicates are dropped, the order is kept."""
         if isinstance(value, tuple):
             return value
         words = str(value).split(",")
         if not all(word.strip().isdecimal() and int(word) for word in words):
-            self.fail(f"{value!r} is no list of numbers from 1, such as 1,2,4", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers from 1, such as 1,2,4", param, ctx)
         return tuple(dict.fromkeys(int(word) for word in words))
 
 
 @click.command()
-@click.option("--only", "names", multiple=True, metavar="NAME", help="This experiment; may be given several times.")
-@click.option("--workers", type=Counts(), default="1,2", show_default=True, help="How many of them, one after another.")
 @click.option(
-    "--slots", type=Counts(), default="1,2,4,8,16", show_default=True, help="The same, of experiments in one process."
+    "--only", "names", multiple=True, metavar="NAME", help="Measure this experiment; may be given several times."
 )
 @click.option(
-    "--share", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="Of the tasks."
+    "--workers", type=Counts(), default="1,2", show_default=True, help="Numbers of workers, measured one after another."
+)
+@click.option(
+    "--slots",
+    type=Counts(),
+    default="1,2,4,8,16",
+    show_default=True,
+    help="Numbers of slots of experiments in one process.",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the tasks to run.",
 )
 @click.option("--chunk", type=click.IntRange(1, MOST_TASKS), default=1, show_default=True, help="Tasks a message.")
 @click.option(
-    "--pictures", "sources", multiple=True, metavar="SOURCE", help="Of slideshows: what animoto --from takes."
+    "--pictures", "sources", multiple=True, metavar="SOURCE", help="Pictures of slideshows, as for animoto --from."
 )
 @click.option(
     "-o",
@@ -61,13 +74,13 @@ class Counts(click.ParamType[tuple[int, ...]]):
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("bench"),
     show_default=True,
-    help="The folder of findings, report and plots.",
+    help="Folder for findings, report and plots.",
 )
-@click.option("--ask", is_flag=True, help="Ask me to set the workers, where python -m fleet scale can't.")
-@click.option("--dry-run", is_flag=True, help="Say what would be measured, how long it takes and what it costs.")
+@click.option("--ask", is_flag=True, help=f"Ask me to set the number of workers, where {command('fleet scale')} can't.")
+@click.option("--dry-run", is_flag=True, help="Print what would be measured, how long it takes and what it costs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, or the plan of a dry run.")
 @pass_session
-def bench(  # noqa: PLR0913  (click gives each option)
+def bench(  # noqa: PLR0913  (an argument for each option)
     session: Session,
     names: tuple[str, ...],
     workers: tuple[int, ...],
@@ -83,9 +96,9 @@ def bench(  # noqa: PLR0913  (click gives each option)
 ) -> None:
     """Measure the fleet by the experiments of the CloudKon reports; write tables and plots.
 
-    throughput (sleep 0), 10ms, 1s and 10s run on the fleet; local-throughput, local-10ms, local-1s and local-10s in one
-    process; animoto renders slideshows of --pictures. Workers are set by python -m fleet scale, and afterwards set
-    back. What was measured stays: the same command goes on where it stopped.
+    throughput (sleep 0), 10ms, 1s and 10s run on the fleet; local-throughput, local-10ms, local-1s and local-10s run in
+    one process; animoto renders slideshows of --pictures. python -m fleet scale sets the number of workers, which is
+    restored afterwards. Findings are kept: after an interruption the same command continues.
 
     \b
     Examples:
@@ -100,7 +113,7 @@ def bench(  # noqa: PLR0913  (click gives each option)
         _show_plan(forecast(wanted, terms), as_json=as_json)
         return
     if ask and not sys.stdin.isatty():
-        raise InvalidInput("--ask", "nobody is there to ask", "Leave it out: python -m fleet scale is called instead")
+        raise InvalidInput("--ask", "stdin is not a terminal", f"Leave it out to use {command('fleet scale')}")
     facts = {"target": session.settings.target, "fleet": session.settings.fleet, "share": share, "chunk": chunk}
     findings = Findings.opened(output, facts | {"slots": terms.slots})
     _measure(session, findings, terms, wanted, sources, ask=ask)
@@ -109,13 +122,13 @@ def bench(  # noqa: PLR0913  (click gives each option)
 
 
 def _possible(experiments: Iterable[Experiment], sources: tuple[str, ...], *, named: bool) -> list[Experiment]:
-    """Those that can be measured: slideshows need pictures."""
-    found = [one for one in experiments if sources or one.instruction]
-    if not all(one in found for one in experiments):
+    """Return the experiments that can be measured: slideshows need pictures."""
+    possible = [one for one in experiments if sources or one.instruction]
+    if not all(one in possible for one in experiments):
         if named:
-            raise InvalidInput("--only animoto", "there are no pictures to take", "Give them by --pictures FOLDER")
-        say("slideshows are left out: give pictures by --pictures FOLDER")
-    return found
+            raise InvalidInput("--only animoto", "it needs pictures", "Give --pictures FOLDER")
+        say("slideshows are left out. To include them, give --pictures FOLDER")
+    return possible
 
 
 def _measure(
@@ -123,7 +136,7 @@ def _measure(
 ) -> None:
     before = sum(findings.of(cell) is not None for cell in wanted)
     if before:
-        say(f"{before} of {len(wanted)} were measured before")
+        say(f"{before} of {len(wanted)} cells were measured before")
     with ExitStack() as stack:
         stack.enter_context(_interruptible())
         fleet = None
@@ -136,17 +149,17 @@ def _measure(
             bar.begin(0, tasks)
             bar.show(0, str(cell))
 
-        def tell(cell: Cell, finding: Finding) -> None:
+        def report(cell: Cell, finding: Finding) -> None:
             write_report(findings)
             say(cell_text(cell, finding))
 
-        events = BenchEvents(began=begin, ended=bar.complete, found=tell, note=say)
+        events = BenchEvents(on_begin=begin, on_progress=bar.complete, on_finding=report, on_note=say)
         Bench(fleet, Person(_ask) if ask else FleetCommand(), findings, terms, links, events).measure(wanted)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Take SIGTERM for Ctrl-C, so that workers are set back however it ends."""
+    """Handle SIGTERM like Ctrl-C, so that the number of workers is restored at any end."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -181,6 +194,8 @@ def _show_plan(plan: list[Forecast], *, as_json: bool) -> None:
         at_least = "?" if one.seconds is None else lasting(one.seconds)
         table.add_row(str(one.cell), f"{one.tasks:,}", f"{one.messages:,}", at_least, f"${one.dollars:.4f}")
     Console(highlight=False).print(table)
-    click.echo(f"at least {lasting(seconds)}, and what setting the workers takes; ? is quick unless it is slideshows")
-    click.echo(f"about ${dollars:.4f} of requests on AWS ({prices().origin}); machines come on top")
+    click.echo(
+        f"at least {lasting(seconds)}, and the time to start and stop workers; ? is unknown, short for throughput"
+    )
+    click.echo(f"about ${dollars:.4f} of requests on AWS ({prices().origin}); machines cost extra")
     click.echo("nothing was measured")

@@ -1,50 +1,42 @@
-"""Commands for tasks that failed: failures, retry."""
+"""Implements ``failures``: groups a run's failed tasks by their errors."""
 
 import json
-import tempfile
 from contextlib import suppress
-from dataclasses import replace
 
 import click
 
-from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError, InvalidInput
+from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError
 from cloudkon.model import Run
 from cloudkon.ports import Services
+from cloudkon.programs import command
 
-from ..follow.wait import check
-from ..push.staged_workload import stage_workload
 from ..records.archive import kept_instructions
 from ..records.runs import find_run
 from ..results.failures import FailureKind, Failures
 from ..results.results import printable, results
-from ..results.retry import Choice, write_chosen
-from ..results.retry import failed as failed_ones
-from ..results.retry import lost as lost_ones
 from .display import say
 from .formatting import counted
-from .push_progress import push_with_progress, report_push
 from .session import Session, pass_session
 
 Examples = dict[int, str]
-GO_ON = "The same command goes on where it stopped"
+"""Instructions by task number."""
 
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a kind of error.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each kind of error.")
 @pass_session
 def failures(session: Session, run: str | None, *, as_json: bool) -> int:
-    """Count the failed tasks of RUN by what their errors say, with an example of each; by default of the run pushed
-    last.
+    """Count the failed tasks of RUN by kind of error, with an example of each; by default of the run pushed last.
 
-    Errors that differ in numbers, ids, links and paths only are of one kind. Exits with 0 if no task failed, else
+    Errors that differ only in numbers, ids, links and paths are of one kind. Exits with 0 if no task failed, else
     with 1.
 
     \b
     Examples:
       python -m client failures
       python -m client failures 3752369e039 --json | jq -r .task
-    """  # noqa: D205, D301  (click joins the first lines, and keeps those below its mark)
+    """  # noqa: D301  (click's mark for text that keeps its lines)
 
     async def work(services: Services) -> tuple[Run, Failures, int, Examples]:
         found = await find_run(services.ledger, run, session.pushes)
@@ -54,7 +46,7 @@ def failures(session: Session, run: str | None, *, as_json: bool) -> int:
             ended += 1
         return found, failures, ended, await _instructions(services, found, failures)
 
-    found, failures, ended, examples = session.run(work, "The same command counts anew")
+    found, failures, ended, examples = session.run(work, "Run the same command again")
     for kind in failures.kinds():
         instruction = examples.get(kind.example.task.seq, "")
         click.echo(json.dumps(_kind_json(kind, instruction)) if as_json else _kind_text(kind, instruction))
@@ -63,14 +55,14 @@ def failures(session: Session, run: str | None, *, as_json: bool) -> int:
     if not failures.count:
         say(f"no task of run {found.id} failed{' so far' if ended < found.count else ''}")
         return EXIT_OK
-    say(f"{counted(failures.count, 'task')} failed. Run them again with: python -m client retry {found.id}")
+    say(f"{counted(failures.count, 'task')} failed. Run them again with: {command(f'client retry {found.id}')}")
     return EXIT_FAILED
 
 
 async def _instructions(services: Services, run: Run, failures: Failures) -> Examples:
     if not failures.count:
         return {}
-    # Errors are worth showing without them.
+    # Errors are shown without their instructions too.
     with suppress(CloudKonError):
         async with kept_instructions(services.store, run) as instructions:
             return instructions.some([kind.example.task.seq for kind in failures.kinds()])
@@ -98,48 +90,3 @@ def _kind_json(kind: FailureKind, instruction: str) -> dict[str, object]:
         "attempts": example.attempts,
         "worker": example.worker,
     }
-
-
-@click.command()
-@click.argument("run", required=False)
-@click.option("--failed", is_flag=True, help="All failed tasks; this is the default.")
-@click.option("--lost", is_flag=True, help="Only those whose workers died while they ran.")
-@click.option("--chunk", type=int, help="Tasks a message.  [default: that of RUN]")
-@click.option("--json", "as_json", is_flag=True, help="Print what was pushed as JSON.")
-@pass_session
-def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool, lost: bool, as_json: bool) -> None:
-    """Push the failed tasks of RUN again, as a new run that names it as its parent; prints the new run's id.
-
-    RUN is by default the run pushed last. Its own results stay as they are recorded.
-
-    \b
-    Examples:
-      python -m client retry
-      python -m client retry --lost
-      python -m client retry 3752369e039 --chunk 1
-    """  # noqa: D301  (click's mark for text that keeps its lines)
-    if failed and lost:
-        raise InvalidInput("--failed --lost", "they contradict one another", "Give one of them")
-    choice: Choice = lost_ones if lost else failed_ones
-    with tempfile.TemporaryFile() as workload:
-
-        async def choose(services: Services) -> Run:
-            found = await find_run(services.ledger, run, session.pushes)
-            tally = await check(services, found)
-            if not tally.complete:
-                say(f"warning: {counted(found.count - tally.ended, 'task')} of run {found.id} have not ended yet")
-            await write_chosen(services, found, choice, workload)
-            return found
-
-        parent = session.run(choose, GO_ON)
-        workload.seek(0)
-        with stage_workload(
-            workload,
-            f"failed tasks of run {parent.id}",
-            session.settings.state_dir,
-            chunk_size=parent.chunk_size if chunk is None else chunk,
-            handlers=session.settings.handlers,
-            parent=parent.id,
-        ) as staged:
-            pushed = push_with_progress(session, replace(staged, priority=parent.priority))
-    report_push(pushed, as_json=as_json)

@@ -1,4 +1,4 @@
-"""The pull command."""
+"""Implements ``pull``: fetches a run's objects into a folder, with a gallery page if asked for."""
 
 from pathlib import Path
 
@@ -23,13 +23,15 @@ from .session import Session, pass_session
 @click.command()
 @click.argument("run", required=False)
 @click.argument("destination", type=click.Path(file_okay=False, path_type=Path), default=Path("videos"))
-@click.option("--gallery", is_flag=True, help="Fetch posters too, and write a page that shows it all; print its path.")
+@click.option(
+    "--gallery", is_flag=True, help="Fetch posters too, write a page that shows everything, and print its path."
+)
 @pass_session
 def pull(session: Session, run: str | None, destination: Path, *, gallery: bool) -> int:
     """Fetch the videos of RUN into DESTINATION, each named by its task's number.
 
-    RUN is by default the run pushed last, DESTINATION the folder videos. Every output that begins with an s3://
-    address is fetched. Files that are there and whole are left alone.
+    RUN is by default the run pushed last, DESTINATION the folder videos. The objects of every output that begins with
+    an s3:// address are fetched. Complete files are not fetched again.
 
     \b
     Examples:
@@ -44,24 +46,25 @@ def pull(session: Session, run: str | None, destination: Path, *, gallery: bool)
             page = await _write_gallery(services, found, destination) if gallery else None
             return pulled, await check(services, found), page
 
-        pulled, tally, page = session.run(work, "Pull again to go on: what is whole stays")
-    code = _report(pulled, tally, destination)
+        pulled, counts, page = session.run(work, "Pull again to continue: complete files stay")
+    code = _report(pulled, counts, destination)
     if page is not None:
         click.echo(page)
     return code
 
 
 async def _write_gallery(services: Services, run: Run, destination: Path) -> Path:
-    from .gallery_page import page  # noqa: PLC0415  (it reads its style sheet, which few pulls need)
+    from .gallery_page import page  # noqa: PLC0415  (the import reads a style sheet, which few pulls need)
 
     gathered = await gather(services.ledger, run, destination)
     return await trio.to_thread.run_sync(keep_page, destination, page(gathered))
 
 
-def _report(pulled: Pulled, tally: RunCounts, destination: Path) -> int:
-    say(f"{destination}: {counted(pulled.fetched, 'new file')}, {pulled.present:,} were there")
-    if not tally.complete:
-        say(f"{tally.run.count - tally.ended:,} tasks of run {tally.run.id} have not ended: pull again later")
+def _report(pulled: Pulled, counts: RunCounts, destination: Path) -> int:
+    say(f"{destination}: {counted(pulled.fetched, 'new file')}, {pulled.present:,} already there")
+    if not counts.complete:
+        left = counted(counts.run.count - counts.ended, "task")
+        say(f"not ended yet: {left} of run {counts.run.id}. Pull again later")
     if not pulled.problems:
         return EXIT_OK
     for problem in pulled.problems:

@@ -1,4 +1,4 @@
-"""The results command."""
+"""Implements ``results``: prints a run's results as lines, JSON or CSV."""
 
 import csv
 import json
@@ -26,16 +26,22 @@ Write = Callable[[Result], object]
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--failed", is_flag=True, help="The same as --state failed.")
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES, case_sensitive=False), help="Any of these.")
-@click.option("--instruction", default="", metavar="PATTERN", help="Instructions like this: 'sleep 1*'.")
-@click.option("--worker", default="", metavar="PATTERN", help="Those of workers whose names are like this.")
-@click.option("--longer", type=float, default=0.0, metavar="SECONDS", help="Those that took at least so long.")
-@click.option("--shorter", type=float, metavar="SECONDS", help="Those that took at most so long.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, with a head line.")
+@click.option("--failed", is_flag=True, help="Same as --state failed.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES, case_sensitive=False),
+    help="Results in this state; may be given several times.",
+)
+@click.option("--instruction", default="", metavar="PATTERN", help="Results whose instruction matches: 'sleep 1*'.")
+@click.option("--worker", default="", metavar="PATTERN", help="Results whose worker's name matches.")
+@click.option("--longer", type=float, default=0.0, metavar="SECONDS", help="Results that took at least this long.")
+@click.option("--shorter", type=float, metavar="SECONDS", help="Results that took at most this long.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each result.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, with a header line.")
 @pass_session
-def results(  # noqa: PLR0913  (an argument an option)
+def results(  # noqa: PLR0913  (an argument for each option)
     session: Session,
     run: str | None,
     states: tuple[str, ...],
@@ -48,10 +54,10 @@ def results(  # noqa: PLR0913  (an argument an option)
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Print the results of RUN that there are; by default of the run pushed last.
+    """Print the recorded results of RUN; by default of the run pushed last.
 
-    A line a task: its id, state, seconds, and its output or error. They come in the ledger's order, as they are read.
-    PATTERN is for the whole text, with * for anything.
+    Each line has a task's id, state, seconds, and its output or error. The order is the ledger's. PATTERN must match
+    the whole text; * matches anything.
 
     \b
     Examples:
@@ -60,14 +66,14 @@ def results(  # noqa: PLR0913  (an argument an option)
       python -m client results --instruction 'animoto *' --json | jq .output
     """  # noqa: D301  (click's mark for text that keeps its lines)
     if as_json and as_csv:
-        raise InvalidInput("--json --csv", "they contradict one another", "Give one of them")
+        raise InvalidInput("--json --csv", "these options exclude each other", "Give one of them")
     wanted = {TaskState(state.upper()) for state in states} | ({TaskState.FAILED} if failed else set())
     everything = not (wanted or instruction or worker or longer) and shorter is None
     selection = Selection(wanted, instruction, worker, longer, float("inf") if shorter is None else shorter)
 
     async def work(services: Services) -> None:
         found = await find_run(services.ledger, run, session.pushes)
-        # Not by click.echo: it flushes every line, which of a million costs more than all the rest.
+        # Without click.echo: it flushes every line, which takes most of the time of a million lines.
         write = _writer(as_json=as_json, as_csv=as_csv)
         count = 0
         async for result in selected(services, found, selection):
@@ -77,7 +83,7 @@ def results(  # noqa: PLR0913  (an argument an option)
         if everything and count < found.count:
             say(f"not ended yet: {counted(found.count - count, 'task')} of run {found.id}")
 
-    session.run(work, "The same command prints them anew")
+    session.run(work, "Run the same command again")
 
 
 def _writer(*, as_json: bool, as_csv: bool) -> Write:

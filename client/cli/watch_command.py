@@ -1,4 +1,4 @@
-"""The watch command."""
+"""Implements ``watch``: shows a run's progress until it is over."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,31 +12,32 @@ from rich.live import Live
 from cloudkon.errors import CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
+from cloudkon.programs import command
 
 from ..follow.run_counts import RunCounts
-from ..follow.watch import EVERY, RunSnapshot, Watch
+from ..follow.watch import EVERY_SECONDS, RunSnapshot, Watch
 from ..records.archive import Instructions, kept_instructions
 from ..records.runs import find_run
 from .display import report_counts
 from .session import Session, pass_session
-from .watch_view import as_json as sight_as_json
-from .watch_view import as_line, as_picture, named_tasks
+from .watch_view import as_json as snapshot_as_json
+from .watch_view import as_line, as_panel, named_tasks
 
-SHORTEST = 1.0
-"""Seconds between two looks at the least."""
+LEAST_SECONDS = 1.0
+"""Shortest time between two snapshots."""
 Show = Callable[[RunSnapshot], Awaitable[None]]
 
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--every", type=float, default=EVERY, show_default=True, help="Seconds between two looks.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a look.")
+@click.option("--every", type=float, default=EVERY_SECONDS, show_default=True, help="Seconds between two updates.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each update.")
 @pass_session
 def watch(session: Session, run: str | None, *, every: float, as_json: bool) -> int:
-    """Show how RUN goes on until it ends; by default the run pushed last.
+    """Show the progress of RUN until it ends; by default of the run pushed last.
 
-    On a terminal a picture is kept up to date, elsewhere each look is a line. A look asks for two pages of the ledger
-    and for each queue's depth, whatever the run's size: some 20 requests a minute. Of a large run the counts are
+    On a terminal the display is updated in place; elsewhere each update is a line. An update reads two pages of the
+    ledger and each queue's depth, whatever the run's size: some 20 requests a minute. The counts of a large run are
     estimates ("about") until it ends. Ctrl-C ends watching, and the run goes on.
 
     Exits with 0 if every task succeeded, else with 1.
@@ -46,17 +47,17 @@ def watch(session: Session, run: str | None, *, every: float, as_json: bool) -> 
       python -m client watch
       python -m client watch 3752369e039 --json | jq .tasks_per_second
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    # Turned round, so that nan is refused too.
-    if not every >= SHORTEST:
-        raise InvalidInput(f"--every {every:g}", f"it must be at least {SHORTEST:g}")
+    # Not ``every < LEAST_SECONDS``: nan must be refused too.
+    if not every >= LEAST_SECONDS:
+        raise InvalidInput(f"--every {every:g}", f"it must be at least {LEAST_SECONDS:g}")
 
     async def work(services: Services) -> RunCounts:
         found = await find_run(services.ledger, run, session.pushes)
         async with _shown(services, found, as_json=as_json) as show:
             return await Watch(services, found, priced=session.settings.target == "aws").follow(show, every)
 
-    tally = session.run(work, "The run goes on; watch it again with: python -m client watch")
-    return report_counts(tally, as_json=as_json)
+    counts = session.run(work, f"The run goes on; watch it again with: {command('client watch')}")
+    return report_counts(counts, as_json=as_json)
 
 
 @asynccontextmanager
@@ -64,26 +65,26 @@ async def _shown(services: Services, run: Run, *, as_json: bool) -> AsyncIterato
     console = Console(highlight=False)
     if as_json or not console.is_terminal or console.is_dumb_terminal:
 
-        async def print_line(sight: RunSnapshot) -> None:
+        async def print_line(snapshot: RunSnapshot) -> None:
             await trio.lowlevel.checkpoint()
-            click.echo(json.dumps(sight_as_json(sight)) if as_json else as_line(sight))
+            click.echo(json.dumps(snapshot_as_json(snapshot)) if as_json else as_line(snapshot))
 
         yield print_line
         return
     async with AsyncExitStack() as stack:
-        names = _Names(services, run, stack)
+        instructions = _TaskInstructions(services, run, stack)
         live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
 
-        async def draw(sight: RunSnapshot) -> None:
-            live.update(as_picture(sight, names.known, console.width), refresh=True)
-            if await names.learn(sight):
-                live.update(as_picture(sight, names.known, console.width), refresh=True)
+        async def draw(snapshot: RunSnapshot) -> None:
+            live.update(as_panel(snapshot, instructions.known, console.width), refresh=True)
+            if await instructions.fetch(snapshot):
+                live.update(as_panel(snapshot, instructions.known, console.width), refresh=True)
 
         yield draw
 
 
-class _Names:
-    """The instructions of the tasks that a picture names, fetched when the first is wanted."""
+class _TaskInstructions:
+    """The instructions of the tasks that the display names, fetched when the first is needed."""
 
     def __init__(self, services: Services, run: Run, stack: AsyncExitStack) -> None:
         self.known: dict[int, str] = {}
@@ -91,17 +92,17 @@ class _Names:
         self._run = run
         self._stack = stack
         self._instructions: Instructions | None = None
-        self._asked = False
+        self._opened = False
 
-    async def learn(self, sight: RunSnapshot) -> bool:
-        """Look up what is not known yet; tell whether something was learned."""
-        shown = named_tasks(sight)
+    async def fetch(self, snapshot: RunSnapshot) -> bool:
+        """Fetch the instructions that are not known yet; return whether there were any."""
+        shown = named_tasks(snapshot)
         missing = [number for number in shown if number not in self.known]
         if not missing:
             return False
-        if not self._asked:
-            self._asked = True
-            # Without them the numbers must do: they are there for earlier runs than these, too.
+        if not self._opened:
+            self._opened = True
+            # Earlier versions kept no instructions: then the tasks' numbers alone are shown.
             with suppress(CloudKonError):
                 kept = kept_instructions(self._services.store, self._run)
                 self._instructions = await self._stack.enter_async_context(kept)

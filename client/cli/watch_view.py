@@ -1,4 +1,4 @@
-"""Sights: how one look of ``watch`` is shown, as a picture on a terminal, as a line, and as JSON."""
+"""Formats the snapshots of ``watch``: as a panel on a terminal, as a line, and as JSON."""
 
 from collections.abc import Iterator
 
@@ -8,34 +8,35 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudkon.model import Result
+from cloudkon.programs import command
 
-from ..follow.watch import HEARD_SECONDS, RunSnapshot
+from ..follow.watch import ACTIVE_SECONDS, RunSnapshot
 from ..results.results import printable
 from .formatting import clock_time, counted, lasting
 
-KINDS = 3
+SHOWN_KINDS = 3
 """Kinds of failures that are shown."""
-SILENCE = 20.0
-"""Seconds without any sign of a worker after which it is said."""
+SILENCE_SECONDS = 20.0
+"""How long a run may show no worker before the user is told how to start one."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def as_line(sight: RunSnapshot) -> str:
-    """A sight as one line, for logs and pipes."""
-    parts = [clock_time(sight.at), _progress(sight)]
-    parts += [f"{sight.counts.running:,} running"] if sight.counts.running else []
-    parts += [f"{sight.counts.failed:,} failed"] if sight.counts.failed else []
-    parts += [_pace(sight)] if _pace(sight) else []
-    parts += [*_idle(sight), *_dead(sight)]
-    parts += [_trouble(sight)] if sight.trouble else []
+def as_line(snapshot: RunSnapshot) -> str:
+    """Format a snapshot as one line, for logs and pipes."""
+    parts = [clock_time(snapshot.at), _progress(snapshot)]
+    parts += [f"{snapshot.counts.running:,} running"] if snapshot.counts.running else []
+    parts += [f"{snapshot.counts.failed:,} failed"] if snapshot.counts.failed else []
+    parts += [_pace(snapshot)] if _pace(snapshot) else []
+    parts += [*_idle(snapshot), *_dead(snapshot)]
+    parts += [_trouble(snapshot)] if snapshot.trouble else []
     return "  ".join(parts)
 
 
-def as_json(sight: RunSnapshot) -> dict[str, object]:
-    """A sight as ``watch --json`` writes it; times in seconds, ``time`` since the epoch."""
-    counts, run = sight.counts, sight.run
+def as_json(snapshot: RunSnapshot) -> dict[str, object]:
+    """Return a snapshot as ``watch --json`` prints it; times in seconds, ``time`` since the epoch."""
+    counts, run = snapshot.counts, snapshot.run
     return {
-        "time": round(sight.at, 3),
+        "time": round(snapshot.at, 3),
         "run": run.id,
         "tasks": run.count,
         "waiting": counts.waiting,
@@ -44,128 +45,139 @@ def as_json(sight: RunSnapshot) -> dict[str, object]:
         "failed": counts.failed,
         "cancelled": counts.cancelled,
         "exact": counts.exact,
-        "complete": sight.complete,
-        "tasks_per_second": None if sight.rate is None else round(sight.rate, 2),
-        "seconds_left": None if sight.seconds_left is None else round(sight.seconds_left, 1),
+        "complete": snapshot.complete,
+        "tasks_per_second": None if snapshot.rate is None else round(snapshot.rate, 2),
+        "seconds_left": None if snapshot.seconds_left is None else round(snapshot.seconds_left, 1),
         "pools": {
             pool: {
                 "queued": depth.visible + depth.delayed,
                 "in_flight": depth.in_flight,
-                "workers": sight.workers.get(pool, 0),
+                "workers": snapshot.workers.get(pool, 0),
             }
-            for pool, depth in sight.backlog.items()
+            for pool, depth in snapshot.backlog.items()
         },
-        "dead_letters": sight.dead_letters,
+        "dead_letters": snapshot.dead_letters,
         "slowest": [
-            {"task": str(one.task), "seconds": one.seconds, "worker": one.worker} for one in sight.highlights.slowest()
+            {"task": str(one.task), "seconds": one.seconds, "worker": one.worker}
+            for one in snapshot.highlights.slowest()
         ],
         "failures": [
             {"count": kind.count, "error": kind.example.error, "task": str(kind.example.task)}
-            for kind in sight.highlights.failures.kinds()[:KINDS]
+            for kind in snapshot.highlights.failures.kinds()[:SHOWN_KINDS]
         ],
-        "trouble": sight.trouble,
-        "dollars": None if sight.dollars is None else round(sight.dollars, 6),
+        "trouble": snapshot.trouble,
+        "dollars": None if snapshot.dollars is None else round(snapshot.dollars, 6),
     }
 
 
-def as_picture(sight: RunSnapshot, instructions: dict[int, str], width: int) -> Group:
-    """A sight as the terminal shows it, each line cut to ``width``; ``instructions`` has those that are known."""
-    run = sight.run
+def as_panel(snapshot: RunSnapshot, instructions: dict[int, str], width: int) -> Group:
+    """Format a snapshot for a terminal, each line cut to ``width``; ``instructions`` are known ones by task number."""
+    run = snapshot.run
     bar = Table.grid()
-    # In a table, because a bar alone doesn't end its line.
-    bar.add_row(ProgressBar(total=max(1, run.count), completed=sight.counts.ended, width=min(width, 60)))
-    head = f"run {run.id}: {counted(run.count, 'task')}, {lasting(sight.at - run.started)} old"
-    lines = [head + (", cancelled" if sight.cancelled else ""), "  ".join([_progress(sight), _pace(sight)]).rstrip()]
-    rest = [*_states(sight), *_curve(sight, width), *_pools(sight), *_spent(sight), *_idle(sight), *_dead(sight)]
-    rest += _tasks(sight, instructions)
+    # In a table, because a bar alone prints no line break.
+    bar.add_row(ProgressBar(total=max(1, run.count), completed=snapshot.counts.ended, width=min(width, 60)))
+    head = f"run {run.id}: {counted(run.count, 'task')}, {lasting(snapshot.at - run.started)} old"
+    lines = [
+        head + (", cancelled" if snapshot.cancelled else ""),
+        "  ".join([_progress(snapshot), _pace(snapshot)]).rstrip(),
+    ]
+    rest = [
+        *_states(snapshot),
+        *_curve(snapshot, width),
+        *_pools(snapshot),
+        *_spent(snapshot),
+        *_idle(snapshot),
+        *_dead(snapshot),
+    ]
+    rest += _tasks(snapshot, instructions)
     texts = [Text(line, no_wrap=True, overflow="ellipsis") for line in (*lines, *rest)]
-    if sight.trouble:
-        texts.append(Text(_trouble(sight), style="bold red"))
+    if snapshot.trouble:
+        texts.append(Text(_trouble(snapshot), style="bold red"))
     return Group(texts[0], bar, *texts[1:])
 
 
-def named_tasks(sight: RunSnapshot) -> list[int]:
-    """The numbers of the tasks that the picture names."""
-    kinds = sight.highlights.failures.kinds()[:KINDS]
-    return [one.task.seq for one in (*sight.highlights.slowest(), *(kind.example for kind in kinds))]
+def named_tasks(snapshot: RunSnapshot) -> list[int]:
+    """Return the numbers of the tasks that the panel names."""
+    kinds = snapshot.highlights.failures.kinds()[:SHOWN_KINDS]
+    return [one.task.seq for one in (*snapshot.highlights.slowest(), *(kind.example for kind in kinds))]
 
 
-def _progress(sight: RunSnapshot) -> str:
-    about = "" if sight.counts.exact else "about "
-    ended, count = sight.counts.ended, sight.run.count
-    # Never 100 % before the last one.
+def _progress(snapshot: RunSnapshot) -> str:
+    about = "" if snapshot.counts.exact else "about "
+    ended, count = snapshot.counts.ended, snapshot.run.count
+    # Rounded down: never 100 % before the last task.
     share = int(1000 * ended / count) / 10 if count else 100.0
     return f"{about}{ended:,} of {count:,} ({share:.1f} %)"
 
 
-def _pace(sight: RunSnapshot) -> str:
-    if sight.rate is None or sight.complete:
+def _pace(snapshot: RunSnapshot) -> str:
+    if snapshot.rate is None or snapshot.complete:
         return ""
-    left = "" if sight.seconds_left is None else f", {lasting(sight.seconds_left)} left"
-    return f"{sight.rate:,.1f}/s{left}"
+    left = "" if snapshot.seconds_left is None else f", {lasting(snapshot.seconds_left)} left"
+    return f"{snapshot.rate:,.1f}/s{left}"
 
 
-def _states(sight: RunSnapshot) -> Iterator[str]:
-    counts = sight.counts
+def _states(snapshot: RunSnapshot) -> Iterator[str]:
+    counts = snapshot.counts
     shown = {name: getattr(counts, name) for name in ("waiting", "running", "succeeded", "failed", "cancelled")}
     yield "  ".join(f"{count:,} {name}" for name, count in shown.items() if count)
 
 
-def _curve(sight: RunSnapshot, width: int) -> Iterator[str]:
-    rates = sight.curve[-max(1, width - 30) :]
+def _curve(snapshot: RunSnapshot, width: int) -> Iterator[str]:
+    rates = snapshot.curve[-max(1, width - 30) :]
     highest = max(rates, default=0.0)
     if highest > 0:
         blocks = "".join(_BLOCKS[round(rate / highest * (len(_BLOCKS) - 1))] for rate in rates)
         yield f"tasks/s {blocks} up to {highest:,.1f}"
 
 
-def _pools(sight: RunSnapshot) -> Iterator[str]:
-    for pool, depth in sight.backlog.items():
-        heard = sight.workers.get(pool, 0)
-        workers = f", {counted(heard, 'worker')} heard in {lasting(HEARD_SECONDS)}" if heard else ""
+def _pools(snapshot: RunSnapshot) -> Iterator[str]:
+    for pool, depth in snapshot.backlog.items():
+        active = snapshot.workers.get(pool, 0)
+        workers = f", {counted(active, 'worker')} active in {lasting(ACTIVE_SECONDS)}" if active else ""
         queued = depth.visible + depth.delayed
         yield f"pool {pool}: {queued:,} messages queued, {depth.in_flight:,} in flight{workers}"
 
 
-def _spent(sight: RunSnapshot) -> Iterator[str]:
-    if sight.dollars is not None:
-        yield f"about ${sight.dollars:.4f} of requests so far; the machines are in: python -m fleet status"
+def _spent(snapshot: RunSnapshot) -> Iterator[str]:
+    if snapshot.dollars is not None:
+        yield f"about ${snapshot.dollars:.4f} of requests so far; for machines see: {command('fleet status')}"
 
 
-def _idle(sight: RunSnapshot) -> list[str]:
-    """Which pools have work and nobody who does it; a run that has just been pushed gives them time."""
-    if sight.trouble or sight.counts.running or sight.at - sight.run.started < SILENCE:
+def _idle(snapshot: RunSnapshot) -> list[str]:
+    """Report pools that have work but no active worker. Workers get time to start after a push."""
+    if snapshot.trouble or snapshot.counts.running or snapshot.at - snapshot.run.started < SILENCE_SECONDS:
         return []
     idle = [
         pool
-        for pool, depth in sight.backlog.items()
-        if depth.visible and not depth.in_flight and not sight.workers.get(pool)
+        for pool, depth in snapshot.backlog.items()
+        if depth.visible and not depth.in_flight and not snapshot.workers.get(pool)
     ]
-    return [f"nobody works on it: python -m fleet scale 1 --pool {pool}" for pool in idle]
+    return [f"no active worker: {command(f'fleet scale 1 --pool {pool}')}" for pool in idle]
 
 
-def _dead(sight: RunSnapshot) -> list[str]:
-    if not sight.dead_letters or sight.complete:
+def _dead(snapshot: RunSnapshot) -> list[str]:
+    if not snapshot.dead_letters or snapshot.complete:
         return []
-    return [f"{counted(sight.dead_letters, 'dead letter')}: python -m client dlq list"]
+    return [f"{counted(snapshot.dead_letters, 'dead letter')}: {command('client dlq list')}"]
 
 
-def _tasks(sight: RunSnapshot, instructions: dict[int, str]) -> Iterator[str]:
+def _tasks(snapshot: RunSnapshot, instructions: dict[int, str]) -> Iterator[str]:
     def named(result: Result) -> str:
         instruction = instructions.get(result.task.seq, "")
         return f"{result.task.seq}" + (f" ({printable(instruction)[:40]})" if instruction else "")
 
-    slowest = sight.highlights.slowest()
+    slowest = snapshot.highlights.slowest()
     if slowest:
         yield "slowest: " + "; ".join(f"{lasting_exactly(one.seconds)} task {named(one)}" for one in slowest)
-    for kind in sight.highlights.failures.kinds()[:KINDS]:
+    for kind in snapshot.highlights.failures.kinds()[:SHOWN_KINDS]:
         yield f"failed {kind.count:,}x: task {named(kind.example)}: {printable(kind.example.error)}"
 
 
 def lasting_exactly(seconds: float) -> str:
-    """Short times to the millisecond, long ones as they are read."""
-    return f"{seconds:.3f} s" if seconds < 10 else lasting(seconds)  # noqa: PLR2004  (from there on nobody counts them)
+    """Format short times to the millisecond, longer ones as ``lasting`` does."""
+    return f"{seconds:.3f} s" if seconds < 10 else lasting(seconds)  # noqa: PLR2004  (milliseconds matter below)
 
 
-def _trouble(sight: RunSnapshot) -> str:
-    return f"no news since {clock_time(sight.news_at)}, trying again: {printable(sight.trouble)}"
+def _trouble(snapshot: RunSnapshot) -> str:
+    return f"no update since {clock_time(snapshot.news_at)}, retrying: {printable(snapshot.trouble)}"

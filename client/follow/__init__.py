@@ -1,1 +1,1 @@
-"""How far a run is, and whether it is over."""
+"""Reads how far runs are and decides whether they are over; receives their results as they come."""

@@ -1,4 +1,4 @@
-"""Highlights: what of a run's results is worth showing while it goes on."""
+"""Collects what ``watch`` shows of a run's results: the slowest tasks, the failures, the workers."""
 
 import heapq
 from collections import Counter
@@ -9,24 +9,24 @@ from cloudkon.model import Result, Run
 from ..results.failures import Failures
 
 SLOWEST = 3
-"""Tasks that are kept as the slowest."""
+"""How many of the slowest tasks are kept."""
 MOST_WORKERS = 10_000
-"""Workers whose last result is remembered; beyond, those that were silent longest are forgotten."""
+"""Workers whose last result's time is kept; of more, the least recently seen are dropped."""
 
 
 @dataclass(slots=True)
 class Highlights:
-    """The slowest tasks, the failures, and the workers by what they said last; each in bounded memory."""
+    """The slowest tasks, the failures, and when each worker's last result ended; each in bounded memory."""
 
     run: Run
     failures: Failures = field(default_factory=Failures)
     _slowest: list[tuple[float, int, Result]] = field(default_factory=list)
-    _heard: dict[tuple[str, str], float] = field(default_factory=dict)
+    _last_seen: dict[tuple[str, str], float] = field(default_factory=dict)
     _seconds: float = 0.0
     _seen: int = 0
 
     def add(self, result: Result) -> None:
-        """Take a result into account."""
+        """Include a result."""
         self.failures.add(result)
         self._seconds += result.seconds
         self._seen += 1
@@ -36,23 +36,23 @@ class Highlights:
         else:
             heapq.heappushpop(self._slowest, entry)
         if result.worker:
-            who = (self._pool(result.task.seq), result.worker)
-            self._heard[who] = max(self._heard.get(who, 0.0), result.finished)
-            if len(self._heard) > 2 * MOST_WORKERS:
-                self._heard = dict(heapq.nlargest(MOST_WORKERS, self._heard.items(), key=lambda item: item[1]))
+            worker = (self._pool(result.task.seq), result.worker)
+            self._last_seen[worker] = max(self._last_seen.get(worker, 0.0), result.finished)
+            if len(self._last_seen) > 2 * MOST_WORKERS:
+                self._last_seen = dict(heapq.nlargest(MOST_WORKERS, self._last_seen.items(), key=lambda item: item[1]))
 
     def slowest(self) -> list[Result]:
-        """The tasks that ran longest, the slowest first."""
+        """Return the tasks that ran longest, the slowest first."""
         return [result for _, _, result in sorted(self._slowest, key=lambda entry: (-entry[0], entry[1]))]
 
     @property
     def task_seconds(self) -> float:
-        """What a task took on average; 0 before the first one."""
+        """Average seconds of a task; 0 before the first result."""
         return self._seconds / max(1, self._seen)
 
     def workers(self, since: float) -> dict[str, int]:
-        """How many workers of each pool ended a task after ``since`` (epoch seconds, by the workers' clocks)."""
-        counts = Counter(pool for (pool, _), heard in self._heard.items() if heard >= since)
+        """Return how many workers of each pool ended a task after ``since`` (epoch seconds, by the workers' clocks)."""
+        counts = Counter(pool for (pool, _), seen in self._last_seen.items() if seen >= since)
         return {part.pool: counts[part.pool] for part in self.run.ranges}
 
     def _pool(self, seq: int) -> str:

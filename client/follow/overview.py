@@ -1,4 +1,4 @@
-"""Overview: the runs there are, and what lies on the fleet's queues, for a few requests each."""
+"""Lists the latest runs and the depths of the fleet's queues, for a few requests each."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,12 +12,12 @@ from cloudkon.ports import Clock, Queue, Services, TrioClock
 from .progress_sampler import Estimate, ProgressSampler
 
 PAGES = 8
-"""Pages of the ledger, of 256 chunks each, that a run's counts may take: exact up to 2,048 chunks, estimates beyond."""
+"""Pages of the ledger, of 256 chunks each, that are read for a run: counts are exact up to 2,048 chunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run and how far it is; ``age`` in seconds since its push began."""
+    """A run and its counts; ``age`` is the seconds since its push began."""
 
     run: Run
     counts: Estimate
@@ -25,7 +25,7 @@ class RunView:
 
     @property
     def state(self) -> str:
-        """``done`` or, by what of a large run was read, ``about done``; ``cancelled``, ``going`` or ``waiting``."""
+        """``done``, ``about done`` (by an estimate), ``cancelled``, ``going`` or ``waiting``."""
         if self.counts.ended == self.run.count:
             return "done" if self.counts.exact else "about done"
         if self.run.cancelled:
@@ -34,7 +34,7 @@ class RunView:
 
 
 async def latest_runs(services: Services, most: int, clock: Clock | None = None) -> AsyncGenerator[RunView, None]:
-    """The runs that started last, the last one first; up to ``most`` of them. To be closed."""
+    """Yield up to ``most`` runs, the latest first. The caller closes the generator."""
     clock = clock or TrioClock()
     left = most
     async with aclosing(services.ledger.runs()) as runs:
@@ -42,15 +42,15 @@ async def latest_runs(services: Services, most: int, clock: Clock | None = None)
             if left <= 0:
                 return
             left -= 1
-            survey = ProgressSampler(run)
+            sampler = ProgressSampler(run)
             now = clock.monotonic()
-            await survey.read(services.ledger, PAGES, clock.wall(), now)
-            yield RunView(run, survey.estimate(now), max(0.0, clock.wall() - run.started))
+            await sampler.read(services.ledger, PAGES, clock.wall(), now)
+            yield RunView(run, sampler.estimate(now), max(0.0, clock.wall() - run.started))
 
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """What lies on a pool's queues."""
+    """The depths of a pool's queues."""
 
     pool: str
     normal: Depth
@@ -59,19 +59,19 @@ class PoolView:
 
     @property
     def backlog(self) -> Depth:
-        """What lies on both queues."""
+        """The sum of both queues' depths."""
         return self.normal + self.high
 
 
 async def pools(services: Services) -> list[PoolView]:
-    """Every pool's queues: three requests each."""
-    found = []
+    """Return the depths of every pool's queues: three requests a pool."""
+    views = []
     for pool, queue in services.queues.items():
         normal = await _depth(queue)
         high = await persist(partial(services.high_backlog, pool), BRIEF)
         dead = await _depth(services.dead_letters[pool])
-        found.append(PoolView(pool, normal, high, dead.visible + dead.in_flight + dead.delayed))
-    return found
+        views.append(PoolView(pool, normal, high, dead.visible + dead.in_flight + dead.delayed))
+    return views
 
 
 async def _depth(queue: Queue) -> Depth:

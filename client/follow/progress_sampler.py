@@ -1,9 +1,9 @@
-"""Survey: how far a run is, learned a page at a time, so that following it costs the same whatever its size.
+"""Estimates how far a run is from a few pages of the ledger, so that following it costs the same whatever its size.
 
-A chunk's shard is its number modulo the shard count, so every shard is a fair sample of the run: what the pages read
-lately say is held to be true of the shards whose turn has not come. A chunk that was seen DONE is not counted again,
-and what lies before a shard's first chunk that is not DONE is not read again. A page is a Query of at most 1 MB, which
-is billed as 128 read units at the most.
+A chunk's shard is its number modulo the shard count, so every shard is a fair sample of the run: the shards that were
+read last stand for those that were not read lately. A chunk that was seen DONE is not counted again, and the chunks
+before a shard's first one that is not DONE are not read again. A page is a Query of at most 1 MB, which is billed as
+128 read units at the most.
 """
 
 import math
@@ -15,20 +15,20 @@ from cloudkon.ports import Ledger
 
 from .run_counts import RunCounts
 
-FRESH = 45.0
-"""Seconds for which what a shard's records said is taken to be true still."""
+FRESH_SECONDS = 45.0
+"""For how long the counts of a shard that was read count as exact."""
 _SAMPLE = 8
-"""Shards, those read last, by which the others are judged."""
+"""Number of shards, those read last, from which the others are estimated."""
 _ENDS = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(slots=True)
 class _Shard:
-    """What is known of one shard.
+    """The counts of one shard.
 
-    ``seen`` has a byte a chunk: 1 once it was DONE. ``done`` counts these and ``open`` the others, as of the last whole
-    reading; ``reading_done`` and ``reading_open`` count what the one adds that goes on at chunk ``resume``. Times are
-    monotonic seconds.
+    ``seen`` has a byte a chunk: 1 once it was DONE. ``done`` counts these chunks and ``open`` the others, as of the
+    last whole reading. ``reading_done`` and ``reading_open`` count what the current reading, which continues at chunk
+    ``resume``, has found so far. Times are monotonic seconds.
     """
 
     number: int
@@ -43,18 +43,18 @@ class _Shard:
 
     @property
     def complete(self) -> bool:
-        """Whether every chunk of it is DONE."""
+        """Whether every chunk of the shard is DONE."""
         return self.first == len(self.seen)
 
     @property
     def ended(self) -> int:
-        """Tasks of it that are known to have ended."""
+        """The shard's tasks that are known to have ended."""
         return self.done.ended + self.open.ended
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A run's tasks by state; ``exact`` tells whether all of it was read lately."""
+    """A run's tasks by state; ``exact`` tells whether every shard was read within ``FRESH_SECONDS``."""
 
     succeeded: int
     failed: int
@@ -71,14 +71,14 @@ class Estimate:
 
 @dataclass(slots=True)
 class ProgressSampler:
-    """What was read of a run so far. ``on_result`` is told each result once, when its chunk is DONE."""
+    """Counts what was read of a run so far. ``on_result`` is called once for each result, when its chunk is DONE."""
 
     run: Run
     on_result: Callable[[Result], None] = lambda _result: None
     _shards: list[_Shard] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Nothing is known yet."""
+        """Start with nothing read."""
         self._shards = []
         for number in range(self.run.shards):
             chunks = len(range(number, self.run.chunk_count, self.run.shards))
@@ -92,15 +92,15 @@ class ProgressSampler:
 
     @property
     def pages_left(self) -> int:
-        """Pages that reading all of it once more takes, if each shard's rest fits one."""
+        """Pages that one more reading of the whole run takes, if the rest of each shard fits one page."""
         return sum(not shard.complete for shard in self._shards)
 
     def due(self, now: float) -> bool:
-        """Whether anything that is not complete was last read before monotonic time ``now``."""
+        """Whether a shard that is not complete was last read before monotonic time ``now``."""
         return any(not shard.complete and shard.read_at < now for shard in self._shards)
 
     async def read(self, ledger: Ledger, pages: int, wall: float, now: float) -> None:
-        """Read so many pages, of the shards that were not read for longest; ``wall`` is epoch, ``now`` monotonic."""
+        """Read some pages, the least recently read shards first; ``wall`` is epoch time, ``now`` monotonic."""
         for _ in range(pages):
             waiting = [shard for shard in self._shards if not shard.complete and shard.read_at < now]
             if not waiting:
@@ -135,8 +135,8 @@ class ProgressSampler:
         for result in record.progress.results:
             self.on_result(result)
 
-    def tally(self) -> RunCounts:
-        """Everything that was read, nothing guessed."""
+    def counts(self) -> RunCounts:
+        """Return the counts of what was read, without any estimate."""
         total = RunCounts(self.run)
         for shard in self._shards:
             total.merge(shard.done)
@@ -144,9 +144,9 @@ class ProgressSampler:
         return total
 
     def estimate(self, now: float) -> Estimate:
-        """How far the whole run is, at monotonic time ``now``."""
-        known = self.tally()
-        stale = [shard for shard in self._shards if not shard.complete and shard.read_at < now - FRESH]
+        """Estimate the counts of the whole run at monotonic time ``now``."""
+        known = self.counts()
+        stale = [shard for shard in self._shards if not shard.complete and shard.read_at < now - FRESH_SECONDS]
         if not stale:
             return _estimate(known, {}, exact=True)
         sample, tasks = self._sample()
@@ -160,7 +160,7 @@ class ProgressSampler:
         return _estimate(known, guesses, exact=False)
 
     def _sample(self) -> tuple[RunCounts, float]:
-        """What the shards say that were read last, and how many tasks they have."""
+        """Return the counts of the shards that were read last, and the number of their tasks."""
         sample, tasks = RunCounts(self.run), 0.0
         for shard in sorted(self._shards, key=lambda shard: -shard.read_at)[:_SAMPLE]:
             if shard.read_at > -math.inf:

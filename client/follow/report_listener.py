@@ -1,4 +1,7 @@
-"""Hints: results as they come by on the result queue. They make waiting livelier; the ledger alone decides."""
+"""Receives a run's reports from the result queue.
+
+Reports show progress between two readings of the ledger. They decide nothing: the ledger alone does.
+"""
 
 from collections.abc import Callable
 
@@ -10,44 +13,45 @@ from cloudkon.ports import BATCH, Queue
 from cloudkon.wire.report import decode_report
 
 LONGEST_POLL = 2.0
-"""Seconds of one receive, so that Ctrl-C is soon heard."""
+"""Seconds of one receive at the most, so that Ctrl-C takes effect soon."""
 VISIBILITY = 30.0
-"""Seconds for which what was received is hidden from other clients, should this one die with it."""
+"""Seconds for which received reports are hidden from other clients if this one dies."""
 
 
 class ReportListener:
-    """Which tasks of a run have been reported. Only this run's reports are deleted, all others are put back."""
+    """Records which tasks of a run were reported. Deletes this run's reports alone, and puts all others back."""
 
     def __init__(self, results: Queue, run: Run, on_result: Callable[[Result], None] = lambda _result: None) -> None:
-        """Listen on the result queue for one run; ``on_result`` is told each result once."""
+        """Listen on the result queue for one run; ``on_result`` is called once for each task's result."""
         self._results = results
         self._run = run
         self._on_result = on_result
-        # A byte a task: a run of a million costs a megabyte, a set of numbers sixty.
+        # A byte a task: a million tasks take a megabyte, where a set of numbers takes sixty.
         self._reported = bytearray(run.count)
         self.fresh = 0
         self.total = 0
 
     async def listen(self, seconds: float, enough: int) -> None:
-        """Take reports for so long, or until ``enough`` tasks were reported that were not before.
+        """Receive reports for some seconds, or until ``enough`` tasks were reported that were not reported before.
 
-        ``fresh`` then says how many were, ``total`` how many ever. A failing queue is borne: it is only a hint.
+        Afterwards ``fresh`` is the number of these tasks, and ``total`` the number of all that were ever reported.
+        Errors of the queue are ignored: nothing depends on it.
         """
         self.fresh = 0
         deadline = trio.current_time() + seconds
         try:
             while self.fresh < enough and trio.current_time() < deadline:
-                if not await self._take_some(deadline - trio.current_time()):
+                if not await self._receive_batch(deadline - trio.current_time()):
                     break
         except CloudKonError:
             pass
         if self.fresh < enough:
             await trio.sleep_until(deadline)
 
-    async def _take_some(self, seconds: float) -> bool:
-        """Take one batch; ``False`` if others' reports are in the way, which would come again and again."""
+    async def _receive_batch(self, seconds: float) -> bool:
+        """Receive one batch; return ``False`` if it held other runs' reports, which would be received again."""
         await trio.lowlevel.checkpoint()
-        # Not to be cut short from here on: what was received and not put back stays hidden from everybody for a while.
+        # Shielded, because messages that were received and not put back stay hidden from every client for a while.
         with trio.CancelScope(shield=True):
             deliveries = await self._results.receive(BATCH, min(seconds, LONGEST_POLL), VISIBILITY)
             ours = [delivery for delivery in deliveries if self._is_ours(delivery)]

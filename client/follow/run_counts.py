@@ -1,4 +1,4 @@
-"""Tally: a run's tasks by state, counted from the ledger alone. A chunk has one item there, so none counts twice."""
+"""Counts a run's tasks by state from the ledger alone. A chunk has one item there, so no task counts twice."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from cloudkon.model import ChunkState, ChunkSummary, Run
 from cloudkon.ports import Ledger
 
 READERS = 8
-"""Shards that are read at a time: enough to hide what a page takes on its way, and few pages in memory."""
+"""Shards that are read at a time: enough to hide a request's latency, with few pages in memory."""
 
 
 @dataclass(slots=True)
 class RunCounts:
-    """How far a run is.
+    """A run's tasks by state.
 
-    ``waiting`` tasks have no worker, ``running`` ones are in a chunk that a worker holds. ``first_start`` and
-    ``last_end`` are epoch seconds by the workers' clocks (0.0 before there is one), ``busy_seconds`` is what the
-    attempts that counted took together.
+    ``waiting`` tasks have no worker; ``running`` tasks are in a chunk that a worker holds. ``first_start`` and
+    ``last_end`` are epoch seconds by the workers' clocks (0.0 before the first start), ``busy_seconds`` is the sum of
+    the seconds that the recorded attempts took.
     """
 
     run: Run
@@ -31,14 +31,14 @@ class RunCounts:
     last_end: float = 0.0
     busy_seconds: float = 0.0
 
-    def add(self, outline: ChunkSummary, now: float) -> None:
-        """Count a chunk; ``now`` in epoch seconds tells whether a lease is over."""
-        self._add(outline)
-        if outline.state is ChunkState.CLAIMED and outline.lease_end > now * 1000:
-            self.running += outline.tasks - outline.ended
+    def add(self, summary: ChunkSummary, now: float) -> None:
+        """Count a chunk; its lease has expired if it ends before ``now`` (epoch seconds)."""
+        self._add(summary)
+        if summary.state is ChunkState.CLAIMED and summary.lease_end > now * 1000:
+            self.running += summary.tasks - summary.ended
 
     def merge(self, other: "RunCounts") -> None:
-        """Count what another tally of the same run counted of other chunks."""
+        """Add the counts of other chunks of the same run."""
         self._add(other)
         self.running += other.running
 
@@ -58,7 +58,7 @@ class RunCounts:
 
     @property
     def waiting(self) -> int:
-        """Tasks that nobody runs."""
+        """Tasks without a result that no worker runs."""
         return self.run.count - self.ended - self.running
 
     @property
@@ -73,28 +73,28 @@ class RunCounts:
 
     @property
     def seconds(self) -> float:
-        """From the first start to the last end."""
+        """Seconds from the first start to the last end."""
         return self.last_end - self.first_start
 
     @property
     def tasks_per_second(self) -> float | None:
-        """Tasks with a result a second, or ``None`` where nothing took any time."""
+        """Tasks with a result per second; ``None`` where no time has passed."""
         return self.ended / self.seconds if self.seconds > 0 else None
 
 
-async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], None] = lambda: None) -> RunCounts:
-    """Count a run's tasks, some shards side by side; ``on_shard`` is called for each that is read.
+async def count_tasks(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], None] = lambda: None) -> RunCounts:
+    """Count a run's tasks, ``READERS`` shards at a time; ``on_shard`` is called after each shard.
 
     Raises what the ledger raises.
     """
-    found = RunCounts(run)
+    counts = RunCounts(run)
     failures: list[CloudKonError] = []
     left = iter(range(run.shards))
 
     async def read_some(scope: trio.CancelScope) -> None:
         try:
             for shard in left:
-                await _read_shard(ledger, found, shard, now)
+                await _read_shard(ledger, counts, shard, now)
                 on_shard()
         except CloudKonError as error:
             failures.append(error)
@@ -105,14 +105,14 @@ async def tally(ledger: Ledger, run: Run, now: float, on_shard: Callable[[], Non
             nursery.start_soon(read_some, nursery.cancel_scope)
     if failures:
         raise failures[0]
-    return found
+    return counts
 
 
-async def _read_shard(ledger: Ledger, found: RunCounts, shard: int, now: float) -> None:
+async def _read_shard(ledger: Ledger, counts: RunCounts, shard: int, now: float) -> None:
     first, more = 0, True
     while more:
-        page = await ledger.summaries(found.run, shard, first)
-        for outline in page.summaries:
-            found.add(outline, now)
-            first = outline.number + 1
+        page = await ledger.summaries(counts.run, shard, first)
+        for summary in page.summaries:
+            counts.add(summary, now)
+            first = summary.number + 1
         more = page.more

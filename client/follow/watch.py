@@ -1,7 +1,7 @@
-"""Watch: a run seen again and again, for a few requests a minute whatever its size.
+"""Takes snapshots of a run until it is over, for a few requests a minute whatever the run's size.
 
-A look takes ``PAGES`` pages of the ledger at the most, and a request for each of the run's queues. When nothing seems
-to be left, what is not known to be DONE is read once more, so that the end is the ledger's word.
+A snapshot takes ``PAGES`` pages of the ledger at the most, and a request for each of the run's queues. When the run
+seems to be over, every chunk that was not seen DONE is read once more, so that the last counts are exact.
 """
 
 from collections import deque
@@ -18,33 +18,34 @@ from cloudkon.ports import Clock, Services, TrioClock
 from ..costs import spent_so_far
 from .highlights import Highlights
 from .progress_sampler import Estimate, ProgressSampler
-from .run_completion import Quiet, is_quiet
+from .run_completion import RunCompletion
 from .run_counts import RunCounts
 
-EVERY = 10.0
-"""Seconds between two looks, unless others are asked for."""
+EVERY_SECONDS = 10.0
+"""Default time between two snapshots."""
 PAGES = 2
-"""Pages of the ledger that a look takes."""
+"""Pages of the ledger that are read for a snapshot."""
 FIRST_PAGES = 8
-"""Pages that the first look takes: nothing is known yet."""
-CLOSING_PAUSE = 30.0
-"""Seconds between two readings of all that is left."""
+"""Pages that are read for the first snapshot: nothing is known before it."""
+CLOSING_PAUSE_SECONDS = 30.0
+"""Least time between two readings of every chunk that was not seen DONE."""
 RATE_SECONDS = 60.0
-"""The rate is that of the last so many seconds, and of at least two looks."""
-HEARD_SECONDS = 300.0
-"""A worker counts for so long after its last result."""
-LOOKS = 60
-"""Looks whose rates are kept, for the curve."""
+"""The rate is the average over this time, or between the last two snapshots where these are further apart."""
+ACTIVE_SECONDS = 300.0
+"""A worker counts as active for this time after its last result."""
+CURVE_POINTS = 60
+"""Rates that are kept for the curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """A run as one look saw it. Times are epoch seconds, rates tasks a second.
+    """A run's state at one moment. Times are epoch seconds, rates tasks a second.
 
-    ``backlog`` is each pool's queue of the run's priority, with other runs' messages; ``workers`` are those whose
-    results were seen lately; ``dead_letters`` are counted when the queues are empty, for they may be what is missing.
-    ``trouble`` says why the look saw nothing new, or is empty; ``news_at`` is when the last one did that saw something.
-    ``dollars`` is what the run's requests have cost by list prices, or ``None`` where they cost nothing.
+    ``backlog`` is the depth of each pool's queue of the run's priority, other runs' messages included; ``workers`` are
+    those with a result in the last ``ACTIVE_SECONDS``; ``dead_letters`` are counted when the queues are empty, because
+    they may hold the missing tasks. ``trouble`` is the error that kept this snapshot from reading anything, or empty;
+    ``news_at`` is the time of the last snapshot without trouble. ``dollars`` is what the run's requests have cost by
+    list prices, ``None`` where they cost nothing.
     """
 
     run: Run
@@ -64,22 +65,22 @@ class RunSnapshot:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at this rate, or ``None`` where nothing tells."""
+        """How long the rest takes at this rate; ``None`` where the rate is unknown or 0, or nothing is left."""
         left = self.run.count - self.counts.ended
         return left / self.rate if self.rate and left else None
 
 
 @dataclass(slots=True)
 class Watch:
-    """Looks at one run; ``priced`` tells whether its requests cost anything."""
+    """Takes snapshots of one run; ``priced`` tells whether its requests cost anything."""
 
     services: Services
     run: Run
     clock: Clock = field(default_factory=TrioClock)
     priced: bool = False
     _highlights: Highlights = field(init=False)
-    _survey: ProgressSampler = field(init=False)
-    _looks: deque[tuple[float, int]] = field(init=False)
+    _sampler: ProgressSampler = field(init=False)
+    _history: deque[tuple[float, int]] = field(init=False)
     _backlog: dict[str, Depth] = field(default_factory=dict)
     _dead_letters: int = 0
     _cancelled: bool = False
@@ -87,37 +88,44 @@ class Watch:
     _news_at: float = 0.0
 
     def __post_init__(self) -> None:
-        """Nothing was seen yet."""
+        """Start with nothing read."""
         self._highlights = Highlights(self.run)
-        self._survey = ProgressSampler(self.run, self._highlights.add)
-        self._looks = deque(maxlen=LOOKS + 1)
+        self._sampler = ProgressSampler(self.run, self._highlights.add)
+        self._history = deque(maxlen=CURVE_POINTS + 1)
 
-    async def follow(self, on_sight: Callable[[RunSnapshot], Awaitable[None]], every: float = EVERY) -> RunCounts:
-        """Look every so many seconds until every task has its result; services that fail are waited for.
+    async def follow(
+        self, on_snapshot: Callable[[RunSnapshot], Awaitable[None]], every: float = EVERY_SECONDS
+    ) -> RunCounts:
+        """Take a snapshot every ``every`` seconds until the run is over; return the last counts.
 
-        A cancelled run ends as well when nothing of it is left on its queues: what was never sent gets no result.
+        ``RunCompletion`` decides when that is, by the snapshots alone: dead letters don't end watching. Services that
+        are unavailable are waited for.
         """
-        quiet = Quiet()
+        completion = RunCompletion(self.services, self.run)
         while True:
-            sight = await self.look()
-            await on_sight(sight)
-            left = sight.trouble or not sight.cancelled or not is_quiet(sight.counts.running, sight.backlog.values())
-            over = quiet.note(quiet=not left, now=self.clock.monotonic())
-            if sight.complete or over:
-                return self._survey.tally()
+            snapshot = await self.snapshot()
+            await on_snapshot(snapshot)
+            if completion.is_over_by_snapshot(
+                complete=snapshot.complete,
+                cancelled=snapshot.cancelled and not snapshot.trouble,
+                running=snapshot.counts.running,
+                depths=snapshot.backlog.values(),
+                now=self.clock.monotonic(),
+            ):
+                return self._sampler.counts()
             await trio.sleep(every)
 
-    async def look(self) -> RunSnapshot:
-        """Look once. Raises what the services raise, but for ``Unavailable``, which becomes the sight's trouble."""
+    async def snapshot(self) -> RunSnapshot:
+        """Take a snapshot. ``Unavailable`` becomes its ``trouble``; what else the services raise is raised."""
         trouble = ""
         try:
-            await self._learn()
+            await self._update()
         except Unavailable as error:
             trouble = str(error)
         now = self.clock.monotonic()
-        counts = self._survey.estimate(now)
+        counts = self._sampler.estimate(now)
         if not trouble:
-            self._looks.append((now, counts.ended))
+            self._history.append((now, counts.ended))
         if not trouble or not self._news_at:
             self._news_at = self.clock.wall()
         return RunSnapshot(
@@ -125,11 +133,11 @@ class Watch:
             at=self.clock.wall(),
             counts=counts,
             backlog=dict(self._backlog),
-            workers=self._highlights.workers(self.clock.wall() - HEARD_SECONDS),
+            workers=self._highlights.workers(self.clock.wall() - ACTIVE_SECONDS),
             rate=self._rate(),
             curve=tuple(self._curve()),
             highlights=self._highlights,
-            complete=self._survey.complete,
+            complete=self._sampler.complete,
             cancelled=self._cancelled,
             dead_letters=self._dead_letters,
             trouble=trouble,
@@ -137,38 +145,38 @@ class Watch:
             dollars=spent_so_far(self.run, counts.ended, self._highlights.task_seconds) if self.priced else None,
         )
 
-    async def _learn(self) -> None:
+    async def _update(self) -> None:
         for part in self.run.ranges:
             self._backlog[part.pool] = await self.services.queue(part.pool, self.run.priority).depth()
         found = await self.services.ledger.read_run(self.run.id)
         self._cancelled = found is not None and found.cancelled
-        await self._read(PAGES if self._looks else FIRST_PAGES)
+        await self._read(PAGES if self._history else FIRST_PAGES)
         idle = all(depth.empty for depth in self._backlog.values())
         self._dead_letters = 0
         if idle:
             for part in self.run.ranges:
                 dead = await self.services.dead_letters[part.pool].depth()
                 self._dead_letters += dead.visible + dead.in_flight + dead.delayed
-        ended = self._survey.estimate(self.clock.monotonic()).ended
+        ended = self._sampler.estimate(self.clock.monotonic()).ended
         now = self.clock.monotonic()
-        if (idle or ended >= self.run.count) and now >= self._closed_at + CLOSING_PAUSE:
+        if (idle or ended >= self.run.count) and now >= self._closed_at + CLOSING_PAUSE_SECONDS:
             self._closed_at = now
-            await self._read(2 * self._survey.pages_left)
+            await self._read(2 * self._sampler.pages_left)
 
     async def _read(self, pages: int) -> None:
-        await self._survey.read(self.services.ledger, pages, self.clock.wall(), self.clock.monotonic())
+        await self._sampler.read(self.services.ledger, pages, self.clock.wall(), self.clock.monotonic())
 
     def _rate(self) -> float | None:
-        """Over the last ``RATE_SECONDS``, or the last two looks; what an estimate takes back counts for nothing."""
-        if not self._looks:
+        """Return the rate over ``RATE_SECONDS``; 0 where a newer estimate is lower than an older one."""
+        if not self._history:
             return None
-        now, ended = self._looks[-1]
-        earlier = [look for look in self._looks if look[0] < now]
+        now, ended = self._history[-1]
+        earlier = [point for point in self._history if point[0] < now]
         if not earlier:
             return None
-        began, before = next((look for look in earlier if look[0] >= now - RATE_SECONDS), earlier[-1])
+        began, before = next((point for point in earlier if point[0] >= now - RATE_SECONDS), earlier[-1])
         return max(0.0, (ended - before) / (now - began))
 
     def _curve(self) -> list[float]:
-        pairs = pairwise(self._looks)
+        pairs = pairwise(self._history)
         return [max(0.0, (new[1] - old[1]) / (new[0] - old[0])) for old, new in pairs if new[0] > old[0]]

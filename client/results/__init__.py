@@ -1,1 +1,1 @@
-"""What became of a run: its results, its failures, its files."""
+"""Reads what a run produced: its results, its failures, its files."""

@@ -1,4 +1,4 @@
-"""Gallery: what a page beside a run's pulled files shows of them, and of the tasks that made none."""
+"""Collects what a gallery page shows: a run's pulled files, and its tasks without a file."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from .results import results
 
 PAGE_NAME = "index.html"
 _PAGE_ADDRESS = "gallery"
-"""What stands for an object's address in the folder's record: it says that the page is ours to write again."""
+"""Stands for the page's address in the folder's pull record, which marks the page as ours to overwrite."""
 MOST_FAILURES = 200
-"""Named on a page; more of them are for ``failures`` to sort."""
+"""Failed tasks that a page lists; ``failures`` groups more of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """A task's file in the folder, and its poster's name or nothing. ``facts`` are those that were stored with it."""
+    """A task's file in the folder; ``poster`` is a file name or empty, ``facts`` are the object's metadata."""
 
     result: Result
     name: str
@@ -31,26 +31,26 @@ class Exhibit:
 
     @property
     def note(self) -> str:
-        """What the output says behind its addresses."""
+        """The output's text without its addresses."""
         return " ".join(word for word in self.result.output.split() if not word.startswith("s3://"))
 
 
 @dataclass(slots=True)
 class Gallery:
-    """What is to be shown of a run, in the order of its tasks."""
+    """What the page shows of a run, in the order of its tasks."""
 
     run: Run
     exhibits: list[Exhibit] = field(default_factory=list)
     absent: list[Result] = field(default_factory=list)
-    """Succeeded, and their files are not in the folder."""
+    """Succeeded tasks whose files are not in the folder."""
     failures: list[Result] = field(default_factory=list)
-    """``MOST_FAILURES`` of them at most."""
+    """The first failed tasks that were read, ``MOST_FAILURES`` at most."""
     counts: Counter[TaskState] = field(default_factory=Counter)
-    """Of all tasks that have ended."""
+    """All tasks that have ended, by state."""
 
 
 async def gather(ledger: Ledger, run: Run, folder: Path) -> Gallery:
-    """Look at a run's results, and at what pulls brought into the folder. Raises what the ledger raises."""
+    """Collect a run's results and the files that pulls fetched into the folder. Raises what the ledger raises."""
     gallery = Gallery(run)
     with PullRecord(folder) as record:
         async for result in results(ledger, run):
@@ -58,14 +58,14 @@ async def gather(ledger: Ledger, run: Run, folder: Path) -> Gallery:
             if result.state is TaskState.FAILED and len(gallery.failures) < MOST_FAILURES:
                 gallery.failures.append(result)
             elif address := object_address(result):
-                _place(gallery, result, address, record)
+                _add_file(gallery, result, address, record)
     for kind in (gallery.failures, gallery.absent):
         kind.sort(key=lambda result: result.task.seq)
     gallery.exhibits.sort(key=lambda exhibit: exhibit.result.task.seq)
     return gallery
 
 
-def _place(gallery: Gallery, result: Result, address: str, record: PullRecord) -> None:
+def _add_file(gallery: Gallery, result: Result, address: str, record: PullRecord) -> None:
     name, poster = file_name(result), poster_name(result)
     pull = record.whole(name, address)
     if pull is None:
@@ -76,14 +76,14 @@ def _place(gallery: Gallery, result: Result, address: str, record: PullRecord) -
 
 
 def keep_page(folder: Path, page: str) -> Path:
-    """Write a gallery's page into its folder, whole or not at all; gives its path.
+    """Write a gallery's page into its folder atomically, and return its path.
 
-    Raises ``InvalidInput`` if a file of that name is there which is not ours, ``OSError`` if it can't be written.
+    Raises ``InvalidInput`` if another file of that name is in the folder, ``OSError`` if the page can't be written.
     """
     path = folder / PAGE_NAME
     with PullRecord(folder) as record:
         if record.is_foreign(PAGE_NAME):
-            raise InvalidInput(str(path), "a file that no pull made is in the way", "Move it, or name a folder")
+            raise InvalidInput(str(path), "this file was not written by a pull", "Move it, or name another folder")
         record.begin(PAGE_NAME, _PAGE_ADDRESS)
     staged = path.with_name(f".{PAGE_NAME}.part")
     staged.write_text(page, encoding="utf-8")

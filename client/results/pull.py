@@ -1,4 +1,4 @@
-"""Pull: the objects that a run's results name, brought into a folder."""
+"""Fetches the objects that a run's results name into a folder."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -19,19 +19,19 @@ from .pull_manifest import PullRecord
 from .results import results
 
 PULLERS = 8
-"""Objects on their way at a time."""
+"""Objects that are fetched at a time."""
 VIDEO, POSTER = ".mp4", ".jpg"
-"""How the names of a slideshow and of its poster end."""
+"""Suffixes of a slideshow and of its poster."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
 class PullBroke(ServiceError):
-    """A pull broke off; pulling again goes on where it stopped."""
+    """A pull broke off; another pull continues where it stopped."""
 
 
 @dataclass(slots=True)
 class Pulled:
-    """What a pull did: how many objects it fetched, how many files were there, and what is wrong with the others."""
+    """What a pull did: how many objects it fetched, how many files were present before, and why others are missing."""
 
     fetched: int = 0
     present: int = 0
@@ -39,20 +39,20 @@ class Pulled:
 
 
 def object_address(result: Result) -> str:
-    """The ``s3://`` address that an output begins with, or nothing."""
+    """Return the ``s3://`` address that an output begins with, or an empty string."""
     return next(iter(objects(result).values()), "")
 
 
 def file_name(result: Result) -> str:
-    """The name of the file that it becomes, or nothing."""
+    """Return the name of that object's file, or an empty string."""
     return next(iter(objects(result)), "")
 
 
 def objects(result: Result) -> dict[str, str]:
-    """The ``s3://`` addresses that an output begins with, by the names of their files.
+    """Return the ``s3://`` addresses that an output begins with, by the names of their files.
 
-    A file is named by its task's number and the object's own suffix, if that is a plain one. Where two would have one
-    name, the later is numbered: ``7.csv``, ``7-2.csv``.
+    A file is named by its task's number and the object's suffix, if that has only letters and digits. If two objects
+    would have the same name, the later one is numbered: ``7.csv``, ``7-2.csv``.
     """
     found: dict[str, str] = {}
     for address in takewhile(lambda word: word.startswith("s3://"), result.output.split()):
@@ -64,13 +64,13 @@ def objects(result: Result) -> dict[str, str]:
 
 
 def poster_address(result: Result) -> str:
-    """Where the poster of a task's video lies if it has one: beside it. Nothing if its output is no video."""
+    """Return the address of a video's poster, which is beside the video; empty if the output is no video."""
     video = object_address(result)
     return f"{video.removesuffix(VIDEO)}{POSTER}" if video.endswith(VIDEO) else ""
 
 
 def poster_name(result: Result) -> str:
-    """The name of the poster's file."""
+    """Return the name of the poster's file."""
     return f"{result.task.seq}{POSTER}"
 
 
@@ -82,19 +82,20 @@ async def pull(
     *,
     posters: bool = False,
 ) -> Pulled:
-    """Fetch every object of the run that is not in the folder yet, and with ``posters`` those of its videos.
+    """Fetch every object of the run that is not in the folder yet, with ``posters`` also the posters of its videos.
 
-    One that is missing, or in whose place another file lies, becomes a problem and stops no other. A poster that no
-    output names may be missing. Raises ``PullBroke`` if the services fail, ``OSError`` if the folder can't be written.
+    ``on_object`` is called after each result whose objects were fetched. An object that is missing, or whose file name
+    is taken by another file, becomes a problem and stops no other. A missing poster is no problem. Raises ``PullBroke``
+    if the services fail, ``OSError`` if the folder can't be written.
     """
     pulled = Pulled()
     fetch = partial(_fetch_all, services.store, folder, pulled, posters=posters)
-    give, take = trio.open_memory_channel[Result](0)
+    sender, receiver = trio.open_memory_channel[Result](0)
     failures: list[CloudKonError | OSError] = []
     with PullRecord(folder) as record:
 
         async def fetch_some(scope: trio.CancelScope) -> None:
-            async for result in take:
+            async for result in receiver:
                 try:
                     await fetch(record, result)
                 except (CloudKonError, OSError) as error:
@@ -103,11 +104,11 @@ async def pull(
                     return
                 on_object()
 
-        async def give_all(scope: trio.CancelScope) -> None:
-            async with give:
+        async def send_all(scope: trio.CancelScope) -> None:
+            async with sender:
                 try:
                     async for result in _with_objects(services, run):
-                        await give.send(result)
+                        await sender.send(result)
                 except CloudKonError as error:
                     failures.append(error)
                     scope.cancel()
@@ -115,8 +116,8 @@ async def pull(
         async with trio.open_nursery() as nursery:
             for _ in range(PULLERS):
                 nursery.start_soon(fetch_some, nursery.cancel_scope)
-            nursery.start_soon(give_all, nursery.cancel_scope)
-        take.close()
+            nursery.start_soon(send_all, nursery.cancel_scope)
+        receiver.close()
     if failures:
         raise _broke(failures[0], pulled, folder) from failures[0]
     return pulled
@@ -133,7 +134,7 @@ async def _fetch_all(
 ) -> None:
     for name, address in objects(result).items():
         try:
-            if await _is_there(store, name, address, record):
+            if await _is_current(store, name, address, record):
                 pulled.present += 1
             else:
                 await _get(store, name, address, folder, record)
@@ -141,7 +142,7 @@ async def _fetch_all(
         except (ObjectMissing, InvalidInput) as error:
             pulled.problems.append(f"task {result.task}: {error}")
     poster = poster_address(result)
-    # It has the claim's token in its key, as its video has: what was fetched once is what is there.
+    # A poster's key holds the claim's token, as its video's does, so a fetched poster can't be out of date.
     if posters and poster and record.whole(poster_name(result), poster) is None:
         with suppress(ObjectMissing, InvalidInput):
             await _get(store, poster_name(result), poster, folder, record)
@@ -149,14 +150,14 @@ async def _fetch_all(
 
 async def _get(store: Store, name: str, address: str, folder: Path, record: PullRecord) -> None:
     if record.is_foreign(name):
-        raise InvalidInput(str(folder / name), "a file that no pull made is in the way", "Move it, or name a folder")
+        raise InvalidInput(str(folder / name), "this file was not written by a pull", "Move it, or name another folder")
     record.begin(name, address)
     stored = await persist(lambda: store.get(address, folder / name), PATIENT)
     record.done(name, stored)
 
 
-async def _is_there(store: Store, name: str, address: str, record: PullRecord) -> bool:
-    """Whether the file is whole, and still what lies at the address (an ``exec`` task may write one key twice)."""
+async def _is_current(store: Store, name: str, address: str, record: PullRecord) -> bool:
+    """Whether the file is whole and equals the stored object: an ``exec`` task may write one key twice."""
     known = record.whole(name, address)
     if known is None:
         return False
@@ -170,4 +171,4 @@ async def _is_there(store: Store, name: str, address: str, record: PullRecord) -
 def _broke(error: CloudKonError | OSError, pulled: Pulled, folder: Path) -> CloudKonError | OSError:
     if isinstance(error, OSError):
         return error
-    return PullBroke(f"{error}. What was fetched ({pulled.fetched:,} new) is in {folder}: pull again to go on")
+    return PullBroke(f"{error}. The files so far ({pulled.fetched:,} new) are in {folder}: pull again to continue")

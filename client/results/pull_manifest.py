@@ -1,4 +1,4 @@
-"""Pulls: what a folder knows of the files that were pulled into it."""
+"""Records, in a journal in the folder, which files a pull wrote and from which objects."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -15,7 +15,7 @@ JOURNAL_NAME = ".pulled.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A file's origin; ``size`` is -1 and ``etag`` empty until it was whole. ``facts`` are the object's own."""
+    """A file's origin; ``size`` is -1 and ``etag`` empty until the file is whole. ``facts`` are object metadata."""
 
     address: str
     size: int = -1
@@ -24,12 +24,12 @@ class Pull:
 
     @classmethod
     def of(cls, stored: StoredObject) -> Self:
-        """That of a file that is whole."""
+        """Describe a whole file."""
         return cls(stored.address, stored.size, stored.etag, stored.facts)
 
     @classmethod
-    def noted(cls, fact: Mapping[str, object]) -> Self:
-        """One out of the journal."""
+    def from_fact(cls, fact: Mapping[str, object]) -> Self:
+        """Read an entry of the journal."""
         facts = fact.get("facts")
         return cls(
             str(fact["address"]),
@@ -40,21 +40,21 @@ class Pull:
 
 
 class PullRecord(AbstractContextManager["PullRecord"]):
-    """The files of one folder that pulls made, by name. Raises ``OSError`` where the folder can't be written."""
+    """The files that pulls wrote into one folder, by name. Raises ``OSError`` if the folder can't be written."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder, and read what it knows."""
+        """Create the folder if it is missing, and read its journal."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._journal = Journal(folder / JOURNAL_NAME)
         self._pulls = {
-            str(fact["name"]): Pull.noted(fact)
+            str(fact["name"]): Pull.from_fact(fact)
             for fact in self._journal.facts()
             if "name" in fact and "address" in fact
         }
 
     def whole(self, name: str, address: str) -> Pull | None:
-        """What was pulled, if the file is there as it was pulled from that address."""
+        """Return the record of a file that was pulled from that address and is still whole, or ``None``."""
         pull = self._pulls.get(name)
         path = self._folder / name
         if pull is None or pull.address != address or not path.is_file() or path.stat().st_size != pull.size:
@@ -62,16 +62,16 @@ class PullRecord(AbstractContextManager["PullRecord"]):
         return pull
 
     def is_foreign(self, name: str) -> bool:
-        """Whether a file of that name is there that no pull made."""
+        """Whether the folder has a file of that name that no pull wrote."""
         return name not in self._pulls and (self._folder / name).exists()
 
     def begin(self, name: str, address: str) -> None:
-        """Say that the file is going to be ours: after a crash it is not taken for somebody else's."""
+        """Record that a pull is about to write the file, so that it isn't foreign after a crash."""
         self._pulls[name] = Pull(address)
         self._journal.append({"name": name, "address": address})
 
     def done(self, name: str, stored: StoredObject) -> None:
-        """Say that the file is whole."""
+        """Record that the file is whole."""
         pull = self._pulls[name] = Pull.of(stored)
         self._journal.append({"name": name, **asdict(pull)})
 
@@ -80,5 +80,5 @@ class PullRecord(AbstractContextManager["PullRecord"]):
         self._journal.close()
 
     def __enter__(self) -> Self:
-        """Give the record itself."""
+        """Return the record itself."""
         return self

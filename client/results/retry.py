@@ -1,4 +1,4 @@
-"""Retry: which of a run's tasks to run again, and their instructions as a workload of its own."""
+"""Selects the tasks of a run to retry, and writes their instructions as a workload."""
 
 from collections.abc import Callable
 from typing import IO
@@ -6,6 +6,7 @@ from typing import IO
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
+from cloudkon.programs import command
 
 from ..records.archive import kept_instructions
 from .failures import WORKER_LOST
@@ -25,24 +26,20 @@ def lost(result: Result) -> bool:
 
 
 async def write_chosen(services: Services, run: Run, choice: Choice, workload: IO[bytes]) -> int:
-    """Write the instructions of the chosen tasks as a workload; give how many there are.
+    """Write the instructions of the chosen tasks as a workload, and return how many were chosen.
 
-    Raises ``InvalidInput`` if there is none, or if the run's instructions were not kept.
+    Raises ``InvalidInput`` if none was chosen, or if the run's instructions were not kept.
     """
-    # A byte a task, so that a million failures take a megabyte.
+    # A byte a task: a million tasks take a megabyte.
     chosen = bytearray(run.count)
     async for result in results(services.ledger, run):
         if choice(result):
             chosen[result.task.seq] = 1
     count = chosen.count(1)
     if not count:
-        raise InvalidInput(f"run {run.id!r}", "none of its tasks is to be retried", f"See: {_check(run)}")
+        raise InvalidInput(f"run {run.id!r}", "it has no task to retry", f"See: {command(f'client check {run.id}')}")
     async with kept_instructions(services.store, run) as instructions:
         for number, instruction in enumerate(instructions):
             if chosen[number]:
                 workload.write(instruction.encode() + b"\n")
     return count
-
-
-def _check(run: Run) -> str:
-    return f"python -m client check {run.id}"

@@ -1,4 +1,4 @@
-"""Selection: which of a run's results are asked for."""
+"""Selects results of a run by state, instruction, worker and seconds."""
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ from .results import results
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a result must be like.
+    """The conditions that a result must meet.
 
-    ``states`` empty means any; ``instruction`` and ``worker`` are patterns with ``*``, ``?`` and ``[…]`` for the whole
-    text, empty for any; seconds are those of the last attempt.
+    Empty ``states`` match any state. ``instruction`` and ``worker`` are patterns with ``*``, ``?`` and ``[…]`` that
+    must match the whole text; an empty pattern matches any text. ``at_least`` and ``at_most`` are seconds of the last
+    attempt.
     """
 
     states: Collection[TaskState] = ()
@@ -28,7 +29,7 @@ class Selection:
     at_most: float = float("inf")
 
     def admits(self, result: Result) -> bool:
-        """Whether the result is like that, its instruction left aside."""
+        """Whether the result meets the conditions, apart from ``instruction``."""
         return (
             (not self.states or result.state in self.states)
             and self.at_least <= result.seconds <= self.at_most
@@ -37,9 +38,9 @@ class Selection:
 
 
 async def selected(services: Services, run: Run, selection: Selection) -> AsyncIterator[Result]:
-    """The results asked for, in the ledger's order, a page at a time in memory.
+    """Yield the selected results, in the ledger's order, a page at a time in memory.
 
-    Raises ``InvalidInput`` if instructions are asked for and were not kept.
+    Raises ``InvalidInput`` if the selection has an instruction and the run's instructions were not kept.
     """
     tasks = await _tasks(services, run, selection.instruction) if selection.instruction else None
     async for result in results(services.ledger, run):
@@ -48,7 +49,7 @@ async def selected(services: Services, run: Run, selection: Selection) -> AsyncI
 
 
 async def _tasks(services: Services, run: Run, pattern: str) -> bytearray:
-    """A byte a task: 1 where its instruction is like the pattern."""
+    """Return a byte a task: 1 if its instruction matches the pattern."""
     async with kept_instructions(services.store, run) as instructions:
         return await trio.to_thread.run_sync(_matches, instructions, run.count, pattern)
 

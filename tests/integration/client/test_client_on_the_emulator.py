@@ -138,9 +138,9 @@ def test_pull_fetches_videos_and_names_missing_ones(client: Client) -> None:
     pulled = {path.name: path.read_bytes() for path in (client.folder / "videos").glob("[!.]*")}
     assert pulled == {"0.mp4": b"video 0", "2.mp4": b"video 2"}
     with client.start("pull", "--gallery", run_id) as process:
-        stdout, stderr = process.communicate(timeout=DEADLINE)
-    assert "0 new files, 2 were there" in stderr
-    page = (client.folder / stdout.strip()).read_text()
+        written, said = process.communicate(timeout=DEADLINE)
+    assert "0 new files, 2 already there" in said
+    page = (client.folder / written.strip()).read_text()
     assert (client.folder / "videos/2.jpg").read_bytes() == b"poster 2"
     assert page.count('poster="') == page.count("2 pictures · 2 s") == 2
 

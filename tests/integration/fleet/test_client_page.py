@@ -1,4 +1,4 @@
-"""docs/client.md: every command that it shows is typed, in its order, and answers as it says."""
+"""docs/client.md: every command that it shows is typed, in order, and prints what the page shows."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.patience import until
 from tests.support.transcript import Typed, answer, fixed, transcript
 
 TYPED = [typed for block in blocks(page("client.md"), "console") for typed in transcript(block)]
-FIRST = {
+PREPARATION = {
     "python -m client slideshow": ["python -m fleet up", "python -m fleet scale 2"],
     "python -m client watch": ["python -m client generate 1200 sleep 50", "python -m client push"],
     "python -m client runs": ["CLOUDKON_HANDLERS=resize python -m client push jobs.txt --set jobs=jobs.csv --chunk 3"],
@@ -29,14 +29,14 @@ FIRST = {
         "python -m client check --wait",
     ],
 }
-"""What somebody has done who sees what the page shows below these commands."""
-MOVING = {"watch", "runs", "status", "dlq", "bench"}
-"""Commands whose counts differ from time to time, and that may show more than the page does."""
+"""Commands to run before those of the page that begin so, for the output that the page shows."""
+CHANGING = {"watch", "runs", "status", "dlq", "bench"}
+"""Commands whose counts vary, and that may print more than the page shows."""
 
 
 @pytest.fixture
 def reader(whole: CommandLine) -> CommandLine:
-    """Somebody's machine with the pictures and tables that the page speaks of."""
+    """A user's machine with the pictures and tables that the page mentions."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = whole.environment | {"PATH": path, "COLUMNS": "100", "LANG": "C.UTF-8"}
     Image.new("RGB", (640, 480), (40, 80, 160)).save(whole.directory / "beach.jpg")
@@ -45,7 +45,7 @@ def reader(whole: CommandLine) -> CommandLine:
 
 
 def type_in(reader: CommandLine, command: str) -> tuple[int, list[str]]:
-    # What the page shows of watch is what a terminal shows.
+    # For watch, the page shows the output on a terminal.
     more = {"FORCE_COLOR": "1"} if command.endswith("watch") else {}
     return answer(command, reader.directory, reader.environment | more)
 
@@ -53,17 +53,17 @@ def type_in(reader: CommandLine, command: str) -> tuple[int, list[str]]:
 def prepare(reader: CommandLine, typed: Typed) -> None:
     if typed.command.startswith("cat "):
         (reader.directory / typed.command.split()[1]).write_text("\n".join([*typed.shown, ""]))
-    for begin in (begin for begin in FIRST if typed.command.startswith(begin)):
-        for command in FIRST[begin]:
-            code, said = type_in(reader, command)
-            assert code == EXIT_OK, said
+    for begin in (begin for begin in PREPARATION if typed.command.startswith(begin)):
+        for command in PREPARATION[begin]:
+            code, printed = type_in(reader, command)
+            assert code == EXIT_OK, printed
     if typed.command.startswith("python -m client runs"):
         until(lambda: dead_letters(reader) == 2)
 
 
 def dead_letters(reader: CommandLine) -> int:
-    _, said = type_in(reader, "python -m client status --json")
-    found: int = json.loads(said[-1])["pools"]["worker"]["dead_letters"]
+    _, printed = type_in(reader, "python -m client status --json")
+    found: int = json.loads(printed[-1])["pools"]["worker"]["dead_letters"]
     return found
 
 
@@ -72,20 +72,20 @@ def last_run(reader: CommandLine) -> str:
 
 
 @pytest.mark.timeout(600)
-def test_every_command_answers_as_the_page_says(reader: CommandLine) -> None:
+def test_commands_print_what_the_page_shows(reader: CommandLine) -> None:
     for typed in TYPED:
         prepare(reader, typed)
         command = re.sub(r"\b[0-9a-f]{11}\b", lambda _: last_run(reader), typed.command)
-        code, said = type_in(reader, command)
+        code, printed = type_in(reader, command)
         verb = re.search(r"python -m client (\w+)", command)
-        if verb and verb[1] in MOVING:
-            seen = {fixed(line, counts_too=True) for line in said}
+        if verb and verb[1] in CHANGING:
+            seen = {fixed(line, counts_too=True) for line in printed}
             assert {fixed(line, counts_too=True) for line in typed.shown} <= seen, command
         else:
-            assert sorted(map(fixed, said)) == sorted(map(fixed, typed.shown)), command
-        assert code == (EXIT_FAILED if command.startswith("python -m client failures") else EXIT_OK), said
+            assert sorted(map(fixed, printed)) == sorted(map(fixed, typed.shown)), command
+        assert code == (EXIT_FAILED if command.startswith("python -m client failures") else EXIT_OK), printed
 
 
-def test_each_command_that_the_page_shows_beforehand_is_there() -> None:
-    """Nothing is prepared for a command that the page no longer has."""
-    assert all(any(typed.command.startswith(begin) for typed in TYPED) for begin in FIRST)
+def test_prepared_commands_are_on_the_page() -> None:
+    """No preparation is left for a command that the page no longer has."""
+    assert all(any(typed.command.startswith(begin) for typed in TYPED) for begin in PREPARATION)

@@ -1,4 +1,4 @@
-"""The Python interface and the bench on a real local fleet, as users start them."""
+"""The Python interface and the bench on a real local fleet, started as users start them."""
 
 import json
 import signal
@@ -15,9 +15,9 @@ from client import Fleet
 
 with Fleet() as fleet:
     run = fleet.submit(["sleep 600000"])
-    run.wait(on_tally=lambda tally, ended: print(run.id, flush=True))
+    run.wait(on_counts=lambda counts, ended: print(run.id, flush=True))
 """
-GOING_ON = """
+REOPENING = """
 import sys
 from client import Fleet
 
@@ -42,14 +42,14 @@ def python(line: CommandLine, *words: str) -> "subprocess.Popen[str]":
 def output_of(line: CommandLine, *words: str) -> str:
     process = python(line, *words)
     try:
-        written, said = process.communicate(timeout=PATIENCE)
+        written, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
-    assert process.returncode == 0, said
+    assert process.returncode == 0, errors
     return written
 
 
-def test_a_script_runs_its_tasks_is_interrupted_and_goes_on_and_the_fleet_is_measured(whole: CommandLine) -> None:
+def test_interrupted_script_continues_and_the_bench_measures_the_fleet(whole: CommandLine) -> None:
     whole.run("up")
     whole.run("scale", "2")
     first = output_of(whole, "-c", blocks(page("python.md"), "python")[0])
@@ -60,16 +60,16 @@ def test_a_script_runs_its_tasks_is_interrupted_and_goes_on_and_the_fleet_is_mea
         assert waiting.stdout is not None
         run = waiting.stdout.readline().strip()
         waiting.send_signal(signal.SIGINT)
-        _, said = waiting.communicate(timeout=PATIENCE)
+        _, errors = waiting.communicate(timeout=PATIENCE)
     finally:
         waiting.kill()
-    assert "KeyboardInterrupt" in said
-    assert f"Open it again with: Fleet().run('{run}')" in said
-    assert output_of(whole, "-c", GOING_ON, run) == "CANCELLED\n"
+    assert "KeyboardInterrupt" in errors
+    assert f"Open it again with: Fleet().run('{run}')" in errors
+    assert output_of(whole, "-c", REOPENING, run) == "CANCELLED\n"
 
     words = ("--only", "throughput", "--workers", "1", "--share", "0.01")
     assert output_of(whole, "-m", "client", "bench", *words) == "bench/report.md\n"
     measured = json.loads(Path(whole.directory, "bench/findings.json").read_text())["measured"]
     assert {key: (one["tasks"], one["failed"]) for key, one in measured.items()} == {"throughput/1": (100, 0)}
     assert all(one["seconds"] > 0 for one in measured.values())
-    assert whole.status()["pools"]["worker"]["desired"] == 2, "workers are set back"
+    assert whole.status()["pools"]["worker"]["desired"] == 2, "the number of workers is restored"

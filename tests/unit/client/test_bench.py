@@ -1,4 +1,4 @@
-"""The bench, on a fleet in memory and by the command line: what it measures, how it goes on, and what it writes."""
+"""The bench, on a fleet in memory and by the command line: what it measures, how it resumes, and what it writes."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 class RecordingScaler:
-    """Notes what is asked of it; the worker in memory is always there. Interrupted at the turns that are given."""
+    """Records each ``scale``; the worker in memory always runs. Some calls, by number, raise ``KeyboardInterrupt``."""
 
     def __init__(self, *interruptions: int) -> None:
         self.asked: list[tuple[str, int]] = []
@@ -46,14 +46,14 @@ def fleet() -> Iterator[Fleet]:
         yield opened
 
 
-def found(tasks: int = 100, seconds: float = 2.0, busy: float = 1.0, slots: int = 1) -> Finding:
+def make_finding(tasks: int = 100, seconds: float = 2.0, busy: float = 1.0, slots: int = 1) -> Finding:
     return Finding(tasks, 0, seconds, busy, slots, "run", "2026-11-22 22:00 UTC")
 
 
-def test_cells_are_measured_with_the_workers_set_before_and_back_after(fleet: Fleet, tmp_path: Path) -> None:
-    scaler, told = RecordingScaler(), list[str]()
+def test_bench_sets_the_workers_for_each_cell_and_restores_them(fleet: Fleet, tmp_path: Path) -> None:
+    scaler, reported = RecordingScaler(), list[str]()
     findings = Findings.opened(tmp_path, FACTS)
-    events = BenchEvents(found=lambda cell, finding: told.append(cell_text(cell, finding)))
+    events = BenchEvents(on_finding=lambda cell, finding: reported.append(cell_text(cell, finding)))
     Bench(fleet, scaler, findings, TERMS, events=events).measure(cells(chosen(["throughput", "10ms"]), [1, 2], []))
     rates = [("worker", 0), ("worker", 1), ("worker", 0), ("worker", 2)]
     assert scaler.asked == [*rates, *rates, ("worker", 7)]
@@ -64,7 +64,7 @@ def test_cells_are_measured_with_the_workers_set_before_and_back_after(fleet: Fl
         "10ms/2": 20,
     }
     assert findings.measured["10ms/2"].busy == pytest.approx(0.2)
-    assert [line.split(":")[0] for line in told] == [
+    assert [line.split(":")[0] for line in reported] == [
         "throughput, 1 worker",
         "throughput, 2 workers",
         "10ms, 1 worker",
@@ -73,7 +73,7 @@ def test_cells_are_measured_with_the_workers_set_before_and_back_after(fleet: Fl
     assert all(run.run.chunk_size == 2 for run in fleet.runs())
 
 
-def test_what_was_measured_is_not_measured_again(fleet: Fleet, tmp_path: Path) -> None:
+def test_measured_cells_are_not_measured_again(fleet: Fleet, tmp_path: Path) -> None:
     wanted = cells(chosen(["throughput"]), [1], [])
     Bench(fleet, RecordingScaler(), Findings.opened(tmp_path, FACTS), TERMS).measure(wanted)
     scaler = RecordingScaler()
@@ -82,52 +82,53 @@ def test_what_was_measured_is_not_measured_again(fleet: Fleet, tmp_path: Path) -
     assert len(fleet.runs()) == 1
 
 
-def test_an_interrupted_bench_clears_its_run_away_and_goes_on(fleet: Fleet, tmp_path: Path) -> None:
+def test_interrupted_bench_clears_its_run_and_continues(fleet: Fleet, tmp_path: Path) -> None:
     wanted = cells(chosen(["10ms"]), [1], [])
     scaler = RecordingScaler(2)
     with pytest.raises(KeyboardInterrupt):
         Bench(fleet, scaler, Findings.opened(tmp_path, FACTS), TERMS).measure(wanted)
-    assert scaler.asked[-1] == ("worker", 7), "workers are set back"
+    assert scaler.asked[-1] == ("worker", 7), "the number of workers is restored"
     (broken,) = fleet.runs()
     assert broken.run.cancelled
     findings = Findings.opened(tmp_path, FACTS)
     assert (findings.going, findings.measured) == (broken.run.id, {})
     scaler = RecordingScaler()
     Bench(fleet, scaler, findings, TERMS).measure(wanted)
-    assert scaler.asked[0] == ("worker", 1), "somebody has to take the cancelled run's messages off"
+    assert scaler.asked[0] == ("worker", 1), "a worker has to receive the cancelled run's messages"
     assert (findings.going, list(findings.measured)) == ("", ["10ms/1"])
     assert findings.measured["10ms/1"].run != broken.run.id
 
 
-def test_a_fleet_that_has_other_work_is_not_measured(tmp_path: Path) -> None:
+def test_fleet_with_other_work_is_not_measured(tmp_path: Path) -> None:
     with Fleet(Settings(state_dir=tmp_path), services=memory_services()) as idle:
         idle.submit(["sleep 1", "sleep 2"])
-        with pytest.raises(InvalidInput, match="2 messages are on its queue"):
+        with pytest.raises(InvalidInput, match="its queue holds 2 messages"):
             Bench(idle, RecordingScaler(), Findings.opened(tmp_path, FACTS), TERMS).measure([Cell(EXPERIMENTS[0], 1)])
 
 
-def test_findings_of_other_terms_are_not_mixed(tmp_path: Path) -> None:
-    Findings.opened(tmp_path, FACTS).keep(Cell(EXPERIMENTS[0], 1), found())
+def test_findings_of_other_terms_are_refused(tmp_path: Path) -> None:
+    Findings.opened(tmp_path, FACTS).keep(Cell(EXPERIMENTS[0], 1), make_finding())
     with pytest.raises(InvalidInput, match=r"it was measured with share 0.01, not 0.5"):
         Findings.opened(tmp_path, FACTS | {"share": 0.5})
     (tmp_path / "findings.json").write_text('{"measured": []}')
-    with pytest.raises(InvalidInput, match="it is no file of a bench"):
+    with pytest.raises(InvalidInput, match="not a file of a bench"):
         Findings.opened(tmp_path, FACTS)
 
 
-def test_the_report_says_whose_figures_are_whose(tmp_path: Path) -> None:
+def test_report_marks_the_figures_of_others(tmp_path: Path) -> None:
     findings = Findings.opened(tmp_path, FACTS)
     for number, one in enumerate(EXPERIMENTS):
         for width in (1, 4):
-            findings.measured[f"{one.name}/{width}"] = found(slots=width, busy=width + number / 100)
+            findings.measured[f"{one.name}/{width}"] = make_finding(slots=width, busy=width + number / 100)
     text = write_report(findings).read_text()
     assert text.count("\n## ") == len(EXPERIMENTS)
     assert (
-        "Figures called theirs are of a clone of CloudKon, 2014, by its own report. They were not measured here" in text
+        "Figures called theirs are those of a clone of CloudKon, 2014, by its own report. They were measured elsewhere"
+        in text
     )
     assert "| 4 | 100 | 0 | 2.00 | 50.0 | 126.8 |" in text
     assert "| 1 | 100 | 0 | 2.00 | 50.5% | 24% |" in text
-    assert text.count("theirs |") == 1, "only where they published one, and never for one process"
+    assert text.count("theirs |") == 1, "only where a figure was published, and never for one process"
     for plot in ("throughput", "efficiency", "throughput-local", "efficiency-local", "slideshows"):
         assert f"]({plot}.svg)" in text
         drawn = ET.fromstring((tmp_path / f"{plot}.svg").read_text())
@@ -138,7 +139,7 @@ def test_the_report_says_whose_figures_are_whose(tmp_path: Path) -> None:
         assert all(0 < height < 380 for height in heights)
 
 
-def test_one_process_is_measured_without_a_fleet(
+def test_local_experiment_needs_no_fleet(
     client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
@@ -150,10 +151,10 @@ def test_one_process_is_measured_without_a_fleet(
     assert client(*command, fleet=None) == EXIT_OK
     written = capsys.readouterr()
     assert written.out == "bench/report.md\n"
-    assert "1 of 1 were measured before" in written.err
+    assert "1 of 1 cells were measured before" in written.err
 
 
-def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_time_and_cost_and_measures_nothing(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("bench", "--dry-run", "--json", "--workers", "1,4", "--chunk", "10", "--only", "1s") == EXIT_OK
     plan = json.loads(capsys.readouterr().out)
     assert [(one["width"], one["tasks"], one["messages"], one["seconds"]) for one in plan["cells"]] == [
@@ -169,32 +170,35 @@ def test_a_dry_run_says_time_and_cost_and_does_nothing(client: Client, capsys: p
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "reason"),
     [
-        (("--only", "nothing"), "there is no such one"),
-        (("--only", "animoto"), "there are no pictures to take"),
-        (("--workers", "0"), "is no list of numbers"),
+        (("--only", "nothing"), "unknown. Known: "),
+        (("--only", "animoto"), "it needs pictures"),
+        (("--workers", "0"), "is not a list of numbers"),
         (("--share", "0"), "0.0 is not in the range"),
-        (("--ask",), "nobody is there to ask"),
+        (("--ask",), "stdin is not a terminal"),
         (("--only", "animoto", "--pictures", "nowhere"), "not a link, a file or a folder"),
     ],
 )
-def test_bad_options_are_one_line(
-    client: Client, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+def test_bad_options_are_refused_in_one_line(
+    client: Client, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], reason: str
 ) -> None:
     assert client("bench", *options) == EXIT_BAD_INPUT
-    assert said in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
 
 
-def test_a_person_is_asked_to_set_the_workers() -> None:
+def test_person_is_asked_to_set_the_workers() -> None:
     asked: list[str] = []
     person = Person(asked.append)
     person.scale("animoto", 4)
-    assert (person.wanted("animoto"), asked) == (None, ["Have 4 running in pool animoto, then press Enter"])
+    assert (person.wanted("animoto"), asked) == (
+        None,
+        ["Set the number of workers of pool animoto to 4, then press Enter"],
+    )
 
 
-def test_a_fleet_s_command_that_fails_says_why() -> None:
+def test_failed_fleet_command_is_reported_by_its_last_line() -> None:
     assert (
         last_line("starting\nerror: fleet 'x': no local fleet is up here\n") == "fleet 'x': no local fleet is up here"
     )
-    assert last_line("") == "it failed without a word"
+    assert last_line("") == "it failed without an error message"

@@ -1,4 +1,4 @@
-"""Every command and every option of the client is in its page of the documentation."""
+"""docs/client.md documents every command and every option of the client."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ def commands(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 def section(name: str) -> str:
-    """What the page says about a command."""
+    """Return the page's section on a command."""
     found = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
     assert found is not None, f"docs/client.md has no section on {name}"
     return found[1]
@@ -35,21 +35,21 @@ ALL = dict(commands(program))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_each_command_and_each_of_its_options_is_documented(path: tuple[str, ...]) -> None:
+def test_every_command_and_option_is_documented(path: tuple[str, ...]) -> None:
     text = section(path[0])
     if len(path) > 1:
         assert f"`{' '.join(path)}" in text
     for parameter in ALL[path].params:
         if isinstance(parameter, click.Option):
             for name in parameter.opts:
-                # Where there is a table of options, each has its row: others speak of it too.
+                # With a table of options, each option needs its own row: other rows may mention it too.
                 if re.search(r"^\| `-", text, re.MULTILINE):
                     assert re.search(rf"^\| [^|]*`(?:[^`|]*\s)?{name}\b", text, re.MULTILINE), f"{name} has no row"
                 assert re.search(rf"`(?:[^`]*\s)?{name}\b", text), f"{' '.join(path)} {name} is not documented"
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_each_command_explains_itself(path: tuple[str, ...]) -> None:
+def test_every_command_and_option_has_help(path: tuple[str, ...]) -> None:
     command = ALL[path]
     assert command.help
     for parameter in command.params:
@@ -58,8 +58,8 @@ def test_each_command_explains_itself(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_each_command_s_help_has_examples_that_are_commands(path: tuple[str, ...]) -> None:
-    """Each example is read as the command line reads it: its command and all of its options are there."""
+def test_help_has_examples_that_parse(path: tuple[str, ...]) -> None:
+    """Each example is parsed like a command line: its command and all of its options exist."""
     _, mark, examples = (ALL[path].help or "").partition("Examples:\n")
     assert mark
     found = re.findall(r"python -m client ([^|&>)\n]+)", examples)
@@ -71,6 +71,6 @@ def test_each_command_s_help_has_examples_that_are_commands(path: tuple[str, ...
         assert {word for word in given if word.startswith("-") and word != "-"} <= known
 
 
-def test_the_page_documents_no_command_that_there_is_not() -> None:
+def test_page_names_no_unknown_command() -> None:
     assert set(re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)) == set(COMMANDS)
     assert set(re.findall(r"python -m client ([a-z]\w*)", PAGE)) <= set(COMMANDS)

@@ -103,7 +103,10 @@ def test_waiting_reports_results_lost_with_the_ledger(
     trio.run(record_results, remade, run, succeeded(run, [0, 1, 2]))
     assert client("check", "--wait", fleet=remade) == EXIT_OK
     stderr = capsys.readouterr().err
-    assert stderr.count(f"the ledger has lost results. Do it again with: python -m client push --run {run.id}") == 1
+    assert (
+        stderr.count(f"the ledger has lost results. Run the tasks again with: python -m client push --run {run.id}")
+        == 1
+    )
 
 
 def test_push_warns_when_the_embedded_emulators_queues_get_too_long(
@@ -173,7 +176,7 @@ def test_pull_fetches_videos_and_names_missing_ones(
     trio.run(record_results, services, run, succeeded(run, [0], stored.address))
     assert client("pull") == EXIT_OK
     assert (tmp_path / "videos/0.mp4").read_bytes() == b"video"
-    assert f"2 tasks of run {run.id} have not ended" in capsys.readouterr().err
+    assert f"not ended yet: 2 tasks of run {run.id}" in capsys.readouterr().err
     trio.run(record_results, services, run, succeeded(run, [1], "s3://memory/gone.mp4"))
     assert client("pull", run.id, "elsewhere") == EXIT_FAILED
     assert f"error: task {run.id}/1: s3://memory/gone.mp4" in capsys.readouterr().err

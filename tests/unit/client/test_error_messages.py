@@ -206,7 +206,7 @@ def test_untouched_run_on_a_fleet_at_zero_is_no_error(
     wanted = {"check": EXIT_FAILED, "retry": EXIT_BAD_INPUT}.get(command, EXIT_OK)
     assert code == wanted, printed.err
     if command == "retry":
-        assert "none of its tasks is to be retried" in printed.err
+        assert "it has no task to retry" in printed.err
 
 
 def _binary(path: Path) -> None:

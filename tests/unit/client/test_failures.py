@@ -1,4 +1,4 @@
-"""Failures counted and retried, in this process."""
+"""``failures`` and ``retry`` on a fleet in memory."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def failed(run: Run, seq: int, error: str) -> Result:
 
 @pytest.fixture
 def run(client: Client, services: Services, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Task 0 is a slideshow, task N sleeps N - 1; 3, 5 and 7 failed, 7 by its worker's death, all others are done."""
+    """Task 0 is a slideshow, task N sleeps N - 1; 3, 5 and 7 failed, 7 by a lost worker, the others succeeded."""
     Path("workload.txt").write_text(WORKLOAD)
     assert client("push", "--chunk", "4") == EXIT_OK
     run = read_run(services, capsys.readouterr().out.strip())
@@ -50,12 +50,12 @@ def test_errors_that_differ_in_details_are_of_one_kind(one: str, other: str) -> 
     assert kind_of(one) == kind_of(other)
 
 
-def test_errors_that_say_different_things_are_not() -> None:
+def test_errors_that_differ_in_words_are_of_different_kinds() -> None:
     assert kind_of("no such file") != kind_of("no such folder")
     assert kind_of("") == "no reason was given"
 
 
-def test_kinds_without_end_are_counted_in_bounded_memory() -> None:
+def test_endless_kinds_take_bounded_memory() -> None:
     failures = Failures()
     words = [f"{one}{two}{three}" for one in "ghijklmnop" for two in "qrstuvwxyz" for three in "ghijklmnopqrs"]
     for seq, word in enumerate(words):
@@ -86,14 +86,16 @@ def test_failures_are_counted_by_error_with_an_example(
     assert (first["count"], first["task"], first["instruction"]) == (2, f"{run.id}/3", "sleep 2")
 
 
-def test_a_run_without_failures_says_so(client: Client, services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_without_failures_is_reported_as_such(
+    client: Client, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("workload.txt").write_text("sleep 1\n")
     client("push")
     capsys.readouterr()
     assert client("failures") == EXIT_OK
-    said = capsys.readouterr().err
-    assert re.fullmatch(r"not ended yet: 1 task of run \w+\nno task of run \w+ failed so far\n", said)
-    run = read_run(services, said.split()[7])
+    printed = capsys.readouterr().err
+    assert re.fullmatch(r"not ended yet: 1 task of run \w+\nno task of run \w+ failed so far\n", printed)
+    run = read_run(services, printed.split()[7])
     trio.run(record_results, services, run, succeeded(run, [0]))
     assert client("failures") == EXIT_OK
     assert re.fullmatch(r"no task of run \w+ failed\n", capsys.readouterr().err)
@@ -103,7 +105,7 @@ def test_a_run_without_failures_says_so(client: Client, services: Services, caps
     ("option", "instructions"),
     [("--failed", ["sleep 2", "sleep 4", "sleep 6"]), ("--lost", ["sleep 6"]), ("", ["sleep 2", "sleep 4", "sleep 6"])],
 )
-def test_failed_tasks_are_pushed_as_a_child_that_names_its_parent(
+def test_retry_pushes_failed_tasks_as_a_child_run(
     client: Client,
     services: Services,
     run: Run,
@@ -120,14 +122,14 @@ def test_failed_tasks_are_pushed_as_a_child_that_names_its_parent(
     assert sent == instructions
     assert trio.run(_recorded, services, run) == before, "recorded results never change"
     assert client("check", "--json") == EXIT_FAILED
-    assert json.loads(capsys.readouterr().out)["run"] == child.id, "it is now the run pushed last"
+    assert json.loads(capsys.readouterr().out)["run"] == child.id, "the retry is now the run pushed last"
 
 
 async def _recorded(services: Services, run: Run) -> list[object]:
     return [record async for record in services.ledger.records(run)]
 
 
-def test_a_retry_that_broke_off_goes_on(
+def test_broken_off_retry_continues(
     client: Client, services: Services, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = BreakingQueue(0)
@@ -138,10 +140,10 @@ def test_a_retry_that_broke_off_goes_on(
     assert client("retry", run.id, fleet=broken) == EXIT_OK
     assert "resumes: 0 of 1 messages were sent before" in capsys.readouterr().err
     assert client("retry", run.id) == EXIT_OK
-    assert "resumes" not in capsys.readouterr().err, "asked for once more, it is another run"
+    assert "resumes" not in capsys.readouterr().err, "another retry is another run"
 
 
-def test_what_can_not_be_retried_is_said(
+def test_impossible_retry_is_refused(
     client: Client, services: Services, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert client("retry", run.id, "--failed", "--lost") == EXIT_BAD_INPUT
@@ -153,7 +155,7 @@ def test_what_can_not_be_retried_is_said(
     client("push")
     capsys.readouterr()
     assert client("retry") == EXIT_BAD_INPUT
-    assert "none of its tasks is to be retried" in capsys.readouterr().err
+    assert "it has no task to retry" in capsys.readouterr().err
 
 
 class LockedStore(MemoryStore):
@@ -161,7 +163,7 @@ class LockedStore(MemoryStore):
         raise AccessDenied(f"no access to {address}")
 
 
-def test_a_store_that_keeps_nothing_stops_no_push(
+def test_push_succeeds_although_the_store_keeps_nothing(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("workload.txt").write_text("sleep 1\n")

@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 import trio
 
-from client import Fleet, FleetClosed, Selection, TaskFailed, TaskState
+from client import Fleet, FleetClosed, RunCounts, Selection, TaskFailed, TaskState
 from cloudkon.errors import AccessDenied, InvalidInput, InvalidWorkload, ObjectMissing, PermanentFailure, UnknownRun
 from cloudkon.memory import MemoryLedger, memory_services
 from cloudkon.model import Run
@@ -49,21 +49,21 @@ def idle(tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Ctrl-C is what it is in a script, whatever runs the tests."""
+    """Ctrl-C raises ``KeyboardInterrupt`` as in a script, whatever runs the tests."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-def test_each_result_comes_once_and_the_iteration_ends_with_the_run(fleet: Fleet) -> None:
+def test_results_yields_each_result_once_and_ends_with_the_run(fleet: Fleet) -> None:
     run = fleet.submit((f"shout {number}" for number in range(500)), chunk=7)
     found = list(run.results(PATIENCE))
     assert sorted(result.task.seq for result in found) == list(range(500))
     assert all(result.output == str(result.task.seq) for result in found)
-    assert len(run) == len(list(run.results(PATIENCE))) == 500, "asked again, all come again"
+    assert len(run) == len(list(run.results(PATIENCE))) == 500, "another call yields all results again"
 
 
-def test_map_keeps_the_order_and_raises_in_the_place_of_what_failed(fleet: Fleet) -> None:
+def test_map_keeps_the_order_and_raises_at_a_failed_task(fleet: Fleet) -> None:
     outputs = fleet.map("{} {}", ["shout", "shout", "fail", "shout"], "abcd", timeout=PATIENCE)
     assert [next(outputs), next(outputs)] == ["A", "B"]
     with pytest.raises(TaskFailed, match="failed, attempt 1: c") as caught:
@@ -73,12 +73,12 @@ def test_map_keeps_the_order_and_raises_in_the_place_of_what_failed(fleet: Fleet
     assert (str(copied), copied.recorded) == (str(caught.value), caught.value.recorded)
 
 
-def test_map_of_nothing_gives_nothing_and_pushes_nothing(fleet: Fleet) -> None:
+def test_map_of_an_empty_iterable_pushes_nothing(fleet: Fleet) -> None:
     assert list(fleet.map("shout {}", [])) == []
     assert not fleet.runs()
 
 
-def test_futures_are_those_of_the_standard_library(fleet: Fleet) -> None:
+def test_futures_work_with_the_standard_library(fleet: Fleet) -> None:
     run = fleet.submit(["shout a", "fail b", "shout c"])
     assert run.futures is run.futures
     assert set(as_completed(run.futures, PATIENCE)) == set(run.futures)
@@ -89,7 +89,7 @@ def test_futures_are_those_of_the_standard_library(fleet: Fleet) -> None:
     assert second.recorded.state is TaskState.FAILED
 
 
-def test_a_callback_may_use_the_fleet(fleet: Fleet) -> None:
+def test_callback_of_a_future_may_use_the_fleet(fleet: Fleet) -> None:
     followed: list[str] = []
     done = threading.Event()
 
@@ -105,7 +105,7 @@ def test_a_callback_may_use_the_fleet(fleet: Fleet) -> None:
 def test_tasks_of_a_cancelled_run_are_cancelled(fleet: Fleet) -> None:
     run = fleet.submit(["sleep 60000"])
     (future,) = run.futures
-    assert not future.cancel(), "a task can't be taken back alone"
+    assert not future.cancel(), "a single task can't be cancelled"
     assert not future.done()
     run.cancel()
     wait([future], PATIENCE)
@@ -115,31 +115,48 @@ def test_tasks_of_a_cancelled_run_are_cancelled(fleet: Fleet) -> None:
     assert [result.state for result in run.results(PATIENCE)] == [TaskState.CANCELLED]
 
 
-def test_a_run_is_opened_again_and_its_failures_retried(fleet: Fleet) -> None:
+def test_run_opened_by_id_can_be_waited_for_and_retried(fleet: Fleet) -> None:
     first = fleet.submit(["shout a", "fail on disk 17", "fail on disk 18"], chunk=3)
     run = fleet.run(first.id)
-    tally = run.wait(PATIENCE)
-    assert (tally.succeeded, tally.failed, run.check().ended) == (1, 2, 3)
+    counts = run.wait(PATIENCE)
+    assert (counts.succeeded, counts.failed, run.check().ended) == (1, 2, 3)
     (kind,) = run.failures()
     assert (kind.count, kind.pattern) == (2, "on disk N")
     child = run.retry(chunk=1)
     assert (child.parent, len(child), [one.state for one in child.in_order(PATIENCE)]) == (first.id, 2, ["FAILED"] * 2)
     assert [view.run.id for view in fleet.runs(limit=2)] == [child.id, first.id]
-    with pytest.raises(InvalidInput, match="none of its tasks is to be retried"):
+    with pytest.raises(InvalidInput, match="it has no task to retry"):
         run.retry(lost_only=True)
 
 
-def test_recorded_results_are_chosen(fleet: Fleet) -> None:
+@pytest.mark.parametrize("name", ["on_counts", "on_tally"])
+def test_waiting_reports_counts_to_the_callback_by_either_name(fleet: Fleet, name: str) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def note(counts: RunCounts, ended: int) -> None:
+        seen.append((counts.succeeded, ended))
+
+    fleet.submit(["shout a", "shout b"]).wait(PATIENCE, **{name: note})
+    assert seen[-1] == (2, 2)
+
+
+def test_both_names_of_the_callback_are_refused(idle: Fleet) -> None:
+    run = idle.submit(["sleep 1"])
+    with pytest.raises(InvalidInput, match="on_tally: it is the old name of on_counts"):
+        run.wait(0.05, on_counts=lambda _counts, _ended: None, on_tally=lambda _counts, _ended: None)
+
+
+def test_recorded_results_can_be_selected(fleet: Fleet) -> None:
     run = fleet.submit([*(f"shout {number}" for number in range(2_500)), "fail x"], chunk=500)
     run.wait(PATIENCE)
     assert len(list(run.recorded())) == 2_501
     chosen = run.recorded(Selection(instruction="shout 1?"))
     assert sorted(result.output for result in chosen) == [str(number) for number in range(10, 20)]
     assert [one.error for one in run.recorded(Selection(states=[TaskState.FAILED]))] == ["x"]
-    assert next(run.recorded()) is not None, "one that is left early holds nothing up"
+    assert next(run.recorded()) is not None, "an iterator that is left early blocks nothing"
 
 
-def test_an_output_that_is_too_long_is_fetched(fleet: Fleet) -> None:
+def test_long_output_is_fetched_by_its_address(fleet: Fleet) -> None:
     (address,) = fleet.map("shout {}", ["x" * 5000], timeout=PATIENCE)
     assert fleet.fetch(address) == b"X" * 5000
     with pytest.raises(ObjectMissing):
@@ -154,7 +171,7 @@ def test_tasks_of_several_pools_keep_the_order_of_their_instructions(idle: Fleet
 
 
 @pytest.mark.parametrize(
-    ("instructions", "said"),
+    ("instructions", "reason"),
     [
         ("sleep 1", "this is one string"),
         (["sleep 1", ""], "instruction 1 ''"),
@@ -164,21 +181,21 @@ def test_tasks_of_several_pools_keep_the_order_of_their_instructions(idle: Fleet
         (["sleep 1", "slep 2", "sleep x"], "2 problems in 3 lines; nothing was sent"),
     ],
 )
-def test_what_is_no_instruction_is_refused_before_anything_is_sent(
-    idle: Fleet, instructions: list[str], said: str
+def test_bad_instructions_are_refused_before_anything_is_sent(
+    idle: Fleet, instructions: list[str], reason: str
 ) -> None:
-    with pytest.raises(InvalidInput, match=said):
+    with pytest.raises(InvalidInput, match=reason):
         idle.submit(instructions, name="nightly")
     assert not idle.runs()
 
 
-def test_what_is_no_text_is_refused(idle: Fleet) -> None:
+def test_instruction_that_is_no_string_is_refused(idle: Fleet) -> None:
     with pytest.raises(InvalidInput, match="instruction 1 3: it is not a string"):
         idle.submit(cast("list[str]", ["sleep 1", 3]))
 
 
 def test_threads_that_submit_the_same_instructions_get_a_run_each(fleet: Fleet) -> None:
-    """Two processes that push one workload are a mistake; two threads of one program are not."""
+    """Two processes that push the same workload are an error; two threads of one program are not."""
 
     def work(_number: int) -> str:
         run = fleet.submit(["shout same"] * 50)
@@ -189,8 +206,8 @@ def test_threads_that_submit_the_same_instructions_get_a_run_each(fleet: Fleet) 
         assert len(set(pool.map(work, range(8)))) == 8
 
 
-def test_it_may_be_called_while_an_event_loop_runs(fleet: Fleet) -> None:
-    """As notebooks have one, and web servers; there it blocks the loop, and futures don't."""
+def test_fleet_works_while_an_event_loop_runs(fleet: Fleet) -> None:
+    """Notebooks and web servers have one. Calls block the loop; futures don't."""
 
     async def work() -> list[str]:
         return list(fleet.map("shout {}", ["a", "b"], timeout=PATIENCE))
@@ -203,7 +220,7 @@ def test_it_may_be_called_while_an_event_loop_runs(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("chunk", [0, 1001, "many", 2.5, None])
-def test_chunks_have_a_size(idle: Fleet, chunk: int | str) -> None:
+def test_bad_chunk_size_is_refused(idle: Fleet, chunk: int | str) -> None:
     with pytest.raises(InvalidInput):
         idle.submit(["sleep 1"], chunk=chunk)
 
@@ -225,12 +242,12 @@ def test_pictures_are_uploaded_once_and_links_stay(idle: Fleet, tmp_path: Path) 
     assert link == "https://a.example/1.jpg"
 
 
-def test_chunks_are_sized_by_what_tasks_take(idle: Fleet) -> None:
+def test_auto_chunks_are_sized_by_task_seconds(idle: Fleet) -> None:
     idle.submit(["sleep 10"] * 100, chunk="auto")
     assert idle.runs()[0].run.chunk_size == 25
 
 
-def test_a_submission_that_broke_off_goes_on_as_the_same_run(tmp_path: Path) -> None:
+def test_broken_off_submission_continues_as_the_same_run(tmp_path: Path) -> None:
     services, queue = memory_services(), BreakingQueue(1)
     settings = Settings(state_dir=tmp_path)
     with Fleet(settings, services=with_queue(services, "worker", queue)) as fleet:
@@ -241,7 +258,7 @@ def test_a_submission_that_broke_off_goes_on_as_the_same_run(tmp_path: Path) -> 
         assert fleet.submit(instructions).id in str(broken.value)
 
 
-def test_what_the_services_refuse_is_raised_where_a_result_is_waited_for(tmp_path: Path) -> None:
+def test_refusal_of_a_service_is_raised_by_results_and_futures(tmp_path: Path) -> None:
     class Forbidden(MemoryLedger):
         async def page(self, run: Run, shard: int, first: int = 0) -> Page:
             raise AccessDenied(f"the credentials have expired: {run.id}, {shard}, {first}")
@@ -254,7 +271,7 @@ def test_what_the_services_refuse_is_raised_where_a_result_is_waited_for(tmp_pat
             next(run.results(PATIENCE))
 
 
-def test_waiting_has_an_end(idle: Fleet) -> None:
+def test_waiting_ends_at_its_timeout(idle: Fleet) -> None:
     run = idle.submit(["sleep 1"])
     for waiting in (lambda: run.wait(0.05), lambda: list(run.results(0.05)), lambda: run.futures[0].result(0.05)):
         with pytest.raises(TimeoutError):
@@ -263,20 +280,20 @@ def test_waiting_has_an_end(idle: Fleet) -> None:
 
 
 def waits_for_fleet(thread: int) -> bool:
-    """Whether a thread waits for what the fleet's own thread does."""
+    """Whether a thread waits for the fleet's own thread."""
     frame = sys._current_frames().get(thread)
     while frame and frame.f_code is not Future.result.__code__:
         frame = frame.f_back
     return frame is not None
 
 
-def test_ctrl_c_ends_the_waiting_alone_and_says_how_to_go_on(idle: Fleet, interruptible: None) -> None:
+def test_ctrl_c_ends_only_the_waiting_and_says_how_to_continue(idle: Fleet, interruptible: None) -> None:
     run = idle.submit(["sleep 1"])
     main = threading.main_thread().ident
     assert main is not None
 
     def interrupt() -> None:
-        # A signal that came before the program waits would end the tests.
+        # A signal before the program waits would end the tests.
         while not waits_for_fleet(main):
             time.sleep(0.05)
         signal.pthread_kill(main, signal.SIGINT)
@@ -289,10 +306,10 @@ def test_ctrl_c_ends_the_waiting_alone_and_says_how_to_go_on(idle: Fleet, interr
     assert caught.value.__notes__ == [
         f"Run {run.id} goes on without this program. Open it again with: Fleet().run('{run.id}')"
     ]
-    assert idle.run().check().waiting == 1, "the fleet is as usable as before"
+    assert idle.run().check().waiting == 1, "the fleet is still usable"
 
 
-def test_a_closed_fleet_leaves_nobody_waiting(tmp_path: Path) -> None:
+def test_closing_a_fleet_ends_all_waiting(tmp_path: Path) -> None:
     fleet = Fleet(Settings(state_dir=tmp_path), services=memory_services())
     run = fleet.submit(["sleep 1"])
     (future,) = run.futures
@@ -306,7 +323,7 @@ def test_a_closed_fleet_leaves_nobody_waiting(tmp_path: Path) -> None:
         fleet.run(run.id)
 
 
-def test_a_fleet_that_nobody_closed_ends_with_its_last_name(tmp_path: Path) -> None:
+def test_unclosed_fleet_ends_with_its_last_reference(tmp_path: Path) -> None:
     fleet = Fleet(Settings(state_dir=tmp_path), services=memory_services())
     thread = next(one for one in threading.enumerate() if one.name == "cloudkon")
     del fleet
@@ -314,7 +331,7 @@ def test_a_fleet_that_nobody_closed_ends_with_its_last_name(tmp_path: Path) -> N
     assert not thread.is_alive()
 
 
-def test_a_fleet_in_memory_whose_worker_dies_says_so_instead_of_waiting() -> None:
+def test_death_of_the_worker_in_memory_ends_the_waiting() -> None:
     class Dying:
         words = ("shout",)
 
@@ -328,7 +345,7 @@ def test_a_fleet_in_memory_whose_worker_dies_says_so_instead_of_waiting() -> Non
             run.wait(PATIENCE)
 
 
-def test_an_unknown_run_is_refused(idle: Fleet) -> None:
+def test_unknown_run_is_refused(idle: Fleet) -> None:
     with pytest.raises(UnknownRun):
         idle.run("3a4f0c1b2c3")
     with pytest.raises(InvalidInput, match="none was pushed from here"):

@@ -19,7 +19,7 @@ EVIL = '<script>alert(1)</script> & "more" \x1b[31m'
 
 
 class Reader(HTMLParser):
-    """The elements of a page with their attributes, and its text."""
+    """Parses a page: its elements with their attributes, and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Reader(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def a_run(services: Services, count: int) -> Run:
+def make_run(services: Services, count: int) -> Run:
     run = Run.plan(run_id="r1", counts={"animoto": count}, chunk_size=1, digest="d", started=1e9)
     trio.run(services.ledger.create_run, run)
     return run
@@ -48,7 +48,7 @@ def record(services: Services, run: Run, *results: Result) -> None:
 
 
 def made(services: Services, seq: int, *, poster: bool = True, output: str = "", suffix: str = ".mp4") -> Result:
-    """A task's result whose object lies in the store."""
+    """Store an object, and return the task's result that names it."""
     key = f"videos/r1/{seq}.t0k"
 
     async def put() -> str:
@@ -67,7 +67,7 @@ def read(folder: Path) -> Reader:
 def test_videos_are_shown_with_posters_facts_and_timings(
     services: Services, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = a_run(services, 4)
+    run = make_run(services, 4)
     record(services, run, made(services, 2), made(services, 0, output=NOTE), made(services, 1, poster=False))
     assert client("pull", "--gallery", "r1") == EXIT_OK
     assert capsys.readouterr().out == "videos/index.html\n"
@@ -81,16 +81,16 @@ def test_videos_are_shown_with_posters_facts_and_timings(
     ]
     assert {(one["width"], one["height"]) for one in page.all("video")} == {("1920", "1080")}
     assert "4 tasks · 3 succeeded · 1 not ended" in page.text
-    assert "0.mp4 · 60 pictures, 2 missing · 60 s · 1920 × 1080" in page.text  # noqa: RUF001  (the sign it is)
+    assert "0.mp4 · 60 pictures, 2 missing · 60 s · 1920 × 1080" in page.text  # noqa: RUF001  (a real multiplication sign)
     assert "made in 12.3 s · vm-1" in page.text
     assert NOTE in page.text
     assert page.all("b") == []
 
 
-def test_failures_and_files_that_are_not_there_are_listed(
+def test_failures_and_missing_files_are_listed(
     services: Services, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = a_run(services, 3)
+    run = make_run(services, 3)
     failed = Result(TaskId("r1", 1), TaskState.FAILED, error="2 of 2 pictures can't be used", attempts=3)
     gone = Result(TaskId("r1", 2), TaskState.SUCCEEDED, "s3://memory/videos/gone.mp4")
     record(services, run, made(services, 0), failed, gone)
@@ -102,8 +102,8 @@ def test_failures_and_files_that_are_not_there_are_listed(
     assert re.search(r"Not in this folder: pull again\n+Task 2, 1 attempt\ns3://memory/videos/gone.mp4", text)
 
 
-def test_texts_of_others_stay_texts(services: Services, client: Client, tmp_path: Path) -> None:
-    run = a_run(services, 2)
+def test_foreign_texts_are_escaped(services: Services, client: Client, tmp_path: Path) -> None:
+    run = make_run(services, 2)
     failed = Result(TaskId("r1", 1), TaskState.FAILED, error=EVIL)
     record(services, run, replace(made(services, 0, output=EVIL), worker=EVIL), failed)
     assert client("pull", "--gallery", "r1") == EXIT_OK
@@ -112,8 +112,8 @@ def test_texts_of_others_stay_texts(services: Services, client: Client, tmp_path
     assert page.text.count(EVIL.replace("\x1b", " ")) == 3
 
 
-def test_it_needs_nothing_from_elsewhere(services: Services, client: Client, tmp_path: Path) -> None:
-    record(services, a_run(services, 1), made(services, 0))
+def test_page_loads_only_the_files_beside_it(services: Services, client: Client, tmp_path: Path) -> None:
+    record(services, make_run(services, 1), made(services, 0))
     client("pull", "--gallery", "r1")
     text = (tmp_path / "videos/index.html").read_text()
     assert "//" not in text.replace("<!DOCTYPE html>", "")
@@ -122,10 +122,10 @@ def test_it_needs_nothing_from_elsewhere(services: Services, client: Client, tmp
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
 
 
-def test_other_objects_are_shown_as_what_they_are(services: Services, client: Client, tmp_path: Path) -> None:
+def test_other_objects_are_shown_by_their_type(services: Services, client: Client, tmp_path: Path) -> None:
     record(
         services,
-        a_run(services, 2),
+        make_run(services, 2),
         made(services, 0, poster=False, suffix=".png"),
         made(services, 1, poster=False, suffix=".csv"),
     )
@@ -135,10 +135,10 @@ def test_other_objects_are_shown_as_what_they_are(services: Services, client: Cl
     assert [one["href"] for one in page.all("a")] == ["0.png", "1.csv"]
 
 
-def test_a_page_is_written_anew_and_never_over_one_of_the_users_own(
+def test_page_is_rewritten_but_never_over_a_foreign_file(
     services: Services, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = a_run(services, 2)
+    run = make_run(services, 2)
     record(services, run, made(services, 0))
     assert client("pull", "--gallery", "r1") == EXIT_OK
     record(services, run, made(services, 1))
@@ -147,15 +147,15 @@ def test_a_page_is_written_anew_and_never_over_one_of_the_users_own(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/index.html").write_text("my homepage")
     assert client("pull", "--gallery", "r1", "mine") == 2
-    assert "a file that no pull made is in the way" in capsys.readouterr().err
+    assert "this file was not written by a pull" in capsys.readouterr().err
     assert (tmp_path / "mine/index.html").read_text() == "my homepage"
 
 
-def test_of_very_many_failures_some_are_named(services: Services, client: Client, tmp_path: Path) -> None:
+def test_page_lists_a_bounded_number_of_failures(services: Services, client: Client, tmp_path: Path) -> None:
     count = MOST_FAILURES + 50
     record(
         services,
-        a_run(services, count),
+        make_run(services, count),
         *(Result(TaskId("r1", seq), TaskState.FAILED, error="x") for seq in range(count)),
     )
     client("pull", "--gallery", "r1")

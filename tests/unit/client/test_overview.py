@@ -1,4 +1,4 @@
-"""Runs, the fleet's status and selected results, in this process."""
+"""``runs``, ``status`` and ``results`` on a fleet in memory."""
 
 import csv
 import io
@@ -37,14 +37,14 @@ def test_runs_are_listed_with_their_counts_the_latest_first(
         ["6", "2", "2", "going"],
         ["4", "4", "0", "done"],
     ]
-    assert max(len(line) for line in (head, *lines)) <= 60, "narrow terminals show a line a run"
+    assert max(len(line) for line in (head, *lines)) <= 60, "a run fits one line of a narrow terminal"
     assert client("runs", "--json", "--limit", "2") == EXIT_OK
     listed = json_lines(capsys.readouterr().out)
     assert [(one["run"], one["failed"], one["messages"]) for one in listed] == [(third, 0, 4), (second, 2, 3)]
     assert client("runs", "--limit", "0") == EXIT_BAD_INPUT
 
 
-def test_a_run_of_some_thousand_messages_is_listed_as_done_and_a_larger_one_as_about_done(
+def test_runs_of_more_than_2048_messages_are_listed_as_about_done(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for count, shown in ((2_048, ["2,048", "2,048", "0", "done"]), (3_000, ["3,000", "~3,000", "~0", "about", "done"])):
@@ -54,7 +54,7 @@ def test_a_run_of_some_thousand_messages_is_listed_as_done_and_a_larger_one_as_a
         assert capsys.readouterr().out.splitlines()[1].split()[-len(shown) :] == shown
 
 
-def test_no_runs_are_no_error(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_listing_no_runs_is_no_error(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("runs") == EXIT_OK
     assert "there are no runs" in capsys.readouterr().err
 
@@ -81,7 +81,7 @@ def test_status_shows_queues_and_runs(client: Client, services: Services, capsys
 
 @pytest.fixture
 def mixed(client: Client, services: Services, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Tasks ``sleep 0`` … ``sleep 5``: as many seconds long, on workers a-0, b-1, a-2, …; 4 failed, 5 is cancelled."""
+    """Tasks ``sleep 0`` … ``sleep 5`` took 0 … 5 s on workers a-0, b-1, a-2, …; task 4 failed, task 5 is cancelled."""
     Path("workload.txt").write_text("".join(f"sleep {number}\n" for number in range(6)))
     client("push")
     run = read_run(services, capsys.readouterr().out.strip())
@@ -104,16 +104,16 @@ def mixed(client: Client, services: Services, capsys: pytest.CaptureFixture[str]
     return run
 
 
-def test_results_of_a_run_that_goes_on_say_how_many_are_missing(
+def test_results_of_an_unfinished_run_report_the_missing_tasks(
     client: Client, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = read_run(services, push(client, capsys, 3))
     trio.run(record_results, services, run, succeeded(run, [0]))
-    said = []
+    printed = []
     for options in ([], ["--failed"]):
         assert client("results", *options) == EXIT_OK
-        said.append(capsys.readouterr().err)
-    assert said == [f"not ended yet: 2 tasks of run {run.id}\n", ""], "of some nobody knows which are missing"
+        printed.append(capsys.readouterr().err)
+    assert printed == [f"not ended yet: 2 tasks of run {run.id}\n", ""], "a selection doesn't know how many are missing"
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_results_of_a_run_that_goes_on_say_how_many_are_missing(
         (["--state", "succeeded", "--worker", "b-*", "--longer", "2"], [3]),
     ],
 )
-def test_results_are_selected(
+def test_results_are_selected_by_options(
     client: Client, mixed: Run, capsys: pytest.CaptureFixture[str], options: list[str], numbers: list[int]
 ) -> None:
     assert client("results", mixed.id, "--json", *options) == EXIT_OK
     assert [one["task"] for one in json_lines(capsys.readouterr().out)] == [f"{mixed.id}/{seq}" for seq in numbers]
 
 
-def test_results_as_csv_are_read_back(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_as_csv_can_be_parsed(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("results", "--csv") == EXIT_OK
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["task"] for row in rows] == [f"{mixed.id}/{seq}" for seq in range(6)]
@@ -143,12 +143,12 @@ def test_results_as_csv_are_read_back(client: Client, mixed: Run, capsys: pytest
     assert client("results", "--csv", "--json") == EXIT_BAD_INPUT
 
 
-def test_a_state_that_is_none_is_refused(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_state_is_refused(client: Client, mixed: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert client("results", "--state", "lost") == EXIT_BAD_INPUT
     assert "'succeeded', 'failed', 'cancelled'" in capsys.readouterr().err
 
 
-async def test_results_are_read_in_constant_memory() -> None:
+async def test_results_need_constant_memory() -> None:
     services = memory_services()
     run = Run.plan(run_id="r1", counts={"worker": 50_000}, chunk_size=50, digest="", started=0.0)
     done = succeeded(run, range(run.chunk_count), "x" * 100)

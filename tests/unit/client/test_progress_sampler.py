@@ -1,17 +1,17 @@
 import pytest
 
-from client.follow.progress_sampler import FRESH, ProgressSampler
+from client.follow.progress_sampler import FRESH_SECONDS, ProgressSampler
 from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Page, Services
 from tests.support.client_doubles import record_results, succeeded
 
 FAR = 2**60
-"""A lease end that no test outlasts, in epoch milliseconds."""
+"""A lease end in the far future, in epoch milliseconds."""
 
 
-class SmallPages(MemoryLedger):
-    """Gives ten records a page, and counts the pages."""
+class SmallPageLedger(MemoryLedger):
+    """Returns ten records a page, and counts the pages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class SmallPages(MemoryLedger):
         return Page(whole.records[:10], more=len(whole.records) > 10)
 
 
-def a_run(count: int, chunk: int = 1) -> Run:
+def make_run(count: int, chunk: int = 1) -> Run:
     return Run.plan(run_id="r1", counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
 
 
-async def test_a_small_run_is_known_exactly(services: Services) -> None:
-    run = a_run(10, chunk=2)
+async def test_small_run_is_counted_exactly(services: Services) -> None:
+    run = make_run(10, chunk=2)
     done = [
         Result(TaskId("r1", 0), TaskState.SUCCEEDED, started=100.0, seconds=2.0),
         Result(TaskId("r1", 1), TaskState.FAILED, error="no", started=101.0, seconds=4.0),
@@ -36,86 +36,88 @@ async def test_a_small_run_is_known_exactly(services: Services) -> None:
     ]
     await record_results(services, run, done)
     await services.ledger.write([Insert(ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, FAR, tasks=2))])
-    survey = ProgressSampler(run)
-    await survey.read(services.ledger, 1, wall=0.0, now=0.0)
-    found = survey.estimate(0.0)
-    assert found.exact
-    assert (found.succeeded, found.failed, found.cancelled, found.running, found.waiting) == (1, 1, 1, 2, 5)
-    assert survey.tally().last_end == 105.0
-    assert not survey.complete
+    sampler = ProgressSampler(run)
+    await sampler.read(services.ledger, 1, wall=0.0, now=0.0)
+    counts = sampler.estimate(0.0)
+    assert counts.exact
+    assert (counts.succeeded, counts.failed, counts.cancelled, counts.running, counts.waiting) == (1, 1, 1, 2, 5)
+    assert sampler.counts().last_end == 105.0
+    assert not sampler.complete
 
 
-async def test_a_few_shards_tell_how_far_a_large_run_is(services: Services) -> None:
-    run = a_run(20_000)
+async def test_large_run_is_estimated_from_a_few_shards(services: Services) -> None:
+    run = make_run(20_000)
     assert run.shards == 64
     await record_results(services, run, succeeded(run, range(12_000)))
     for number in range(12_000, 12_640):
         held = ChunkRecord(ChunkKey("r1", number, run.shards), ChunkState.CLAIMED, "o", 1, FAR)
         await services.ledger.write([Insert(held)])
-    survey = ProgressSampler(run)
-    assert survey.estimate(0.0).waiting == 20_000, "nothing is known yet"
-    await survey.read(services.ledger, 4, wall=0.0, now=0.0)
-    found = survey.estimate(0.0)
-    assert not found.exact
-    assert found.succeeded == pytest.approx(12_000, rel=0.01)
-    assert found.running == pytest.approx(640, rel=0.05)
-    assert found.waiting + found.running + found.ended == 20_000
-    await survey.read(services.ledger, 60, wall=0.0, now=1.0)
-    found = survey.estimate(1.0)
-    assert found.exact
-    assert (found.succeeded, found.running) == (12_000, 640)
-    assert not survey.estimate(FRESH + 2).exact, "it was true then"
+    sampler = ProgressSampler(run)
+    assert sampler.estimate(0.0).waiting == 20_000, "nothing is known yet"
+    await sampler.read(services.ledger, 4, wall=0.0, now=0.0)
+    counts = sampler.estimate(0.0)
+    assert not counts.exact
+    assert counts.succeeded == pytest.approx(12_000, rel=0.01)
+    assert counts.running == pytest.approx(640, rel=0.05)
+    assert counts.waiting + counts.running + counts.ended == 20_000
+    await sampler.read(services.ledger, 60, wall=0.0, now=1.0)
+    counts = sampler.estimate(1.0)
+    assert counts.exact
+    assert (counts.succeeded, counts.running) == (12_000, 640)
+    assert not sampler.estimate(FRESH_SECONDS + 2).exact, "the counts are too old"
 
 
-async def test_what_was_read_before_is_judged_by_what_is_read_now(services: Services) -> None:
-    run = a_run(20_000)
-    survey = ProgressSampler(run)
+async def test_stale_shards_are_estimated_from_fresh_ones(services: Services) -> None:
+    run = make_run(20_000)
+    sampler = ProgressSampler(run)
     await record_results(services, run, succeeded(run, range(2_000)))
-    await survey.read(services.ledger, 64, wall=0.0, now=0.0)
+    await sampler.read(services.ledger, 64, wall=0.0, now=0.0)
     await record_results(services, run, succeeded(run, range(2_000, 16_000)))
-    await survey.read(services.ledger, 8, wall=0.0, now=FRESH + 1)
-    assert survey.estimate(FRESH + 1).succeeded == pytest.approx(16_000, rel=0.01)
+    await sampler.read(services.ledger, 8, wall=0.0, now=FRESH_SECONDS + 1)
+    assert sampler.estimate(FRESH_SECONDS + 1).succeeded == pytest.approx(16_000, rel=0.01)
 
 
-async def test_what_is_done_is_told_once_and_not_read_again(services: Services) -> None:
-    run = a_run(64)
-    told: list[int] = []
-    survey = ProgressSampler(run, lambda result: told.append(result.task.seq))
-    ledger = SmallPages()
+async def test_done_chunks_are_reported_once_and_not_read_again(services: Services) -> None:
+    run = make_run(64)
+    reported: list[int] = []
+    sampler = ProgressSampler(run, lambda result: reported.append(result.task.seq))
+    ledger = SmallPageLedger()
     kept = Services({}, {}, services.results, ledger, services.store)
     await record_results(kept, run, succeeded(run, [*range(25), *range(30, 40)]))
     for now in range(20):
-        await survey.read(ledger, 1, wall=0.0, now=float(now))
-    assert survey.estimate(20.0).succeeded == 35
-    assert ledger.pages == 20, "one is asked for, one is read"
+        await sampler.read(ledger, 1, wall=0.0, now=float(now))
+    assert sampler.estimate(20.0).succeeded == 35
+    assert ledger.pages == 20, "one page is read per call"
     await record_results(kept, run, succeeded(run, [*range(25, 30), *range(40, 64)]))
     pages = ledger.pages
-    while not survey.complete:
-        await survey.read(ledger, 1, wall=0.0, now=100.0 + ledger.pages)
+    while not sampler.complete:
+        await sampler.read(ledger, 1, wall=0.0, now=100.0 + ledger.pages)
     assert ledger.pages - pages <= 5, "the first 25 chunks were not read again"
-    await survey.read(ledger, 5, wall=0.0, now=500.0)
+    await sampler.read(ledger, 5, wall=0.0, now=500.0)
     assert ledger.pages - pages <= 5, "nothing is left to read"
-    assert sorted(told) == list(range(64))
-    assert survey.estimate(500.0).exact
+    assert sorted(reported) == list(range(64))
+    assert sampler.estimate(500.0).exact
 
 
-async def test_a_chunk_that_ends_while_its_shard_is_read_counts_once(services: Services) -> None:
-    """Its task's result is known from a first reading as part of a claimed chunk, then it is DONE."""
-    run = a_run(40, chunk=2)
-    ledger = SmallPages()
+async def test_chunk_that_ends_during_a_reading_counts_once(services: Services) -> None:
+    """A first reading counts its task's result in a claimed chunk; then the chunk is DONE."""
+    run = make_run(40, chunk=2)
+    ledger = SmallPageLedger()
     for number in range(20):
         result = Result(TaskId("r1", 2 * number), TaskState.SUCCEEDED)
         claimed = ChunkRecord(ChunkKey("r1", number, 1), ChunkState.CLAIMED, "o", 1, FAR, 2, Progress((result,)))
         await ledger.write([Insert(claimed)])
-    survey = ProgressSampler(run)
-    await survey.read(ledger, 1, wall=0.0, now=0.0)
-    await survey.read(ledger, 1, wall=0.0, now=1.0)
-    assert survey.estimate(1.0).succeeded == 20
+    sampler = ProgressSampler(run)
+    await sampler.read(ledger, 1, wall=0.0, now=0.0)
+    await sampler.read(ledger, 1, wall=0.0, now=1.0)
+    assert sampler.estimate(1.0).succeeded == 20
     for number in range(10):
         done = tuple(Result(TaskId("r1", 2 * number + more), TaskState.SUCCEEDED) for more in (0, 1))
         key = ChunkKey("r1", number, 1)
         ledger._partitions[key.partition][number] = ChunkRecord(key, ChunkState.DONE, "o", 1, 0, 2, Progress(done))
-    await survey.read(ledger, 1, wall=0.0, now=2.0)
-    assert survey.estimate(2.0).succeeded == 20, "half of the shard is read: what is known is as of the last time"
-    await survey.read(ledger, 1, wall=0.0, now=3.0)
-    assert survey.estimate(3.0).succeeded == 30
+    await sampler.read(ledger, 1, wall=0.0, now=2.0)
+    assert sampler.estimate(2.0).succeeded == 20, (
+        "half of the shard is read: the counts are those of the last whole reading"
+    )
+    await sampler.read(ledger, 1, wall=0.0, now=3.0)
+    assert sampler.estimate(3.0).succeeded == 30

@@ -14,11 +14,11 @@ from cloudkon.ports import Services, StoredObject
 from tests.support.client_doubles import record_results
 
 
-def a_run(run_id: str = "r1") -> Run:
+def make_run(run_id: str = "r1") -> Run:
     return Run.plan(run_id=run_id, counts={"animoto": 3}, chunk_size=1, digest="d", started=0.0)
 
 
-async def with_videos(services: Services, run: Run, contents: dict[int, bytes], note: str = "") -> None:
+async def store_videos(services: Services, run: Run, contents: dict[int, bytes], note: str = "") -> None:
     made = []
     for seq, content in contents.items():
         stored = await services.store.put(f"videos/{run.id}/{seq}.t0k.mp4", content, "video/mp4", {})
@@ -30,69 +30,69 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != JOURNAL_NAME}
 
 
-async def test_objects_are_named_by_their_task(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero", 2: b"two"}, " (1 of 2 pictures missing: …)")
-    pulled = await pull(services, a_run(), tmp_path / "videos")
+async def test_files_are_named_by_their_task(services: Services, tmp_path: Path) -> None:
+    await store_videos(services, make_run(), {0: b"zero", 2: b"two"}, " (1 of 2 pictures missing: …)")
+    pulled = await pull(services, make_run(), tmp_path / "videos")
     assert files(tmp_path / "videos") == {"0.mp4": b"zero", "2.mp4": b"two"}
     assert (pulled.fetched, pulled.present, pulled.problems) == (2, 0, [])
 
 
-async def test_what_is_there_and_whole_is_left_alone(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero", 1: b"one"})
-    await pull(services, a_run(), tmp_path)
+async def test_complete_files_are_not_fetched_again(services: Services, tmp_path: Path) -> None:
+    await store_videos(services, make_run(), {0: b"zero", 1: b"one"})
+    await pull(services, make_run(), tmp_path)
     before = (tmp_path / "0.mp4").stat().st_mtime_ns
     (tmp_path / "1.mp4").write_bytes(b"on")
-    pulled = await pull(services, a_run(), tmp_path)
+    pulled = await pull(services, make_run(), tmp_path)
     assert (pulled.fetched, pulled.present) == (1, 1)
     assert (tmp_path / "0.mp4").stat().st_mtime_ns == before
     assert files(tmp_path)["1.mp4"] == b"one"
 
 
-async def test_a_file_stays_though_its_object_is_gone(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero"})
-    await pull(services, a_run(), tmp_path)
+async def test_file_stays_although_its_object_is_gone(services: Services, tmp_path: Path) -> None:
+    await store_videos(services, make_run(), {0: b"zero"})
+    await pull(services, make_run(), tmp_path)
     assert isinstance(services.store, MemoryStore)
     services.store._objects.clear()
-    pulled = await pull(services, a_run(), tmp_path)
+    pulled = await pull(services, make_run(), tmp_path)
     assert (pulled.present, pulled.problems) == (1, [])
 
 
-async def test_an_object_that_changed_is_fetched_anew(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run(), {0: b"zero"})
-    await pull(services, a_run(), tmp_path)
+async def test_changed_object_is_fetched_again(services: Services, tmp_path: Path) -> None:
+    await store_videos(services, make_run(), {0: b"zero"})
+    await pull(services, make_run(), tmp_path)
     await services.store.put("videos/r1/0.t0k.mp4", b"null", "video/mp4", {})
-    assert (await pull(services, a_run(), tmp_path)).fetched == 1
+    assert (await pull(services, make_run(), tmp_path)).fetched == 1
     assert files(tmp_path) == {"0.mp4": b"null"}
 
 
-async def test_another_run_takes_the_place_of_the_one_pulled_before(services: Services, tmp_path: Path) -> None:
-    await with_videos(services, a_run("r1"), {0: b"first"})
-    await with_videos(services, a_run("r2"), {0: b"other"})
+async def test_files_of_another_run_replace_those_pulled_before(services: Services, tmp_path: Path) -> None:
+    await store_videos(services, make_run("r1"), {0: b"first"})
+    await store_videos(services, make_run("r2"), {0: b"other"})
     for run_id in ("r1", "r2", "r1"):
-        assert (await pull(services, a_run(run_id), tmp_path)).fetched == 1
+        assert (await pull(services, make_run(run_id), tmp_path)).fetched == 1
     assert files(tmp_path) == {"0.mp4": b"first"}
 
 
-async def test_a_missing_object_is_named_and_the_others_come(services: Services, tmp_path: Path) -> None:
+async def test_missing_object_is_reported_and_stops_no_other(services: Services, tmp_path: Path) -> None:
     gone = Result(TaskId("r1", 1), TaskState.SUCCEEDED, output="s3://memory/videos/gone.mp4")
-    await record_results(services, a_run(), [gone])
-    await with_videos(services, a_run(), {0: b"zero", 2: b"two"})
-    pulled = await pull(services, a_run(), tmp_path)
+    await record_results(services, make_run(), [gone])
+    await store_videos(services, make_run(), {0: b"zero", 2: b"two"})
+    pulled = await pull(services, make_run(), tmp_path)
     assert sorted(files(tmp_path)) == ["0.mp4", "2.mp4"]
     [problem] = pulled.problems
     assert problem.startswith("task r1/1: s3://memory/videos/gone.mp4")
 
 
-async def test_a_file_of_the_users_own_is_never_overwritten(services: Services, tmp_path: Path) -> None:
+async def test_foreign_file_is_never_overwritten(services: Services, tmp_path: Path) -> None:
     (tmp_path / "0.mp4").write_bytes(b"my wedding")
-    await with_videos(services, a_run(), {0: b"zero", 1: b"one"})
-    pulled = await pull(services, a_run(), tmp_path)
+    await store_videos(services, make_run(), {0: b"zero", 1: b"one"})
+    pulled = await pull(services, make_run(), tmp_path)
     assert files(tmp_path) == {"0.mp4": b"my wedding", "1.mp4": b"one"}
-    assert "a file that no pull made is in the way" in pulled.problems[0]
+    assert "this file was not written by a pull" in pulled.problems[0]
 
 
 class StoppingStore(MemoryStore):
-    """Hands out some objects, and then dies after writing the next one's file, as a kill could."""
+    """Returns some objects, and then fails after writing the next one's file, as a killed process could."""
 
     left = 1
 
@@ -104,35 +104,33 @@ class StoppingStore(MemoryStore):
         return stored
 
 
-async def test_a_pull_that_broke_off_goes_on(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_broken_off_pull_continues(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     store = StoppingStore()
     services = replace(memory_services(), store=store)
-    await with_videos(services, a_run(), {0: b"zero", 1: b"one", 2: b"two"})
-    with pytest.raises(PullBroke, match=r"What was fetched \(1 new\) is in .*: pull again to go on"):
-        await pull(services, a_run(), tmp_path)
+    await store_videos(services, make_run(), {0: b"zero", 1: b"one", 2: b"two"})
+    with pytest.raises(PullBroke, match=r"The files so far \(1 new\) are in .*: pull again to continue"):
+        await pull(services, make_run(), tmp_path)
     store.left = 100
-    pulled = await pull(services, a_run(), tmp_path)
-    assert pulled.fetched == 2, "also the one whose file was there, but not recorded as whole"
+    pulled = await pull(services, make_run(), tmp_path)
+    assert pulled.fetched == 2, "also the object whose file existed but was not recorded as whole"
     assert (pulled.present, pulled.problems) == (1, [])
     assert files(tmp_path) == {"0.mp4": b"zero", "1.mp4": b"one", "2.mp4": b"two"}
 
 
-async def test_a_folder_that_can_not_be_made_is_said(services: Services, tmp_path: Path) -> None:
+async def test_unwritable_folder_is_reported(services: Services, tmp_path: Path) -> None:
     (tmp_path / "videos").write_text("a file")
     with pytest.raises(OSError, match="videos"):
-        await pull(services, a_run(), tmp_path / "videos")
+        await pull(services, make_run(), tmp_path / "videos")
 
 
-async def test_all_that_an_output_begins_with_is_fetched_and_one_that_is_missing_stops_no_other(
-    services: Services, tmp_path: Path
-) -> None:
+async def test_all_addresses_at_the_start_of_an_output_are_fetched(services: Services, tmp_path: Path) -> None:
     names = ("0.t0k.mp4", "0.t0k.jpg", "first.csv", "second.csv")
     stored = [await services.store.put(name, name.encode(), "x/y", {}) for name in names]
     addresses = [one.address for one in stored]
     addresses.insert(1, "s3://memory/gone.png")
     output = f"{' '.join(addresses)} (see s3://memory/first.csv)"
-    await record_results(services, a_run(), [Result(TaskId("r1", 0), TaskState.SUCCEEDED, output=output)])
-    pulled = await pull(services, a_run(), tmp_path)
+    await record_results(services, make_run(), [Result(TaskId("r1", 0), TaskState.SUCCEEDED, output=output)])
+    pulled = await pull(services, make_run(), tmp_path)
     contents = {"0.mp4": names[0], "0.jpg": names[1], "0.csv": names[2], "0-5.csv": names[3]}
     assert files(tmp_path) == {name: content.encode() for name, content in contents.items()}
     assert (pulled.fetched, len(pulled.problems)) == (4, 1)
@@ -150,7 +148,7 @@ async def test_all_that_an_output_begins_with_is_fetched_and_one_that_is_missing
         ("   ", "", ""),
     ],
 )
-def test_only_an_output_that_begins_with_an_address_is_an_object(output: str, address: str, name: str) -> None:
+def test_output_without_a_leading_address_names_no_object(output: str, address: str, name: str) -> None:
     result = Result(TaskId("r", 7), TaskState.SUCCEEDED, output=output)
     assert object_address(result) == address
     assert file_name(result) == name

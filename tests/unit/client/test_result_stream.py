@@ -1,4 +1,4 @@
-"""A run's results as they come: each once, from either source, for few requests; in virtual time."""
+"""``ResultStream``: each result once, from either source, for few requests; in virtual time."""
 
 import pickle
 from collections import Counter
@@ -25,7 +25,7 @@ from tests.support.client_doubles import record_results, succeeded
 HOUR = 3600.0
 
 
-class CountedLedger(MemoryLedger):
+class CountingLedger(MemoryLedger):
     def __init__(self) -> None:
         super().__init__()
         self.pages = 0
@@ -35,11 +35,11 @@ class CountedLedger(MemoryLedger):
         self.pages += 1
         if self.failing:
             self.failing -= 1
-            raise Unavailable("away for a while")
+            raise Unavailable("unavailable for a while")
         return await super().page(run, shard, first)
 
 
-class CountedQueue(MemoryQueue):
+class CountingQueue(MemoryQueue):
     def __init__(self) -> None:
         super().__init__()
         self.receives = 0
@@ -49,8 +49,8 @@ class CountedQueue(MemoryQueue):
         return await super().receive(limit, wait, visibility)
 
 
-def counted() -> tuple[Services, CountedLedger, CountedQueue]:
-    ledger, queue = CountedLedger(), CountedQueue()
+def counting_services() -> tuple[Services, CountingLedger, CountingQueue]:
+    ledger, queue = CountingLedger(), CountingQueue()
     return replace(memory_services(), ledger=ledger, results=queue), ledger, queue
 
 
@@ -63,20 +63,20 @@ async def report(services: Services, results: Sequence[Result]) -> None:
     await services.results.send([Outgoing(encode_report(results[0].task.run, results))])
 
 
-async def all_of(feed: ResultStream) -> Counter[int]:
+async def all_of(stream: ResultStream) -> Counter[int]:
     found: Counter[int] = Counter()
-    while some := await feed.more():
+    while some := await stream.more():
         found.update(result.task.seq for result in some)
     return found
 
 
-async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+async def test_results_from_queue_and_ledger_come_once(autojump_clock: MockClock) -> None:
+    services, _, _ = counting_services()
     run = await pushed(services, 600)
     results = succeeded(run, range(600))
     await record_results(services, run, results[:200])
     await report(services, results[100:300])
-    feed = ResultStream(services, run)
+    stream = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(5)
@@ -85,13 +85,13 @@ async def test_results_come_once_whether_queue_or_ledger_tells_of_them(autojump_
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        assert await all_of(feed) == Counter(range(600))
+        assert await all_of(stream) == Counter(range(600))
 
 
-async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+async def test_reported_result_is_returned_at_once(autojump_clock: MockClock) -> None:
+    services, _, _ = counting_services()
     run = await pushed(services, 2)
-    feed = ResultStream(services, run)
+    stream = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(1000)
@@ -100,12 +100,12 @@ async def test_a_report_is_given_at_once(autojump_clock: MockClock) -> None:
     with trio.fail_after(1000.5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
-            (result,) = await feed.more()
+            (result,) = await stream.more()
     assert result.task.seq == 1
 
 
-async def test_an_hour_of_waiting_costs_some_hundred_looks(autojump_clock: MockClock) -> None:
-    services, ledger, queue = counted()
+async def test_hour_of_waiting_takes_some_hundred_readings(autojump_clock: MockClock) -> None:
+    services, ledger, queue = counting_services()
     run = await pushed(services, 2)
     with trio.move_on_after(HOUR):
         await ResultStream(services, run).more()
@@ -113,8 +113,8 @@ async def test_an_hour_of_waiting_costs_some_hundred_looks(autojump_clock: MockC
     assert queue.receives < HOUR / 2 + ledger.pages + 10
 
 
-async def test_others_reports_in_the_way_cost_nobody_anything(autojump_clock: MockClock) -> None:
-    services, ledger, queue = counted()
+async def test_reports_of_other_runs_are_put_back_at_no_cost(autojump_clock: MockClock) -> None:
+    services, ledger, queue = counting_services()
     run = await pushed(services, 2)
     for number in range(12):
         other = Run.plan(run_id=f"other{number}", counts={"worker": 1}, chunk_size=1, digest="", started=0.0)
@@ -132,16 +132,16 @@ async def test_others_reports_in_the_way_cost_nobody_anything(autojump_clock: Mo
     assert (await queue.depth()).visible == 12
 
 
-async def test_a_ledger_that_is_away_for_a_while_is_waited_for(autojump_clock: MockClock) -> None:
-    services, ledger, _ = counted()
+async def test_unavailable_ledger_is_waited_for(autojump_clock: MockClock) -> None:
+    services, ledger, _ = counting_services()
     run = await pushed(services, 1)
     await record_results(services, run, succeeded(run, [0]))
     ledger.failing = 15
     assert await all_of(ResultStream(services, run)) == Counter([0])
 
 
-async def test_a_cancelled_run_ends_without_what_was_never_sent(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+async def test_cancelled_run_ends_without_its_unsent_tasks(autojump_clock: MockClock) -> None:
+    services, _, _ = counting_services()
     run = await pushed(services, 3)
     await services.ledger.cancel_run(run.id)
     await record_results(services, run, [replace(succeeded(run, [0])[0], state=TaskState.CANCELLED)])
@@ -149,28 +149,28 @@ async def test_a_cancelled_run_ends_without_what_was_never_sent(autojump_clock: 
         assert await all_of(ResultStream(services, run)) == Counter([0])
 
 
-async def test_a_run_of_which_only_dead_letters_are_left_ends_with_the_reason(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+async def test_run_with_only_dead_letters_left_raises_run_stranded(autojump_clock: MockClock) -> None:
+    services, _, _ = counting_services()
     run = await pushed(services, 3)
     await record_results(services, run, succeeded(run, [0, 1]))
     lost = encode_message(Chunk(ChunkKey(run.id, 2, run.shards), 2, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost, {"reason": "no handler here takes 'resize'"})])
-    feed = ResultStream(services, run)
-    assert len(await feed.more()) == 2
+    stream = ResultStream(services, run)
+    assert len(await stream.more()) == 2
     with trio.fail_after(QUIET_SECONDS + 2 * LONGEST_WAIT), pytest.raises(RunStranded) as stranded:
-        await feed.more()
+        await stream.more()
     assert "1 task in 1 dead letter: no handler here takes 'resize'" in str(stranded.value)
     assert f"dlq redrive --run {run.id}" in str(stranded.value)
     assert str(pickle.loads(pickle.dumps(stranded.value))) == str(stranded.value)
-    assert (await services.dead_letters["worker"].depth()).visible == 1, "it was given back"
+    assert (await services.dead_letters["worker"].depth()).visible == 1, "it was made visible again"
 
 
-async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_clock: MockClock) -> None:
-    services, _, _ = counted()
+async def test_dead_letter_beside_other_work_ends_nothing(autojump_clock: MockClock) -> None:
+    services, _, _ = counting_services()
     run = await pushed(services, 2)
     lost = encode_message(Chunk(ChunkKey(run.id, 1, run.shards), 1, ("resize a",)))
     await services.dead_letters["worker"].send([Outgoing(lost)])
-    feed = ResultStream(services, run)
+    stream = ResultStream(services, run)
 
     async def work() -> None:
         await trio.sleep(10 * QUIET_SECONDS)
@@ -178,16 +178,16 @@ async def test_a_dead_letter_beside_work_that_goes_on_ends_nothing(autojump_cloc
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        assert [result.task.seq for result in await feed.more()] == [0]
+        assert [result.task.seq for result in await stream.more()] == [0]
 
 
-async def test_a_large_run_that_has_ended_is_given_page_by_page(autojump_clock: MockClock) -> None:
-    services, ledger, _ = counted()
+async def test_large_ended_run_is_returned_page_by_page(autojump_clock: MockClock) -> None:
+    services, ledger, _ = counting_services()
     run = await pushed(services, 5_000)
     await record_results(services, run, succeeded(run, range(5_000)))
-    feed = ResultStream(services, run)
-    first = await feed.more()
+    stream = ResultStream(services, run)
+    first = await stream.more()
     assert (len(first), ledger.pages) == (len(first), 1)
     assert len(first) < 1000
-    assert len(await all_of(feed)) == 5_000 - len(first)
+    assert len(await all_of(stream)) == 5_000 - len(first)
     assert ledger.pages == run.shards

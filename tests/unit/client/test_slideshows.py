@@ -45,7 +45,7 @@ def test_links_and_options_reach_the_worker_unchanged() -> None:
         (LINKS, 1, -1, [], "--pictures -1: it must be at least 1"),
         (LINKS, 1, 2, ["--seconds", "no"], "--seconds no"),
         ([*LINKS, "https:///nothing"], 1, 2, [], "it names no host"),
-        (LINKS, 1, 2, ["--title", "one\ntwo"], r"it has a line break, and an instruction is one line. Describe it in"),
+        (LINKS, 1, 2, ["--title", "one\ntwo"], r"it has a line break, but an instruction is one line. Use JSON"),
         (LINKS, 1, 20_000, [], "there are 20,000 links, and a video may have 10,000"),
     ],
 )

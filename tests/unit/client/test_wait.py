@@ -32,11 +32,11 @@ from cloudkon.wire.report import encode_report
 from tests.support.client_doubles import record_results, succeeded
 
 
-def a_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
+def make_run(count: int, chunk: int = 1, run_id: str = "r1") -> Run:
     return Run.plan(run_id=run_id, counts={"worker": count}, chunk_size=chunk, digest="d", started=0.0)
 
 
-def ignore(_tally: RunCounts, _ended: int) -> None:
+def ignore(_counts: RunCounts, _ended: int) -> None:
     return
 
 
@@ -46,7 +46,7 @@ async def report(services: Services, results: list[Result]) -> None:
 
 
 async def test_tasks_are_counted_by_state(services: Services) -> None:
-    run = a_run(10, chunk=2)
+    run = make_run(10, chunk=2)
     in_run = [
         Result(TaskId("r1", 0), TaskState.SUCCEEDED, started=100.0, seconds=2.0),
         Result(TaskId("r1", 1), TaskState.FAILED, error="no", started=101.0, seconds=4.0),
@@ -57,20 +57,20 @@ async def test_tasks_are_counted_by_state(services: Services) -> None:
     held = ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, later, tasks=2)
     released = ChunkRecord(ChunkKey("r1", 3, 1), ChunkState.CLAIMED, "", 1, 0, tasks=2)
     await services.ledger.write([Insert(held), Insert(released)])
-    tally = await check(services, run)
-    assert (tally.succeeded, tally.failed, tally.cancelled, tally.running, tally.waiting) == (1, 1, 1, 2, 5)
-    assert not tally.complete
-    assert (tally.first_start, tally.last_end, tally.seconds) == (100.0, 105.0, 5.0)
-    assert tally.tasks_per_second == pytest.approx(0.6)
+    counts = await check(services, run)
+    assert (counts.succeeded, counts.failed, counts.cancelled, counts.running, counts.waiting) == (1, 1, 1, 2, 5)
+    assert not counts.complete
+    assert (counts.first_start, counts.last_end, counts.seconds) == (100.0, 105.0, 5.0)
+    assert counts.tasks_per_second == pytest.approx(0.6)
 
 
-async def test_a_run_that_nobody_began_has_no_rate(services: Services) -> None:
-    tally = await check(services, a_run(3))
-    assert (tally.waiting, tally.seconds, tally.tasks_per_second) == (3, 0.0, None)
+async def test_run_that_has_not_started_has_no_rate(services: Services) -> None:
+    counts = await check(services, make_run(3))
+    assert (counts.waiting, counts.seconds, counts.tasks_per_second) == (3, 0.0, None)
 
 
-async def test_waiting_ends_from_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
-    run = a_run(300)
+async def test_waiting_ends_by_the_ledger_alone(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+    run = make_run(300)
 
     async def work() -> None:
         for number in range(300):
@@ -79,14 +79,14 @@ async def test_waiting_ends_from_the_ledger_alone(services: Services, autojump_c
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        tally = await wait_for(services, run, ignore)
-    assert tally.all_succeeded
+        counts = await wait_for(services, run, ignore)
+    assert counts.all_succeeded
 
 
 async def test_reports_move_the_bar_between_two_readings(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(100_000, chunk=10)
+    run = make_run(100_000, chunk=10)
     shown: list[int] = []
     done = succeeded(run, range(5))
 
@@ -97,15 +97,15 @@ async def test_reports_move_the_bar_between_two_readings(
     with trio.move_on_after(wait_between(run) + 1):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
-            await wait_for(services, run, lambda _tally, ended: shown.append(ended))
-    assert shown[:2] == [0, 50], "the ledger knows of none yet"
-    assert (await services.results.depth()).empty, "its own reports were used up"
+            await wait_for(services, run, lambda _counts, ended: shown.append(ended))
+    assert shown[:2] == [0, 50], "the ledger has none of them yet"
+    assert (await services.results.depth()).empty, "the run's own reports were deleted"
 
 
-async def test_the_last_report_makes_the_ledger_be_asked_at_once(
+async def test_last_report_makes_the_ledger_be_read_at_once(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(60_000)
+    run = make_run(60_000)
     assert wait_between(run) == LONGEST_WAIT
     await record_results(services, run, succeeded(run, range(59_999)))
     last = succeeded(run, [59_999])
@@ -121,22 +121,20 @@ async def test_the_last_report_makes_the_ledger_be_asked_at_once(
     assert trio.current_time() < LONGEST_WAIT
 
 
-async def test_a_task_that_was_counted_and_is_reported_then_is_not_shown_twice(
+async def test_counted_task_that_is_reported_later_is_not_shown_twice(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(10)
+    run = make_run(10)
     await record_results(services, run, succeeded(run, range(6)))
     await report(services, succeeded(run, range(6)))
     shown = []
     with trio.move_on_after(5):
-        await wait_for(services, run, lambda _tally, ended: shown.append(ended))
+        await wait_for(services, run, lambda _counts, ended: shown.append(ended))
     assert set(shown) == {6}
 
 
-async def test_a_lie_on_the_result_queue_ends_nothing(
-    services: Services, autojump_clock: trio.testing.MockClock
-) -> None:
-    run = a_run(3)
+async def test_false_reports_end_nothing(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+    run = make_run(3)
     await report(services, [*succeeded(run, range(3)), *succeeded(run, range(3))])
     with trio.move_on_after(100) as waited:
         await wait_for(services, run, ignore)
@@ -146,7 +144,7 @@ async def test_a_lie_on_the_result_queue_ends_nothing(
 async def test_reports_of_other_runs_stay_on_the_queue(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run, other = a_run(5), a_run(30, run_id="r2")
+    run, other = make_run(5), make_run(30, run_id="r2")
     await report(services, succeeded(other, range(30)))
     await services.results.send([Outgoing("no report at all")])
 
@@ -163,19 +161,15 @@ async def test_reports_of_other_runs_stay_on_the_queue(
     assert depth.visible >= 31
 
 
-async def test_waiting_ends_soon_when_it_is_interrupted(
-    services: Services, autojump_clock: trio.testing.MockClock
-) -> None:
-    run = a_run(100_000)
+async def test_interrupted_waiting_ends_soon(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+    run = make_run(100_000)
     with trio.move_on_after(0.1):
         await wait_for(services, run, ignore)
     assert trio.current_time() <= LONGEST_POLL
     assert wait_between(run) > LONGEST_POLL
 
 
-async def test_what_was_received_when_waiting_is_interrupted_is_not_hidden(
-    services: Services, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_interrupted_waiting_hides_no_reports(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     class SlowQueue(MemoryQueue):
         async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
             received = await super().receive(limit, wait, visibility)
@@ -183,18 +177,18 @@ async def test_what_was_received_when_waiting_is_interrupted_is_not_hidden(
             return received
 
     slow = replace(services, results=SlowQueue())
-    await report(slow, succeeded(a_run(3, run_id="r2"), range(3)))
+    await report(slow, succeeded(make_run(3, run_id="r2"), range(3)))
     with trio.move_on_after(0.1):
-        await wait_for(slow, a_run(3), ignore)
+        await wait_for(slow, make_run(3), ignore)
     assert (await slow.results.depth()).visible == 3
 
 
-async def test_a_result_queue_that_fails_is_borne(services: Services, autojump_clock: trio.testing.MockClock) -> None:
+async def test_failing_result_queue_is_ignored(services: Services, autojump_clock: trio.testing.MockClock) -> None:
     class Forbidden(MemoryQueue):
         async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
             raise AccessDenied(f"not allowed to receive {limit} in {wait} s for {visibility} s")
 
-    run = a_run(2)
+    run = make_run(2)
 
     async def work() -> None:
         await trio.sleep(10)
@@ -206,7 +200,7 @@ async def test_a_result_queue_that_fails_is_borne(services: Services, autojump_c
 
 
 class AwayLedger(MemoryLedger):
-    """Is not there before a time, in trio's seconds."""
+    """Is unavailable before a time, in trio's seconds."""
 
     def __init__(self, back_at: float) -> None:
         super().__init__()
@@ -218,7 +212,7 @@ class AwayLedger(MemoryLedger):
         return await super().summaries(run, shard, first)
 
 
-async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: trio.testing.MockClock) -> None:
+async def test_shards_are_read_in_parallel_and_each_page_once(autojump_clock: trio.testing.MockClock) -> None:
     class SlowLedger(MemoryLedger):
         pages = 0
 
@@ -228,85 +222,85 @@ async def test_shards_are_read_side_by_side_and_each_page_once(autojump_clock: t
             return await super().summaries(run, shard, first)
 
     services = replace(memory_services(), ledger=(ledger := SlowLedger()))
-    run = a_run(200_000, chunk=2)
+    run = make_run(200_000, chunk=2)
     await record_results(services, run, succeeded(run, range(0, 100_000, 10)))
     shards: list[None] = []
-    tally = await check(services, run, on_shard=lambda: shards.append(None))
-    assert (tally.succeeded, tally.seconds, tally.busy_seconds) == (20_000, 199_982.0, 20_000.0)
+    counts = await check(services, run, on_shard=lambda: shards.append(None))
+    assert (counts.succeeded, counts.seconds, counts.busy_seconds) == (20_000, 199_982.0, 20_000.0)
     assert len(shards) == ledger.pages == run.shards == 64
     assert trio.current_time() == pytest.approx(64 / READERS)
 
 
-async def test_waiting_outlives_a_ledger_that_restarts(
+async def test_waiting_survives_a_restart_of_the_ledger(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(2)
+    run = make_run(2)
     away = replace(services, ledger=AwayLedger(trio.current_time() + 60))
     await record_results(away, run, succeeded(run, range(2)))
     assert (await wait_for(away, run, ignore)).complete
 
 
-async def test_a_ledger_that_stays_away_ends_the_waiting(
+async def test_ledger_that_stays_unavailable_ends_the_waiting(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await wait_for(replace(services, ledger=AwayLedger(1e9)), a_run(2), ignore)
+        await wait_for(replace(services, ledger=AwayLedger(1e9)), make_run(2), ignore)
 
 
 def test_large_runs_are_read_less_often() -> None:
-    waits = [wait_between(a_run(count)) for count in (1, 1_000, 10_000, 10_000_000)]
+    waits = [wait_between(make_run(count)) for count in (1, 1_000, 10_000, 10_000_000)]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (SHORTEST_WAIT, LONGEST_WAIT)
 
 
-async def test_results_are_given_once_each_also_of_chunks_that_go_on(services: Services) -> None:
-    run = a_run(6, chunk=2)
+async def test_results_include_those_of_unfinished_chunks_once(services: Services) -> None:
+    run = make_run(6, chunk=2)
     begun = Result(TaskId("r1", 4), TaskState.FAILED, error="no such file")
     await record_results(services, run, [*succeeded(run, [0, 1]), begun])
     assert [result.task.seq async for result in results(services.ledger, run)] == [0, 1, 2, 3, 4]
     assert [result async for result in results(services.ledger, run, failed_only=True)] == [begun]
 
 
-def test_an_output_can_not_write_to_the_terminal_by_itself() -> None:
+def test_control_characters_of_an_output_are_not_printed() -> None:
     line = as_line(Result(TaskId("r", 1), TaskState.SUCCEEDED, output="\x1b[31mred\nnext"))
     assert "\x1b" not in line
     assert "\n" not in line
 
 
-def test_progress_of_a_chunk_that_was_taken_over_counts_once() -> None:
-    run = a_run(2, chunk=2)
-    tally = RunCounts(run)
+def test_progress_of_a_reclaimed_chunk_counts_once() -> None:
+    run = make_run(2, chunk=2)
+    counts = RunCounts(run)
     result = Result(TaskId("r1", 0), TaskState.SUCCEEDED)
     record = ChunkRecord(ChunkKey("r1", 0, 1), ChunkState.CLAIMED, "o", 2, 5_000, 2, Progress(results=(result,)))
-    tally.add(ChunkSummary.of(record), now=4.0)
-    assert (tally.succeeded, tally.running, tally.waiting) == (1, 1, 0)
+    counts.add(ChunkSummary.of(record), now=4.0)
+    assert (counts.succeeded, counts.running, counts.waiting) == (1, 1, 0)
     lost = RunCounts(run)
     lost.add(ChunkSummary.of(record), now=6.0)
     assert (lost.succeeded, lost.running, lost.waiting) == (1, 0, 1)
 
 
-async def test_waiting_for_nothing_but_dead_letters_ends_and_names_them(
+async def test_waiting_for_dead_letters_alone_ends_and_lists_them(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(4, chunk=2)
+    run = make_run(4, chunk=2)
     await services.ledger.create_run(run)
     await record_results(services, run, succeeded(run, [0]))
     lost = encode_message(Chunk(ChunkKey("r1", 1, 1), 2, ("resize a", "resize b")))
     others = encode_message(Chunk(ChunkKey("r2", 0, 1), 0, ("resize c",)))
     await services.dead_letters["worker"].send([Outgoing(body, {"reason": "no handler"}) for body in (others, lost)])
     named: list[DeadLetter] = []
-    tally = await wait_for(services, run, ignore, on_stranded=named.extend)
-    assert (tally.succeeded, tally.waiting) == (2, 2)
+    counts = await wait_for(services, run, ignore, on_stranded=named.extend)
+    assert (counts.succeeded, counts.waiting) == (2, 2)
     assert [(letter.chunk and letter.chunk.key.number, letter.reason) for letter in named] == [(1, "no handler")]
-    assert trio.current_time() >= QUIET_SECONDS, "SQS's counts lag"
-    assert (await services.dead_letters["worker"].depth()).visible == 2, "they were given back"
+    assert trio.current_time() >= QUIET_SECONDS, "SQS's counts may lag by a minute"
+    assert (await services.dead_letters["worker"].depth()).visible == 2, "they were made visible again"
 
 
 @pytest.mark.parametrize("hindrance", ["a message is queued", "more is missing than they hold"])
-async def test_waiting_goes_on_while_something_may_still_come(
+async def test_waiting_continues_while_results_may_still_come(
     services: Services, hindrance: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    run = a_run(4, chunk=2)
+    run = make_run(4, chunk=2)
     letters = [encode_message(Chunk(ChunkKey("r1", number, 1), 2 * number, ("a b", "a c"))) for number in (0, 1)]
     if hindrance.startswith("more"):
         letters.pop()
@@ -322,11 +316,11 @@ async def test_waiting_goes_on_while_something_may_still_come(
     assert set(missed) == ({4} if hindrance.startswith("more") else set())
 
 
-async def test_tasks_whose_messages_are_lost_are_told_while_waiting(
+async def test_lost_messages_are_reported_while_waiting(
     services: Services, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """As after a purge. It may be a push that has yet to send them, so waiting goes on."""
-    run = a_run(4)
+    """As after a purge. A push may still send them, so waiting continues."""
+    run = make_run(4)
     await services.ledger.create_run(run)
     await record_results(services, run, succeeded(run, [0]))
     missed: list[int] = []
@@ -337,6 +331,6 @@ async def test_tasks_whose_messages_are_lost_are_told_while_waiting(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work)
-        tally = await wait_for(services, run, ignore, on_stranded=lambda _: None, on_missing=missed.append)
-    assert tally.all_succeeded
+        counts = await wait_for(services, run, ignore, on_stranded=lambda _: None, on_missing=missed.append)
+    assert counts.all_succeeded
     assert set(missed) == {3}

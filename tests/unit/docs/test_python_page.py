@@ -1,4 +1,4 @@
-"""docs/python.md: its examples run as they stand, on a fleet in memory, and all of the interface is in its tables."""
+"""docs/python.md: its examples run unchanged on a fleet in memory, and its tables have the whole interface."""
 
 import re
 from dataclasses import fields
@@ -27,14 +27,14 @@ async def fail(arguments: str, _context: object) -> str:
 
 @pytest.fixture
 def no_fleet_but_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``Fleet()`` gives one that knows the examples' handlers."""
+    """Make ``Fleet()`` return a fleet in memory with the examples' handlers."""
     opened = partial(Fleet.in_memory, worker({"shout": shout, "fail": fail}, slots=4))
     vars(opened)["in_memory"] = Fleet.in_memory
     monkeypatch.setattr(client, "Fleet", opened, raising=False)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_each_example_runs(number: int, no_fleet_but_in_memory: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_example_runs(number: int, no_fleet_but_in_memory: None, capsys: pytest.CaptureFixture[str]) -> None:
     found: dict[str, Any] = {}
     # Later examples use what the first one imports.
     for text in ("from client import Fleet", EXAMPLES[number]):
@@ -45,14 +45,14 @@ def test_each_example_runs(number: int, no_fleet_but_in_memory: None, capsys: py
     assert ("print(" in EXAMPLES[number]) == bool(written)
 
 
-def test_all_of_the_interface_is_in_the_tables() -> None:
+def test_whole_interface_is_in_the_tables() -> None:
     named = {name for row in rows(TEXT, 2) for name in re.findall(r"`(\w+)(?:\(|`)", row[0])}
     public = {name for one in (Fleet, FleetRun) for name in vars(one) if not name.startswith("_")}
     assert public - {"in_memory"} == named - {"len"}
     assert "Fleet.in_memory" in TEXT
 
 
-def test_all_of_a_result_and_every_exported_name_is_told() -> None:
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", TEXT)) + "".join(EXAMPLES)))
-    assert {one.name for one in fields(Result)} <= told
-    assert set(client.__all__) - {"Kind", "Tally", "FleetRun", "TaskFuture", "TaskState", "Result"} <= told
+def test_every_result_field_and_exported_name_is_documented() -> None:
+    documented = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", TEXT)) + "".join(EXAMPLES)))
+    assert {one.name for one in fields(Result)} <= documented
+    assert set(client.__all__) - {"Kind", "Tally", "FleetRun", "TaskFuture", "TaskState", "Result"} <= documented
