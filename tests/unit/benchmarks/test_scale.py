@@ -1,6 +1,6 @@
 """Scale: what the simulated services let a fleet do, and no more."""
 
-from benchmarks.harness.limits import PARTITION_UNITS, PARTITIONS
+from benchmarks.harness.limited_services import PARTITION_UNITS, PARTITIONS
 from benchmarks.harness.scale_fleet import Cell, run_cell
 
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency, Quantiles
-from benchmarks.stub.running import Stub
+from benchmarks.stub.stub_process import Stub
 from cloudkon.errors import NoFleet, ObjectMissing
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Outgoing, Run
 from cloudkon.ports import QueueOutcome, Services
