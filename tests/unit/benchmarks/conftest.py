@@ -1,4 +1,4 @@
-"""A stub that runs, and a fleet's data on it."""
+"""Provides a running stub and a fleet's services on it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the template's autoscaling promises, by the simulation; and the simulation by AWS's own examples."""
+"""The template's autoscaling, checked by the simulation, and the simulation, checked by AWS's own examples."""
 
 import pytest
 
@@ -23,19 +23,19 @@ SCALING = read_scaling()
         ("FILL(m5, 0)", [20, 0, 20, 0]),
     ],
 )
-def test_expressions_come_to_what_the_user_guide_says(expression: str, found: list[float | None]) -> None:
+def test_expressions_have_the_values_of_the_user_guide(expression: str, found: list[float | None]) -> None:
     metrics: dict[str, Points] = {"m1": [1, 1, 0, 0, None], "m2": [30, None, 0, 0, 30], "m3": [0, 0, 20, None, 20]}
     if "m4" in expression or "m5" in expression:
         metrics = {"m4": [30, 20, 0, None], "m5": [20, None, 20, None]}
     assert evaluate(expression, metrics) == found
 
 
-def test_an_expression_that_it_does_not_know_is_refused() -> None:
+def test_unsupported_expression_is_refused() -> None:
     with pytest.raises(ValueError, match="does not support"):
         evaluate("RATE(m1)", {"m1": [1.0]})
 
 
-def test_one_message_wakes_a_sleeping_fleet_and_it_goes_back_to_nothing() -> None:
+def test_one_message_wakes_a_sleeping_fleet_which_returns_to_zero() -> None:
     for push_wakes in (True, False):
         result = simulate(ONE, Fleet(SCALING, push_wakes=push_wakes))
         assert result.drained is not None, push_wakes
@@ -43,7 +43,7 @@ def test_one_message_wakes_a_sleeping_fleet_and_it_goes_back_to_nothing() -> Non
         assert (result.samples[-1].wanted, result.samples[-1].instances) == (0, 0)
 
 
-def test_push_wakes_it_before_the_queues_metrics_come() -> None:
+def test_push_wakes_a_fleet_before_the_queues_metrics_arrive() -> None:
     pushed, alarmed = (simulate(ONE, Fleet(SCALING, push_wakes=way)).first for way in (True, False))
     assert pushed is not None
     assert alarmed is not None
@@ -52,7 +52,7 @@ def test_push_wakes_it_before_the_queues_metrics_come() -> None:
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
 @pytest.mark.parametrize(("late", "from_running"), [(0, True), (60, True), (180, True), (60, False)])
-def test_every_load_is_drained_within_bounds_and_nothing_is_left_running(
+def test_every_load_is_drained_within_bounds_and_the_fleet_returns_to_zero(
     load: Load, late: float, from_running: bool
 ) -> None:
     result = simulate(load, Fleet(SCALING, most=64, instances=16, queue_late=late, from_running=from_running))
@@ -66,7 +66,7 @@ def test_every_load_is_drained_within_bounds_and_nothing_is_left_running(
     assert awake - result.drained < HOUR
 
 
-def test_never_more_instances_than_allowed_and_what_waits_for_one_still_runs() -> None:
+def test_instances_stay_within_the_maximum_and_all_work_is_done() -> None:
     result = simulate(STEP, Fleet(SCALING, most=64, instances=3))
     assert result.most_instances == 3
     assert result.drained is not None
@@ -74,11 +74,11 @@ def test_never_more_instances_than_allowed_and_what_waits_for_one_still_runs() -
 
 
 def late_counts(result: SimulationResult) -> set[int]:
-    """The counts of workers from the third hour of a steady load to the sixth."""
+    """The desired counts from the third to the sixth hour of a steady load."""
     return {sample.wanted for sample in result.samples if 120 <= sample.minute < 360}
 
 
-def test_a_steady_load_is_kept_up_with_and_the_count_stands_still() -> None:
+def test_steady_load_is_drained_with_a_constant_count() -> None:
     for late in (0, 60, 180):
         result = simulate(STEADY, Fleet(SCALING, queue_late=late))
         counts = late_counts(result)
@@ -87,12 +87,12 @@ def test_a_steady_load_is_kept_up_with_and_the_count_stands_still() -> None:
         assert max(sample.backlog for sample in result.samples if 120 <= sample.minute < 360) < 100
 
 
-def test_messages_alone_would_take_a_steady_fleet_in_and_out_for_ever() -> None:
+def test_messages_for_each_desired_worker_would_make_a_steady_fleet_oscillate() -> None:
     assert simulate(STEADY, Fleet(per_wanted_worker(SCALING))).reversals > 20
 
 
 @pytest.mark.parametrize(("from_running", "most"), [(True, 8), (False, 64)])
-def test_division_by_those_that_run_would_overshoot_did_steps_not_begin_from_them(
+def test_messages_for_each_running_worker_overshoot_unless_steps_start_from_running(
     from_running: bool, most: int
 ) -> None:
     wanted, running = (
@@ -103,25 +103,25 @@ def test_division_by_those_that_run_would_overshoot_did_steps_not_begin_from_the
     assert running.most_wanted == most
 
 
-def test_gaps_filled_with_zero_would_keep_the_fleet_asleep() -> None:
+def test_gaps_filled_with_zeros_would_keep_the_fleet_asleep() -> None:
     assert simulate(STEP, Fleet(gaps_as_zero(SCALING))).drained is None
     assert simulate(ONE, Fleet(gaps_as_zero(SCALING), push_wakes=False)).drained is None
 
 
-def test_long_messages_are_not_left_to_one_worker() -> None:
+def test_long_messages_are_spread_over_workers() -> None:
     result = simulate(LONG, Fleet(SCALING))
     assert result.drained is not None
     assert result.drained < 2 * HOUR
 
 
-def test_what_spot_takes_is_made_up_for() -> None:
+def test_instances_lost_to_spot_are_replaced() -> None:
     lost, kept = simulate(SPOT, Fleet(SCALING)), simulate(STEP, Fleet(SCALING))
     assert lost.drained is not None
     assert kept.drained is not None
     assert kept.drained < lost.drained < kept.drained + HOUR / 4
 
 
-def test_a_fixed_count_is_there_at_once_and_stays() -> None:
+def test_fixed_count_runs_at_once_and_stays() -> None:
     result = simulate(STEP, Fleet(SCALING, fixed=16))
     assert result.first == 0
     assert {(sample.running, sample.instances) for sample in result.samples} == {(16, 4)}

@@ -26,7 +26,7 @@ def names_in(path: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(("path", "name"), REFERENCES, ids=lambda part: part.rpartition("/")[2])
-def test_each_test_that_it_names_is_there(path: str, name: str) -> None:
+def test_each_named_test_exists(path: str, name: str) -> None:
     assert (ROOT / path).is_file(), f"docs/failures.md names {path}, which is not there"
     assert name in names_in(path), f"docs/failures.md names {name}, which is not in {path}"
 
