@@ -39,7 +39,7 @@ def build_times() -> Table:
 def layers() -> Table:
     """List the layers of the local images."""
     table = Table(
-        "What weighs in the images", ("image", "made by", "MB"), "Layers over 0.1 MB, by the engine's history."
+        "Largest layers of the images", ("image", "made by", "MB"), "Layers over 0.1 MB, by the engine's history."
     )
     client: Any = docker.APIClient()
     try:

@@ -72,7 +72,7 @@ def measure(share: float) -> list[Table]:
 
 def _settings_table(stub: Stub, rounds: int) -> Table:
     table = Table(
-        "What boto3's settings give",
+        "CPU time by boto3's settings",
         ("settings", "CPU µs a receive of ten", "÷ the worker's"),
         f"Medians of {rounds} rounds of {CALLS} receives each from the stub without latency, in one thread, by the "
         "thread's own CPU time. Each round measures all settings and starts with another one. The quotient is the "
@@ -90,7 +90,7 @@ def _settings_table(stub: Stub, rounds: int) -> Table:
 
 def _bodies_table(stub: Stub, rounds: int) -> Table:
     table = Table(
-        "What it gives to write and read bodies ourselves",
+        "CPU time by who writes and reads bodies",
         ("call", "by botocore, CPU µs", "by orjson, CPU µs", "÷ botocore"),
         f"Measured in the same way: {rounds} rounds of {CALLS} calls.",
     )

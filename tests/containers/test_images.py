@@ -52,7 +52,7 @@ def test_images_contain_no_build_tools_or_caches(image: str) -> None:
 
 
 def test_worker_needs_no_rights_and_writes_to_memory_only(worker_image: str, workload: Path) -> None:
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         "--network=none",
@@ -63,7 +63,7 @@ def test_worker_needs_no_rights_and_writes_to_memory_only(worker_image: str, wor
         "--json",
     )
 
-    assert json.loads(said)["succeeded"] == 5
+    assert json.loads(output)["succeeded"] == 5
 
 
 def test_orphans_of_a_command_line_are_reaped(worker_image: str, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_orphans_of_a_command_line_are_reaped(worker_image: str, tmp_path: Path)
     workload.write_text(f"exec (setsid true &)\nexec sleep 1; {count_zombies}; test $({count_zombies}) -eq 0\n")
     workload.chmod(0o644)
 
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         "--env=CLOUDKON_ALLOW_EXEC=yes",
@@ -83,17 +83,17 @@ def test_orphans_of_a_command_line_are_reaped(worker_image: str, tmp_path: Path)
         "--json",
     )
 
-    assert json.loads(said)["succeeded"] == 2
+    assert json.loads(output)["succeeded"] == 2
 
 
 def test_health_check_of_a_container_without_a_worker_fails(worker_image: str) -> None:
-    said = docker("run", *SEALED, "--entrypoint=python", worker_image, "-m", "images.worker.health", accept=(1,))
+    output = docker("run", *SEALED, "--entrypoint=python", worker_image, "-m", "images.worker.health", accept=(1,))
 
-    assert "has not started yet" in said
+    assert "has not started yet" in output
 
 
 def test_worker_without_a_fleet_exits_with_one_line(worker_image: str) -> None:
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         "--network=none",
@@ -106,7 +106,7 @@ def test_worker_without_a_fleet_exits_with_one_line(worker_image: str) -> None:
         accept=(1,),
     )
 
-    (line,) = said.splitlines()
+    (line,) = output.splitlines()
     assert json.loads(line)["action"] == "failed"
     assert "http://127.0.0.1:1" in line
 
@@ -117,21 +117,21 @@ def test_task_that_exceeds_the_memory_fails_alone(worker_image: str, tmp_path: P
     workload.write_text("sleep 10\n" * 4 + "exec python -c 'bytearray(1_000_000_000)'\n" + "sleep 10\n" * 4)
     workload.chmod(0o644)
 
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         f"--memory={memory}",
         f"--memory-swap={memory}",
         "--env=CLOUDKON_ALLOW_EXEC=yes",
-        f"--volume={workload}:/hungry.txt:ro",
+        f"--volume={workload}:/memory.txt:ro",
         worker_image,
         "--local",
-        "/hungry.txt",
+        "/memory.txt",
         "--json",
         accept=(failed,),
     )
 
-    summary = json.loads(said)
+    summary = json.loads(output)
     assert (summary["succeeded"], summary["failed"]) == (9 - failed, failed)
 
 
@@ -150,7 +150,7 @@ def test_own_handlers_run_in_an_image_built_on_the_workers(
     workload.write_text("primes 1000\nprimes 1000000\nprimes many\n")
     workload.chmod(0o644)
 
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         "--network=none",
@@ -162,7 +162,7 @@ def test_own_handlers_run_in_an_image_built_on_the_workers(
         accept=(1,),
     )
 
-    summary = json.loads(said)
+    summary = json.loads(output)
     assert (summary["succeeded"], summary["failed"]) == (2, 1)
 
 

@@ -63,11 +63,11 @@ def test_run_lost_by_a_localstack_restart_can_be_pushed_again(composed: Composed
 
 
 def test_task_that_exceeds_its_containers_memory_fails_and_the_others_go_on(composed: Composed) -> None:
-    hungry = "exec python -c 'bytearray(1_000_000_000)'"
+    large_task = "exec python -c 'bytearray(1_000_000_000)'"
     for name in composed.workers():
         docker("update", "--memory=300m", "--memory-swap=300m", name)
     try:
-        run = composed.push(*["sleep 20"] * 30, hungry, *["sleep 20"] * 30)
+        run = composed.push(*["sleep 20"] * 30, large_task, *["sleep 20"] * 30)
         composed.client("check", run, "--wait", accept=(1,))
     finally:
         for name in composed.workers():
