@@ -39,15 +39,14 @@ _MOST_STEPS = 400
 
 
 class ChaosSchedule:
-    """One schedule."""
+    """One schedule of faults: draws it, runs the fleet through it, and checks the results."""
 
     def __init__(self, seed: int, scratch: Path) -> None:
-        self.params = ScheduleParams.draw(seed)
-        rng = self.params.rng
+        params = self.params = ScheduleParams.draw(seed)
+        rng = params.rng
         self.chunk = rng.choice([1, 1, 2, 5])
         self.behaviours = [
-            TaskBehaviour.draw(rng, self.params.task_seconds, self.params.long_outputs)
-            for _ in range(self.params.tasks)
+            TaskBehaviour.draw(rng, params.task_seconds, params.long_outputs) for _ in range(params.tasks)
         ]
         self.cancelled = rng.random() < 0.1
         self.malformed = rng.random() < 0.1

@@ -44,6 +44,7 @@ class InvariantChecker:
     ledger_reliable: bool
     violations: list[str] = field(default_factory=list)
     trace: list[object] = field(default_factory=list)
+    """The events of the schedule, for comparing two runs of one seed."""
     read_record: Callable[[ChunkKey], ChunkRecord | None] = lambda _: None
     dead_letters: Callable[[], list[str]] = list
     """The bodies of all dead letters."""
