@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME…]``: runs all of them or some, and writes docs/benchmarks.md from all that is there."""
+"""``python -m benchmarks [NAME…]``: runs benchmarks and writes docs/benchmarks.md from all results that exist."""
 
 import signal
 import sys
@@ -7,10 +7,9 @@ from typing import Final
 
 import click
 
-from benchmarks.harness.machine import load, shape
+from benchmarks.harness.host import describe_host, load_average
 from benchmarks.harness.report import write_report
-from benchmarks.harness.table import keep
-from benchmarks.render import contest, many
+from benchmarks.harness.table import save
 from benchmarks.suites import (
     autoscaling,
     budgets,
@@ -23,6 +22,8 @@ from benchmarks.suites import (
     memory,
     profile,
     push,
+    render,
+    render_memory,
     scale,
     slideshows,
     start,
@@ -43,37 +44,37 @@ ALL: Final = {
     "local_target": local_target.measure,
     "scale": scale.measure,
     "autoscaling": autoscaling.measure,
-    "render": contest.measure,
-    "render_memory": many.measure,
+    "render": render.measure,
+    "render_memory": render_memory.measure,
     "slideshows": slideshows.measure,
     "containers": containers.measure,
 }
 NAMED_ONLY: Final = ("scale", "render", "render_memory", "slideshows", "containers")
-"""These are long, and containers need a Docker engine: they run when they are asked for."""
+"""Benchmarks that run only when named: they take long, and ``containers`` needs a Docker engine."""
 
 
 @click.command(epilog=f"NAMES: {', '.join(ALL)}. Only when named: {', '.join(NAMED_ONLY)}.")
 @click.argument("names", nargs=-1, type=click.Choice(list(ALL)), metavar="[NAME]...")
-@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Of the tasks, to have it sooner.")
+@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Share of the tasks to run; less is faster.")
 def main(names: tuple[str, ...], share: float) -> None:
-    """Measure, keep the figures in docs/benchmarks/, and write the report from all that lie there.
+    """Run benchmarks, save their figures in docs/benchmarks/, and write the report from all figures there.
 
-    Figures are kept and the report is written as soon as each ends: after an interruption, name those that are missing.
+    Figures and report are written after each benchmark: after an interruption, name the missing ones.
     """
-    # Ended from outside, it takes its workers along: they lead sessions of their own.
+    # SIGTERM must also stop the workers, which lead sessions of their own: leave through the context managers.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
-    machine = shape()
+    machine = describe_host()
     for name in names or [name for name in ALL if name not in NAMED_ONLY]:
-        begun, before = time.time(), load()
+        begun, before = time.time(), load_average()
         tables = ALL[name](share)
-        keep(
+        save(
             name,
             tables,
             machine,
             date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(begun)),
             seconds=round(time.time() - begun, 1),
             share=share,
-            load=[before, load()],
+            load=[before, load_average()],
         )
         click.echo(f"written to {write_report(list(ALL), redraw=name)}")
 

@@ -1,6 +1,6 @@
-"""Runs ``async def`` tests under trio, on a virtual clock where the test asks for one; in CI, lets none be skipped.
+"""Runs ``async def`` tests under trio, on a virtual clock where the test asks for one; in CI, fails skipped tests.
 
-No property is held to a time: a busy machine breaks none.
+Hypothesis has no deadlines here, so that no property fails on a busy machine.
 """
 
 import inspect
@@ -15,24 +15,24 @@ import trio.testing
 from hypothesis import HealthCheck, settings
 
 MAY_SKIP: tuple[str, ...] = ("needs a real AWS account",)
-"""How the reasons of those tests begin that may be skipped where ``CI`` is true. Any other skip is a failure there."""
+"""The beginnings of reasons for which a test may be skipped where ``CI`` is true. Any other skip is a failure there."""
 
-# A shell's background job ignores SIGINT, and so would every program that a test starts from one, and interrupts.
+# A shell's background job ignores SIGINT, and so does every program that it starts; tests interrupt such programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Over the profile that hypothesis chose, which in CI draws the same examples each time.
+# Based on the profile that hypothesis chose, which in CI draws the same examples each time.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
 @pytest.fixture
 def autojump_clock() -> trio.testing.MockClock:
-    """Virtual time that jumps to the next deadline whenever everybody waits."""
+    """A virtual clock that jumps to the next deadline when all tasks wait."""
     return trio.testing.MockClock(autojump_threshold=0)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a coroutine test to its end; leave the others to pytest."""
+    """Run a coroutine test under trio; leave other tests to pytest."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     wanted = inspect.signature(pyfuncitem.obj).parameters
@@ -44,9 +44,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a skipped test in CI: what a tier leaves out, nobody would miss there."""
+    """Fail a skipped test in CI, where nobody would notice the skip."""
     report = yield
-    # An expected failure is reported as skipped too; it ran.
+    # An expected failure is also reported as skipped, but it ran.
     if not hasattr(report, "wasxfail"):
         _fail_skip(report)
     return report
@@ -54,7 +54,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Fail a module that skips itself as a whole, likewise."""
+    """Fail a module that skips itself in CI, for the same reason."""
     report = yield
     _fail_skip(report)
     return report
@@ -66,4 +66,4 @@ def _fail_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     if not reason.removeprefix("Skipped: ").startswith(MAY_SKIP):
         report.outcome = "failed"
-        report.longrepr = f"{reason} (nothing may be skipped in CI)"
+        report.longrepr = f"{reason} (no test may be skipped in CI)"

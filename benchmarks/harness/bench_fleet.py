@@ -1,4 +1,4 @@
-"""A local fleet of the benchmark's own, driven by the command lines, with nothing left behind."""
+"""Starts a local fleet for one benchmark, drives it by the command lines, and deletes it afterwards."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from typing import Any, Final
 
 EMULATOR: Final = "CLOUDKON_EMULATOR"
 SECONDS: Final = 600
-"""After which a command that hangs is given up."""
+"""The timeout of a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How a run went: its tasks, and the seconds from the first one's start to the last one's end."""
+    """A run's tasks, and the seconds from the start of the first task to the end of the last."""
 
     tasks: int
     seconds: float
@@ -31,18 +31,18 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class BenchFleet:
-    """Commands in one directory; one that fails raises ``RuntimeError`` with what it said."""
+    """Runs commands in one directory; a command that fails raises ``RuntimeError`` with its stderr."""
 
     directory: Path
     environment: dict[str, str]
 
     @property
     def state_dir(self) -> Path:
-        """Of this fleet."""
+        """The fleet's state directory."""
         return self.directory / ".cloudkon"
 
     def command(self, program: str, *words: object) -> str:
-        """Run ``python -m program words…``, and give its standard output."""
+        """Run ``python -m program words…`` and return its standard output."""
         done = subprocess.run(
             [sys.executable, "-m", program, *map(str, words)],
             cwd=self.directory,
@@ -58,7 +58,7 @@ class BenchFleet:
         return done.stdout
 
     def push(self, count: int, instruction: str, chunk: int) -> str:
-        """Push so many tasks, and give the run."""
+        """Push ``count`` tasks and return the run's id."""
         self.command("client", "generate", count, *instruction.split())
         return self.command("client", "push", "--chunk", chunk).strip()
 
@@ -68,21 +68,21 @@ class BenchFleet:
         return Rate(int(counts["tasks"]), float(counts["seconds"]))
 
     def rate(self, workers: int, count: int, instruction: str, chunk: int) -> Rate:
-        """Push to a fleet without workers, then start them: so that a push's own cost is not in the figures."""
+        """Push to a fleet without workers, then start them, so that the figures do not include the push."""
         self.command("fleet", "scale", 0)
         run = self.push(count, instruction, chunk)
         self.command("fleet", "scale", workers)
         return self.wait(run)
 
     def worker_pid(self) -> int:
-        """Of the first worker."""
+        """The first worker's process id."""
         status = json.loads(self.command("fleet", "status", "--json"))
         return int(status["pools"]["worker"]["workers"][0]["pid"])
 
 
 @contextmanager
 def bench_fleet(**more: str) -> Iterator[BenchFleet]:
-    """A fleet that is up, without workers; ``more`` are settings, such as ``CLOUDKON_SLOTS``."""
+    """Start a fleet without workers; ``more`` are settings such as ``CLOUDKON_SLOTS``."""
     emulator = subprocess.run(
         [sys.executable, "-m", "fleet.local.install"], stdout=subprocess.PIPE, text=True, check=True
     ).stdout.strip()

@@ -1,4 +1,4 @@
-"""A docker fleet of the benchmark's own: a LocalStack and workers in containers, with nothing left behind."""
+"""Starts a docker fleet for one benchmark, LocalStack and workers in containers, and deletes it afterwards."""
 
 import json
 import os
@@ -14,16 +14,16 @@ from typing import Any, Final
 from benchmarks.harness.bench_fleet import BenchFleet
 
 PREFIX: Final = "bench-"
-"""Of the fleets' names."""
+"""The prefix of the fleets' names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerFleet(BenchFleet):
-    """Commands on the target docker."""
+    """Runs commands on the target docker."""
 
     @property
     def name(self) -> str:
-        """The fleet's."""
+        """The fleet's name."""
         return self.environment["CLOUDKON_FLEET"]
 
     def worker(self, number: int = 1) -> str:
@@ -35,9 +35,9 @@ class ContainerFleet(BenchFleet):
         return [json.loads(line) for line in self.command("client", "results", run, "--json").splitlines()]
 
     def joint_rate(self, workers: int, count: int, instruction: str, chunk: int) -> float:
-        """Tasks a second from when the last worker had begun: containers take a while to start on few cores.
+        """Tasks a second from the start of the last worker on: containers take a while to start on few cores.
 
-        Pushed before they start, so that a push's own cost is not in the figures.
+        The tasks are pushed before the workers start, so that the figures do not include the push.
         """
         self.command("fleet", "scale", 0)
         run = self.push(count, instruction, chunk)
@@ -50,13 +50,13 @@ class ContainerFleet(BenchFleet):
         begin = max(first.values())
         ends = [end for one in results if (end := one["started"] + one["seconds"]) > begin]
         seconds = max(ends, default=begin) - begin
-        # A small share of the tasks may end before the last worker begins.
+        # With a small share of the tasks, most may end before the last worker starts.
         return len(ends) / seconds if len(ends) > count / 4 and seconds > 0 else whole.tasks_per_second
 
 
 @contextmanager
 def container_fleet() -> Iterator[ContainerFleet]:
-    """A fleet that is up, with the images built, and without workers."""
+    """Build the worker image and start a fleet without workers."""
     ours = ("CLOUDKON_", "AWS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""What the images take: the time to build them, cold and warm, and what weighs in them."""
+"""Measures the images: the time to build them, cold and warm, and the size of their layers."""
 
 import time
 from pathlib import Path
@@ -12,16 +12,16 @@ ROOT: Final = Path(__file__).parents[2]
 POOLS: Final = ("worker", "animoto")
 MEGABYTE: Final = 1_000_000
 LIGHT: Final = 100_000
-"""Bytes under which a layer is not worth a row."""
+"""Layers with fewer bytes get no row."""
 
 
 def build_times() -> Table:
-    """Seconds to build each image, by the engine's own builder, under tags that are removed again."""
+    """Measure the seconds to build each image with the engine's own builder, under temporary tags."""
     table = Table(
         "Time to build the images",
         ("image", "cold s", "warm s", "MB"),
-        "By the engine's own builder (no BuildKit); cold makes every layer, downloads included, from a base image that "
-        "is there; warm is the same again. One run each.",
+        "By the engine's own builder (no BuildKit). A cold build makes every layer, downloads included, on a base "
+        "image that is already there; a warm build repeats it from the cache. One run each.",
     )
     client: Any = docker.APIClient()
     try:
@@ -37,9 +37,9 @@ def build_times() -> Table:
 
 
 def layers() -> Table:
-    """The layers of the images as they are here."""
+    """List the layers of the local images."""
     table = Table(
-        "What weighs in the images", ("image", "made by", "MB"), "Layers over 0.1 MB, by the engine's history."
+        "Largest layers of the images", ("image", "made by", "MB"), "Layers over 0.1 MB, by the engine's history."
     )
     client: Any = docker.APIClient()
     try:
@@ -63,6 +63,6 @@ def _build(client: Any, pool: str, tag: str, *, cached: bool) -> float:  # noqa:
 
 
 def _step(made_by: str) -> str:
-    """A layer's instruction, short; what came with the base image has none."""
+    """A layer's instruction, shortened; layers of the base image have none."""
     words = made_by.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").split() or ["(base image)"]
     return " ".join(words[:6]).replace("|", "")[:60]

@@ -1,6 +1,6 @@
-"""The naive worker of 2014: one message at a time, get then put to keep duplicates out, then run, answer and delete.
+"""Implements the naive worker of 2014: one message at a time, get and put against duplicates, run, reply and delete.
 
-``python -m benchmarks.harness.naive`` is one that works on until it is killed, at the endpoint of the settings.
+``python -m benchmarks.harness.naive`` runs one until it is killed, at the endpoint of the settings.
 """
 
 import time
@@ -8,21 +8,21 @@ from dataclasses import replace
 from typing import Any, Final
 
 from benchmarks.harness.bench_fleet import BenchFleet, Rate
-from benchmarks.harness.records import nap
+from benchmarks.harness.records import record_sleep
 from cloudkon.aws import Connection
 from cloudkon.settings import Settings
 
 NAME: Final = "naive"
-"""Of its queue, and of its table; its answers go to a queue of this name and ``-results``."""
+"""The name of its queue and of its table; replies go to the queue ``naive-results``."""
 BATCH: Final = 10
 _POLL_SECONDS: Final = 20
 
 
-class Naive:
-    """The worker, and what it needs."""
+class NaiveWorker:
+    """The worker with its queues and its table."""
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing is asked yet."""
+        """Make the clients; no request is sent yet."""
         connection = Connection(settings)
         # As Any: botocore makes a client's methods at run time.
         self._sqs: Any = connection.client("sqs")
@@ -30,7 +30,7 @@ class Naive:
         self._queue = self._results = ""
 
     def make(self) -> None:
-        """Make queues and table, or find the queues that are there."""
+        """Make the table, and make or find the queues."""
         self.find()
         self._dynamo.create_table(
             TableName=NAME,
@@ -46,13 +46,13 @@ class Naive:
         )
 
     def remove(self) -> None:
-        """Delete all that was made."""
+        """Delete the table and the queues."""
         self._dynamo.delete_table(TableName=NAME)
         for url in (self._queue, self._results):
             self._sqs.delete_queue(QueueUrl=url)
 
     def push(self, first: int, tasks: int, milliseconds: int) -> None:
-        """Push sleeps, numbered from ``first`` on, with the time of each batch."""
+        """Push sleeps numbered from ``first`` on, each with the time at which its batch was sent."""
         for begin in range(first, first + tasks, BATCH):
             some = range(begin, min(begin + BATCH, first + tasks))
             sent = time.time()
@@ -60,14 +60,14 @@ class Naive:
             self._sqs.send_message_batch(QueueUrl=self._queue, Entries=entries)
 
     def work(self, *, record: bool = False) -> bool:
-        """Do one task and perhaps record it; ``False`` if there was none."""
+        """Run one task and record it if asked to; return ``False`` if no message came."""
         answer = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=1, WaitTimeSeconds=_POLL_SECONDS)
         for message in answer.get("Messages", ()):
             task, _word, milliseconds, sent = message["Body"].split()
             if "Item" not in self._dynamo.get_item(TableName=NAME, Key={"task": {"S": task}}):
                 self._dynamo.put_item(TableName=NAME, Item={"task": {"S": task}})
                 if record:
-                    nap(int(milliseconds), float(sent))
+                    record_sleep(int(milliseconds), float(sent))
                 else:
                     time.sleep(int(milliseconds) / 1000)
                 self._sqs.send_message(QueueUrl=self._results, MessageBody=f"{task} 0")
@@ -77,9 +77,9 @@ class Naive:
 
 
 def naive_rate(fleet: BenchFleet, tasks: int, milliseconds: int) -> Rate:
-    """Run so many sleeps on the fleet's emulator, in this process."""
+    """Run ``tasks`` sleeps on the fleet's emulator, in this process."""
     settings = replace(Settings.from_environment(fleet.environment), state_dir=fleet.state_dir)
-    naive = Naive(replace(settings, endpoint_url=settings.service_endpoint()))
+    naive = NaiveWorker(replace(settings, endpoint_url=settings.service_endpoint()))
     naive.make()
     try:
         naive.push(0, tasks, milliseconds)
@@ -93,7 +93,7 @@ def naive_rate(fleet: BenchFleet, tasks: int, milliseconds: int) -> Rate:
 
 def main() -> None:
     """Work until killed."""
-    naive = Naive(Settings.from_environment())
+    naive = NaiveWorker(Settings.from_environment())
     naive.find()
     while True:
         naive.work(record=True)

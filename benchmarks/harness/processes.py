@@ -1,4 +1,4 @@
-"""Processes: a program with all that it starts, what CPU time they took, and their end (Linux)."""
+"""Runs programs, measures the CPU time of each with its child processes, and kills them all (Linux)."""
 
 import os
 import signal
@@ -19,22 +19,22 @@ _SESSION, _USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM = 3, 11, 12, 13, 14
 
 
 def cpu_seconds(session: int) -> float:
-    """Of the processes of a session that live, and of those that these have waited for."""
+    """CPU time of a session's running processes, and of the child processes that they have waited for."""
     times = (_USER, _SYSTEM, _ENDED_USER, _ENDED_SYSTEM)
     return sum(int(fields[index]) for _, fields in _members(session) for index in times) / _TICK
 
 
 def loop_seconds(process: int) -> float:
-    """CPU time of a process's first thread: of a worker, its loop, with everything but AWS's calls."""
+    """CPU time of a process's first thread: in a worker, its event loop with everything but the AWS calls."""
     fields = Path(f"/proc/{process}/task/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(int(fields[index]) for index in (_USER, _SYSTEM)) / _TICK
 
 
 @contextmanager
 def running(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Iterator[int]:
-    """Run a program that leads a session of its own, and kill it at the end of the block; gives its process id.
+    """Run a program in a session of its own and kill it at the end of the block; yields its process id.
 
-    Raises ``RuntimeError`` with the last lines it said, if it ended by itself and the block failed.
+    Raises ``RuntimeError`` with the last lines of its output if it ended by itself and the block failed.
     """
     log = directory / "worker.log"
     with (
@@ -61,16 +61,18 @@ def running(command: Sequence[str], directory: Path, environment: Mapping[str, s
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What a program took from its start to its end: seconds, CPU seconds, its peak of memory in MiB."""
+class ResourceUsage:
+    """What a program used from its start to its end: seconds, CPU seconds, and peak memory in MiB."""
 
     seconds: float
     cpu: float
     peak: float
 
 
-def spent(command: Sequence[str], directory: Path, environment: Mapping[str, str], output: IO[bytes]) -> Spent:
-    """Run a program to its end, its output into a file. Raises ``RuntimeError`` with what it said if it fails."""
+def run_measured(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str], output: IO[bytes]
+) -> ResourceUsage:
+    """Run a program to its end with its output in a file. Raises ``RuntimeError`` with its stderr if it fails."""
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, cwd=directory, env=environment, stdout=output, stderr=errors) as process,
@@ -82,11 +84,11 @@ def spent(command: Sequence[str], directory: Path, environment: Mapping[str, str
         errors.seek(0)
         if process.returncode:
             raise RuntimeError(f"{' '.join(command[1:])} failed: {errors.read().decode(errors='replace')[-500:]}")
-        return Spent(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / KILOBYTES_IN_MEGABYTE)
+        return ResourceUsage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / KILOBYTES_IN_MEGABYTE)
 
 
 def run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
-    """Run a program to its end. Raises ``RuntimeError`` with the last lines it said if it fails."""
+    """Run a program to its end. Raises ``RuntimeError`` with the last lines of its output if it fails."""
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).splitlines()[-_LAST_LINES:]
@@ -99,9 +101,9 @@ def python(*words: str, executable: str = sys.executable) -> tuple[str, ...]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """At once: what was to be measured is measured, and a long poll holds up an orderly end for 20 s."""
+    """Kill the session at once: the measurement is over, and a long poll would delay a graceful stop by 20 s."""
     process.kill()
-    # What it started is in its session, whatever process groups it made.
+    # Its child processes are in its session, whatever process groups it made.
     for pid, _ in _members(process.pid):
         if pid != process.pid:
             with suppress(ProcessLookupError):
@@ -109,9 +111,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _members(session: int) -> Iterator[tuple[int, list[str]]]:
-    """The processes of a session, each with the fields of its status."""
+    """The processes of a session, each with the fields of its status file."""
     for path in Path("/proc").glob("[0-9]*/stat"):
-        # One that has just ended can't be read.
+        # A process that has just ended can't be read.
         with suppress(OSError):
             fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             if int(fields[_SESSION]) == session:

@@ -1,7 +1,8 @@
-"""``python -m benchmarks.harness.profiled_worker FILE …``: the worker, sampled each millisecond of CPU of its loop.
+"""``python -m benchmarks.harness.profiled_worker FILE …``: runs a worker with a sampling profiler.
 
-The kernel counts the CPU of the first thread, in which the loop runs, and signals; Python then notes the function that
-the loop is in. Unlike ``cProfile`` this makes no function dearer than another. Linux only.
+It takes a sample for each millisecond of the loop's CPU time: the kernel counts the CPU time of the first thread, in
+which the loop runs, and sends a signal; Python then records the current function. Unlike ``cProfile``, this adds the
+same cost to every function. Linux only.
 """
 
 import ctypes
@@ -17,18 +18,18 @@ from typing import Final
 from images.worker.cli import main
 
 PERIOD_SECONDS: Final = 0.001
-"""Of CPU between two samples; kernels that tick 250 times a second take four times as long."""
+"""CPU time between two samples; kernels that tick 250 times a second take four times as long."""
 _WRITE_EVERY: Final = 20
-"""Samples between two writes of the file: the worker is killed when its trial is over."""
+"""Samples between two writes of the file, since the worker is killed at the end of its trial."""
 _CLOCK_THREAD_CPUTIME_ID: Final = 3
 _BILLION: Final = 1_000_000_000
 _SITE: Final = "site-packages/"
 _LOOP: Final = "unrolled_run"
-"""Trio's function that is the loop: what is not under it is the worker's start."""
+"""Trio's function that runs the loop; samples outside it are the worker's start."""
 
 
 class _Event(ctypes.Structure):
-    """C's ``struct sigevent`` as far as it matters: a signal to the process."""
+    """C's ``struct sigevent``, with the fields that send a signal to the process."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
@@ -50,7 +51,7 @@ class _Times(ctypes.Structure):
 
 
 def sample_into(path: Path) -> None:
-    """Begin to count samples by function, and keep them in a JSON file: of each ``FILE FUNCTION``, how many."""
+    """Start to count samples by ``FILE FUNCTION``, and write the counts to a JSON file."""
     counts: Counter[str] = Counter()
 
     def note(_number: int, frame: FrameType | None) -> None:
@@ -79,7 +80,7 @@ def _in_loop(frame: FrameType | None) -> bool:
 
 
 def _short(path: str) -> str:
-    """A file by its module path, whichever machine it lies on."""
+    """The path of a file without its machine's directories."""
     if _SITE in path:
         return path.rpartition(_SITE)[2]
     root = f"{Path(__file__).parents[2]}{os.sep}"

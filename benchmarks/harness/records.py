@@ -1,6 +1,6 @@
-"""Records: what a peer's or the naive worker's task notes of itself, in 24 bytes and some microseconds.
+"""Records each execution of a peer's or the naive worker's task in a file: 24 bytes, in some microseconds.
 
-Imports nothing but the standard library: the peers run it in an environment of their own.
+This module imports only the standard library, because the peers run it in an environment of their own.
 """
 
 import os
@@ -10,39 +10,39 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-FILE: Final = "BENCH_RECORDS"
+RECORDS_VARIABLE: Final = "BENCH_RECORDS"
 """Environment variable: the file that records are appended to."""
 _LAYOUT: Final = struct.Struct("3d")
 
 
-class ChunkRecord(NamedTuple):
-    """One execution, in epoch seconds. ``sent`` is what the pusher said, 0 where it said nothing."""
+class Execution(NamedTuple):
+    """One execution, in epoch seconds. ``sent`` is the time that the pusher gave, or 0 without one."""
 
     sent: float
     started: float
     ended: float
 
 
-def nap(milliseconds: float, sent: float) -> None:
-    """The task: sleep, and note it. A task of 0 ms doesn't call the kernel to sleep, as ours doesn't."""
+def record_sleep(milliseconds: float, sent: float) -> None:
+    """Run the task: sleep, and record it. A task of 0 ms makes no system call to sleep, as ours makes none."""
     started = time.time()
     if milliseconds:
         time.sleep(milliseconds / 1000)
     os.write(_file(), _LAYOUT.pack(sent, started, time.time()))
 
 
-def read_records(path: Path) -> list[ChunkRecord]:
-    """All records so far; a file that isn't there has none."""
+def read_executions(path: Path) -> list[Execution]:
+    """All executions so far; a missing file has none."""
     data = path.read_bytes() if path.exists() else b""
-    return [ChunkRecord(*fields) for fields in _LAYOUT.iter_unpack(data[: len(data) // _LAYOUT.size * _LAYOUT.size])]
+    return [Execution(*fields) for fields in _LAYOUT.iter_unpack(data[: len(data) // _LAYOUT.size * _LAYOUT.size])]
 
 
-def count_records(path: Path) -> int:
-    """How many there are, without reading them."""
+def count_executions(path: Path) -> int:
+    """Count the executions without reading them."""
     return path.stat().st_size // _LAYOUT.size if path.exists() else 0
 
 
 @cache
 def _file() -> int:
-    # Appends of so few bytes are never mixed up, whichever process or thread makes them.
-    return os.open(os.environ[FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    # Appends of a few bytes are atomic across processes and threads.
+    return os.open(os.environ[RECORDS_VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -1,14 +1,14 @@
-"""Report: docs/benchmarks.md, made of nothing but the JSON files beside its plots."""
+"""Writes docs/benchmarks.md from the JSON files in docs/benchmarks."""
 
 import json
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.harness.environment import peers_python
-from benchmarks.harness.table import FOUND, Budget, Table, read_tables
+from benchmarks.harness.peers_environment import peers_python
+from benchmarks.harness.table import RESULTS_DIR, Budget, Table, read_tables
 
-REPORT: Final = FOUND.with_suffix(".md")
+REPORT: Final = RESULTS_DIR.with_suffix(".md")
 ROOT: Final = Path(__file__).parents[2]
 PLOTS: Final = {
     "comparison": {
@@ -21,7 +21,7 @@ PLOTS: Final = {
     "autoscaling": {"autoscaling.svg": "Workers, instances and messages by the minute, autoscaled"},
     "render": {"render.svg": "CPU and memory of a slideshow, by the way that it is made"},
 }
-"""By benchmark, files that are drawn of its figures, and what they show."""
+"""By benchmark, the plots of its figures, each with its description."""
 DRAWN_BY: Final = {
     "comparison": "benchmarks.plots.comparison_plot",
     "scale": "benchmarks.plots.scale_plot",
@@ -32,14 +32,16 @@ HEAD: Final = """\
 # Benchmarks
 
 Written by `make bench` from the figures in [benchmarks/](benchmarks/), which `python -m benchmarks NAME` measures \
-again one by one. Trust ratios more than figures: what stands in one table was measured beside the rest of it.
+again one by one. Ratios are more reliable than figures: the rows of one table were measured together.
 """
 
 
 def write_report(order: list[str], *, redraw: str = "") -> Path:
-    """Write it from what is there, in that order, with new plots of one benchmark; gives its path."""
+    """Write the report from the existing JSON files in this order, redraw one benchmark's plots; return the path."""
     found = [
-        json.loads(path.read_text(encoding="utf-8")) for name in order if (path := FOUND / f"{name}.json").exists()
+        json.loads(path.read_text(encoding="utf-8"))
+        for name in order
+        if (path := RESULTS_DIR / f"{name}.json").exists()
     ]
     tables = [table for one in found for table in read_tables(one)]
     parts = [HEAD.rstrip(), _budgets([budget for table in tables for budget in table.budgets])]
@@ -56,8 +58,8 @@ def _budgets(budgets: list[Budget]) -> str:
     if not budgets:
         return ""
     note = (
-        "What the design asks of one core. Where CPU keeps one from being met, "
-        "[the profile](#where-the-loops-cpu-goes) says whose."
+        "What the design requires of one core. Where CPU time is the reason that a budget is not met, "
+        "[the profile](#where-the-loops-cpu-goes) shows which code takes it."
     )
     table = Table("Budgets", ("budget", "wanted", "measured", "met", ""), note)
     table.rows = [budget.cells() for budget in budgets]
@@ -65,12 +67,12 @@ def _budgets(budgets: list[Budget]) -> str:
 
 
 def _plots(benchmark: str, *, redraw: bool) -> str:
-    """Draw them, and show them. matplotlib is in the peers' environment: no other program of ours needs it."""
+    """Draw the plots and return their Markdown. Only the peers' environment has matplotlib."""
     plots = PLOTS[benchmark]
-    if redraw or not all((FOUND / name).exists() for name in plots):
-        command = [peers_python(), "-m", DRAWN_BY[benchmark], str(FOUND / f"{benchmark}.json"), str(FOUND)]
+    if redraw or not all((RESULTS_DIR / name).exists() for name in plots):
+        command = [peers_python(), "-m", DRAWN_BY[benchmark], str(RESULTS_DIR / f"{benchmark}.json"), str(RESULTS_DIR)]
         subprocess.run(command, cwd=ROOT, check=True)
-    return "\n\n".join(f"![{what}]({FOUND.name}/{name})" for name, what in plots.items())
+    return "\n\n".join(f"![{what}]({RESULTS_DIR.name}/{name})" for name, what in plots.items())
 
 
 def _runs(found: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Scale fleet: so many real workers in virtual time, looked at in the middle of a long run."""
+"""Runs many real workers in virtual time and measures them in the middle of a long run."""
 
 import gc
 import random
@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from benchmarks.harness.limits import LimitedLedger, LimitedQueue
+from benchmarks.harness.limited_services import LimitedLedger, LimitedQueue
 from cloudkon.handler import Context
 from cloudkon.instructions.sleep import sleep_seconds
 from cloudkon.log import Log
@@ -25,20 +25,20 @@ from images.worker.pipeline.worker import Worker
 
 RUN: Final = "scale"
 WARM_UP: Final = 0.8
-"""Seconds before a fleet is looked at: pipelines are full then, and the table's burst is used up."""
+"""Seconds before the measurement starts: by then the pipelines are full and the table's burst is used up."""
 LEAST_TASKS: Final = 3
-"""Of each worker, in the time for which it is looked at, and nearly so many before."""
+"""Tasks of each worker during the measurement; nearly as many run before it."""
 _SPREAD: Final = 0.4
-"""Seconds over which workers begin at the least: twice as long as completions wait for company."""
+"""The shortest time over which workers start: twice the wait of completions for a batch."""
 _STOCK: Final = 1.25
-"""Times the work that ideal workers do in all, so that the queue does not run dry."""
-_IN_HAND: Final = 4
-"""Chunks more for each, which it has in its hands."""
+"""The queue's tasks as a multiple of what ideal workers would run, so that the queue does not run dry."""
+_PREFETCHED: Final = 4
+"""Chunks more for each worker, which it has prefetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One fleet at one kind of task, looked at for so many ``seconds``."""
+    """One fleet with one kind of task, measured for ``seconds``."""
 
     workers: int
     milliseconds: int
@@ -47,31 +47,31 @@ class Cell:
 
     @property
     def warm_up(self) -> float:
-        """Seconds before it is looked at."""
+        """Seconds before the measurement starts."""
         return max(WARM_UP, (LEAST_TASKS - 0.5) * self.milliseconds / 1000)
 
     @property
     def tasks(self) -> int:
-        """How many lie on the queue at the start."""
+        """Tasks on the queue at the start."""
         each = _STOCK * (self.warm_up + self.seconds) * 1000 / self.milliseconds
-        return self.workers * (round(each) + _IN_HAND * self.chunk)
+        return self.workers * (round(each) + _PREFETCHED * self.chunk)
 
 
 class Meter:
-    """The handler, and the seconds that it has run so far in all workers, begun tasks included."""
+    """The handler, and the seconds that it has run in all workers, including tasks in progress."""
 
     def __init__(self) -> None:
-        """Nothing runs."""
+        """Start with no running task."""
         self._running = 0
         self._seconds = 0.0
 
     @property
     def busy(self) -> float:
-        """Virtual seconds."""
+        """Virtual seconds that the handler has run."""
         return self._seconds + self._running * trio.current_time()
 
     async def sleep(self, arguments: str, context: Context) -> None:  # noqa: ARG002  (a handler)
-        """Sleep so many milliseconds, in virtual time: the worker's own handler sleeps by the kernel's clock."""
+        """Sleep in virtual time, as the instruction says: the worker's own handler sleeps by the kernel's clock."""
         self._running += 1
         self._seconds -= trio.current_time()
         try:
@@ -82,12 +82,12 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was seen in that time.
+class CellResult:
+    """The measurement of one cell.
 
-    ``busy`` are seconds of work, of all workers together; ``recorded`` tasks whose results were written, a batch at a
-    time; ``units`` write units; ``chunk_units`` those of a chunk's claim and completion; ``in_flight`` messages at the
-    end.
+    ``busy`` is the seconds of work of all workers together, ``recorded`` the tasks whose results were written,
+    ``units`` the write units, ``chunk_units`` those of one chunk's claim and completion, and ``in_flight`` the
+    messages in flight at the end.
     """
 
     busy: float
@@ -98,8 +98,8 @@ class Found:
     chunk_units: int
     in_flight: int
 
-    def since(self, before: "Found") -> "Found":
-        """What came after that."""
+    def since(self, before: "CellResult") -> "CellResult":
+        """The difference to an earlier measurement."""
         return replace(
             self,
             busy=self.busy - before.busy,
@@ -110,7 +110,7 @@ class Found:
         )
 
     def efficiency(self, cell: Cell) -> float:
-        """The share of its time that a slot works, of 1, and can go on working by what the ledger takes."""
+        """The share of time in which a slot works, from 0 to 1, and no more than the ledger's write units allow."""
         busy = self.busy / cell.seconds / cell.workers
         if not self.throttled:
             return busy
@@ -118,9 +118,9 @@ class Found:
         return min(busy, tasks * cell.milliseconds / 1000 / cell.seconds / cell.workers)
 
 
-def run_cell(cell: Cell) -> Found:
+def run_cell(cell: Cell) -> CellResult:
     """Run one cell in virtual time, in a process that does nothing else."""
-    # A million results that all stay are gone through again and again, for a third of the time.
+    # Garbage collection would scan a million live results again and again, which takes a third of the time.
     gc.disable()
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -130,7 +130,7 @@ def run_cell(cell: Cell) -> Found:
         gc.collect()
 
 
-async def _run(cell: Cell, scratch: Path) -> Found:
+async def _run(cell: Cell, scratch: Path) -> CellResult:
     meter = Meter()
     queue, high, results, ledger = LimitedQueue(1), LimitedQueue(2), LimitedQueue(3), LimitedLedger(4)
     services = Services(
@@ -142,19 +142,19 @@ async def _run(cell: Cell, scratch: Path) -> Found:
         high_queues={WORKER.name: high},
     )
     run = Run.plan(run_id=RUN, counts={WORKER.name: cell.tasks}, chunk_size=cell.chunk, digest="", started=0.0)
-    # What is looked at is a part of a long run, which spreads over as many keys as there may be.
+    # The measurement stands for part of a long run, which spreads over the most shards.
     run = replace(run, shards=MOST_SHARDS)
     await ledger.create_run(run)
     await _push(run, f"sleep {cell.milliseconds}", queue)
     async with trio.open_nursery() as nursery:
         for number in range(cell.workers):
-            nursery.start_soon(_live, number, cell, services, meter, scratch)
+            nursery.start_soon(_run_worker, number, cell, services, meter, scratch)
 
-        async def look() -> Found:
+        async def measure() -> CellResult:
             calls = sum(one.calls for one in (queue, high, results, ledger))
             depth = await queue.depth()
             assert depth.visible, "the queue ran dry"
-            return Found(
+            return CellResult(
                 meter.busy,
                 ledger.recorded,
                 calls,
@@ -165,15 +165,15 @@ async def _run(cell: Cell, scratch: Path) -> Found:
             )
 
         await trio.sleep(cell.warm_up)
-        before = await look()
+        before = await measure()
         await trio.sleep(cell.seconds)
-        found = (await look()).since(before)
+        found = (await measure()).since(before)
         nursery.cancel_scope.cancel()
     return found
 
 
-async def _live(number: int, cell: Cell, services: Services, meter: Meter, scratch: Path) -> None:
-    """Let a worker work, from some moment of its first chunk's time on: a fleet does not begin in step."""
+async def _run_worker(number: int, cell: Cell, services: Services, meter: Meter, scratch: Path) -> None:
+    """Run a worker that starts at a random moment within its first chunk's time, so that workers are not in step."""
     rng = random.Random(number)  # noqa: S311  (jitter, the same each time)
     await trio.sleep(rng.uniform(0, max(_SPREAD, cell.chunk * cell.milliseconds / 1000)))
     worker = Worker(
@@ -191,7 +191,7 @@ async def _live(number: int, cell: Cell, services: Services, meter: Meter, scrat
 
 
 async def _push(run: Run, instruction: str, queue: LimitedQueue) -> None:
-    """Put the messages on the queue, in no time."""
+    """Put the messages on the queue without latency."""
     messages = [
         Outgoing(encode_message(Chunk(key, first, (instruction,) * count)))
         for key, first, count in run.chunks(WORKER.name)

@@ -1,4 +1,4 @@
-"""Table: what a benchmark found, for the terminal, as JSON, and for the report."""
+"""Holds a benchmark's figures as a table, and writes it to the terminal, to JSON and to the report."""
 
 import json
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table as RichTable
 
-FOUND: Final = Path(__file__).parents[2] / "docs" / "benchmarks"
-"""Where the JSON files go, that the report and its plots are made of."""
+RESULTS_DIR: Final = Path(__file__).parents[2] / "docs" / "benchmarks"
+"""The folder of the JSON files from which the report and its plots are made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a figure must be, and what it is; ``least`` tells whether it must be at least or at most that.
+    """A required figure and the measured one; ``least`` tells whether the requirement is a minimum or a maximum.
 
-    ``form`` is how both are written, as for ``format``; ``remark`` says what the limit is where it isn't met.
+    ``form`` is the format of both; ``remark`` explains what limits the figure where the budget is not met.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Budget:
 
     @property
     def met(self) -> bool:
-        """Whether it is as wanted."""
+        """Whether the measured figure meets the requirement."""
         return self.found >= self.wanted if self.least else self.found <= self.wanted
 
     def cells(self) -> tuple[str, ...]:
-        """A row of the table of budgets."""
+        """The row in the table of budgets."""
         sign = "≥" if self.least else "≤"
         verdict = "yes" if self.met else "**no**"
         return self.name, f"{sign} {self.wanted:{self.form}}", f"{self.found:{self.form}}", verdict, self.remark
@@ -41,7 +41,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Table:
-    """Rows of figures under heads; ``note`` says how they were measured, ``figures`` are what they were made of."""
+    """Rows of figures under headings; ``note`` says how they were measured, ``figures`` are the raw data."""
 
     title: str
     heads: tuple[str, ...]
@@ -51,12 +51,12 @@ class Table:
     figures: list[dict[str, Any]] = field(default_factory=list)
 
     def markdown(self) -> str:
-        """A section of the report."""
+        """The table as a section of the report."""
         lines = [f"## {self.title}", "", self.note, "", _row(self.heads), _row("---:" for _ in self.heads)]
         return "\n".join([*lines, *(_row(row) for row in self.rows)])
 
     def show(self, console: Console) -> None:
-        """Print it."""
+        """Print the table."""
         table = RichTable(title=self.title, title_justify="left", caption=self.note, caption_justify="left")
         for head in self.heads:
             table.add_column(head, justify="right")
@@ -65,13 +65,13 @@ class Table:
         console.print(table)
 
 
-def keep(name: str, tables: list[Table], machine: str, **facts: object) -> Path:
-    """Show a benchmark's tables, and write them to its JSON file, whose path is given; ``facts`` go along."""
+def save(name: str, tables: list[Table], machine: str, **facts: object) -> Path:
+    """Show a benchmark's tables, write them with ``facts`` to its JSON file, and return the file's path."""
     console = Console(highlight=False)
     for table in tables:
         table.show(console)
-    FOUND.mkdir(parents=True, exist_ok=True)
-    path = FOUND / f"{name}.json"
+    RESULTS_DIR.mkdir(parents=True, exist_ok=True)
+    path = RESULTS_DIR / f"{name}.json"
     found = {"benchmark": name, "machine": machine, **facts, "tables": [asdict(table) for table in tables]}
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console.print(f"written to {path}")

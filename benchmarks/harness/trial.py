@@ -1,7 +1,7 @@
-"""Trial: one run of a system's worker on the stub, from the moment the queue's gate opens to its last deletion.
+"""Runs one system's worker on the stub and measures it from the opening of the queue's gate to the last deletion.
 
-The tasks are pushed before, without latency; the worker is started before too, and its long poll waits. So neither
-the push nor the start of Python is in any figure.
+The tasks are pushed before, without latency; the worker is also started before, and its long poll waits. So no figure
+includes the push or the start of Python.
 """
 
 import time
@@ -10,12 +10,12 @@ from statistics import quantiles
 from typing import Any, Final
 
 from benchmarks.harness.processes import cpu_seconds, loop_seconds, running
-from benchmarks.harness.records import ChunkRecord
-from benchmarks.harness.systems import Stand, System
+from benchmarks.harness.records import Execution
+from benchmarks.harness.systems import System, TrialSetup
 from cloudkon.prices import prices
 
 SETTLE_SECONDS: Final = 1.0
-"""After a worker's first poll, until it has done all that its start brings along."""
+"""The wait after a worker's first poll, until its start is complete."""
 LONGEST_SECONDS: Final = 300
 _LOOK_SECONDS: Final = 0.05
 _MILLION: Final = 1_000_000
@@ -23,7 +23,7 @@ _MILLION: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was seen. Times are in seconds."""
+    """The measurement of one trial. Times are in seconds."""
 
     system: str
     tasks: int
@@ -32,19 +32,19 @@ class Trial:
     seconds: float
     """From the first task's start to the last one's end."""
     busy_seconds: float
-    """Of all slots, from each task's start to its end."""
+    """The time of all tasks, from each task's start to its end."""
     cpu: float
-    """Of the worker with its processes."""
+    """CPU time of the worker and its child processes."""
     loop_cpu: float
-    """Of the thread in which the worker's loop runs; the rest is the calls' threads and the slots' processes."""
+    """CPU time of the worker's loop thread; the rest is in the threads of AWS calls and the slots' processes."""
     stub_share: float
-    """Of a core that the stub took meanwhile: near 1 it would be the stub that was measured."""
+    """The share of a core that the stub took: near 1, the trial would measure the stub."""
     requests: dict[str, int]
     sqs_billed: int
     write_units: int
     read_units: float
     waits: tuple[float, ...]
-    """From each task's send to its start, where that was noted; sorted."""
+    """The times from each task's send to its start, sorted; empty where sends were not recorded."""
 
     @property
     def rate(self) -> float:
@@ -53,27 +53,27 @@ class Trial:
 
     @property
     def efficiency(self) -> float:
-        """The tasks' own time over the slots' time."""
+        """The tasks' nominal time divided by the slots' time."""
         return self.tasks * self.milliseconds / 1000 / (self.seconds * self.slots)
 
     @property
     def busy(self) -> float:
-        """The time in which tasks ran over the slots' time: what is left is the pipeline's, not a late timer's."""
+        """The time in which tasks ran divided by the slots' time: the rest is the pipeline's, not a late timer's."""
         return self.busy_seconds / (self.seconds * self.slots)
 
     @property
     def cpu_milliseconds(self) -> float:
-        """Of the worker, a task."""
+        """CPU milliseconds of the worker for each task."""
         return 1000 * self.cpu / self.tasks
 
     @property
     def requests_a_task(self) -> float:
-        """To AWS, of the worker."""
+        """The worker's AWS requests for each task."""
         return sum(self.requests.values()) / self.tasks
 
     @property
     def dollars_a_million(self) -> float:
-        """What AWS charges for a million tasks' requests of the worker."""
+        """What AWS charges for the worker's requests of a million tasks."""
         listed = prices()
         dollars = (
             self.sqs_billed * listed.sqs_request
@@ -83,11 +83,11 @@ class Trial:
         return _MILLION * dollars / self.tasks
 
     def wait(self, percent: int) -> float:
-        """Milliseconds from send to start that so many percent of the tasks did not exceed."""
+        """A percentile of the milliseconds from send to start."""
         return 1000 * quantiles(self.waits, n=100, method="inclusive")[percent - 1]
 
     def figures(self) -> dict[str, Any]:
-        """For the JSON file."""
+        """The raw data for the JSON file."""
         found: dict[str, Any] = {
             "system": self.system,
             "tasks": self.tasks,
@@ -109,57 +109,57 @@ class Trial:
         return found
 
 
-def trial(stand: Stand, system: System, tasks: int, milliseconds: int) -> Trial:
-    """Let a worker do so many sleeps that all lie ready."""
-    _clear(stand, system)
-    with stand.stub.swift():
-        system.push(stand, tasks, milliseconds)
-    with running(*_started(stand, system)) as worker:
-        _settle(stand, system)
-        before = _Snapshot.of(stand, worker)
-        stand.stub.command("gate", queue=system.queue, closed=False)
-        _wait_for_end(stand, system, tasks)
-        after = _Snapshot.of(stand, worker)
-    return _compare(stand, system, (tasks, milliseconds), before, after)
+def run_trial(setup: TrialSetup, system: System, tasks: int, milliseconds: int) -> Trial:
+    """Measure a worker on ``tasks`` sleeps that are on the queue when it starts."""
+    _clear(setup, system)
+    with setup.stub.without_latency():
+        system.push(setup, tasks, milliseconds)
+    with running(*_started(setup, system)) as worker:
+        _settle(setup, system)
+        before = _Snapshot.of(setup, worker)
+        setup.stub.command("gate", queue=system.queue, closed=False)
+        _wait_for_end(setup, system, tasks)
+        after = _Snapshot.of(setup, worker)
+    return _compare(setup, system, (tasks, milliseconds), before, after)
 
 
-def low_load(stand: Stand, system: System, tasks: int, gap: float) -> Trial:
-    """Let a worker that has nothing else to do take tasks that come one by one, ``gap`` seconds apart."""
-    _clear(stand, system)
-    stand.stub.command("gate", queue=system.queue, closed=False)
-    with running(*_started(stand, system)) as worker:
-        _settle(stand, system)
-        before = _Snapshot.of(stand, worker)
-        system.trickle(stand, tasks, gap)
-        _wait_for_end(stand, system, tasks)
-        after = _Snapshot.of(stand, worker)
-    return _compare(stand, system, (tasks, 0), before, after)
+def run_low_load(setup: TrialSetup, system: System, tasks: int, gap: float) -> Trial:
+    """Measure an otherwise idle worker on tasks that are pushed one by one, ``gap`` seconds apart."""
+    _clear(setup, system)
+    setup.stub.command("gate", queue=system.queue, closed=False)
+    with running(*_started(setup, system)) as worker:
+        _settle(setup, system)
+        before = _Snapshot.of(setup, worker)
+        system.push_one_by_one(setup, tasks, gap)
+        _wait_for_end(setup, system, tasks)
+        after = _Snapshot.of(setup, worker)
+    return _compare(setup, system, (tasks, 0), before, after)
 
 
-def _started(stand: Stand, system: System) -> tuple[Any, ...]:
-    command, environment = system.worker(stand)
-    return command, stand.directory, environment
+def _started(setup: TrialSetup, system: System) -> tuple[Any, ...]:
+    command, environment = system.worker(setup)
+    return command, setup.directory, environment
 
 
-def _clear(stand: Stand, system: System) -> None:
-    stand.records.unlink(missing_ok=True)
-    stand.stub.command("reset")
-    with stand.stub.swift():
-        system.prepare(stand)
-    stand.stub.command("gate", queue=system.queue, closed=True)
+def _clear(setup: TrialSetup, system: System) -> None:
+    setup.records.unlink(missing_ok=True)
+    setup.stub.command("reset")
+    with setup.stub.without_latency():
+        system.prepare(setup)
+    setup.stub.command("gate", queue=system.queue, closed=True)
 
 
-def _settle(stand: Stand, system: System) -> None:
-    stand.stub.wait_for_poll(system.queue)
+def _settle(setup: TrialSetup, system: System) -> None:
+    setup.stub.wait_for_poll(system.queue)
     time.sleep(SETTLE_SECONDS)
 
 
-def _wait_for_end(stand: Stand, system: System, tasks: int) -> None:
+def _wait_for_end(setup: TrialSetup, system: System, tasks: int) -> None:
     deadline = time.monotonic() + LONGEST_SECONDS
-    stand.stub.wait_until_drained(system.queue, LONGEST_SECONDS)
-    while system.ended(stand) < tasks:
+    setup.stub.wait_until_drained(system.queue, LONGEST_SECONDS)
+    while system.ended(setup) < tasks:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{system.name}: {system.ended(stand)} of {tasks} tasks ended in {LONGEST_SECONDS} s")
+            raise RuntimeError(f"{system.name}: {system.ended(setup)} of {tasks} tasks ended in {LONGEST_SECONDS} s")
         time.sleep(_LOOK_SECONDS)
 
 
@@ -171,12 +171,12 @@ class _Snapshot:
     counts: dict[str, Any]
 
     @classmethod
-    def of(cls, stand: Stand, worker: int) -> "_Snapshot":
-        return cls(time.monotonic(), cpu_seconds(worker), loop_seconds(worker), stand.stub.counts())
+    def of(cls, setup: TrialSetup, worker: int) -> "_Snapshot":
+        return cls(time.monotonic(), cpu_seconds(worker), loop_seconds(worker), setup.stub.counts())
 
 
-def _compare(stand: Stand, system: System, asked: tuple[int, int], before: _Snapshot, after: _Snapshot) -> Trial:
-    records: list[ChunkRecord] = system.records(stand)
+def _compare(setup: TrialSetup, system: System, asked: tuple[int, int], before: _Snapshot, after: _Snapshot) -> Trial:
+    records: list[Execution] = system.records(setup)
     tasks, milliseconds = asked
     if len(records) != tasks:
         raise RuntimeError(f"{system.name}: {tasks} tasks were pushed and {len(records)} executions recorded")

@@ -1,10 +1,10 @@
-"""Celery on SQS, as its guide "Using Amazon SQS" sets it up: everything at its default but the address.
+"""Configures Celery on SQS as its guide "Using Amazon SQS" does: only the address is not the default.
 
-Remote control is off because that guide says so. By default Celery deletes a message before its task runs, so that a
-crash loses the task; what it saves by that is in its figures. Results are ignored: SQS can't carry them.
+Remote control is off because that guide says so. By default Celery deletes a message before its task runs, so a crash
+loses the task; its figures include what it saves by that. Results are ignored: SQS can't carry them.
 
-With ``BENCH_TUNED`` set, it is as somebody has it who looked for what holds it up: by default kombu (5.7) waits a
-second whenever as much is prefetched as may be (``Channel._loop1``), and it may be four messages a slot.
+``BENCH_TUNED`` removes the two bottlenecks that a user finds: by default kombu (5.7) waits a second whenever the
+prefetch limit is reached (``Channel._loop1``), and the limit is four messages for each slot.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from celery import Celery  # type: ignore[import-not-found]  # installed in the peers' own environment only
 
-from benchmarks.harness.records import nap
+from benchmarks.harness.records import record_sleep
 from benchmarks.peers.pusher import push_by_command_line
 
 app = Celery("bench", broker=os.environ["BENCH_ENDPOINT"].replace("http://", "sqs://cloudkon:cloudkon@"))
@@ -28,12 +28,12 @@ if os.environ.get("BENCH_TUNED"):
 
 @app.task(name="nap")  # type: ignore[untyped-decorator]  # as above
 def run_nap(milliseconds: float, sent: float) -> None:
-    """The task."""
-    nap(milliseconds, sent)
+    """Run the task."""
+    record_sleep(milliseconds, sent)
 
 
 def push(milliseconds: float, sent: Sequence[float]) -> None:
-    """Push a task for each."""
+    """Push one task for each send time."""
     for when in sent:
         run_nap.delay(milliseconds, when)
 

@@ -1,4 +1,4 @@
-"""Pusher: the command line that every peer's program pushes by: ``COUNT MILLISECONDS GAP_SECONDS``."""
+"""Parses the command line with which every peer's program pushes: ``COUNT MILLISECONDS GAP_SECONDS``."""
 
 import sys
 import time
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 
 def push_by_command_line(push: Callable[[float, Sequence[float]], None]) -> None:
-    """Call ``push`` with the tasks' milliseconds and, for each task of a batch, when it was sent.
+    """Call ``push`` with the tasks' milliseconds and, for each task of a batch, the time at which it was sent.
 
-    Without a gap all tasks are one batch, and nobody asks when they were sent. With one, each is pushed by itself,
-    that many seconds after the one before.
+    Without a gap, all tasks are one batch and the send times are 0. With a gap, each task is pushed by itself, that
+    many seconds after the one before.
     """
     count, milliseconds, gap = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     if not gap:

@@ -1,4 +1,4 @@
-"""python-task-queue, as its README sets it up: ``insert`` by one, ``poll`` by the other, without progress bars."""
+"""Uses python-task-queue as its README does: ``insert`` to push, ``poll`` to work, without progress bars."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from functools import partial
 
 from taskqueue import TaskQueue, queueable  # type: ignore[import-not-found]  # in the peers' own environment only
 
-from benchmarks.harness.records import nap
+from benchmarks.harness.records import record_sleep
 from benchmarks.peers.pusher import push_by_command_line
 
 LEASE_SECONDS = 60
@@ -14,12 +14,12 @@ LEASE_SECONDS = 60
 
 @queueable  # type: ignore[untyped-decorator]  # as above
 def run_nap(milliseconds: float, sent: float) -> None:
-    """The task."""
-    nap(milliseconds, sent)
+    """Run the task."""
+    record_sleep(milliseconds, sent)
 
 
 def open_queue() -> TaskQueue:
-    """The queue, which must be there."""
+    """The queue, which must exist."""
     return TaskQueue("sqs://bench", progress=False, endpoint_url=os.environ["BENCH_ENDPOINT"])
 
 

@@ -1,4 +1,4 @@
-"""Autoscaling plot: backlog, workers and instances by the minute. Runs in the peers' environment, as other plots do.
+"""Plots backlog, workers and instances over time. Runs in the peers' environment, as other plots do.
 
 python -m benchmarks.plots.autoscaling_plot docs/benchmarks/autoscaling.json docs/benchmarks
 """
@@ -20,20 +20,20 @@ BACKLOG: Final = "#bbbbbb"
 
 
 def main(source: Path, target: Path) -> None:
-    """Draw the loads that show most, autoscaled by the template."""
+    """Draw the loads whose minutes are saved, autoscaled by the template."""
     tables = json.loads(source.read_text(encoding="utf-8"))["tables"]
     lives = [one for one in tables[0]["figures"] if "minutes" in one]
     plt.rcParams |= {"svg.hashsalt": "cloudkon", "font.size": 9, "axes.spines.top": False}
     _, panels = plt.subplots(1, len(lives), figsize=(11, 3.4))
-    for axes, life in zip(panels, lives, strict=True):
-        _draw(axes, life["load"], [[int(word) for word in line.split()] for line in life["minutes"]])
+    for axes, result in zip(panels, lives, strict=True):
+        _draw(axes, result["load"], [[int(word) for word in line.split()] for line in result["minutes"]])
     panels[0].legend(frameon=False, loc="upper right")
     plt.tight_layout()
     plt.savefig(target / "autoscaling.svg", metadata={"Date": None})
 
 
-def _draw(axes: Any, load: str, looks: list[list[int]]) -> None:  # noqa: ANN401  (matplotlib's, which mypy doesn't see)
-    minutes, backlog, wanted, running, instances = zip(*looks, strict=True)
+def _draw(axes: Any, load: str, samples: list[list[int]]) -> None:  # noqa: ANN401  (matplotlib's, which mypy doesn't see)
+    minutes, backlog, wanted, running, instances = zip(*samples, strict=True)
     axes.step(minutes, wanted, where="post", color=WANTED, label="workers wanted")
     axes.step(minutes, running, where="post", color=RUNNING, label="workers running")
     axes.step(minutes, instances, where="post", color=RUNNING, linestyle=":", label="instances")

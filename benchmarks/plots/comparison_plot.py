@@ -1,4 +1,4 @@
-"""Plots: SVG files from the comparison's figures. Runs in the peers' environment, which has matplotlib.
+"""Plots the comparison's figures as SVG files. Runs in the peers' environment, which has matplotlib.
 
 python -m benchmarks.plots.comparison_plot docs/benchmarks/comparison.json docs/benchmarks
 """
@@ -24,7 +24,7 @@ _SIZE: Final = (8, 3.6)
 def main(source: Path, target: Path) -> None:
     """Draw every plot of the report."""
     figures = [one for table in json.loads(source.read_text(encoding="utf-8"))["tables"] for one in table["figures"]]
-    # Ids that chance makes would change the files at every drawing, and so would a date.
+    # Random ids and a date would change the files each time they are drawn.
     plt.rcParams |= {"svg.hashsalt": "cloudkon", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     for name, draw in (
         ("throughput", _throughput),

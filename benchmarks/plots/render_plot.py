@@ -1,4 +1,4 @@
-"""Render plot: CPU and memory of each way to a slideshow. Runs in the peers' environment, as other plots do.
+"""Plots CPU time and memory of each way to render a slideshow. Runs in the peers' environment, as other plots do.
 
 python -m benchmarks.plots.render_plot docs/benchmarks/render.json docs/benchmarks
 """
@@ -15,13 +15,13 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 COLOURS: Final = {"cloudkon": "#c4561f", "floor:": "#9a9a9a"}
-"""By a way's first word; others have the last one."""
+"""Colours by the first word of a way's name; ``_OTHERS`` is that of the other ways."""
 _OTHERS: Final = "#4a6d8c"
 _MEBIBYTE: Final = 1024**2
 
 
 def main(source: Path, target: Path) -> None:
-    """Draw bars, a way each."""
+    """Draw one bar for each way."""
     (table,) = json.loads(source.read_text(encoding="utf-8"))["tables"]
     plt.rcParams |= {"svg.hashsalt": "cloudkon", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     _, (left, right) = plt.subplots(1, 2, figsize=(11, 6), sharey=True)

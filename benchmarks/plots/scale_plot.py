@@ -1,4 +1,4 @@
-"""Scale plot: efficiency and throughput by workers. Runs in the peers' environment, as other plots do.
+"""Plots efficiency and throughput by the number of workers. Runs in the peers' environment, as other plots do.
 
 python -m benchmarks.plots.scale_plot docs/benchmarks/scale.json docs/benchmarks
 """
@@ -15,11 +15,11 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 STYLES: Final = ("-", ":")
-"""Of chunks, and of single tasks."""
+"""The line styles of chunks and of single tasks."""
 
 
 def main(source: Path, target: Path) -> None:
-    """Draw both tables into one picture."""
+    """Draw both tables into one figure."""
     tables = json.loads(source.read_text(encoding="utf-8"))["tables"]
     plt.rcParams |= {"svg.hashsalt": "cloudkon", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     _, (left, right) = plt.subplots(1, 2, figsize=(11, 4))

@@ -1,4 +1,4 @@
-"""Cost: what a program and the processes that it starts take."""
+"""Measures what a program and its child processes use."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PAUSE = 0.02
-"""Seconds between looks at its memory."""
+"""Seconds between two samples of its memory."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Cost(NamedTuple):
-    """Seconds of processor time, seconds, and bytes of memory of all its processes at their most."""
+    """CPU seconds, wall-clock seconds, and the peak memory of all its processes in bytes."""
 
     cpu: float
     wall: float
@@ -22,7 +22,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(command: Sequence[str | Path]) -> Cost:
-    """Run a command to its end. Raises ``SystemExit`` with its own words if it fails."""
+    """Run a command to its end. Raises ``SystemExit`` with its stderr if it fails."""
     began, peak = time.perf_counter(), 0
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while True:
@@ -32,22 +32,22 @@ def cost_of(command: Sequence[str | Path]) -> Cost:
         peak = max(peak, _resident(process.pid))
         time.sleep(_PAUSE)
     process.returncode = os.waitstatus_to_exitcode(status)
-    with process.stderr or open(os.devnull, "rb") as said:  # noqa: PTH123  (it is a pipe)
-        words = said.read().decode(errors="replace")
+    with process.stderr or open(os.devnull, "rb") as stderr:  # noqa: PTH123  (it is a pipe)
+        words = stderr.read().decode(errors="replace")
     if process.returncode:
         sys.exit(f"{command[0]} ended with {process.returncode}: {words.strip()[-500:]}")
     return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, peak)
 
 
 def _resident(root: int) -> int:
-    """Bytes that a process and its descendants hold; what they share counts for each."""
+    """Resident bytes of a process and its descendants; shared memory counts for each."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
-                continue  # it ended meanwhile
+                continue  # the process has ended
             children.setdefault(parent, []).append(int(entry.name))
     total, waiting = 0, [root]
     while waiting:

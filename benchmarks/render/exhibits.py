@@ -1,4 +1,4 @@
-"""Exhibits: what docs/gallery shows: instructions, and the moments of their videos that are looked at."""
+"""Lists what docs/gallery shows: instructions, and the moments of their videos."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,9 +11,9 @@ SIZE: Final = "--size 960x540 --fit cover"
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One picture of the gallery: frames of one or more videos, beside one another.
+    """One picture of the gallery: frames of one or more videos side by side.
 
-    ``instructions`` name scenes of the demo where users write links; ``seconds`` are the moments of each video.
+    ``instructions`` name scenes of the demo where users write links; ``seconds`` are the moments in each video.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A part of the gallery, with a sentence on what it shows."""
+    """A section of the gallery, with a sentence that describes it."""
 
     head: str
     says: str
@@ -34,13 +34,13 @@ class Room:
 
 
 def _transition(kind: Transition) -> Exhibit:
-    """From the last frame of one picture alone to the first of the next."""
+    """Frames from the last one that shows only one picture to the first one that shows only the next."""
     moments = tuple(Fraction(22, 30) + Fraction(16, 30) * step / 5 for step in range(6))
     return Exhibit(kind.value, (f"--transition {kind.value} {SIZE} dragon seahorse-valley",), moments, 6, 135)
 
 
 def _sides(name: str, option: str, choices: tuple[str, ...], rest: str) -> Exhibit:
-    """One video a choice, all of them as high."""
+    """One video for each choice, all of the same height."""
     instructions = tuple(f"--{option} {choice} {rest}" for choice in choices)
     return Exhibit(name, instructions, (Fraction(0),), len(choices), 270)
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.render.gallery``: writes docs/gallery: frames of videos that the renderer makes."""
+"""``python -m benchmarks.render.gallery``: writes docs/gallery, which shows frames of videos by the renderer."""
 
 import re
 import tempfile
@@ -38,13 +38,13 @@ _BETWEEN: Final = 4
 @click.command()
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=GALLERY, show_default=True)
 def main(to: Path) -> None:
-    """Write every exhibit, and the page that shows them."""
+    """Write every exhibit and the page that shows them."""
     trio.run(make_gallery, to)
     click.echo(f"written to {to}")
 
 
 async def make_gallery(to: Path) -> None:
-    """Write ``README.md`` and a JPEG an exhibit."""
+    """Write ``README.md`` and one JPEG for each exhibit."""
     await trio.Path(to).mkdir(parents=True, exist_ok=True)
     text = "# Gallery\n\nMade by `python -m benchmarks.render.gallery`, through the whole of the renderer.\n"
     with tempfile.TemporaryDirectory(prefix="cloudkon-gallery-") as scratch:
@@ -59,13 +59,13 @@ async def make_gallery(to: Path) -> None:
 
 
 def _quoted(exhibit: Exhibit) -> str:
-    """The instructions, as they are written, but for the links."""
+    """The instructions in a fenced block, with links in place of scene names."""
     written = [_NAMES.sub(r"s3://pictures/\g<0>.jpg", one) for one in exhibit.instructions]
     return "```\n" + "\n".join(f"animoto {one}" for one in written) + "\n```"
 
 
 class _Studio:
-    """Paints pictures and makes videos of them."""
+    """Renders the demo's scenes and makes videos of them."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -74,7 +74,7 @@ class _Studio:
         self._videos = 0
 
     async def sheet(self, exhibit: Exhibit) -> Image.Image:
-        """The frames of an exhibit, from the left to the right and in rows."""
+        """The frames of an exhibit, in rows from left to right."""
         frames = []
         for instruction in exhibit.instructions:
             for name in _NAMES.findall(instruction):

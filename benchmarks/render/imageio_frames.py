@@ -1,4 +1,4 @@
-"""Imageio frames: a slideshow as scripts make it with imageio: each frame through a pipe, as an array of pixels."""
+"""Makes a slideshow as scripts do with imageio: it sends each frame through a pipe as an array of pixels."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 from imageio_ffmpeg import write_frames
 from PIL import Image
 
-from benchmarks.render.contestants import COLOURS, FPS
+from benchmarks.render.approaches import COLOURS, FPS
 
 
 @click.command()

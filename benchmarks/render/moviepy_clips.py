@@ -1,4 +1,4 @@
-"""Moviepy clips: a slideshow as scripts make it with moviepy, one second a picture."""
+"""Makes a slideshow as scripts do with moviepy, one second a picture."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ FPS = 30
 
 
 def main(pictures: Path, video: Path, count: int, fade: float) -> None:
-    """Make the video of the first ``count`` JPEGs of a directory, each faded in over its last for ``fade`` seconds."""
+    """Make a video of the first ``count`` JPEGs of a directory; each fades in over the one before for ``fade`` s."""
     files = sorted(pictures.glob("*.jpg"))[:count]
     if fade:
         clips = [ImageClip(str(file), duration=1 + fade).with_start(number) for number, file in enumerate(files)]

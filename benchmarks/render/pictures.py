@@ -1,4 +1,4 @@
-"""Pictures: photos as nobody took them, the same for each seed; soft shapes, edges, and a sensor's noise."""
+"""Generates photo-like pictures, the same for each seed, with soft shapes, edges and sensor noise; and music."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
 _NOISE = 2.5
-"""Standard deviation, of 255: a good camera in daylight."""
+"""Standard deviation of the noise, on a scale of 255: a good camera in daylight."""
 
 
 def make_pictures(directory: Path, count: int, width: int, height: int) -> list[Path]:
@@ -34,7 +34,7 @@ def _photo(seed: int, width: int, height: int) -> Image.Image:
     soft = _scaled(chance.integers(0, 256, (5, 8, 3), dtype=np.uint8), width, height, Image.Resampling.BICUBIC)
     edges = _scaled(chance.integers(0, 256, (18, 32, 3), dtype=np.uint8), width, height, Image.Resampling.NEAREST)
     mask = _scaled(chance.integers(0, 256, (6, 10), dtype=np.uint8), width, height, Image.Resampling.BICUBIC)
-    share = (mask > 190)[..., None] * 0.5  # noqa: PLR2004  (a quarter or so of the picture has edges)
+    share = (mask > 190)[..., None] * 0.5  # noqa: PLR2004  (about a quarter of the picture has edges)
     mixed = soft * (1 - share) + edges * share + chance.normal(0, _NOISE, (height, width, 1))
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
 

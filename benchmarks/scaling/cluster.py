@@ -1,27 +1,28 @@
-"""Cluster: instances that boot, ECS tasks that are placed on them by memory, and ECS's managed scaling of the group."""
+"""Simulates a cluster: instances boot, ECS tasks are placed by memory, and managed scaling resizes the group."""
 
 import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.scaling.queue import Queue
-from benchmarks.scaling.template import Scaling
+from benchmarks.scaling.compute_template import Scaling
+from benchmarks.scaling.simulated_queue import SimulatedQueue
 
 BOOT_SECONDS: Final = 180.0
-"""From an instance's launch to its registration."""
+"""Seconds from an instance's launch to its registration."""
 START_SECONDS: Final = 20.0
-"""From an ECS task's placement to its worker's first receive, the image's pull shared out."""
+"""Seconds from an ECS task's placement to its worker's first receive, with a share of the image's pull."""
 FIRST_STEP: Final = 2
-"""Instances that the first step from none launches (Deep Dive on Amazon ECS Cluster Auto Scaling, AWS's blog)."""
+"""Instances that the first step from zero launches (Deep Dive on Amazon ECS Cluster Auto Scaling, AWS's blog)."""
 IDLE_POINTS: Final = 15
-"""One-minute points of too much capacity before any is taken away."""
+"""One-minute points of too much capacity before managed scaling removes instances."""
 SHRINK_SHARE: Final = 0.5
-"""Of the group, at most, in one step inwards (Faster scaling-in for Amazon ECS Cluster Auto Scaling, AWS's blog)."""
+"""The largest share of the group to remove in one step (Faster scaling-in for Amazon ECS Cluster Auto Scaling, AWS's
+blog)."""
 
 
 @dataclass(eq=False)
 class Worker:
-    """An ECS task with one slot; ``left``: seconds of its present message, ``ready``: when it begins to receive."""
+    """An ECS task with one slot. ``left``: remaining seconds of its message; ``ready``: when it starts to receive."""
 
     ready: float
     left: float = 0.0
@@ -30,7 +31,7 @@ class Worker:
 
 @dataclass(eq=False)
 class Instance:
-    """``ready`` is when it registers."""
+    """An instance; ``ready`` is when it registers."""
 
     ready: float
     workers: list[Worker] = field(default_factory=list)
@@ -38,47 +39,47 @@ class Instance:
 
 @dataclass
 class Cluster:
-    """At most ``most`` instances, each for ``scaling.holds`` ECS tasks."""
+    """At most ``most`` instances, each with room for ``scaling.holds`` ECS tasks."""
 
     scaling: Scaling
     most: int
-    queue: Queue
+    queue: SimulatedQueue
     boot_seconds: float = BOOT_SECONDS
     instances: list[Instance] = field(default_factory=list)
     waiting: int = 0
-    """ECS tasks that are wanted and have no place."""
+    """ECS tasks that wait for an instance."""
     _idle_points: int = 0
     _busy: float = 0.0
 
     @property
     def workers(self) -> list[Worker]:
-        """All that have a place."""
+        """All ECS tasks that are placed."""
         return [worker for instance in self.instances for worker in instance.workers]
 
     def running(self, now: float) -> int:
-        """ECS tasks that are in the state RUNNING."""
+        """The number of ECS tasks in the state RUNNING."""
         return sum(worker.ready <= now for worker in self.workers)
 
     def want(self, count: int) -> None:
-        """Have the service run so many: those that are too many leave when they are between messages."""
+        """Set the service's count; surplus workers leave when they have finished their message."""
         staying = [worker for worker in self.workers if not worker.leaving]
         surplus = len(staying) - count
         self.waiting = max(0, -surplus)
-        # What runs goes where most room is left afterwards (ECS guide, Task placement strategies: binpack).
+        # ECS stops tasks where most room is left afterwards (ECS guide, Task placement strategies: binpack).
         for instance in sorted(self.instances, key=lambda one: len(one.workers)):
             for worker in instance.workers:
                 if surplus > 0 and not worker.leaving:
                     worker.leaving, surplus = True, surplus - 1
 
     def place(self, now: float) -> None:
-        """Put what waits on instances that have room, the fullest first."""
+        """Place the waiting ECS tasks on instances with room, the fullest first."""
         for instance in sorted(self.instances, key=lambda one: -len(one.workers)):
             while self.waiting and instance.ready <= now and len(instance.workers) < self.scaling.holds:
                 instance.workers.append(Worker(now + START_SECONDS))
                 self.waiting -= 1
 
     def work(self, now: float, seconds: float) -> float:
-        """Let the workers run from now on for so long; give how many messages were in flight on average."""
+        """Run the workers for ``seconds`` from ``now`` on; return the mean number of messages in flight."""
         self._busy = 0.0
         for instance in self.instances:
             for worker in list(instance.workers):
@@ -87,7 +88,7 @@ class Cluster:
         return self._busy / seconds
 
     def _run(self, worker: Worker, now: float, seconds: float) -> bool:
-        """Say whether the worker has left."""
+        """Run one worker; return whether it has left."""
         at, end = max(now, worker.ready), now + seconds
         while at < end:
             if not worker.left:
@@ -103,14 +104,14 @@ class Cluster:
         return worker.leaving and not worker.left
 
     def lose(self, number: int) -> None:
-        """Spot takes an instance: its workers give back what they have begun."""
+        """Lose an instance to a Spot interruption: its workers release their messages."""
         if self.instances:
             for worker in self.instances.pop(number % len(self.instances)).workers:
                 if worker.left:
-                    self.queue.give_back()
+                    self.queue.release()
 
-    def look(self, now: float) -> None:
-        """Managed scaling, once a minute: out at once but not while instances boot, in after fifteen points."""
+    def evaluate(self, now: float) -> None:
+        """Run managed scaling, once a minute: out at once unless instances boot, in after fifteen points."""
         if any(instance.ready > now for instance in self.instances):
             return
         missing = math.ceil(self.waiting / self.scaling.holds)

@@ -1,8 +1,8 @@
-"""Metric math: CloudWatch's expressions over one-minute points, as far as the compute template uses them.
+"""Evaluates CloudWatch's metric math over one-minute points, as far as the compute template uses it.
 
-A minute for which there is no point is ``None``. What becomes of it is as the CloudWatch User Guide has it (Using math
-expressions with CloudWatch metrics): operators take it for 0 where another operand has a point, a division by 0 gives
-none, ``IF`` gives none without its condition but 0 without what it chooses, and ``FILL`` puts a point everywhere.
+A minute without a point is ``None``. It is handled as in the CloudWatch User Guide (Using math expressions with
+CloudWatch metrics): operators treat it as 0 where another operand has a point, a division by 0 has no point, ``IF`` has
+no point without its condition but 0 without the chosen value, and ``FILL`` fills every minute.
 """
 
 import ast
@@ -14,9 +14,9 @@ from typing import Any, Final
 
 Point = float | None
 Points = Sequence[Point]
-"""One a minute, the oldest first."""
+"""One point a minute, the oldest first."""
 Value = Points | float
-"""What an expression may come to: a number is one for all minutes."""
+"""The value of an expression; a number counts for all minutes."""
 
 _OPERATORS: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add,
@@ -31,15 +31,15 @@ _OPERATORS: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
 
 
 def evaluate(expression: str, metrics: Mapping[str, Points]) -> list[Point]:
-    """The expression's points. Raises ``ValueError`` for what the template has not used so far."""
+    """Return the expression's points. Raises ``ValueError`` for syntax that the template does not use."""
     found = _value(_parsed(expression), metrics)
-    assert not isinstance(found, float), "a number is no metric"
+    assert not isinstance(found, float), "a number is not a metric"
     return list(found)
 
 
 @cache
 def _parsed(expression: str) -> ast.expr:
-    """CloudWatch's grammar is Python's but for the words of logic; ``IF`` and ``FILL`` are calls in both."""
+    """Parse an expression as Python: only the logical words differ, and ``IF`` and ``FILL`` are calls in both."""
     return ast.parse(re.sub(r"\bAND\b", "and", expression), mode="eval").body
 
 
@@ -59,7 +59,7 @@ def _value(node: ast.expr, metrics: Mapping[str, Points]) -> Value:  # noqa: PLR
             return _chosen(*(_value(one, metrics) for one in node.args))
         if node.func.id == "FILL":
             return _filled(_value(node.args[0], metrics), _value(node.args[1], metrics))
-    raise ValueError(f"the simulation does not know {ast.unparse(node)}")
+    raise ValueError(f"the simulation does not support {ast.unparse(node)}")
 
 
 def _each(function: Callable[..., Any], *values: Value) -> Value:

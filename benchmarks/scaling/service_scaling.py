@@ -1,8 +1,8 @@
-"""Service scaling: what Application Auto Scaling makes of a pool's count, looking once a minute.
+"""Simulates how Application Auto Scaling sets a pool's count, once a minute.
 
-Target tracking as its guide describes it: out at once, to the count times metric by target, rounded up; in once fifteen
-points lie more than a tenth below the target; each with its cooldown. The count that it begins from is the one of ECS
-tasks that run, and not of those wanted (ECS Developer Guide, Automatically scale your Amazon ECS service).
+Target tracking works as its guide describes: it scales out at once, to count * metric / target, rounded up; it scales
+in when fifteen points are more than a tenth below the target; each has its cooldown. It starts from the number of
+running ECS tasks, not from the desired count (ECS Developer Guide, Automatically scale your Amazon ECS service).
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks.scaling.cloudwatch import Alarm, Metrics
-from benchmarks.scaling.template import Scaling
+from benchmarks.scaling.compute_template import Scaling
 
 OUT_POINTS: Final = 3
 IN_POINTS: Final = 15
@@ -19,10 +19,10 @@ IN_SHARE: Final = 0.9
 
 @dataclass
 class ServiceScaling:
-    """Sets ``count``, the ECS tasks that are wanted, between ``least`` and ``most``.
+    """Sets ``count``, the desired number of ECS tasks, between ``least`` and ``most``.
 
-    ``from_running``: whether steps begin from those that run, as the guide says, or from those wanted, as the steps of
-    other services do. The template's policy is to do under both.
+    ``from_running``: whether steps start from the running tasks, as the guide says, or from the desired count, as for
+    other services. The template's policy must work with both.
     """
 
     scaling: Scaling
@@ -31,7 +31,7 @@ class ServiceScaling:
     count: int = 0
     from_running: bool = True
     changes: list[tuple[float, int, int]] = field(default_factory=list)
-    """When it changed, from what, to what."""
+    """The time of each change, the count before it and the count after it."""
     _base: int = 0
     _out_until: float = -math.inf
     _in_until: float = -math.inf
@@ -44,39 +44,39 @@ class ServiceScaling:
         self._asleep = Alarm(scaling.asleep, scaling.wake_points, 0.0)
 
     def set(self, now: float, count: int) -> None:
-        """Have so many, within the bounds, whoever says so."""
+        """Set the count within the bounds."""
         bounded = max(self.least, min(self.most, count))
         if bounded != self.count:
             self.changes.append((now, self.count, bounded))
             self.count = bounded
 
-    def look(self, now: float, metrics: Metrics, running: int) -> None:
-        """Once a minute, while so many run."""
-        if self._asleep.rings(metrics, now) and now >= self._wake_until:
+    def evaluate(self, now: float, metrics: Metrics, running: int) -> None:
+        """Evaluate the alarms, once a minute; ``running`` ECS tasks run."""
+        if self._asleep.is_breached(metrics, now) and now >= self._wake_until:
             self._wake_until = now + self.scaling.wake_cooldown
             self.set(now, self.count + self.scaling.wake_adjustment)
-        there = running if self.from_running else self.count
-        if self._high.rings(metrics, now):
-            self._grow(now, self._high.looked_at(metrics, now)[-1], there)
-        elif self._low.rings(metrics, now):
-            self._shrink(now, self._low.looked_at(metrics, now)[-1], there)
+        base = running if self.from_running else self.count
+        if self._high.is_breached(metrics, now):
+            self._grow(now, self._high.newest_points(metrics, now)[-1], base)
+        elif self._low.is_breached(metrics, now):
+            self._shrink(now, self._low.newest_points(metrics, now)[-1], base)
 
-    def _grow(self, now: float, metric: float, there: int) -> None:
-        """In the cooldown, what the last step began from counts, so that only a larger step than that one is taken."""
+    def _grow(self, now: float, metric: float, base: int) -> None:
+        """During the cooldown the last step's base counts, so that only a step larger than that one is taken."""
         cooling = now < self._out_until
-        wanted = math.ceil((self._base if cooling else there) * metric / self.scaling.target)
+        wanted = math.ceil((self._base if cooling else base) * metric / self.scaling.target)
         if wanted > self.count:
             if not cooling:
-                self._base = there
+                self._base = base
             before = self.count
             self.set(now, wanted)
             if self.count > before:
                 self._out_until = now + self.scaling.out_cooldown
 
-    def _shrink(self, now: float, metric: float, there: int) -> None:
+    def _shrink(self, now: float, metric: float, base: int) -> None:
         if now < self._in_until:
             return
-        wanted = math.ceil(there * metric / self.scaling.target)
+        wanted = math.ceil(base * metric / self.scaling.target)
         if wanted < self.count:
             self.set(now, wanted)
             self._in_until = now + self.scaling.in_cooldown

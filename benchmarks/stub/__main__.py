@@ -1,4 +1,4 @@
-"""``python -m benchmarks.stub``: serve on a free port of loopback, print its address, and end with standard input."""
+"""``python -m benchmarks.stub``: serves on a free port of loopback, prints its address, ends with standard input."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ SEED: Final = 2014
 
 
 async def serve() -> None:
-    """Serve until standard input ends: whoever started this is gone, or done."""
+    """Serve until standard input ends, which means that the benchmark has ended or has died."""
     loop = asyncio.get_running_loop()
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""DynamoDB: the operations of its JSON protocol that the ledger and the naive worker call, with what they consume."""
+"""Implements the DynamoDB operations that the ledger and the naive worker call, with the units that they consume."""
 
 import json
 import math
@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from benchmarks.stub.errors import ServiceError
 from benchmarks.stub.partiql import Statement, Value, holds, parse
-from benchmarks.stub.refusal import Refusal
 
 Item = dict[str, Value]
 Key = tuple[str, ...]
 _WRITE_BYTES: Final = 1024
 _READ_BYTES: Final = 4096
 _PAGE_BYTES: Final = 1_048_576
-"""Of items, after which a query ends, whatever of them is asked for (DynamoDB API reference, ``Query``)."""
+"""Bytes of items after which a query ends, whichever attributes it asks for (DynamoDB API reference, ``Query``)."""
 _KEY_CONDITIONS: Final = ("#shard = :shard", "#shard = :shard AND chunk >= :first")
 _FALSE: Final = "The conditional request failed"
 
 
 @dataclass(slots=True)
 class StubTable:
-    """One table: its key's attributes, and its items by partition and then by the whole key."""
+    """One table: the attributes of its key, and its items by partition and then by the whole key."""
 
     key: tuple[str, ...]
     partitions: dict[str, dict[Key, Item]] = field(default_factory=dict)
@@ -31,25 +31,25 @@ class StubTable:
         return tuple(next(iter(item[name].values())) for name in self.key)
 
     def get(self, key: Key) -> Item | None:
-        """An item."""
+        """Return an item."""
         return self.partitions.get(key[0], {}).get(key)
 
     def put(self, item: Item) -> None:
-        """Write an item, whatever was there."""
+        """Write an item and replace any existing one."""
         key = self.key_of(item)
         self.partitions.setdefault(key[0], {})[key] = item
 
 
 class DynamoDb:
-    """All tables. Each operation takes a request's fields and gives the answer's."""
+    """All tables. Each operation accepts a request's fields and returns the response's."""
 
     def __init__(self) -> None:
-        """Empty."""
+        """Start without tables."""
         self.tables: dict[str, StubTable] = {}
         self.writes = 0
-        """Write request units consumed: one a kilobyte of each item written, or refused by its condition."""
+        """Write request units consumed: one for each KiB of an item written or refused by its condition."""
         self.reads = 0.0
-        """Read request units consumed: one a 4 kB read strongly, half of that otherwise."""
+        """Read request units consumed: one for each 4 KiB of a strongly consistent read, half of that otherwise."""
         self.operations: dict[str, Callable[[Any], Awaitable[dict[str, Any]]]] = {
             "BatchExecuteStatement": self._batch,
             "CreateTable": self._create,
@@ -62,7 +62,9 @@ class DynamoDb:
 
     def _find(self, name: str) -> StubTable:
         if name not in self.tables:
-            raise Refusal("com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "Requested resource not found")
+            raise ServiceError(
+                "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "Requested resource not found"
+            )
         return self.tables[name]
 
     async def _create(self, asked: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
@@ -85,30 +87,30 @@ class DynamoDb:
         self._write(asked["Item"])
         condition = asked.get("ConditionExpression", "")
         if condition and not condition.startswith("attribute_not_exists("):
-            raise Refusal("ValidationException", f"the stub doesn't know this condition: {condition}")
+            raise ServiceError("ValidationException", f"the stub doesn't know this condition: {condition}")
         if condition and table.get(table.key_of(asked["Item"])) is not None:
-            raise Refusal("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", _FALSE)
+            raise ServiceError("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", _FALSE)
         table.put(asked["Item"])
         return {}
 
     async def _update(self, asked: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
-        """Only what cancels a run."""
+        """Update an item; only the update that cancels a run is supported."""
         table = self._find(asked["TableName"])
         item = table.get(table.key_of(asked["Key"]))
         if asked["UpdateExpression"] != "SET cancelled = :true":
-            raise Refusal("ValidationException", f"the stub doesn't know this update: {asked['UpdateExpression']}")
+            raise ServiceError("ValidationException", f"the stub doesn't know this update: {asked['UpdateExpression']}")
         if item is None:
-            raise Refusal("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", _FALSE)
+            raise ServiceError("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", _FALSE)
         item["cancelled"] = asked["ExpressionAttributeValues"][":true"]
         self._write(item)
         return {}
 
     async def _query(self, asked: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
-        """A partition, or what of it is not below a number, in the order of the numbers or backwards."""
+        """Query a partition, from a chunk number on if given, in ascending or descending order."""
         table = self._find(asked["TableName"])
         condition, values = asked["KeyConditionExpression"], asked["ExpressionAttributeValues"]
         if condition not in _KEY_CONDITIONS:
-            raise Refusal("ValidationException", f"the stub doesn't know this condition: {condition}")
+            raise ServiceError("ValidationException", f"the stub doesn't know this condition: {condition}")
         forward = asked.get("ScanIndexForward", True)
 
         def number(item: Item) -> int:
@@ -131,7 +133,7 @@ class DynamoDb:
         bound = [(one, parse(one["Statement"])) for one in asked["Statements"]]
         keys = [(statement.table, *self._key(statement, one["Parameters"])) for one, statement in bound]
         if len(set(keys)) < len(keys):
-            raise Refusal("ValidationException", "Provided list of item keys contains duplicates")
+            raise ServiceError("ValidationException", "Provided list of item keys contains duplicates")
         return {"Responses": [self._execute(statement, one["Parameters"]) for one, statement in bound]}
 
     def _key(self, statement: Statement, parameters: list[Value]) -> Key:
@@ -166,7 +168,7 @@ class DynamoDb:
 
 
 def _first_megabyte(items: list[Item]) -> int:
-    """How many of them one answer has."""
+    """The number of items that one response contains."""
     size = 0
     for count, item in enumerate(items, start=1):
         size += _size(item)
@@ -185,7 +187,7 @@ def _failed(code: str, message: str) -> dict[str, Any]:
 
 
 def _size(item: Item) -> int:
-    """About its bytes: names and values, binary ones as long as their base64 is by three quarters."""
+    """An item's approximate bytes: names and values; binary values take three quarters of their base64."""
     total = 0
     for name, typed in item.items():
         ((kind, value),) = typed.items()

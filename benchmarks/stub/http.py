@@ -1,7 +1,7 @@
-"""HTTP: just as much of HTTP/1.1 as AWS's clients need, parsed by hand so that it costs 20 µs a request.
+"""Serves the part of HTTP/1.1 that AWS's clients need, parsed by hand so that it costs 20 µs a request.
 
-Without TLS: a handshake a connection is nothing in the long run, and what encryption costs a worker a call (some 50 µs
-of boto3's 1,000) is the same for all that are compared here.
+It has no TLS: one handshake for each connection is negligible in the long run, and what encryption costs a worker for
+each call (some 50 µs of boto3's 1,000) is the same for all compared systems.
 """
 
 import asyncio
@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 Answer = tuple[int, Mapping[str, str], bytes]
-"""Status, headers beside those of the body, and body."""
+"""Status, headers other than those of the body, and body."""
 Handle = Callable[[str, str, str, bytes], Awaitable[Answer]]
-"""Takes method, path, ``X-Amz-Target`` and body."""
+"""Called with method, path, ``X-Amz-Target`` and body."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _REASONS: Final = {200: b"OK", 400: b"Bad Request", 404: b"Not Found"}
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection. Its requests are answered in their order, each before the next is read."""
+    """One connection. Requests are answered in order, each before the next is read."""
 
     def __init__(self, handle: Handle) -> None:
         """``handle`` answers every request."""
@@ -27,18 +27,18 @@ class HttpConnection(asyncio.Protocol):
         self._answering: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it for the answers."""
+        """Keep the transport for the responses."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
-        """Stop a long poll that nobody waits for any more: a message given to it would be lost for a while."""
+        """Stop a long poll whose client is gone: it would hide a message that no client receives."""
         self._transport = None
         if self._answering is not None:
             self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Gather what came, and begin with the next request if none is being answered."""
+        """Buffer the data, and start the next request if none is being answered."""
         self._buffer += data
         if self._answering is None:
             self._next()

@@ -1,4 +1,4 @@
-"""Latency: how long a service takes to answer, drawn from a distribution given by its quantiles."""
+"""Draws a service's response time from a distribution that is defined by its quantiles."""
 
 import random
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from math import exp, log
 from typing import Final
 
 Quantiles = Sequence[tuple[float, float]]
-"""Shares from 0 to 1 with the milliseconds under which so many answers come."""
+"""Shares from 0 to 1, each with the milliseconds within which that share of responses comes."""
 
 SQS: Final[Quantiles] = ((0.0, 4.0), (0.16, 5.0), (0.5, 8.7), (0.84, 15.0), (0.99, 50.0), (1.0, 80.0))
-"""One deviation to either side of the median is 5 to 15 ms, and one answer in a hundred takes 50 ms or more."""
+"""One standard deviation around the median is 5 to 15 ms, and one response in a hundred takes 50 ms or more."""
 DYNAMODB: Final[Quantiles] = ((0.0, 2.5), (0.16, 3.0), (0.5, 4.2), (0.84, 6.0), (0.99, 15.0), (1.0, 30.0))
 """The same with 3 to 6 ms and 15 ms."""
 
@@ -19,7 +19,7 @@ class Latency:
     """Draws seconds. The same seed gives the same draws."""
 
     def __init__(self, quantiles: Quantiles, seed: int) -> None:
-        """Between two quantiles the logarithm of the time is linear."""
+        """Interpolate the logarithm of the time linearly between two quantiles."""
         self._parts = [
             (high, low, log(slow / fast) / (high - low), fast / 1000)
             for (low, fast), (high, slow) in pairwise(quantiles)
@@ -27,7 +27,7 @@ class Latency:
         self._rng = random.Random(seed)  # noqa: S311  (a simulation)
 
     def draw(self) -> float:
-        """Seconds that the next answer takes."""
+        """Seconds until the next response."""
         share = self._rng.random()
         for high, low, slope, fast in self._parts:
             if share <= high:

@@ -1,4 +1,4 @@
-"""Queues: what SQS keeps, in memory: visible messages, those in flight, and the polls that wait for more."""
+"""Keeps SQS's queues in memory: visible messages, messages in flight, and waiting polls."""
 
 import asyncio
 import hashlib
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 _LOOK_SECONDS: Final = 0.05
-"""How often a waiting poll looks whether a hidden message has come back."""
+"""How often a waiting poll checks whether a hidden message is visible again."""
 
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """One message; ``handle`` is that of its last receipt."""
+    """One message; ``handle`` is the receipt handle of its last delivery."""
 
     id: str
     body: str
@@ -27,7 +27,7 @@ class Message:
 
 @dataclass(eq=False)
 class StubQueue:
-    """One queue, in the order that messages came. ``gated`` hides all of them from every poll."""
+    """One queue, in the order in which messages were sent. ``gated`` hides all messages from every poll."""
 
     name: str
     visibility: float = 30.0
@@ -35,14 +35,14 @@ class StubQueue:
     visible: deque[Message] = field(default_factory=deque)
     in_flight: dict[str, Message] = field(default_factory=dict)
     polls: int = 0
-    """Long polls that wait."""
+    """The number of waiting long polls."""
     _hidden: list[tuple[float, int, Message, str]] = field(default_factory=list)
     _delayed: int = 0
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _arrival: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, body: str, now: float, delay: float = 0.0, attributes: dict[str, Any] | None = None) -> Message:
-        """Put a message on it, visible after ``delay`` seconds."""
+        """Send a message, visible after ``delay`` seconds."""
         number = next(self._numbers)
         message = Message(
             f"{self.name}-{number}",
@@ -59,7 +59,7 @@ class StubQueue:
         return message
 
     def take(self, limit: int, now: float, visibility: float) -> list[Message]:
-        """Receive what is there, hidden for ``visibility`` seconds."""
+        """Receive up to ``limit`` visible messages, and hide them for ``visibility`` seconds."""
         self._reveal(now)
         if self.gated:
             return []
@@ -71,7 +71,7 @@ class StubQueue:
         return taken
 
     async def wait(self, seconds: float) -> None:
-        """Wait until something may have come, for so long at the most."""
+        """Wait until a message may be visible, for at most ``seconds``."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         self.polls += 1
@@ -86,11 +86,11 @@ class StubQueue:
             self.polls -= 1
 
     def delete(self, handle: str) -> None:
-        """Take a message off; a handle that no longer counts is taken in silence, as SQS may do."""
+        """Delete a message; a stale handle is accepted without an effect, as SQS may do."""
         self.in_flight.pop(handle, None)
 
     def hide(self, handle: str, now: float, seconds: float) -> bool:
-        """Hide a message for so long from now; ``False`` where it is not in flight."""
+        """Hide a message for ``seconds`` from now on; return ``False`` if it is not in flight."""
         message = self.in_flight.pop(handle, None)
         if message is None:
             return False
@@ -102,7 +102,7 @@ class StubQueue:
         return True
 
     def open_gate(self) -> None:
-        """Let the waiting polls see what is there."""
+        """Show the messages to the waiting polls."""
         self.gated = False
         self._arrival.set()
 
@@ -126,7 +126,7 @@ class StubQueue:
             if not handle:
                 self._delayed -= 1
             elif message.hidden_until > now or self.in_flight.pop(handle, None) is None:
-                # Hidden for longer since, or deleted.
+                # It was hidden for longer since then, or deleted.
                 continue
             self.visible.append(message)
             self._arrival.set()

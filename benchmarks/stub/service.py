@@ -1,7 +1,7 @@
-"""Service: takes requests to their operations, each as late as AWS would answer it, and counts them.
+"""Dispatches requests to their operations with AWS's latencies, and counts them.
 
-A request takes effect when its time is over, just before its answer goes. A long poll that waited is answered half
-such a time after a message came.
+A request takes effect at the end of its latency, just before the response is sent. A long poll that waited is answered
+half a latency after the message arrived.
 """
 
 import asyncio
@@ -13,24 +13,24 @@ from collections import Counter
 from typing import Any, Final
 
 from benchmarks.stub.dynamodb import DynamoDb
+from benchmarks.stub.errors import ServiceError
 from benchmarks.stub.http import Answer
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency
-from benchmarks.stub.refusal import Refusal
 from benchmarks.stub.sqs import Sqs
 
 _SQS_BYTES: Final = 65_536
-"""Of a request or its answer, that are billed as one request each."""
+"""Bytes of a request or its response that are billed as one request."""
 _STORE_SECONDS: Final = 0.03
 _POLLED: Final = 0.001
-"""Seconds over its own time after which a receive has waited."""
+"""A receive that takes more seconds than this, beyond its latency, has waited."""
 _TYPE: Final = {"Content-Type": "application/x-amz-json-1.0"}
 
 
 class Service:
-    """Both services, and the commands of the benchmark under ``/stub/``."""
+    """Both services, and the benchmark's commands under ``/stub/``."""
 
     def __init__(self, address: str, seed: int) -> None:
-        """The same seed gives the same latencies in the same order."""
+        """Start empty; the same seed draws the same latencies in the same order."""
         self._address = address
         self._latencies = {"AmazonSQS": Latency(SQS, seed), "DynamoDB_20120810": Latency(DYNAMODB, seed + 1)}
         self._slow = True
@@ -44,7 +44,7 @@ class Service:
         self._objects: dict[str, bytes] = {}
 
     async def handle(self, method: str, path: str, target: str, body: bytes) -> Answer:
-        """Answer a request."""
+        """Handle a request and return the response."""
         if path.startswith("/stub/"):
             return (
                 200,
@@ -63,8 +63,8 @@ class Service:
         begun = time.monotonic()
         try:
             found = json.dumps(await operations[service][operation](json.loads(body))).encode()
-        except Refusal as refusal:
-            return _refused(refusal)
+        except ServiceError as error:
+            return _refused(error)
         if service == "AmazonSQS":
             self._billed += math.ceil(max(1, len(body), len(found)) / _SQS_BYTES)
             if self._slow and time.monotonic() - begun > _POLLED:
@@ -72,7 +72,7 @@ class Service:
         return 200, _TYPE, found
 
     async def _store(self, method: str, path: str, body: bytes) -> Answer:
-        """S3 as far as a push needs it: whole objects, in buckets that are there whatever their name."""
+        """Serve S3 as far as a push needs it: whole objects, in buckets of any name."""
         self._requests[f"{method} object"] += 1
         if self._slow:
             await asyncio.sleep(_STORE_SECONDS)
@@ -116,6 +116,6 @@ class Service:
         }
 
 
-def _refused(refusal: Refusal) -> Answer:
-    headers = {**_TYPE, "x-amzn-query-error": f"{refusal.legacy};Sender"} if refusal.legacy else _TYPE
-    return 400, headers, json.dumps({"__type": refusal.code, "message": refusal.message}).encode()
+def _refused(error: ServiceError) -> Answer:
+    headers = {**_TYPE, "x-amzn-query-error": f"{error.legacy};Sender"} if error.legacy else _TYPE
+    return 400, headers, json.dumps({"__type": error.code, "message": error.message}).encode()

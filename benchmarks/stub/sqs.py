@@ -1,21 +1,21 @@
-"""SQS: the operations of its JSON protocol that workers, the client and the peers call."""
+"""Implements the SQS operations that workers, the client and the peers call, in the JSON protocol."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from benchmarks.stub.errors import ServiceError
 from benchmarks.stub.queues import Message, StubQueue
-from benchmarks.stub.refusal import Refusal
 
 ACCOUNT: Final = "000000000000"
 _MISSING: Final = "The specified queue does not exist."
 
 
 class Sqs:
-    """All queues. Each operation takes a request's fields and gives the answer's."""
+    """All queues. Each operation accepts a request's fields and returns the response's."""
 
     def __init__(self, address: str) -> None:
-        """``address`` is where the stub listens: queues are named by it."""
+        """Start without queues; ``address`` is the stub's, which queue URLs contain."""
         self._address = address
         self.queues: dict[str, StubQueue] = {}
         self.operations: dict[str, Callable[[Any], Awaitable[dict[str, Any]]]] = {
@@ -35,13 +35,15 @@ class Sqs:
         }
 
     def make(self, name: str) -> StubQueue:
-        """The queue of that name, made if there is none."""
+        """Return the queue of this name; make it if it does not exist."""
         return self.queues.setdefault(name, StubQueue(name))
 
     def _find(self, asked: Any) -> StubQueue:  # noqa: ANN401  (JSON)
         name = str(asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2])
         if name not in self.queues:
-            raise Refusal("com.amazonaws.sqs#QueueDoesNotExist", _MISSING, "AWS.SimpleQueueService.NonExistentQueue")
+            raise ServiceError(
+                "com.amazonaws.sqs#QueueDoesNotExist", _MISSING, "AWS.SimpleQueueService.NonExistentQueue"
+            )
         return self.queues[name]
 
     def _url(self, name: str) -> str:
@@ -107,7 +109,7 @@ class Sqs:
 
     async def _change_visibility(self, asked: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
         if not self._find(asked).hide(asked["ReceiptHandle"], _now(), float(asked["VisibilityTimeout"])):
-            raise Refusal("com.amazonaws.sqs#MessageNotInflight", "not in flight", "MessageNotInflight")
+            raise ServiceError("com.amazonaws.sqs#MessageNotInflight", "not in flight", "MessageNotInflight")
         return {}
 
     async def _change_visibilities(self, asked: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
@@ -126,7 +128,7 @@ def _now() -> float:
 
 
 def _extras(entry: Any) -> tuple[float, dict[str, Any]]:  # noqa: ANN401  (JSON)
-    """Seconds of delay, and the message's attributes."""
+    """The delay in seconds, and the message's attributes."""
     return float(entry.get("DelaySeconds") or 0), entry.get("MessageAttributes", {})
 
 

@@ -1,16 +1,16 @@
-"""Autoscaling: the compute template's scaling by backlog, simulated, beside others and beside a fixed count.
+"""Compares the compute template's scaling by backlog with other policies and with a fixed count, by simulation.
 
-Nothing here runs on AWS. What is simulated is in ``benchmarks.scaling``, each rule with AWS's document it is from; the
-numbers and the metric math are the template's own.
+Nothing here runs on AWS. ``benchmarks.scaling`` simulates AWS's rules and names the AWS document of each; the numbers
+and the metric math are the template's own.
 """
 
 from dataclasses import replace
 from typing import Final
 
 from benchmarks.harness.table import Table
-from benchmarks.scaling.life import Fleet, Life, live
-from benchmarks.scaling.load import BURSTS, LOADS, LONG, SMALL, STEADY, STEP, Load
-from benchmarks.scaling.template import MACHINE, Scaling, read_scaling
+from benchmarks.scaling.compute_template import MACHINE, Scaling, read_scaling
+from benchmarks.scaling.loads import BURSTS, LOADS, LONG, SMALL, STEADY, STEP, Load
+from benchmarks.scaling.simulation import Fleet, SimulationResult, simulate
 from cloudkon.prices import prices
 from fleet.aws.cost import Rate, fleet_cost
 from fleet.aws.resources.auto_scaling_group import Ec2Instance
@@ -21,12 +21,12 @@ LONG_TARGET: Final = 4
 """``--per-worker`` for messages of ten minutes."""
 AUTOSCALED: Final = "autoscaled"
 PLOTTED: Final = {STEP: 75, BURSTS: 150, STEADY: 180}
-"""Loads that are plotted, each with how many minutes of it."""
+"""The plotted loads, each with the number of minutes to plot."""
 HEADS: Final = ("load", "fleet", "first task, min", "drained, min", "workers", "instances", "turns", "hours", "$")
 
 
-def filled(scaling: Scaling) -> Scaling:
-    """Messages a worker that is wanted, gaps filled with zeros: how this template began."""
+def gaps_as_zero(scaling: Scaling) -> Scaling:
+    """Messages for each desired worker, with gaps filled by zeros: the template's first version."""
     return replace(
         scaling,
         backlog="(FILL(visible, 0) + FILL(inflight, 0)) / IF(FILL(desired, 0) > 1, FILL(desired, 0), 1)",
@@ -35,33 +35,33 @@ def filled(scaling: Scaling) -> Scaling:
     )
 
 
-def by_wanted(scaling: Scaling) -> Scaling:
-    """Messages a worker that is wanted."""
+def per_wanted_worker(scaling: Scaling) -> Scaling:
+    """Messages for each desired worker."""
     return replace(scaling, backlog="(visible + inflight) / IF(desired > 1, desired, 1)")
 
 
-def by_running(scaling: Scaling) -> Scaling:
-    """Messages a worker that runs, as most recipes have it."""
+def per_running_worker(scaling: Scaling) -> Scaling:
+    """Messages for each running worker, as in most recipes."""
     return replace(scaling, backlog="(visible + inflight) / IF(running > 1, running, 1)")
 
 
-def hourly_price() -> float:
-    """Dollars an hour of an On-Demand instance with its volume and address."""
+def machine_hour() -> float:
+    """The price of an On-Demand instance with its volume and address, in dollars an hour."""
     machine = Ec2Instance("i-1", MACHINE.name, "running", 0.0, spot=False)
     return fleet_cost([machine], read_scaling().volume_gib, Rate(0, 0), prices()).hour
 
 
 def measure(share: float) -> list[Table]:
-    """All loads with the template's policy, and the policies that were not taken; ``share`` changes nothing."""
-    del share  # it is a simulation of seconds
+    """Simulate all loads with the template's policy and with the rejected policies; ``share`` has no effect."""
+    del share  # the whole simulation takes seconds
     scaling = read_scaling()
     note = (
-        "Simulated, not run on AWS: metrics one and two minutes late, and a quarter of an hour at first on a queue "
-        "that was idle for more than six hours; instances boot in three minutes, two at first. At most 64 workers on "
-        f"16 instances of {MACHINE.name}, --per-worker {scaling.target:.0f} unless another is named. Minutes from the "
-        "first push; turns count how often the number of workers wanted went the other way than before; hours and "
-        "dollars are the "
-        f"instances', On-Demand, {prices().origin}, until the end of the time looked at."
+        "Simulated, not run on AWS. Metrics come one or two minutes late, and a quarter of an hour late at first on a "
+        "queue that was idle for more than six hours. Instances boot in three minutes, the first two together. At most "
+        f"64 workers on 16 instances of {MACHINE.name}, with --per-worker {scaling.target:.0f} unless the row names "
+        "another. Minutes are from the first push; turns count how often the desired number of workers changed its "
+        "direction; hours and dollars are those of the instances until the end of the simulation, On-Demand, "
+        f"{prices().origin}."
     )
     loads = Table("Autoscaling", HEADS, note)
     for load in LOADS:
@@ -78,41 +78,46 @@ def measure(share: float) -> list[Table]:
     others = Table(
         "Autoscaling by other metrics",
         HEADS,
-        "The same, with metrics that the template does not use. Steps begin from the workers that run, as the ECS "
-        "guide says, or, where it is named, from those that are wanted.",
+        "The same, with metrics that the template does not use. Steps start from the running workers, as the ECS "
+        "guide says, or, where the row says so, from the desired workers.",
     )
     for load in (SMALL, STEP, STEADY):
         for name, other, push, from_running in (
             ("the template's", scaling, True, True),
             ("the template's, steps from the wanted", scaling, True, False),
-            ("messages ÷ wanted", by_wanted(scaling), True, True),
-            ("messages ÷ wanted, woken by the alarm", by_wanted(scaling), False, True),
-            ("messages ÷ running, woken by the alarm", by_running(scaling), False, True),
-            ("messages ÷ running, woken by the alarm, steps from the wanted", by_running(scaling), False, False),
-            ("messages ÷ wanted, gaps filled with 0", filled(scaling), True, True),
+            ("messages ÷ wanted", per_wanted_worker(scaling), True, True),
+            ("messages ÷ wanted, woken by the alarm", per_wanted_worker(scaling), False, True),
+            ("messages ÷ running, woken by the alarm", per_running_worker(scaling), False, True),
+            (
+                "messages ÷ running, woken by the alarm, steps from the wanted",
+                per_running_worker(scaling),
+                False,
+                False,
+            ),
+            ("messages ÷ wanted, gaps filled with 0", gaps_as_zero(scaling), True, True),
         ):
             _add(others, load, name, Fleet(other, push_wakes=push, from_running=from_running))
     return [loads, others]
 
 
 def _add(table: Table, load: Load, name: str, fleet: Fleet) -> None:
-    life = live(load, fleet)
+    result = simulate(load, fleet)
     table.rows.append(
         (
             load.name,
             name,
-            _minutes(life.first),
-            _minutes(life.drained),
-            f"{life.most_wanted}",
-            f"{life.most_instances}",
-            f"{life.turns}",
-            f"{life.instance_hours:.1f}",
-            f"{life.instance_hours * hourly_price():.2f}",
+            _minutes(result.first),
+            _minutes(result.drained),
+            f"{result.most_wanted}",
+            f"{result.most_instances}",
+            f"{result.reversals}",
+            f"{result.instance_hours:.1f}",
+            f"{result.instance_hours * machine_hour():.2f}",
         )
     )
-    figures = {"kind": "autoscaling", "load": load.name, "fleet": name, **_figures(life)}
+    figures = {"kind": "autoscaling", "load": load.name, "fleet": name, **_figures(result)}
     if name == AUTOSCALED and load in PLOTTED:
-        figures["minutes"] = _drawn(life, PLOTTED[load])
+        figures["minutes"] = _minute_lines(result, PLOTTED[load])
     table.figures.append(figures)
 
 
@@ -120,20 +125,21 @@ def _minutes(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds / MINUTE:.0f}"
 
 
-def _figures(life: Life) -> dict[str, object]:
+def _figures(result: SimulationResult) -> dict[str, object]:
     return {
-        "first_seconds": life.first,
-        "drained_seconds": life.drained,
-        "most_workers": life.most_wanted,
-        "most_instances": life.most_instances,
-        "turns": life.turns,
-        "instance_hours": round(life.instance_hours, 2),
-        "dollars": round(life.instance_hours * hourly_price(), 2),
+        "first_seconds": result.first,
+        "drained_seconds": result.drained,
+        "most_workers": result.most_wanted,
+        "most_instances": result.most_instances,
+        "turns": result.reversals,
+        "instance_hours": round(result.instance_hours, 2),
+        "dollars": round(result.instance_hours * machine_hour(), 2),
     }
 
 
-def _drawn(life: Life, minutes: int) -> list[str]:
-    """A line a minute, to be plotted: minute, messages, workers wanted, workers running, instances."""
+def _minute_lines(result: SimulationResult, minutes: int) -> list[str]:
+    """One line a minute for the plot: minute, messages, desired workers, running workers, instances."""
     return [
-        f"{look.minute} {look.backlog} {look.wanted} {look.running} {look.instances}" for look in life.looks[:minutes]
+        f"{sample.minute} {sample.backlog} {sample.wanted} {sample.running} {sample.instances}"
+        for sample in result.samples[:minutes]
     ]

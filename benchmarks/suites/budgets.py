@@ -1,4 +1,4 @@
-"""The design's budgets: one worker of ours on the stub, each trial three times."""
+"""Measures the design's budgets: one worker of ours on the stub, three times for each trial."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,11 +6,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.harness.bare import bare_loop, bare_process
-from benchmarks.harness.systems import BURN, CloudKon, Stand
+from benchmarks.harness.bare_loops import bare_loop, bare_process
+from benchmarks.harness.systems import BURN, CloudKon, TrialSetup
 from benchmarks.harness.table import Budget, Table
-from benchmarks.harness.trial import Trial, low_load, trial
-from benchmarks.stub.running import running_stub
+from benchmarks.harness.trial import Trial, run_low_load, run_trial
+from benchmarks.stub.stub_process import running_stub
 from cloudkon.prices import prices
 
 REPETITIONS: Final = 3
@@ -18,14 +18,14 @@ LEAST_TASKS: Final = 50
 BARE_TASKS: Final = 200
 LOW_LOAD_GAP: Final = 0.04
 LOW_LOAD_TASKS: Final = 250
-# System, tasks, milliseconds of each: some six seconds where the budget is met.
+# System, number of tasks, milliseconds of each task: some six seconds where the budget is met.
 EFFICIENT: Final = (CloudKon(), 600, 10)
 CHUNKED: Final = (CloudKon(chunk=50), 4_000, 1)
 BURNING: Final = (CloudKon(word=BURN), 600, 10)
 FAST: Final = ((CloudKon(), 8_000), (CloudKon(chunk=10), 40_000), (CloudKon(chunk=50), 150_000))
 WANTED_RATES: Final = (1_300, 9_000, 40_000)
 _WAY: Final = (
-    "; a task's way to its slot's process and back is a turn of the loop and a wake-up of each, dearer where they slept"
+    "; a task's way to its slot's process and back costs a turn of the loop and a wake-up of each, more if they slept"
 )
 HEADS: Final = (
     "trial",
@@ -43,33 +43,32 @@ HEADS: Final = (
 
 
 def measure(share: float) -> list[Table]:
-    """All of them."""
+    """Measure all budgets."""
     table = Table(
         "One worker on the stub",
         HEADS,
-        f"One worker process with one slot; medians of {REPETITIONS}. Its latencies are drawn for SQS with p16/p50/p84/"
-        "p99 of 5/8.7/15/50 ms, for DynamoDB 3/4.2/6/15 ms, from a fixed seed. Tasks are pushed and the worker started "
-        "before the clock is; time runs from the first task's start to the last one's end, CPU and requests until "
-        "the last deletion. The loop is everything but AWS's calls, which boto3 makes in threads. Efficiency is the "
-        "tasks' nominal time over the slot's; the slot is busy while a task runs, and a sleep ends a little late. "
-        "Dollars are the worker's requests at "
-        f"{prices().origin}.",
+        f"One worker process with one slot; medians of {REPETITIONS}. Latencies are drawn from a fixed seed, with p16/"
+        "p50/p84/p99 of 5/8.7/15/50 ms for SQS and 3/4.2/6/15 ms for DynamoDB. Tasks are pushed and the worker is "
+        "started before the measurement. Time runs from the start of the first task to the end of the last; CPU and "
+        "requests count until the last deletion. The loop is everything except the AWS calls, which boto3 makes in "
+        "threads. Efficiency is the tasks' nominal time divided by the slot's time; the slot is busy while a task "
+        f"runs, and a sleep ends a little late. Dollars are for the worker's requests, at {prices().origin}.",
     )
     with running_stub() as stub, TemporaryDirectory(prefix="cloudkon-bench-") as directory:
-        stand = Stand(stub, Path(directory))
-        _efficiencies(table, stand, share)
-        _rates(table, stand, share)
-        _latency(table, stand, share)
+        setup = TrialSetup(stub, Path(directory))
+        _efficiencies(table, setup, share)
+        _rates(table, setup, share)
+        _latency(table, setup, share)
     return [table]
 
 
-def _efficiencies(table: Table, stand: Stand, share: float) -> None:
+def _efficiencies(table: Table, setup: TrialSetup, share: float) -> None:
     for name, (system, tasks, milliseconds), wanted in (
         ("10 ms tasks", EFFICIENT, 0.97),
         ("1 ms tasks in chunks", CHUNKED, 0.80),
         ("10 ms tasks that hold the GIL", BURNING, 0.94),
     ):
-        trials = _repeat(table, stand, system, _scaled(tasks, share), milliseconds)
+        trials = _repeat(table, setup, system, _scaled(tasks, share), milliseconds)
         _add(table, name, system, trials)
         found = _median(trials, lambda one: one.efficiency)
         busy = _median(trials, lambda one: one.busy)
@@ -84,25 +83,25 @@ def _efficiencies(table: Table, stand: Stand, share: float) -> None:
 
 
 def _bare(system: CloudKon, seconds: float) -> tuple[float, str]:
-    """The efficiency of the same without a queue, a ledger and a worker, and what that was."""
+    """The efficiency of the same tasks without queue, ledger and worker, and a description of the bare loop."""
     if system.word == BURN:
-        rate, what = bare_process(BARE_TASKS, seconds), "a loop that has a process compute"
+        rate, what = bare_process(BARE_TASKS, seconds), "a loop that makes another process compute"
     else:
         rate, what = bare_loop(BARE_TASKS, seconds), "a loop of `time.sleep`"
     return rate.tasks * seconds / rate.seconds, what
 
 
-def _rates(table: Table, stand: Stand, share: float) -> None:
+def _rates(table: Table, setup: TrialSetup, share: float) -> None:
     for (system, tasks), wanted in zip(FAST, WANTED_RATES, strict=True):
         name = f"sleep 0, chunk {system.chunk}"
-        trials = _repeat(table, stand, system, _scaled(tasks, share), 0)
+        trials = _repeat(table, setup, system, _scaled(tasks, share), 0)
         _add(table, "sleep 0", system, trials)
         found = _median(trials, lambda one: one.rate)
         cpu = _median(trials, lambda one: one.cpu_milliseconds)
         loop = 1e6 * _median(trials, lambda one: one.loop_cpu / one.tasks)
         remark = (
-            f"{1000 * cpu:,.0f} µs of CPU a task allow {1000 / cpu:,.0f}/s a core: {loop:,.0f} in the worker's loop, "
-            f"the others in boto3, where a request takes {1e6 * _median(trials, _call_cpu):,.0f}"
+            f"{1000 * cpu:,.0f} µs CPU a task allow {1000 / cpu:,.0f}/s a core: {loop:,.0f} µs in the worker's loop, "
+            f"the rest in boto3, where a request takes {1e6 * _median(trials, _call_cpu):,.0f} µs"
         )
         table.budgets.append(Budget(f"tasks/s a core, {name}", wanted, found, ",.0f", remark=remark))
         if system.chunk == 1:
@@ -110,17 +109,17 @@ def _rates(table: Table, stand: Stand, share: float) -> None:
             table.budgets.append(Budget(f"AWS requests a task, {name}", 0.5, requests, ".3f", least=False))
 
 
-def _latency(table: Table, stand: Stand, share: float) -> None:
-    found = low_load(stand, CloudKon(), _scaled(LOW_LOAD_TASKS, share), LOW_LOAD_GAP)
+def _latency(table: Table, setup: TrialSetup, share: float) -> None:
+    found = run_low_load(setup, CloudKon(), _scaled(LOW_LOAD_TASKS, share), LOW_LOAD_GAP)
     table.figures.append(found.figures())
     table.note += (
-        f" At low load, {found.tasks} tasks {1000 * LOW_LOAD_GAP:g} ms apart, it took {found.wait(50):.0f} ms from "
-        f"push to start (p50; p99 {found.wait(99):.0f} ms): a send, the way back of the long poll, a claim."
+        f" At low load, with {found.tasks} tasks {1000 * LOW_LOAD_GAP:g} ms apart, push to start took "
+        f"{found.wait(50):.0f} ms (p50; p99 {found.wait(99):.0f} ms): a send, the long poll's response, a claim."
     )
 
 
-def _repeat(table: Table, stand: Stand, system: CloudKon, tasks: int, milliseconds: int) -> list[Trial]:
-    trials = [trial(stand, system, tasks, milliseconds) for _ in range(REPETITIONS)]
+def _repeat(table: Table, setup: TrialSetup, system: CloudKon, tasks: int, milliseconds: int) -> list[Trial]:
+    trials = [run_trial(setup, system, tasks, milliseconds) for _ in range(REPETITIONS)]
     table.figures += [one.figures() | {"chunk": system.chunk, "word": system.word} for one in trials]
     return trials
 
@@ -149,7 +148,7 @@ def _median(trials: list[Trial], figure: Callable[[Trial], float]) -> float:
 
 
 def _call_cpu(found: Trial) -> float:
-    """CPU seconds of a request: of everything but the loop."""
+    """CPU seconds of a request: everything except the loop."""
     return (found.cpu - found.loop_cpu) / sum(found.requests.values())
 
 

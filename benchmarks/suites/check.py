@@ -1,4 +1,4 @@
-"""Check: how long a client takes to count a run of a million tasks, and to print all its results."""
+"""Measures how long a client takes to count a run of a million tasks, and to print all its results."""
 
 import json
 import time
@@ -10,10 +10,10 @@ from typing import Final
 
 import trio
 
-from benchmarks.harness.processes import Spent, python, spent
-from benchmarks.harness.systems import FLEET, CloudKon, Stand
+from benchmarks.harness.processes import ResourceUsage, python, run_measured
+from benchmarks.harness.systems import FLEET, CloudKon, TrialSetup
 from benchmarks.harness.table import Budget, Table
-from benchmarks.stub.running import running_stub
+from benchmarks.stub.stub_process import running_stub
 from cloudkon.aws import connect
 from cloudkon.model import ChunkRecord, ChunkState, Progress, Result, Run, TaskId, TaskState
 from cloudkon.ports import Insert, Ledger
@@ -25,29 +25,29 @@ CHUNK: Final = 10
 WANTED_SECONDS: Final = 10
 WANTED_REQUESTS: Final = 300
 FEWER: Final = 10
-"""The run whose results take as much memory as those of the large one has so many times fewer tasks."""
+"""The smaller run has this many times fewer tasks, and printing its results must take as much memory."""
 MOST_GROWTH: Final = 10
-"""MiB from that run to the large one: pages of other sizes, and no byte a task."""
+"""MiB from the smaller run to the large one: pages of other sizes, but nothing for each task."""
 _WRITERS: Final = 8
 
 
 def measure(share: float) -> list[Table]:
-    """``check --json`` and ``results --json`` of a run that is done, on the stub at its full latency."""
+    """Measure ``check --json`` and ``results --json`` of a finished run, on the stub at its full latency."""
     tasks = round(TASKS * share)
     table = Table(
         "Reading a large run",
         ("command", "tasks", "seconds", "CPU s", "queries", "peak MiB"),
-        f"`python -m client`, from its start to its end, of a run in chunks of {CHUNK} that is done. "
-        "A query's answer is 1 MB of items at the most, as DynamoDB's.",
+        f"`python -m client` from start to exit, for a finished run in chunks of {CHUNK}. "
+        "A query returns at most 1 MB of items, as in DynamoDB.",
     )
     with running_stub() as stub, TemporaryDirectory(prefix="cloudkon-bench-") as directory:
-        stand = Stand(stub, Path(directory))
+        setup = TrialSetup(stub, Path(directory))
         system = CloudKon(chunk=CHUNK)
-        system.prepare(stand)
-        few, many = (_fill(stand, f"check{count}", count) for count in (tasks // FEWER, tasks))
+        system.prepare(setup)
+        few, many = (_fill(setup, f"check{count}", count) for count in (tasks // FEWER, tasks))
         peaks = []
         for command, run in (("check", many), ("results", few), ("results", many)):
-            found, queries = _read(stand, system, command, run)
+            found, queries = _read(setup, system, command, run)
             cells = (f"{found.seconds:.1f}", f"{found.cpu:.1f}", f"{queries}", f"{found.peak:.0f}")
             table.rows.append((f"`{command} --json`", f"{run.count:,}", *cells))
             if command == "results":
@@ -64,26 +64,26 @@ def measure(share: float) -> list[Table]:
     return [table]
 
 
-def _read(stand: Stand, system: CloudKon, command: str, run: Run) -> tuple[Spent, int]:
-    """What a command took, and the queries that it made."""
-    before = stand.stub.counts()["requests"].get("Query", 0)
-    with TemporaryFile() as said:
+def _read(setup: TrialSetup, system: CloudKon, command: str, run: Run) -> tuple[ResourceUsage, int]:
+    """What a command used, and the number of its queries."""
+    before = setup.stub.counts()["requests"].get("Query", 0)
+    with TemporaryFile() as output:
         reading = python("client", command, run.id, "--json")
-        found = spent(reading, stand.directory, system.worker(stand)[1], said)
-        said.seek(0)
-        told = json.loads(said.readline())["succeeded"] if command == "check" else sum(1 for _ in said)
-    if told != run.count:
-        raise RuntimeError(f"{command} told of {told} tasks and not of {run.count}")
-    return found, stand.stub.counts()["requests"]["Query"] - before
+        found = run_measured(reading, setup.directory, system.worker(setup)[1], output)
+        output.seek(0)
+        reported = json.loads(output.readline())["succeeded"] if command == "check" else sum(1 for _ in output)
+    if reported != run.count:
+        raise RuntimeError(f"{command} reported {reported} tasks instead of {run.count}")
+    return found, setup.stub.counts()["requests"]["Query"] - before
 
 
-def _fill(stand: Stand, run_id: str, tasks: int) -> Run:
-    """A run that is done."""
+def _fill(setup: TrialSetup, run_id: str, tasks: int) -> Run:
+    """Write a finished run to the ledger."""
     run = Run.plan(
         run_id=run_id, counts={"worker": tasks}, chunk_size=CHUNK, digest="-", started=round(time.time() - 3600, 3)
     )
-    ledger = connect(Settings(fleet=FLEET, target="docker", endpoint_url=stand.stub.address)).ledger
-    with stand.stub.swift():
+    ledger = connect(Settings(fleet=FLEET, target="docker", endpoint_url=setup.stub.address)).ledger
+    with setup.stub.without_latency():
         trio.run(_write, ledger, run)
     return run
 

@@ -1,4 +1,4 @@
-"""Containers: the images, and workers in containers on LocalStack beside a naive one. It needs a Docker engine."""
+"""Measures the images, and workers in containers on LocalStack beside a naive worker. Needs a Docker engine."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,21 +19,21 @@ SHORT_TASKS: Final = 10_000
 NAIVE_TASKS: Final = 500
 STARTS: Final = 5
 IDLE_SECONDS: Final = 10.0
-"""After its start, until a worker counts as idle."""
+"""The time after its start at which a worker counts as idle."""
 BUSY_CHUNK: Final = 10
 SAMPLE_SECONDS: Final = 0.25
 MEBIBYTE: Final = 1024**2
 
 
 def throughput(fleet: ContainerFleet, share: float) -> Table:
-    """Tasks a second of ``sleep 0``."""
+    """Measure tasks a second of ``sleep 0``."""
     tasks = round(SHORT_TASKS * share)
     table = Table(
         "Throughput of containers on LocalStack",
         ("chunk", "workers", "tasks/s", "÷ naive"),
-        f"{tasks:,} times `sleep 0`, pushed before the workers start, from when the last of them has begun to the last "
-        "task's end; one run each. The naive worker runs on this machine, on the same LocalStack, which shares the "
-        "cores with them all.",
+        f"{tasks:,} tasks of `sleep 0`, pushed before the workers start, measured from the last worker's start to the "
+        "last task's end; one run each. The naive worker runs outside a container, on the same LocalStack, which "
+        "shares the cores with all workers.",
     )
     naive = naive_rate(fleet, round(NAIVE_TASKS * share), 0).tasks_per_second
     table.rows.append(("-", "1 naive", f"{naive:,.0f}", "1.0"))
@@ -45,12 +45,12 @@ def throughput(fleet: ContainerFleet, share: float) -> Table:
 
 
 def start_to_first_task(fleet: ContainerFleet, share: float) -> Table:
-    """Seconds from a container's start to its first task's."""
+    """Measure the seconds from a container's start to its first task's start."""
     starts = max(1, round(STARTS * share))
     table = Table(
         "From a container's start to its first task",
         ("", "seconds"),
-        f"One worker on a queue that holds a task: from the time at which the engine had started it to the task's "
+        f"One worker on a queue with one task: from the time at which the engine started the container to the task's "
         f"start; {starts} times.",
     )
     found = sorted(_one_start(fleet) for _ in range(starts))
@@ -60,13 +60,13 @@ def start_to_first_task(fleet: ContainerFleet, share: float) -> Table:
 
 
 def memory(fleet: ContainerFleet, share: float) -> Table:
-    """What a worker's container takes."""
+    """Measure the memory of a worker's container."""
     tasks = round(SHORT_TASKS * share)
     table = Table(
         "Memory of a worker's container",
         ("when", "MiB"),
-        f"By the container's control group, without file pages that can be dropped; busy is the most of what was "
-        f"sampled over {tasks:,} times `sleep 0` at chunk {BUSY_CHUNK}.",
+        f"By the container's control group, without file pages that can be dropped; busy is the largest sample during "
+        f"{tasks:,} tasks of `sleep 0` at chunk {BUSY_CHUNK}.",
     )
     client: Any = docker.APIClient()
     try:
@@ -89,7 +89,7 @@ def memory(fleet: ContainerFleet, share: float) -> Table:
 
 
 def measure(share: float) -> list[Table]:
-    """All, with so large a share of the tasks."""
+    """Measure everything with a share of the tasks."""
     images = [build_times(), layers()]
     with container_fleet() as fleet:
         return [*images, start_to_first_task(fleet, share), throughput(fleet, share), memory(fleet, share)]
@@ -110,7 +110,7 @@ def _one_start(fleet: ContainerFleet) -> float:
 
 
 def _memory(client: Any, name: str) -> float:  # noqa: ANN401  (the SDK has no types)
-    """A container's memory in MiB, as ``docker stats`` counts it, on both versions of control groups."""
+    """A container's memory in MiB as ``docker stats`` counts it, with both versions of control groups."""
     found = client.stats(name, stream=False, one_shot=True)["memory_stats"]
     cache = found["stats"].get("inactive_file", found["stats"].get("total_inactive_file", 0))
     return float(found["usage"] - cache) / MEBIBYTE

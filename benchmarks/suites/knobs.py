@@ -1,7 +1,7 @@
-"""Knobs: what each setting of boto3's clients saves the worker, and what it saves to write and read bodies ourselves.
+"""Measures what each setting of boto3's clients saves the worker, and what our own handling of bodies saves.
 
-The settings are those of ``cloudkon.aws.connection``; here each is put back to its default, alone. Bodies are those of
-``cloudkon.aws.quick_json``; here botocore handles them.
+The settings are those of ``cloudkon.aws.connection``; each trial resets one of them to its default. Our handling of
+bodies is ``cloudkon.aws.quick_json``; it is compared with botocore's.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.config import Config
 
 from benchmarks.harness.table import Table
-from benchmarks.stub.running import Stub, running_stub
+from benchmarks.stub.stub_process import Stub, running_stub
 from cloudkon.aws import Connection
 from cloudkon.aws.statements import write_statement
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the stubs are there for development only
     from mypy_boto3_sqs import SQSClient
 
 CALLS: Final = 200
-"""Receives of ten messages a round: a fifth of a second, so that whatever else the machine does meets all alike."""
+"""Receives of ten messages a round: a fifth of a second, so that other load on the machine affects all alike."""
 ROUNDS: Final = 15
 QUEUE: Final = "knobs"
 BODY: Final = '{"v":1,"run":"3a4f0c1b2c3","chunk":7,"shards":4,"first":70,"tasks":["sleep 0"]}'
@@ -44,8 +44,8 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-class _Turned(Connection):
-    """A connection one of whose knobs is turned."""
+class _TunedConnection(Connection):
+    """A connection with one setting changed."""
 
     def __init__(self, settings: Settings, knobs: Mapping[str, Any]) -> None:
         super().__init__(settings)
@@ -55,8 +55,8 @@ class _Turned(Connection):
         return super()._config(service).merge(Config(**self._knobs))
 
 
-class _Plain(Connection):
-    """A connection that leaves all bodies to botocore."""
+class _BotocoreConnection(Connection):
+    """A connection whose bodies botocore handles."""
 
     def _make_client(self, service: str) -> object:
         session: Any = self._session()
@@ -64,21 +64,21 @@ class _Plain(Connection):
 
 
 def measure(share: float) -> list[Table]:
-    """CPU of calls by each setting, and by who handles their bodies, in turns."""
+    """Measure the CPU time of calls for each setting and for each handling of bodies, in alternating rounds."""
     rounds = max(3, round(ROUNDS * share))
-    with running_stub() as stub, stub.swift():
+    with running_stub() as stub, stub.without_latency():
         return [_settings_table(stub, rounds), _bodies_table(stub, rounds)]
 
 
 def _settings_table(stub: Stub, rounds: int) -> Table:
     table = Table(
-        "What boto3's settings give",
+        "CPU time by boto3's settings",
         ("settings", "CPU µs a receive of ten", "÷ the worker's"),
-        f"Medians of {rounds} rounds of {CALLS} receives each, all settings in turn, each round begun with another "
-        "one, from the stub without latency, in one thread; the thread's own CPU time. The quotient is the median of "
-        "each round's own.",
+        f"Medians of {rounds} rounds of {CALLS} receives each from the stub without latency, in one thread, by the "
+        "thread's own CPU time. Each round measures all settings and starts with another one. The quotient is the "
+        "median of the rounds' quotients.",
     )
-    clients = {name: _Turned(_settings(stub), knobs).client("sqs") for name, knobs in DEFAULTS.items()}
+    clients = {name: _TunedConnection(_settings(stub), knobs).client("sqs") for name, knobs in DEFAULTS.items()}
     url = next(iter(clients.values())).create_queue(QueueName=QUEUE)["QueueUrl"]
     found = _in_turns({name: partial(_receives, client, url) for name, client in clients.items()}, rounds)
     for name, seconds in found.items():
@@ -90,11 +90,11 @@ def _settings_table(stub: Stub, rounds: int) -> Table:
 
 def _bodies_table(stub: Stub, rounds: int) -> Table:
     table = Table(
-        "What it gives to write and read bodies ourselves",
+        "CPU time by who writes and reads bodies",
         ("call", "by botocore, CPU µs", "by orjson, CPU µs", "÷ botocore"),
         f"Measured in the same way: {rounds} rounds of {CALLS} calls.",
     )
-    plain, ours = _Plain(_settings(stub)), Connection(_settings(stub))
+    plain, ours = _BotocoreConnection(_settings(stub)), Connection(_settings(stub))
     ours.client("dynamodb").create_table(
         TableName=QUEUE,
         KeySchema=[{"AttributeName": "shard", "KeyType": "HASH"}, {"AttributeName": "chunk", "KeyType": "RANGE"}],
@@ -115,11 +115,11 @@ def _bodies_table(stub: Stub, rounds: int) -> Table:
 
 
 def _in_turns(rounds_of: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of a call by each, a round after the other."""
+    """CPU seconds of a call for each variant and round."""
     names = list(rounds_of)
     found: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
-        # Whoever is first after a pause pays for cold caches: by a fixed order, always the same.
+        # The first variant of a round pays for cold caches, so each round starts with another one.
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             found[name].append(rounds_of[name]())
@@ -151,7 +151,7 @@ def _receives(client: "SQSClient", url: str) -> float:
 
 
 def _deletions(client: "SQSClient", url: str) -> float:
-    """CPU seconds of a deletion: of handles that no longer count, which costs the same."""
+    """CPU seconds of a deletion; the handles are stale, which costs the same."""
     entries: Any = [{"Id": str(number), "ReceiptHandle": f"{number}" * 40} for number in range(10)]
     begun = time.thread_time()
     for _ in range(CALLS):

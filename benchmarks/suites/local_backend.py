@@ -1,4 +1,4 @@
-"""One process without any server, against a bare loop run beside it."""
+"""Measures a worker process without a server beside a bare loop."""
 
 import json
 import subprocess
@@ -8,21 +8,21 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.harness.bare import bare_loop
+from benchmarks.harness.bare_loops import bare_loop
 from benchmarks.harness.table import Table
 
 SLOTS: Final = (1, 4, 16)
 SHORT_TASKS: Final = 10_000
 SLEEPS: Final = 300
-"""A slot."""
+"""Tasks for each slot."""
 REPETITIONS: Final = 3
 MILLISECONDS: Final = 10
 SECONDS: Final = 300
-"""After which a run that hangs is given up."""
+"""The timeout of a run."""
 
 
 def local_run(workload: Path, slots: int) -> dict[str, float]:
-    """One run's summary, as ``python -m images.worker --local`` prints it."""
+    """Run a workload with ``python -m images.worker --local`` and return its summary."""
     done = subprocess.run(
         [sys.executable, "-m", "images.worker", "--local", workload, "--slots", str(slots), "--json"],
         stdout=subprocess.PIPE,
@@ -35,15 +35,15 @@ def local_run(workload: Path, slots: int) -> dict[str, float]:
 
 
 def throughput(directory: Path, share: float) -> Table:
-    """Tasks a second of ``sleep 0``."""
+    """Measure tasks a second of ``sleep 0``."""
     tasks = round(SHORT_TASKS * share)
     workload = _workload(directory, tasks, 0)
     table = Table(
         "Throughput of the local back end",
         ("slots", "tasks/s", "÷ bare loop"),
-        f"{tasks:,} times `sleep 0` in one process without a server; medians of {REPETITIONS}. "
-        "The bare loop calls `time.sleep(0)` in Python, run beside each: a call of the kernel, which the worker's "
-        "`sleep 0` doesn't make.",
+        f"{tasks:,} tasks of `sleep 0` in one process without a server; medians of {REPETITIONS}. "
+        "The bare loop, run before each, calls `time.sleep(0)` in Python: a system call, which the worker's `sleep 0` "
+        "doesn't make.",
     )
     bares: list[float] = []
     for slots in SLOTS:
@@ -58,13 +58,13 @@ def throughput(directory: Path, share: float) -> Table:
 
 
 def efficiency(directory: Path, share: float) -> Table:
-    """Efficiency of ``sleep 10``."""
+    """Measure the efficiency of ``sleep 10``."""
     sleeps, seconds = round(SLEEPS * share), MILLISECONDS / 1000
     table = Table(
         "Efficiency of the local back end",
         ("slots", "efficiency", "÷ bare loop"),
-        f"{sleeps:,} times `sleep {MILLISECONDS}` a slot: the sleeps' time over the slots' time; medians of "
-        f"{REPETITIONS}. The bare loop calls `time.sleep` in Python, run beside each.",
+        f"{sleeps:,} tasks of `sleep {MILLISECONDS}` a slot: the sleeps' time divided by the slots' time; medians of "
+        f"{REPETITIONS}. The bare loop, run before each, calls `time.sleep` in Python.",
     )
     bares: list[float] = []
     for slots in SLOTS:
@@ -80,7 +80,7 @@ def efficiency(directory: Path, share: float) -> Table:
 
 
 def measure(share: float) -> list[Table]:
-    """Both, with so large a share of the tasks."""
+    """Measure both with a share of the tasks."""
     with tempfile.TemporaryDirectory(prefix="cloudkon-bench-") as directory:
         return [throughput(Path(directory), share), efficiency(Path(directory), share)]
 

@@ -1,8 +1,8 @@
-"""Workers on the embedded emulator, against the naive worker on the same one."""
+"""Measures workers on the embedded emulator beside the naive worker on the same one."""
 
 from typing import Final
 
-from benchmarks.harness.bare import bare_loop
+from benchmarks.harness.bare_loops import bare_loop
 from benchmarks.harness.bench_fleet import BenchFleet, bench_fleet
 from benchmarks.harness.naive import naive_rate
 from benchmarks.harness.table import Table
@@ -11,19 +11,19 @@ WORKERS: Final = (1, 2)
 CHUNKS: Final = (1, 10)
 MESSAGES: Final = 2_000
 SLEEPS: Final = 300
-"""A worker."""
+"""Tasks for each worker."""
 NAIVE_TASKS: Final = 200
 MILLISECONDS: Final = 10
 
 
 def throughput(fleet: BenchFleet, share: float) -> Table:
-    """Tasks a second of ``sleep 0``."""
+    """Measure tasks a second of ``sleep 0``."""
     messages = round(MESSAGES * share)
     table = Table(
         "Throughput on the local target",
         ("chunk", "workers", "tasks/s", "÷ naive"),
-        f"{messages:,} messages of `sleep 0`, pushed before the workers start, from the first task's start to the "
-        "last one's end; one run each. The emulator is one Python process on the same cores.",
+        f"{messages:,} messages of `sleep 0`, pushed before the workers start, measured from the start of the first "
+        "task to the end of the last; one run each. The emulator is one Python process on the same cores.",
     )
     naive = naive_rate(fleet, round(NAIVE_TASKS * share), 0).tasks_per_second
     table.rows.append(("-", "1 naive", f"{naive:,.0f}", "1.0"))
@@ -35,13 +35,13 @@ def throughput(fleet: BenchFleet, share: float) -> Table:
 
 
 def efficiency(fleet: BenchFleet, share: float) -> Table:
-    """Efficiency of ``sleep 10``."""
+    """Measure the efficiency of ``sleep 10``."""
     sleeps, seconds = round(SLEEPS * share), MILLISECONDS / 1000
     table = Table(
         "Efficiency on the local target",
         ("chunk", "workers", "efficiency", "÷ bare loop"),
-        f"{sleeps:,} times `sleep {MILLISECONDS}` a worker: the sleeps' time over the workers' time. "
-        "One run each. The bare loop is `time.sleep` in Python, run beside it.",
+        f"{sleeps:,} tasks of `sleep {MILLISECONDS}` a worker: the sleeps' time divided by the workers' time. "
+        "One run each. The bare loop calls `time.sleep` in Python.",
     )
     bare = seconds * bare_loop(sleeps, seconds).tasks_per_second
     table.rows.append(("-", "bare loop", f"{bare:.1%}", "1.00"))
@@ -56,6 +56,6 @@ def efficiency(fleet: BenchFleet, share: float) -> Table:
 
 
 def measure(share: float) -> list[Table]:
-    """Both, with so large a share of the tasks."""
+    """Measure both with a share of the tasks."""
     with bench_fleet() as fleet:
         return [throughput(fleet, share), efficiency(fleet, share)]

@@ -1,4 +1,4 @@
-"""Profile: where the CPU of the worker's loop goes, in the trials whose budgets it bounds."""
+"""Profiles the CPU time of the worker's loop in the trials whose budgets it limits."""
 
 import json
 from collections import Counter
@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.harness.processes import python
-from benchmarks.harness.systems import CloudKon, Stand
+from benchmarks.harness.systems import CloudKon, TrialSetup
 from benchmarks.harness.table import Table
-from benchmarks.harness.trial import trial
-from benchmarks.stub.running import running_stub
+from benchmarks.harness.trial import run_trial
+from benchmarks.stub.stub_process import running_stub
 
-# Name, system, tasks, milliseconds of each.
+# Name, chunk size, number of tasks, milliseconds of each task.
 TRIALS: Final = (
     ("sleep 0, chunk 1", 1, 12_000, 0),
     ("chunk 10", 10, 60_000, 0),
@@ -34,57 +34,57 @@ LAYERS: Final = {
     "outcome/": "trio, with its calls of the kernel",
     "python/<string>": "making values: data classes, named tuples",
 }
-"""By how a file's path begins; the first that fits."""
+"""Layers by the beginning of a file's path; the first match counts."""
 _OTHERS: Final = "Python's own library"
 
 
 @dataclass
 class Profiled(CloudKon):
-    """Our worker, sampled."""
+    """Our worker under the sampling profiler."""
 
-    def worker(self, stand: Stand) -> tuple[tuple[str, ...], Mapping[str, str]]:
-        """The same as unsampled, by another module."""
-        _, environment = super().worker(stand)
+    def worker(self, setup: TrialSetup) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """The command of the profiled worker."""
+        _, environment = super().worker(setup)
         return python(
-            "benchmarks.harness.profiled_worker", str(samples(stand)), "--slots", str(self.slots)
+            "benchmarks.harness.profiled_worker", str(samples(setup)), "--slots", str(self.slots)
         ), environment
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Samples by function, and what a task takes of the loop, in microseconds."""
+    """Samples by function, and the loop's microseconds for each task."""
 
     name: str
     counts: Counter[str]
     microseconds: float
 
     def of(self, count: int) -> float:
-        """Microseconds a task that so many samples stand for."""
+        """Convert a number of samples to microseconds a task."""
         return self.microseconds * count / max(1, self.counts.total())
 
 
-def samples(stand: Stand) -> Path:
-    """The file that a worker's samples go to."""
-    return stand.directory / "samples.json"
+def samples(setup: TrialSetup) -> Path:
+    """The file to which a worker writes its samples."""
+    return setup.directory / "samples.json"
 
 
 def measure(share: float) -> list[Table]:
-    """Each trial once, by layers and by functions."""
+    """Run each trial once, and show its samples by layer and by function."""
     with running_stub() as stub, TemporaryDirectory(prefix="cloudkon-bench-") as directory:
-        stand = Stand(stub, Path(directory))
-        profiles = [_profile(stand, share, *one) for one in TRIALS]
+        setup = TrialSetup(stub, Path(directory))
+        profiles = [_profile(setup, share, *one) for one in TRIALS]
     return tables_of(profiles)
 
 
 def tables_of(profiles: list[Profile]) -> list[Table]:
-    """What they found, by layers and by functions."""
+    """Make the tables by layer and by function."""
     return [_layers(profiles), _functions(profiles)]
 
 
-def _profile(stand: Stand, share: float, name: str, chunk: int, tasks: int, milliseconds: int) -> Profile:
-    samples(stand).unlink(missing_ok=True)
-    found = trial(stand, Profiled(chunk=chunk), max(LEAST_TASKS, round(tasks * share)), milliseconds)
-    counts = json.loads(samples(stand).read_text(encoding="utf-8")) if samples(stand).exists() else {}
+def _profile(setup: TrialSetup, share: float, name: str, chunk: int, tasks: int, milliseconds: int) -> Profile:
+    samples(setup).unlink(missing_ok=True)
+    found = run_trial(setup, Profiled(chunk=chunk), max(LEAST_TASKS, round(tasks * share)), milliseconds)
+    counts = json.loads(samples(setup).read_text(encoding="utf-8")) if samples(setup).exists() else {}
     return Profile(name, Counter(counts), 1e6 * found.loop_cpu / found.tasks)
 
 
@@ -92,9 +92,9 @@ def _layers(profiles: list[Profile]) -> Table:
     table = Table(
         "Where the loop's CPU goes",
         ("µs/task of the loop in", *(one.name for one in profiles)),
-        "One trial each as above, sampled by the CPU time of the thread in which the loop runs: microseconds a task "
-        "within the functions of each layer themselves, not in what they call. What boto3 takes in its own threads is "
-        "apart: see CPU µs/request above. "
+        "One trial each as above, sampled by the CPU time of the loop's thread: microseconds a task within the "
+        "functions of each layer themselves, without the functions that they call. boto3's own threads are not "
+        "included: see CPU µs/request above. "
         + ", ".join(f"{one.counts.total():,} samples of {one.name}" for one in profiles)
         + ".",
     )
@@ -117,8 +117,8 @@ def _functions(profiles: list[Profile]) -> Table:
     table = Table(
         "The loop's functions by their own time",
         ("function", "file", *(one.name for one in profiles)),
-        f"From the same samples: the {SHOWN} functions that take most in any of the trials, as shares of the loop's "
-        "CPU in it.",
+        f"From the same samples: the {SHOWN} functions that take most in any trial, as shares of the loop's CPU time "
+        "in that trial.",
     )
     most: Counter[str] = Counter()
     for one in profiles:

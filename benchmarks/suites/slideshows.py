@@ -1,4 +1,4 @@
-"""Slideshows: animoto workers on the local target, with a picture server beside them; more of them in virtual time."""
+"""Measures animoto workers on the local target with a picture server beside them, and more in virtual time."""
 
 import http.server
 import threading
@@ -16,7 +16,7 @@ from benchmarks.render.pictures import make_pictures
 
 JOBS: Final = 160
 PICTURES: Final = 12
-"""Of each; the server has three times as many, so that neighbouring jobs have others."""
+"""Pictures of each job; the server has three times as many, so that neighbouring jobs use different ones."""
 SIZE: Final = (1280, 720)
 OPTIONS: Final = ("--size", "640x360", "--transition", "crossfade")
 CLASSIC: Final = 60
@@ -28,14 +28,14 @@ LEAST_JOBS: Final = 8
 
 
 def measure(share: float) -> list[Table]:
-    """The classic job, the same small jobs with each number of workers, and what the pipeline makes of such a job."""
+    """Measure the classic job, small jobs with each number of workers, and the pipeline with such jobs simulated."""
     jobs = max(LEAST_JOBS, round(JOBS * share))
     real = Table(
         "Slideshows on the local target",
         ("workers", "seconds", "jobs/s", "÷ one worker"),
         f"{jobs} jobs of {PICTURES} pictures of 1280x720 from a server on loopback, as videos of 640x360 with "
-        "crossfades, pushed before the workers start, from the first task's start to the last one's end. Emulator, "
-        "server and all workers share the machine's cores, so more workers than cores can only fill the gaps.",
+        "crossfades, pushed before the workers start, from the start of the first task to the end of the last. "
+        "Emulator, server and all workers share the cores, so more workers than cores only fill gaps.",
     )
     with bench_fleet(CLOUDKON_ALLOW_PRIVATE_LINKS="yes") as fleet:
         classic = _classic(fleet, max(2, round(CLASSIC * share)))
@@ -50,13 +50,13 @@ def measure(share: float) -> list[Table]:
 
 
 def _classic(fleet: BenchFleet, pictures: int) -> Table:
-    """One job of large pictures, with cuts and with crossfades."""
+    """Measure one job of large pictures, with cuts and with crossfades."""
     width, height = CLASSIC_SIZE
     table = Table(
         "The classic slideshow on the local target",
         ("pictures", "transition", "seconds"),
-        f"One job of pictures of {width}x{height} from a server on loopback, a second each, on one worker: from the "
-        "task's start to its end, with fetching, checking and storing.",
+        f"One job with pictures of {width}x{height} from a server on loopback, one second each, on one worker: from "
+        "the task's start to its end, including fetching, checking and storing.",
     )
     with _picture_server(fleet.directory / "classic", pictures, CLASSIC_SIZE) as links:
         for transition in ("cut", "crossfade"):
@@ -76,12 +76,12 @@ def _rate(fleet: BenchFleet, workers: int) -> Rate:
 
 
 def _simulated(milliseconds: int) -> Table:
-    """Fleets of workers that each have a core, in virtual time."""
+    """Simulate fleets in virtual time, whose workers have a core each."""
     table = Table(
         "Slideshows in virtual time",
         ("workers", "jobs/s", "efficiency"),
-        f"Jobs of {milliseconds:,} ms, as the one worker above took, one a message, on services with AWS's times and "
-        "limits; as in the tables of scale, the workers' own CPU takes no time.",
+        f"Jobs of {milliseconds:,} ms, as measured with one worker above, one a message, on services with AWS's "
+        "latencies and limits; as in the tables of scale, the workers' own CPU takes no time.",
     )
     cells = [Cell(workers, milliseconds, 1, LEAST_TASKS * milliseconds / 1000) for workers in SIMULATED]
     with get_context("spawn").Pool() as processes:
@@ -95,10 +95,10 @@ def _simulated(milliseconds: int) -> Table:
 
 @contextmanager
 def _picture_server(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Path]:
-    """Serve so many pictures on loopback out of a new folder; gives a file of their links."""
+    """Serve ``count`` pictures on loopback from a new folder; yields a file of their links."""
     folder.mkdir()
     paths = make_pictures(folder, count, *size)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -111,8 +111,8 @@ def _picture_server(folder: Path, count: int, size: tuple[int, int]) -> Iterator
             thread.join()
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, and logs nothing."""
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder and logs nothing."""
 
     def log_message(self, *_arguments: object) -> None:
-        """Not a word."""
+        """Log nothing."""

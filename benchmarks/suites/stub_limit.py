@@ -1,4 +1,4 @@
-"""The stub's own limit: how many requests a second it answers when nothing but it is waited for."""
+"""Measures the stub's own limit: how many requests a second it answers from clients that do nothing else."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from benchmarks.harness.table import Table
-from benchmarks.stub.running import Stub, running_stub
+from benchmarks.stub.stub_process import Stub, running_stub
 
 SECONDS: Final = 3.0
 CONNECTIONS: Final = 8
@@ -17,15 +17,15 @@ _BATCH: Final = 25
 
 
 def measure(share: float) -> list[Table]:
-    """Receives of nothing and claims of 25 chunks, as fast as a bare client sends them."""
+    """Send empty receives and claims of 25 chunks, as fast as a bare client can."""
     table = Table(
         "The stub by itself",
         ("request", "requests/s", "the stub's CPU, ms a request", "and of a core"),
-        f"What is measured here is not to be the stub: this is what it takes, without its latencies, from "
-        f"{CONNECTIONS} connections that do nothing else for {SECONDS * share:g} s. Each trial below says how much of "
-        "a core it took.",
+        f"The trials below must not measure the stub: this table shows what it can serve without latencies, from "
+        f"{CONNECTIONS} connections that do nothing else for {SECONDS * share:g} s. Each trial states the share of a "
+        "core that the stub took.",
     )
-    with running_stub() as stub, stub.swift():
+    with running_stub() as stub, stub.without_latency():
         _prepare(stub)
         for name, target, body in (
             ("ReceiveMessage, empty", "AmazonSQS.ReceiveMessage", _receive),
@@ -44,7 +44,7 @@ def measure(share: float) -> list[Table]:
 
 
 def _press(stub: Stub, target: str, body: Callable[[int, int], dict[str, Any]], seconds: float) -> int:
-    """Send such requests for so long; gives how many were answered."""
+    """Send requests for ``seconds``; return how many were answered."""
     answered = [0] * CONNECTIONS
     end = time.monotonic() + seconds
 

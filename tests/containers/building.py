@@ -1,6 +1,6 @@
-"""Building: the images that the tests need, built from this checkout's files, and what earlier builds left behind.
+"""Builds the images that the tests need from this checkout's files, and removes what earlier builds left behind.
 
-``python -m tests.containers.building`` builds them all beforehand.
+``python -m tests.containers.building`` builds them all in advance.
 """
 
 import fcntl
@@ -13,15 +13,15 @@ from typing import NamedTuple
 from tests.containers.docker_cli import ROOT, docker, ran
 
 SECONDS = 540
-"""A cold build on a slow machine, its downloads included."""
+"""The timeout of a build: a cold one on a slow machine, including downloads."""
 LEFTOVERS_AGE = "30m"
-"""Older ones are no other process's build that is under way."""
+"""Untagged images that are older belong to no build in progress in another process."""
 
 
 class Build(NamedTuple):
-    """An image's tag, its Dockerfile and its context; ``stages`` are kept under tags of their own, as a cache.
+    """An image's tag, its Dockerfile and its context; ``stages`` get tags of their own, as a cache.
 
-    ``alias`` is another tag of it.
+    ``alias`` is another tag of the image.
     """
 
     tag: str
@@ -31,17 +31,17 @@ class Build(NamedTuple):
     alias: str = ""
 
 
-# By its alias the suites' image is made of it: some tests give its tag to builds with other labels, after which all
-# that hangs on it would be made anew.
+# The suites' image is built from the alias: some tests give the tag to builds with other labels, and every image on top
+# of it would then be built again.
 WORKER = Build("cloudkon/worker:latest", "Dockerfile.worker", stages=("build",), alias="cloudkon/worker:tested")
 ANIMOTO = Build("cloudkon/animoto:latest", "Dockerfile.animoto", stages=("build",))
 SUITES = Build("cloudkon/suites:latest", "tests/containers/suites.Dockerfile", "locks")
 
 
 def built(build: Build) -> str:
-    """Build an image; what has been built before costs a second. Gives its tag."""
+    """Build an image and return its tag; a repeated build takes a second."""
     with _one_at_a_time():
-        # Without BuildKit a stage's layers hang on nothing but its last image: a tag keeps them for the next build.
+        # Without BuildKit only a stage's last image refers to its layers: a tag keeps them for the next build.
         for stage in build.stages:
             _build(build, f"{build.tag.rpartition(':')[0]}:{stage}", "--target", stage)
         _build(build, build.tag, *([f"--tag={build.alias}"] if build.alias else []))
@@ -51,13 +51,13 @@ def built(build: Build) -> str:
 def remove_leftovers() -> None:
     """Remove the untagged images that earlier builds left behind."""
     mine = ("--filter=label=cloudkon.image", f"--filter=until={LEFTOVERS_AGE}")
-    # The engine refuses a second prune while one goes on, and all test processes end at about the same time.
+    # The engine refuses a prune while another one runs, and all test processes end at about the same time.
     with _one_at_a_time():
         docker("image", "prune", "--force", *mine, seconds=600)
 
 
 def builder() -> dict[str, str]:
-    """The environment to build in: Debian 12 has no BuildKit, and the Dockerfiles don't need it."""
+    """The environment of a build: Debian 12 has no BuildKit, and the Dockerfiles don't need it."""
     buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0
     return {"DOCKER_BUILDKIT": "1" if buildx else "0"}
 
@@ -72,7 +72,7 @@ def _build(build: Build, tag: str, *more: str) -> None:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Let no two test processes build the same layers side by side."""
+    """Prevent two test processes from building the same layers at the same time."""
     lock = ROOT / ".cloudkon" / "images.lock"
     lock.parent.mkdir(exist_ok=True)
     with Path.open(lock, "w") as held:

@@ -1,4 +1,4 @@
-"""A fleet from the compose file, and the client that works with it from the user's shell."""
+"""Drives a fleet of the compose file, and the client that uses it from the user's shell."""
 
 import json
 import socket
@@ -15,12 +15,12 @@ from tests.containers.docker_cli import ROOT, docker, ended, ran
 from tests.support import patience
 
 PATIENCE = 180.0
-"""Seconds that anything may take on a machine that is busy with other tests."""
+"""The timeout of any step, in seconds, on a machine that is busy with other tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """One ``docker compose -f compose.localstack.yml``, under a project's name and a port of LocalStack of its own."""
+    """One ``docker compose -f compose.localstack.yml`` with its own project name and its own port of LocalStack."""
 
     project: str
     port: int
@@ -34,11 +34,11 @@ class Composed:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the compose file reads."""
+        """The variables that the compose file reads."""
         return {
             "LOCALSTACK_PORT": str(self.port),
             "CLOUDKON_LEASE_SECONDS": str(self.lease_seconds),
-            # Workers that stop wait for their long poll's end.
+            # A stopping worker waits for the end of its long poll.
             "CLOUDKON_POLL_SECONDS": "2",
             "CLOUDKON_ALLOW_EXEC": "yes",
             "CLOUDKON_ALLOW_PRIVATE_LINKS": "yes",
@@ -46,12 +46,12 @@ class Composed:
 
     @property
     def settings(self) -> Settings:
-        """Those of a program on this machine, to look into the fleet by."""
+        """The settings with which a program on this machine reaches the fleet."""
         return Settings(target="docker", endpoint_url=self.endpoint)
 
     @property
     def workload(self) -> Path:
-        """The file that ``push`` made last."""
+        """The file that ``push`` wrote last."""
         return self.directory / "workload.txt"
 
     @property
@@ -60,35 +60,35 @@ class Composed:
         return f"{self.project}_default"
 
     def compose(self, *arguments: str) -> str:
-        """Run ``docker compose ARGUMENTS``; gives what it prints."""
+        """Run ``docker compose ARGUMENTS`` and return its output."""
         command = ["docker", "compose", "--file", "compose.localstack.yml", "--project-name", self.project]
         return ran([*command, *arguments], environment=self.environment, seconds=4 * PATIENCE)
 
     def scale(self, workers: int) -> None:
-        """Bring the fleet up with that many workers; those that died are started again.
+        """Bring the fleet up with ``workers`` workers; dead ones are started again.
 
-        Those that run are left alone, though another test may have given the images' names to a later build.
+        Running workers stay, although another test may have given the images' names to a later build.
         """
         self.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", f"worker={workers}")
 
     def workers(self, service: str = "worker") -> list[str]:
-        """The names of a service's containers that run."""
+        """The names of a service's running containers."""
         return sorted(self._containers("ps", f"--filter=label=com.docker.compose.service={service}"))
 
     def left(self) -> list[str]:
-        """Whatever is there of the project: containers, networks, volumes."""
+        """All containers, networks and volumes of the project that exist."""
         return [one for kind in ("container", "network", "volume") for one in self._containers(kind, "ls", *_ALL[kind])]
 
     def client(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
-        """Run ``python -m client ARGUMENTS`` on this machine, with the two variables that the README names."""
+        """Run ``python -m client ARGUMENTS`` on this machine with the README's two variables; return its output."""
         return self._client(arguments, accept).stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run ``python -m client ARGUMENTS``, which must end with exit code 2; gives what it says of it."""
+        """Run ``python -m client ARGUMENTS``, which must end with exit code 2; return its stderr."""
         return self._client(arguments, (EXIT_BAD_INPUT,)).stderr
 
     def push(self, *instructions: str) -> str:
-        """Push instructions; gives the run's id."""
+        """Push instructions and return the run's id."""
         self.workload.write_text("".join(f"{one}\n" for one in instructions))
         return self.client("push", str(self.workload)).split()[-1]
 
@@ -115,7 +115,7 @@ _ALL = {"container": ("--all",), "network": (), "volume": ()}
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

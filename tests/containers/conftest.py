@@ -1,9 +1,9 @@
-"""The real engine, the images built from the real Dockerfiles, and a fleet from the real compose file.
+"""Provides a real engine, the images built from the real Dockerfiles, and a fleet of the real compose file.
 
-They need a Docker engine with Compose, and the images debian:trixie-slim and localstack/localstack:4.14.0, which
-``tests/containers/engine.sh`` provides. Without an engine the tests are skipped, and fail where ``CI`` is true.
+The tests need a Docker engine with Compose, and the images debian:trixie-slim and localstack/localstack:4.14.0, which
+``tests/containers/engine.sh`` provides. Without an engine they are skipped, and fail where ``CI`` is true.
 
-``make containers`` runs fleets side by side, by ``tests/containers/scheduling.py``.
+``make containers`` runs fleets in parallel, as ``tests/containers/scheduling.py`` assigns them.
 """
 
 import secrets
@@ -20,27 +20,27 @@ from tests.containers.scheduling import FleetScheduling, rank
 from tests.support.emulator import missing
 
 LEASE_SECONDS = 8
-"""Of the fleets here: what a killed worker held starts again that much and the skew margin later."""
+"""The lease of these fleets: a killed worker's tasks start again after it and the skew margin."""
 WORKERS = 4
-"""Of the compose file's fleet, as each test finds it."""
+"""Workers of the compose file's fleet at the start of each test."""
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FleetScheduling:  # noqa: ANN401  (xdist's own log)
-    """Have xdist give each fleet's tests to one process, in the order of ``pytest_collection_modifyitems``."""
+    """Make xdist give each fleet's tests to one process, in the order of ``pytest_collection_modifyitems``."""
     config.option.loadscopereorder = False
     return FleetScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Run the longest groups first."""
     items.sort(key=lambda item: rank(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[None]:
-    """Asked for by all that needs Docker."""
+    """Required by every test that needs Docker."""
     if reason := reason_for_no_engine():
-        missing(f"{reason}; bring one up with: tests/containers/engine.sh")
+        missing(f"{reason}; start one with: tests/containers/engine.sh")
     yield
     remove_leftovers()
 
@@ -57,7 +57,7 @@ def animoto_image(engine: None) -> str:
 
 @pytest.fixture(scope="session")
 def started(worker_image: str, animoto_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """A fleet of the compose file, under a name and a port of its own; taking it down leaves nothing."""
+    """A fleet of the compose file with its own name and port; taking it down leaves nothing behind."""
     fleet = Composed(
         project=f"cloudkon-tests-{secrets.token_hex(3)}",
         port=free_port(),
@@ -74,7 +74,7 @@ def started(worker_image: str, animoto_image: str, tmp_path_factory: pytest.Temp
 
 @pytest.fixture
 def composed(started: Composed) -> Composed:
-    """The compose file's fleet with four workers and one for slideshows, all of them running."""
+    """The compose file's fleet with four workers and one animoto worker, all of them running."""
     if len(started.workers()) != WORKERS:
         started.scale(WORKERS)
     return started
@@ -82,7 +82,7 @@ def composed(started: Composed) -> Composed:
 
 @pytest.fixture
 def workload(tmp_path: Path) -> Path:
-    """A workload file of five tasks, which a container may read whoever it runs as."""
+    """A workload file of five tasks, which any user of a container may read."""
     path = tmp_path / "five.txt"
     path.write_text("sleep 1\n" * 5)
     path.chmod(0o644)
@@ -91,7 +91,7 @@ def workload(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def throwaway_tag(engine: None) -> Iterator[str]:
-    """A tag for an image of the test's own, removed after it."""
+    """A tag for an image that the test builds; the image is removed after the test."""
     tag = f"cloudkon/test-{secrets.token_hex(4)}"
     yield tag
     docker("image", "rm", "--force", tag)

@@ -1,4 +1,4 @@
-"""Docker's command line, as a user of the images types it."""
+"""Runs Docker's command line as a user of the images does."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ SEALED = (
     "--security-opt=no-new-privileges",
     "--tmpfs=/tmp",
 )
-"""How the fleet runs its containers: nothing to write to but memory, and no rights to gain."""
+"""The options with which the fleet runs its containers: they write to memory only and can gain no rights."""
 
 
 def docker(*arguments: str, seconds: float = 180, accept: tuple[int, ...] = (0,)) -> str:
-    """Run ``docker ARGUMENTS``; gives its standard output. Raises with what it said if it ends otherwise."""
+    """Run ``docker ARGUMENTS`` and return its stdout. Raises with its output if the exit code is not accepted."""
     return ran(["docker", *arguments], seconds=seconds, accept=accept)
 
 
@@ -28,7 +28,7 @@ def ran(
     seconds: float = 180,
     accept: tuple[int, ...] = (0,),
 ) -> str:
-    """Run a command; gives its standard output. Raises with what it said if it does not end as accepted."""
+    """Run a command and return its stdout. Raises with its output if the exit code is not accepted."""
     return ended(command, environment=environment, directory=directory, seconds=seconds, accept=accept).stdout
 
 
@@ -40,7 +40,7 @@ def ended(
     seconds: float = 180,
     accept: tuple[int, ...] = (0,),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command; gives all that it said. Raises with it if it does not end as accepted."""
+    """Run a command and return it with its output. Raises with the output if the exit code is not accepted."""
     found = subprocess.run(
         command,
         cwd=directory,
@@ -57,17 +57,17 @@ def ended(
 
 
 def inspected(name: str, path: str) -> str:
-    """What the engine says of a container or an image: ``path`` is a Go template's inside, such as ``.State.Pid``."""
+    """Inspect a container or an image; ``path`` is the inside of a Go template, such as ``.State.Pid``."""
     return docker("inspect", f"--format={{{{{path}}}}}", name).strip()
 
 
 def reason_for_no_engine() -> str:
-    """Why there is no engine to work with, in one line; empty if there is one."""
-    for command, lacks in (("info", "no Docker engine answers"), ("compose version", "docker has no Compose")):
+    """Why no engine can be used, in one line; empty if one can."""
+    for command, reason in (("info", "no Docker engine answers"), ("compose version", "docker has no Compose")):
         try:
             done = subprocess.run(["docker", *command.split()], capture_output=True, timeout=120, check=False)
         except (FileNotFoundError, subprocess.TimeoutExpired):
             return "no Docker engine answers"
         if done.returncode:
-            return lacks
+            return reason
     return ""

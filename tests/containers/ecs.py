@@ -1,14 +1,15 @@
-"""A fleet on ministack's ECS, whose services start real containers on this machine's engine.
+"""Runs a fleet on ministack's ECS, whose services start real containers on this machine's engine.
 
-What the compute stack makes on AWS is made here by direct calls, since ministack's CloudFormation refuses capacity
-providers, target tracking and some of the template's conditions: the stack itself holds the template's own parameters
-and the log groups only; cluster, task definitions and services have the template's properties, resolved.
+Direct calls make what the compute stack makes on AWS, since ministack's CloudFormation refuses capacity providers,
+target tracking and some of the template's conditions. The stack itself has only the template's parameters and the log
+groups; cluster, task definitions and services have the template's resolved properties.
 
-The properties reach ministack whole. Of the task definition it does not carry out ``User``, ``ReadonlyRootFilesystem``,
-``DockerSecurityOptions``, ``Capabilities: Drop``, ``InitProcessEnabled``, ``Cpu``, ``Memory``, ``Volumes`` of Docker's
-kind with their ``MountPoints``, ``HealthCheck`` (the image's own runs instead) and ``StopTimeout`` (always 5 s); of the
-service, ``CapacityProviderStrategy`` needs no provider to be there and ``PlacementStrategies`` mean nothing, because
-there are no instances. It has no agent's endpoint, so that nothing is protected from scale-in.
+Ministack receives all properties, but it ignores some. Of the task definition it ignores ``User``,
+``ReadonlyRootFilesystem``, ``DockerSecurityOptions``, ``Capabilities: Drop``, ``InitProcessEnabled``, ``Cpu``,
+``Memory``, ``Volumes`` of Docker's kind with their ``MountPoints``, ``HealthCheck`` (the image's own runs instead) and
+``StopTimeout`` (always 5 s). Of the service, ``CapacityProviderStrategy`` needs no existing provider, and
+``PlacementStrategies`` have no effect without instances. It has no agent endpoint, so nothing is protected from
+scale-in.
 """
 
 import json
@@ -42,25 +43,25 @@ from tests.fleet.double.template import Scope, Template
 from tests.support.template_rendering import text_of
 
 ACCOUNT: Final = "000000000000"
-"""Ministack's own, which it takes for that of any key that is no account's number."""
+"""Ministack's account for every access key that is not an account number."""
 REGION: Final = "us-east-1"
 SIGNATURE: Final = {"AWS_ACCESS_KEY_ID": "cloudkon", "AWS_SECRET_ACCESS_KEY": "cloudkon"}
-"""Means nothing. On AWS the task role gives the containers theirs; ministack offers it at an address that botocore
-refuses for credentials, because it is neither loopback's nor ECS's."""
+"""Keys without a meaning. On AWS the containers get theirs from the task role; ministack offers it at an address that
+botocore refuses for credentials, because it is neither loopback's nor ECS's."""
 MACHINE_IMAGE: Final = "ami-of-nobody"
 STOP_SECONDS: Final = 1
-"""Ministack ends one container after the other, and kills it 5 s after its SIGTERM."""
+"""Ministack stops one container after the other and kills each 5 s after its SIGTERM."""
 LEASE_SECONDS: Final = 8
 SKEW_SECONDS: Final = 1
 CHUNK: Final = 5
-"""Tasks a message: ministack takes some 20 ms for each message."""
+"""Tasks a message, since ministack takes some 20 ms for each message."""
 LINES: Final = 100
-"""Of each worker's log."""
+"""Lines to read of each worker's log."""
 
 
 @dataclass(frozen=True)
 class EcsFleet:
-    """One fleet on one ministack: ``image`` is what its workers run, ``directory`` the client's own."""
+    """One fleet on one ministack; ``image`` is the workers' image, ``directory`` the client's directory."""
 
     name: str
     endpoint: str
@@ -69,7 +70,7 @@ class EcsFleet:
 
     @cached_property
     def settings(self) -> Settings:
-        """Those of whoever drives the fleet."""
+        """The settings of the fleet's user."""
         return Settings(
             target="aws",
             fleet=self.name,
@@ -89,7 +90,7 @@ class EcsFleet:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the compute stack is given."""
+        """The compute stack's parameters."""
         return {
             "Fleet": self.name,
             "BucketName": self.settings.store_bucket,
@@ -104,25 +105,25 @@ class EcsFleet:
         }
 
     def connection(self) -> Connection:
-        """One whose calls ministack answers, but for those about scaling by backlog, which it does not have."""
+        """A connection to ministack, which stubs the calls about scaling by backlog that ministack lacks."""
         return Connection(self.settings, _session)
 
     def make(self) -> None:
-        """Make the data stack by the product's own code, then all that the fleet's verbs look for."""
+        """Make the data stack by the product's own code, then everything that the fleet's commands need."""
         trio.run(self._make)
 
     def scale(self, count: int) -> list[str]:
-        """``fleet scale COUNT``; gives what it reports."""
-        said: list[str] = []
-        trio.run(AwsTarget(self.settings, self.connection()).scale, WORKER, count, said.append)
-        return said
+        """Run ``fleet scale COUNT`` and return its progress messages."""
+        messages: list[str] = []
+        trio.run(AwsTarget(self.settings, self.connection()).scale, WORKER, count, messages.append)
+        return messages
 
     def status(self) -> FleetStatus:
-        """``fleet status``."""
+        """Run ``fleet status``."""
         return trio.run(AwsTarget(self.settings, self.connection()).status)
 
     def logs(self) -> list[tuple[str, str]]:
-        """``fleet logs``: each line with the ECS task whose it is."""
+        """Run ``fleet logs`` and return each line with its ECS task."""
         found: list[tuple[str, str]] = []
 
         async def read() -> None:
@@ -133,12 +134,12 @@ class EcsFleet:
         return found
 
     def containers(self, *more: str) -> list[str]:
-        """The names of the engine's containers of this fleet that run, or (``--all``) of all."""
+        """The names of this fleet's running containers, or with ``--all`` of all its containers."""
         mine = f"--filter=label=com.amazonaws.ecs.cluster=arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{self.name}"
         return docker("ps", *more, mine, "--format={{.Names}}").split()
 
     def remove_containers(self) -> None:
-        """Remove whatever containers there are, however they are."""
+        """Remove all containers of this fleet, in whatever state."""
         if left := self.containers("--all"):
             docker("rm", "--force", "--volumes", *left)
 
@@ -155,7 +156,7 @@ class EcsFleet:
         return ended(command, environment=environment, directory=self.directory, seconds=4 * PATIENCE)
 
     def push(self, *instructions: str) -> str:
-        """Push instructions; gives the run's id."""
+        """Push instructions and return the run's id."""
         workload = self.directory / "workload.txt"
         workload.write_text("".join(f"{one}\n" for one in instructions))
         return self.client("push", "--chunk", str(CHUNK), str(workload)).stdout.split()[-1]
@@ -164,8 +165,8 @@ class EcsFleet:
         """Every recorded result of a run."""
         return [json.loads(line) for line in self.client("results", run, "--json").stdout.splitlines()]
 
-    def taking_part(self, run: str) -> set[str]:
-        """The workers that have recorded results of a run, asked without a program's start, which takes a while."""
+    def workers_of(self, run: str) -> set[str]:
+        """The workers that have recorded results of a run; asking the ledger directly is faster than a program."""
 
         async def read() -> set[str]:
             ledger = connect(self.settings, connection=self.connection()).ledger
@@ -178,12 +179,12 @@ class EcsFleet:
     async def _make(self) -> None:
         connection = self.connection()
         data = Stack(connection, stack_name(self.settings))
-        await data.execute(await data_plan(data, self.settings), _unheard)
+        await data.execute(await data_plan(data, self.settings), _discard)
         await check_data(connection, self.settings)
         ask = partial(ControlPlane(connection).call)
         await ask("ssm", "put_parameter", Name=self.parameters["AmiId"], Value=MACHINE_IMAGE, Type="String")
         compute = Stack(connection, compute_stack(self.name))
-        await compute.execute(await compute.plan(self._reduced(), self.parameters), _unheard)
+        await compute.execute(await compute.plan(self._reduced(), self.parameters), _discard)
         resources = self._resolved()
         cluster = resources["Cluster"]
         await ask("ecs", "create_cluster", **request_from_properties("ecs", "CreateCluster", _named(cluster)))
@@ -194,13 +195,13 @@ class EcsFleet:
             await ask("ecs", "create_service", **service)
 
     def _reduced(self) -> str:
-        """The template's parameters and the log groups."""
+        """The template reduced to its parameters and the log groups."""
         kept = {name: self.template.resources[name] for name in ("WorkerLogs", "AnimotoLogs")}
         return json.dumps({"Parameters": self.template.body["Parameters"], "Resources": kept})
 
     def _resolved(self) -> dict[str, Any]:
-        """The properties of what is made by direct calls, by logical id."""
-        # Only a creation says the services' counts, which are none.
+        """The properties of the resources that direct calls make, by logical id."""
+        # Only when the stack is created does the template set the services' counts, to 0.
         given = self.template.parameters(self.parameters | {"Creating": "true"})
         scope = Scope(self.template, given, {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT})
         names = {
@@ -217,7 +218,7 @@ class EcsFleet:
         return {name: scope.resolve(self.template.resources[name]["Properties"], made) for name in wanted}
 
     def _definition(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """A request for the task definition, whose containers sign with keys that mean nothing."""
+        """A request for the task definition, whose containers get keys without a meaning."""
         request = request_from_properties("ecs", "RegisterTaskDefinition", {**properties})
         request["containerDefinitions"][0]["environment"] += [
             {"name": name, "value": value} for name, value in SIGNATURE.items()
@@ -226,7 +227,7 @@ class EcsFleet:
 
 
 def _named(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties that CloudFormation calls otherwise than ECS does, by ECS's names."""
+    """Rename the properties whose names differ between CloudFormation and ECS to ECS's names."""
     other = {"ClusterSettings": "settings", "PlacementStrategies": "placementStrategy"}
     return {other.get(name, name): value for name, value in properties.items()}
 
@@ -237,9 +238,9 @@ def _session() -> boto3.Session:
         aws_secret_access_key=SIGNATURE["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,
     )
-    # Nothing was ever registered there: what Application Auto Scaling itself would say of such a service.
+    # Application Auto Scaling's response for a service that was never registered.
     asked = "before-call.application-auto-scaling.DescribeScalableTargets"
-    session.events.register(asked, _no_scalable_target)  # type: ignore[arg-type]  # the stubs know of no hook's answer
+    session.events.register(asked, _no_scalable_target)  # type: ignore[arg-type]  # the type stubs have no hook that returns a response
     return session
 
 
@@ -248,5 +249,5 @@ def _no_scalable_target(**_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
     return SimpleNamespace(status_code=200, headers={}), answer
 
 
-def _unheard(_: str) -> None:
-    """Report to nobody."""
+def _discard(_: str) -> None:
+    """Discard a progress message."""

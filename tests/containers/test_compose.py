@@ -1,4 +1,4 @@
-"""The compose file: one command ends in a fleet that works, and goes on working when something of it dies."""
+"""The compose file: one command brings up a working fleet, which goes on working when a part of it dies."""
 
 import json
 from collections import Counter
@@ -17,10 +17,10 @@ from tests.support.films import decoded_frames
 
 pytestmark = pytest.mark.timeout(900)
 COLOURS = [(200, 30, 40), (20, 180, 60), (10, 40, 220)]
-"""Of the pictures in the slideshow."""
+"""The colours of the slideshow's pictures."""
 
 
-def test_a_run_ends_whole_though_a_worker_is_killed_in_its_middle(composed: Composed) -> None:
+def test_run_completes_although_a_worker_is_killed(composed: Composed) -> None:
     run = composed.push(*["sleep 200"] * 200)
     until(lambda: composed.results(run), "the first results")
 
@@ -33,7 +33,7 @@ def test_a_run_ends_whole_though_a_worker_is_killed_in_its_middle(composed: Comp
     assert Counter(one["state"] for one in results) == {"SUCCEEDED": 200}
 
 
-def test_a_worker_that_is_stopped_ends_its_task_and_gives_the_rest_back(composed: Composed) -> None:
+def test_stopped_worker_finishes_its_task_and_releases_the_rest(composed: Composed) -> None:
     name = composed.workers()[-1]
     host = docker("inspect", "--format={{.Config.Hostname}}", name).strip()
     run = composed.push(*["sleep 1500"] * 24)
@@ -48,7 +48,7 @@ def test_a_worker_that_is_stopped_ends_its_task_and_gives_the_rest_back(composed
     assert {one["attempts"] for one in results} == {1}, "a stop costs no attempt"
 
 
-def test_the_workers_are_sealed_and_call_themselves_healthy(composed: Composed) -> None:
+def test_workers_run_without_rights_and_are_healthy(composed: Composed) -> None:
     name = composed.workers()[0]
     config = json.loads(docker("inspect", "--format={{json .HostConfig}}", name))
 
@@ -60,15 +60,13 @@ def test_the_workers_are_sealed_and_call_themselves_healthy(composed: Composed) 
     until(lambda: docker(*look, accept=(0, 1)) == "healthy\n", "the worker to be healthy")
 
 
-def test_nothing_listens_beyond_this_machine(composed: Composed) -> None:
+def test_localstack_listens_on_loopback_only(composed: Composed) -> None:
     container = composed.workers("localstack")[0]
 
     assert set(docker("port", container).split()[2::3]) == {f"127.0.0.1:{composed.port}"}
 
 
-def test_a_slideshow_of_pictures_from_a_server_on_the_network_comes_home_as_a_video(
-    composed: Composed, tmp_path: Path
-) -> None:
+def test_slideshow_of_pictures_from_a_server_is_pulled_as_a_video(composed: Composed, tmp_path: Path) -> None:
     with _picture_server(composed, tmp_path) as address:
         links = " ".join(f"{address}/{number}.png" for number in range(len(COLOURS)))
         run = composed.push(f"animoto --size 640x360 {links}")
@@ -80,17 +78,17 @@ def test_a_slideshow_of_pictures_from_a_server_on_the_network_comes_home_as_a_vi
     frames = decoded_frames(video, film)
     assert len(frames) == 90
     shown = [frames[second * 30 + 15].mean(axis=(0, 1)) for second in range(3)]
-    assert np.allclose(shown, COLOURS, atol=6), "each second shows its picture"
+    assert np.allclose(shown, COLOURS, atol=6), "each second must show its picture"
 
 
 @contextmanager
 def _picture_server(composed: Composed, directory: Path) -> Iterator[str]:
-    """A web server in a container of its own, with a picture of each colour; gives its address in the network."""
+    """A web server in a container of its own, with a picture of each colour; yields its address in the network."""
     pictures = directory / "pictures"
     pictures.mkdir()
     for number, colour in enumerate(COLOURS):
         Image.new("RGB", (640, 360), colour).save(pictures / f"{number}.png")
-    # Whoever the server runs as has to get there.
+    # The server's user needs access to the folder.
     for path in (pictures, *directory.parents[:2], directory):
         path.chmod(0o755)
     name = f"{composed.project}-pictures"

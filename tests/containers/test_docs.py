@@ -1,4 +1,4 @@
-"""docs/localstack.md: its lines, typed one after the other as they stand, in a checkout of their own."""
+"""docs/localstack.md: its lines work when typed one after the other in a checkout of their own."""
 
 import os
 import re
@@ -22,14 +22,14 @@ PICTURES = 12
 
 
 def typed() -> list[str]:
-    """What the page has its readers type."""
+    """The commands of the page."""
     blocks = re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
-def test_the_page_can_be_typed_line_by_line(worker_image: str, animoto_image: str, tmp_path: Path) -> None:
+def test_page_works_when_typed_line_by_line(worker_image: str, animoto_image: str, tmp_path: Path) -> None:
     checkout, port, project = _checkout(tmp_path), free_port(), f"cloudkon-docs-{secrets.token_hex(3)}"
-    # Another port and another name than the page's, so that it disturbs no fleet of this machine's user.
+    # Another port and another name than the page's, so as not to disturb a fleet of this machine's user.
     lines = [line.replace(":4566", f":{port}") for line in typed()]
     assert lines
     environment = {
@@ -54,7 +54,7 @@ def test_the_page_can_be_typed_line_by_line(worker_image: str, animoto_image: st
 
 
 def _checkout(directory: Path) -> Path:
-    """A fresh one, of what is in this one, and the pictures that the page speaks of."""
+    """Copy this checkout, and add the pictures that the page uses."""
     checkout = directory / "cloudkon"
     for name in CHECKOUT:
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -67,7 +67,7 @@ def _checkout(directory: Path) -> Path:
 
 
 def _left(project: str) -> list[str]:
-    """The project's containers and networks."""
+    """The project's remaining containers and networks."""
     mine = f"--filter=label=com.docker.compose.project={project}"
     containers = docker("container", "ls", "--all", mine, "--format={{.Names}}").split()
     return containers + docker("network", "ls", mine, "--format={{.Name}}").split()

@@ -20,9 +20,9 @@ TASKS = 400
 
 @pytest.fixture
 def unpullable(worker_image: str) -> Iterator[str]:
-    """The worker's image under the name of a registry that isn't there.
+    """The worker's image under the name of a registry that does not exist.
 
-    ECS tries to pull what it starts; under its own name a stranger's image might come.
+    ECS tries to pull what it starts; under the image's own name it might pull a foreign image.
     """
     name = f"127.0.0.1:{free_port()}/cloudkon/worker:test"
     docker("tag", worker_image, name)
@@ -32,8 +32,8 @@ def unpullable(worker_image: str) -> Iterator[str]:
 
 @pytest.fixture
 def fleet(unpullable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EcsFleet]:
-    """A fleet that stands at zero, on a ministack that only this machine and its containers reach."""
-    # Nothing here takes the seconds to minutes that it takes on AWS.
+    """A fleet at zero workers, on a ministack that only this machine and its containers can reach."""
+    # Nothing here takes as long as on AWS, where it takes seconds to minutes.
     monkeypatch.setattr("fleet.aws.resources.account_stacks.POLL_SECONDS", 0.5)
     monkeypatch.setattr("fleet.aws.scaling.DIAGNOSIS_SECONDS", 2.0)
     with emulator(_bridge(unpullable), with_engine=True) as endpoint:
@@ -46,9 +46,9 @@ def fleet(unpullable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def _bridge(image: str) -> str:
-    """This machine's address in the network of containers, as one of them is told.
+    """This machine's address in the containers' network, read from a container.
 
-    An engine that has just been installed doesn't say it of the network itself.
+    A newly installed engine does not report it for the network itself.
     """
     name = docker("run", "--detach", "--rm", "--entrypoint=sleep", image, "60").strip()
     try:
@@ -57,7 +57,7 @@ def _bridge(image: str) -> str:
         docker("rm", "--force", name)
 
 
-def test_from_zero_to_five_to_two_while_a_run_is_drained(fleet: EcsFleet) -> None:
+def test_fleet_scales_from_zero_to_five_to_two_while_it_drains_a_run(fleet: EcsFleet) -> None:
     small = fleet.push(*["sleep 200"] * 20)
     assert fleet.containers("--all") == []
     fleet.scale(5)
@@ -65,8 +65,8 @@ def test_from_zero_to_five_to_two_while_a_run_is_drained(fleet: EcsFleet) -> Non
     fleet.client("check", small, "--wait")
 
     run = fleet.push(*["sleep 200"] * TASKS)
-    until(lambda: len(fleet.taking_part(run)) == 5, "all five to take part")
-    assert len(fleet.results(run)) < TASKS - 50, "those that have to go are busy"
+    until(lambda: len(fleet.workers_of(run)) == 5, "results of all five workers")
+    assert len(fleet.results(run)) < TASKS - 50, "the workers to stop must still be busy"
     fleet.scale(2)
     assert len(fleet.containers("--all")) == 2
     status = fleet.status()
@@ -78,13 +78,15 @@ def test_from_zero_to_five_to_two_while_a_run_is_drained(fleet: EcsFleet) -> Non
     results = fleet.results(run)
     assert Counter(one["task"] for one in results) == {f"{run}/{number}": 1 for number in range(TASKS)}
     assert {one["state"] for one in results} == {"SUCCEEDED"}
-    assert len({source for source, line in fleet.logs() if '"started"' in line}) == 5, "logs outlive their containers"
+    assert len({source for source, line in fleet.logs() if '"started"' in line}) == 5, (
+        "logs must outlive their containers"
+    )
 
     fleet.scale(0)
     assert fleet.containers("--all") == []
 
 
-def test_an_image_that_the_engine_can_not_get_is_named(fleet: EcsFleet, unpullable: str) -> None:
+def test_image_that_the_engine_can_not_pull_is_named(fleet: EcsFleet, unpullable: str) -> None:
     docker("image", "rm", unpullable)
 
     with pytest.raises(ServiceError, match=r"its image can't be pulled .*CannotPullContainerError"):

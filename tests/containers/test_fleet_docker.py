@@ -1,4 +1,4 @@
-"""``python -m fleet`` on a real engine: the real images on a LocalStack of its own, and beside a compose file's."""
+"""``python -m fleet`` on a real engine: the real images on a LocalStack of their own, and beside a compose file's."""
 
 import json
 import secrets
@@ -22,19 +22,19 @@ from tests.containers.suites import passes
 pytestmark = pytest.mark.timeout(900)
 
 SECONDS = 240.0
-"""What any one command but a build may take: LocalStack's start on a busy machine is the longest."""
+"""The timeout of any command except a build: the longest is LocalStack's start on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A fleet under a name and at an endpoint of its own, from the user's shell."""
+    """A fleet with its own name and endpoint, driven from the user's shell."""
 
     name: str
     endpoint: str
     directory: Path
 
     def run(self, *words: str, accept: tuple[int, ...] = (0,), **environment: str) -> str:
-        """Run ``python -m WORDS``; gives its standard output."""
+        """Run ``python -m WORDS`` and return its standard output."""
         settings = {
             "CLOUDKON_TARGET": "docker",
             "CLOUDKON_FLEET": self.name,
@@ -59,12 +59,12 @@ class Fleet:
         return sorted(self._listed("--filter=label=cloudkon.pool"))
 
     def left(self) -> list[str]:
-        """Whatever the engine has of this fleet."""
+        """All containers and networks of this fleet that exist."""
         networks = docker("network", "ls", f"--filter=label=cloudkon.fleet={self.name}", "--format={{.Name}}")
         return self._listed("--all") + networks.split()
 
     def push(self, *instructions: str) -> str:
-        """Push instructions; gives the run's id."""
+        """Push instructions and return the run's id."""
         path = self.directory / "workload.txt"
         path.write_text("".join(f"{one}\n" for one in instructions))
         return self.run("client", "push", str(path)).split()[-1]
@@ -89,7 +89,7 @@ def fleet(worker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         assert made.left() == []
 
 
-def test_build_makes_an_image_that_knows_its_version_and_revision(engine: None, tmp_path: Path) -> None:
+def test_built_image_is_labelled_with_its_version_and_revision(engine: None, tmp_path: Path) -> None:
     fleet = Fleet("cloudkon", "", tmp_path)
     fleet.run("fleet", "build", "--pool", "worker")
     found = {
@@ -99,7 +99,7 @@ def test_build_makes_an_image_that_knows_its_version_and_revision(engine: None, 
     assert found == {"version": __version__, "revision": trio.run(revision, ROOT)}
 
 
-def test_a_run_ends_whole_though_workers_die_and_the_fleet_shrinks_in_its_middle(fleet: Fleet) -> None:
+def test_run_completes_although_workers_die_and_the_fleet_shrinks(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "4")
     run = fleet.push(*["sleep 100"] * 200)
     docker("kill", fleet.workers()[0])
@@ -110,18 +110,18 @@ def test_a_run_ends_whole_though_workers_die_and_the_fleet_shrinks_in_its_middle
     assert Counter(one["state"] for one in results) == {"SUCCEEDED": 200}
 
 
-def test_a_worker_that_crashes_is_started_again(fleet: Fleet) -> None:
+def test_crashed_worker_is_restarted(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     name = fleet.workers()[0]
     before = int(inspected(name, ".RestartCount"))
-    # All but the init and itself: the worker is what the init waits for.
+    # It kills all processes except the init and itself; the init exits with the worker.
     docker("exec", name, "sh", "-c", "kill -9 -1", accept=(0, 137))
-    until(lambda: int(inspected(name, ".RestartCount")) > before, "the engine to start it again")
+    until(lambda: int(inspected(name, ".RestartCount")) > before, "the engine to restart the worker")
     until(lambda: fleet.status()["pools"]["worker"]["running"] == 1, "the worker")
     assert fleet.status()["pools"]["worker"]["restarts"] > before
 
 
-def test_a_worker_that_was_killed_by_hand_is_named_and_mended_by_up(fleet: Fleet) -> None:
+def test_worker_killed_by_hand_is_named_and_up_restarts_it(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "2")
     victim = fleet.workers()[0]
     docker("kill", victim)
@@ -131,7 +131,7 @@ def test_a_worker_that_was_killed_by_hand_is_named_and_mended_by_up(fleet: Fleet
     assert fleet.status()["problems"] == []
 
 
-def test_workers_are_sealed(fleet: Fleet) -> None:
+def test_workers_run_without_rights(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     name = fleet.workers()[0]
     config = json.loads(inspected(name, "json .HostConfig"))
@@ -140,14 +140,14 @@ def test_workers_are_sealed(fleet: Fleet) -> None:
     assert docker("exec", name, "id", "-u").strip() == "65532"
 
 
-def test_logs_say_what_each_worker_said(fleet: Fleet) -> None:
+def test_logs_show_the_output_of_each_worker(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     name = fleet.workers()[0]
     lines = fleet.run("fleet", "logs", "--pool", "worker").splitlines()
     assert any(line.startswith(f"{name} | ") and '"action": "started"' in line for line in lines)
 
 
-def test_an_image_whose_workers_die_at_once_is_named_with_its_last_words(
+def test_scale_quotes_the_last_output_of_an_image_whose_workers_exit_at_once(
     fleet: Fleet, capfd: pytest.CaptureFixture[str], throwaway_tag: str, tmp_path: Path
 ) -> None:
     fleet.run("fleet", "scale", "0")
@@ -161,13 +161,13 @@ def test_an_image_whose_workers_die_at_once_is_named_with_its_last_words(
     assert fleet.workers() == []
 
 
-def test_an_image_that_is_not_there_is_named_with_the_remedy(fleet: Fleet) -> None:
+def test_missing_image_is_named_with_the_remedy(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "0")
     with pytest.raises(AssertionError, match=r"ended with 2:(?s:.)*python -m fleet build"):
         fleet.run("fleet", "scale", "1", CLOUDKON_WORKER_IMAGE="cloudkon/nobody-built-this")
 
 
-def test_the_adapters_pass_the_contract_suite_on_localstack_from_inside_the_image(fleet: Fleet) -> None:
+def test_adapters_pass_the_contract_suite_on_localstack_from_inside_the_image(fleet: Fleet) -> None:
     port = fleet.endpoint.rpartition(":")[2]
     passes(
         "tests/contract",
@@ -177,7 +177,7 @@ def test_the_adapters_pass_the_contract_suite_on_localstack_from_inside_the_imag
     )
 
 
-def test_after_localstack_has_died_up_makes_a_fleet_that_works(fleet: Fleet) -> None:
+def test_up_makes_a_working_fleet_after_localstack_has_died(fleet: Fleet) -> None:
     fleet.run("fleet", "scale", "1")
     docker("kill", f"{fleet.name}.localstack")
     assert any("localstack does not run" in problem for problem in fleet.status()["problems"])
@@ -185,9 +185,9 @@ def test_after_localstack_has_died_up_makes_a_fleet_that_works(fleet: Fleet) -> 
     assert len(fleet.results(fleet.push(*["sleep 1"] * 5))) == 5
 
 
-def test_beside_a_compose_file_each_keeps_its_own_workers(composed: Composed, tmp_path: Path) -> None:
+def test_fleet_beside_a_compose_file_keeps_its_own_workers(composed: Composed, tmp_path: Path) -> None:
     beside = Fleet("cloudkon", composed.endpoint, tmp_path)
-    assert beside.left() == [], "a fleet of the default name is in use here, which this test would take down"
+    assert beside.left() == [], "a fleet of the default name exists on this machine, and this test would take it down"
     before = composed.workers()
     try:
         beside.run("fleet", "up")

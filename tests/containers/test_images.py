@@ -1,4 +1,4 @@
-"""The images: what is in them and what isn't, that they run without any rights, and that the suites pass inside."""
+"""The images: what they contain, that they run without rights, and that the suites pass inside them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.containers.suites import passes
 
 pytestmark = pytest.mark.timeout(900)
 NOT_FOR_RUNNING = ("gcc", "cc", "make", "git", "npm", "curl", "wget", "ffmpeg", "ffprobe")
-"""Programs that would only weigh, or help an intruder."""
+"""Programs that would only add size or help an intruder."""
 
 
 @pytest.fixture(params=["worker", "animoto"])
@@ -26,23 +26,23 @@ def inspected(image: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("pool", "megabytes"), [("worker", 150), ("animoto", 450)])
-def test_they_are_small(request: pytest.FixtureRequest, pool: str, megabytes: int) -> None:
+def test_images_are_small(request: pytest.FixtureRequest, pool: str, megabytes: int) -> None:
     image = inspected(request.getfixturevalue(f"{pool}_image"))
 
     assert image["Size"] < megabytes * 1_000_000
 
 
-def test_they_say_how_they_are_to_be_run(image: str) -> None:
+def test_images_declare_user_entry_point_and_health_check(image: str) -> None:
     config = inspected(image)["Config"]
 
-    assert config["User"] == "65532:65532", "a number: root can be ruled out without looking into the image"
+    assert config["User"] == "65532:65532", "a number, so that root can be excluded without inspecting the image"
     assert config["StopSignal"] == "SIGTERM"
     assert config["Entrypoint"][0] == "tini"
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "images.worker.health"]
     assert {"org.opencontainers.image.version", "org.opencontainers.image.revision"} <= config["Labels"].keys()
 
 
-def test_nothing_of_the_build_is_left_in_them(image: str) -> None:
+def test_images_contain_no_build_tools_or_caches(image: str) -> None:
     look = (
         f"for program in {' '.join(NOT_FOR_RUNNING)}; do command -v $program; done; "
         "find / -xdev \\( -path '*/.cache/pip' -o -path '/var/lib/apt/lists/*' -o -path '/build*' \\) 2>/dev/null; true"
@@ -51,8 +51,8 @@ def test_nothing_of_the_build_is_left_in_them(image: str) -> None:
     assert docker("run", *SEALED, "--entrypoint=sh", image, "-c", look) == ""
 
 
-def test_a_worker_needs_no_rights_and_nothing_to_write_to_but_memory(worker_image: str, workload: Path) -> None:
-    said = docker(
+def test_worker_needs_no_rights_and_writes_to_memory_only(worker_image: str, workload: Path) -> None:
+    output = docker(
         "run",
         *SEALED,
         "--network=none",
@@ -63,16 +63,16 @@ def test_a_worker_needs_no_rights_and_nothing_to_write_to_but_memory(worker_imag
         "--json",
     )
 
-    assert json.loads(said)["succeeded"] == 5
+    assert json.loads(output)["succeeded"] == 5
 
 
-def test_what_a_command_line_leaves_behind_is_reaped(worker_image: str, tmp_path: Path) -> None:
+def test_orphans_of_a_command_line_are_reaped(worker_image: str, tmp_path: Path) -> None:
     count_zombies = "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l"
     workload = tmp_path / "orphans.txt"
     workload.write_text(f"exec (setsid true &)\nexec sleep 1; {count_zombies}; test $({count_zombies}) -eq 0\n")
     workload.chmod(0o644)
 
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         "--env=CLOUDKON_ALLOW_EXEC=yes",
@@ -83,17 +83,17 @@ def test_what_a_command_line_leaves_behind_is_reaped(worker_image: str, tmp_path
         "--json",
     )
 
-    assert json.loads(said)["succeeded"] == 2
+    assert json.loads(output)["succeeded"] == 2
 
 
-def test_the_health_check_of_a_container_without_a_worker_fails(worker_image: str) -> None:
-    said = docker("run", *SEALED, "--entrypoint=python", worker_image, "-m", "images.worker.health", accept=(1,))
+def test_health_check_of_a_container_without_a_worker_fails(worker_image: str) -> None:
+    output = docker("run", *SEALED, "--entrypoint=python", worker_image, "-m", "images.worker.health", accept=(1,))
 
-    assert "has not started yet" in said
+    assert "has not started yet" in output
 
 
-def test_a_worker_without_a_fleet_says_so_in_one_line_and_ends(worker_image: str) -> None:
-    said = docker(
+def test_worker_without_a_fleet_exits_with_one_line(worker_image: str) -> None:
+    output = docker(
         "run",
         *SEALED,
         "--network=none",
@@ -106,44 +106,42 @@ def test_a_worker_without_a_fleet_says_so_in_one_line_and_ends(worker_image: str
         accept=(1,),
     )
 
-    (line,) = said.splitlines()
+    (line,) = output.splitlines()
     assert json.loads(line)["action"] == "failed"
     assert "http://127.0.0.1:1" in line
 
 
 @pytest.mark.parametrize(("memory", "failed"), [("256m", 1), ("2g", 0)])
-def test_a_task_that_wants_more_memory_than_there_is_fails_alone(
-    worker_image: str, tmp_path: Path, memory: str, failed: int
-) -> None:
-    workload = tmp_path / "hungry.txt"
+def test_task_that_exceeds_the_memory_fails_alone(worker_image: str, tmp_path: Path, memory: str, failed: int) -> None:
+    workload = tmp_path / "memory.txt"
     workload.write_text("sleep 10\n" * 4 + "exec python -c 'bytearray(1_000_000_000)'\n" + "sleep 10\n" * 4)
     workload.chmod(0o644)
 
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         f"--memory={memory}",
         f"--memory-swap={memory}",
         "--env=CLOUDKON_ALLOW_EXEC=yes",
-        f"--volume={workload}:/hungry.txt:ro",
+        f"--volume={workload}:/memory.txt:ro",
         worker_image,
         "--local",
-        "/hungry.txt",
+        "/memory.txt",
         "--json",
         accept=(failed,),
     )
 
-    summary = json.loads(said)
+    summary = json.loads(output)
     assert (summary["succeeded"], summary["failed"]) == (9 - failed, failed)
 
 
-def test_the_ffmpeg_of_the_animoto_image_encodes_what_the_renderer_asks_for(animoto_image: str) -> None:
+def test_ffmpeg_of_the_animoto_image_has_the_renderers_encoder(animoto_image: str) -> None:
     ask = "import subprocess, imageio_ffmpeg as i; subprocess.run([i.get_ffmpeg_exe(), '-hide_banner', '-encoders'])"
 
     assert " libx264 " in docker("run", *SEALED, "--entrypoint=python", animoto_image, "-c", ask)
 
 
-def test_handlers_of_ones_own_run_in_an_image_built_on_the_workers(
+def test_own_handlers_run_in_an_image_built_on_the_workers(
     worker_image: str, throwaway_tag: str, tmp_path: Path
 ) -> None:
     example = "examples/own_handlers"
@@ -152,7 +150,7 @@ def test_handlers_of_ones_own_run_in_an_image_built_on_the_workers(
     workload.write_text("primes 1000\nprimes 1000000\nprimes many\n")
     workload.chmod(0o644)
 
-    said = docker(
+    output = docker(
         "run",
         *SEALED,
         "--network=none",
@@ -164,13 +162,13 @@ def test_handlers_of_ones_own_run_in_an_image_built_on_the_workers(
         accept=(1,),
     )
 
-    summary = json.loads(said)
+    summary = json.loads(output)
     assert (summary["succeeded"], summary["failed"]) == (2, 1)
 
 
-def test_the_suites_pass_on_the_images_python(worker_image: str) -> None:
-    """A lock serves two Pythons: this one's libraries are other files than those of the Python that runs this test.
+def test_suites_pass_on_the_images_python(worker_image: str) -> None:
+    """The lock serves two Pythons, and the image's libraries are other files than those that run this test.
 
-    The contract suite on the back end that needs no other program; on LocalStack it runs in ``test_fleet_docker.py``.
+    The contract suite runs on the memory back end, which needs no program; ``test_fleet_docker.py`` uses LocalStack.
     """
     passes("tests/unit", "tests/contract", "-k=unit or memory")

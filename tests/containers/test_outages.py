@@ -1,4 +1,4 @@
-"""What happens to a fleet from outside: messages by hand, a LocalStack that hangs or restarts, a worker cut off."""
+"""Outages of a fleet: foreign messages, a LocalStack that hangs or restarts, a disconnected worker."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ SKEW_SECONDS = 5
 HANG_SECONDS = 20
 
 
-def test_a_message_that_is_none_of_ours_ends_in_the_dead_letter_queue(composed: Composed) -> None:
+def test_foreign_message_ends_in_the_dead_letter_queue(composed: Composed) -> None:
     fleet = EmulatedFleet(composed.settings)
     fleet.send("this is no message of ours")
 
@@ -24,15 +24,15 @@ def test_a_message_that_is_none_of_ours_ends_in_the_dead_letter_queue(composed: 
 
     until(lambda: not trio.run(fleet.dead_letters.depth).empty, "the message in the dead-letter queue")
     assert fleet.rejected() == ["this is no message of ours"]
-    assert len(composed.workers()) == 4, "it stopped nobody"
+    assert len(composed.workers()) == 4, "the message must stop no worker"
 
 
-def test_a_localstack_that_hangs_for_a_while_costs_time_only(composed: Composed) -> None:
+def test_localstack_that_hangs_for_a_while_costs_only_time(composed: Composed) -> None:
     run = composed.push(*["sleep 100"] * 200)
     until(lambda: composed.results(run), "the first results")
     localstack = composed.workers("localstack")[0]
 
-    # The kernel does not always manage to stop all of it at once on a busy machine.
+    # On a busy machine the kernel does not always manage to freeze all its processes at once.
     until(lambda: docker("pause", localstack, accept=(0, 1)), "LocalStack to be paused")
     try:
         docker("exec", composed.workers()[0], "sleep", str(HANG_SECONDS))
@@ -45,12 +45,12 @@ def test_a_localstack_that_hangs_for_a_while_costs_time_only(composed: Composed)
     assert Counter((one["state"], one["attempts"]) for one in results) == {("SUCCEEDED", 1): 200}
 
 
-def test_a_localstack_that_restarts_loses_the_run_which_is_pushed_again(composed: Composed) -> None:
+def test_run_lost_by_a_localstack_restart_can_be_pushed_again(composed: Composed) -> None:
     run = composed.push(*["sleep 200"] * 200)
     until(lambda: composed.results(run), "the first results")
 
     composed.compose("restart", "--timeout", "1", "localstack")
-    # It waits until LocalStack is well, as the compose file says, and makes queues, table and bucket anew.
+    # As the compose file says, it waits until LocalStack is healthy, and makes queues, table and bucket again.
     composed.compose("up", "--no-build", "provision")
 
     assert f"python -m client push --run {run}" in composed.refused("check", run)
@@ -59,15 +59,15 @@ def test_a_localstack_that_restarts_loses_the_run_which_is_pushed_again(composed
     results = composed.results(run)
     assert Counter(one["task"] for one in results) == {f"{run}/{number}": 1 for number in range(200)}
     assert {one["state"] for one in results} == {"SUCCEEDED"}
-    assert len(composed.workers()) == 4, "none gave up"
+    assert len(composed.workers()) == 4, "no worker may give up"
 
 
-def test_a_task_that_wants_more_memory_than_its_container_has_fails_and_the_others_go_on(composed: Composed) -> None:
-    hungry = "exec python -c 'bytearray(1_000_000_000)'"
+def test_task_that_exceeds_its_containers_memory_fails_and_the_others_go_on(composed: Composed) -> None:
+    large_task = "exec python -c 'bytearray(1_000_000_000)'"
     for name in composed.workers():
         docker("update", "--memory=300m", "--memory-swap=300m", name)
     try:
-        run = composed.push(*["sleep 20"] * 30, hungry, *["sleep 20"] * 30)
+        run = composed.push(*["sleep 20"] * 30, large_task, *["sleep 20"] * 30)
         composed.client("check", run, "--wait", accept=(1,))
     finally:
         for name in composed.workers():
@@ -81,7 +81,7 @@ def test_a_task_that_wants_more_memory_than_its_container_has_fails_and_the_othe
     assert len(composed.workers()) == 4, "no worker died of it"
 
 
-def test_a_worker_that_was_cut_off_for_longer_than_its_lease_writes_nothing(composed: Composed) -> None:
+def test_worker_disconnected_for_longer_than_its_lease_writes_nothing(composed: Composed) -> None:
     name = composed.workers()[0]
     host = docker("inspect", "--format={{.Config.Hostname}}", name).strip()
     run = composed.push(*["sleep 2500"] * 16)
@@ -89,19 +89,19 @@ def test_a_worker_that_was_cut_off_for_longer_than_its_lease_writes_nothing(comp
 
     docker("network", "disconnect", composed.network, name)
     written = _by(host, composed, run)
-    # The others end the run meanwhile, what the lost one held included.
+    # Meanwhile the others complete the run, including the disconnected worker's chunks.
     composed.client("check", run, "--wait")
     docker("exec", name, "sleep", str(composed.lease_seconds + SKEW_SECONDS))
     docker("network", "connect", composed.network, name)
 
-    until(lambda: _takes_part(host, composed), f"{name} to take part again")
+    until(lambda: _takes_part(host, composed), f"{name} to work again")
     results = composed.results(run)
     assert len(results) == len({one["task"] for one in results}) == 16
     assert {one["state"] for one in results} == {"SUCCEEDED"}
     assert _by(host, composed, run) == written
     recorded = {one["task"]: one["worker"] for one in results}
     late = {str(result.task): result.worker for result in _published(composed, run)}
-    assert late.items() <= recorded.items(), "what is published is what is recorded"
+    assert late.items() <= recorded.items(), "a published result must equal the recorded one"
 
 
 def _by(host: str, composed: Composed, run: str) -> set[str]:
@@ -110,7 +110,7 @@ def _by(host: str, composed: Composed, run: str) -> set[str]:
 
 
 def _published(composed: Composed, run: str) -> list[Result]:
-    """What the client has left of a run on the result queue."""
+    """The results of a run that the client has left on the result queue."""
     fleet = EmulatedFleet(composed.settings)
     found = trio.run(fleet.services.ledger.read_run, run)
     assert found

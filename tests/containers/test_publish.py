@@ -1,4 +1,4 @@
-"""The engine's push, to a registry that speaks as much of the distribution protocol as a push needs."""
+"""The engine's push to a registry that implements the part of the distribution protocol that a push needs."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ LOGIN = ("AWS", "a token")
 
 
 class Registry(ThreadingHTTPServer):
-    """Keeps blobs and manifests of those who log in (OCI distribution specification, pushing)."""
+    """Keeps the blobs and manifests of logged-in clients (OCI distribution specification, pushing)."""
 
     daemon_threads = True
 
@@ -41,7 +41,7 @@ class Push(BaseHTTPRequestHandler):
     server: Registry
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, status: int, **headers: str) -> None:
         self.send_response(status)
@@ -106,7 +106,7 @@ class Push(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def image(engine: None, tmp_path: Path) -> Iterator[str]:
-    """A small one: what is sent is the same for all."""
+    """A small image: the requests are the same for all sizes."""
     (tmp_path / "file").write_bytes(secrets.token_bytes(100_000))
     with tarfile.open(tmp_path / "layer.tar", "w") as layer:
         layer.add(tmp_path / "file", "file")
@@ -134,7 +134,7 @@ def push(image: str, host: str, login: tuple[str, str]) -> None:
     trio.run(work)
 
 
-def test_an_image_arrives_whole_and_keeps_its_names_here(image: str, registry: Registry) -> None:
+def test_pushed_image_arrives_whole_and_keeps_its_local_names(image: str, registry: Registry) -> None:
     push(image, registry.host, LOGIN)
     manifest = json.loads(registry.manifests["tag"])
     digests = [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
@@ -143,7 +143,7 @@ def test_an_image_arrives_whole_and_keeps_its_names_here(image: str, registry: R
     assert registry.host not in docker("image", "ls", "--format", "{{.Repository}}")
 
 
-def test_a_registry_that_refuses_is_quoted(image: str, registry: Registry) -> None:
+def test_push_names_the_registry_that_refuses(image: str, registry: Registry) -> None:
     with pytest.raises(ServiceError, match=f"pushing {registry.host}/some/worker:tag failed"):
         push(image, registry.host, ("AWS", "an old token"))
     assert registry.host not in docker("image", "ls", "--format", "{{.Repository}}")

@@ -1,4 +1,7 @@
-"""Alarms: sleeping at a fifth of the CPU. Trio makes a cancel scope for each sleep, and cancels it at its end."""
+"""Replaces ``trio.sleep`` by a sleep that takes a fifth of the CPU time.
+
+Trio makes a cancel scope for each sleep and cancels it at its end; a heap of alarms needs none.
+"""
 
 import heapq
 from itertools import count
@@ -9,7 +12,7 @@ from cloudkon.memory.virtual_clock import JumpingClock
 
 
 class AlarmClock(JumpingClock):
-    """For ``trio.run`` with ``sleep`` in the place of ``trio.sleep``: half of all that idle workers do is to sleep."""
+    """The clock for ``trio.run`` where ``sleep`` replaces ``trio.sleep``: half of an idle worker's steps are sleeps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +35,7 @@ class AlarmClock(JumpingClock):
         return super().deadline_to_sleep_time(at)
 
     async def sleep(self, seconds: float) -> None:
-        """As ``trio.sleep``."""
+        """Do the same as ``trio.sleep``."""
         if seconds <= 0:
             await trio.lowlevel.checkpoint()
             return

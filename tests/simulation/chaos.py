@@ -1,10 +1,10 @@
-"""Chaos: one integer seed fixes a whole schedule of what goes wrong, and the fleet must bear it.
+"""Runs one schedule of faults, which an integer seed determines, and checks that the fleet keeps its promises.
 
-The real pipeline runs in virtual time against services in memory that are slow, fail in whole and in part, before,
-after and long before the effect, and deliver twice, early and in any order; workers' clocks differ, workers die at
-any step, are told to stop, are cut off and replaced, and read two versions of messages. When the storm is over, those
-that lived in it die or are told to stop, and fresh workers must bring everything to its end in time; or they live
-on, and must do it themselves, with whatever the storm left in their heads.
+The real pipeline runs in virtual time against services in memory. Calls are slow and fail in whole or in part, before
+their effect, after it or long before it; messages are delivered twice, early and in any order. Workers' clocks differ.
+Workers die at any step, are stopped, disconnected and replaced, and read two versions of messages. After the fault
+phase, either the workers are killed or stopped and new workers must complete the run in time, or the same workers must
+do so with the state that the faults left in their memory.
 """
 
 from collections.abc import Sequence
@@ -18,148 +18,150 @@ from cloudkon.model import WORKER, Chunk, Delivery, Outgoing, Priority, Result, 
 from cloudkon.wire.message import decode_message
 from images.worker.execution.progress_log import ProgressWatch
 from tests.simulation.alarms import AlarmClock
-from tests.simulation.invariants import PromiseBroken, Terms, Witness
-from tests.simulation.schedule_params import MOST_SKEW, Storm
-from tests.simulation.services import UnrulyQueue, WitnessedLedger, WitnessedQueue
-from tests.simulation.worker_lifecycle import LIFE, Fuses, Life
-from tests.simulation.workloads import MAX_ATTEMPTS, RETRY, TIMEOUT, Toil, toiling
-from tests.support.fault_injection import Around, Call, MeddledQueue
+from tests.simulation.invariants import Bounds, InvariantChecker, PromiseBroken
+from tests.simulation.schedule_params import MOST_SKEW, ScheduleParams
+from tests.simulation.services import CheckedLedger, CheckedQueue, FaultyQueue
+from tests.simulation.worker_lifecycle import CURRENT_WORKER, SimulatedWorker, StepCounter
+from tests.simulation.workloads import HANDLER, MAX_ATTEMPTS, RETRY, TIMEOUT, TaskBehaviour, workload_handler
+from tests.support.fault_injection import Around, Call, InterceptedQueue
 from tests.support.memory_fleet import JITTER, Fleet
 
 LEASE, MARGIN, POLL, STOP = 12.0, 3.0, 5.0, 5.0
 RECOVERY = LEASE + MARGIN + POLL + JITTER
 """Seconds within which the work of a dead worker must be claimed again."""
 HELD = MARGIN + MOST_SKEW / 2
-"""Seconds from the end of a lease within which others must come to see it as over."""
+"""Seconds after the end of a lease within which other workers must see that it is over."""
 MOST_CALLS = 4
-"""A second and worker, and for a tenth of a task: three times what the worst of thousands of seeds came to."""
+"""Calls for each second of a worker and for each tenth of a task: three times the most of thousands of seeds."""
 _NEWER = '{"v":3,'
 _OLDER = '{"v":1,'
-_LONGEST_FUSE = 400
+_MOST_STEPS = 400
 
 
-class Chaos:
-    """One schedule."""
+class ChaosSchedule:
+    """One schedule of faults: draws it, runs the fleet through it, and checks the results."""
 
     def __init__(self, seed: int, scratch: Path) -> None:
-        self.storm = Storm.of(seed)
-        rng = self.storm.rng
+        params = self.params = ScheduleParams.draw(seed)
+        rng = params.rng
         self.chunk = rng.choice([1, 1, 2, 5])
-        self.toils = [Toil.of(rng, self.storm.seconds, self.storm.long) for _ in range(self.storm.tasks)]
+        self.behaviours = [
+            TaskBehaviour.draw(rng, params.task_seconds, params.long_outputs) for _ in range(params.tasks)
+        ]
         self.cancelled = rng.random() < 0.1
         self.malformed = rng.random() < 0.1
-        # Workers of the older version could not read all that there is.
-        self.lasting = not self.storm.rolling and rng.random() < 0.3
-        self.witness = Witness(Terms(LEASE, RECOVERY, HELD, self.chunk), self.storm.spares_the_ledger)
-        self.witness.progressed = self._look
-        ledger = WitnessedLedger(self.witness)
-        queue, high = (UnrulyQueue(self.storm, self.witness) for _ in Priority)
+        # Workers of the older version can't read every message and record.
+        self.workers_survive = not self.params.rolling_deploy and rng.random() < 0.3
+        self.checker = InvariantChecker(Bounds(LEASE, RECOVERY, HELD, self.chunk), self.params.ledger_reliable)
+        self.checker.on_progress = self._check_end
+        ledger = CheckedLedger(self.checker)
+        queue, high = (FaultyQueue(self.params, self.checker) for _ in Priority)
         self.priority = rng.choice(list(Priority))
-        self.fleet = Fleet(scratch, queue=queue, high=high, results=WitnessedQueue(self.witness), ledger=ledger)
-        self.witness.peek = ledger.peek
-        self.witness.letters = self._letters
-        self.lives: list[Life] = []
-        self.born = 0
-        self.rage = trio.CancelScope()
+        self.fleet = Fleet(scratch, queue=queue, high=high, results=CheckedQueue(self.checker), ledger=ledger)
+        self.checker.read_record = ledger.read_record
+        self.checker.dead_letters = self._dead_letter_bodies
+        self.workers: list[SimulatedWorker] = []
+        self.created = 0
+        self.fault_phase = trio.CancelScope()
         self.ended = trio.Event()
 
     async def run(self) -> None:
-        """Let it all happen; raise ``PromiseBroken``."""
+        """Run the schedule; raise ``PromiseBroken`` if it breaks a promise."""
         run = await self.fleet.push(
-            *(toil.instruction for toil in self.toils),
+            *(behaviour.instruction for behaviour in self.behaviours),
             chunk=self.chunk,
-            copies=self.storm.copies,
+            copies=self.params.copies,
             seal=self._seal,
             priority=self.priority,
         )
         if self.malformed:
             await self.fleet.queue.send([Outgoing("hello")])
-        self.storm.unleash(self.fleet)
-        if not self.storm.rolling:
+        self.params.install(self.fleet)
+        if not self.params.rolling_deploy:
             for queue in self._queues():
-                queue.around["set_visibility"] = self._watch(queue.around["set_visibility"])
+                queue.around["set_visibility"] = self._observe_hides(queue.around["set_visibility"])
         async with trio.open_nursery() as nursery:
-            self.storm.services = nursery
-            await self._rage(nursery, run)
-            await self._calm(nursery)
+            self.params.nursery = nursery
+            await self._run_fault_phase(nursery, run)
+            await self._recover(nursery)
             nursery.cancel_scope.cancel()
-        await self._judge(run)
+        await self._check(run)
 
-    # -- what happens ----------------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------------
 
-    async def _rage(self, nursery: trio.Nursery, run: Run) -> None:
-        rng = self.storm.rng
+    async def _run_fault_phase(self, nursery: trio.Nursery, run: Run) -> None:
+        rng = self.params.rng
         slots = rng.choice([1, 3, 6])
-        for _ in range(self.storm.places):
-            nursery.start_soon(self._occupy, slots, self.storm)
+        for _ in range(self.params.workers):
+            nursery.start_soon(self._keep_worker, slots, self.params)
         if self.cancelled:
             nursery.start_soon(self._cancel, run)
-        with self.rage:
-            self.rage.deadline = self.storm.length
+        with self.fault_phase:
+            self.fault_phase.deadline = self.params.fault_seconds
             while True:
-                await trio.sleep(rng.expovariate(1 / self.storm.haste))
-                if living := [life for life in self.lives if not life.ended]:
-                    self._strike(rng.choice(living))
+                await trio.sleep(rng.expovariate(1 / self.params.event_interval))
+                if living := [worker for worker in self.workers if not worker.ended]:
+                    self._hit(rng.choice(living))
 
-    async def _calm(self, nursery: trio.Nursery) -> None:
-        """End the storm, and wait until everything has come to its end, by fresh workers or by those that lived."""
-        self.storm.over.set()
-        chunks = [self.toils[first : first + self.chunk] for first in range(0, len(self.toils), self.chunk)]
-        longest = [sum(toil.longest for toil in toils) for toils in chunks]
-        if self.lasting:
+    async def _recover(self, nursery: trio.Nursery) -> None:
+        """End the fault phase, and wait until new workers or the surviving ones have completed the run."""
+        self.params.faults_over.set()
+        chunks = [self.behaviours[first : first + self.chunk] for first in range(0, len(self.behaviours), self.chunk)]
+        longest = [sum(behaviour.longest_seconds for behaviour in behaviours) for behaviours in chunks]
+        if self.workers_survive:
             seconds = sum(longest)
         else:
             seconds = max(longest)
             self._replace_all(nursery)
-        self._look()
-        kills = sum(toil.kills for toil in self.toils) * (MAX_ATTEMPTS + 1)
+        self._check_end()
+        kills = sum(behaviour.kills for behaviour in self.behaviours) * (MAX_ATTEMPTS + 1)
         with trio.move_on_after(STOP + seconds + (2 + kills) * RECOVERY):
             await self.ended.wait()
 
     def _replace_all(self, nursery: trio.Nursery) -> None:
-        self.witness.calmed()
-        gently = self.storm.rng.random() < 0.3
-        for life in self.lives:
-            if not life.ended:
-                (life.stop if gently else life.die)()
-        # Each in a slot of its own: nothing waits for anything but its own chunk's tasks and the recovery.
-        for _ in range(self.storm.rng.choice([1, 2])):
-            nursery.start_soon(self._occupy, len(self.toils), None)
+        self.checker.on_recovery()
+        gently = self.params.rng.random() < 0.3
+        for worker in self.workers:
+            if not worker.ended:
+                (worker.stop if gently else worker.kill)()
+        # One slot for each task: a chunk waits for nothing but its own tasks and the recovery.
+        for _ in range(self.params.rng.choice([1, 2])):
+            nursery.start_soon(self._keep_worker, len(self.behaviours), None)
 
-    def _strike(self, life: Life) -> None:
-        """Something befalls a worker, or the queue."""
-        storm, rng = self.storm, self.storm.rng
-        what = rng.random()
-        if what < storm.deaths + storm.stops:
-            fate = life.die if what < storm.deaths else life.stop
+    def _hit(self, worker: SimulatedWorker) -> None:
+        """Kill, stop or disconnect a worker, or deliver every message of the queues again."""
+        params, rng = self.params, self.params.rng
+        chance = rng.random()
+        if chance < params.deaths + params.stops:
+            end = worker.kill if chance < params.deaths else worker.stop
             if rng.random() < 0.5:
-                life.light_fuse(rng.randint(1, _LONGEST_FUSE), fate)
+                worker.after_steps(rng.randint(1, _MOST_STEPS), end)
             else:
-                fate()
-        elif what < storm.deaths + storm.stops + storm.partings:
-            life.cut_off_until = trio.current_time() + rng.uniform(0.5, 3) * LEASE
-        elif storm.unruly:
+                end()
+        elif chance < params.deaths + params.stops + params.disconnects:
+            worker.disconnected_until = trio.current_time() + rng.uniform(0.5, 3) * LEASE
+        elif params.queue_anomalies:
             for queue in self._queues():
                 queue.show_all()
 
-    async def _occupy(self, slots: int, storm: Storm | None) -> None:
-        """Let one worker after the other live in one place, in the storm's only as long as it has workers."""
-        while storm is None or storm.raging or self.lasting:
-            life = self._bear(slots, calm=not self.storm.raging)
-            self.lives.append(life)
-            await life.live()
-            self.lives.remove(life)
-            if storm:
-                await storm.wait(storm.rng.random() * 4)
+    async def _keep_worker(self, slots: int, params: ScheduleParams | None) -> None:
+        """Run one worker after the other; with ``params``, only in the fault phase unless workers survive it."""
+        while params is None or params.faults_active or self.workers_survive:
+            worker = self._new_worker(slots, recovering=not self.params.faults_active)
+            self.workers.append(worker)
+            await worker.run_to_end()
+            self.workers.remove(worker)
+            if params:
+                await params.wait(params.rng.random() * 4)
 
-    def _bear(self, slots: int, *, calm: bool) -> Life:
-        storm, rng = self.storm, self.storm.rng
+    def _new_worker(self, slots: int, *, recovering: bool) -> SimulatedWorker:
+        params, rng = self.params, self.params.rng
         clock = VirtualClock(rng.uniform(-MOST_SKEW / 2, MOST_SKEW / 2))
-        name = f"worker-{self.born}"
-        self.born += 1
-        worker = self.fleet.worker(
+        name = f"worker-{self.created}"
+        self.created += 1
+        pipeline = self.fleet.worker(
             name,
-            {"toil": toiling(self.witness)},
+            {HANDLER: workload_handler(self.checker)},
             clock=clock,
             slots=slots,
             lease_seconds=LEASE,
@@ -170,129 +172,130 @@ class Chaos:
             max_attempts=MAX_ATTEMPTS,
             retry_seconds=RETRY,
         )
-        version = 1 if storm.rolling and not calm and rng.random() < 0.5 else 2
-        life = Life(name, clock, version, worker.run, worker.stop, self.witness.ended)
-        if not calm and storm.deaths and rng.random() < 0.3:
-            life.light_fuse(rng.randint(1, _LONGEST_FUSE), life.die)
-        return life
+        version = 1 if params.rolling_deploy and not recovering and rng.random() < 0.5 else 2
+        worker = SimulatedWorker(name, clock, version, pipeline.run, pipeline.stop, self.checker.on_worker_end)
+        if not recovering and params.deaths and rng.random() < 0.3:
+            worker.after_steps(rng.randint(1, _MOST_STEPS), worker.kill)
+        return worker
 
     async def _cancel(self, run: Run) -> None:
-        await self.storm.wait(self.storm.rng.random() * self.storm.length)
+        await self.params.wait(self.params.rng.random() * self.params.fault_seconds)
         await self.fleet.ledger.cancel_run(run.id)
 
     def _seal(self, body: str) -> str:
         key = decode_message(body).key
-        if self.storm.rolling and self.storm.rng.random() < 0.5:
+        if self.params.rolling_deploy and self.params.rng.random() < 0.5:
             body = body.replace(_OLDER, _NEWER, 1)
-        self.witness.bodies[body] = key
+        self.checker.chunk_keys[body] = key
         return body
 
-    def _watch(self, around: Around) -> Around:
-        """Have the witness see for how long copies are hidden that others hold: heartbeats hide for a whole time."""
+    def _observe_hides(self, around: Around) -> Around:
+        """Report to the checker for how long copies of held chunks are hidden; heartbeats hide for a whole lease."""
 
         async def call(inner: Call, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> object:
             for delivery, wait in zip(deliveries, seconds, strict=True):
                 if 0 < wait != LEASE + MARGIN:
-                    self.witness.hidden(delivery.body, wait)
+                    self.checker.on_hide(delivery.body, wait)
             return await around(inner, deliveries, seconds)
 
         return call
 
-    # -- what came of it -------------------------------------------------------------------------------------------
+    # -- checks ----------------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        """Whether every chunk is done and every message gone: then nothing is left for a storm, either."""
-        done = all(self.witness.done(key) for key in self.witness.bodies.values())
-        left = any(queue.inner._messages for queue in self._queues())  # type: ignore[attr-defined]  # as below
+    def _check_end(self) -> None:
+        """End the phase when every chunk is DONE and every message is gone: no fault could change anything then."""
+        done = all(self.checker.done(key) for key in self.checker.chunk_keys.values())
+        left = any(queue.inner._messages for queue in self._queues())  # type: ignore[attr-defined]  # as ``_dead_letter_bodies`` does
         if not done or left:
             return
-        if not self.storm.raging:
+        if not self.params.faults_active:
             self.ended.set()
-        elif not self.storm.drifting:
-            self.rage.cancel()
+        elif not self.params.delayed_calls:
+            self.fault_phase.cancel()
 
-    def _queues(self) -> tuple[MeddledQueue, MeddledQueue]:
+    def _queues(self) -> tuple[InterceptedQueue, InterceptedQueue]:
         return self.fleet.queue, self.fleet.high
 
-    def _letters(self) -> list[str]:
+    def _dead_letter_bodies(self) -> list[str]:
         queue = self.fleet.dead_letters.inner
-        return [message.content.body for message in queue._messages.values()]  # type: ignore[attr-defined]  # as above
+        return [message.content.body for message in queue._messages.values()]  # type: ignore[attr-defined]  # looks inside the queue
 
-    async def _judge(self, run: Run) -> None:
-        say = self.witness.say
+    async def _check(self, run: Run) -> None:
+        violation = self.checker.violation
         recorded = await self.fleet.recorded(run)
         if not self.ended.is_set():
-            left = await self.fleet.services.backlog(WORKER.name)
-            say("1 or 5", f"{len(recorded)} of {run.count} tasks ended in time, and {left} is left")
+            backlog = await self.fleet.services.backlog(WORKER.name)
+            violation("1 or 5", f"{len(recorded)} of {run.count} tasks ended in time; the queues hold {backlog}")
         else:
             try:
                 await self.fleet.finish(run, within=0.1)
-            except AssertionError as broken:
-                say("2 or 4", broken)
-        allowed = MOST_CALLS * ((self.storm.places + 2) * trio.current_time() + 10 * run.count)
+            except AssertionError as error:
+                violation("2 or 4", error)
+        allowed = MOST_CALLS * ((self.params.workers + 2) * trio.current_time() + 10 * run.count)
         if (calls := self._calls()) > allowed:
-            say("5", f"{calls} calls for {run.count} tasks: somebody runs in circles")
+            violation("5", f"{calls} calls for {run.count} tasks: a loop repeats them without progress")
         for seq, result in recorded.items():
-            self._judge_result(self.toils[seq], result)
-        if set(self._letters()) != ({"hello"} if self.malformed else set()):
-            say("6", f"dead letters are {self._letters()}")
-        if self.witness.broken:
-            raise PromiseBroken("; ".join(self.witness.broken[:3]))
+            self._check_result(self.behaviours[seq], result)
+        if set(self._dead_letter_bodies()) != ({"hello"} if self.malformed else set()):
+            violation("6", f"dead letters are {self._dead_letter_bodies()}")
+        if self.checker.violations:
+            raise PromiseBroken("; ".join(self.checker.violations[:3]))
 
     def _calls(self) -> int:
-        """How many were made of all services, those apart that look whether the run was cancelled."""
+        """The calls of all services, except the ones that check whether the run is cancelled."""
         fleet = self.fleet
         services = (fleet.queue, fleet.high, fleet.results, fleet.dead_letters, fleet.ledger, fleet.store)
         return sum(service.calls.total() for service in services) - fleet.ledger.calls["read_run"]
 
-    def _judge_result(self, toil: Toil, result: Result) -> None:
-        states = {toil.ends}
+    def _check_result(self, behaviour: TaskBehaviour, result: Result) -> None:
+        states = {behaviour.expected_state}
         if self.cancelled:
             states.add(TaskState.CANCELLED)
         if result.error.startswith("worker lost") and self._takeovers(result) >= MAX_ATTEMPTS:
-            # Nobody can tell a task that kills its workers from one whose workers happened to die that often.
+            # A task that kills its workers looks the same as one whose workers happened to die that often.
             states.add(TaskState.FAILED)
         if result.state not in states:
-            self.witness.say("6", f"{result.task} ({toil}) is {result.state}: {result.error}")
+            self.checker.violation("6", f"{result.task} ({behaviour}) is {result.state}: {result.error}")
         if result.state is TaskState.SUCCEEDED:
-            if result.attempts != toil.failures + 1:
-                self.witness.say("6", f"{result.task} ({toil}) is charged with {result.attempts} attempts")
+            if result.attempts != behaviour.failures + 1:
+                self.checker.violation("6", f"{result.task} ({behaviour}) is charged with {result.attempts} attempts")
             store = self.fleet.store.inner
-            text = result.output
-            if text.startswith("s3://"):
-                text = store._objects.get(text, b"").decode()  # type: ignore[attr-defined]  # it looks inside
-            given = self.witness.answers.get((result.task.seq, result.worker, result.attempts), [])
-            if text not in given:
-                self.witness.say("2", f"{result.task} is recorded with an output that {result.worker} never gave")
+            output = result.output
+            if output.startswith("s3://"):
+                output = store._objects.get(output, b"").decode()  # type: ignore[attr-defined]  # looks inside
+            returned = self.checker.outputs.get((result.task.seq, result.worker, result.attempts), [])
+            if output not in returned:
+                text = f"{result.task} is recorded with an output that no handler of {result.worker} returned"
+                self.checker.violation("2", text)
 
     def _takeovers(self, result: Result) -> int:
-        return self.witness.takeovers[result.task.seq // self.chunk]
+        return self.checker.takeovers[result.task.seq // self.chunk]
 
 
 def _decode(body: str) -> Chunk:
-    """Read a message as the worker's own version does: the newer one differs in nothing but its number."""
-    life = LIFE.get()
-    if life and life.version > 1:
+    """Read a message as the worker's own version does: the newer version differs only in its number."""
+    worker = CURRENT_WORKER.get()
+    if worker and worker.version > 1:
         body = body.replace(_NEWER, _OLDER, 1)
     return decode_message(body)
 
 
 def run_seed(seed: int, scratch: Path) -> list[object]:
-    """Run one schedule, the same each time: trio's own order of tasks is drawn from the seed too. Give its trace."""
-    chaos: list[Chaos] = []
+    """Run one schedule and return its trace, which is the same each time: the seed also fixes trio's order of tasks."""
+    schedules: list[ChaosSchedule] = []
 
     async def main() -> None:
-        chaos.append(Chaos(seed, scratch))
-        await chaos[0].run()
+        schedules.append(ChaosSchedule(seed, scratch))
+        await schedules[0].run()
 
-    # Trio's own switch for this, which it has for hypothesis's sake (trio issue 239).
+    # Trio's own switch for deterministic scheduling, made for hypothesis (trio issue 239).
     clock = AlarmClock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trio.sleep", clock.sleep)
         patch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", True)
         patch.setattr("images.worker.pipeline.receiver.read_message", _decode)
-        # No handler here leaves a file, and to look for some is a fiftieth of all.
+        # No handler here leaves a file, and looking for one takes a fiftieth of the CPU time.
         patch.setattr(ProgressWatch, "log_new", lambda _: None)
         trio._core._run._r.seed(seed)
-        trio.run(main, clock=clock, instruments=[Fuses()])
-    return chaos[0].witness.trace
+        trio.run(main, clock=clock, instruments=[StepCounter()])
+    return schedules[0].checker.trace

@@ -1,4 +1,4 @@
-"""Lapses to plant beside the faults: smaller breaches, which charge a task, hide a message or leave a worker stuck."""
+"""Mutates the worker in smaller ways, which charge an attempt, hide a message or leave a worker stuck."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,7 +53,7 @@ def no_lease_written(patch: Patch) -> None:
     _change_claims(patch, lambda _, record: replace(record, lease_end=0))
 
 
-def results_lost_by_a_steal(patch: Patch) -> None:
+def results_lost_in_a_steal(patch: Patch) -> None:
     _change_claims(patch, lambda _, record: replace(record, progress=Progress(losses=record.progress.losses)))
 
 
@@ -87,11 +87,11 @@ def new_token_for_each_try(patch: Patch) -> None:
     patch.setattr(Claiming, "on_response", forgetful)
 
 
-def lease_counted_from_the_answer(patch: Patch) -> None:
+def lease_counted_from_the_response(patch: Patch) -> None:
     patch.setattr(Terms, "trusted_until", lambda self, _: trio.current_time() + self.trusted_seconds)
 
 
-def hold_counted_from_the_answer(patch: Patch) -> None:
+def hold_counted_from_the_response(patch: Patch) -> None:
     judge = Claiming._judge
 
     def late(self: Claiming, found: ChunkRecord | None, asked: Instant) -> object:
@@ -112,7 +112,7 @@ def margin_ignored(patch: Patch) -> None:
     )
 
 
-def what_cannot_be_read_taken(patch: Patch) -> None:
+def unreadable_record_claimed(patch: Patch) -> None:
     judge = Claiming._judge
     patch.setattr(
         Claiming, "_judge", lambda self, found, asked: judge(self, found and replace(found, readable=True), asked)
@@ -129,7 +129,7 @@ def renewal_that_may_shorten(patch: Patch) -> None:
     patch.setattr(Renewing, "ask", loose)
 
 
-def lost_published(patch: Patch) -> None:
+def results_published_after_a_lost_claim(patch: Patch) -> None:
     on_response = Completing.on_response
 
     def blind(self: Completing, ask: Request, asked: Instant, answer: Any) -> object:  # noqa: ANN401  (any answer)
@@ -139,7 +139,7 @@ def lost_published(patch: Patch) -> None:
     patch.setattr(Completing, "on_response", blind)
 
 
-def cancelled_published_unfenced(patch: Patch) -> None:
+def cancellation_published_without_the_fence(patch: Patch) -> None:
     complete = Finisher.complete
 
     def hasty(self: Finisher, holding: ClaimedChunk) -> None:
@@ -203,31 +203,31 @@ def given_up_claim_kept(patch: Patch) -> None:
     patch.setattr(Finisher, "publish_again", publish)
 
 
-def queue_avoided_for_ever_after_a_failure(patch: Patch) -> None:
+def queue_never_polled_again_after_a_failure(patch: Patch) -> None:
     async def offended(self: Receiver, poller: Poller, backoff: object = None) -> None:
         poller.pausing += 1
 
     patch.setattr(Receiver, "_back_off", offended)
 
 
-LAPSES = [
+MINOR_MUTATIONS = [
     Fault(failed_writes_ignored),
     Fault(no_lease_written),
-    Fault(results_lost_by_a_steal),
+    Fault(results_lost_in_a_steal),
     Fault(release_counted_as_death),
-    Fault(new_token_for_each_try, "lost answers"),
-    Fault(lease_counted_from_the_answer, "slow writes"),
-    Fault(hold_counted_from_the_answer),
+    Fault(new_token_for_each_try, "lost responses"),
+    Fault(lease_counted_from_the_response, "slow writes"),
+    Fault(hold_counted_from_the_response),
     Fault(margin_ignored),
-    Fault(what_cannot_be_read_taken, "a rolling deploy"),
-    Fault(renewal_that_may_shorten, "partings"),
-    Fault(lost_published, "slow writes"),
-    Fault(cancelled_published_unfenced),
-    Fault(done_not_published_again, "stops in slow writes"),
+    Fault(unreadable_record_claimed, "rolling deploy"),
+    Fault(renewal_that_may_shorten, "disconnects"),
+    Fault(results_published_after_a_lost_claim, "slow writes"),
+    Fault(cancellation_published_without_the_fence),
+    Fault(done_not_published_again, "stops during slow writes"),
     Fault(attempt_charged_for_a_stop),
     Fault(failures_not_kept),
     Fault(suspect_not_recorded),
     Fault(surplus_given_back_while_it_runs),
     Fault(given_up_claim_kept, "slow writes"),
-    Fault(queue_avoided_for_ever_after_a_failure),
+    Fault(queue_never_polled_again_after_a_failure),
 ]

@@ -1,8 +1,9 @@
-"""Faults to plant in the worker and its protocol, each the breach of one rule; the simulation must catch every one.
+"""Mutates the worker and its protocol: each fault breaks one rule, and the simulation must detect every one.
 
-Two rules have another one behind them, and their breach shows only where that is taken away too, as in the exhaustive
-model (``tests/unit/protocol/test_model.py``): a release can meet its own claim's DONE only in a worker that releases
-what it is completing; and the state in a steal's condition covers for the lease end there, so both go.
+Two rules are backed by a second one, so their faults show only where the second rule is removed too, as in the
+exhaustive model (``tests/unit/protocol/test_model.py``): a release meets its own claim's DONE only in a worker that
+releases a chunk while it completes it; and in a steal's condition the state protects as the lease end does, so the
+fault removes both.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,21 +28,21 @@ from images.worker.pipeline.heartbeat import Heartbeat
 from images.worker.pipeline.received_chunk import ReceivedChunk
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.queue_client import QueueClient
-from tests.simulation.schedule_params import Storm
+from tests.simulation.schedule_params import MIXED, ScheduleParams
 
 Patch = pytest.MonkeyPatch
 
 
 @dataclass(frozen=True)
 class Fault:
-    """How to plant it, and in which kind of storm it shows."""
+    """A mutation, and the kind of schedule in which it shows."""
 
     plant: Callable[[Patch], None]
-    storm: str = "all sorts"
+    kind: str = MIXED
 
     def shows_in(self, seed: int) -> bool:
-        """Whether that seed's storm is of that kind."""
-        return Storm.of(seed).kind == self.storm
+        """Whether the seed's schedule is of that kind."""
+        return ScheduleParams.draw(seed).kind == self.kind
 
 
 def delete_before_complete(patch: Patch) -> None:
@@ -67,7 +68,7 @@ def publish_before_complete(patch: Patch) -> None:
     patch.setattr(Finisher, "complete", hasty)
 
 
-def ignored_failures(patch: Patch) -> None:
+def failed_sends_ignored(patch: Patch) -> None:
     async def careless(
         self: QueueClient,
         action: str,
@@ -116,7 +117,7 @@ def own_clock_ignored(patch: Patch) -> None:
     patch.setattr(Heartbeat, "_lose_overdue", lambda _: None)
 
 
-def late_claim_begun(patch: Patch) -> None:
+def late_claim_started(patch: Patch) -> None:
     patch.setattr(Claimer, "_begin", Claimer._start)
 
 
@@ -131,7 +132,7 @@ def unfenced_completion(patch: Patch) -> None:
 
 
 class _Unfenced(Update):
-    """An update whose condition is nothing but that the item is there."""
+    """An update whose only condition is that the item exists."""
 
     __slots__ = ()
 
@@ -158,10 +159,10 @@ def release_without_state(patch: Patch) -> None:
         return replace(asked, state=None)
 
     patch.setattr(Releasing, "ask", loose)
-    release_what_is_being_completed(patch)
+    release_of_completing_chunks(patch)
 
 
-def release_what_is_being_completed(patch: Patch) -> None:
+def release_of_completing_chunks(patch: Patch) -> None:
     kill = Executor.kill
 
     def hasty(self: Executor) -> None:
@@ -199,15 +200,15 @@ def object_keys_without_token(patch: Patch) -> None:
 FAULTS = [
     Fault(delete_before_complete),
     Fault(publish_before_complete),
-    Fault(ignored_failures),
+    Fault(failed_sends_ignored),
     Fault(claim_without_lease),
     Fault(heartbeat_off),
     Fault(heartbeat_without_checkpoint),
-    Fault(own_clock_ignored, "partings"),
-    Fault(late_claim_begun, "slow writes"),
+    Fault(own_clock_ignored, "disconnects"),
+    Fault(late_claim_started, "slow writes"),
     Fault(unfenced_completion, "slow writes"),
     Fault(steal_without_state_and_lease_end, "slow writes"),
-    Fault(release_without_state, "stops in slow writes"),
-    Fault(stop_on_stale_handle, "an unruly queue"),
-    Fault(object_keys_without_token, "deaths while storing"),
+    Fault(release_without_state, "stops during slow writes"),
+    Fault(stop_on_stale_handle, "queue anomalies"),
+    Fault(object_keys_without_token, "deaths during uploads"),
 ]

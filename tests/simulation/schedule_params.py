@@ -1,4 +1,4 @@
-"""Storm: the chances of one schedule, all drawn from its seed, and what they make of a call."""
+"""Draws the parameters of one schedule from its seed, and injects the faults that they describe into every call."""
 
 import random
 from collections.abc import Sequence
@@ -10,189 +10,195 @@ import trio
 
 from cloudkon.errors import CloudKonError, Throttled, Unavailable
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
-from tests.simulation.worker_lifecycle import LIFE, Life
+from tests.simulation.worker_lifecycle import CURRENT_WORKER, SimulatedWorker
 from tests.support.fault_injection import Around, Call, by_chance, unheard, unkind
 from tests.support.memory_fleet import Fleet
 
 MOST_SKEW = 2.0
-"""Seconds by which two workers' clocks differ at the most."""
+"""The largest difference between two workers' clocks, in seconds."""
+MIXED = "mixed faults"
 KINDS: dict[str, dict[str, Any]] = {
-    "all sorts": {},
+    MIXED: {},
     "slow writes": {
-        "places": 3,
+        "workers": 3,
         "copies": 3,
         "tasks": 6,
-        "seconds": (0.5, 4.0, 10.0),
-        "length": 75.0,
+        "task_seconds": (0.5, 4.0, 10.0),
+        "fault_seconds": 75.0,
         "failures": 0.0,
         "throttled": 0.0,
         "late": 0.0,
         "slow": 0.3,
-        "slowest": 35.0,
+        "slowest_seconds": 35.0,
         "only_writes": True,
-        "partings": 0.0,
+        "disconnects": 0.0,
         "deaths": 0.0,
         "stops": 0.0,
-        "spares_the_ledger": False,
+        "ledger_reliable": False,
     },
-    "stops in slow writes": {
-        "length": 45.0,
+    "stops during slow writes": {
+        "fault_seconds": 45.0,
         "slow": 0.4,
-        "slowest": 35.0,
+        "slowest_seconds": 35.0,
         "only_writes": True,
         "deaths": 0.0,
         "stops": 0.8,
-        "haste": 4.0,
-        "seconds": (0.02, 0.5, 4.0),
-        "spares_the_ledger": False,
+        "event_interval": 4.0,
+        "task_seconds": (0.02, 0.5, 4.0),
+        "ledger_reliable": False,
     },
-    "partings": {
-        "length": 45.0,
+    "disconnects": {
+        "fault_seconds": 45.0,
         "failures": 0.0,
-        "slowest": 0.05,
-        "partings": 0.8,
+        "slowest_seconds": 0.05,
+        "disconnects": 0.8,
         "deaths": 0.0,
         "stops": 0.0,
-        "haste": 6.0,
-        "seconds": (10.0, 17.0),
-        "spares_the_ledger": False,
+        "event_interval": 6.0,
+        "task_seconds": (10.0, 17.0),
+        "ledger_reliable": False,
     },
-    "an unruly queue": {
-        "length": 40.0,
-        "unruly": 0.4,
-        "seconds": (4.0, 10.0, 17.0),
-        "spares_the_ledger": True,
+    "queue anomalies": {
+        "fault_seconds": 40.0,
+        "queue_anomalies": 0.4,
+        "task_seconds": (4.0, 10.0, 17.0),
+        "ledger_reliable": True,
     },
-    "deaths while storing": {
-        "places": 3,
+    "deaths during uploads": {
+        "workers": 3,
         "tasks": 8,
-        "seconds": (0.5, 4.0, 10.0),
-        "length": 60.0,
+        "task_seconds": (0.5, 4.0, 10.0),
+        "fault_seconds": 60.0,
         "deaths": 0.8,
         "stops": 0.0,
-        "haste": 10.0,
-        "drift": 40.0,
-        "long": 1.0,
-        "spares_the_ledger": True,
+        "event_interval": 10.0,
+        "longest_delay": 40.0,
+        "long_outputs": 1.0,
+        "ledger_reliable": True,
     },
-    "a rolling deploy": {
-        "places": 3,
+    "rolling deploy": {
+        "workers": 3,
         "copies": 2,
         "tasks": 4,
-        "seconds": (0.5, 4.0, 10.0),
-        "length": 30.0,
+        "task_seconds": (0.5, 4.0, 10.0),
+        "fault_seconds": 30.0,
         "deaths": 0.6,
-        "haste": 3.0,
-        "rolling": True,
+        "event_interval": 3.0,
+        "rolling_deploy": True,
     },
-    "lost answers": {
-        "seconds": (0.02, 0.5, 4.0),
-        "lost": 0.4,
-        "spares_the_ledger": True,
+    "lost responses": {
+        "task_seconds": (0.02, 0.5, 4.0),
+        "lost_responses": 0.4,
+        "ledger_reliable": True,
     },
 }
-"""What is not left to chance in some storms, so that what only they bring about comes about often enough."""
+"""The parameters that each kind of schedule fixes, so that rare combinations of faults occur often enough."""
 
 
 @dataclass
-class Storm:
-    """Chances are of 1; times in seconds."""
+class ScheduleParams:
+    """Probabilities are from 0 to 1; times are in seconds."""
 
     kind: str
     rng: random.Random
-    places: int
-    """How many workers there are at a time."""
+    workers: int
+    """Workers that run at the same time."""
     tasks: int
     copies: int
-    """Of each message."""
-    length: float
+    """Copies of each message."""
+    fault_seconds: float
+    """The time during which faults are injected."""
     failures: float
-    """That a call or an entry of a batch fails, before its effect or after it."""
+    """The probability that a call or an entry of a batch fails, before its effect or after it."""
     throttled: float
-    """That a call is refused unread."""
+    """The probability that a call is throttled."""
     late: float
-    """That a call times out and takes effect later."""
+    """The probability that a call times out and takes effect later."""
     slow: float
-    """That a call takes up to ``slowest`` each way."""
-    slowest: float
+    """The probability that a request or a response takes up to ``slowest_seconds``."""
+    slowest_seconds: float
     only_writes: bool
-    """Whether only the ledger's writes are slow."""
-    unruly: float
-    """That a delivery is given to others too early or at once, and that a stale handle is not simply refused."""
-    partings: float
-    """Of all that happens to workers, the share that cuts one off from every service for a while."""
+    """Only the ledger's writes are slow."""
+    queue_anomalies: float
+    """The probability that a message is delivered again early, and that a stale handle is not refused."""
+    disconnects: float
+    """The share of worker events that disconnects a worker from every service for a while."""
     deaths: float
-    """The share that kills one."""
+    """The share of worker events that kills a worker."""
     stops: float
-    """The share that tells one to stop."""
-    haste: float
-    """Seconds between two such events, on the average."""
-    drift: float
-    """For how long at the most a call lands after its caller has given up or died."""
-    spares_the_ledger: bool
-    """Whether a worker that lives can always renew its leases in time."""
-    lost: float
-    """That the answer to a write of the ledger is lost where it is spared: never twice in a row for one worker."""
-    seconds: tuple[float, ...]
-    """What tasks may take."""
-    long: float
+    """The share of worker events that stops a worker gracefully."""
+    event_interval: float
+    """The mean time between two worker events."""
+    longest_delay: float
+    """The longest time after which a call still lands when its caller has given up or died."""
+    ledger_reliable: bool
+    """A live worker can always renew its leases in time."""
+    lost_responses: float
+    """The probability that the response to a ledger's write is lost where the ledger is reliable.
+
+    It never happens twice in a row to one worker.
+    """
+    task_seconds: tuple[float, ...]
+    """The durations of tasks, to draw from."""
+    long_outputs: float
     """The share of tasks whose outputs go to the store, which is slow."""
-    rolling: bool
-    """Whether workers and messages of two versions are about."""
-    services: trio.Nursery | None = None
-    unanswered: set[Life | None] = field(default_factory=set)
-    """Those whose last write of the ledger had no answer."""
-    drifting: int = 0
-    """Calls that are still to land, whose callers have given up or died."""
-    over: trio.Event = field(default_factory=trio.Event)
+    rolling_deploy: bool
+    """Workers and messages have two versions."""
+    nursery: trio.Nursery | None = None
+    last_response_lost: set[SimulatedWorker | None] = field(default_factory=set)
+    """The workers whose last write to the ledger had no response."""
+    delayed_calls: int = 0
+    """Calls that have not landed yet, whose callers have given up or died."""
+    faults_over: trio.Event = field(default_factory=trio.Event)
 
     @classmethod
-    def of(cls, seed: int) -> "Storm":
+    def draw(cls, seed: int) -> "ScheduleParams":
+        """Draw the parameters from a seed."""
         rng = random.Random(seed)
         kind = rng.choices(list(KINDS), [10] + [1] * (len(KINDS) - 1))[0]
         drawn = cls(
             kind,
             rng,
-            places=rng.choice([1, 2, 3, 3]),
+            workers=rng.choice([1, 2, 3, 3]),
             tasks=rng.choice([1, 2, 4, 8]),
             copies=rng.choice([1, 2, 3]),
-            length=rng.choice([8.0, 15.0, 30.0, 45.0]),
+            fault_seconds=rng.choice([8.0, 15.0, 30.0, 45.0]),
             failures=rng.choice([0.0, 0.0, 0.03, 0.1, 0.3]),
             throttled=rng.choice([0.0, 0.0, 0.1]),
             late=rng.choice([0.0, 0.0, 0.05, 0.2]),
             slow=rng.choice([0.02, 0.1, 0.4]),
-            slowest=rng.choice([0.05, 1.0, 10.0, 35.0]),
+            slowest_seconds=rng.choice([0.05, 1.0, 10.0, 35.0]),
             only_writes=rng.random() < 0.4,
-            unruly=rng.choice([0.0, 0.1, 0.4]),
-            partings=rng.choice([0.0, 0.0, 0.4]),
+            queue_anomalies=rng.choice([0.0, 0.1, 0.4]),
+            disconnects=rng.choice([0.0, 0.0, 0.4]),
             deaths=rng.choice([0.0, 0.3, 0.6]),
             stops=rng.choice([0.0, 0.3]),
-            haste=rng.choice([3.0, 8.0, 20.0]),
-            drift=rng.choice([2.0, 15.0, 40.0]),
-            spares_the_ledger=rng.random() < 0.3,
-            lost=0.0,
-            seconds=rng.choice([(0.0, 0.02, 0.5), (0.0, 0.5, 4.0, 17.0), (4.0, 10.0, 17.0)]),
-            long=rng.choice([0.0, 0.1, 0.6]),
-            rolling=rng.random() < 0.15,
+            event_interval=rng.choice([3.0, 8.0, 20.0]),
+            longest_delay=rng.choice([2.0, 15.0, 40.0]),
+            ledger_reliable=rng.random() < 0.3,
+            lost_responses=0.0,
+            task_seconds=rng.choice([(0.0, 0.02, 0.5), (0.0, 0.5, 4.0, 17.0), (4.0, 10.0, 17.0)]),
+            long_outputs=rng.choice([0.0, 0.1, 0.6]),
+            rolling_deploy=rng.random() < 0.15,
         )
         return replace(drawn, **KINDS[kind])
 
     @property
-    def raging(self) -> bool:
-        return not self.over.is_set()
+    def faults_active(self) -> bool:
+        return not self.faults_over.is_set()
 
-    def chance(self, of: float) -> bool:
-        """Whether something of that chance happens; nothing does in the calm."""
-        return self.raging and self.rng.random() < of
+    def chance(self, probability: float) -> bool:
+        """Whether an event of this probability happens; after the fault phase none does."""
+        return self.faults_active and self.rng.random() < probability
 
-    def unleash(self, fleet: Fleet) -> None:
-        """Get in the way of every call."""
+    def install(self, fleet: Fleet) -> None:
+        """Inject faults into every call."""
         fates = by_chance(self.rng, self.failures)
-        if self.spares_the_ledger:
-            fleet.ledger.around["write"] = self._lose_answers
+        if self.ledger_reliable:
+            fleet.ledger.around["write"] = self._lose_responses
         else:
             writes = unkind(fates, WriteOutcome.FAILED)
-            fleet.ledger.around["write"] = self._around(writes, self.slow, self.slowest)
+            fleet.ledger.around["write"] = self._around(writes, self.slow, self.slowest_seconds)
             for name in ("read", "read_run"):
                 fleet.ledger.around[name] = self._around(unheard(fates))
         fleet.store.around["put"] = self._around(unheard(fates), slow=0.5, slowest=15.0)
@@ -202,75 +208,77 @@ class Storm:
             queue.around["receive"] = self._around(unheard(fates))
 
     def _around(self, around: Around, slow: float = 0.0, slowest: float = 0.0) -> Around:
-        """A call that takes its time and goes wrong while the storm rages, and goes well afterwards.
+        """Return a call that is slow and fails during the fault phase, and succeeds afterwards.
 
-        ``slow`` and ``slowest`` are the least that hold for it.
+        ``slow`` and ``slowest`` are lower bounds of the schedule's ``slow`` and ``slowest_seconds`` for this call.
         """
         if not self.only_writes:
-            slow, slowest = max(slow, self.slow), max(slowest, self.slowest)
+            slow, slowest = max(slow, self.slow), max(slowest, self.slowest_seconds)
 
         async def call(inner: Call, *arguments: object) -> Any:  # noqa: ANN401  (any answer)
-            if not self.raging:
+            if not self.faults_active:
                 return await inner(*arguments)
-            return await self._risk(lambda: around(inner, *arguments), lambda: self._lag(slow, slowest))
+            return await self._call_with_faults(
+                lambda: around(inner, *arguments), lambda: self._wait_latency(slow, slowest)
+            )
 
         return call
 
-    async def _lose_answers(self, call: Call, writes: Sequence[Write]) -> list[WriteOutcome]:
+    async def _lose_responses(self, call: Call, writes: Sequence[Write]) -> list[WriteOutcome]:
         outcomes: list[WriteOutcome] = await call(writes)
-        life = LIFE.get()
-        if life in self.unanswered or not self.chance(self.lost):
-            self.unanswered.discard(life)
+        worker = CURRENT_WORKER.get()
+        if worker in self.last_response_lost or not self.chance(self.lost_responses):
+            self.last_response_lost.discard(worker)
             return outcomes
-        self.unanswered.add(life)
+        self.last_response_lost.add(worker)
         if self.rng.random() < 0.5:
-            raise Unavailable("the answer was lost")
+            raise Unavailable("the response was lost")
         return [self.rng.choice([outcome, WriteOutcome.FAILED]) for outcome in outcomes]
 
-    async def _risk(self, effect: Call, lag: Call) -> Any:  # noqa: ANN401  (any answer)
-        life = LIFE.get()
+    async def _call_with_faults(self, effect: Call, latency: Call) -> Any:  # noqa: ANN401  (any answer)
+        worker = CURRENT_WORKER.get()
         try:
-            await lag()
+            await latency()
         except trio.Cancelled:
-            # The caller died, and its request was on the way.
+            # The caller died while its request was under way.
             if self.chance(0.5):
-                self._drift(effect)
+                self._delay(effect)
             raise
-        if life and trio.current_time() < life.cut_off_until:
-            raise Unavailable("no way there")
+        if worker and trio.current_time() < worker.disconnected_until:
+            raise Unavailable("no route to the service")
         if self.chance(self.throttled):
-            raise Throttled("too often")
+            raise Throttled("too many requests")
         if self.chance(self.late):
-            self._drift(effect)
-            raise Unavailable("no answer in time")
+            self._delay(effect)
+            raise Unavailable("no response in time")
         try:
-            answer = await effect()
+            response = await effect()
         except CloudKonError:
-            await lag()
+            await latency()
             raise
-        await lag()
-        return answer
+        await latency()
+        return response
 
-    def _drift(self, effect: Call) -> None:
-        """Let it happen later, when nobody waits for the answer."""
+    def _delay(self, effect: Call) -> None:
+        """Apply the effect later, when no caller waits for the response."""
 
         async def land() -> None:
-            await self.wait(self.rng.random() * self.drift)
+            await self.wait(self.rng.random() * self.longest_delay)
             with suppress(CloudKonError):
                 await effect()
-            self.drifting -= 1
+            self.delayed_calls -= 1
 
-        assert self.services
-        self.drifting += 1
-        self.services.start_soon(land)
+        assert self.nursery
+        self.delayed_calls += 1
+        self.nursery.start_soon(land)
 
-    async def _lag(self, slow: float, slowest: float) -> None:
+    async def _wait_latency(self, slow: float, slowest: float) -> None:
         if self.chance(slow):
             await self.wait(self.rng.random() * slowest)
         elif self.chance(0.5):
             await self.wait(self.rng.random() * 0.01)
 
     async def wait(self, seconds: float) -> None:
-        """Wait, and no longer than the storm rages."""
+        """Wait, but not beyond the end of the fault phase."""
         with trio.move_on_after(seconds):
-            await self.over.wait()
+            await self.faults_over.wait()

@@ -1,4 +1,4 @@
-"""Which schedules a test run goes through, and how a failing one is told."""
+"""Selects the seeds of a test run, runs their schedules and reports how to replay one that fails."""
 
 import gc
 import os
@@ -12,19 +12,19 @@ SEEDS = int(os.environ.get("SIMULATION_SEEDS", "10000"))
 BATCH = 250
 """Schedules of one test."""
 _ALLOCATIONS = 50_000
-"""Objects until Python looks for cycles: its own 700 take a twentieth of the CPU."""
+"""Allocations between two garbage collections: Python's default of 700 takes a twentieth of the CPU time."""
 
 
 def batches(remainder: int) -> list[range]:
-    """The seeds whose remainder by two this is, in batches: two files of tests share them, as two cores do."""
+    """The seeds with this remainder by two, in batches: two test files share the seeds, so that two cores do."""
     seeds = range(FIRST, FIRST + SEEDS)
     mine = seeds[(remainder - FIRST) % 2 :: 2]
-    # One empty batch rather than none, which pytest would call a skipped test.
+    # At least one batch, even if it is empty: pytest reports a test without parameters as skipped.
     return [mine[start : start + BATCH] for start in range(0, max(1, len(mine)), BATCH)]
 
 
 def run_all(seeds: Iterable[int], scratch: Path) -> None:
-    """Run schedules; what breaks in one is raised with the command that replays it."""
+    """Run schedules; raise the first broken promise with a note of the command that replays it."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)

@@ -1,4 +1,4 @@
-"""The schedules of even seeds, none of which may break a promise."""
+"""Runs the schedules of even seeds, none of which may break a promise."""
 
 from pathlib import Path
 

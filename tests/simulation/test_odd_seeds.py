@@ -1,4 +1,4 @@
-"""The schedules of odd seeds, none of which may break a promise."""
+"""Runs the schedules of odd seeds, none of which may break a promise."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lives: workers that are born, lose touch, are told to stop and die, at a time or at their k-th step."""
+"""Starts, stops, kills and disconnects simulated workers, at a time or at their k-th step."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -8,47 +8,47 @@ import trio
 
 from cloudkon.memory.virtual_clock import VirtualClock
 
-LIFE: ContextVar["Life | None"] = ContextVar("LIFE", default=None)
-"""Whose task this is: set for all that a worker does, and for what its calls still do when it is dead."""
+CURRENT_WORKER: ContextVar["SimulatedWorker | None"] = ContextVar("CURRENT_WORKER", default=None)
+"""The worker to which a trio task belongs. It stays set for calls that land after the worker's death."""
 
 
 @dataclass(eq=False)
-class Life:
-    """One worker's. ``version`` is that of the newest message it can read."""
+class SimulatedWorker:
+    """One worker. ``version`` is that of the newest message it can read."""
 
     name: str
     clock: VirtualClock
     version: int
     run: Callable[[], Awaitable[None]]
     stop: Callable[[], None]
-    on_end: Callable[["Life"], None]
-    cut_off_until: float = 0.0
-    """Until when none of its calls arrives."""
+    on_end: Callable[["SimulatedWorker"], None]
+    disconnected_until: float = 0.0
+    """The virtual time before which none of its calls arrives."""
     ended: bool = False
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    _fuse: int = 0
-    _at_its_end: Callable[[], None] | None = None
+    _steps_left: int = 0
+    _action: Callable[[], None] | None = None
 
-    async def live(self) -> None:
-        LIFE.set(self)
+    async def run_to_end(self) -> None:
+        CURRENT_WORKER.set(self)
         with self._scope:
             await self.run()
         self._end()
 
-    def die(self) -> None:
-        """Suddenly: nothing that it would still do has any effect, except calls under way."""
+    def kill(self) -> None:
+        """Kill the worker: nothing that it does later has an effect, except calls under way."""
         self._end()
         self._scope.cancel()
 
-    def light_fuse(self, steps: int, then: Callable[[], None]) -> None:
-        """Do so when its tasks have taken so many more steps, each of which goes from one await to the next."""
-        self._fuse, self._at_its_end = steps, then
+    def after_steps(self, steps: int, action: Callable[[], None]) -> None:
+        """Call ``action`` after ``steps`` more steps of its trio tasks; a step runs from one await to the next."""
+        self._steps_left, self._action = steps, action
 
-    def burn(self) -> None:
-        """One of its tasks takes a step."""
-        self._fuse -= 1
-        if not self._fuse and self._at_its_end:
-            self._at_its_end()
+    def count_step(self) -> None:
+        """Count one step of one of its trio tasks."""
+        self._steps_left -= 1
+        if not self._steps_left and self._action:
+            self._action()
 
     def _end(self) -> None:
         if not self.ended:
@@ -56,10 +56,10 @@ class Life:
             self.on_end(self)
 
 
-class Fuses(trio.abc.Instrument):
-    """Counts the steps of every life."""
+class StepCounter(trio.abc.Instrument):
+    """Counts the steps of every worker."""
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        life = task.context.get(LIFE)
-        if life is not None:
-            life.burn()
+        worker = task.context.get(CURRENT_WORKER)
+        if worker is not None:
+            worker.count_step()

@@ -1,4 +1,4 @@
-"""Toil: what the tasks of a schedule do, good and bad, and how they may end."""
+"""Draws what the tasks of a schedule do, and computes how they may end."""
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,22 +9,25 @@ import trio
 from cloudkon.errors import PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from tests.simulation.invariants import Witness
-from tests.simulation.worker_lifecycle import LIFE
+from tests.simulation.invariants import InvariantChecker
+from tests.simulation.worker_lifecycle import CURRENT_WORKER
 
+HANDLER = "work"
 MAX_ATTEMPTS = 3
 TIMEOUT = 20.0
 """Seconds of one attempt."""
 RETRY = 1.0
+"""Seconds before the second attempt."""
 _LONGEST_RETRIES: float = RETRY * (2**MAX_ATTEMPTS - 1)
-_FOR_GOOD = 9
-_LONG = 5000
-"""Characters that go to the store."""
+_ALWAYS = 9
+"""Failures of a task whose every attempt fails."""
+_LONG_OUTPUT = 5000
+"""Characters of an output that goes to the store."""
 
 
 @dataclass(frozen=True)
-class Toil:
-    """One task: works for ``seconds``, fails so many attempts, and may hang or kill its worker instead."""
+class TaskBehaviour:
+    """One task: it works for ``seconds`` and fails ``failures`` times, or it hangs, or it kills its worker."""
 
     seconds: float = 0.0
     failures: int = 0
@@ -33,66 +36,66 @@ class Toil:
     kills: bool = False
 
     @classmethod
-    def of(cls, rng: random.Random, seconds: Sequence[float], long: float) -> "Toil":
-        """One by chance; ``long`` is the share of those with long outputs."""
-        what = rng.random()
-        if what < 0.02:
+    def draw(cls, rng: random.Random, seconds: Sequence[float], long_outputs: float) -> "TaskBehaviour":
+        """Draw one; ``long_outputs`` is the share of tasks with a long output."""
+        chance = rng.random()
+        if chance < 0.02:
             return cls(hangs=True)
-        if what < 0.04:
+        if chance < 0.04:
             return cls(kills=True)
         return cls(
             rng.choice(seconds),
-            failures=rng.choice([1, 2, MAX_ATTEMPTS, _FOR_GOOD]) if what < 0.2 else 0,
-            size=_LONG if rng.random() < long else 40,
+            failures=rng.choice([1, 2, MAX_ATTEMPTS, _ALWAYS]) if chance < 0.2 else 0,
+            size=_LONG_OUTPUT if rng.random() < long_outputs else 40,
         )
 
     @property
     def instruction(self) -> str:
-        return f"toil {self.seconds} {self.failures} {self.size} {self.hangs:d} {self.kills:d}"
+        return f"{HANDLER} {self.seconds} {self.failures} {self.size} {self.hangs:d} {self.kills:d}"
 
     @classmethod
-    def parse(cls, arguments: str) -> "Toil":
+    def parse(cls, arguments: str) -> "TaskBehaviour":
         seconds, failures, size, hangs, kills = arguments.split()
         return cls(float(seconds), int(failures), int(size), hangs == "1", kills == "1")
 
     @property
-    def longest(self) -> float:
-        """Seconds that it may take in all: its attempts, and the waits between them."""
-        attempts = 1 if self.failures == _FOR_GOOD else min(MAX_ATTEMPTS, self.failures + 1)
+    def longest_seconds(self) -> float:
+        """The most seconds that the task takes: its attempts and the waits between them."""
+        attempts = 1 if self.failures == _ALWAYS else min(MAX_ATTEMPTS, self.failures + 1)
         return MAX_ATTEMPTS * TIMEOUT + _LONGEST_RETRIES if self.hangs else attempts * self.seconds + _LONGEST_RETRIES
 
     @property
-    def ends(self) -> TaskState:
-        """How it ends if nobody cancels it."""
-        bad = self.hangs or self.kills or self.failures >= MAX_ATTEMPTS
-        return TaskState.FAILED if bad else TaskState.SUCCEEDED
+    def expected_state(self) -> TaskState:
+        """The state in which the task ends unless its run is cancelled."""
+        fails = self.hangs or self.kills or self.failures >= MAX_ATTEMPTS
+        return TaskState.FAILED if fails else TaskState.SUCCEEDED
 
 
-def toiling(witness: Witness) -> Callable[[str, Context], Awaitable[str]]:
-    """The handler."""
+def workload_handler(checker: InvariantChecker) -> Callable[[str, Context], Awaitable[str]]:
+    """Return the handler that runs these tasks and reports them to the checker."""
 
-    async def toil(arguments: str, context: Context) -> str:
-        what = Toil.parse(arguments)
-        witness.started(context)
-        answer = None
+    async def work(arguments: str, context: Context) -> str:
+        behaviour = TaskBehaviour.parse(arguments)
+        checker.on_start(context)
+        output = None
         try:
-            await _work(what)
-            if what.failures == _FOR_GOOD or context.attempt <= what.failures:
-                witness.failed(context)
-                raise PermanentFailure("never") if what.failures == _FOR_GOOD else ValueError("not yet")
-            answer = f"{context.token} {witness.starts}".ljust(what.size, ".")
+            await _work(behaviour)
+            if behaviour.failures == _ALWAYS or context.attempt <= behaviour.failures:
+                checker.on_failure(context)
+                raise PermanentFailure("never") if behaviour.failures == _ALWAYS else ValueError("not yet")
+            output = f"{context.token} {checker.starts}".ljust(behaviour.size, ".")
         finally:
-            witness.stopped(context, answer)
-        return answer
+            checker.on_stop(context, output)
+        return output
 
-    return toil
+    return work
 
 
-async def _work(what: Toil) -> None:
-    if what.kills:
-        life = LIFE.get()
-        assert life
-        life.die()
-    if what.hangs or what.kills:
+async def _work(behaviour: TaskBehaviour) -> None:
+    if behaviour.kills:
+        worker = CURRENT_WORKER.get()
+        assert worker
+        worker.kill()
+    if behaviour.hangs or behaviour.kills:
         await trio.sleep_forever()
-    await trio.sleep(what.seconds)
+    await trio.sleep(behaviour.seconds)

@@ -1,4 +1,4 @@
-"""Services in memory whose calls a test can get in the way of, and the ways in which AWS's own calls go wrong."""
+"""Wraps services in memory so that a test can intercept their calls, and makes calls fail as AWS's do."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,11 +14,11 @@ from cloudkon.ports import Page, QueueOutcome, StoredObject, SummaryPage, Write,
 
 Call = Callable[..., Awaitable[Any]]
 Around = Callable[..., Awaitable[Any]]
-"""Called with the call itself and its arguments in its place; gives the answer."""
+"""Called with the intercepted call and its arguments; returns the response."""
 
 
-class Meddled:
-    """``around["send"] = f`` puts ``f(call, *arguments)`` in the place of ``send``; ``calls`` counts them."""
+class Intercepted:
+    """Replaces calls and counts them: ``around["send"] = f`` runs ``f(call, *arguments)`` instead of ``send``."""
 
     def __init__(self, inner: object) -> None:
         self.inner = inner
@@ -32,8 +32,8 @@ class Meddled:
         return await (around(call, *arguments) if around else call(*arguments))
 
 
-class MeddledQueue(Meddled):
-    """A queue."""
+class InterceptedQueue(Intercepted):
+    """A queue whose calls can be intercepted."""
 
     async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
         outcomes: list[QueueOutcome] = await self._call("send", messages)
@@ -59,14 +59,14 @@ class MeddledQueue(Meddled):
         await self._call("purge")
 
     def show_all(self) -> None:
-        """Give all messages once more, hidden or not, as SQS now and then does."""
+        """Make all messages visible again, in flight or not, as SQS occasionally does."""
         assert isinstance(self.inner, MemoryQueue)
         for message in self.inner._messages.values():
             self.inner._show(message)
 
 
-class MeddledLedger(Meddled):
-    """A ledger."""
+class InterceptedLedger(Intercepted):
+    """A ledger whose calls can be intercepted."""
 
     async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
         outcomes: list[WriteOutcome] = await self._call("write", writes)
@@ -105,8 +105,8 @@ class MeddledLedger(Meddled):
         return page
 
 
-class MeddledStore(Meddled):
-    """A store."""
+class InterceptedStore(Intercepted):
+    """A store whose calls can be intercepted."""
 
     def address(self, key: str) -> str:
         assert isinstance(self.inner, MemoryStore)
@@ -133,21 +133,21 @@ class MeddledStore(Meddled):
 
 
 class Fate(Enum):
-    """How a call, or one entry of a batch, goes."""
+    """How a call, or one entry of a batch, fails."""
 
     WELL = "well"
     LOST = "lost"
-    """It fails, and takes no effect."""
+    """It fails and takes no effect."""
     UNHEARD = "unheard"
-    """It takes effect, and the answer says that it failed."""
+    """It takes effect, and the response reports a failure."""
 
 
 Fates = Callable[[str], Fate]
-"""Says how a call (``whole``) or an entry (``entry``) goes."""
+"""Returns how the next call (``whole``) or entry (``entry``) fails."""
 
 
 def by_chance(rng: Random, rate: float) -> Fates:
-    """One in ``1 / rate`` goes wrong, one way or the other."""
+    """Fail each call or entry with probability ``rate``, half of them after their effect."""
 
     def fate(_: str) -> Fate:
         return rng.choice([Fate.LOST, Fate.UNHEARD]) if rng.random() < rate else Fate.WELL
@@ -156,13 +156,13 @@ def by_chance(rng: Random, rate: float) -> Fates:
 
 
 def in_turn(*fates: Fate, of: str = "entry") -> Fates:
-    """These one after the other for calls or for entries, and then all is well."""
+    """Return these values one after the other, for calls or for entries; then nothing fails."""
     left = list(fates)
     return lambda kind: left.pop(0) if kind == of and left else Fate.WELL
 
 
 def unkind(fates: Fates, failed: object) -> Around:
-    """Let a batch call go as the fates say; an entry that goes wrong answers ``failed``."""
+    """Make a batch call fail as ``fates`` decides; an entry that fails has the outcome ``failed``."""
 
     async def around(call: Call, entries: Sequence[Any], *more: Sequence[Any]) -> list[Any]:
         whole = fates("whole")
@@ -175,14 +175,14 @@ def unkind(fates: Fates, failed: object) -> Around:
         for at, answer in zip(taken, answers, strict=True):
             outcomes[at] = answer if each[at] is Fate.WELL else failed
         if whole is Fate.UNHEARD:
-            raise Unavailable("the answer was lost")
+            raise Unavailable("the response was lost")
         return outcomes
 
     return around
 
 
 def unheard(fates: Fates) -> Around:
-    """Let a call without entries go as the fates say: raise before it or after it."""
+    """Make a call without entries fail as ``fates`` decides, before its effect or after it."""
 
     async def around(call: Call, *arguments: object) -> Any:  # noqa: ANN401  (any port's answer)
         fate = fates("whole")
@@ -190,7 +190,7 @@ def unheard(fates: Fates) -> Around:
             raise Unavailable("the call never arrived")
         answer = await call(*arguments)
         if fate is Fate.UNHEARD:
-            raise Unavailable("the answer was lost")
+            raise Unavailable("the response was lost")
         return answer
 
     return around

@@ -1,4 +1,4 @@
-"""A fleet in memory and in virtual time: push to it, let workers live and die on it, and judge what came of it."""
+"""Runs a fleet in memory and in virtual time: push to it, run and kill workers on it, and check the results."""
 
 import random
 from collections import Counter
@@ -33,7 +33,7 @@ from cloudkon.wire.message import encode_message
 from cloudkon.wire.report import decode_report, to_row
 from images.worker.handlers import Handler
 from images.worker.pipeline.worker import Worker
-from tests.support.fault_injection import MeddledLedger, MeddledQueue, MeddledStore
+from tests.support.fault_injection import InterceptedLedger, InterceptedQueue, InterceptedStore
 
 LEASE, MARGIN, POLL, JITTER = 60.0, 5.0, 20.0, 1.0
 RECOVERY = LEASE + MARGIN + POLL + JITTER
@@ -41,7 +41,7 @@ RECOVERY = LEASE + MARGIN + POLL + JITTER
 
 
 class Work:
-    """Handlers that remember each start, by task number; ``work 3`` takes 3 s and answers "done"."""
+    """Handlers that record each start by task number; ``work 3`` takes 3 s and returns "done"."""
 
     def __init__(self) -> None:
         self.starts: Counter[int] = Counter()
@@ -66,7 +66,7 @@ class Work:
 
 
 class Fleet:
-    """Services in memory that a test can meddle with, and what to do with them."""
+    """Services in memory whose calls a test can intercept, and what a test does with them."""
 
     def __init__(
         self,
@@ -78,13 +78,13 @@ class Fleet:
         ledger: MemoryLedger | None = None,
     ) -> None:
         self.scratch = scratch
-        self.queue = MeddledQueue(queue or MemoryQueue())
-        self.high = MeddledQueue(high or MemoryQueue())
-        self.dead_letters = MeddledQueue(MemoryQueue())
-        self.results = MeddledQueue(results or MemoryQueue())
+        self.queue = InterceptedQueue(queue or MemoryQueue())
+        self.high = InterceptedQueue(high or MemoryQueue())
+        self.dead_letters = InterceptedQueue(MemoryQueue())
+        self.results = InterceptedQueue(results or MemoryQueue())
         self._ledger = ledger or MemoryLedger()
-        self.ledger = MeddledLedger(self._ledger)
-        self.store = MeddledStore(MemoryStore())
+        self.ledger = InterceptedLedger(self._ledger)
+        self.store = InterceptedStore(MemoryStore())
         self.services = Services(
             {WORKER.name: self.queue},
             {WORKER.name: self.dead_letters},
@@ -105,7 +105,7 @@ class Fleet:
         seal: Callable[[str], str] = str,
         priority: Priority = Priority.NORMAL,
     ) -> Run:
-        """Put a run in; ``seal`` may change each message's body."""
+        """Push a run; ``seal`` may change each message's body."""
         counts = {WORKER.name: len(instructions)}
         plan = Run.plan(run_id=run, counts=counts, chunk_size=chunk, digest="", started=EPOCH, priority=priority)
         await self.ledger.create_run(plan)
@@ -141,18 +141,18 @@ class Fleet:
         )
 
     def start(self, nursery: trio.Nursery, worker: Worker) -> trio.CancelScope:
-        """Let a worker live; cancelling the scope is its sudden death."""
-        life = trio.CancelScope()
+        """Run a worker in the background; cancelling the returned scope kills it."""
+        scope = trio.CancelScope()
 
-        async def live() -> None:
-            with life:
+        async def run() -> None:
+            with scope:
                 await worker.run()
 
-        nursery.start_soon(live)
-        return life
+        nursery.start_soon(run)
+        return scope
 
     async def recorded(self, run: Run) -> dict[int, Result]:
-        """The recorded results of what is DONE, by task number."""
+        """The recorded results of the DONE chunks, by task number."""
         return {
             result.task.seq: result
             for record in await self.records(run)
@@ -169,14 +169,16 @@ class Fleet:
         return found
 
     async def finish(self, run: Run, within: float = 10_000.0) -> dict[int, Result]:
-        """Wait until every task has its result and every message is gone; hold them to the promises."""
+        """Wait until every task has its result and every message is gone; check the promises; return the results."""
         await until(lambda: self._ended(run), within, step=0.5)
         await self._collect()
         recorded = await self.recorded(run)
-        assert sorted(recorded) == list(range(run.count)), "a task without a result, or one that is not the run's"
+        assert sorted(recorded) == list(range(run.count)), "a task has no result, or a result belongs to no task"
         for result in self.published:
             if result.task.run == run.id:
-                assert to_row(result) == to_row(recorded[result.task.seq]), "published is not what is recorded"
+                assert to_row(result) == to_row(recorded[result.task.seq]), (
+                    "a published result differs from the recorded one"
+                )
         assert {result.task.seq for result in self.published if result.task.run == run.id} == set(recorded)
         return recorded
 
@@ -197,7 +199,7 @@ class Fleet:
 
 
 async def until(condition: Callable[[], Any], within: float = 10_000.0, step: float = 0.05) -> float:
-    """Wait in virtual time until a condition (a function or an async one) holds; give the seconds it took."""
+    """Wait in virtual time until a condition (a function, plain or async) holds; return the seconds that passed."""
     begun = trio.current_time()
     with trio.fail_after(within):
         while True:

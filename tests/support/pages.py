@@ -1,4 +1,4 @@
-"""Pages of the documentation, as their tests look at them."""
+"""Reads pages of the documentation: their sections, tables and fenced blocks."""
 
 import re
 from pathlib import Path
@@ -12,18 +12,18 @@ def page(name: str) -> str:
 
 
 def section(text: str, head: str) -> str:
-    """What stands below a head of the second order."""
+    """The text below a second-level heading."""
     found = re.search(rf"^## {re.escape(head)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    assert found is not None, f"there is no section {head!r}"
+    assert found is not None, f"the page has no section {head!r}"
     return found[1]
 
 
 def rows(text: str, columns: int) -> list[list[str]]:
-    """The rows of all tables of so many columns, heads left out; cells are stripped."""
+    """The rows of all tables with this number of columns, without the headings; cells are stripped."""
     found = []
     for table in re.findall(r"^\|.*\n\|[ :|-]+\|\n((?:\|.*\n)+)", text, re.MULTILINE):
         for line in table.splitlines():
-            # A bar within a cell is written \|.
+            # A bar within a cell is written as \|.
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
             if len(cells) == columns:
                 found.append(cells)

@@ -1,12 +1,12 @@
-"""A stub that runs, and a fleet's data on it."""
+"""Provides a running stub and a fleet's services on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.harness.systems import CloudKon, Stand
-from benchmarks.stub.running import Stub, running_stub
+from benchmarks.harness.systems import CloudKon, TrialSetup
+from benchmarks.stub.stub_process import Stub, running_stub
 from cloudkon.aws import connect
 from cloudkon.ports import Services
 from cloudkon.settings import Settings
@@ -27,5 +27,5 @@ def stub(running: Stub) -> Stub:
 
 @pytest.fixture
 def services(stub: Stub, tmp_path: Path) -> Services:
-    CloudKon().prepare(Stand(stub, tmp_path))
+    CloudKon().prepare(TrialSetup(stub, tmp_path))
     return connect(Settings(fleet="bench", target="docker", endpoint_url=stub.address))

@@ -1,12 +1,12 @@
-"""What the template's autoscaling promises, by the simulation; and the simulation by AWS's own examples."""
+"""The template's autoscaling, checked by the simulation, and the simulation, checked by AWS's own examples."""
 
 import pytest
 
-from benchmarks.scaling.life import Fleet, Life, live
-from benchmarks.scaling.load import HOUR, LOADS, LONG, ONE, SMALL, SPOT, STEADY, STEP, Load
+from benchmarks.scaling.compute_template import read_scaling
+from benchmarks.scaling.loads import HOUR, LOADS, LONG, ONE, SMALL, SPOT, STEADY, STEP, Load
 from benchmarks.scaling.metric_math import Points, evaluate
-from benchmarks.scaling.template import read_scaling
-from benchmarks.suites.autoscaling import by_running, by_wanted, filled
+from benchmarks.scaling.simulation import Fleet, SimulationResult, simulate
+from benchmarks.suites.autoscaling import gaps_as_zero, per_running_worker, per_wanted_worker
 
 SCALING = read_scaling()
 
@@ -23,28 +23,28 @@ SCALING = read_scaling()
         ("FILL(m5, 0)", [20, 0, 20, 0]),
     ],
 )
-def test_expressions_come_to_what_the_user_guide_says(expression: str, found: list[float | None]) -> None:
+def test_expressions_have_the_values_of_the_user_guide(expression: str, found: list[float | None]) -> None:
     metrics: dict[str, Points] = {"m1": [1, 1, 0, 0, None], "m2": [30, None, 0, 0, 30], "m3": [0, 0, 20, None, 20]}
     if "m4" in expression or "m5" in expression:
         metrics = {"m4": [30, 20, 0, None], "m5": [20, None, 20, None]}
     assert evaluate(expression, metrics) == found
 
 
-def test_an_expression_that_it_does_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not know"):
+def test_unsupported_expression_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not support"):
         evaluate("RATE(m1)", {"m1": [1.0]})
 
 
-def test_one_message_wakes_a_sleeping_fleet_and_it_goes_back_to_nothing() -> None:
+def test_one_message_wakes_a_sleeping_fleet_which_returns_to_zero() -> None:
     for push_wakes in (True, False):
-        life = live(ONE, Fleet(SCALING, push_wakes=push_wakes))
-        assert life.drained is not None, push_wakes
-        assert life.most_wanted == 1
-        assert (life.looks[-1].wanted, life.looks[-1].instances) == (0, 0)
+        result = simulate(ONE, Fleet(SCALING, push_wakes=push_wakes))
+        assert result.drained is not None, push_wakes
+        assert result.most_wanted == 1
+        assert (result.samples[-1].wanted, result.samples[-1].instances) == (0, 0)
 
 
-def test_push_wakes_it_before_the_queues_metrics_come() -> None:
-    pushed, alarmed = (live(ONE, Fleet(SCALING, push_wakes=way)).first for way in (True, False))
+def test_push_wakes_a_fleet_before_the_queues_metrics_arrive() -> None:
+    pushed, alarmed = (simulate(ONE, Fleet(SCALING, push_wakes=way)).first for way in (True, False))
     assert pushed is not None
     assert alarmed is not None
     assert alarmed - pushed > 600
@@ -52,77 +52,77 @@ def test_push_wakes_it_before_the_queues_metrics_come() -> None:
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
 @pytest.mark.parametrize(("late", "from_running"), [(0, True), (60, True), (180, True), (60, False)])
-def test_every_load_is_drained_within_bounds_and_nothing_is_left_running(
+def test_every_load_is_drained_within_bounds_and_the_fleet_returns_to_zero(
     load: Load, late: float, from_running: bool
 ) -> None:
-    life = live(load, Fleet(SCALING, most=64, instances=16, queue_late=late, from_running=from_running))
-    assert life.drained is not None
-    assert life.most_wanted <= 64
-    assert life.most_instances <= 16
-    assert life.looks[-1].wanted == 0
-    asleep = next(look.minute for look in reversed(life.looks) if look.wanted) * 60
-    assert asleep - life.drained < HOUR / 2
-    awake = max(look.minute for look in life.looks if look.instances) * 60
-    assert awake - life.drained < HOUR
+    result = simulate(load, Fleet(SCALING, most=64, instances=16, queue_late=late, from_running=from_running))
+    assert result.drained is not None
+    assert result.most_wanted <= 64
+    assert result.most_instances <= 16
+    assert result.samples[-1].wanted == 0
+    asleep = next(sample.minute for sample in reversed(result.samples) if sample.wanted) * 60
+    assert asleep - result.drained < HOUR / 2
+    awake = max(sample.minute for sample in result.samples if sample.instances) * 60
+    assert awake - result.drained < HOUR
 
 
-def test_never_more_instances_than_allowed_and_what_waits_for_one_still_runs() -> None:
-    life = live(STEP, Fleet(SCALING, most=64, instances=3))
-    assert life.most_instances == 3
-    assert life.drained is not None
-    assert max(look.running for look in life.looks) == 3 * SCALING.holds
+def test_instances_stay_within_the_maximum_and_all_work_is_done() -> None:
+    result = simulate(STEP, Fleet(SCALING, most=64, instances=3))
+    assert result.most_instances == 3
+    assert result.drained is not None
+    assert max(sample.running for sample in result.samples) == 3 * SCALING.holds
 
 
-def late_counts(life: Life) -> set[int]:
-    """The counts of workers from the third hour of a steady load to the sixth."""
-    return {look.wanted for look in life.looks if 120 <= look.minute < 360}
+def late_counts(result: SimulationResult) -> set[int]:
+    """The desired counts from the third to the sixth hour of a steady load."""
+    return {sample.wanted for sample in result.samples if 120 <= sample.minute < 360}
 
 
-def test_a_steady_load_is_kept_up_with_and_the_count_stands_still() -> None:
+def test_steady_load_is_drained_with_a_constant_count() -> None:
     for late in (0, 60, 180):
-        life = live(STEADY, Fleet(SCALING, queue_late=late))
-        counts = late_counts(life)
+        result = simulate(STEADY, Fleet(SCALING, queue_late=late))
+        counts = late_counts(result)
         assert max(counts) - min(counts) <= 1
         assert min(counts) >= 8  # four messages of two seconds each second
-        assert max(look.backlog for look in life.looks if 120 <= look.minute < 360) < 100
+        assert max(sample.backlog for sample in result.samples if 120 <= sample.minute < 360) < 100
 
 
-def test_messages_alone_would_take_a_steady_fleet_in_and_out_for_ever() -> None:
-    assert live(STEADY, Fleet(by_wanted(SCALING))).turns > 20
+def test_messages_for_each_desired_worker_would_make_a_steady_fleet_oscillate() -> None:
+    assert simulate(STEADY, Fleet(per_wanted_worker(SCALING))).reversals > 20
 
 
 @pytest.mark.parametrize(("from_running", "most"), [(True, 8), (False, 64)])
-def test_division_by_those_that_run_would_overshoot_did_steps_not_begin_from_them(
+def test_messages_for_each_running_worker_overshoot_unless_steps_start_from_running(
     from_running: bool, most: int
 ) -> None:
     wanted, running = (
-        live(SMALL, Fleet(scaling, push_wakes=False, from_running=from_running))
-        for scaling in (by_wanted(SCALING), by_running(SCALING))
+        simulate(SMALL, Fleet(scaling, push_wakes=False, from_running=from_running))
+        for scaling in (per_wanted_worker(SCALING), per_running_worker(SCALING))
     )
     assert wanted.most_wanted == 8
     assert running.most_wanted == most
 
 
-def test_gaps_filled_with_zero_would_keep_the_fleet_asleep() -> None:
-    assert live(STEP, Fleet(filled(SCALING))).drained is None
-    assert live(ONE, Fleet(filled(SCALING), push_wakes=False)).drained is None
+def test_gaps_filled_with_zeros_would_keep_the_fleet_asleep() -> None:
+    assert simulate(STEP, Fleet(gaps_as_zero(SCALING))).drained is None
+    assert simulate(ONE, Fleet(gaps_as_zero(SCALING), push_wakes=False)).drained is None
 
 
-def test_long_messages_are_not_left_to_one_worker() -> None:
-    life = live(LONG, Fleet(SCALING))
-    assert life.drained is not None
-    assert life.drained < 2 * HOUR
+def test_long_messages_are_spread_over_workers() -> None:
+    result = simulate(LONG, Fleet(SCALING))
+    assert result.drained is not None
+    assert result.drained < 2 * HOUR
 
 
-def test_what_spot_takes_is_made_up_for() -> None:
-    lost, kept = live(SPOT, Fleet(SCALING)), live(STEP, Fleet(SCALING))
+def test_instances_lost_to_spot_are_replaced() -> None:
+    lost, kept = simulate(SPOT, Fleet(SCALING)), simulate(STEP, Fleet(SCALING))
     assert lost.drained is not None
     assert kept.drained is not None
     assert kept.drained < lost.drained < kept.drained + HOUR / 4
 
 
-def test_a_fixed_count_is_there_at_once_and_stays() -> None:
-    life = live(STEP, Fleet(SCALING, fixed=16))
-    assert life.first == 0
-    assert {(look.running, look.instances) for look in life.looks} == {(16, 4)}
-    assert life.drained == pytest.approx(20_000 * 2 / 16, abs=10)
+def test_fixed_count_runs_at_once_and_stays() -> None:
+    result = simulate(STEP, Fleet(SCALING, fixed=16))
+    assert result.first == 0
+    assert {(sample.running, sample.instances) for sample in result.samples} == {(16, 4)}
+    assert result.drained == pytest.approx(20_000 * 2 / 16, abs=10)

@@ -1,11 +1,11 @@
-"""The profile's samples end up in the layer and the trial that they are of."""
+"""The profile assigns its samples to their layer and their trial."""
 
 from collections import Counter
 
 from benchmarks.suites.profile import Profile, tables_of
 
 
-def test_samples_are_shared_out_by_layer_and_by_function() -> None:
+def test_samples_are_counted_by_layer_and_by_function() -> None:
     counts = Counter(
         {
             "images/worker/pipeline/executor.py Slots._file": 2,
@@ -22,6 +22,6 @@ def test_samples_are_shared_out_by_layer_and_by_function() -> None:
     assert functions.rows[0] == ("`Slots._file`", "images/worker/pipeline/executor.py", "50.0%")
 
 
-def test_a_trial_too_short_for_a_sample_still_has_its_column() -> None:
+def test_trial_without_samples_still_has_its_column() -> None:
     layers, _ = tables_of([Profile("sleep 0", Counter(), 200.0)])
     assert layers.rows[-1] == ("all", "200.0")

@@ -1,10 +1,10 @@
-"""Scale: what the simulated services let a fleet do, and no more."""
+"""The scale benchmark: the simulated services let a fleet do what their limits allow, and no more."""
 
-from benchmarks.harness.limits import PARTITION_UNITS, PARTITIONS
+from benchmarks.harness.limited_services import PARTITION_UNITS, PARTITIONS
 from benchmarks.harness.scale_fleet import Cell, run_cell
 
 
-def test_a_fleet_within_the_limits_wastes_none_of_its_time() -> None:
+def test_fleet_within_the_limits_is_fully_busy() -> None:
     cell = Cell(workers=4, milliseconds=10, chunk=25, seconds=0.5)
     found = run_cell(cell)
     assert found.busy > 0.99 * cell.workers * cell.seconds
@@ -12,8 +12,8 @@ def test_a_fleet_within_the_limits_wastes_none_of_its_time() -> None:
     assert found.throttled == 0
 
 
-def test_a_fleet_that_asks_for_more_gets_what_the_partitions_take() -> None:
-    # 16,000 tasks a second, of two write units each.
+def test_fleet_beyond_the_limits_is_throttled_to_what_the_partitions_accept() -> None:
+    # 16,000 tasks a second, with two write units each.
     cell = Cell(workers=16, milliseconds=1, chunk=1, seconds=0.3)
     found = run_cell(cell)
     assert found.throttled > 0

@@ -1,4 +1,4 @@
-"""The stub does what our adapters ask as AWS would: a benchmark of something laxer would flatter."""
+"""The stub behaves as AWS does for our adapters: a more permissive stub would make benchmarks look better."""
 
 import time
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from benchmarks.stub.latency import DYNAMODB, SQS, Latency, Quantiles
-from benchmarks.stub.running import Stub
+from benchmarks.stub.stub_process import Stub
 from cloudkon.errors import NoFleet, ObjectMissing
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Outgoing, Run
 from cloudkon.ports import QueueOutcome, Services
@@ -18,7 +18,7 @@ from cloudkon.ports.ledger import Insert, Update, WriteOutcome
 MINE = ChunkRecord(ChunkKey("run", 0, 1), ChunkState.CLAIMED, "me", 1, 1000)
 
 
-async def test_a_chunk_is_claimed_once(services: Services) -> None:
+async def test_chunk_is_claimed_once(services: Services) -> None:
     other = replace(MINE, owner="another")
     assert await services.ledger.write([Insert(MINE)]) == [WriteOutcome.WRITTEN]
     assert await services.ledger.write([Insert(other)]) == [WriteOutcome.REFUSED]
@@ -44,12 +44,12 @@ async def test_every_part_of_a_fence_holds(services: Services, wrong: dict[str, 
     assert await services.ledger.read([MINE.key]) == [done]
 
 
-async def test_an_update_makes_no_item(services: Services) -> None:
+async def test_update_makes_no_item(services: Services) -> None:
     assert await services.ledger.write([Update(MINE, owner="me", attempt=1)]) == [WriteOutcome.REFUSED]
     assert await services.ledger.read([MINE.key]) == [None]
 
 
-async def test_runs_are_kept_and_cancelled(services: Services) -> None:
+async def test_runs_are_stored_and_cancelled(services: Services) -> None:
     run = Run.plan(run_id="run", counts={"worker": 5}, chunk_size=1, digest="d", started=1.0)
     assert await services.ledger.create_run(run) == run
     assert await services.ledger.create_run(replace(run, digest="other")) == run
@@ -60,7 +60,7 @@ async def test_runs_are_kept_and_cancelled(services: Services) -> None:
     assert found.cancelled
 
 
-async def test_a_message_is_hidden_until_its_time_is_over_and_a_stale_handle_moves_nothing(services: Services) -> None:
+async def test_message_stays_hidden_for_its_visibility_and_a_stale_handle_has_no_effect(services: Services) -> None:
     queue = services.queues["worker"]
     await queue.send([Outgoing("one", {"reason": "why"})])
     (first,) = await queue.receive(10, 0, 1)
@@ -74,7 +74,7 @@ async def test_a_message_is_hidden_until_its_time_is_over_and_a_stale_handle_mov
     assert (await queue.depth()).empty
 
 
-async def test_a_longer_visibility_counts_from_now(services: Services) -> None:
+async def test_longer_visibility_counts_from_now(services: Services) -> None:
     queue = services.queues["worker"]
     await queue.send([Outgoing("one")])
     (delivery,) = await queue.receive(10, 0, 1)
@@ -84,7 +84,7 @@ async def test_a_longer_visibility_counts_from_now(services: Services) -> None:
     assert len(await queue.receive(10, 0, 60)) == 1
 
 
-async def test_a_long_poll_ends_with_the_first_message(services: Services, stub: Stub) -> None:
+async def test_long_poll_ends_with_the_first_message(services: Services, stub: Stub) -> None:
     queue = services.queues["worker"]
     async with trio.open_nursery() as nursery:
 
@@ -99,7 +99,7 @@ async def test_a_long_poll_ends_with_the_first_message(services: Services, stub:
     assert time.monotonic() - begun < 20
 
 
-async def test_a_closed_gate_hides_what_is_there(services: Services, stub: Stub) -> None:
+async def test_closed_gate_hides_messages(services: Services, stub: Stub) -> None:
     queue = services.queues["worker"]
     stub.command("gate", queue="bench-worker", closed=True)
     await queue.send([Outgoing("held")])
@@ -108,7 +108,7 @@ async def test_a_closed_gate_hides_what_is_there(services: Services, stub: Stub)
     assert len(await queue.receive(10, 0, 60)) == 1
 
 
-async def test_what_is_billed_is_counted(services: Services, stub: Stub) -> None:
+async def test_billed_units_are_counted(services: Services, stub: Stub) -> None:
     before = stub.counts()
     await services.ledger.write([Insert(MINE)])
     await services.ledger.read([MINE.key])
@@ -116,12 +116,12 @@ async def test_what_is_billed_is_counted(services: Services, stub: Stub) -> None
     counts = stub.counts()
     assert counts["write_units"] - before["write_units"] == 1
     assert counts["read_units"] - before["read_units"] == 1
-    # Its queue is looked up, and 70 kB are two times 64.
+    # One request looks the queue up; 70 kB are billed as two requests of 64 KiB.
     assert counts["sqs_billed"] - before["sqs_billed"] == 1 + 2
     assert counts["requests"]["BatchExecuteStatement"] == 2
 
 
-async def test_what_is_not_there_is_refused(stub: Stub, services: Services) -> None:
+async def test_missing_queue_and_table_are_refused(stub: Stub, services: Services) -> None:
     stub.command("reset")
     with pytest.raises(NoFleet):
         await services.queues["worker"].depth()
@@ -129,7 +129,7 @@ async def test_what_is_not_there_is_refused(stub: Stub, services: Services) -> N
         await services.ledger.read([MINE.key])
 
 
-async def test_the_store_keeps_what_a_push_leaves_there(services: Services, tmp_path: Path) -> None:
+async def test_store_keeps_the_objects_of_a_push(services: Services, tmp_path: Path) -> None:
     store = services.store
     source = tmp_path / "source"
     source.write_bytes(b"instructions")

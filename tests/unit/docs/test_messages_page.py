@@ -1,4 +1,4 @@
-"""docs/messages.md: its examples are what the code reads and writes, and a message written by hand is run."""
+"""docs/messages.md: its examples are what the code reads and writes, and a message written by hand is executed."""
 
 import json
 import shlex
@@ -40,7 +40,7 @@ def example(head: str) -> str:
 
 
 def program(head: str, name: str) -> Any:  # noqa: ANN401  (a function of the page)
-    """A function that the page shows, as its readers would have it."""
+    """A function of the page's code, as its readers would define it."""
     (text,) = blocks(section(TEXT, head), "python")
     found: dict[str, Any] = {}
     exec(compile(text, "docs/messages.md", "exec"), found)
@@ -48,12 +48,12 @@ def program(head: str, name: str) -> Any:  # noqa: ANN401  (a function of the pa
 
 
 def named(head: str, columns: int) -> set[str]:
-    """What the first column of a section's table names."""
+    """The names in the first column of a section's table."""
     return {name.strip("` ") for row in rows(section(TEXT, head), columns) for name in row[0].split(",")}
 
 
 async def run_by_hand(fleet: Fleet, *messages: str) -> list[tuple[str, str, str]]:
-    """Put messages on the queue as anybody may; give what the result queue says of each task."""
+    """Send messages to the queue without the client; return each task's state and output from the result queue."""
     await fleet.queue.send([Outgoing(message) for message in messages])
     await fleet.worker(handlers=built_in(Settings()), until_empty=True).run()
     assert not await fleet.rejected()
@@ -63,9 +63,7 @@ async def run_by_hand(fleet: Fleet, *messages: str) -> list[tuple[str, str, str]
     return sorted((str(result.task), str(result.state), result.output) for result in results)
 
 
-async def test_the_message_that_is_typed_in_a_shell_is_run_without_a_run(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_message_typed_in_a_shell_is_executed_without_a_run(fleet: Fleet, autojump_clock: MockClock) -> None:
     (block,) = blocks(section(TEXT, "By hand"), "console")
     words = shlex.split(block.removeprefix("$ "))
     body = words[words.index("--message-body") + 1]
@@ -77,15 +75,15 @@ async def test_the_message_that_is_typed_in_a_shell_is_run_without_a_run(
     assert record.progress.count(TaskState.SUCCEEDED) == 1
 
 
-async def test_a_second_message_of_the_same_name_is_taken_for_a_copy(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_second_message_of_the_same_name_is_treated_as_a_copy(fleet: Fleet, autojump_clock: MockClock) -> None:
     first = example("Task messages")
     second = first.replace("sleep 20", "sleep 30000000")
     done = ("nightly-2026-11-22/70", "SUCCEEDED", ""), ("nightly-2026-11-22/71", "SUCCEEDED", "")
     assert await run_by_hand(fleet, first) == sorted(done)
-    assert await run_by_hand(fleet, second) == sorted(done), "it did not run, and its result is told again"
+    assert await run_by_hand(fleet, second) == sorted(done), "it must not run; the recorded result is published again"
 
 
-async def test_the_page_s_program_makes_the_messages_that_push_would(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_program_of_the_page_makes_the_messages_of_push(fleet: Fleet, autojump_clock: MockClock) -> None:
     instructions = [f"sleep {number}" for number in range(1030)]
     bodies = list(program("Task messages", "bodies")("mine", instructions, 4))
     plan = Run.plan(run_id="mine", counts={WORKER.name: 1030}, chunk_size=4, digest="", started=EPOCH)
@@ -95,7 +93,7 @@ async def test_the_page_s_program_makes_the_messages_that_push_would(fleet: Flee
     assert len(await run_by_hand(fleet, *bodies[:10])) == 40
 
 
-def test_the_message_has_all_fields_and_the_page_explains_each() -> None:
+def test_message_has_all_fields_and_the_page_explains_each() -> None:
     text = example("Task messages")
     assert json.loads(encode_message(decode_message(text))) == json.loads(text)
     assert named("Task messages", 3) == set(json.loads(text))
@@ -103,7 +101,7 @@ def test_the_message_has_all_fields_and_the_page_explains_each() -> None:
         assert f"{limit:,}" in section(TEXT, "Task messages")
 
 
-def test_the_run_s_item_is_read_as_the_run_that_push_would_make() -> None:
+def test_run_item_is_read_as_the_run_that_push_makes() -> None:
     item = json.loads(example("The run's item"))
     run = to_run("nightly-2026-11-22", item)
     planned = Run.plan(
@@ -115,8 +113,8 @@ def test_the_run_s_item_is_read_as_the_run_that_push_would_make() -> None:
     assert named("The run's item", 2) == set(json.loads(item["facts"]["S"]))
 
 
-def test_the_run_s_item_is_put_by_an_expression_that_dynamodb_takes() -> None:
-    """A reserved word in it is refused; which words those are, the adapter has learnt."""
+def test_run_item_is_put_by_an_expression_that_dynamodb_accepts() -> None:
+    """DynamoDB refuses reserved words in an expression; the adapter has aliases for them."""
     (block,) = blocks(section(TEXT, "The run's item"), "console")
     words = shlex.split(block.removeprefix("$ "))
     names = json.loads(words[words.index("--expression-attribute-names") + 1])
@@ -125,7 +123,7 @@ def test_the_run_s_item_is_put_by_an_expression_that_dynamodb_takes() -> None:
     assert list(names.values()) == list(NAMES.values())
 
 
-def test_with_a_run_s_item_the_client_knows_a_run_that_it_did_not_push(
+def test_client_knows_a_run_that_it_did_not_push_by_its_run_item(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = Fleet(tmp_path)
@@ -150,13 +148,13 @@ def test_with_a_run_s_item_the_client_knows_a_run_that_it_did_not_push(
     assert f"{name}/199" in capsys.readouterr().out
 
 
-async def test_the_page_s_message_is_a_chunk_of_the_page_s_run(fleet: Fleet) -> None:
+async def test_message_of_the_page_is_a_chunk_of_its_run(fleet: Fleet) -> None:
     run = to_run("nightly-2026-11-22", json.loads(example("The run's item")))
     chunk = decode_message(example("Task messages"))
     assert (chunk.key, chunk.first) in [(key, first) for key, first, _ in run.chunks(WORKER.name)]
 
 
-def test_the_report_is_one_and_each_column_is_explained() -> None:
+def test_report_is_valid_and_the_page_explains_each_column() -> None:
     text = example("Result reports")
     results = decode_report(text)
     assert encode_report(results[0].task.run, results) == json.dumps(json.loads(text), separators=(",", ":"))
@@ -167,15 +165,15 @@ def test_the_report_is_one_and_each_column_is_explained() -> None:
         assert f"`{state}`" in section(TEXT, "Result reports")
 
 
-async def test_a_dead_letter_has_the_attributes_of_the_page(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_dead_letter_has_the_attributes_of_the_page(fleet: Fleet, autojump_clock: MockClock) -> None:
     await fleet.queue.send([Outgoing("hello")])
     await fleet.worker(until_empty=True).run()
-    (letter,) = await fleet.rejected()
-    assert letter.body == "hello"
-    assert set(letter.attributes) == named("Dead letters", 2)
+    (dead_letter,) = await fleet.rejected()
+    assert dead_letter.body == "hello"
+    assert set(dead_letter.attributes) == named("Dead letters", 2)
 
 
-async def test_the_ledger_s_items_are_as_the_page_says(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_ledger_items_have_the_attributes_of_the_page(fleet: Fleet, autojump_clock: MockClock) -> None:
     assert named("The ledger", 3) == set(CONTENT)
     await run_by_hand(fleet, example("Task messages"))
     (record,) = await fleet.ledger.read([ChunkKey("nightly-2026-11-22", 7, 1)])
@@ -185,7 +183,7 @@ async def test_the_ledger_s_items_are_as_the_page_says(fleet: Fleet, autojump_cl
     assert [(row[0], row[1]) for row in found] == [(70, "SUCCEEDED"), (71, "SUCCEEDED")]
 
 
-def test_queues_are_named_as_they_are_called() -> None:
+def test_queue_names_of_the_page_are_the_codes() -> None:
     names = {name.strip("` ") for row in rows(TEXT.partition("## By hand")[0], 2) for name in row[0].split(",")}
     assert names == {
         Settings(fleet="FLEET").result_queue,
@@ -195,5 +193,5 @@ def test_queues_are_named_as_they_are_called() -> None:
 
 
 @pytest.mark.parametrize("head", ["Task messages", "Result reports"])
-def test_the_version_is_the_one_that_is_read(head: str) -> None:
+def test_version_of_the_page_is_the_one_that_is_read(head: str) -> None:
     assert read_object(example(head), "the example", 1)

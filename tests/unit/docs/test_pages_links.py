@@ -1,4 +1,4 @@
-"""Links, settings and commands that the pages name lead somewhere."""
+"""The links, settings and commands in the pages exist."""
 
 import re
 from dataclasses import fields
@@ -16,17 +16,17 @@ from tests.support.pages import ROOT, page
 PAGES = ("../README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 SETTINGS = {PREFIX + one.name.upper() for one in fields(Settings)}
 OTHERS = {EXECUTABLE, "CLOUDKON_REAL_AWS", *map(image_variable, POOLS)}
-"""What targets alone know of, and the tests on a real account."""
+"""Variables that only targets read, and the one of the tests on a real account."""
 
 
 def anchors(text: str) -> set[str]:
-    """The names under which a page's heads can be linked to, as GitHub makes them."""
+    """The anchors of a page's headings, as GitHub makes them."""
     heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
+def test_links_have_a_target(name: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page(name)):
         if target.startswith(("https://", "http://")):
             continue
@@ -39,12 +39,12 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_settings_that_are_named_exist(name: str) -> None:
+def test_named_settings_exist(name: str) -> None:
     assert set(re.findall(r"\bCLOUDKON_[A-Z_]+[A-Z]\b", page(name))) <= SETTINGS | OTHERS
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_commands_that_are_named_exist(name: str) -> None:
+def test_named_commands_exist(name: str) -> None:
     text = page(name)
     assert set(re.findall(r"(?:python -m |`)client ([a-z]+)", text)) <= set(COMMANDS)
     assert set(re.findall(r"(?:python -m |`)fleet ([a-z]+)", text)) <= set(fleet.commands)

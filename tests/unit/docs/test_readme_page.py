@@ -1,4 +1,4 @@
-"""README.md: its figures are those that were reckoned and measured, and no command or setting is left out."""
+"""README.md: its figures are the computed and measured ones, and it names every command and setting."""
 
 import json
 import re
@@ -15,23 +15,23 @@ from tests.support.pages import ROOT, rows, section
 README = (ROOT / "README.md").read_text()
 
 
-def test_costs_are_what_push_reckons() -> None:
+def test_costs_are_those_that_push_estimates() -> None:
     lines = {row[0]: row[1:] for row in rows(section(README, "What it costs"), 4)}
     for column, chunk in enumerate((1, 10, 50)):
         cost = estimate_cost(1_000_000, 1_000_000 // chunk, 12_000_000)
-        said = [float(lines[name][column].strip("$")) for name in ("SQS requests", "DynamoDB writes", "together")]
-        assert said == pytest.approx([cost.queues, cost.ledger, cost.total], abs=0.0051)
+        shown = [float(lines[name][column].strip("$")) for name in ("SQS requests", "DynamoDB writes", "together")]
+        assert shown == pytest.approx([cost.queues, cost.ledger, cost.total], abs=0.0051)
 
 
-def test_what_machines_cost_is_what_the_operations_guide_says() -> None:
+def test_machine_prices_are_those_of_the_operations_guide() -> None:
     guide = (ROOT / "docs/operations.md").read_text()
     for figure in ("$0.0975", "$6.77", "4 h 20 min"):
         assert figure in section(README, "What it costs")
         assert figure in guide
 
 
-def test_peers_are_compared_by_what_was_measured() -> None:
-    """Where ``make bench`` measured anew, this table follows."""
+def test_peers_have_the_measured_figures() -> None:
+    """After a new measurement by ``make bench``, this table must be updated."""
     kept = json.loads((ROOT / "docs/benchmarks/comparison.json").read_text())["tables"][0]
     shown = ["tasks/s of `sleep 0`", "efficiency, 10 ms", "requests/task", "$/M tasks", "push to start, p50 ms"]
     places = [0, *(kept["heads"].index(head) for head in shown)]

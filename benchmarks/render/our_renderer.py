@@ -1,4 +1,4 @@
-"""Ours: the animoto image's own way from picture files to a video, in a process that can be measured."""
+"""Makes a video of picture files with the animoto image's renderer, in a process that can be measured."""
 
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
@@ -28,10 +28,10 @@ from images.animoto.timeline.plan import frame_count
 @click.command()
 @click.argument("pictures", type=click.Path(path_type=Path))
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("--options", default="", help="Of the instruction, as users write them.")
-@click.option("--music", type=click.Path(path_type=Path), help="A file to put under them.")
-@click.option("--most", type=int, help="Take the first so many of them.")
-@click.option("--only", type=click.Choice(["nothing", "pictures", "stills"]), help="End after that step.")
+@click.option("--options", default="", help="Options of the instruction, as users write them.")
+@click.option("--music", type=click.Path(path_type=Path), help="A music file for the video.")
+@click.option("--most", type=int, help="Use only this many pictures.")
+@click.option("--only", type=click.Choice(["nothing", "pictures", "stills"]), help="Stop after this step.")
 def main(pictures: Path, video: Path, options: str, music: Path | None, most: int | None, only: str | None) -> None:
     """Make VIDEO of the JPEGs in the directory PICTURES."""
     give_back_large_blocks()  # as the handler does
@@ -71,7 +71,7 @@ async def _make(files: list[Path], job: AnimotoJob, video: Path, music: Path | N
 
 
 class _Copies:
-    """Stands in for what fetches links: this is about what comes after."""
+    """Copies a local file in place of the fetcher: the benchmark measures the steps after it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Life: one load on one fleet, from the first push to the end of the time it is looked at."""
+"""Simulates one load on one fleet, from the first push to the end of the load's hours."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Final
 
 from benchmarks.scaling.cloudwatch import MINUTE, QUEUE_LATE, WOKEN_LATE, Metrics
 from benchmarks.scaling.cluster import Cluster, Instance
-from benchmarks.scaling.load import HOUR, Load
-from benchmarks.scaling.queue import Queue
+from benchmarks.scaling.compute_template import Scaling
+from benchmarks.scaling.loads import HOUR, Load
 from benchmarks.scaling.service_scaling import ServiceScaling
-from benchmarks.scaling.template import Scaling
+from benchmarks.scaling.simulated_queue import SimulatedQueue
 
 STEP_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """``fixed`` workers that are there all the time, or else autoscaling up to ``most`` workers.
+    """A fleet of ``fixed`` workers, or, if that is 0, one that autoscales up to ``most`` workers.
 
-    ``push_wakes``: whether ``client push`` gives a fleet at zero its workers, or the alarm alone.
+    ``push_wakes``: whether ``client push`` wakes a fleet at zero workers, or only the alarm does.
     """
 
     scaling: Scaling
@@ -32,7 +32,7 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Sample:
     """The state at one minute."""
 
     minute: int
@@ -43,10 +43,10 @@ class Look:
 
 
 @dataclass
-class Life:
-    """What came of it. ``first`` and ``drained`` in seconds from the first push, ``None`` where that never was."""
+class SimulationResult:
+    """The result. ``first`` task and ``drained`` are in seconds from the first push, ``None`` if it never happened."""
 
-    looks: list[Look] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     changes: list[tuple[float, int, int]] = field(default_factory=list)
     first: float | None = None
     drained: float | None = None
@@ -54,32 +54,32 @@ class Life:
 
     @property
     def most_wanted(self) -> int:
-        """The largest count of workers."""
-        return max(look.wanted for look in self.looks)
+        """The largest number of workers wanted."""
+        return max(sample.wanted for sample in self.samples)
 
     @property
     def most_instances(self) -> int:
-        """The largest count of instances."""
-        return max(look.instances for look in self.looks)
+        """The largest number of instances."""
+        return max(sample.instances for sample in self.samples)
 
     @property
-    def turns(self) -> int:
-        """How often the count went the other way than before."""
+    def reversals(self) -> int:
+        """How often the count changed its direction."""
         ways = [after > before for _, before, after in self.changes]
         return sum(one != other for one, other in pairwise(ways))
 
 
-def live(load: Load, fleet: Fleet) -> Life:
-    """Simulate it."""
-    queue, life = Queue(load.message_seconds), Life()
+def simulate(load: Load, fleet: Fleet) -> SimulationResult:
+    """Simulate a load on a fleet."""
+    queue, result = SimulatedQueue(load.message_seconds), SimulationResult()
     cluster = Cluster(fleet.scaling, fleet.instances, queue, load.boot_seconds)
     service = ServiceScaling(
         fleet.scaling, fleet.fixed or fleet.most, fleet.fixed, fleet.fixed, from_running=fleet.from_running
     )
     metrics = Metrics(queue_late=fleet.queue_late, silent_until=WOKEN_LATE if load.inactive else 0.0)
     if fleet.fixed:
-        _stand(cluster, fleet.fixed)
-    _remember(metrics, load, fleet.fixed)
+        _place_fixed(cluster, fleet.fixed)
+    _fill_hour_before(metrics, load, fleet.fixed)
     pushed, in_flight, losses = 0, 0.0, list(load.losses)
     for now in range(0, int(load.hours * HOUR), STEP_SECONDS):
         new = int(load.pushed(now)) - pushed
@@ -90,9 +90,9 @@ def live(load: Load, fleet: Fleet) -> Life:
             if now:
                 metrics.put_queue(now, visible=queue.visible, inflight=in_flight, visible_high=0, inflight_high=0)
                 metrics.put_insights(now, desired=service.count, running=cluster.running(now))
-                service.look(now, metrics, cluster.running(now))
-            life.looks.append(
-                Look(
+                service.evaluate(now, metrics, cluster.running(now))
+            result.samples.append(
+                Sample(
                     now // MINUTE,
                     queue.visible + queue.in_flight,
                     service.count,
@@ -105,24 +105,24 @@ def live(load: Load, fleet: Fleet) -> Life:
         cluster.want(service.count)
         cluster.place(now)
         if now % MINUTE == 0:
-            cluster.look(now)
-        life.instance_hours += len(cluster.instances) * STEP_SECONDS / HOUR
+            cluster.evaluate(now)
+        result.instance_hours += len(cluster.instances) * STEP_SECONDS / HOUR
         in_flight = cluster.work(now, STEP_SECONDS)
-    life.changes, life.first = service.changes, queue.first
-    life.drained = None if queue.visible + queue.in_flight else queue.last
-    return life
+    result.changes, result.first = service.changes, queue.first
+    result.drained = None if queue.visible + queue.in_flight else queue.last
+    return result
 
 
-def _remember(metrics: Metrics, load: Load, count: int) -> None:
-    """Fill in the hour before: an empty queue, whose metrics came if it was active, and a service that stood still."""
+def _fill_hour_before(metrics: Metrics, load: Load, count: int) -> None:
+    """Put the metrics of the hour before: an empty queue, with metrics only if it was active; a constant service."""
     for before in range(-HOUR, 0, MINUTE):
         metrics.put_insights(before, desired=count, running=count)
         if not load.inactive:
             metrics.put_queue(before, visible=0, inflight=0, visible_high=0, inflight_high=0)
 
 
-def _stand(cluster: Cluster, count: int) -> None:
-    """Have as many instances and workers as a fixed count needs, from the beginning."""
+def _place_fixed(cluster: Cluster, count: int) -> None:
+    """Start with the instances and workers that a fixed count needs."""
     cluster.instances = [Instance(-HOUR) for _ in range(math.ceil(count / cluster.scaling.holds))]
     cluster.want(count)
     cluster.place(-HOUR)

@@ -1,4 +1,4 @@
-"""Machine: the shape of the one that was measured on, without its name."""
+"""Describes the machine that runs the benchmark, without its name, and reports its load average."""
 
 import os
 import platform
@@ -8,8 +8,8 @@ from typing import Final
 GIBIBYTE: Final = 1024**3
 
 
-def shape() -> str:
-    """Processors, memory, system and Python, in a line."""
+def describe_host() -> str:
+    """Processors, memory, system and Python, in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIBIBYTE
     return (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, {platform.system()} "
@@ -17,8 +17,8 @@ def shape() -> str:
     )
 
 
-def load() -> float:
-    """How many processes wanted a processor over the last minute: above the cores, figures are of a busy machine."""
+def load_average() -> float:
+    """The load average of the last minute; above the number of cores, the machine was busy with other work."""
     return os.getloadavg()[0]
 
 

@@ -1,4 +1,4 @@
-"""Limits: queue and ledger in memory and in virtual time, as slow as AWS's and with its published limits.
+"""Simulates SQS and DynamoDB in memory and virtual time, with AWS's latencies and published limits.
 
 Amazon DynamoDB Developer Guide, "Quotas" and "on-demand capacity": a partition takes 1,000 write units a second, a new
 on-demand table 4,000 in all, which makes four partitions. Amazon SQS Developer Guide, "Quotas": 120,000 messages of a
@@ -21,32 +21,32 @@ from cloudkon.wire.progress import encode_progress
 
 PARTITION_UNITS: Final = 1_000.0
 PARTITIONS: Final = 4
-"""Of a new on-demand table. One that has served more has more, and serves twice its earlier peak."""
+"""Partitions of a new on-demand table. A table that has served more has more, and serves twice its earlier peak."""
 BURST_SECONDS: Final = 0.1
-"""AWS gives unused units of up to 300 s "on a best effort's basis": what lasts is measured here, and not the burst."""
+"""AWS grants unused units of up to 300 s on a best-effort basis; the benchmark measures what lasts, not the burst."""
 MOST_IN_FLIGHT: Final = 120_000
 _UNIT_BYTES: Final = 1024
 _ITEM_BYTES: Final = 250
-"""An item without its progress: key, state, token and numbers."""
+"""Bytes of an item without its progress: key, state, token and numbers."""
 
 
 @cache
 def partition_of(key: str) -> int:
-    """Which of a table's partitions has the items of a partition key, by a hash: some get more keys than others."""
+    """The table's partition for a partition key, by a hash: some partitions get more keys than others."""
     return int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest()) % PARTITIONS
 
 
 class Bucket:
-    """Write units, which come at a rate and are kept for ``BURST_SECONDS``. Time is trio's."""
+    """A token bucket of write units: they arrive at a rate and are kept for ``BURST_SECONDS``, in trio's time."""
 
     def __init__(self, rate: float) -> None:
-        """Full at first."""
+        """Start full."""
         self._rate = rate
         self._units = rate * BURST_SECONDS
         self._at = trio.current_time()
 
     def take(self, units: float) -> bool:
-        """Take so many, if they are there."""
+        """Take ``units`` if the bucket holds them; return whether it did."""
         now = trio.current_time()
         self._units = min(self._rate * BURST_SECONDS, self._units + (now - self._at) * self._rate)
         self._at = now
@@ -57,31 +57,31 @@ class Bucket:
 
 
 class LimitedLedger(MemoryLedger):
-    """A ledger that takes DynamoDB's time, and throttles statements as DynamoDB does."""
+    """A ledger with DynamoDB's latencies, which throttles statements as DynamoDB does."""
 
     def __init__(self, seed: int) -> None:
-        """A new table's."""
+        """Start as a new table."""
         super().__init__()
         self._latency = Latency(DYNAMODB, seed)
         self._buckets = [Bucket(PARTITION_UNITS) for _ in range(PARTITIONS)]
         self._units: dict[tuple[int, ChunkState], int] = {}
         self.calls = self.throttled = self.units = 0
         self.recorded = 0
-        """Tasks of chunks that are DONE."""
+        """Tasks of DONE chunks."""
 
     @property
     def chunk_units(self) -> int:
-        """Units that a chunk takes from its claim to its completion, where all are of one size and none is renewed."""
+        """Units of a chunk from its claim to its completion, if all chunks have one size and none is renewed."""
         return sum(self._units.values())
 
     async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
-        """Carry out what the limits admit; the rest is throttled, statement by statement."""
+        """Execute the statements that the limits admit; the others are throttled one by one."""
         self.calls += 1
         await trio.sleep(self._latency.draw())
         return await super().write(writes)
 
     async def read(self, keys: Sequence[ChunkKey]) -> list[ChunkRecord | None]:
-        """Read, in DynamoDB's time."""
+        """Read with DynamoDB's latency."""
         self.calls += 1
         await trio.sleep(self._latency.draw())
         return await super().read(keys)
@@ -99,7 +99,7 @@ class LimitedLedger(MemoryLedger):
         return outcome
 
     def _cost(self, record: ChunkRecord) -> int:
-        """Units of a write: the item's KiB, rounded up. Chunks of one size and state weigh about the same."""
+        """Units of a write: the item's KiB, rounded up. Chunks of one size and state have about the same size."""
         known = (len(record.progress.results), record.state)
         if known not in self._units:
             self._units[known] = math.ceil((_ITEM_BYTES + len(encode_progress(record.progress))) / _UNIT_BYTES)
@@ -107,21 +107,21 @@ class LimitedLedger(MemoryLedger):
 
 
 class LimitedQueue(MemoryQueue):
-    """A queue that takes SQS's time, and gives nothing while too much is in flight."""
+    """A queue with SQS's latencies, which returns nothing while too many messages are in flight."""
 
     def __init__(self, seed: int) -> None:
-        """Empty."""
+        """Start empty."""
         super().__init__()
         self._latency = Latency(SQS, seed)
         self.calls = 0
 
     async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
-        """Send, in SQS's time."""
+        """Send with SQS's latency."""
         await self._call()
         return await super().send(messages)
 
     async def receive(self, limit: int, wait: float, visibility: float) -> list[Delivery]:
-        """Receive, in SQS's time, and nothing beyond its limit."""
+        """Receive with SQS's latency, and nothing beyond its limit."""
         await self._call()
         if len(self._messages) - len(self._visible) + limit > MOST_IN_FLIGHT:
             await trio.sleep(wait)
@@ -129,12 +129,12 @@ class LimitedQueue(MemoryQueue):
         return await super().receive(limit, wait, visibility)
 
     async def delete(self, deliveries: Sequence[Delivery]) -> list[QueueOutcome]:
-        """Delete, in SQS's time."""
+        """Delete with SQS's latency."""
         await self._call()
         return await super().delete(deliveries)
 
     async def set_visibility(self, deliveries: Sequence[Delivery], seconds: Sequence[float]) -> list[QueueOutcome]:
-        """Hide or show, in SQS's time."""
+        """Set visibility with SQS's latency."""
         await self._call()
         return await super().set_visibility(deliveries, seconds)
 

@@ -1,4 +1,4 @@
-"""Whole: a slideshow as the worker makes it, from its links to the stored video, in a process that can be measured."""
+"""Makes a slideshow as the worker does, from its links to the stored video, in a process that can be measured."""
 
 import shutil
 import time
@@ -22,7 +22,7 @@ _SECONDS = 3600.0
 
 
 class _Folder(MemoryStore):
-    """Keeps files as files: what a store in memory holds would be measured with the worker."""
+    """A store that keeps the video as a file: in memory it would count as the worker's memory."""
 
     def __init__(self, video: Path) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class _Folder(MemoryStore):
 @click.argument("instruction", type=click.Path(path_type=Path))
 @click.argument("video", type=click.Path(path_type=Path))
 def main(instruction: Path, video: Path) -> None:
-    """Make VIDEO as the file INSTRUCTION says. Pictures may come from this machine."""
+    """Make VIDEO from the instruction in the file INSTRUCTION. Links to loopback are allowed."""
     job = parse_animoto(parse(instruction.read_text().strip()).arguments)
     deadline, scratch = time.time() + _SECONDS, str(video.with_suffix(".scratch"))
     settings = Settings(allow_private_links=True, bucket="memory")

@@ -1,4 +1,4 @@
-"""Bare loops: what the machine itself allows, measured beside everything else."""
+"""Measures bare loops, which show what the machine allows without queue, ledger and worker."""
 
 import multiprocessing
 import time
@@ -8,7 +8,7 @@ from benchmarks.harness.bench_fleet import Rate
 
 
 def bare_loop(tasks: int, seconds: float) -> Rate:
-    """Call ``time.sleep`` so often in a Python loop, and do nothing else."""
+    """Call ``time.sleep`` once for each task in a Python loop, and do nothing else."""
     begun = time.monotonic()
     for _ in range(tasks):
         time.sleep(seconds)
@@ -16,9 +16,9 @@ def bare_loop(tasks: int, seconds: float) -> Rate:
 
 
 def bare_process(tasks: int, seconds: float) -> Rate:
-    """Let another process compute for so long, so often, and wait for its word: the least that a slot process takes."""
+    """Have another process compute once for each task and wait for its reply: the minimum cost of a slot process."""
     ours, its = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_compute_when_told, args=(its,))
+    process = multiprocessing.get_context("spawn").Process(target=_compute_on_request, args=(its,))
     process.start()
     try:
         ours.send(0.0)
@@ -33,7 +33,7 @@ def bare_process(tasks: int, seconds: float) -> Rate:
         process.join()
 
 
-def _compute_when_told(pipe: Connection) -> None:
+def _compute_on_request(pipe: Connection) -> None:
     while (seconds := pipe.recv()) is not None:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:

@@ -1,4 +1,4 @@
-"""Likeness: how much of the pictures is in a video, to arithmetic (SSIM, 1 is all) and to people (VMAF, 100 is all)."""
+"""Measures how similar a video's frames are to its pictures: SSIM (1 is identical) and VMAF (100 is identical)."""
 
 import re
 import subprocess
@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from benchmarks.render.contestants import COLOURS, FPS
+from benchmarks.render.approaches import COLOURS, FPS
 
 
-class Likeness(NamedTuple):
+class Similarity(NamedTuple):
     """Means over all pictures."""
 
     ssim: float
     vmaf: float
 
 
-def likeness(video: Path, pictures: Path) -> Likeness:
-    """Of the frame in the middle of each picture's second, as far as the video goes."""
+def similarity(video: Path, pictures: Path) -> Similarity:
+    """Compare the frame in the middle of each picture's second with the picture, up to the video's end."""
     graph = (
         f"[0:v]select='eq(mod(n,{FPS}),{FPS // 2})',setpts=N/TB[shown];"
         f"[1:v]{COLOURS},setpts=N/TB[meant];[shown]split[shown1][shown2];[meant]split[meant1][meant2];"
         "[shown1][meant1]ssim=shortest=1,nullsink;[shown2][meant2]libvmaf=shortest=1:n_threads=2"
     )
-    said = subprocess.run(
+    output = subprocess.run(
         [
             get_ffmpeg_exe(),
             "-nostdin",
@@ -47,7 +47,7 @@ def likeness(video: Path, pictures: Path) -> Likeness:
         capture_output=True,
         text=True,
     ).stderr
-    ssim, vmaf = re.search(r"SSIM .*All:([0-9.]+)", said), re.search(r"VMAF score: ([0-9.]+)", said)
+    ssim, vmaf = re.search(r"SSIM .*All:([0-9.]+)", output), re.search(r"VMAF score: ([0-9.]+)", output)
     if ssim is None or vmaf is None:
-        raise SystemExit(f"ffmpeg gave no SSIM and VMAF: {said[-300:]}")
-    return Likeness(float(ssim[1]), float(vmaf[1]))
+        raise SystemExit(f"ffmpeg printed no SSIM and VMAF: {output[-300:]}")
+    return Similarity(float(ssim[1]), float(vmaf[1]))

@@ -1,4 +1,4 @@
-"""Many: a slideshow of a thousand pictures, whose memory must not grow with their number."""
+"""Measures the memory of a slideshow of a thousand pictures, which must not grow with their number."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from benchmarks.harness.machine import load
+from benchmarks.harness.host import load_average
 from benchmarks.harness.processes import python
 from benchmarks.harness.table import Budget, Table
 from benchmarks.render.cost import cost_of
@@ -16,24 +16,24 @@ from benchmarks.render.pictures import make_pictures
 
 PICTURES = 1000
 FEW = 50
-"""To compare with."""
+"""Pictures of the slideshow to compare with."""
 MOST_MEBIBYTES = 400.0
 MOST_GROWTH = 60.0
-"""MiB between few pictures and many: allocators' noise, and the list of frames, of which each takes some bytes."""
+"""MiB between few pictures and many: allocator noise, and the list of frames, each of which takes some bytes."""
 SIZE = "640x360"
 _MEBIBYTE = 1024**2
 
 
 def measure(share: float) -> list[Table]:
-    """Few and many distinct small pictures from loopback, with crossfades."""
+    """Render few and many distinct small pictures from loopback, with crossfades."""
     many = max(2 * FEW, round(PICTURES * share))
     table = Table(
         title=f"The memory of a slideshow of {many:,} pictures",
         heads=("pictures", "CPU s", "wall s", "peak MiB", "MB"),
         note=(
             f"Distinct JPEGs of {SIZE} from a web server on loopback, a second each with crossfades, as the worker "
-            f"fetches, renders, verifies and stores them. Memory is that of all processes, ffmpeg's with it; what they "
-            f"share counts for each. Load average {load():.1f}."
+            f"fetches, renders, verifies and stores them. Memory includes all processes and ffmpeg; shared memory "
+            f"counts for each process. Load average {load_average():.1f}."
         ),
     )
     with tempfile.TemporaryDirectory(prefix="cloudkon-render-") as scratch:
@@ -49,12 +49,12 @@ def measure(share: float) -> list[Table]:
 
 
 def _render(place: Path, count: int, table: Table) -> float:
-    """Adds a row; gives the peak in MiB."""
+    """Add a row and return the peak in MiB."""
     instruction, video = place / "instruction.txt", place / "video.mp4"
     with _served(place) as address:
         links = " ".join(f"{address}/{path.name}" for path in sorted(place.glob("*.jpg"))[:count])
         instruction.write_text(f"animoto --size {SIZE} --transition crossfade {links}\n")
-        cost = cost_of([*python("benchmarks.render.whole"), instruction, video])
+        cost = cost_of([*python("benchmarks.render.worker_slideshow"), instruction, video])
     peak = cost.peak / _MEBIBYTE
     made = video.stat().st_size / 1e6
     table.rows.append((f"{count:,}", f"{cost.cpu:.1f}", f"{cost.wall:.1f}", f"{peak:.0f}", f"{made:.1f}"))
@@ -63,8 +63,8 @@ def _render(place: Path, count: int, table: Table) -> float:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[str]:
-    """A folder's files on loopback; gives the address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+    """Serve a folder's files on loopback; yields the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -74,6 +74,6 @@ def _served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing: a thousand lines would hide the figures."""
+        """Log nothing: a thousand lines would hide the figures."""

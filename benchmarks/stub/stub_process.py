@@ -1,4 +1,4 @@
-"""Running: the stub as a process beside the benchmark, and the benchmark's commands to it."""
+"""Runs the stub as a process beside the benchmark, and sends it the benchmark's commands."""
 
 import json
 import subprocess
@@ -14,31 +14,34 @@ from typing import Any, Final
 _SECONDS: Final = 60
 _ROOT: Final = Path(__file__).parents[2]
 _LOOK_SECONDS: Final = 0.1
-"""Between two looks at a queue: often enough for figures that are taken from the tasks' own times."""
+"""Seconds between two checks of a queue: enough for figures that come from the tasks' own times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """A stub that runs, and where."""
+    """A running stub and its address."""
 
     address: str
     pid: int
 
     def command(self, name: str, **fields: object) -> Any:  # noqa: ANN401  (JSON)
-        """``reset``, ``slow``, ``gate``, ``drain`` or ``counts``, as ``Service`` takes them; gives the counts."""
+        """Send ``reset``, ``slow``, ``gate``, ``drain`` or ``counts`` with fields to the ``Service``; return its reply.
+
+        ``drain`` returns the bodies of a queue's messages, the other commands return the counts.
+        """
         request = urllib.request.Request(f"{self.address}/stub/{name}", json.dumps(fields).encode())  # noqa: S310  (ours)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=_SECONDS) as answer:
             return json.loads(answer.read())
 
     def counts(self) -> dict[str, Any]:
-        """Requests by operation, what was consumed, the stub's CPU seconds, and each queue's depth."""
+        """Requests by operation, units consumed, the stub's CPU seconds, and each queue's depth."""
         found: dict[str, Any] = self.command("counts")
         return found
 
     @contextmanager
-    def swift(self) -> Iterator[None]:
-        """Answer without delay within the block: for pushing what is to be measured afterwards."""
+    def without_latency(self) -> Iterator[None]:
+        """Respond without latency within the block, for pushing the tasks of a later measurement."""
         self.command("slow", slow=False)
         try:
             yield
@@ -46,7 +49,7 @@ class Stub:
             self.command("slow", slow=True)
 
     def wait_for_poll(self, queue: str, seconds: float = _SECONDS) -> None:
-        """Wait until a worker's long poll waits at a queue. Raises ``RuntimeError`` if none comes."""
+        """Wait for a worker's long poll of a queue. Raises ``RuntimeError`` if none comes."""
         deadline = time.monotonic() + seconds
         while not self.counts()["queues"].get(queue, {}).get("polls"):
             if time.monotonic() > deadline:
@@ -54,7 +57,7 @@ class Stub:
             time.sleep(_LOOK_SECONDS)
 
     def wait_until_drained(self, queue: str, seconds: float) -> None:
-        """Wait until every message of a queue was deleted. Raises ``RuntimeError`` if that takes too long."""
+        """Wait until every message of a queue is deleted. Raises ``RuntimeError`` if that takes too long."""
         deadline = time.monotonic() + seconds
         while any((depth := self.counts()["queues"][queue])[name] for name in ("visible", "in_flight")):
             if time.monotonic() > deadline:
@@ -64,7 +67,7 @@ class Stub:
 
 @contextmanager
 def running_stub() -> Iterator[Stub]:
-    """A stub for as long as the block lasts."""
+    """Run a stub for the duration of the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.stub"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

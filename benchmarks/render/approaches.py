@@ -1,4 +1,4 @@
-"""Contestants: ways to a slideshow of one second a picture, as commands."""
+"""Lists the ways to render a slideshow of one second a picture, each as a command."""
 
 import sys
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from benchmarks.harness.environment import peers_python
+from benchmarks.harness.peers_environment import peers_python
 
 FPS = 30
 COLOURS = (
     "zscale=matrixin=470bg:rangein=full:matrix=709:range=limited:primariesin=709:primaries=709:transferin=709"
     ":transfer=709:chromal=left,format=yuv420p"
 )
-"""A JPEG's colours as a video's, for all alike: ffmpeg's own default would shift them."""
+"""Converts a JPEG's colours to a video's, the same for all ways: ffmpeg's own default would shift them."""
 _CODED = ("-c:v", "libx264", "-crf", "18", "-r", str(FPS), "-movflags", "+faststart")
 _FADE = 0.5
 """Seconds."""
@@ -23,38 +23,38 @@ _FADE = 0.5
 NAIVE = "ffmpeg -framerate 1, medium"
 VERYFAST = "ffmpeg -framerate 1, veryfast"
 FEW = 10
-"""Pictures that ways get which take ten seconds a picture and more; what they take is scaled to all."""
+"""Pictures for ways that take ten seconds or more for each; what they use is scaled to all pictures."""
 
 
-class Contestant(NamedTuple):
-    """A way, and what it is told; ``makes_video`` is false for what is only a part of one."""
+class Approach(NamedTuple):
+    """One way and its command; ``makes_video`` is false for a step that makes no video."""
 
     name: str
     command: list[str | Path]
     makes_video: bool = True
     shows_pictures: bool = True
-    """Whether its frames can be held against the pictures: not where these move."""
+    """Whether its frames can be compared with the pictures; they can't where pictures move."""
     pictures: int = 0
-    """How many of them it gets, from the first on; all without a number."""
+    """The number of pictures that it renders, from the first on; 0 means all."""
 
 
-def contestants(pictures: Path, count: int, size: str, video: Path) -> Iterator[Contestant]:
-    """All of them; each overwrites ``video``."""
+def approaches(pictures: Path, count: int, size: str, video: Path) -> Iterator[Approach]:
+    """All ways; each overwrites ``video``."""
     few = min(FEW, count)
     yield from _ours(pictures, size, video, few)
     yield from _theirs(pictures, video, count, few)
 
 
 def music_beside(pictures: Path) -> Path:
-    """Where music lies, for the one that takes some."""
+    """The path of the music file, for the way that uses one."""
     return pictures / "music.mp3"
 
 
-def _ours(pictures: Path, size: str, video: Path, few: int) -> Iterator[Contestant]:
-    ours: list[str | Path] = [sys.executable, "-m", "benchmarks.render.ours", pictures, video, "--options"]
-    yield Contestant("floor: start Python", [*ours, f"--size {size}", "--only", "nothing"], makes_video=False)
-    yield Contestant("floor: decode", [*ours, f"--size {size}", "--only", "pictures"], makes_video=False)
-    yield Contestant("floor: decode, code stills", [*ours, f"--size {size}", "--only", "stills"], makes_video=False)
+def _ours(pictures: Path, size: str, video: Path, few: int) -> Iterator[Approach]:
+    ours: list[str | Path] = [sys.executable, "-m", "benchmarks.render.our_renderer", pictures, video, "--options"]
+    yield Approach("floor: start Python", [*ours, f"--size {size}", "--only", "nothing"], makes_video=False)
+    yield Approach("floor: decode", [*ours, f"--size {size}", "--only", "pictures"], makes_video=False)
+    yield Approach("floor: decode, code stills", [*ours, f"--size {size}", "--only", "stills"], makes_video=False)
     for options in (
         "--quality fast",
         "--quality standard",
@@ -64,42 +64,42 @@ def _ours(pictures: Path, size: str, video: Path, few: int) -> Iterator[Contesta
         "--transition wipe",
         "--transition push",
     ):
-        yield Contestant(f"cloudkon {options}", [*ours, f"--size {size} {options}"])
+        yield Approach(f"cloudkon {options}", [*ours, f"--size {size} {options}"])
     with_music = [*ours, f"--size {size}", "--music", music_beside(pictures)]
-    yield Contestant("cloudkon --quality standard, with music", with_music)
+    yield Approach("cloudkon --quality standard, with music", with_music)
     moving = [*ours, f"--size {size} --motion kenburns", "--most", str(few)]
-    yield Contestant("cloudkon --motion kenburns", moving, shows_pictures=False, pictures=few)
+    yield Approach("cloudkon --motion kenburns", moving, shows_pictures=False, pictures=few)
 
 
-def _theirs(pictures: Path, video: Path, count: int, few: int) -> Iterator[Contestant]:
+def _theirs(pictures: Path, video: Path, count: int, few: int) -> Iterator[Approach]:
     start: list[str | Path] = [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
     sequence = [*start, "-framerate", "1", "-i", pictures / "%03d.jpg", "-frames:v", str(count * FPS), "-vf", COLOURS]
     for name, preset in ((VERYFAST, "veryfast"), (NAIVE, "medium")):
-        yield Contestant(name, [*sequence, *_CODED, "-preset", preset, video])
+        yield Approach(name, [*sequence, *_CODED, "-preset", preset, video])
     listed = [*start, "-f", "concat", "-safe", "0", "-i", _concat_list(pictures), "-vf", COLOURS]
-    yield Contestant("ffmpeg concat demuxer, veryfast", [*listed, *_CODED, "-preset", "veryfast", video])
+    yield Approach("ffmpeg concat demuxer, veryfast", [*listed, *_CODED, "-preset", "veryfast", video])
     inputs = [word for number in range(1, count + 1) for word in _looped(pictures / f"{number:03}.jpg", number, count)]
     chained = [*start, *inputs, "-filter_complex", _chain(count), "-map", "[out]"]
-    yield Contestant("ffmpeg xfade chain, veryfast", [*chained, *_CODED, "-preset", "veryfast", video])
+    yield Approach("ffmpeg xfade chain, veryfast", [*chained, *_CODED, "-preset", "veryfast", video])
     clips: list[str | Path] = [peers_python(), "-m", "benchmarks.render.moviepy_clips", pictures, video]
-    yield Contestant("moviepy, veryfast", [*clips, str(count)])
+    yield Approach("moviepy, veryfast", [*clips, str(count)])
     fading = [*clips, str(few), "--fade", str(_FADE)]
-    yield Contestant("moviepy with crossfades, veryfast", fading, pictures=few)
+    yield Approach("moviepy with crossfades, veryfast", fading, pictures=few)
     frames: list[str | Path] = [sys.executable, "-m", "benchmarks.render.imageio_frames", pictures, video, str(count)]
-    yield Contestant("imageio-ffmpeg, a frame at a time, veryfast", frames)
+    yield Approach("imageio-ffmpeg, a frame at a time, veryfast", frames)
 
 
 def _concat_list(pictures: Path) -> Path:
     files = sorted(pictures.glob("*.jpg"))
     path = pictures / "list.txt"
-    # Its last picture needs naming twice, or it lasts for one frame.
+    # The last picture must be listed twice, or it lasts for one frame.
     lines = [f"file '{file.name}'\nduration 1\n" for file in files] + [f"file '{files[-1].name}'\n"]
     path.write_text("ffconcat version 1.0\n" + "".join(lines), encoding="utf-8")
     return path
 
 
 def _looped(picture: Path, number: int, count: int) -> list[str | Path]:
-    # Inner pictures last a fade longer than their second: half of one before it, and half of one behind.
+    # Inner pictures last one fade longer than their second: half a fade before it and half after it.
     seconds = 1 + _FADE / (2 if number in (1, count) else 1)
     return ["-loop", "1", "-framerate", str(FPS), "-t", str(seconds), "-i", picture]
 

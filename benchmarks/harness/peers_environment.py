@@ -1,7 +1,7 @@
-"""Environment: the peers and matplotlib, by their lock, in a virtual environment of their own.
+"""Installs the peers and matplotlib, as locked, into a virtual environment of their own.
 
-Never in the one that our workers run in: Celery and dramatiq bring seventy packages, and some pin others.
-The lock is made by ``uv pip compile --generate-hashes --universal --python-version 3.11 --no-header
+They never share our workers' environment: Celery and dramatiq bring seventy packages, and some pin others.
+The lock is written by ``uv pip compile --generate-hashes --universal --python-version 3.11 --no-header
 --no-emit-index-url benchmarks/peers.in``.
 """
 
@@ -18,7 +18,7 @@ _COMPLETE: Final = HOME / "cloudkon-complete"
 
 
 def peers_python() -> str:
-    """That environment's Python; installs it first if it is not there as locked."""
+    """Return the Python of that environment; install the environment first if it does not match the lock."""
     digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
     executable = HOME / "bin" / "python"
     if not _COMPLETE.exists() or _COMPLETE.read_text(encoding="ascii") != digest:

@@ -1,11 +1,11 @@
-"""Queue: messages that wait and are in flight, each the same work."""
+"""Simulates a queue by two counts: visible messages and messages in flight, each with the same work."""
 
 from dataclasses import dataclass
 
 
 @dataclass
-class Queue:
-    """``first`` and ``last`` are when the first message was begun and the last one done, in seconds."""
+class SimulatedQueue:
+    """The queue. ``first`` is when the first message was received, ``last`` when the last one was deleted (seconds)."""
 
     message_seconds: float
     visible: int = 0
@@ -14,7 +14,7 @@ class Queue:
     last: float = 0.0
 
     def take(self, now: float) -> bool:
-        """Hand a message out, if there is one."""
+        """Receive a message; return whether one was visible."""
         if not self.visible:
             return False
         self.visible, self.in_flight = self.visible - 1, self.in_flight + 1
@@ -26,6 +26,6 @@ class Queue:
         self.in_flight -= 1
         self.last = max(self.last, now)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Make a message visible again."""
         self.visible, self.in_flight = self.visible + 1, self.in_flight - 1

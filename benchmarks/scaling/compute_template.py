@@ -1,4 +1,4 @@
-"""Template: the numbers of a pool's autoscaling, as they stand in the compute template."""
+"""Reads the numbers of a pool's autoscaling from the compute template."""
 
 import math
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ MACHINE: Final = InstanceType(DEFAULT_TYPES["x86_64"], 2, 4096)
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What scales the pool ``worker``. Times in seconds, ``target`` in messages for each ECS task.
+    """The scaling of the pool ``worker``. Times are in seconds, ``target`` in messages for each ECS task.
 
-    ``backlog`` and ``asleep`` are the metric math of the target tracking policy and of the wake alarm, ``holds`` how
-    many ECS tasks go on an instance, ``step`` how many instances managed scaling launches at a time.
+    ``backlog`` and ``asleep`` are the metric math of the target tracking policy and of the wake alarm, ``holds`` is
+    the number of ECS tasks that fit on an instance, ``step`` the most instances that managed scaling launches at once.
     """
 
     target: float
@@ -54,7 +54,7 @@ _Loader.add_multi_constructor("!", _tagged)
 
 
 def read_scaling(**given: int) -> Scaling:
-    """Read them, with these parameters of the template and the others at their defaults."""
+    """Read the scaling with these parameters of the template, and the others at their defaults."""
     body = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
     parameters = {name: one.get("Default") for name, one in body["Parameters"].items()} | given
     found = {name: one["Properties"] for name, one in body["Resources"].items()}
@@ -82,7 +82,7 @@ def read_scaling(**given: int) -> Scaling:
         wake_cooldown=number(step["Cooldown"]),
         wake_adjustment=int(step["StepAdjustments"][0]["ScalingAdjustment"]),
         holds=MACHINE.size.holds(task),
-        # As many as the group may have is as many as are missing.
+        # With MaxInstances as the largest step, one step launches all missing instances.
         step=math.inf if largest_step == {"Ref": "MaxInstances"} else number(largest_step),
         volume_gib=int(parameters["VolumeGiB"]),
     )

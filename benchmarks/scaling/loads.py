@@ -1,4 +1,4 @@
-"""Load: what is pushed when, and what goes wrong meanwhile."""
+"""Defines the loads: what is pushed when, and which instances are lost."""
 
 import random
 from collections.abc import Callable
@@ -13,10 +13,10 @@ Pushes = Callable[[float], float]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``pushed(t)`` is how many messages have been pushed until second t, each ``message_seconds`` of work.
+    """``pushed(t)`` is the number of messages pushed until second t, each with ``message_seconds`` of work.
 
-    ``hours`` is how long it is looked at, ``losses`` when Spot takes an instance (seconds), ``inactive`` whether the
-    queue was idle for so long before (over six hours) that its metrics come late.
+    ``hours`` is the length of the simulation, ``losses`` are the seconds at which Spot takes an instance, and
+    ``inactive`` tells whether the queue was idle so long before (over six hours) that its metrics come late.
     """
 
     name: str
