@@ -166,7 +166,9 @@ async def test_quota_below_max_instances_is_reported(
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 4.0
     await target.preview(reports.append)
-    assert any("On-Demand vCPUs is 4: it allows 2 of the 4 instances that --max-instances allows" in line for line in reports)
+    assert any(
+        "On-Demand vCPUs is 4: it allows 2 of the 4 instances that --max-instances allows" in line for line in reports
+    )
 
 
 async def test_quotas_of_other_families_are_not_checked(
