@@ -129,7 +129,7 @@ async def test_deploy_without_published_image_changes_nothing(
 ) -> None:
     await target.up(IGNORE_REPORT)
     assert await target.deploy(POOLS, "", reports.append) == {}
-    assert "nothing to deploy: images and settings are as they should be" in reports
+    assert "nothing to deploy: images and settings are up to date" in reports
 
 
 def _image(definition: dict[str, Any]) -> str:

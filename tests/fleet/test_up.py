@@ -166,7 +166,9 @@ async def test_quota_below_max_instances_is_reported(
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 4.0
     await target.preview(reports.append)
-    assert any("On-Demand vCPUs is 4: 2 instances of the 4 that --max-instances allows" in line for line in reports)
+    assert any(
+        "On-Demand vCPUs is 4: it allows 2 of the 4 instances that --max-instances allows" in line for line in reports
+    )
 
 
 async def test_quotas_of_other_families_are_not_checked(
@@ -174,7 +176,7 @@ async def test_quotas_of_other_families_are_not_checked(
 ) -> None:
     account.service_quotas.values["L-1216C47A"] = 1.0
     await target.preview(reports.append, Sizing(instance_types=("g5.xlarge",)))
-    assert any("quotas of g5.xlarge are others" in line for line in reports)
+    assert any("quotas don't cover g5.xlarge" in line for line in reports)
 
 
 async def test_instance_type_of_another_architecture_is_refused(
