@@ -6,10 +6,10 @@ from cloudkon.errors import InvalidInput
 
 from ..slideshows.pictures import find_pictures
 from ..slideshows.slideshows import slideshow_instructions
-from .display import say
 from .picture_upload import upload_pictures
 from .session import Session, pass_session
-from .workload_output import output_option, write_output
+from .view.display import say
+from .view.workload_output import output_option, write_output
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

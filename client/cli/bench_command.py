@@ -23,9 +23,9 @@ from ..bench.findings import Finding, Findings
 from ..bench.forecast import Forecast, forecast
 from ..bench.measuring import Bench, BenchEvents, Terms
 from ..bench.worker_scaling import FleetCommand, Person
-from .display import progress_bar, say
-from .formatting import lasting
 from .session import Session, pass_session
+from .view.display import progress_bar, say
+from .view.formatting import lasting
 
 
 class Counts(click.ParamType[tuple[int, ...]]):

@@ -6,8 +6,8 @@ from cloudkon.ports import Services
 
 from ..records.runs import cancel as cancel_run
 from ..records.runs import find_run
-from .display import say
 from .session import Session, pass_session
+from .view.display import say
 
 
 @click.command()

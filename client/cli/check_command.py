@@ -16,11 +16,11 @@ from ..follow.stranded import missing_text
 from ..follow.wait import check as count_once
 from ..follow.wait import wait_for
 from ..records.runs import find_run
-from .display import Bar, progress_bar, report_counts, say
-from .dlq_format import letter_line
-from .formatting import counted
 from .session import Session, pass_session
-from .watch_view import SILENCE_SECONDS
+from .view.display import Bar, progress_bar, report_counts, say
+from .view.dlq_format import letter_line
+from .view.formatting import counted
+from .view.watch_view import SILENCE_SECONDS
 
 SHOWN_LETTERS = 5
 """Dead letters that are listed when they end the waiting."""

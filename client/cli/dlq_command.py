@@ -12,11 +12,11 @@ from cloudkon.programs import command
 
 from ..dead_letters.dead_letters import Cleared, LetterFilter, LetterList, drop, list_dead_letters, redrive
 from .confirmation import confirm, yes_option
-from .display import progress_bar, say
-from .dlq_format import letter_json, letter_line
-from .formatting import counted
 from .pool_option import POOL_NAMES, pool_option
 from .session import Session, pass_session
+from .view.display import progress_bar, say
+from .view.dlq_format import letter_json, letter_line
+from .view.formatting import counted
 
 run_option = click.option("--run", "run_id", default="", metavar="RUN", help="Only this run's.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")

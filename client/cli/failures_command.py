@@ -14,9 +14,9 @@ from ..records.archive import kept_instructions
 from ..records.runs import find_run
 from ..results.failures import FailureKind, Failures
 from ..results.results import printable, results
-from .display import say
-from .formatting import counted
 from .session import Session, pass_session
+from .view.display import say
+from .view.formatting import counted
 
 Examples = dict[int, str]
 """Instructions by task number."""

@@ -6,7 +6,7 @@ from cloudkon.errors import InvalidInput
 
 from ..push.workload import repeat_instruction
 from .session import Session, pass_session
-from .workload_output import output_option, write_output
+from .view.workload_output import output_option, write_output
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -5,8 +5,8 @@ from pathlib import Path
 from cloudkon.ports import Services
 
 from ..slideshows.pictures import Picture, upload_found
-from .display import progress_bar
 from .session import Session
+from .view.display import progress_bar
 
 
 def upload_pictures(session: Session, pictures: list[Picture]) -> list[str]:

@@ -15,9 +15,9 @@ from ..records.runs import find_run
 from ..results.gallery import gather, keep_page
 from ..results.pull import Pulled
 from ..results.pull import pull as pull_objects
-from .display import progress_bar, say
-from .formatting import counted
 from .session import Session, pass_session
+from .view.display import progress_bar, say
+from .view.formatting import counted
 
 
 @click.command()
@@ -54,7 +54,7 @@ def pull(session: Session, run: str | None, destination: Path, *, gallery: bool)
 
 
 async def _write_gallery(services: Services, run: Run, destination: Path) -> Path:
-    from .gallery_page import page  # noqa: PLC0415  (the import reads a style sheet, which few pulls need)
+    from .view.gallery_page import page  # noqa: PLC0415  (the import reads a style sheet, which few pulls need)
 
     gathered = await gather(services.ledger, run, destination)
     return await trio.to_thread.run_sync(keep_page, destination, page(gathered))

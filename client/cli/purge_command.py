@@ -8,10 +8,10 @@ from cloudkon.ports import Services
 from ..dead_letters.purge import purge_pool
 from ..follow.overview import pools as pool_views
 from .confirmation import confirm, yes_option
-from .display import say
-from .formatting import counted
 from .pool_option import POOL_NAMES, pool_option
 from .session import Session, pass_session
+from .view.display import say
+from .view.formatting import counted
 
 
 @click.command()

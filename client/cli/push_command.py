@@ -24,10 +24,10 @@ from ..push.template import Template
 from ..push.workload import choose_workload
 from ..records.archive import fetch_instructions
 from ..records.runs import LostRun, find_run
-from .display import progress_bar, say
-from .push_plan import show_plan
-from .push_progress import HOW_TO_RESUME, push_with_progress, report_push
 from .session import Session, pass_session
+from .view.display import progress_bar, say
+from .view.push_plan import show_plan
+from .view.push_progress import HOW_TO_RESUME, push_with_progress, report_push
 
 GZIP = b"\x1f\x8b"
 """The first bytes of a gzip file."""

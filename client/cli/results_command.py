@@ -15,9 +15,9 @@ from ..records.runs import find_run
 from ..results.results import as_json as result_as_json
 from ..results.results import as_line
 from ..results.selection import Selection, selected
-from .display import say
-from .formatting import counted
 from .session import Session, pass_session
+from .view.display import say
+from .view.formatting import counted
 
 STATES = [state.lower() for state in TaskState]
 COLUMNS = ["task", "state", "output", "error", "attempts", "started", "seconds", "worker"]

@@ -15,10 +15,10 @@ from ..records.runs import find_run
 from ..results.retry import Choice, write_chosen
 from ..results.retry import failed as failed_ones
 from ..results.retry import lost as lost_ones
-from .display import say
-from .formatting import counted
-from .push_progress import push_with_progress, report_push
 from .session import Session, pass_session
+from .view.display import say
+from .view.formatting import counted
+from .view.push_progress import push_with_progress, report_push
 
 
 @click.command()

@@ -10,9 +10,9 @@ from cloudkon.ports import Services
 from cloudkon.programs import command
 
 from ..follow.overview import RunView, latest_runs
-from .display import say
-from .formatting import lasting
 from .session import Session, pass_session
+from .view.display import say
+from .view.formatting import lasting
 
 
 @click.command()

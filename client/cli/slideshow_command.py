@@ -7,7 +7,7 @@ import click
 from ..slideshows.storyboards import Storyboard
 from .picture_upload import upload_pictures
 from .session import Session, pass_session
-from .workload_output import output_option, write_output
+from .view.workload_output import output_option, write_output
 
 
 @click.command()

@@ -9,9 +9,9 @@ from cloudkon.ports import Services
 from cloudkon.programs import command
 
 from ..follow.overview import PoolView, RunView, latest_runs, pools
-from .formatting import counted
 from .runs_command import run_json, run_line
 from .session import Session, pass_session
+from .view.formatting import counted
 
 SHOWN_RUNS = 5
 """Runs that ``status`` shows."""

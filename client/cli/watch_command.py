@@ -18,10 +18,10 @@ from ..follow.run_counts import RunCounts
 from ..follow.watch import EVERY_SECONDS, RunSnapshot, Watch
 from ..records.archive import Instructions, kept_instructions
 from ..records.runs import find_run
-from .display import report_counts
 from .session import Session, pass_session
-from .watch_view import as_json as snapshot_as_json
-from .watch_view import as_line, as_panel, named_tasks
+from .view.display import report_counts
+from .view.watch_view import as_json as snapshot_as_json
+from .view.watch_view import as_line, as_panel, named_tasks
 
 LEAST_SECONDS = 1.0
 """Shortest time between two snapshots."""

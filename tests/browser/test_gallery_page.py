@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trio
 
-from client.cli.gallery_page import page
+from client.cli.view.gallery_page import page
 from client.results.gallery import gather, keep_page
 from client.results.pull import pull
 from cloudkon.memory import memory_services

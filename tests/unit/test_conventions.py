@@ -51,8 +51,9 @@ def spelled_out_commands(source: str) -> Iterator[int]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
-    exempt |= {id(argument) for call in calls if call.func.id in {"command", "module"} for argument in call.args}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"command", "module"}:
+            exempt |= {id(argument) for argument in node.args}
     spelled = re.compile(r"python -m (?:client|fleet|images)\b|^(?:images\.(?:worker|animoto)|fleet\.local)(?:\.\w+)*$")
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or id(node) in exempt or not isinstance(node.value, str):
@@ -90,7 +91,9 @@ def test_commands_are_named_by_one_function() -> None:
 
 
 def test_spelled_out_commands_are_found() -> None:
-    source = '"""python -m client."""\nx = f"{y} python -m fleet up"\nz = ["-m", "images.worker", module("fleet.local")]\n'
+    source = (
+        '"""python -m client."""\nx = f"{y} python -m fleet up"\nz = ["-m", "images.worker", module("fleet.local")]\n'
+    )
     assert list(spelled_out_commands(source)) == [2, 3]
 
 

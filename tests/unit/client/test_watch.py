@@ -9,8 +9,8 @@ import trio
 import trio.testing
 from rich.console import Console
 
-from client.cli.formatting import clock_time
-from client.cli.watch_view import as_line, as_panel
+from client.cli.view.formatting import clock_time
+from client.cli.view.watch_view import as_line, as_panel
 from client.costs import estimate_cost
 from client.follow.run_completion import QUIET_SECONDS
 from client.follow.wait import wait_for

@@ -6,9 +6,9 @@ import click
 
 from cloudkon.prices import prices
 
-from ..costs import estimate_cost
-from ..push.durations import Durations
-from ..push.staged_workload import StagedWorkload
+from ...costs import estimate_cost
+from ...push.durations import Durations
+from ...push.staged_workload import StagedWorkload
 from .formatting import counted, lasting, sized
 
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from cloudkon.model import Result
 from cloudkon.programs import command
 
-from ..follow.watch import ACTIVE_SECONDS, RunSnapshot
-from ..results.results import printable
+from ...follow.watch import ACTIVE_SECONDS, RunSnapshot
+from ...results.results import printable
 from .formatting import clock_time, counted, lasting
 
 SHOWN_KINDS = 3

@@ -1,7 +1,7 @@
 """Formats a dead letter as a line and as JSON."""
 
-from ..dead_letters.dead_letters import DeadLetter
-from ..results.results import printable
+from ...dead_letters.dead_letters import DeadLetter
+from ...results.results import printable
 from .formatting import counted
 
 _SHORT_ID_CHARACTERS = 8

@@ -21,7 +21,7 @@ from rich.text import Text
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.programs import command
 
-from ..follow.run_counts import RunCounts
+from ...follow.run_counts import RunCounts
 
 
 def say(text: str) -> None:

@@ -8,11 +8,11 @@ from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.programs import command
 
-from ..push.staged_workload import StagedWorkload
-from ..push.submit import Pushed, PushEvents, submit, submit_again
+from ...push.staged_workload import StagedWorkload
+from ...push.submit import Pushed, PushEvents, submit, submit_again
+from ..session import Session
 from .display import progress_bar, say
 from .formatting import counted
-from .session import Session
 
 HOW_TO_RESUME = "Push the same workload again to resume"
 

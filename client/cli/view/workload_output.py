@@ -9,7 +9,7 @@ import click
 
 from cloudkon.programs import command
 
-from ..push.workload import DEFAULT_WORKLOAD, write_workload
+from ...push.workload import DEFAULT_WORKLOAD, write_workload
 from .display import say
 from .formatting import counted
 

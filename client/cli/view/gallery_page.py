@@ -12,8 +12,8 @@ from urllib.parse import quote
 from cloudkon.model import Result, TaskState
 from cloudkon.programs import command
 
-from ..results.gallery import Exhibit, Gallery
-from ..results.results import printable
+from ...results.gallery import Exhibit, Gallery
+from ...results.results import printable
 from .formatting import counted, lasting
 
 _STYLE = resources.files(__package__).joinpath("gallery.css").read_text(encoding="utf-8")
