@@ -11,7 +11,7 @@ import trio
 from cloudkon.errors import CloudKonError, Throttled, Unavailable
 from cloudkon.ports import QueueOutcome, Write, WriteOutcome
 from tests.simulation.worker_lifecycle import CURRENT_WORKER, SimulatedWorker
-from tests.support.fault_injection import Around, Call, by_chance, unheard, unkind
+from tests.support.fault_injection import Around, Call, failing_batch, failing_call, random_faults
 from tests.support.memory_fleet import Fleet
 
 MOST_SKEW = 2.0
@@ -193,19 +193,19 @@ class ScheduleParams:
 
     def install(self, fleet: Fleet) -> None:
         """Inject faults into every call."""
-        fates = by_chance(self.rng, self.failures)
+        faults = random_faults(self.rng, self.failures)
         if self.ledger_reliable:
             fleet.ledger.around["write"] = self._lose_responses
         else:
-            writes = unkind(fates, WriteOutcome.FAILED)
+            writes = failing_batch(faults, WriteOutcome.FAILED)
             fleet.ledger.around["write"] = self._around(writes, self.slow, self.slowest_seconds)
             for name in ("read", "read_run"):
-                fleet.ledger.around[name] = self._around(unheard(fates))
-        fleet.store.around["put"] = self._around(unheard(fates), slow=0.5, slowest=15.0)
+                fleet.ledger.around[name] = self._around(failing_call(faults))
+        fleet.store.around["put"] = self._around(failing_call(faults), slow=0.5, slowest=15.0)
         for queue in (fleet.queue, fleet.high, fleet.results, fleet.dead_letters):
             for name in ("send", "delete", "set_visibility"):
-                queue.around[name] = self._around(unkind(fates, QueueOutcome.FAILED))
-            queue.around["receive"] = self._around(unheard(fates))
+                queue.around[name] = self._around(failing_batch(faults, QueueOutcome.FAILED))
+            queue.around["receive"] = self._around(failing_call(faults))
 
     def _around(self, around: Around, slow: float = 0.0, slowest: float = 0.0) -> Around:
         """Return a call that is slow and fails during the fault phase, and succeeds afterwards.

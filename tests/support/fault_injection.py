@@ -132,64 +132,64 @@ class InterceptedStore(Intercepted):
         await self._call("delete", keys)
 
 
-class Fate(Enum):
+class CallFault(Enum):
     """How a call, or one entry of a batch, fails."""
 
-    WELL = "well"
-    LOST = "lost"
+    NONE = "none"
+    REQUEST_LOST = "request lost"
     """It fails and takes no effect."""
-    UNHEARD = "unheard"
+    RESPONSE_LOST = "response lost"
     """It takes effect, and the response reports a failure."""
 
 
-Fates = Callable[[str], Fate]
+CallFaults = Callable[[str], CallFault]
 """Returns how the next call (``whole``) or entry (``entry``) fails."""
 
 
-def by_chance(rng: Random, rate: float) -> Fates:
+def random_faults(rng: Random, rate: float) -> CallFaults:
     """Fail each call or entry with probability ``rate``, half of them after their effect."""
 
-    def fate(_: str) -> Fate:
-        return rng.choice([Fate.LOST, Fate.UNHEARD]) if rng.random() < rate else Fate.WELL
+    def fault(_: str) -> CallFault:
+        return rng.choice([CallFault.REQUEST_LOST, CallFault.RESPONSE_LOST]) if rng.random() < rate else CallFault.NONE
 
-    return fate
+    return fault
 
 
-def in_turn(*fates: Fate, of: str = "entry") -> Fates:
+def fault_sequence(*faults: CallFault, of: str = "entry") -> CallFaults:
     """Return these values one after the other, for calls or for entries; then nothing fails."""
-    left = list(fates)
-    return lambda kind: left.pop(0) if kind == of and left else Fate.WELL
+    left = list(faults)
+    return lambda kind: left.pop(0) if kind == of and left else CallFault.NONE
 
 
-def unkind(fates: Fates, failed: object) -> Around:
-    """Make a batch call fail as ``fates`` decides; an entry that fails has the outcome ``failed``."""
+def failing_batch(faults: CallFaults, failed: object) -> Around:
+    """Make a batch call fail as ``faults`` decides; an entry that fails has the outcome ``failed``."""
 
     async def around(call: Call, entries: Sequence[Any], *more: Sequence[Any]) -> list[Any]:
-        whole = fates("whole")
-        if whole is Fate.LOST:
+        whole = faults("whole")
+        if whole is CallFault.REQUEST_LOST:
             raise Unavailable("the call never arrived")
-        each = [fates("entry") for _ in entries]
-        taken = [position for position, fate in enumerate(each) if fate is not Fate.LOST]
+        each = [faults("entry") for _ in entries]
+        taken = [position for position, fault in enumerate(each) if fault is not CallFault.REQUEST_LOST]
         answers = await call([entries[at] for at in taken], *([column[at] for at in taken] for column in more))
         outcomes = [failed] * len(entries)
         for at, answer in zip(taken, answers, strict=True):
-            outcomes[at] = answer if each[at] is Fate.WELL else failed
-        if whole is Fate.UNHEARD:
+            outcomes[at] = answer if each[at] is CallFault.NONE else failed
+        if whole is CallFault.RESPONSE_LOST:
             raise Unavailable("the response was lost")
         return outcomes
 
     return around
 
 
-def unheard(fates: Fates) -> Around:
-    """Make a call without entries fail as ``fates`` decides, before its effect or after it."""
+def failing_call(faults: CallFaults) -> Around:
+    """Make a call without entries fail as ``faults`` decides, before its effect or after it."""
 
     async def around(call: Call, *arguments: object) -> Any:  # noqa: ANN401  (any port's answer)
-        fate = fates("whole")
-        if fate is Fate.LOST:
+        fault = faults("whole")
+        if fault is CallFault.REQUEST_LOST:
             raise Unavailable("the call never arrived")
         answer = await call(*arguments)
-        if fate is Fate.UNHEARD:
+        if fault is CallFault.RESPONSE_LOST:
             raise Unavailable("the response was lost")
         return answer
 

@@ -11,10 +11,10 @@ from trio.testing import MockClock
 from cloudkon.errors import AccessDenied, MalformedMessage
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, TaskState
 from cloudkon.ports import Insert, QueueOutcome, Update, Write, WriteOutcome
-from tests.support.fault_injection import Call, Fate, by_chance, in_turn, unheard, unkind
+from tests.support.fault_injection import Call, CallFault, failing_batch, failing_call, fault_sequence, random_faults
 from tests.support.memory_fleet import Fleet, until
 
-AMBIGUOUS = [Fate.LOST, Fate.UNHEARD]
+AMBIGUOUS = [CallFault.REQUEST_LOST, CallFault.RESPONSE_LOST]
 LOST = WriteOutcome.FAILED
 
 
@@ -34,18 +34,18 @@ async def run_all(
 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
-@pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_failed_claim_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
-    fleet.ledger.around["write"] = unkind(in_turn(fate, fate, fate, of=of), LOST)
+@pytest.mark.parametrize("fault", AMBIGUOUS)
+async def test_failed_claim_is_made_again(fleet: Fleet, autojump_clock: MockClock, fault: CallFault, of: str) -> None:
+    fleet.ledger.around["write"] = failing_batch(fault_sequence(fault, fault, fault, of=of), LOST)
     await run_all(fleet, "work 5", within=12)
     assert fleet.work.starts[0] == 1
 
 
 @pytest.mark.parametrize("kind", ["completion", "renewal", "steal"])
 @pytest.mark.parametrize("of", ["entry", "whole"])
-@pytest.mark.parametrize("fate", AMBIGUOUS)
+@pytest.mark.parametrize("fault", AMBIGUOUS)
 async def test_failed_write_after_the_claim_is_made_again(
-    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str, kind: str
+    fleet: Fleet, autojump_clock: MockClock, fault: CallFault, of: str, kind: str
 ) -> None:
     def matches(write: Write) -> bool:
         if not isinstance(write, Update):
@@ -54,7 +54,7 @@ async def test_failed_write_after_the_claim_is_made_again(
             return write.record.state is ChunkState.DONE
         return (write.lease_end if kind == "steal" else write.lease_not_after) is not None
 
-    around = unkind(in_turn(fate, fate, fate, of=of), LOST)
+    around = failing_batch(fault_sequence(fault, fault, fault, of=of), LOST)
 
     async def some(call: Call, writes: Sequence[Write]) -> object:
         if any(matches(write) for write in writes):
@@ -79,14 +79,14 @@ async def test_failed_write_after_the_claim_is_made_again(
 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
-@pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_failed_release_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
+@pytest.mark.parametrize("fault", AMBIGUOUS)
+async def test_failed_release_is_made_again(fleet: Fleet, autojump_clock: MockClock, fault: CallFault, of: str) -> None:
     run = await fleet.push("work 5", "work 100", chunk=2)
     one = fleet.worker("one")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)
         await until(lambda: fleet.work.starts[1] == 1)
-        fleet.ledger.around["write"] = unkind(in_turn(fate, fate, fate, of=of), LOST)
+        fleet.ledger.around["write"] = failing_batch(fault_sequence(fault, fault, fault, of=of), LOST)
         one.stop()
     assert (await fleet.record(run)).released
     await fleet.worker("two", until_empty=True).run()
@@ -95,11 +95,11 @@ async def test_failed_release_is_made_again(fleet: Fleet, autojump_clock: MockCl
 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
-@pytest.mark.parametrize("fate", AMBIGUOUS)
+@pytest.mark.parametrize("fault", AMBIGUOUS)
 async def test_failed_publication_is_made_again_before_the_message_is_deleted(
-    fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str
+    fleet: Fleet, autojump_clock: MockClock, fault: CallFault, of: str
 ) -> None:
-    sends = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
+    sends = failing_batch(fault_sequence(fault, fault, fault, of=of), QueueOutcome.FAILED)
 
     async def watched(call: Call, messages: Sequence[object]) -> object:
         assert not (await fleet.queue.depth()).empty
@@ -111,14 +111,16 @@ async def test_failed_publication_is_made_again_before_the_message_is_deleted(
 
 
 @pytest.mark.parametrize("of", ["entry", "whole"])
-@pytest.mark.parametrize("fate", AMBIGUOUS)
-async def test_failed_deletion_is_made_again(fleet: Fleet, autojump_clock: MockClock, fate: Fate, of: str) -> None:
-    fleet.queue.around["delete"] = unkind(in_turn(fate, fate, fate, of=of), QueueOutcome.FAILED)
+@pytest.mark.parametrize("fault", AMBIGUOUS)
+async def test_failed_deletion_is_made_again(
+    fleet: Fleet, autojump_clock: MockClock, fault: CallFault, of: str
+) -> None:
+    fleet.queue.around["delete"] = failing_batch(fault_sequence(fault, fault, fault, of=of), QueueOutcome.FAILED)
     await run_all(fleet, *["work 1"] * 5, within=20, slots=5)
 
 
 async def test_undeleted_message_comes_again_and_finds_done(fleet: Fleet, autojump_clock: MockClock) -> None:
-    fleet.queue.around["delete"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
+    fleet.queue.around["delete"] = failing_batch(lambda _: CallFault.REQUEST_LOST, QueueOutcome.FAILED)
     run = await fleet.push("work 1", "work 1")
     async with trio.open_nursery() as nursery:
         scope = fleet.start(nursery, fleet.worker())
@@ -144,7 +146,7 @@ async def test_deleting_a_message_that_is_gone_is_no_error(fleet: Fleet, autojum
 async def test_receive_whose_answer_is_lost_costs_one_visibility_timeout(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    fleet.queue.around["receive"] = unheard(in_turn(Fate.UNHEARD, of="whole"))
+    fleet.queue.around["receive"] = failing_call(fault_sequence(CallFault.RESPONSE_LOST, of="whole"))
     await run_all(fleet, "work 1", within=90)
 
 
@@ -179,12 +181,12 @@ async def test_every_task_ends_exactly_once_under_random_faults(
 ) -> None:
     """One call and one entry in four fails, workers stop and die, and every message has a copy."""
     rng = random.Random(seed)
-    fates = by_chance(rng, 0.25)
-    fleet.ledger.around = {"write": unkind(fates, LOST), "read": unheard(fates)}
+    faults = random_faults(rng, 0.25)
+    fleet.ledger.around = {"write": failing_batch(faults, LOST), "read": failing_call(faults)}
     for queue in (fleet.queue, fleet.results):
-        queue.around = {name: unkind(fates, QueueOutcome.FAILED) for name in ("send", "delete", "set_visibility")} | {
-            "receive": unheard(fates)
-        }
+        queue.around = {
+            name: failing_batch(faults, QueueOutcome.FAILED) for name in ("send", "delete", "set_visibility")
+        } | {"receive": failing_call(faults)}
     del fleet.queue.around["send"]  # only the test itself calls these
     del fleet.results.around["receive"], fleet.results.around["delete"]  # only the test itself calls these
     run = await fleet.push(

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from cloudkon.memory import MemoryQueue
 from cloudkon.model import Outgoing, Run, TaskState
 from cloudkon.ports import QueueOutcome
-from tests.support.fault_injection import Call, Fate, in_turn, unkind
+from tests.support.fault_injection import Call, CallFault, failing_batch, fault_sequence
 from tests.support.memory_fleet import LEASE, POLL, RECOVERY, Fleet, until
 
 
@@ -121,15 +121,15 @@ async def test_newer_message_is_rejected_after_hours_without_a_newer_worker(
     assert "version 3; this worker reads version 2" in reasons(fleet)[0]
 
 
-@pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNHEARD])
+@pytest.mark.parametrize("fault", [CallFault.REQUEST_LOST, CallFault.RESPONSE_LOST])
 async def test_malformed_message_is_deleted_only_after_its_copy_was_sent(
-    fleet: Fleet, autojump_clock: MockClock, fate: Fate
+    fleet: Fleet, autojump_clock: MockClock, fault: CallFault
 ) -> None:
     async def watched(call: Call, deliveries: Sequence[object]) -> object:
         assert (await fleet.dead_letters.depth()).visible
         return await call(deliveries)
 
-    fleet.dead_letters.around["send"] = unkind(in_turn(fate, fate), QueueOutcome.FAILED)
+    fleet.dead_letters.around["send"] = failing_batch(fault_sequence(fault, fault), QueueOutcome.FAILED)
     fleet.queue.around["delete"] = watched
     await fleet.queue.send([Outgoing("hello")])
     await fleet.worker(until_empty=True).run()
@@ -137,7 +137,7 @@ async def test_malformed_message_is_deleted_only_after_its_copy_was_sent(
 
 
 async def test_failing_dead_letter_queue_stops_no_worker(fleet: Fleet, autojump_clock: MockClock) -> None:
-    fleet.dead_letters.around["send"] = unkind(lambda _: Fate.LOST, QueueOutcome.FAILED)
+    fleet.dead_letters.around["send"] = failing_batch(lambda _: CallFault.REQUEST_LOST, QueueOutcome.FAILED)
     for _ in range(3):
         await fleet.queue.send([Outgoing("hello")] * 10)
     run = await fleet.push(*["work 1"] * 10)
