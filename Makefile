@@ -14,7 +14,7 @@ CONTAINER_PROCESSES := 4
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
 TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
-# Schedules that `make simulate` and `make test-long` run, from the first one on.
+# Simulation seeds of `make simulate` and `make test-long`. `make test` runs 500 that follow from the commit.
 SEEDS := 10000
 FIRST := 0
 

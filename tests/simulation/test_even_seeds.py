@@ -7,6 +7,7 @@ import pytest
 from tests.simulation.schedules import batches, run_all
 
 
+@pytest.mark.seeds
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seeds", batches(0), ids=str)
 def test_no_schedule_breaks_a_promise(seeds: range, tmp_path: Path) -> None:
