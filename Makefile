@@ -7,14 +7,14 @@ INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-inp
 # Pythons to try, in this order; name another one by: make PYTHON3=…
 PYTHON3 := python3 python3.14 python3.13 python3.12 python3.11
 CHECKED := cloudkon images fleet client demo benchmarks tests
-# One worker process a core. A file's tests stay together, since they share a session's emulator.
-TEST_PROCESSES := 2
+# One more than the two cores of CI: many tests wait. A file's tests stay together, since they share an emulator.
+TEST_PROCESSES := 3
 # Fleets on the engine side by side; their tests wait more than they compute.
 CONTAINER_PROCESSES := 4
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
 TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
-# Simulation seeds of `make simulate` and `make test-long`. `make test` runs 500 that follow from the commit.
+# Simulation seeds of `make simulate` and `make test-long`. `make test` runs 300 that follow from the commit.
 SEEDS := 10000
 FIRST := 0
 

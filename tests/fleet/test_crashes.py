@@ -28,6 +28,8 @@ from tests.fleet.fleet_steps import (
     worker_service,
 )
 
+pytestmark = pytest.mark.long
+
 POLLS = 10
 SHARES = 8
 """The number of tests that share the crash points, to limit the time of each."""

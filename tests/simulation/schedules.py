@@ -17,7 +17,7 @@ def first_of_revision() -> int:
 
 
 FIRST = int(os.environ.get("SIMULATION_FIRST") or first_of_revision())
-SEEDS = int(os.environ.get("SIMULATION_SEEDS") or 500)
+SEEDS = int(os.environ.get("SIMULATION_SEEDS") or 300)
 BATCH = 250
 """Schedules of one test."""
 _ALLOCATIONS = 50_000

@@ -21,6 +21,8 @@ from tests.simulation.planted_faults import (
 from tests.simulation.schedule_params import KINDS, ScheduleParams
 from tests.simulation.schedules import run_all
 
+pytestmark = pytest.mark.long
+
 MOST_SEEDS = 400
 TRACE = (
     "from tests.simulation.chaos import run_seed; import sys, pathlib; print(run_seed(3, pathlib.Path(sys.argv[1])))"

@@ -13,6 +13,7 @@ from cloudkon.wire.message import encode_message
 from tests.integration.client.client_process import DEADLINE, Client, complete_chunks, receive_all
 
 
+@pytest.mark.long
 def test_failures_are_found_and_retried(client: Client) -> None:
     """From a run with planted failures to its retry, with commands only."""
     (client.folder / "workload.txt").write_text("sleep {1..40}\n")
@@ -73,6 +74,7 @@ def test_watch_ends_silently_when_its_reader_exits(client: Client) -> None:
         assert process.wait(DEADLINE) == 1
 
 
+@pytest.mark.long
 def test_dead_letters_are_reconciled_with_the_ledger(client: Client) -> None:
     async def fill() -> None:
         queue = client.services.dead_letters["worker"]

@@ -38,6 +38,7 @@ def test_run_goes_from_push_to_results(client: Client) -> None:
     assert client.run("push", "--chunk", "7").strip() != run_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_push_resumes(client: Client, number: signal.Signals) -> None:
     client.write_workload(8000)

@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.support.emulator import ROOT, executable, missing
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 100.0
 """Seconds after which an expected event counts as missing."""
 FEW = ("--workers", "2", "--sleeps", "40", "--slideshows", "1", "--pictures", "2")

@@ -16,6 +16,8 @@ from tests.support.pages import blocks, page
 from tests.support.patience import until
 from tests.support.transcript import Typed, answer, fixed, transcript
 
+pytestmark = pytest.mark.long
+
 TYPED = [typed for block in blocks(page("client.md"), "console") for typed in transcript(block)]
 PREPARATION = {
     "python -m client slideshow": ["python -m fleet up", "python -m fleet scale 2"],

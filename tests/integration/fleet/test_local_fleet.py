@@ -71,6 +71,7 @@ def test_status_counts_workers_and_messages(fleet: CommandLine) -> None:
     assert "worker         2         0        1" in fleet.run("status")[0]
 
 
+@pytest.mark.long
 def test_killed_workers_are_restarted_and_surplus_ones_are_stopped(fleet: CommandLine) -> None:
     fleet.run("up")
     assert fleet.run("scale", "3")[0] == "pool worker: 3 running\n"
@@ -105,6 +106,7 @@ def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: Comman
     assert "settings of up: CLOUDKON_ALLOW_EXEC has no effect" in err
 
 
+@pytest.mark.long
 def test_killed_emulator_is_restarted_at_its_address_with_its_stack(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0]
     before = fleet.status()["emulator"]["pid"]
@@ -118,6 +120,7 @@ def test_killed_emulator_is_restarted_at_its_address_with_its_stack(fleet: Comma
     assert "may be lost" in problem
 
 
+@pytest.mark.long
 def test_killed_supervisor_is_reported_and_up_repairs_it(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0]
     fleet.run("scale", "2")
@@ -136,6 +139,7 @@ def test_killed_supervisor_is_reported_and_up_repairs_it(fleet: CommandLine) -> 
     assert _receive(fleet) == ["waiting"]  # the emulator got SIGTERM and saved its data
 
 
+@pytest.mark.long
 def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "2")
@@ -147,6 +151,7 @@ def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
     assert fleet.run("status", code=2)[1].count("no local fleet is up here") == 1
 
 
+@pytest.mark.long
 def test_process_that_reuses_a_recorded_pid_is_not_stopped(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
@@ -164,6 +169,7 @@ def test_process_that_reuses_a_recorded_pid_is_not_stopped(fleet: CommandLine) -
         sleeper.communicate()
 
 
+@pytest.mark.long
 def test_down_stops_everything_and_keeps_messages_and_objects(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0]
     fleet.run("scale", "2")
@@ -185,6 +191,7 @@ def test_down_stops_everything_and_keeps_messages_and_objects(fleet: CommandLine
     assert _receive(fleet) == []
 
 
+@pytest.mark.long
 def test_worker_that_does_not_stay_up_is_reported_with_its_last_log_lines(fleet: CommandLine) -> None:
     fleet.run("up")
     (fleet.state_dir.path / "broken").write_text("ModuleNotFoundError: No module named 'numpy'")
@@ -238,6 +245,7 @@ def test_watching_goes_on_until_interrupted(fleet: CommandLine, arguments: list[
     assert "Traceback" not in err
 
 
+@pytest.mark.long
 def test_logs_show_the_given_pool_even_after_down(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "2")

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.fleet.conftest import CommandLine
 from tests.support.pages import blocks, page
 from tests.support.patience import PATIENCE
+
+pytestmark = pytest.mark.long
 
 WAITING = """
 from client import Fleet

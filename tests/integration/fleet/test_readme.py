@@ -13,6 +13,8 @@ from tests.support.emulator import ROOT
 from tests.support.pages import blocks, section
 from tests.support.transcript import Typed, answer, fixed, transcript
 
+pytestmark = pytest.mark.long
+
 README = (ROOT / "README.md").read_text()
 TYPED = [typed for block in blocks(section(README, "Five commands"), "console") for typed in transcript(block)]
 FAILS = {"python -m client failures"}

@@ -8,8 +8,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.integration.fleet.conftest import CommandLine
 from tests.support.patience import until
+
+pytestmark = pytest.mark.long
 
 TASKS = 400
 

@@ -51,6 +51,7 @@ def workers(tmp_path: Path, settings: Settings) -> Iterator[Workers]:
         program.process.wait()
 
 
+@pytest.mark.long
 def test_worker_leaves_no_process_and_no_file_whether_killed_stopped_or_done(
     fleet: EmulatedFleet, workers: Workers
 ) -> None:

@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import trio
 
 from cloudkon.model import Run
@@ -55,6 +56,7 @@ def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Prog
     assert [line["losses"] for line in other.logged("worker-lost")] == [1]
 
 
+@pytest.mark.long
 def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     run = fleet.push(f"exec echo here >> {notes}; sleep 2.5", "sleep 60000")
@@ -70,6 +72,7 @@ def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, 
     assert_recorded_and_published_once(fleet, run)
 
 
+@pytest.mark.long
 def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
     fleet: EmulatedFleet, start: Programs, tmp_path: Path
 ) -> None:
@@ -89,6 +92,7 @@ def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
     assert_recorded_and_published_once(fleet, run)
 
 
+@pytest.mark.long
 def test_services_frozen_for_longer_than_a_lease_lose_no_task(
     fleet: EmulatedFleet, settings: Settings, start: Programs
 ) -> None:

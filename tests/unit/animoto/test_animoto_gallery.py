@@ -13,6 +13,8 @@ from benchmarks.render.gallery import GALLERY, make_gallery
 from cloudkon.instructions.animoto import Fit, Motion, Transition
 from cloudkon.instructions.animoto.sizes import Aspect
 
+pytestmark = pytest.mark.long
+
 SHOWN = " ".join(one for room in ROOMS for exhibit in room.exhibits for one in exhibit.instructions)
 
 

@@ -259,6 +259,7 @@ def context(context_for: Callable[..., Context]) -> Context:
 LARGE = "color=size=4096x4096:duration=3600"
 
 
+@pytest.mark.long
 async def test_ffmpeg_is_limited_in_memory(tmp_path: Path) -> None:
     # The filter returns the frames in reverse order, so it has to keep them all: 25 MB each.
     arguments = ["-f", "lavfi", "-i", LARGE, "-vf", "reverse", "-f", "framecrc", "-"]

@@ -94,6 +94,7 @@ def test_staging_leaves_no_file_on_disk(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [], "even a killed process leaves no file"
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_lines(tmp_path: Path) -> None:
     path = tmp_path / "workload.txt"
     with path.open("w") as stream:

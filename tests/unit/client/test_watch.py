@@ -207,6 +207,7 @@ async def test_fleet_without_workers_is_shown_with_the_command_that_starts_one(
     assert "scale" not in as_line(await watch.snapshot()), "a worker has received a message"
 
 
+@pytest.mark.long
 async def test_panel_fits_its_terminal(fleet: Services, autojump_clock: trio.testing.MockClock) -> None:
     run = make_run(2_000_000)
     await fleet.ledger.create_run(run)

@@ -56,6 +56,7 @@ def test_promises_hold_in_every_reachable_state(name: str) -> None:
     assert found.states > 1000, "a search with few states shows nothing"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rules", NEEDED, ids=" and ".join)
 def test_dropping_a_rule_breaks_a_promise(rules: tuple[str, ...]) -> None:
     model, promise = NEEDED[rules]
