@@ -13,7 +13,6 @@ run: they are reported every ``QUIET_SECONDS``.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import Unavailable
@@ -133,4 +132,4 @@ class RunCompletion:
 
     async def _depths(self) -> list[Depth]:
         queues = [self.services.queue(part.pool, self.run.priority) for part in self.run.ranges]
-        return [await persist(partial(queue.depth), BRIEF) for queue in queues]
+        return [await persist(queue.depth, BRIEF) for queue in queues]

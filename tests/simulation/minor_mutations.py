@@ -21,7 +21,7 @@ from cloudkon.protocol import (
 )
 from cloudkon.protocol.claim import new_token
 from images.worker.execution.attempt import AttemptResult
-from images.worker.pipeline import rebalancer as surplus
+from images.worker.pipeline import rebalancer
 from images.worker.pipeline.claimed_chunk import ClaimedChunk, Stage
 from images.worker.pipeline.claimer import Claimer
 from images.worker.pipeline.executor import Executor
@@ -142,19 +142,19 @@ def results_published_after_a_lost_claim(patch: Patch) -> None:
 def cancellation_published_without_the_fence(patch: Patch) -> None:
     complete = Finisher.complete
 
-    def hasty(self: Finisher, holding: ClaimedChunk) -> None:
-        results = holding.progress.results
+    def hasty(self: Finisher, chunk: ClaimedChunk) -> None:
+        results = chunk.progress.results
         if any(result.state is TaskState.CANCELLED for result in results):
-            self.publish_again(holding.received, results)
+            self.publish_again(chunk.received, results)
         else:
-            complete(self, holding)
+            complete(self, chunk)
 
     patch.setattr(Finisher, "complete", hasty)
 
 
 def done_not_published_again(patch: Patch) -> None:
-    def silent(self: Finisher, arrival: ReceivedChunk, results: object) -> None:
-        self._publish.put(Publication(arrival, ()))
+    def silent(self: Finisher, received: ReceivedChunk, results: object) -> None:
+        self._publish.put(Publication(received, ()))
 
     patch.setattr(Finisher, "publish_again", silent)
 
@@ -179,7 +179,7 @@ def suspect_not_recorded(patch: Patch) -> None:
 
 
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
-    patch.setattr(surplus, "_can_be_given_back", lambda holding: holding.stage is Stage.ACTIVE and not holding.serial)
+    patch.setattr(rebalancer, "_can_be_given_back", lambda chunk: chunk.stage is Stage.ACTIVE and not chunk.serial)
 
 
 def given_up_claim_kept(patch: Patch) -> None:
@@ -189,13 +189,13 @@ def given_up_claim_kept(patch: Patch) -> None:
         if key in self.claimed:
             forget(self, key)
 
-    async def leave(self: Claimer, arrival: ReceivedChunk, until: float) -> None:
-        await leave_one(self, arrival, until)
-        forget(self._services.inflight, arrival.key)
+    async def leave(self: Claimer, received: ReceivedChunk, until: float) -> None:
+        await leave_one(self, received, until)
+        forget(self._services.inflight, received.key)
 
-    def publish(self: Finisher, arrival: ReceivedChunk, results: Any) -> None:  # noqa: ANN401  (as there)
-        forget(self._services.inflight, arrival.key)
-        publish_again(self, arrival, results)
+    def publish(self: Finisher, received: ReceivedChunk, results: Any) -> None:  # noqa: ANN401  (as there)
+        forget(self._services.inflight, received.key)
+        publish_again(self, received, results)
 
     leave_one, publish_again = Claimer._give_back_one, Finisher.publish_again
     patch.setattr(InFlight, "forget", keeping)

@@ -48,10 +48,10 @@ class Fault:
 def delete_before_complete(patch: Patch) -> None:
     complete = Finisher.complete
 
-    def hasty(self: Finisher, holding: ClaimedChunk) -> None:
-        for delivery in holding.received.deliveries.values():
+    def hasty(self: Finisher, chunk: ClaimedChunk) -> None:
+        for delivery in chunk.received.deliveries.values():
             self._delete.put(delivery)
-        complete(self, holding)
+        complete(self, chunk)
 
     patch.setattr(Finisher, "complete", hasty)
 
@@ -59,11 +59,11 @@ def delete_before_complete(patch: Patch) -> None:
 def publish_before_complete(patch: Patch) -> None:
     complete = Finisher.complete
 
-    def hasty(self: Finisher, holding: ClaimedChunk) -> None:
+    def hasty(self: Finisher, chunk: ClaimedChunk) -> None:
         assert self._nursery
-        report = encode_report(holding.key.run, holding.progress.results)
+        report = encode_report(chunk.key.run, chunk.progress.results)
         self._nursery.start_soon(self._services.queue_client.publish, [report])
-        complete(self, holding)
+        complete(self, chunk)
 
     patch.setattr(Finisher, "complete", hasty)
 
@@ -167,9 +167,9 @@ def release_of_completing_chunks(patch: Patch) -> None:
 
     def hasty(self: Executor) -> None:
         kill(self)
-        for holding in list(self._services.inflight.claimed.values()):
-            if holding.stage is Stage.CLOSING:
-                self._finisher.release(holding)
+        for chunk in list(self._services.inflight.claimed.values()):
+            if chunk.stage is Stage.CLOSING:
+                self._finisher.release(chunk)
 
     patch.setattr(Executor, "kill", hasty)
 
@@ -178,12 +178,12 @@ def stop_on_stale_handle(patch: Patch) -> None:
     hide = Heartbeat._hide
 
     async def stopping(self: Heartbeat, arrivals: list[ReceivedChunk]) -> None:
-        before = {arrival.key: len(arrival.deliveries) for arrival in arrivals}
+        before = {received.key: len(received.deliveries) for received in arrivals}
         await hide(self, arrivals)
-        for arrival in arrivals:
-            holding = self._services.inflight.claimed.get(arrival.key)
-            if len(arrival.deliveries) < before[arrival.key] and holding and holding.is_renewable:
-                self._lose(holding, overdue=False)
+        for received in arrivals:
+            chunk = self._services.inflight.claimed.get(received.key)
+            if len(received.deliveries) < before[received.key] and chunk and chunk.is_renewable:
+                self._lose(chunk, overdue=False)
 
     patch.setattr(Heartbeat, "_hide", stopping)
 

@@ -13,7 +13,7 @@ PRODUCT = ("cloudkon", "client", "fleet", "images")
 PROSE = {".py", ".md", ".sh", ".yaml", ".yml", ".toml", ".Dockerfile"}
 TOP = ("README.md", "Makefile", "Dockerfile.worker", "Dockerfile.animoto", "pyproject.toml", ".ci/run")
 MOST_MODULES = 24
-"""Modules in one folder: with more of them nobody finds one by looking."""
+"""Modules in one folder: with more of them no reader finds one by looking."""
 BANNED = re.compile(
     r"\b(?:mend(?:s|ed|ing)?|reckon(?:s|ed|ing)?|lest|heed(?:s|ed|ing)?|hung(?:er|ry)|meddling|toil|sated|surmises?"
     r"|of no use|be it|has it that)\b",
