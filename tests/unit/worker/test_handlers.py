@@ -9,8 +9,7 @@ from cloudkon.errors import InvalidSetting
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
 from cloudkon.settings import Settings
-from images.worker import handlers
-from images.worker.handlers import find_handlers
+from images.worker.handlers import find_handlers, handler_registry
 from tests.support.memory_fleet import Fleet
 
 
@@ -20,8 +19,8 @@ async def resize(arguments: str, context: Context) -> str:
 
 def offer(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
     """Replace the entry points of installed packages."""
-    offered = EntryPoints(EntryPoint(name, value, handlers.GROUP) for name, value in points.items())
-    monkeypatch.setattr(handlers, "entry_points", lambda group: offered.select(group=group))
+    offered = EntryPoints(EntryPoint(name, value, handler_registry.GROUP) for name, value in points.items())
+    monkeypatch.setattr(handler_registry, "entry_points", lambda group: offered.select(group=group))
 
 
 async def test_packages_handler_runs_its_instructions(
