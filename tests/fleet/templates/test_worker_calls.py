@@ -24,6 +24,8 @@ from tests.support.emulator import deploy, emulator
 from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.template_rendering import UPDATED, render, text_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:

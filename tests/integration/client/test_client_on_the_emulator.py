@@ -63,6 +63,7 @@ def test_interrupted_push_resumes(client: Client, number: signal.Signals) -> Non
     assert json.loads(client.run("check", "--json", code=1))["tasks"] == 8000
 
 
+@pytest.mark.long
 def test_lost_messages_are_sent_again_by_push_run(client: Client) -> None:
     client.write_workload(50)
     run_id = client.run("push", "--chunk", "5").strip()
@@ -111,6 +112,7 @@ def test_waiting_consumes_its_own_reports_and_leaves_the_others(client: Client) 
     assert any('"another"' in body for body in trio.run(others))
 
 
+@pytest.mark.long
 def test_pull_fetches_videos_and_names_missing_ones(client: Client) -> None:
     (client.folder / "photos").mkdir()
     for number in range(3):

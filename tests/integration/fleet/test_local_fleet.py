@@ -45,6 +45,7 @@ def test_down_without_a_fleet_is_no_error_and_creates_nothing(fleet: CommandLine
     assert list(fleet.directory.iterdir()) == []
 
 
+@pytest.mark.long
 def test_up_can_be_repeated_and_run_twice_at_once(fleet: CommandLine) -> None:
     both = [fleet.start("up"), fleet.start("up")]
     endpoints = {process.communicate()[0] for process in both}
@@ -92,6 +93,7 @@ def test_killed_workers_are_restarted_and_surplus_ones_are_stopped(fleet: Comman
     assert len(marked("animoto-1", fleet.state_dir.path)) == 1
 
 
+@pytest.mark.long
 def test_workers_get_the_users_settings_and_the_emulators_endpoint(fleet: CommandLine) -> None:
     endpoint = fleet.run("up", CLOUDKON_LEASE_SECONDS="17", CLOUDKON_SLOTS="3")[0].strip()
     assert "settings" not in fleet.run("scale", "1")[1], "the settings need not be given again"
@@ -204,6 +206,7 @@ def test_worker_that_does_not_stay_up_is_reported_with_its_last_log_lines(fleet:
     until(lambda: fleet.status()["problems"] == [])
 
 
+@pytest.mark.long
 def test_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine) -> None:
     false = shutil.which("false")
     assert false
@@ -213,6 +216,7 @@ def test_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine)
     fleet.run("up")
 
 
+@pytest.mark.long
 def test_removed_state_directory_stops_the_fleet(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
@@ -220,6 +224,7 @@ def test_removed_state_directory_stops_the_fleet(fleet: CommandLine) -> None:
     until(lambda: marked("", fleet.state_dir.path) == [])
 
 
+@pytest.mark.long
 def test_two_fleets_can_not_share_a_state_directory(fleet: CommandLine) -> None:
     fleet.run("up")
     for arguments in (["up"], ["scale", "1"]):

@@ -208,6 +208,7 @@ async def released(fleet: Fleet, run: Run) -> bool:
     return (await fleet.record(run)).released and (await fleet.queue.depth()).visible == 1
 
 
+@pytest.mark.long
 async def test_handler_that_holds_the_gil_stops_no_heartbeat(fleet: Fleet) -> None:
     run = await fleet.push("hold_the_gil 8")
     async with serving(fleet, lease_seconds=4, skew_seconds=0.5):
