@@ -14,9 +14,11 @@ CONTAINER_PROCESSES := 4
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
 TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
-# Simulation seeds of `make simulate` and `make test-long`. `make test` runs 300 that follow from the commit.
+# Simulation seeds of `make simulate`, from FIRST on. `make test` runs 300 that follow from the commit, `make test-long`
+# the first LONG_SEEDS.
 SEEDS := 10000
 FIRST := 0
+LONG_SEEDS := 4000
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -35,9 +37,9 @@ test: $(VENV)/dev-installed ## Run the tests, without those marked long and with
 	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not long' $(TIERS) $(WITH)
 
-test-long: $(VENV)/dev-installed ## Run what `make test` leaves out: the tests marked long, and SEEDS simulation seeds
+test-long: $(VENV)/dev-installed ## Run what `make test` leaves out: the tests marked long, and thousands of simulation seeds
 	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
-		SIMULATION_FIRST=$(FIRST) SIMULATION_SEEDS=$(SEEDS) \
+		SIMULATION_FIRST=0 SIMULATION_SEEDS=$(LONG_SEEDS) \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'long or seeds' $(TIERS) $(WITH)
 
 test-all: test test-long containers ## Run every test; containers need a Docker engine
