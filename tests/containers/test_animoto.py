@@ -63,4 +63,4 @@ def test_half_a_gigabyte_suffices_for_a_video_and_names_pictures_too_large(
     assert trio.run(fleet.services.store.head, address).facts["pictures"] == "1"
     for number, kind in ((2, "GIF"), (3, "PNG")):
         assert f"picture {number}, {oversized[number - 1]}: its {SIDE} x {SIDE} pixels take" in remarks
-        assert f"to decode as {kind}, and this worker has 212 MiB for that" in remarks
+        assert f"to decode as {kind}, but this worker has 212 MiB for that" in remarks
