@@ -11,6 +11,8 @@ CHECKED := cloudkon images fleet client demo benchmarks tests
 TEST_PROCESSES := 3
 # Fleets on the engine side by side; their tests wait more than they compute.
 CONTAINER_PROCESSES := 4
+# Before a command whose tests need the embedded emulator: installs it, and names it to them.
+EMULATED = emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator"
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
 TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
@@ -34,11 +36,11 @@ demo: $(VENV)/demo-installed ## Run a fleet on this machine, end to end; PHOTOS=
 	@$(PYTHON) -m demo
 
 test: $(VENV)/dev-installed ## Run the tests, without those marked long and with few simulation seeds (minutes)
-	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
+	@$(EMULATED) \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not long' $(TIERS) $(WITH)
 
 test-long: $(VENV)/dev-installed ## Run what `make test` leaves out: the tests marked long, and thousands of simulation seeds
-	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
+	@$(EMULATED) \
 		SIMULATION_FIRST=0 SIMULATION_SEEDS=$(LONG_SEEDS) \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'long or seeds' $(TIERS) $(WITH)
 
@@ -49,7 +51,7 @@ simulate: $(VENV)/dev-installed ## Search for a schedule that breaks a promise; 
 		tests/simulation -k schedule_breaks
 
 containers: $(VENV)/dev-installed ## Test the real images and the compose file on a running Docker engine
-	@emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator" \
+	@$(EMULATED) \
 		$(PYTHON) -m pytest --numprocesses $(CONTAINER_PROCESSES) --dist loadscope tests/containers $(WITH)
 
 check: $(VENV)/dev-installed ## Check format, lint, types, the direction of imports, and that no machine's path is in a file

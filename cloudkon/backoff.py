@@ -21,18 +21,19 @@ class Backoff:
 
     Waits are in seconds; they double from ``first`` up to ``most``. ``tries`` is the most calls that ``persist`` makes.
     ``jitter`` is the random share of each wait, from 0.0 (the whole wait is fixed) to 1.0 (anything from 0 s to the
-    whole wait): callers that failed together should not come back together.
+    whole wait): callers that failed together should not come back together. No wait is drawn below ``least``.
     """
 
     tries: int = 10
     first: float = 0.2
     most: float = 10.0
     jitter: float = 0.5
+    least: float = 0.0
 
     def wait(self, failures: int, rng: random.Random | None = None) -> float:
         """Return the seconds to wait after this number of failures in a row (1 after the first failure)."""
         longest = min(self.most, self.first * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
-        return longest * (rng or _RNG).uniform(1.0 - self.jitter, 1.0)
+        return (rng or _RNG).uniform(max(self.least, longest * (1.0 - self.jitter)), longest)
 
     def waits(self, rng: random.Random | None = None) -> Iterator[float]:
         """Yield the waits between ``tries`` calls."""

@@ -42,13 +42,11 @@ _RECHECK_SECONDS: Final = 0.5
 """Time until the worker checks again whether the ledger answers, or whether the queue is empty."""
 _MISSING_SECONDS: Final = 300.0
 """Time until a missing high-priority queue is looked for again: the fleet may have been updated."""
-_LEAST_BACKOFF_SECONDS: Final = 0.1
-_BACKOFF: Final = Backoff(first=0.4, most=10.0, jitter=1.0)
+_BACKOFF: Final = Backoff(first=0.4, most=10.0, jitter=1.0, least=0.1)
 """After receives that failed."""
-_NEWER_BACKOFF: Final = Backoff(first=0.4, most=1.0, jitter=1.0)
+_NEWER_BACKOFF: Final = Backoff(first=0.4, most=1.0, jitter=1.0, least=0.1)
 """After receives that returned only newer messages. It is short: messages for this worker may be behind them."""
-_LEAST_SHORT_POLL_SECONDS: Final = 0.05
-_SHORT_POLL_BACKOFF: Final = Backoff(first=0.1, most=_RECHECK_SECONDS, jitter=1.0)
+_SHORT_POLL_BACKOFF: Final = Backoff(first=0.1, most=_RECHECK_SECONDS, jitter=1.0, least=0.05)
 """After empty answers, where polls don't wait for messages."""
 MOST_RECEIPTS: Final = 300
 """Receipts after which a newer version's message is rejected: about four hours with the default lease. That is well
@@ -176,8 +174,7 @@ class Receiver:
                 return
             await self._accept_all(poller, deliveries, hidden_until, poll.limit)
             if not deliveries and wait == 0:
-                pause = _SHORT_POLL_BACKOFF.wait(poller.empty, self._services.rng)
-                await trio.sleep(max(_LEAST_SHORT_POLL_SECONDS, pause))
+                await trio.sleep(_SHORT_POLL_BACKOFF.wait(poller.empty, self._services.rng))
         finally:
             poller.end(poll)
             self._lot.unpark()
@@ -210,7 +207,7 @@ class Receiver:
         """Wait before the queue is asked again, longer after each failure; end early when the receiver closes."""
         poller.backoffs += 1
         poller.pausing += 1
-        with trio.move_on_after(max(_LEAST_BACKOFF_SECONDS, backoff.wait(poller.backoffs, self._services.rng))):
+        with trio.move_on_after(backoff.wait(poller.backoffs, self._services.rng)):
             await self._closed.wait()
         poller.pausing -= 1
 
