@@ -2,6 +2,8 @@
 
 import sys
 
+from cloudkon.terminal import say_error
+
 if __name__ == "__main__":
     try:
         from .cli.main import main
@@ -9,6 +11,6 @@ if __name__ == "__main__":
         code = main()
     except KeyboardInterrupt:
         # During the import, or at the very end.
-        sys.stderr.write("error: interrupted. You can run the same command again\n")
+        say_error("interrupted. You can run the same command again")
         code = 130
     sys.exit(code)

@@ -23,6 +23,8 @@ prints the error's text as one line and exits with its ``exit_code``.
 
 from typing import ClassVar
 
+from cloudkon.printable import printable
+
 EXIT_OK = 0
 """Everything was done, and every task in question succeeded."""
 EXIT_FAILED = 1
@@ -37,6 +39,10 @@ class CloudKonError(Exception):
     """The base of all errors that CloudKon raises on purpose."""
 
     exit_code: ClassVar[int] = EXIT_FAILED
+
+    def __str__(self) -> str:
+        """Return the text, made printable: it names foreign files, messages and errors, and tracebacks print it."""
+        return printable(super().__str__(), lines=True)
 
 
 class InvalidInput(CloudKonError):
@@ -116,3 +122,7 @@ class ObjectMissing(ServiceError):
 
 class PermanentFailure(CloudKonError):
     """The task failed and would fail again, so it is not retried."""
+
+    def __str__(self) -> str:
+        """Return the handler's own text: it is recorded as it is, like that of any other exception of a handler."""
+        return Exception.__str__(self)

@@ -4,11 +4,12 @@ Every line has ``time`` (epoch seconds), ``level`` and ``action``, and the facts
 ``run``, ``task``, ``attempt``, …).
 """
 
-import json
 import os
 import time
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+from cloudkon.printable import json_text
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -52,7 +53,7 @@ class Log:
         if not self.is_enabled(level):
             return
         line = {"time": round(time.time(), 3), "level": level, "action": action, **self.facts, **facts}
-        data = (json.dumps(line, ensure_ascii=False, default=str) + "\n").encode(errors="replace")
+        data = (json_text(line, ascii_only=False, default=str) + "\n").encode()
         try:
             os.write(self.descriptor, data)
         except OSError:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cloudkon.programs import command, module
+from cloudkon.terminal import console, prepare_streams
 from demo.pictures import folder_in, make_pictures
 from demo.programs import CommandFailed, Programs
 from demo.story import Plan, perform
@@ -42,25 +43,26 @@ def main(*, photos: Path | None, workers: int, sleeps: int, slideshows: int, pic
     """Watch a fleet work on this machine: tasks pass through queue and ledger, and videos land on your disk."""
     plan = Plan(workers, sleeps, slideshows, pictures, videos=to, workloads=STATE_DIR / "demo")
     plan.workloads.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
+    prepare_streams()
+    screen = console(stderr=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         with _single_demo(plan.workloads / "demo.lock"):
-            sys.exit(_run(plan, photos, console))
+            sys.exit(_run(plan, photos, screen))
     except KeyboardInterrupt:
-        console.print("interrupted")
+        screen.print("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except CommandFailed as failure:
-        console.print(f"[red]the demo failed:[/] {failure}")
+        screen.print(f"the demo failed: {failure}", style="red")
         sys.exit(EXIT_FAILED)
 
 
-def _run(plan: Plan, photos: Path | None, console: Console) -> int:
+def _run(plan: Plan, photos: Path | None, screen: Console) -> int:
     """Run the demo, and always take the fleet down. Return the exit code, or raise ``CommandFailed``."""
     began = time.monotonic()
-    folder = photos or _paint(console)
-    programs = Programs(plan.workloads.absolute(), _emulator(), console)
+    folder = photos or _paint(screen)
+    programs = Programs(plan.workloads.absolute(), _emulator(), screen)
     try:
         # Remove what a killed demo left.
         programs.take_down()
@@ -69,8 +71,8 @@ def _run(plan: Plan, photos: Path | None, console: Console) -> int:
         programs.announce("stop everything and delete the demo's data")
         clean = programs.take_down()
     for table in tables:
-        Console().print(table)
-    console.print(f"The demo took {time.monotonic() - began:.0f} s. The videos are in {plan.videos}/")
+        console().print(table)
+    screen.print(f"The demo took {time.monotonic() - began:.0f} s. The videos are in {plan.videos}/")
     return 0 if clean else EXIT_FAILED
 
 
@@ -85,15 +87,15 @@ def _single_demo(path: Path) -> Iterator[None]:
         yield
 
 
-def _paint(console: Console) -> Path:
+def _paint(screen: Console) -> Path:
     """Paint the demo's own pictures, the first time; return their folder."""
     folder = folder_in(STATE_DIR)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("painting fractals", total=None)
         made = make_pictures(folder, lambda total: progress.reset(bar, total=total), lambda: progress.advance(bar))
     if made:
-        console.print(f"painted {made} fractals in {folder}", highlight=False)
+        screen.print(f"painted {made} fractals in {folder}")
     return folder
 
 

@@ -7,12 +7,14 @@ import click
 
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 from cloudkon.programs import command
+from cloudkon.terminal import prepare_streams, say, say_error
 
 from .cli.commands import fleet
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
+    prepare_streams()
     try:
         fleet.main(prog_name=command("fleet"), standalone_mode=False)
     except BaseExceptionGroup as group:
@@ -42,7 +44,8 @@ def _report(error: BaseException) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        click.echo(f"\ninterrupted; see what runs with: {command('fleet status')}", err=True)
+        say("")
+        say(f"interrupted; see what runs with: {command('fleet status')}")
         return EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError):
         # The reader has closed its end (head), but the command may not have finished. Without a valid descriptor,
@@ -50,10 +53,10 @@ def _report(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     if isinstance(error, CloudKonError):
-        click.echo(f"error: {error}", err=True)
+        say_error(str(error))
         return error.exit_code
     if isinstance(error, click.ClickException):
-        click.echo(f"error: {error.format_message()} (see --help)", err=True)
+        say_error(f"{error.format_message()} (see --help)")
         return EXIT_BAD_INPUT
     raise error
 

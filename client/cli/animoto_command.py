@@ -3,12 +3,12 @@
 import click
 
 from cloudkon.errors import InvalidInput
+from cloudkon.terminal import say
 
 from ..slideshows.pictures import find_pictures
 from ..slideshows.slideshows import slideshow_instructions
 from .picture_upload import upload_pictures
 from .session import Session, pass_session
-from .view.display import say
 from .view.workload_output import output_option, write_output
 
 

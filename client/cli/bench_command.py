@@ -1,6 +1,5 @@
 """Implements ``bench``: measures the fleet by the experiments of the CloudKon reports."""
 
-import json
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from cloudkon.errors import InvalidInput
 from cloudkon.prices import prices
 from cloudkon.programs import command
+from cloudkon.terminal import console, print_json, print_line, say, wait_for_enter
 from cloudkon.wire.message import MOST_TASKS
 
 from ..api.fleet import Fleet
@@ -24,7 +23,7 @@ from ..bench.forecast import Forecast, forecast
 from ..bench.measuring import Bench, BenchEvents, Terms
 from ..bench.worker_scaling import FleetCommand, Person
 from .session import Session, pass_session
-from .view.display import progress_bar, say
+from .view.display import progress_bar
 from .view.formatting import lasting
 
 
@@ -118,7 +117,10 @@ def bench(  # noqa: PLR0913  (an argument for each option)
     findings = Findings.opened(output, facts | {"slots": terms.slots})
     _measure(session, findings, terms, wanted, sources, ask=ask)
     say(f"plots and findings are in {output}")
-    click.echo(json.dumps(findings.as_json()) if as_json else write_report(findings))
+    if as_json:
+        print_json(findings.as_json())
+    else:
+        print_line(write_report(findings))
 
 
 def _possible(experiments: Iterable[Experiment], sources: tuple[str, ...], *, named: bool) -> list[Experiment]:
@@ -154,7 +156,7 @@ def _measure(
             say(cell_text(cell, finding))
 
         events = BenchEvents(on_begin=begin, on_progress=bar.complete, on_finding=report, on_note=say)
-        Bench(fleet, Person(_ask) if ask else FleetCommand(), findings, terms, links, events).measure(wanted)
+        Bench(fleet, Person(wait_for_enter) if ask else FleetCommand(), findings, terms, links, events).measure(wanted)
 
 
 @contextmanager
@@ -165,10 +167,6 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _ask(text: str) -> None:
-    click.prompt(text, default="", show_default=False, err=True)
 
 
 def _show_plan(plan: list[Forecast], *, as_json: bool) -> None:
@@ -185,7 +183,7 @@ def _show_plan(plan: list[Forecast], *, as_json: bool) -> None:
             }
             for one in plan
         ]
-        click.echo(json.dumps({"cells": rows, "seconds": seconds, "dollars": dollars}))
+        print_json({"cells": rows, "seconds": seconds, "dollars": dollars})
         return
     table = Table(title="what would be measured", title_justify="left")
     for head in ("experiment", "tasks", "messages", "at least", "requests"):
@@ -193,9 +191,9 @@ def _show_plan(plan: list[Forecast], *, as_json: bool) -> None:
     for one in plan:
         at_least = "?" if one.seconds is None else lasting(one.seconds)
         table.add_row(str(one.cell), f"{one.tasks:,}", f"{one.messages:,}", at_least, f"${one.dollars:.4f}")
-    Console(highlight=False).print(table)
-    click.echo(
+    console().print(table)
+    print_line(
         f"at least {lasting(seconds)}, and the time to start and stop workers; ? is unknown, short for throughput"
     )
-    click.echo(f"about ${dollars:.4f} of requests on AWS ({prices().origin}); machines cost extra")
-    click.echo("nothing was measured")
+    print_line(f"about ${dollars:.4f} of requests on AWS ({prices().origin}); machines cost extra")
+    print_line("nothing was measured")

@@ -3,11 +3,11 @@
 import click
 
 from cloudkon.ports import Services
+from cloudkon.terminal import say
 
 from ..records.runs import cancel as cancel_run
 from ..records.runs import find_run
 from .session import Session, pass_session
-from .view.display import say
 
 
 @click.command()

@@ -9,6 +9,7 @@ import click
 from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.programs import command
+from cloudkon.terminal import say
 
 from ..dead_letters.dead_letters import DeadLetter
 from ..follow.run_counts import RunCounts
@@ -17,7 +18,7 @@ from ..follow.wait import check as count_once
 from ..follow.wait import wait_for
 from ..records.runs import find_run
 from .session import Session, pass_session
-from .view.display import Bar, progress_bar, report_counts, say
+from .view.display import Bar, progress_bar, report_counts
 from .view.dlq_format import letter_line
 from .view.formatting import counted
 from .view.watch_view import SILENCE_SECONDS

@@ -5,6 +5,7 @@ import sys
 import click
 
 from cloudkon.errors import InvalidInput
+from cloudkon.terminal import confirm as ask
 
 yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 
@@ -15,5 +16,5 @@ def confirm(question: str, subject: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InvalidInput(subject, "stdin is not a terminal", "Pass --yes to confirm")
-    if not click.confirm(question, err=True):
+    if not ask(question):
         raise InvalidInput(subject, "not confirmed, nothing was done")

@@ -1,6 +1,5 @@
 """The ``dlq`` commands: list, show, redrive and drop dead letters."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -9,12 +8,13 @@ import click
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services
 from cloudkon.programs import command
+from cloudkon.terminal import print_json, print_line, say
 
 from ..dead_letters.dead_letters import Cleared, LetterFilter, LetterList, drop, list_dead_letters, redrive
 from .confirmation import confirm, yes_option
 from .pool_option import POOL_NAMES, pool_option
 from .session import Session, pass_session
-from .view.display import progress_bar, say
+from .view.display import progress_bar
 from .view.dlq_format import letter_json, letter_line
 from .view.formatting import counted
 
@@ -53,7 +53,10 @@ def list_letters(session: Session, pools: tuple[str, ...], run_id: str, limit: i
     """  # noqa: D301  (click's mark for text that keeps its lines)
     found = _list(session, LetterFilter(pools or POOL_NAMES, run_id), limit)
     for letter in found.letters:
-        click.echo(json.dumps(letter_json(letter)) if as_json else letter_line(letter))
+        if as_json:
+            print_json(letter_json(letter))
+        else:
+            print_line(letter_line(letter))
     if not found.letters:
         say("no dead letters")
     elif found.more:
@@ -77,7 +80,7 @@ def show_letter(session: Session, message: str) -> None:
             f"dead letter {message!r:.60}", "no id begins with this", f"See: {command('client dlq list')}"
         )
     letter = found.letters[0]
-    click.echo(json.dumps(letter_json(letter) | {"body": letter.delivery.body}, indent=2, ensure_ascii=False))
+    print_json(letter_json(letter) | {"body": letter.delivery.body}, indent=2, ascii_only=False)
 
 
 @dlq.command("redrive", short_help="Send dead letters to their queues again.")
@@ -102,7 +105,7 @@ def redrive_letters(
     wanted = LetterFilter(pools or POOL_NAMES, run_id, messages)
     cleared = _clear(session, "redriving", lambda services, on_letters: redrive(services, wanted, on_letters))
     if as_json:
-        click.echo(json.dumps(asdict(cleared)))
+        print_json(asdict(cleared))
         return
     say(f"{cleared.redriven:,} sent again, {cleared.dropped:,} dropped because all their tasks are done")
     if cleared.returned:

@@ -1,6 +1,5 @@
 """Implements ``failures``: groups a run's failed tasks by their errors."""
 
-import json
 from contextlib import suppress
 
 import click
@@ -8,14 +7,15 @@ import click
 from cloudkon.errors import EXIT_FAILED, EXIT_OK, CloudKonError
 from cloudkon.model import Run
 from cloudkon.ports import Services
+from cloudkon.printable import printable
 from cloudkon.programs import command
+from cloudkon.terminal import print_json, print_lines, say
 
 from ..records.archive import kept_instructions
 from ..records.runs import find_run
 from ..results.failures import FailureKind, Failures
-from ..results.results import printable, results
+from ..results.results import results
 from .session import Session, pass_session
-from .view.display import say
 from .view.formatting import counted
 
 Examples = dict[int, str]
@@ -49,7 +49,10 @@ def failures(session: Session, run: str | None, *, as_json: bool) -> int:
     found, failures, ended, examples = session.run(work, "Run the same command again")
     for kind in failures.kinds():
         instruction = examples.get(kind.example.task.seq, "")
-        click.echo(json.dumps(_kind_json(kind, instruction)) if as_json else _kind_text(kind, instruction))
+        if as_json:
+            print_json(_kind_json(kind, instruction))
+        else:
+            print_lines(_kind_text(kind, instruction))
     if ended < found.count:
         say(f"not ended yet: {counted(found.count - ended, 'task')} of run {found.id}")
     if not failures.count:
@@ -73,7 +76,7 @@ def _kind_text(kind: FailureKind, instruction: str) -> str:
     example = kind.example
     lines = [
         f"{counted(kind.count, 'task')}: {printable(kind.pattern)}",
-        f"  task {example.task}, attempt {example.attempts}, worker {example.worker or '-'}",
+        f"  task {example.task}, attempt {example.attempts}, worker {printable(example.worker) or '-'}",
         f"  {printable(example.error)}",
     ]
     return "\n".join([*lines, *([f"  {printable(instruction)}"] if instruction else [])])

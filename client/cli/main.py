@@ -5,14 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from io import TextIOWrapper
-from pathlib import Path
 
 import click
 
 from cloudkon import __version__
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
 from cloudkon.programs import command
+from cloudkon.terminal import prepare_streams, say_error
 
 COMMANDS = {
     "generate": ("generate_command", "Write a workload file that repeats one instruction."),
@@ -76,7 +75,7 @@ def program() -> None:
 
 def main(arguments: Sequence[str] | None = None, session: object = None) -> int:
     """Run the command line and return its exit code. ``session`` replaces the one made from the environment."""
-    _prepare_streams()
+    prepare_streams()
     try:
         code = program.main(
             arguments,
@@ -97,20 +96,6 @@ def main(arguments: Sequence[str] | None = None, session: object = None) -> int:
     except OSError as error:
         return _fail(_file_error_text(error), EXIT_FAILED)
     return code if isinstance(code, int) else EXIT_OK
-
-
-def _prepare_streams() -> None:
-    """Make the standard streams accept all text.
-
-    A program started without them (``>&-``) gets streams to and from the null device, because Python sets ``None``.
-    Characters that a stream's encoding does not have are written as escapes.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  (open until the program ends)
-        elif mode == "w" and isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _usage_error(error: click.ClickException) -> int:
@@ -134,7 +119,7 @@ def _file_error_text(error: OSError) -> str:
 
 
 def _fail(text: str, code: int) -> int:
-    click.echo(f"error: {text}", err=True)
+    say_error(text)
     return code
 
 

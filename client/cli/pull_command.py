@@ -8,6 +8,7 @@ import trio
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.model import Run
 from cloudkon.ports import Services
+from cloudkon.terminal import print_line, say
 
 from ..follow.run_counts import RunCounts
 from ..follow.wait import check
@@ -16,7 +17,7 @@ from ..results.gallery import gather, keep_page
 from ..results.pull import Pulled
 from ..results.pull import pull as pull_objects
 from .session import Session, pass_session
-from .view.display import progress_bar, say
+from .view.display import progress_bar
 from .view.formatting import counted
 
 
@@ -49,7 +50,7 @@ def pull(session: Session, run: str | None, destination: Path, *, gallery: bool)
         pulled, counts, page = session.run(work, "Pull again to continue: complete files stay")
     code = _report(pulled, counts, destination)
     if page is not None:
-        click.echo(page)
+        print_line(page)
     return code
 
 

@@ -4,13 +4,13 @@ import click
 
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.ports import Services
+from cloudkon.terminal import say
 
 from ..dead_letters.purge import purge_pool
 from ..follow.overview import pools as pool_views
 from .confirmation import confirm, yes_option
 from .pool_option import POOL_NAMES, pool_option
 from .session import Session, pass_session
-from .view.display import say
 from .view.formatting import counted
 
 

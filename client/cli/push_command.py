@@ -15,6 +15,7 @@ import click
 
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.model import Priority, Run
+from cloudkon.terminal import say
 from cloudkon.wire.message import MOST_TASKS
 
 from ..push.chunking import AUTO, auto_chunk_size, observed_in_last_run
@@ -25,7 +26,7 @@ from ..push.workload import choose_workload
 from ..records.archive import fetch_instructions
 from ..records.runs import LostRun, find_run
 from .session import Session, pass_session
-from .view.display import progress_bar, say
+from .view.display import progress_bar
 from .view.push_plan import show_plan
 from .view.push_progress import HOW_TO_RESUME, push_with_progress, report_push
 

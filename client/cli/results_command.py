@@ -1,7 +1,6 @@
 """Implements ``results``: prints a run's results as lines, JSON or CSV."""
 
 import csv
-import json
 import sys
 from collections.abc import Callable
 
@@ -10,13 +9,13 @@ import click
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, TaskState
 from cloudkon.ports import Services
+from cloudkon.terminal import data_output, print_json, print_line, say
 
 from ..records.runs import find_run
 from ..results.results import as_json as result_as_json
 from ..results.results import as_line
 from ..results.selection import Selection, selected
 from .session import Session, pass_session
-from .view.display import say
 from .view.formatting import counted
 
 STATES = [state.lower() for state in TaskState]
@@ -73,7 +72,6 @@ def results(  # noqa: PLR0913  (an argument for each option)
 
     async def work(services: Services) -> None:
         found = await find_run(services.ledger, run, session.pushes)
-        # Without click.echo: it flushes every line, which takes most of the time of a million lines.
         write = _writer(as_json=as_json, as_csv=as_csv)
         count = 0
         async for result in selected(services, found, selection):
@@ -87,10 +85,11 @@ def results(  # noqa: PLR0913  (an argument for each option)
 
 
 def _writer(*, as_json: bool, as_csv: bool) -> Write:
+    # Nothing is flushed by line: that would take most of the time of a million lines.
     if as_csv:
-        table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(data_output(), COLUMNS, lineterminator="\n")
         table.writeheader()
         return lambda result: table.writerow(result_as_json(result))
     if as_json:
-        return lambda result: sys.stdout.write(json.dumps(result_as_json(result)) + "\n")
-    return lambda result: sys.stdout.write(as_line(result) + "\n")
+        return lambda result: print_json(result_as_json(result), flush=False)
+    return lambda result: print_line(as_line(result), flush=False)

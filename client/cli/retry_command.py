@@ -8,6 +8,7 @@ import click
 from cloudkon.errors import InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
+from cloudkon.terminal import say
 
 from ..follow.wait import check
 from ..push.staged_workload import stage_workload
@@ -16,7 +17,6 @@ from ..results.retry import Choice, write_chosen
 from ..results.retry import failed as failed_ones
 from ..results.retry import lost as lost_ones
 from .session import Session, pass_session
-from .view.display import say
 from .view.formatting import counted
 from .view.push_progress import push_with_progress, report_push
 

@@ -1,6 +1,5 @@
 """Implements ``runs``: lists the latest runs."""
 
-import json
 from contextlib import aclosing
 
 import click
@@ -8,10 +7,10 @@ import click
 from cloudkon.errors import InvalidInput
 from cloudkon.ports import Services
 from cloudkon.programs import command
+from cloudkon.terminal import print_json, print_line, say
 
 from ..follow.overview import RunView, latest_runs
 from .session import Session, pass_session
-from .view.display import say
 from .view.formatting import lasting
 
 
@@ -45,11 +44,11 @@ async def _list_runs(services: Services, limit: int, *, as_json: bool) -> int:
     async with aclosing(latest_runs(services, limit)) as views:
         async for view in views:
             if as_json:
-                click.echo(json.dumps(run_json(view)))
+                print_json(run_json(view))
             else:
                 if not count:
-                    click.echo(f"{'run':<11} {'age':>9} {'tasks':>9} {'ended':>10} {'failed':>6}  state")
-                click.echo(run_line(view))
+                    print_line(f"{'run':<11} {'age':>9} {'tasks':>9} {'ended':>10} {'failed':>6}  state")
+                print_line(run_line(view))
             count += 1
     return count
 

@@ -3,6 +3,7 @@
 import click
 
 from cloudkon.programs import module
+from cloudkon.terminal import print_lines
 
 _BASH = """\
 _cloudkon_client() {
@@ -91,4 +92,4 @@ def completion(shell: str) -> None:
       source <(python -m client completion zsh)
       python -m client completion fish | source
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    click.echo(SCRIPTS[shell], nl=False)
+    print_lines(SCRIPTS[shell].removesuffix("\n"))

@@ -1,12 +1,12 @@
 """Implements ``status``: shows the depths of the fleet's queues, and its latest runs."""
 
-import json
 from contextlib import aclosing
 
 import click
 
 from cloudkon.ports import Services
 from cloudkon.programs import command
+from cloudkon.terminal import print_json, print_line
 
 from ..follow.overview import PoolView, RunView, latest_runs, pools
 from .runs_command import run_json, run_line
@@ -40,18 +40,18 @@ def status(session: Session, *, as_json: bool) -> None:
     if as_json:
         facts = {"fleet": settings.fleet, "target": settings.target, "pools": {}, "runs": [run_json(v) for v in views]}
         facts["pools"] = {view.pool: _pool_json(view) for view in queues}
-        click.echo(json.dumps(facts))
+        print_json(facts)
         return
-    click.echo(f"fleet {settings.fleet}, target {settings.target}")
+    print_line(f"fleet {settings.fleet}, target {settings.target}")
     for view in queues:
         depth = view.backlog
         letters = f", {counted(view.dead_letters, 'dead letter')}: {command('client dlq list')}"
         dead = letters if view.dead_letters else ""
         high = f" ({view.high.visible + view.high.delayed:,} of high priority)" if not view.high.empty else ""
         queued = f"{depth.visible + depth.delayed:,} queued{high}"
-        click.echo(f"pool {view.pool}: {queued}, {depth.in_flight:,} in flight{dead}")
+        print_line(f"pool {view.pool}: {queued}, {depth.in_flight:,} in flight{dead}")
     for run in views:
-        click.echo(f"run {run_line(run)}")
+        print_line(f"run {run_line(run)}")
 
 
 def _pool_json(view: PoolView) -> dict[str, int]:

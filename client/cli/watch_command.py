@@ -1,18 +1,17 @@
 """Implements ``watch``: shows a run's progress until it is over."""
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import click
 import trio
-from rich.console import Console
 from rich.live import Live
 
 from cloudkon.errors import CloudKonError, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.programs import command
+from cloudkon.terminal import console, print_json, print_line
 
 from ..follow.run_counts import RunCounts
 from ..follow.watch import EVERY_SECONDS, RunSnapshot, Watch
@@ -62,23 +61,26 @@ def watch(session: Session, run: str | None, *, every: float, as_json: bool) -> 
 
 @asynccontextmanager
 async def _shown(services: Services, run: Run, *, as_json: bool) -> AsyncIterator[Show]:
-    console = Console(highlight=False)
-    if as_json or not console.is_terminal or console.is_dumb_terminal:
+    screen = console()
+    if as_json or not screen.is_terminal or screen.is_dumb_terminal:
 
-        async def print_line(snapshot: RunSnapshot) -> None:
+        async def print_snapshot(snapshot: RunSnapshot) -> None:
             await trio.lowlevel.checkpoint()
-            click.echo(json.dumps(snapshot_as_json(snapshot)) if as_json else as_line(snapshot))
+            if as_json:
+                print_json(snapshot_as_json(snapshot))
+            else:
+                print_line(as_line(snapshot))
 
-        yield print_line
+        yield print_snapshot
         return
     async with AsyncExitStack() as stack:
         instructions = _TaskInstructions(services, run, stack)
-        live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
+        live = stack.enter_context(Live(console=screen, auto_refresh=False, transient=True))
 
         async def draw(snapshot: RunSnapshot) -> None:
-            live.update(as_panel(snapshot, instructions.known, console.width), refresh=True)
+            live.update(as_panel(snapshot, instructions.known, screen.width), refresh=True)
             if await instructions.fetch(snapshot):
-                live.update(as_panel(snapshot, instructions.known, console.width), refresh=True)
+                live.update(as_panel(snapshot, instructions.known, screen.width), refresh=True)
 
         yield draw
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Ledger
+from cloudkon.printable import printable
 
 
 async def results(ledger: Ledger, run: Run, *, failed_only: bool = False) -> AsyncIterator[Result]:
@@ -29,11 +30,6 @@ def as_json(result: Result) -> dict[str, object]:
 
 
 def as_line(result: Result) -> str:
-    """Format a result as one line for people. Control characters of an output don't reach the terminal."""
+    """Format a result as one line for people."""
     text = printable(result.output or result.error)
     return f"{result.task}  {result.state:<9}  {result.seconds:9.3f} s  {text}".rstrip()
-
-
-def printable(text: str) -> str:
-    """Return a text with a space for each line break and each other character that could control a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)

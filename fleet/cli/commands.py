@@ -14,6 +14,7 @@ from cloudkon.errors import InvalidInput
 from cloudkon.model import POOLS, WORKER, Pool, pool_named
 from cloudkon.programs import command
 from cloudkon.settings import Settings
+from cloudkon.terminal import confirm, console
 
 from ..status import FleetStatus
 from ..target import CloudTarget, Target
@@ -132,12 +133,10 @@ def status(make_target: Callable[[], Target], pool: str | None, *, as_json: bool
     if as_json:
         print_result(current.to_json(), "", as_json=True)
         return
-    from rich.console import Console  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
-
-    from .status_view import rendered  # noqa: PLC0415  (for the same reason)
+    from .status_view import rendered  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
 
     # Unwrapped, so that a problem's command can be copied.
-    Console().print(rendered(current), soft_wrap=True)
+    console().print(rendered(current), soft_wrap=True)
 
 
 @fleet.command()
@@ -192,7 +191,7 @@ def _confirm(target: CloudTarget, *, delete_data: bool) -> None:
     if not sys.stdin.isatty():
         raise InvalidInput("down", "stdin is not a terminal", "Pass --yes to confirm")
     data = " with its messages, results and videos" if delete_data else ""
-    click.confirm(f"take down {run(target.describe)}{data}?", abort=True, err=True)
+    confirm(f"take down {run(target.describe)}{data}?", abort=True)
 
 
 def _target_from_environment() -> Target:
@@ -205,23 +204,22 @@ def _only_pool(status: FleetStatus, pool: str) -> FleetStatus:
 
 
 def _watch(target: Target, pool: str) -> None:
-    from rich.console import Console  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
-    from rich.live import Live  # noqa: PLC0415  (for the same reason)
+    from rich.live import Live  # noqa: PLC0415  (rich takes longer to load than the rest of --help)
 
     from .status_view import rendered  # noqa: PLC0415  (for the same reason)
 
-    console = Console()
+    screen = console()
     pause = CLOUD_WATCH_SECONDS if isinstance(target, CloudTarget) else WATCH_SECONDS
 
     async def update() -> None:
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(console=screen, auto_refresh=False) as live:
             while True:
                 current = rendered(_only_pool(await target.status(), pool))
                 # Text in a pipe or a file can't be redrawn: there the updates follow one another.
-                if console.is_terminal:
+                if screen.is_terminal:
                     live.update(current, refresh=True)
                 else:
-                    console.print(current)
+                    screen.print(current)
                 await trio.sleep(pause)
 
     trio.run(update)

@@ -6,22 +6,27 @@ from typing import Any, Final
 
 import click
 
+from cloudkon.terminal import print_json, print_line, print_lines
+
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def print_result(result: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     """Print a result on standard output; print nothing for an empty text."""
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        print_json(result, indent=2)
     elif text:
-        click.echo(text)
+        print_lines(text)
 
 
 def line_writer(*, as_json: bool) -> Callable[[str, str], None]:
     """Return what prints a worker's log line: behind the worker's name, or as one JSON object for each line."""
 
     def write(source: str, text: str) -> None:
-        click.echo(json.dumps({"worker": source, "said": _parsed(text)}) if as_json else f"{source} | {text}")
+        if as_json:
+            print_json({"worker": source, "said": _parsed(text)})
+        else:
+            print_line(f"{source} | {text}")
 
     return write
 

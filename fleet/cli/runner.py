@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import click
 import trio
+
+from cloudkon.terminal import say
 
 Result = TypeVar("Result")
 
@@ -20,4 +21,4 @@ def run(call: Callable[[], Awaitable[Result]]) -> Result:
 
 def report(line: str) -> None:
     """Print a progress line on standard error."""
-    click.echo(line, err=True)
+    say(line)

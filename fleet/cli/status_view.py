@@ -6,6 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cloudkon.printable import printable
+
 from ..status import FleetStatus, PoolStatus
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -24,8 +26,12 @@ def rendered(status: FleetStatus) -> RenderableType:
         table.add_column(column, justify="left" if column == "pool" else "right")
     for name, pool in status.pools.items():
         table.add_row(name, *_cells(pool, on_instances=bool(status.instances)))
-    problems = (Text(f"! {problem}", style="yellow") for problem in status.problems)
-    return Group(Text(head), table, *map(Text, _instance_lines(status)), *problems, *map(Text, status.notes))
+    problems = (_text(f"! {problem}", style="yellow") for problem in status.problems)
+    return Group(_text(head), table, *map(_text, _instance_lines(status)), *problems, *map(_text, status.notes))
+
+
+def _text(line: str, style: str = "") -> Text:
+    return Text(printable(line), style=style)
 
 
 def duration(seconds: float) -> str:

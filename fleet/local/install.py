@@ -7,11 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-import click
 import trio
 
 from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.settings import Settings
+from cloudkon.terminal import prepare_streams, print_line, say, say_error
 
 from .emulator_installation import EXECUTABLE, ensure_installed, program
 from .state_dir import StateDir
@@ -29,17 +29,18 @@ async def install(state_dir: StateDir) -> Path:
 
 def main() -> int:
     """Install into the state directory of the settings; return the exit code."""
+    prepare_streams()
     try:
         executable = trio.run(install, StateDir(Settings.from_environment().state_dir.absolute()))
     except CloudKonError as error:
-        _report(f"error: {error}")
+        say_error(str(error))
         return error.exit_code
-    click.echo(executable)
+    print_line(executable)
     return EXIT_OK
 
 
 def _report(line: str) -> None:
-    click.echo(line, err=True)
+    say(line)
 
 
 if __name__ == "__main__":

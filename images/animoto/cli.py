@@ -9,6 +9,7 @@ from cloudkon.instructions import parse
 from cloudkon.instructions.animoto import parse_animoto
 from cloudkon.model import ANIMOTO
 from cloudkon.settings import Settings
+from cloudkon.terminal import print_line, say_error
 
 from ..worker.handlers import Handler
 from ..worker.program import serve
@@ -36,8 +37,8 @@ def _print_plan(instruction: str) -> int:
     try:
         job = parse_animoto(parse(instruction).arguments)
     except CloudKonError as error:
-        click.echo(f"error: {error}", err=True)
+        say_error(str(error))
         return error.exit_code
     for line in describe_plan(job.fps, job.slides):
-        click.echo(line)
+        print_line(line)
     return 0

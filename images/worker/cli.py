@@ -1,6 +1,5 @@
 """Parses the command line of ``python -m images.worker``."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from cloudkon.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonErro
 from cloudkon.log import Log
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
+from cloudkon.terminal import print_json, print_lines, say, say_error
 
 from .handlers import find_handlers
 
@@ -39,10 +39,10 @@ def main(*, until_empty: bool, local: Path | None, slots: int | None, as_json: b
             sys.exit(_serve(until_empty=until_empty, slots=slots))
         sys.exit(_run_locally(local, slots, as_json=as_json))
     except CloudKonError as error:
-        click.echo(f"error: {error}", err=True)
+        say_error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        click.echo("interrupted: no results were kept. Run the command again", err=True)
+        say("interrupted: no results were kept. Run the command again")
         sys.exit(EXIT_INTERRUPTED)
 
 
@@ -58,5 +58,8 @@ def _run_locally(workload: Path, slots: int | None, *, as_json: bool) -> int:
     settings = Settings.from_environment().with_slots(slots)
     handlers = find_handlers(settings)
     summary = run_workload(read_workload(workload, handlers), handlers, settings, Log("error"))
-    click.echo(json.dumps(summary.as_dict()) if as_json else str(summary))
+    if as_json:
+        print_json(summary.as_dict())
+    else:
+        print_lines(str(summary))
     return EXIT_FAILED if summary.failed else EXIT_OK

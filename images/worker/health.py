@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from cloudkon.terminal import print_line
+
 BEAT_SECONDS = 5.0
 """Time between two heartbeats. The file is usually in memory; writing it takes some microseconds of CPU."""
 STALE_SECONDS = 30.0
@@ -71,7 +73,7 @@ def check(parent: Path, now: float) -> str:
 def main() -> int:
     """Print the state of the worker in one line; return 0 if it is healthy, else 1."""
     problem = check(Path(tempfile.gettempdir()), time.time())
-    sys.stdout.write(f"{problem or 'healthy'}\n")
+    print_line(problem or "healthy")
     return 1 if problem else 0
 
 

@@ -1,10 +1,8 @@
-"""Prints messages and progress bars to standard error, and a run's counts to standard output."""
+"""Prints progress bars to standard error, and a run's counts to standard output."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,13 +18,9 @@ from rich.text import Text
 
 from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.programs import command
+from cloudkon.terminal import console, print_json, say
 
 from ...follow.run_counts import RunCounts
-
-
-def say(text: str) -> None:
-    """Print a message for the user, which is not a result, to standard error."""
-    click.echo(text, err=True)
 
 
 class RateColumn(ProgressColumn):
@@ -66,10 +60,10 @@ class Bar:
 @contextmanager
 def progress_bar(description: str, total: int | None = None) -> Iterator[Bar]:
     """Show a bar on standard error that disappears at the end; without ``total`` it only counts."""
-    console = Console(stderr=True)
+    screen = console(stderr=True)
     left = TimeRemainingColumn(elapsed_when_finished=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), left)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         yield Bar(progress, description, total)
 
 
@@ -104,14 +98,14 @@ def show_counts(counts: RunCounts) -> None:
         "seconds": f"{counts.seconds:,.2f}",
         "tasks/s": "-" if rate is None else f"{rate:,.1f}",
     }
-    console = Console(highlight=False)
-    console.print(_fitting_table(console, f"run {counts.run.id}", columns))
+    screen = console()
+    screen.print(_fitting_table(screen, f"run {counts.run.id}", columns))
 
 
 def report_counts(counts: RunCounts, *, as_json: bool) -> int:
     """Print a run's counts and how to see failures; return the exit code, 0 if every task succeeded."""
     if as_json:
-        click.echo(json.dumps(counts_json(counts)))
+        print_json(counts_json(counts))
     else:
         show_counts(counts)
     if counts.failed:
@@ -119,13 +113,13 @@ def report_counts(counts: RunCounts, *, as_json: bool) -> int:
     return EXIT_OK if counts.all_succeeded else EXIT_FAILED
 
 
-def _fitting_table(console: Console, title: str, columns: dict[str, str]) -> Table:
+def _fitting_table(screen: Console, title: str, columns: dict[str, str]) -> Table:
     """Lay the values out in a row, or in a column if the terminal is too narrow for a row."""
     row = Table(title=title)
     for name in columns:
         row.add_column(name, justify="right", no_wrap=True)
     row.add_row(*columns.values())
-    if console.measure(row, options=console.options.update(width=1000)).maximum <= console.width:
+    if screen.measure(row, options=screen.options.update(width=1000)).maximum <= screen.width:
         return row
     column = Table(title=title, show_header=False)
     column.add_column()

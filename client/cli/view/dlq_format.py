@@ -1,7 +1,8 @@
 """Formats a dead letter as a line and as JSON."""
 
+from cloudkon.printable import printable
+
 from ...dead_letters.dead_letters import DeadLetter
-from ...results.results import printable
 from .formatting import counted
 
 _SHORT_ID_CHARACTERS = 8

@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from cloudkon.model import Result, TaskState
+from cloudkon.printable import printable
 from cloudkon.programs import command
 
 from ...results.gallery import Exhibit, Gallery
-from ...results.results import printable
 from .formatting import counted, lasting
 
 _STYLE = resources.files(__package__).joinpath("gallery.css").read_text(encoding="utf-8")
@@ -31,8 +31,8 @@ _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 def page(gallery: Gallery) -> str:
-    """Return the whole page. Texts that come from results are escaped."""
-    title = f"Run {escape(gallery.run.id)}"
+    """Return the whole page. Texts that come from results are made printable and escaped."""
+    title = f"Run {_text(gallery.run.id)}"
     parts = [
         f"<h1>{title}</h1>",
         f"<p>{_summary(gallery)}</p>",
@@ -79,7 +79,7 @@ def _card(exhibit: Exhibit) -> str:
     took = lasting(result.seconds) if result.seconds >= _MINUTE else f"{result.seconds:.1f} s"
     parts = [f"made in {took}"]
     parts += [f"attempt {result.attempts}"] if result.attempts > 1 else []
-    parts += [escape(printable(result.worker))] if result.worker else []
+    parts += [_text(result.worker)] if result.worker else []
     lines = [
         "<figure>",
         _shown(exhibit, title),
@@ -88,7 +88,7 @@ def _card(exhibit: Exhibit) -> str:
         f"<p>{_joined(_described(exhibit))}</p>",
         f"<p>{_joined(parts)}</p>",
     ]
-    lines += [f'<p class="warning">{escape(printable(exhibit.note))}</p>'] if exhibit.note else []
+    lines += [f'<p class="warning">{_text(exhibit.note)}</p>'] if exhibit.note else []
     return "\n".join([*lines, "</figcaption>", "</figure>"])
 
 
@@ -108,8 +108,8 @@ def _shown(exhibit: Exhibit, title: str) -> str:
 
 def _described(exhibit: Exhibit) -> list[str]:
     """Describe a file by the renderer's facts. Other handlers' objects have other facts, or none."""
-    facts = {name: escape(text) for name, text in exhibit.facts.items()}
-    parts = [escape(exhibit.name)]
+    facts = {name: _text(text) for name, text in exhibit.facts.items()}
+    parts = [_text(exhibit.name)]
     if "pictures" in facts and "seconds" in facts:
         missing = facts.get("missing", "0")
         parts += [f"{facts['pictures']} pictures" + (f", {missing} missing" if missing != "0" else "")]
@@ -123,7 +123,7 @@ def _list(title: str, results: list[Result], count: int) -> list[str]:
         return []
     lines = [f"<section><h2>{title}</h2>", "<dl>"]
     for result in results:
-        text = escape(printable(result.error or result.output))
+        text = _text(result.error or result.output)
         lines.append(f"<dt>Task {result.task.seq}, {counted(result.attempts, 'attempt')}</dt><dd>{text}</dd>")
     lines.append("</dl>")
     if count > len(results):
@@ -133,6 +133,10 @@ def _list(title: str, results: list[Result], count: int) -> list[str]:
 
 def _joined(parts: list[str]) -> str:
     return " · ".join(parts)
+
+
+def _text(foreign: str) -> str:
+    return escape(printable(foreign))
 
 
 def _link(name: str) -> str:

@@ -1,10 +1,7 @@
 """Prints what a push would send, for ``push --dry-run``."""
 
-import json
-
-import click
-
 from cloudkon.prices import prices
+from cloudkon.terminal import print_json, print_line
 
 from ...costs import estimate_cost
 from ...push.durations import Durations
@@ -26,16 +23,16 @@ def show_plan(staged: StagedWorkload, durations: Durations, *, as_json: bool) ->
             "work_seconds": None if durations.work is None else round(durations.work, 3),
             "dollars": {"queues": cost.queues, "ledger": cost.ledger},
         }
-        click.echo(json.dumps(facts))
+        print_json(facts)
         return
     pools = ", ".join(f"{count:,} to pool {pool}" for pool, count in staged.counts.items())
-    click.echo(f"{counted(run.count, 'task')}: {pools}")
-    click.echo(
+    print_line(f"{counted(run.count, 'task')}: {pools}")
+    print_line(
         f"{counted(run.chunk_count, 'message')} of up to {counted(run.chunk_size, 'task')}, {sized(staged.size)}"
     )
     if durations.work is not None:
-        click.echo(f"{lasting(durations.work)} of work for one slot")
+        print_line(f"{lasting(durations.work)} of work for one slot")
     shares = f"${cost.queues:.4f} SQS, ${cost.ledger:.4f} DynamoDB"
     about = "about" if durations.work is not None else "at least"
-    click.echo(f"{about} ${cost.total:.4f} of requests on AWS: {shares} ({prices().origin})")
-    click.echo("nothing was sent")
+    print_line(f"{about} ${cost.total:.4f} of requests on AWS: {shares} ({prices().origin})")
+    print_line("nothing was sent")

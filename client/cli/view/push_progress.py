@@ -1,17 +1,14 @@
 """Pushes a staged workload with a progress bar, and reports the run that was pushed."""
 
-import json
-
-import click
-
 from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.programs import command
+from cloudkon.terminal import print_json, print_line, say
 
 from ...push.staged_workload import StagedWorkload
 from ...push.submit import Pushed, PushEvents, submit, submit_again
 from ..session import Session
-from .display import progress_bar, say
+from .display import progress_bar
 from .formatting import counted
 
 HOW_TO_RESUME = "Push the same workload again to resume"
@@ -47,6 +44,6 @@ def report_push(pushed: Pushed, *, as_json: bool) -> None:
         pools = {part.pool: part.count for part in run.ranges}
         facts = {"run": run.id, "tasks": run.count, "messages": run.chunk_count, "pools": pools}
         facts |= {"parent": run.parent or None}
-        click.echo(json.dumps(facts | {"resumed": pushed.resumed, "seconds": round(pushed.seconds, 3)}))
+        print_json(facts | {"resumed": pushed.resumed, "seconds": round(pushed.seconds, 3)})
     else:
-        click.echo(run.id)
+        print_line(run.id)

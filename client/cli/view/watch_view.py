@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudkon.model import Result
+from cloudkon.printable import printable
 from cloudkon.programs import command
 
 from ...follow.watch import ACTIVE_SECONDS, RunSnapshot
-from ...results.results import printable
 from .formatting import clock_time, counted, lasting
 
 SHOWN_KINDS = 3
@@ -90,7 +90,7 @@ def as_panel(snapshot: RunSnapshot, instructions: dict[int, str], width: int) ->
         *_dead(snapshot),
     ]
     rest += _tasks(snapshot, instructions)
-    texts = [Text(line, no_wrap=True, overflow="ellipsis") for line in (*lines, *rest)]
+    texts = [Text(printable(line), no_wrap=True, overflow="ellipsis") for line in (*lines, *rest)]
     if snapshot.trouble:
         texts.append(Text(_trouble(snapshot), style="bold red"))
     return Group(texts[0], bar, *texts[1:])

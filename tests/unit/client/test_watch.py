@@ -223,7 +223,7 @@ async def test_panel_fits_its_terminal(fleet: Services, autojump_clock: trio.tes
     assert max(map(len, lines)) <= 60
     assert lines[0].startswith("run r1: 2,000,000 tasks")
     assert "of 2,000,000" in lines[2]
-    assert any(line.startswith("failed 3x: task 0 (sleep 1): no [31m file") for line in lines)
+    assert any(line.startswith("failed 3x: task 0 (sleep 1): no\\x1b[31m file") for line in lines)
     assert "\x1b" not in "".join(lines)
 
 
