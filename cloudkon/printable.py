@@ -5,12 +5,12 @@ move the cursor, set the window's title, show text in another order than it has,
 """
 
 import json
-import re
 import unicodedata
 from typing import Any, Final
 
-_INVISIBLE: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0d\uffa0\U000e0100-\U000e01ef]"
+_INVISIBLE: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, [*range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0)]))
 )
 """Characters that show nothing, though Unicode counts them as marks or letters. FE0E and FE0F choose between a symbol
 and its emoji, so they stay."""
@@ -42,12 +42,12 @@ def json_text(value: object, *, ascii_only: bool = True, indent: int | None = No
 
 
 def _is_printable(text: str) -> bool:
-    return text.isprintable() and (text.isascii() or _INVISIBLE.search(text) is None)
+    return text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text))
 
 
 def _is_shown(char: str) -> bool:
     # Spaces other than ASCII's are separators to ``isprintable``, but they are shown as what they are.
-    return _is_printable(char) or unicodedata.category(char) == "Zs"
+    return char not in _INVISIBLE if char.isprintable() else unicodedata.category(char) == "Zs"
 
 
 def _escape(char: str) -> str:

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 class PrintableStream:
     """A text stream that makes printable what is written to it. ``raw`` is the stream below."""
 
-    def __init__(self, raw: TextIO) -> None:
-        """Write to ``raw``."""
+    def __init__(self, raw: TextIO, *, by_line: bool = False) -> None:
+        """Write to ``raw``; with ``by_line``, each text that is written is one line."""
         self.raw = raw
+        self._by_line = by_line
 
     def write(self, text: str | bytes) -> int:
         """Write the text with escapes; return its length. Click writes what shells complete as bytes."""
         decoded = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
-        self.raw.write(printable(decoded, lines=True))
+        if self._by_line:
+            self.raw.write(printable(decoded.removesuffix("\n")) + "\n")
+        else:
+            self.raw.write(printable(decoded, lines=True))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -109,11 +113,14 @@ def say_error(text: str) -> None:
 
 
 def data_output(encoding: str = "") -> TextIO:
-    """Return standard output for data that programs read: unchanged into a file or a pipe, printable on a terminal."""
+    """Return standard output for data that programs read, a record a write.
+
+    Into a file or a pipe it goes unchanged; on a terminal it is printable, each record as one line.
+    """
     raw = _raw(sys.stdout)
     if encoding and hasattr(raw, "reconfigure"):
         raw.reconfigure(encoding=encoding)
-    return cast("TextIO", PrintableStream(raw)) if raw.isatty() else raw
+    return cast("TextIO", PrintableStream(raw, by_line=True)) if raw.isatty() else raw
 
 
 def console(*, stderr: bool = False) -> "Console":

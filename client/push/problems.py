@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from cloudkon.errors import InvalidInput
+from cloudkon.printable import printable
 
 MOST_PROBLEMS = 20
 """The most problems that are shown."""
@@ -19,7 +20,7 @@ class Problems:
         """Add a problem of the line with that number."""
         self.count += 1
         if len(self._shown) < MOST_PROBLEMS:
-            self._shown.append(f"line {line}: {error}")
+            self._shown.append(printable(f"line {line}: {error}"))
 
     def text(self, lines: int) -> str:
         """Return a text of several lines for people; ``lines`` is the number of instructions that were read."""

@@ -65,8 +65,12 @@ def to_chunk(value: Mapping[str, object]) -> Chunk:
 
 
 def check_size(instruction: str) -> None:
-    """Raise ``InvalidInstruction`` if the instruction is too long for any message or payload."""
-    size = len(instruction.encode())
+    """Raise ``InvalidInstruction`` if the instruction is too long for any message or payload, or no text at all."""
+    try:
+        size = len(instruction.encode())
+    except UnicodeEncodeError:
+        # An argument of a command line with bytes that are not UTF-8 has lone surrogates.
+        raise InvalidInstruction(f"instruction {instruction!r:.60}", "it is not UTF-8", "Write it in UTF-8") from None
     if size > INSTRUCTION_LIMIT:
         raise InvalidInstruction(
             f"instruction {instruction[:40]!r}…",

@@ -102,4 +102,4 @@ def _pools(pool: str | None) -> tuple[Pool, ...]:
 
 
 def _print_images(images: dict[str, str], *, as_json: bool) -> None:
-    print_result(images, "\n".join(f"{pool} {image}" for pool, image in images.items()), as_json=as_json)
+    print_result(images, *(f"{pool} {image}" for pool, image in images.items()), as_json=as_json)

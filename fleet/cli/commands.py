@@ -90,7 +90,7 @@ def up(
     if dry_run:
         cloud = require_cloud(target, "--dry-run")
         lines = run(lambda: cloud.preview(report, sizing))
-        print_result({"changes": [*lines]}, "\n".join(lines) or "nothing would change", as_json=as_json)
+        print_result({"changes": [*lines]}, *(lines or ["nothing would change"]), as_json=as_json)
         return
     if sizing == NO_SIZING:
         endpoint = run(lambda: target.up(report))

@@ -6,17 +6,18 @@ from typing import Any, Final
 
 import click
 
-from cloudkon.terminal import print_json, print_line, print_lines
+from cloudkon.terminal import print_json, print_line
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-def print_result(result: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    """Print a result on standard output; print nothing for an empty text."""
+def print_result(result: Mapping[str, Any], *lines: str, as_json: bool) -> None:
+    """Print a result on standard output; print nothing for an empty line."""
     if as_json:
         print_json(result, indent=2)
-    elif text:
-        print_lines(text)
+        return
+    for line in filter(None, lines):
+        print_line(line)
 
 
 def line_writer(*, as_json: bool) -> Callable[[str, str], None]:
