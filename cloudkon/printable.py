@@ -5,7 +5,9 @@ move the cursor, set the window's title, show text in another order than it has,
 """
 
 import json
+import re
 import unicodedata
+from collections.abc import Callable
 from typing import Any, Final
 
 _INVISIBLE: Final = frozenset(
@@ -14,6 +16,7 @@ _INVISIBLE: Final = frozenset(
 )
 """Characters that show nothing, though Unicode counts them as marks or letters. FE0E and FE0F choose between a symbol
 and its emoji, so they stay."""
+_NOT_ASCII_TEXT: Final = re.compile("[^ -~]")
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -27,7 +30,7 @@ def printable(text: str, *, lines: bool = False) -> str:
     if _is_printable(text.replace("\n", "").replace("\t", "") if lines else text):
         return text
     kept = "\n\t" if lines else ""
-    return "".join(char if char in kept or _is_shown(char) else _escape(char) for char in text)
+    return _NOT_ASCII_TEXT.sub(lambda found: found[0] if found[0] in kept else _shown(found[0], _escape), text)
 
 
 def json_text(value: object, *, ascii_only: bool = True, indent: int | None = None, **options: Any) -> str:  # noqa: ANN401  (options of ``json.dumps``)
@@ -38,16 +41,18 @@ def json_text(value: object, *, ascii_only: bool = True, indent: int | None = No
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent, **options)
     if _is_printable(text if indent is None else text.replace("\n", "")):
         return text
-    return "".join(char if char == "\n" or _is_shown(char) else _json_escape(char) for char in text)
+    return _NOT_ASCII_TEXT.sub(lambda found: found[0] if found[0] == "\n" else _shown(found[0], _json_escape), text)
 
 
 def _is_printable(text: str) -> bool:
     return text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text))
 
 
-def _is_shown(char: str) -> bool:
+def _shown(char: str, escape: Callable[[str], str]) -> str:
     # Spaces other than ASCII's are separators to ``isprintable``, but they are shown as what they are.
-    return char not in _INVISIBLE if char.isprintable() else unicodedata.category(char) == "Zs"
+    if _is_printable(char) or unicodedata.category(char) == "Zs":
+        return char
+    return escape(char)
 
 
 def _escape(char: str) -> str:
