@@ -2,18 +2,28 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from cloudkon.errors import InvalidSetting, NoFleet
+from cloudkon.log import LEVELS
 from cloudkon.model import Pool
 from cloudkon.programs import command
 
 PREFIX = "CLOUDKON_"
 LONGEST_LEASE = 36_000
 """Seconds; far below the 12 h for which SQS can hide a delivery."""
+LONGEST_SKEW = 7_200
+"""Seconds; together with the longest lease, a delivery is then hidden for no more than SQS's 12 h."""
+LONGEST_WAIT = 31_536_000
+"""Seconds; a year is more than any task takes, and far below what overflows a timer."""
+MOST_SLOTS = 1024
+"""Slots of one worker process. Each has a process of its own."""
+MOST_ATTEMPTS = 1000
+"""Attempts at one task. They are counted in its ledger item."""
 LONGEST_POLL = 20
 """Seconds that one receive may wait (SQS's limit)."""
 TARGETS = ("local", "docker", "aws")
@@ -22,6 +32,8 @@ DOCKER_ENDPOINT = "http://127.0.0.1:4566"
 ENDPOINT_FILE = "local.json"
 """In the state directory: the address of the local fleet's emulator, as ``{"endpoint_url": …}``."""
 
+_FLEET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+"""A fleet's name is part of the names of files, queues and containers. CloudFormation and S3 have finer rules."""
 # AWS's own variables count where ours are not set, in this order.
 _AWS_NAMES = {
     "endpoint_url": ("AWS_ENDPOINT_URL",),
@@ -103,13 +115,22 @@ class Settings:
     def check(self) -> None:
         """Raise ``InvalidSetting`` for the first value that is out of its range."""
         _require(self.target in TARGETS, "target", f"{self.target!r} is not one of " + ", ".join(TARGETS))
-        _require(self.slots >= 1, "slots", "must be at least 1")
-        _require(self.max_attempts >= 1, "max_attempts", "must be at least 1")
+        _require(_FLEET.fullmatch(self.fleet), "fleet", f"{self.fleet!r:.60} is not 1 to 60 letters, digits, - and _")
+        _require(self.log_level in LEVELS, "log_level", f"{self.log_level!r:.60} is not one of " + ", ".join(LEVELS))
+        _require(1 <= self.slots <= MOST_SLOTS, "slots", f"must be 1 to {MOST_SLOTS}")
+        _require(1 <= self.max_attempts <= MOST_ATTEMPTS, "max_attempts", f"must be 1 to {MOST_ATTEMPTS}")
         _require(1 <= self.lease_seconds <= LONGEST_LEASE, "lease_seconds", f"must be 1 to {LONGEST_LEASE}")
-        _require(self.skew_seconds >= 0, "skew_seconds", "must not be negative")
+        _require(0 <= self.skew_seconds <= LONGEST_SKEW, "skew_seconds", f"must be 0 to {LONGEST_SKEW}")
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
-            _require(getattr(self, name) >= 0, name, "must not be negative")
+            _require(0 <= getattr(self, name) <= LONGEST_WAIT, name, f"must be 0 to {LONGEST_WAIT}")
+        for name, texts in (
+            ("handlers", self.handlers),
+            ("link_buckets", self.link_buckets),
+            ("bucket", [self.bucket]),
+        ):
+            for text in texts:
+                _require(not re.search(r"[\s/]", text), name, f"{text!r:.60} has a space or a slash")
 
     def with_slots(self, slots: int | None) -> Self:
         """The same settings with this number of slots; unchanged for ``None``."""
@@ -156,7 +177,7 @@ class Settings:
         path = self.state_dir / ENDPOINT_FILE
         try:
             return str(json.loads(path.read_text())["endpoint_url"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise NoFleet(
                 f"fleet {self.fleet!r}",
                 "no local fleet is up here",
@@ -170,11 +191,13 @@ def _parse(name: str, text: str, setting: "Field[Any]") -> object:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         if setting.type in (int, float, Path):
             return setting.type(text)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         kind = {"bool": "yes or no", "int": "a whole number", "float": "a number"}.get(
             getattr(setting.type, "__name__", ""), "a path"
         )
-        raise InvalidSetting(f"setting {name}={text!r}", f"it is not {kind}") from None
+        raise InvalidSetting(f"setting {name}={text!r:.60}", f"it is not {kind}") from None
+    if not text.isprintable():
+        raise InvalidSetting(f"setting {name}={text!r:.60}", "it has a line break or another control character")
     if setting.type is str:
         return text
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -188,6 +211,6 @@ def _format(value: object) -> str:
     return str(value)
 
 
-def _require(good: bool, name: str, reason: str) -> None:
+def _require(good: object, name: str, reason: str) -> None:
     if not good:
         raise InvalidSetting(f"setting {PREFIX}{name.upper()}", reason)
