@@ -13,6 +13,8 @@ CHUNK_SECONDS = 0.25
 """Seconds of work that a chunk aims at. From 0.1 to 0.5 the ledger costs little and work spreads well."""
 LARGEST_CHUNK = 250
 """The most tasks of a chunk. Below a millisecond per task the worker's own time dominates, not the tasks'."""
+LONGEST_SECONDS = 31_536_000
+"""A year, which no task takes; far more could not even be added up."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _PRAGMA = re.compile(r"#\s*duration\b[:=]?\s*(.*)")
@@ -23,7 +25,10 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if not match:
         raise InvalidInput(f"duration {text.strip()!r:.40}", "not a duration", "Write it as: 20ms, 1.5s, 2min or 1h")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > LONGEST_SECONDS:
+        raise InvalidInput(f"duration {text.strip()!r:.40}", "longer than a year", "Give the duration of one task")
+    return seconds
 
 
 @dataclass(slots=True)
