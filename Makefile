@@ -15,16 +15,19 @@ CONTAINER_PROCESSES := 4
 EMULATED = emulator=$$($(PYTHON) -m fleet.local.install) && CLOUDKON_EMULATOR="$$emulator"
 # More words for pytest: make test WITH='-k ledger'
 WITH :=
-TIERS := tests/unit tests/contract tests/simulation tests/fleet tests/integration tests/browser
+TIERS := tests/unit tests/contract tests/simulation tests/fuzz tests/fleet tests/integration tests/browser
 # Simulation seeds of `make simulate`, from FIRST on. `make test` runs 300 that follow from the commit, `make test-long`
 # the first LONG_SEEDS.
 SEEDS := 10000
 FIRST := 0
 LONG_SEEDS := 4000
+# Seconds of `make fuzz`, and the inputs of each of its seeds; `make fuzz FUZZ_SEED=7` runs one seed again.
+FUZZ_SECONDS := 3600
+FUZZ_EXAMPLES := 300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long test-all simulate containers check bench clean
+.PHONY: help setup demo test test-long test-all simulate fuzz containers check bench clean
 .SUFFIXES:
 
 help: ## List what can be made
@@ -39,9 +42,9 @@ test: $(VENV)/dev-installed ## Run the tests, without those marked long and with
 	@$(EMULATED) \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not long' $(TIERS) $(WITH)
 
-test-long: $(VENV)/dev-installed ## Run what `make test` leaves out: the tests marked long, and thousands of simulation seeds
+test-long: $(VENV)/dev-installed ## Run what `make test` leaves out: the tests marked long, thousands of simulation seeds, more fuzzing
 	@$(EMULATED) \
-		SIMULATION_FIRST=0 SIMULATION_SEEDS=$(LONG_SEEDS) \
+		SIMULATION_FIRST=0 SIMULATION_SEEDS=$(LONG_SEEDS) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) \
 		$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'long or seeds' $(TIERS) $(WITH)
 
 test-all: test test-long containers ## Run every test; containers need a Docker engine
@@ -49,6 +52,10 @@ test-all: test test-long containers ## Run every test; containers need a Docker 
 simulate: $(VENV)/dev-installed ## Search for a schedule that breaks a promise; SEEDS=100000 for a night
 	@SIMULATION_FIRST=$(FIRST) SIMULATION_SEEDS=$(SEEDS) $(PYTHON) -m pytest --quiet --numprocesses $(TEST_PROCESSES) \
 		tests/simulation -k schedule_breaks
+
+fuzz: $(VENV)/dev-installed ## Search for an input that breaks a reader; FUZZ_SECONDS=36000 for a night
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_SEED=$(FUZZ_SEED) \
+		$(PYTHON) -m pytest --quiet --timeout 0 tests/fuzz $(WITH)
 
 containers: $(VENV)/dev-installed ## Test the real images and the compose file on a running Docker engine
 	@$(EMULATED) \

@@ -98,7 +98,7 @@ def test_range_expands_to_its_numbers(first: int, last: int, step: int) -> None:
     assert found == list(numbers)
 
 
-@fuzzed(count=st.integers(1, 3000), examples=20)
+@fuzzed(count=st.integers(1, 3000), share=0.1)
 def test_line_of_many_ranges_is_expanded_or_refused(count: int) -> None:
     with suppress(InvalidInstruction):
         assert len(list(islice(Template().expand(Line(1, b"exec " + b"{1..1}" * count)), 2))) == 1

@@ -106,7 +106,7 @@ def test_address_that_is_not_on_the_internet_is_not_public(
     address=addresses_in(PRIVATE),
     choice=st.integers(0, 9),
     port=st.sampled_from(["", ":80", ":0", ":65535"]),
-    examples=100,
+    share=0.5,
 )
 def test_link_to_a_private_address_is_refused_in_every_spelling(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, choice: int, port: str
@@ -117,7 +117,7 @@ def test_link_to_a_private_address_is_refused_in_every_spelling(
         trio.run(lambda: resolve(link, allow_private=False))
 
 
-@fuzzed(name=st.sampled_from(METADATA), choice=st.integers(0, 9), examples=60)
+@fuzzed(name=st.sampled_from(METADATA), choice=st.integers(0, 9), share=0.3)
 def test_link_to_a_metadata_address_is_refused_where_private_ones_are_allowed(name: str, choice: int) -> None:
     ways = spellings(ipaddress.ip_address(name))
     link = f"http://{ways[choice % len(ways)]}/latest/meta-data"
