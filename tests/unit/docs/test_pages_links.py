@@ -13,7 +13,7 @@ from fleet.docker.worker_container import image_variable
 from fleet.local.emulator_installation import EXECUTABLE
 from tests.support.pages import ROOT, page
 
-PAGES = ("../README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+PAGES = ("../README.md", "../SECURITY.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 SETTINGS = {PREFIX + one.name.upper() for one in fields(Settings)}
 OTHERS = {EXECUTABLE, "CLOUDKON_REAL_AWS", *map(image_variable, POOLS)}
 """Variables that only targets read, and the one of the tests on a real account."""
