@@ -23,7 +23,7 @@ FIRST := 0
 LONG_SEEDS := 4000
 # Seconds of `make fuzz`, and the inputs of each of its seeds; `make fuzz FUZZ_SEED=7` runs one seed again.
 FUZZ_SECONDS := 3600
-FUZZ_EXAMPLES := 300
+FUZZ_EXAMPLES := 200
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
