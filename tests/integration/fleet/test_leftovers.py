@@ -1,4 +1,4 @@
-"""Nothing that a task detached on the local fleet survives its worker, or ``down``, whichever process was killed before."""
+"""Nothing that a task detached on the local fleet survives its worker or ``down``, whatever was killed before."""
 
 import os
 import signal
