@@ -1,4 +1,4 @@
-"""Calls the Docker engine's API from trio. Only this module, ``context`` and ``docker_errors`` import the SDK."""
+"""Calls the Docker engine's API from trio. Beside it, ``docker_context`` and ``docker_errors`` import the SDK."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from docker.errors import DockerException, NotFound
 from cloudkon.errors import InvalidInput, ServiceError
 
 from .container import Container, ContainerPlan
-from .context import check_context
+from .docker_context import check_context
 from .docker_errors import RAISED, Gone, NoImage, as_cloudkon_error, engine_unreachable
 from .labels import FLEET
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudkon.errors import InvalidInput
-from fleet.docker.context import check_context
+from fleet.docker.docker_context import check_context
 from fleet.docker.engine import open_engine
 
 
