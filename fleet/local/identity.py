@@ -102,12 +102,12 @@ def claim(state_dir: StateDir, fleet: str) -> str:
     identity = replace(identity, fleet=fleet, path=os.path.realpath(state_dir.path), inode=stat.st_ino)
     with translate_os_errors(state_dir.path / FILE):
         if copied:
+            state_dir.change_desired_state(lambda desired: desired.without_workers())
             state_dir.write_actual_state(None)
             state_dir.write_endpoint(0)
+        # Last, so that an interrupted claim is done again.
         if identity != before:
             write_json(state_dir.path / FILE, asdict(identity))
-    if copied:
-        state_dir.change_desired_state(lambda desired: desired.without_workers())
     return before.path if before and copied else ""
 
 
