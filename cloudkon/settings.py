@@ -174,15 +174,23 @@ class Settings:
             return self.endpoint_url
         if self.target == "docker":
             return DOCKER_ENDPOINT
-        path = self.state_dir / ENDPOINT_FILE
-        try:
-            return str(json.loads(path.read_text())["endpoint_url"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise NoFleet(
-                f"fleet {self.fleet!r}",
-                "no local fleet is up here",
-                f"Start one with: {command('fleet up')} (or set AWS_ENDPOINT_URL, or CLOUDKON_TARGET=aws)",
-            ) from None
+        if address := _local_endpoint(self.state_dir):
+            return address
+        raise NoFleet(
+            f"fleet {self.fleet!r}",
+            "no local fleet is up here",
+            f"Start one with: {command('fleet up')} (or set AWS_ENDPOINT_URL, or CLOUDKON_TARGET=aws)",
+        )
+
+
+def _local_endpoint(state_dir: Path) -> str:
+    """Return the address of the fleet of this directory; empty if none is up, or if the directory is a copy."""
+    try:
+        value = json.loads((state_dir / ENDPOINT_FILE).read_text())
+        is_own = value.get("inode") in (None, state_dir.stat().st_ino)
+        return str(value["endpoint_url"]) if is_own else ""
+    except (OSError, ValueError, KeyError, AttributeError):
+        return ""
 
 
 def _parse(name: str, text: str, setting: "Field[Any]") -> object:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from cloudkon.aws import Connection
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.aws.stack import Stack
-from cloudkon.errors import NoFleet, ServiceError
+from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.settings import Settings
 
 from .provision import stack_name
@@ -14,15 +14,22 @@ from .provision import stack_name
 async def delete_data(settings: Settings, connection: Connection | None = None) -> None:
     """Empty the store, because only an empty bucket can be deleted, then delete the stack. Do nothing without a stack.
 
-    Raises ``ServiceError`` or a subclass, which names what is left.
+    The emptied bucket is the one that the stack made, whatever the settings say. Raises ``InvalidInput`` if the stack
+    is not a fleet's, and ``ServiceError`` or a subclass, which names what is left.
     """
     control = ControlPlane(connection or Connection(settings))
     stack = Stack(control.connection, stack_name(settings))
-    if not await stack.state():
+    facts = await stack.facts()
+    if not facts.state:
         return
-    # The bucket may have been deleted by hand while the rest of the stack still exists.
-    with suppress(NoFleet):
-        await _empty(control, settings.store_bucket)
+    if facts.exists and facts.parameters.get("Fleet") != settings.fleet:
+        reason = f"it was not made for the fleet {settings.fleet!r}, so it is not deleted"
+        raise InvalidInput(f"stack {stack.name!r}", reason, "Correct CLOUDKON_FLEET, or delete the stack by hand")
+    # A stack that was rolled back has no bucket, and the one of that name, which stopped it, is another owner's.
+    if facts.exists and facts.state != "ROLLBACK_COMPLETE":
+        # The bucket may have been deleted by hand while the rest of the stack still exists.
+        with suppress(NoFleet):
+            await _empty(control, facts.parameters["BucketName"])
     await stack.delete()
 
 

@@ -1,4 +1,4 @@
-"""Calls the Docker engine's API from trio. Only this module and ``docker_errors`` import the SDK."""
+"""Calls the Docker engine's API from trio. Beside it, ``docker_context`` and ``docker_errors`` import the SDK."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,9 +11,10 @@ import docker
 import trio
 from docker.errors import DockerException, NotFound
 
-from cloudkon.errors import ServiceError
+from cloudkon.errors import InvalidInput, ServiceError
 
 from .container import Container, ContainerPlan
+from .docker_context import check_context
 from .docker_errors import RAISED, Gone, NoImage, as_cloudkon_error, engine_unreachable
 from .labels import FLEET
 
@@ -169,15 +170,28 @@ class Engine:
         await self._call(f"building {image} from {dockerfile}", build)
 
     async def ensure_network(self, name: str, fleet: str) -> None:
-        """Create a network of this name with the fleet's label, unless it exists."""
-        found = await self._call("listing networks", partial(self._client.networks, names=[name]))
-        if not any(one["Name"] == name for one in found):
+        """Create a network of this name with the fleet's label, unless it exists.
+
+        Raises ``InvalidInput`` if it is not this fleet's: workers must not join another one's network.
+        """
+        owner = await self._network_owner(name)
+        if owner is None:
             make = partial(self._client.create_network, name, driver="bridge", labels={FLEET: fleet})
             await self._call(f"making the network {name}", make)
+        elif owner != fleet:
+            remedy = f"Remove it with: docker network rm {name}; or choose another name in CLOUDKON_FLEET"
+            raise InvalidInput(f"Docker network {name!r}", f"it does not belong to the fleet {fleet!r}", remedy)
 
-    async def remove_network(self, name: str) -> None:
-        """Remove a network. A missing network is no error."""
-        await self._unless_gone(f"removing the network {name}", self._client.remove_network, name)
+    async def remove_network(self, name: str, fleet: str) -> None:
+        """Remove the fleet's network. A missing network, or another one of this name, is no error."""
+        if await self._network_owner(name) == fleet:
+            await self._unless_gone(f"removing the network {name}", self._client.remove_network, name)
+
+    async def _network_owner(self, name: str) -> str | None:
+        """Return the fleet in a network's label, empty without a label; ``None`` if there is no such network."""
+        found = await self._call("listing networks", partial(self._client.networks, names=[name]))
+        owners = [str((one.get("Labels") or {}).get(FLEET, "")) for one in found if one["Name"] == name]
+        return owners[0] if owners else None
 
     async def _unless_gone(self, doing: str, function: Callable[..., object], *given: object, **named: object) -> None:
         """Call, and ignore that the object of the call is gone."""
@@ -200,7 +214,11 @@ class Engine:
 
 @asynccontextmanager
 async def open_engine() -> AsyncIterator[Engine]:
-    """Connect to the engine that ``docker`` would use, by DOCKER_HOST or its context. Raises ``NoEngine``."""
+    """Connect to the engine that ``docker`` would use, by DOCKER_HOST or its context.
+
+    Raises ``NoEngine``, or ``InvalidInput`` for a context that can't be used.
+    """
+    check_context()
     opened = partial(docker.from_env, timeout=CALL_SECONDS, max_pool_size=MOST_CALLS, version="auto")
     try:
         client = await trio.to_thread.run_sync(opened)

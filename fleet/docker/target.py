@@ -97,7 +97,7 @@ class DockerTarget:
             elif await emulator.container():
                 report("LocalStack stays, because its data is only in memory; to remove it, pass --delete-data")
                 return
-            await engine.remove_network(network_name(self._settings.fleet))
+            await engine.remove_network(network_name(self._settings.fleet), self._settings.fleet)
 
     async def _replace_dead(self, engine: Engine, report: Report) -> None:
         for pool in POOLS:

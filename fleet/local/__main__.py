@@ -15,8 +15,10 @@ from cloudkon.settings import Settings
 
 from ..lock import Lock
 from ..polling import poll_until
+from .command_lines import ADOPTED
 from .emulator_process import choose_port
 from .fleet_supervisor import FleetSupervisor
+from .linux import refuse_inspection
 from .local_processes import LocalProcesses
 from .process import Process
 from .state_dir import StateDir
@@ -68,6 +70,9 @@ async def _stop_on_signal(signals: AsyncIterator[int], supervisor: FleetSupervis
 def main() -> int:
     """Run the supervisor with the settings in the environment. Errors go to its log."""
     log = Log(facts={"program": "supervisor"})
+    # Its environment is the user's, with credentials that tasks must not read.
+    refuse_inspection()
+    ADOPTED.begin()
     try:
         settings = Settings.from_environment()
         return trio.run(supervise, settings, StateDir(settings.state_dir.absolute()), log)

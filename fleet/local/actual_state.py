@@ -23,6 +23,13 @@ class ProcessState:
     stopping: bool = False
     problem: str = ""
     last_end: str = ""
+    shim_pid: int = 0
+    shim_born: str = ""
+
+    @property
+    def shim(self) -> Process | None:
+        """The process's shim, which may have ended since; ``None`` if none was running."""
+        return Process(self.shim_pid, self.shim_born) if self.shim_pid else None
 
     @property
     def process(self) -> Process | None:
@@ -45,7 +52,8 @@ class ActualState:
 
     ``started`` is in epoch seconds. ``answered`` is the newest request that the supervisor has handled. ``ready`` means
     that the emulator answers and the stack is complete; otherwise ``problem`` gives the reason. ``settings`` are the
-    environment variables that the supervisor was started with.
+    environment variables that the supervisor was started with. ``identity`` is the state directory's id; older versions
+    wrote none.
     """
 
     fleet: str
@@ -56,6 +64,7 @@ class ActualState:
     ready: bool = False
     problem: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
     emulator: ProcessState = field(default_factory=lambda: ProcessState("emulator"))
     pools: Mapping[str, PoolState] = field(default_factory=dict)
 

@@ -1,14 +1,14 @@
-"""Starts one process of the local fleet, with its environment and its log file."""
+"""Starts one process of the local fleet under a shim, with its environment and its log file."""
 
+import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -16,36 +16,50 @@ from cloudkon.errors import InvalidSetting
 from cloudkon.model import Pool
 from cloudkon.programs import module
 
-from .process import MARK, Process, kill_group, marked
+from .adopted_processes import AdoptedProcesses
+from .identity import mark
+from .process import Process
+from .process_table import MARK
+from .shim import KILL_ALL
 
 WORKER_COMMAND: Final = "CLOUDKON_LOCAL_COMMAND"
 """Environment variable: a command line to start instead of each worker, such as a profiler around it.
 
 ``{pool}`` in it becomes the pool's name, ``{program}`` the worker's own command line: ``py-spy record -- {program}``.
 """
+SHIM_VARIABLES: Final = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+"""The variables that a shim needs. Its environment can be read by other processes, so it holds no credentials."""
+ANSWER_BYTES: Final = 4096
+ADOPTED: Final = AdoptedProcesses()
 
 
 class RunningProcess:
     """A started process, together with the processes that it starts."""
 
-    def __init__(self, child: trio.Process, name: str, state_dir: Path) -> None:
-        """``name`` is the name in the process's mark."""
-        self._child, self._name, self._state_dir = child, name, state_dir
-        self.process = Process.of(child.pid) or Process(child.pid, "")
+    def __init__(self, child: trio.Process, process: Process) -> None:
+        """``child`` is the shim, ``process`` the process itself."""
+        self._child = child
+        self._killed = False
+        self.process = process
+        self.shim = Process.of(child.pid)
 
     async def wait(self) -> int:
-        """Wait for the exit; return the exit code, negative for a signal."""
-        return await self._child.wait()
+        """Wait until the process and all that it started have ended; return its exit code, negative for a signal."""
+        code = await self._child.wait()
+        ADOPTED.remove(self._child.pid)
+        await ADOPTED.end()
+        return code
 
     def terminate(self) -> None:
-        """Send SIGTERM."""
+        """Send SIGTERM to the process."""
         self._child.terminate()
 
     def kill(self) -> None:
-        """Kill the process, its group, and all processes with its mark: command lines have groups of their own."""
-        kill_group(self.process.pid)
-        for process in marked(self._name, self._state_dir):
-            process.send(signal.SIGKILL)
+        """Kill the process and all that it started; when called again, also the shim, which should have done it."""
+        self._child.send_signal(KILL_ALL)
+        if self._killed:
+            self._child.kill()
+        self._killed = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +75,25 @@ class ProcessCommand:
     async def start(self) -> RunningProcess:
         """Start the process as the leader of a session of its own, so that no terminal's Ctrl-C reaches it.
 
-        Output is appended, so that the log can be truncated while the process runs. Raises ``OSError``.
+        Raises ``OSError``.
         """
-        with self.log.open("ab") as log:
+        own_mark = mark(self.name, self.state_dir)
+        kept = {name: os.environ[name] for name in SHIM_VARIABLES if name in os.environ}
+        order = {
+            "arguments": self.arguments,
+            "environment": {**self.environment, MARK: own_mark},
+            "log": str(self.log),
+        }
+        with ADOPTED.starting():
             child = await trio.lowlevel.open_process(
-                self.arguments,
-                env={**self.environment, MARK: f"{self.name}@{self.state_dir}"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                [sys.executable, "-m", module("fleet.local.shim"), own_mark],
+                env={**kept, MARK: own_mark},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 start_new_session=True,
             )
-        return RunningProcess(child, self.name, self.state_dir)
+            ADOPTED.add(child.pid)
+        return RunningProcess(child, await _handshake(child, order))
 
 
 def worker_program(pool: Pool) -> tuple[str, ...]:
@@ -89,3 +110,24 @@ def worker_program(pool: Pool) -> tuple[str, ...]:
     for part in parts:
         filled += program if part == "{program}" else [part.replace("{pool}", pool.name)]
     return tuple(filled)
+
+
+async def _handshake(child: trio.Process, order: Mapping[str, Any]) -> Process:
+    """Give the shim its order; return the process that it started. Raises ``OSError`` if it started none."""
+    assert child.stdin, "it is a pipe"
+    assert child.stdout, "it is a pipe"
+    answer = b""
+    async with child.stdin, child.stdout:
+        try:
+            await child.stdin.send_all(json.dumps(order).encode())
+            await child.stdin.aclose()
+            while not answer.endswith(b"\n") and (part := await child.stdout.receive_some(ANSWER_BYTES)):
+                answer += part
+        except trio.BrokenResourceError:
+            answer = b""
+    value: dict[str, Any] = json.loads(answer) if answer.endswith(b"\n") else {"error": "its shim has ended"}
+    if "pid" in value:
+        return Process(value["pid"], value["born"])
+    ADOPTED.remove(child.pid)
+    await child.wait()
+    raise OSError(value.get("errno", 0), value["error"], value.get("file", ""))

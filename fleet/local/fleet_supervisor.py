@@ -16,7 +16,8 @@ from cloudkon.model import POOLS, Pool
 from cloudkon.settings import Settings
 
 from .actual_state import ActualState
-from .log_files import truncate_if_large
+from .identity import Identity
+from .log_files import rotate_own_output
 from .pool_supervisor import PoolSupervisor
 from .process import Process
 from .process_supervisor import ProcessSupervisor
@@ -25,7 +26,7 @@ from .state_dir import StateDir
 LOOK_SECONDS: Final = 0.1
 """How often it checks the desired state for changes. A check is one ``stat``."""
 LOG_LOOK_SECONDS: Final = 5.0
-"""How often it checks the sizes of the logs."""
+"""How often it checks the size of its own log; each other process has a shim that bounds its log."""
 RETRY_SECONDS: Final = 3.0
 """Between two attempts to make the stack, or to write the state."""
 HEALTH_SECONDS: Final = 60.0
@@ -69,7 +70,8 @@ class FleetSupervisor:
         self._pools: dict[str, PoolSupervisor] = {}
         # The part of the state that the process supervisors don't know. Changes replace it.
         self._base = ActualState(settings.fleet, process, time.time(), processes.endpoint_url)
-        self._base = replace(self._base, settings=settings.to_environment())
+        identity = Identity.read(state_dir.path)
+        self._base = replace(self._base, settings=settings.to_environment(), identity=identity.id if identity else "")
 
     def stop(self) -> None:
         """Begin to stop everything; ``run`` returns when nothing is left."""
@@ -91,7 +93,7 @@ class FleetSupervisor:
             for task in (
                 self._write_states,
                 self._keep_ready,
-                self._limit_logs,
+                self._limit_own_log,
                 partial(self._watch_desired, still_ours),
             ):
                 nursery.start_soon(task)
@@ -179,8 +181,7 @@ class FleetSupervisor:
             with trio.move_on_after(RETRY_SECONDS if failed else math.inf):
                 await self._changes.park()
 
-    async def _limit_logs(self) -> None:
+    async def _limit_own_log(self) -> None:
         while True:
-            for path in self._state_dir.logs.glob("*.log"):
-                truncate_if_large(path)
+            rotate_own_output(self._state_dir.logs / "supervisor.log")
             await trio.sleep(LOG_LOOK_SECONDS)

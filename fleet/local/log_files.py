@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-MOST_LOG_BYTES: Final = 8 * 1024 * 1024
-"""The size limit of a log file. One older file of each is kept beside it (``.log.1``)."""
+from .rotating_log import MOST_LOG_BYTES, older
+
 TAIL_BYTES: Final = 256 * 1024
 """How far back a log is read for its last lines. The fleet's own lines are far below a thousandth of that."""
 
@@ -25,23 +24,23 @@ def rotate(path: Path) -> None:
     """Move a large log aside before its process starts. A log that can't be moved does not prevent the start."""
     try:
         if path.stat().st_size > MOST_LOG_BYTES // 2:
-            path.replace(_older(path))
+            path.replace(older(path))
     except OSError:
         return
 
 
-def truncate_if_large(path: Path) -> None:
-    """Copy a log that is too large aside, and empty it while its process runs.
-
-    Processes append, so they continue at the new end. A line that is written between the copy and the cut is lost.
-    """
+def rotate_own_output(path: Path) -> None:
+    """Begin a new log if this process's own is full. Its standard output and error then go to the new file."""
     try:
-        if path.stat().st_size > MOST_LOG_BYTES:
-            shutil.copyfile(path, _older(path))
-            os.truncate(path, 0)
+        if path.stat().st_size <= MOST_LOG_BYTES:
+            return
+        path.replace(older(path))
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError:
-        # On a full disk the copy fails. Then the file stays unchanged.
         return
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    os.close(descriptor)
 
 
 def log_size(path: Path) -> int:
@@ -51,13 +50,23 @@ def log_size(path: Path) -> int:
 
 def last_lines(path: Path, count: int, since: int = 0) -> list[str]:
     """Return a log's last ``count`` lines that are not blank, from byte ``since`` on; none for a missing file."""
+    text = _tail(path, since).decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-count:] if count else []
+
+
+def recent_lines(path: Path, count: int) -> list[str]:
+    """Return the last ``count`` lines of a log and of the older file before it."""
+    lines = last_lines(path, count)
+    return lines if len(lines) == count else last_lines(older(path), count - len(lines)) + lines
+
+
+def _tail(path: Path, since: int) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(max(since, path.stat().st_size - TAIL_BYTES))
-            text = file.read().decode(errors="replace")
+            return file.read()
     except OSError:
-        return []
-    return [line for line in text.splitlines() if line.strip()][-count:] if count else []
+        return b""
 
 
 def merge_by_time(lines: Iterable[LogLine]) -> list[LogLine]:
@@ -79,7 +88,7 @@ def parse_line(source: str, text: str) -> LogLine:
 
 
 class LogFollower:
-    """Reads the complete lines that are added to one log from now on, across truncation and rotation."""
+    """Reads the complete lines that are added to one log from now on, across rotation."""
 
     def __init__(self, path: Path, *, from_start: bool = False) -> None:
         """``from_start`` is for a log that was created while others were followed."""
@@ -90,20 +99,35 @@ class LogFollower:
     def new_lines(self) -> Iterator[str]:
         """Yield the lines added since the last call."""
         inode, size = _inode_and_size(self._path)
+        data = b""
         if inode != self._inode or size < self._offset:
-            self._inode, self._offset, self._rest = inode, 0, b""
-        if size == self._offset:
+            data = self._read_rotated()
+            self._inode, self._offset = inode, 0
+        data += self._read(self._path)
+        if not data:
             return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read(size - self._offset)
-        self._offset += len(data)
         *whole, self._rest = (self._rest + data).split(b"\n")
         yield from (line.decode(errors="replace") for line in whole if line.strip())
 
+    def _read_rotated(self) -> bytes:
+        """Return the end of the file that was moved aside since the last call. What was moved twice is lost."""
+        if self._inode and _inode_and_size(older(self._path))[0] == self._inode:
+            return self._read(older(self._path))
+        self._rest = b""
+        return b""
 
-def _older(path: Path) -> Path:
-    return path.with_name(f"{path.name}.1")
+    def _read(self, path: Path) -> bytes:
+        """Read on in a file of the followed inode; nothing if it was moved away in the meantime."""
+        try:
+            with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_ino != self._inode:
+                    return b""
+                file.seek(self._offset)
+                data = file.read()
+        except OSError:
+            return b""
+        self._offset += len(data)
+        return data
 
 
 def _inode_and_size(path: Path) -> tuple[int, int]:

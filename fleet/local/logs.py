@@ -9,7 +9,7 @@ import trio
 
 from cloudkon.model import POOLS, Pool
 
-from .log_files import LogFollower, last_lines, merge_by_time, parse_line
+from .log_files import LogFollower, merge_by_time, parse_line, recent_lines
 from .state_dir import StateDir
 
 LOOK_SECONDS: Final = 0.2
@@ -32,7 +32,7 @@ class LogReader:
         """Write the last lines of each log; with ``follow``, go on with new lines until cancelled."""
         paths = self.paths()
         followers = {path: LogFollower(path) for path in paths} if follow else {}
-        shown = merge_by_time(parse_line(path.stem, text) for path in paths for text in last_lines(path, lines))
+        shown = merge_by_time(parse_line(path.stem, text) for path in paths for text in recent_lines(path, lines))
         for line in shown:
             write(line.source, line.text)
         while follow:

@@ -2,23 +2,21 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Final, Self
 
 import trio
 
 from ..polling import poll_until
+from .process_table import all_pids, arguments_of, mark_in_environment, session_of, start_time
+from .shim import KILL_ALL
 
-MARK: Final = "CLOUDKON_LOCAL_PROCESS"
-"""Environment variable of every process that the local fleet starts; children inherit it: ``NAME@STATE_DIRECTORY``."""
-PROC: Final = Path("/proc")
 KILL_SECONDS: Final = 5.0
 """How long the kernel may take to end a killed process."""
+SHIM_SECONDS: Final = 8.0
+"""How long a shim may take to kill its process and all that the process started."""
 LOOK_SECONDS: Final = 0.05
 """Between two checks of processes that are not our children: the kernel does not notify us of their exit."""
 
@@ -33,12 +31,12 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Self | None:
         """Return the process that has this pid now; ``None`` if there is none, or only a zombie."""
-        born = _start_time(pid)
+        born = start_time(pid)
         return cls(pid, born) if born else None
 
     def is_alive(self) -> bool:
         """Whether this process still runs, and not another one with its pid."""
-        return _start_time(self.pid) == self.born
+        return bool(self.born) and start_time(self.pid) == self.born
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; do nothing if the process has ended."""
@@ -47,80 +45,58 @@ class Process:
                 os.kill(self.pid, number)
 
 
-def kill_group(pid: int) -> None:
-    """Kill what is left of the group of a process that was started as a group's leader."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+def marked(marks: Sequence[str]) -> list[Process]:
+    """Return the processes with one of these marks, or with one that ends with it (``@ID`` for all names).
 
-
-def marked(name: str, state_dir: Path) -> list[Process]:
-    """Return the processes with the mark of this state directory and of ``name`` (such as ``worker-1``; empty for all).
-
-    Needs ``/proc`` (Linux). It finds processes that no record names: one that was started just before its supervisor
-    was killed, or one that left its process group.
+    It finds processes that no record names: one that was started just before its supervisor was killed, or one that
+    left its shim. A process that refuses inspection is found by its command line, if it is a shim or a supervisor.
     """
-    tail = f"@{state_dir}".encode()
     found = []
-    for pid in _all_pids():
-        value = _mark_of(pid)
-        if value.endswith(tail) and (not name or value == name.encode() + tail) and (process := Process.of(pid)):
-            found.append(process)
-    return [process for process in found if process.pid != os.getpid()]
+    for pid in all_pids():
+        own = mark_in_environment(pid) or (arguments_of(pid) or [""])[-1]
+        if any(own == one or (one.startswith("@") and own.endswith(one)) for one in marks) and pid != os.getpid():
+            found.append(Process.of(pid))
+    return [process for process in found if process]
+
+
+def session_members(leader: Process) -> list[Process]:
+    """Return what is left of the session of a process that has ended.
+
+    The kernel gives its pid to no other process as long as the session has members.
+    """
+    if start_time(leader.pid) not in ("", leader.born):
+        return []
+    return [process for pid in all_pids() if session_of(pid) == leader.pid and (process := Process.of(pid))]
 
 
 async def stop(processes: Sequence[Process], grace: float) -> None:
     """Send SIGTERM to all, and SIGKILL to those left after ``grace`` seconds; return when all have ended."""
     for process in processes:
         process.send(signal.SIGTERM)
-    with trio.move_on_after(grace):
-        await wait_until_gone(processes)
+    await wait_until_gone(processes, grace)
+    await kill(processes)
+
+
+async def stop_shims(shims: Sequence[Process], grace: float) -> None:
+    """Stop shims with their processes; after ``grace`` seconds they kill what is left of them."""
+    for shim in shims:
+        shim.send(signal.SIGTERM)
+    await wait_until_gone(shims, grace)
+    for shim in shims:
+        shim.send(KILL_ALL)
+    await wait_until_gone(shims, SHIM_SECONDS)
+    await kill(shims)
+
+
+async def kill(processes: Sequence[Process]) -> None:
+    """Send SIGKILL to all; return when all have ended."""
     for process in processes:
         process.send(signal.SIGKILL)
     # With a limit, because a process that hangs in the kernel (a dead disk) survives SIGKILL.
-    with trio.move_on_after(KILL_SECONDS):
-        await wait_until_gone(processes)
+    await wait_until_gone(processes, KILL_SECONDS)
 
 
-async def wait_until_gone(processes: Sequence[Process]) -> None:
-    """Wait until none of the processes runs."""
-    await poll_until(lambda: not any(process.is_alive() for process in processes), LOOK_SECONDS)
-
-
-def _all_pids() -> Iterator[int]:
-    if PROC.is_dir():
-        yield from (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-
-
-def _mark_of(pid: int) -> bytes:
-    try:
-        variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:  # gone, or another user's
-        return b""
-    prefix = f"{MARK}=".encode()
-    return next((one.removeprefix(prefix) for one in variables if one.startswith(prefix)), b"")
-
-
-def _start_time(pid: int) -> str:
-    """Return the start time in the kernel's format; empty if the process does not run."""
-    if not PROC.is_dir():
-        return _start_time_by_ps(pid)
-    try:
-        stat = (PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
-    # The second field is the command in brackets, which may itself contain brackets and spaces.
-    fields = stat.rpartition(")")[2].split()
-    state, start = fields[0], fields[19]
-    return "" if state in "ZX" else f"{_boot_id()}/{start}"
-
-
-def _start_time_by_ps(pid: int) -> str:
-    command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (a fixed command; its place differs by system)
-    state, _, start = answer.stdout.strip().partition(" ")
-    return "" if state.startswith("Z") else start.strip()
-
-
-@cache
-def _boot_id() -> str:
-    return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+async def wait_until_gone(processes: Sequence[Process], seconds: float) -> None:
+    """Wait until none of the processes runs, or until the time is up."""
+    with trio.move_on_after(seconds):
+        await poll_until(lambda: not any(process.is_alive() for process in processes), LOOK_SECONDS)

@@ -11,7 +11,7 @@ from cloudkon.backoff import Backoff
 
 from .actual_state import ProcessState
 from .log_files import last_lines, log_size, rotate
-from .process import Process
+from .process import SHIM_SECONDS, Process
 
 STABLE_SECONDS: Final = 5.0
 """A process that has run for this long counts as started."""
@@ -28,6 +28,7 @@ class Child(Protocol):
     """The part of ``command_lines.RunningProcess`` that a supervisor uses."""
 
     process: Process
+    shim: Process | None
 
     async def wait(self) -> int:
         """Wait for the exit; return the exit code, negative for a signal."""
@@ -38,7 +39,10 @@ class Child(Protocol):
         ...
 
     def kill(self) -> None:
-        """Kill the process and all processes that it started; do nothing if they have ended."""
+        """Kill the process and all processes that it started; do nothing if they have ended.
+
+        When it is called again, it also kills a shim that does not answer.
+        """
         ...
 
 
@@ -64,6 +68,7 @@ class ProcessSupervisor:
         self._start, self._log, self._grace, self._on_change = start, log, grace, on_change
         self._stop = trio.Event()
         self._process: Process | None = None
+        self._shim: Process | None = None
         self._started = 0.0
         self._log_start = 0
         self._problem = ""
@@ -90,6 +95,8 @@ class ProcessSupervisor:
             stopping=self._stop.is_set(),
             problem=self._problem,
             last_end=self._last_end,
+            shim_pid=self._shim.pid if self._shim else 0,
+            shim_born=self._shim.born if self._shim else "",
         )
 
     def stop(self) -> None:
@@ -107,7 +114,7 @@ class ProcessSupervisor:
                     await self._stop.wait()
 
     async def _run_once(self) -> None:
-        """Run the process once, and kill what it leaves running."""
+        """Run the process once, until it and all that it started have ended."""
         rotate(self._log)
         self._log_start = log_size(self._log)
         try:
@@ -117,16 +124,14 @@ class ProcessSupervisor:
             return
         self.starts += 1
         began = trio.current_time()
-        self._process, self._started = child.process, time.time()
+        self._process, self._shim, self._started = child.process, child.shim, time.time()
         self._on_change()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._terminate_on_stop, child)
             nursery.start_soon(self._mark_stable)
             code = await child.wait()
             nursery.cancel_scope.cancel()
-        # Children that it did not end itself, such as the slots of a killed worker.
-        child.kill()
-        self._process = None
+        self._process = self._shim = None
         if not self._stop.is_set():
             end = f"it was killed by signal {-code}" if code < 0 else f"it exited with code {code}"
             self._record_exit(early=trio.current_time() - began < STABLE_SECONDS, end=end)
@@ -135,6 +140,8 @@ class ProcessSupervisor:
         await self._stop.wait()
         child.terminate()
         await trio.sleep(self._grace)
+        child.kill()
+        await trio.sleep(SHIM_SECONDS)
         child.kill()
 
     async def _mark_stable(self) -> None:

@@ -14,8 +14,9 @@ from cloudkon.settings import PREFIX, Settings
 from ..files import translate_os_errors
 from ..target import Report
 from .actual_state import ActualState
+from .identity import mark
 from .log_files import last_lines, rotate
-from .process import MARK
+from .process_table import MARK
 from .state_dir import StateDir
 
 READY_SECONDS: Final = 90.0
@@ -32,11 +33,11 @@ def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) ->
         **os.environ,
         **settings.to_environment(),
         f"{PREFIX}STATE_DIR": str(state_dir.path),
-        MARK: f"supervisor@{state_dir.path}",
+        MARK: mark("supervisor", state_dir.path),
     }
     with translate_os_errors(log), log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603  (our own module)
-            [sys.executable, "-m", module("fleet.local")],
+            [sys.executable, "-m", module("fleet.local"), environment[MARK]],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

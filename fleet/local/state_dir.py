@@ -107,7 +107,11 @@ class StateDir:
 
         The port is kept, because the queue URLs that the emulator saves contain it. Raises ``OSError``.
         """
-        value = {"port": port, **({"endpoint_url": endpoint_url} if endpoint_url else {})}
+        value = {
+            "port": port,
+            "inode": self.path.stat().st_ino,
+            **({"endpoint_url": endpoint_url} if endpoint_url else {}),
+        }
         write_json(self.path / ENDPOINT_FILE, value)
 
     def saved_at(self) -> float:

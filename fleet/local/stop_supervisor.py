@@ -4,12 +4,14 @@ import signal
 import time
 from typing import Final
 
-import trio
-
 from ..files import translate_os_errors
 from ..target import Report
+from .actual_state import ActualState, ProcessState
 from .emulator_process import GRACE_SECONDS
-from .process import kill_group, marked, stop, wait_until_gone
+from .identity import marks, own_actual_state
+from .process import Process, kill, marked, session_members, stop, stop_shims, wait_until_gone
+from .process_table import mark_in_environment
+from .shim import is_shim
 from .state_dir import StateDir
 
 MARGIN_SECONDS: Final = 5.0
@@ -20,13 +22,12 @@ CLOCK_SECONDS: Final = 1.0
 
 async def stop_everything(state_dir: StateDir, worker_grace: float, report: Report) -> None:
     """Stop the supervisor, which stops all its processes; then stop what is left. Safe to repeat."""
-    actual, began = state_dir.actual_state(), time.time()
+    actual, began = own_actual_state(state_dir), time.time()
     if actual and state_dir.supervisor_lock.is_held():
         count = sum(member.pid > 0 for member in actual.workers)
         report(f"stopping the emulator and {count} workers" if count else "stopping the emulator")
         actual.supervisor.send(signal.SIGTERM)
-        with trio.move_on_after(worker_grace + GRACE_SECONDS + MARGIN_SECONDS):
-            await wait_until_gone([actual.supervisor])
+        await wait_until_gone([actual.supervisor], worker_grace + GRACE_SECONDS + MARGIN_SECONDS)
     await stop_leftovers(state_dir, worker_grace, report)
     if actual and actual.ready and state_dir.saved_at() < began - CLOCK_SECONDS:
         report("the emulator was killed, or the disk is full: it did not save messages and ledger, and they are lost")
@@ -37,19 +38,39 @@ async def stop_everything(state_dir: StateDir, worker_grace: float, report: Repo
 
 async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Report) -> None:
     """Stop what a killed supervisor left running: workers, then the emulator, then all processes with our mark."""
-    actual = state_dir.actual_state()
+    actual = own_actual_state(state_dir)
     if actual:
-        await stop([actual.supervisor], 0.0)
-        recorded = [member.process for member in actual.workers]
-        workers = [process for process in recorded if process and process.is_alive()]
-        emulator = actual.emulator.process
-        emulators = [emulator] if emulator and emulator.is_alive() else []
+        if _is_ours(actual, actual.supervisor, state_dir):
+            await kill([actual.supervisor])
+        workers = [member for member in actual.workers if _runs(actual, member, state_dir)]
+        emulators = [member for member in [actual.emulator] if _runs(actual, member, state_dir)]
         if workers or emulators:
             report(f"stopping {len(workers) + len(emulators)} processes that a killed supervisor left running")
-        await stop(workers, worker_grace)
-        await stop(emulators, GRACE_SECONDS)
-        for process in [*workers, *emulators]:
-            kill_group(process.pid)
-    await stop(marked("", state_dir.path), 0.0)
+        await _stop(workers, worker_grace)
+        await _stop(emulators, GRACE_SECONDS)
+    # First the shims, because they end what others can't find.
+    left = marked(marks("", state_dir.path))
+    await stop_shims([process for process in left if is_shim(process.pid)], 0.0)
+    await stop(marked(marks("", state_dir.path)), 0.0)
     with translate_os_errors(state_dir.path):
         state_dir.write_actual_state(None)
+
+
+async def _stop(members: list[ProcessState], grace: float) -> None:
+    """Stop processes by their shims; without a shim (killed, or of an older version), stop them and their sessions."""
+    await stop_shims([shim for member in members if (shim := member.shim) and shim.is_alive()], grace)
+    processes = [process for member in members if (process := member.process)]
+    await stop(processes, grace)
+    await kill([left for process in processes for left in session_members(process)])
+
+
+def _runs(actual: ActualState, member: ProcessState, state_dir: StateDir) -> bool:
+    """Whether a recorded process or its shim still runs, and is ours."""
+    found = [process for process in (member.shim, member.process) if process]
+    return any(_is_ours(actual, process, state_dir) for process in found)
+
+
+def _is_ours(actual: ActualState, process: Process, state_dir: StateDir) -> bool:
+    """Whether a recorded process still runs. A record without an identity may be a copy: the process's mark decides."""
+    proven = actual.identity or mark_in_environment(process.pid).endswith(f"@{state_dir.path}")
+    return process.is_alive() and bool(proven)

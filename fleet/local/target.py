@@ -19,6 +19,8 @@ from ..target import Report
 from .actual_state import ActualState
 from .command_lines import worker_program
 from .emulator_installation import ensure_installed
+from .identity import check_fleet, claim, disown, own_actual_state
+from .linux import IS_LINUX
 from .local_processes import worker_grace
 from .logs import LogReader
 from .snapshot import snapshot
@@ -53,16 +55,20 @@ class LocalTarget:
 
     async def up(self, report: Report) -> str:
         """Start or repair everything. A second ``up`` at the same time waits for the first and finds nothing to do."""
+        self._check_fleet()
         self._state_dir.make()
         self._state_dir.check_space()
         async with self._one_command(report):
-            await ensure_installed(self._state_dir, report)
             self._check_fleet()
+            await ensure_installed(self._state_dir, report)
+            self._claim(report)
             desired = self._state_dir.change_desired_state(lambda before: before.with_request())
             started = None
             if not self._state_dir.supervisor_lock.is_held():
                 await stop_leftovers(self._state_dir, worker_grace(self._settings), report)
                 started = start_supervisor(self._settings, self._state_dir, report)
+                if not IS_LINUX:
+                    report("this system can't find processes that a task detaches (setsid): they outlive the fleet")
             try:
                 actual = await wait_for_answer(self._state_dir, desired.request, started)
             except ServiceError:
@@ -76,7 +82,6 @@ class LocalTarget:
     async def scale(self, pool: Pool, count: int, report: Report) -> None:
         """Set the count of workers and wait for it. Raises ``ServiceError`` if the count is not reached."""
         worker_program(pool)
-        self._check_fleet()
         actual = self._actual_state()
         before = actual.pool(pool.name)
         if ignored := sorted(name for name, text in self._given().items() if actual.settings.get(name) != text):
@@ -102,6 +107,7 @@ class LocalTarget:
 
     async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
         """Write the workers' logs, also after ``down``, because the files stay."""
+        self._check_fleet()
         reader = LogReader(self._state_dir, pool)
         if not reader.paths() and not follow:
             self._actual_state()
@@ -112,12 +118,16 @@ class LocalTarget:
         if not self._state_dir.logs.exists():
             report("nothing is up here")
             return
+        self._check_fleet()
         self._state_dir.make()
         async with self._one_command(report):
+            self._check_fleet()
+            self._claim(report)
             await stop_everything(self._state_dir, worker_grace(self._settings), report)
             if delete_data:
                 report("deleting messages, ledger and stored objects")
                 self._state_dir.delete_data()
+                disown(self._state_dir)
 
     @asynccontextmanager
     async def _one_command(self, report: Report) -> AsyncIterator[None]:
@@ -126,13 +136,14 @@ class LocalTarget:
             yield
 
     def _check_fleet(self) -> None:
-        """Refuse to mix two fleets in one state directory."""
-        actual = self._state_dir.actual_state()
-        if actual and actual.fleet != self._settings.fleet and self._state_dir.supervisor_lock.is_held():
-            raise InvalidInput(
-                f"fleet {self._settings.fleet!r}",
-                f"{self._state_dir.path} already runs the fleet {actual.fleet!r}",
-                "Take that one down first, or name another place in CLOUDKON_STATE_DIR",
+        """Refuse a state directory of another fleet."""
+        check_fleet(self._state_dir, self._settings.fleet)
+
+    def _claim(self, report: Report) -> None:
+        """Make sure that the records in the directory are its own. Call this under the command lock."""
+        if original := claim(self._state_dir, self._settings.fleet):
+            report(
+                f"this directory is a copy of {original}: its fleet is one of its own, and the original is left alone"
             )
 
     def _given(self) -> dict[str, str]:
@@ -141,7 +152,8 @@ class LocalTarget:
 
     def _actual_state(self) -> ActualState:
         """Return the state that a running supervisor wrote. Raises ``NoFleet`` if no supervisor runs."""
-        actual = self._state_dir.actual_state()
+        self._check_fleet()
+        actual = own_actual_state(self._state_dir)
         if self._state_dir.supervisor_lock.is_held() and actual:
             return actual
         reason = "its supervisor has died" if actual else "no local fleet is up here"

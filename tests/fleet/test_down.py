@@ -1,15 +1,21 @@
 """``down`` on AWS: nothing that costs money is left, whatever the fleet's state; data is deleted on request only."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 import trio.testing
 
+from cloudkon.aws.stack import Stack
 from cloudkon.errors import ServiceError
 from cloudkon.model import WORKER
+from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
+from fleet.provision import TEMPLATE
 from fleet.target_options import AutoscaleRange
 from tests.fleet.double.account import Account
 from tests.fleet.double.clients import client
+from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.double.real_templates import NAME, RESOURCES
 from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, left, running, start_workers, the_group
 
@@ -34,6 +40,29 @@ async def test_full_store_is_emptied_only_with_the_data(
     assert len(bucket) == 2500
     await target.down(IGNORE_REPORT, delete_data=True)
     assert left(account) == []
+
+
+async def test_bucket_that_the_stack_did_not_make_is_not_emptied(
+    account: Account, target: AwsTarget, settings: Settings, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(IGNORE_REPORT)
+    account.s3.buckets.add("photos", {"mine.jpg"})
+    other = replace(settings, bucket="photos")
+    await AwsTarget(other, DoubleConnection(other), DoubleClock()).down(IGNORE_REPORT, delete_data=True)
+    assert account.s3.buckets.get("photos") == {"mine.jpg"}
+    assert left(account) == []
+
+
+async def test_stack_of_the_same_name_that_is_not_the_fleets_is_not_deleted(
+    account: Account, target: AwsTarget, settings: Settings, autojump_clock: trio.testing.MockClock
+) -> None:
+    stack = Stack(DoubleConnection(settings), "some-data")
+    parameters = {"Fleet": "another", "BucketName": "another-store", "VisibilitySeconds": "65"}
+    await stack.execute(await stack.plan(TEMPLATE.read_text(), parameters), IGNORE_REPORT)
+    account.s3.buckets.get("another-store").add("mine.jpg")
+    with pytest.raises(ServiceError, match="'some-data': it was not made for the fleet 'some'"):
+        await target.down(IGNORE_REPORT, delete_data=True)
+    assert account.s3.buckets.get("another-store") == {"mine.jpg"}
 
 
 async def test_instances_terminate_in_order_without_force(

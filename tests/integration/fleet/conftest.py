@@ -16,6 +16,7 @@ from cloudkon.errors import CloudKonError
 from cloudkon.settings import Settings
 from fleet.local.command_lines import WORKER_COMMAND
 from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
+from fleet.local.identity import marks
 from fleet.local.process import Process, marked
 from fleet.local.state_dir import StateDir
 from tests.support.emulator import ROOT, missing
@@ -73,6 +74,10 @@ class CommandLine:
         assert actual
         return actual.supervisor
 
+    def processes(self, name: str = "") -> list[Process]:
+        """Return the fleet's processes of this name, or all, each with its shim."""
+        return marked(marks(name, self.state_dir.path))
+
     def log(self, name: str) -> str:
         return (self.state_dir.logs / f"{name}.log").read_text()
 
@@ -108,9 +113,10 @@ def fleet(tmp_path: Path, emulator_program: str) -> Iterator[CommandLine]:
     }
     line = CommandLine(tmp_path, environment)
     yield line
+    own_marks = marks("", line.state_dir.path)
     if line.state_dir.path.exists():
         line.run("down")
-    assert marked("", line.state_dir.path) == []
+    assert marked(own_marks) == []
 
 
 @pytest.fixture

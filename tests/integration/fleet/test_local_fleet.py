@@ -11,6 +11,7 @@ import trio
 from cloudkon.aws import connect
 from cloudkon.model import Outgoing
 from cloudkon.ports import Queue
+from fleet.local.identity import marks
 from fleet.local.process import marked
 from tests.integration.fleet.conftest import CommandLine
 from tests.support.patience import PATIENCE, until
@@ -53,7 +54,7 @@ def test_up_can_be_repeated_and_run_twice_at_once(fleet: CommandLine) -> None:
     endpoints.add(fleet.run("up")[0])
     assert len(endpoints) == 1
     assert _supervisors(fleet) == 1
-    assert len(marked("emulator", fleet.state_dir.path)) == 1
+    assert len(fleet.processes("emulator")) == 2  # and its shim
     assert fleet.settings.service_endpoint() == endpoints.pop().strip()
 
 
@@ -68,7 +69,7 @@ def test_status_counts_workers_and_messages(fleet: CommandLine) -> None:
     assert (worker["visible"], worker["in_flight"], worker["delayed"], worker["dead_letters"]) == (1, 0, 0, 0)
     assert (animoto["running"], animoto["visible"], animoto["dead_letters"]) == (0, 0, 1)
     assert status["problems"] == []
-    assert status["emulator"]["pid"] == marked("emulator", fleet.state_dir.path)[0].pid
+    assert status["emulator"]["pid"] in [process.pid for process in fleet.processes("emulator")]
     assert "worker         2         0        1" in fleet.run("status")[0]
 
 
@@ -90,7 +91,7 @@ def test_killed_workers_are_restarted_and_surplus_ones_are_stopped(fleet: Comman
     assert '"pool": "animoto"' in fleet.log("animoto-1")
     fleet.run("scale", "0")
     assert fleet.workers() == {}
-    assert len(marked("animoto-1", fleet.state_dir.path)) == 1
+    assert len(fleet.processes("animoto-1")) == 2  # and its shim
 
 
 @pytest.mark.long
@@ -127,7 +128,7 @@ def test_killed_supervisor_is_reported_and_up_repairs_it(fleet: CommandLine) -> 
     endpoint = fleet.run("up")[0]
     fleet.run("scale", "2")
     _send(fleet, "waiting")
-    before = marked("", fleet.state_dir.path)
+    before = fleet.processes()
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
     for arguments in (["status"], ["scale", "3"]):
@@ -147,9 +148,9 @@ def test_down_cleans_up_after_a_killed_supervisor(fleet: CommandLine) -> None:
     fleet.run("scale", "2")
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
-    assert len(marked("", fleet.state_dir.path)) == 3
+    assert len(fleet.processes()) == 6  # the emulator, two workers, and their shims
     fleet.run("down")
-    assert marked("", fleet.state_dir.path) == []
+    assert fleet.processes() == []
     assert fleet.run("status", code=2)[1].count("no local fleet is up here") == 1
 
 
@@ -178,7 +179,7 @@ def test_down_stops_everything_and_keeps_messages_and_objects(fleet: CommandLine
     _send(fleet, "kept")
     trio.run(connect(fleet.settings).store.put, "videos/a", b"kept", "video/mp4", {})
     fleet.run("down")
-    assert marked("", fleet.state_dir.path) == []
+    assert fleet.processes() == []
     assert '"stopped"' in fleet.log("worker-1")
 
     assert fleet.run("up")[0] == endpoint
@@ -212,7 +213,7 @@ def test_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine)
     assert false
     err = fleet.run("up", code=1, CLOUDKON_EMULATOR=false)[1]
     assert "the fleet is not up: emulator does not stay up" in err
-    assert marked("", fleet.state_dir.path) == []
+    assert fleet.processes() == []
     fleet.run("up")
 
 
@@ -220,8 +221,9 @@ def test_emulator_that_does_not_start_leaves_nothing_running(fleet: CommandLine)
 def test_removed_state_directory_stops_the_fleet(fleet: CommandLine) -> None:
     fleet.run("up")
     fleet.run("scale", "1")
+    own_marks = marks("", fleet.state_dir.path)
     shutil.rmtree(fleet.state_dir.path)
-    until(lambda: marked("", fleet.state_dir.path) == [])
+    until(lambda: marked(own_marks) == [])
 
 
 @pytest.mark.long
@@ -229,7 +231,7 @@ def test_two_fleets_can_not_share_a_state_directory(fleet: CommandLine) -> None:
     fleet.run("up")
     for arguments in (["up"], ["scale", "1"]):
         err = fleet.run(*arguments, code=2, CLOUDKON_FLEET="other")[1]
-        assert "already runs the fleet 'cloudkon'" in err
+        assert "belongs to the fleet 'cloudkon'" in err
         assert "CLOUDKON_STATE_DIR" in err
 
 

@@ -148,7 +148,7 @@ class FakeEngine(Engine):
         await trio.lowlevel.checkpoint()
         self.networks.add(name)
 
-    async def remove_network(self, name: str) -> None:
+    async def remove_network(self, name: str, fleet: str) -> None:  # noqa: ARG002  (the engine's)
         await trio.lowlevel.checkpoint()
         self.networks.discard(name)
 

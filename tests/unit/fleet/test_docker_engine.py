@@ -145,8 +145,24 @@ async def test_stopping_or_removing_a_missing_container_is_no_error() -> None:
     found = Container.described(INSPECTED)
     await engine.stop(found, 35)
     await engine.remove(found)
-    await engine.remove_network("c-fleet")
     assert await engine.log(found, 3) == []
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"cloudkon.fleet": "other"}])
+async def test_network_of_others_is_neither_used_nor_removed(labels: dict[str, str] | None) -> None:
+    client = Client([{"Name": "c-fleet", "Labels": labels}])
+    with pytest.raises(InvalidInput, match="'c-fleet': it does not belong to the fleet 'c'"):
+        await engine_of(client).ensure_network("c-fleet", "c")
+    await engine_of(client).remove_network("c-fleet", "c")
+    assert list(client.calls) == ["networks"]
+
+
+async def test_network_of_the_fleet_is_used_and_removed() -> None:
+    client = Client([{"Name": "c-fleet-2", "Labels": {}}, {"Name": "c-fleet", "Labels": {"cloudkon.fleet": "c"}}])
+    await engine_of(client).ensure_network("c-fleet", "c")
+    assert list(client.calls) == ["networks"]
+    await engine_of(client).remove_network("c-fleet", "c")
+    assert client.calls["remove_network"] == (("c-fleet",), {})
 
 
 async def test_missing_image_has_no_id() -> None:

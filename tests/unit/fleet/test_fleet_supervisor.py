@@ -28,6 +28,7 @@ class FakeChild:
 
     def __init__(self, name: str, events: list[str]) -> None:
         self.process = Process(4_000_000, "never")
+        self.shim: Process | None = Process(4_000_001, "never")
         self._name, self._events, self._end = name, events, trio.Event()
         self._code = 0
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from fleet.local import process as module
-from fleet.local.process import MARK, Process, marked, stop
+from fleet.local import process_table as module
+from fleet.local.process import Process, marked, stop
+from fleet.local.process_table import MARK
 from tests.support.patience import PATIENCE, until
 
 
@@ -75,7 +76,7 @@ def test_ps_replaces_a_missing_proc(
     process = _process_of(sleeper)
     assert process.is_alive()
     assert not Process(sleeper.pid, "another day").is_alive()
-    assert marked("", tmp_path) == []
+    assert marked([f"@{tmp_path}"]) == []
     sleeper.kill()
     sleeper.wait()
     assert not process.is_alive()
@@ -90,12 +91,12 @@ def test_marked_processes_are_found_by_name_and_directory(tmp_path: Path) -> Non
         env=environment,
     )
     try:
-        until(lambda: len(marked("", tmp_path)) >= 2)
-        assert len(marked("worker-1", tmp_path)) == 2
-        assert marked("worker-11", tmp_path) == []
-        assert marked("", tmp_path.parent) == []
+        until(lambda: len(marked([f"@{tmp_path}"])) >= 2)
+        assert len(marked([f"worker-1@{tmp_path}"])) == 2
+        assert marked([f"worker-11@{tmp_path}"]) == []
+        assert marked([f"@{tmp_path.parent}"]) == []
     finally:
-        for process in marked("", tmp_path):
+        for process in marked([f"@{tmp_path}"]):
             process.send(signal.SIGKILL)
         child.wait()
 

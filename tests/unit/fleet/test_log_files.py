@@ -7,8 +7,9 @@ import pytest
 
 from cloudkon.model import ANIMOTO
 from fleet.local import log_files
-from fleet.local.log_files import LogFollower, LogLine, last_lines, merge_by_time, parse_line, rotate, truncate_if_large
+from fleet.local.log_files import LogFollower, LogLine, last_lines, merge_by_time, parse_line, recent_lines, rotate
 from fleet.local.logs import LogReader
+from fleet.local.rotating_log import LogLimits, RotatingLog
 from fleet.local.state_dir import StateDir
 
 
@@ -39,33 +40,42 @@ def test_only_a_large_log_is_rotated_before_a_start(tmp_path: Path) -> None:
     assert (tmp_path / "a.log.1").read_text() == "y" * 60
 
 
-def test_truncated_log_continues_at_its_new_end(tmp_path: Path) -> None:
-    log = tmp_path / "a.log"
-    with log.open("ab", buffering=0) as writer:
-        writer.write(b"x" * 200 + b"\n")
-        truncate_if_large(log)
-        assert log.stat().st_size == 0
-        writer.write(b"next\n")
-    assert log.read_bytes() == b"next\n"
-    assert (tmp_path / "a.log.1").stat().st_size == 201
-
-
-def test_follower_reads_complete_lines_once_across_truncation(tmp_path: Path) -> None:
-    log = tmp_path / "a.log"
-    log.write_text("old\n")
-    follower = LogFollower(log)
+def test_follower_reads_complete_lines_once_across_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    log = RotatingLog(path, LogLimits(file_bytes=100))
+    log.write(b"old\n")
+    follower = LogFollower(path)
     assert list(follower.new_lines()) == []
-    with log.open("ab", buffering=0) as writer:
-        writer.write(b"one\nhal")
-        assert list(follower.new_lines()) == ["one"]
-        writer.write(b"f\n" + b"z" * 120 + b"\n")
-        assert list(follower.new_lines()) == ["half", "z" * 120]
-        truncate_if_large(log)
-        writer.write(b"after\n")
-        assert list(follower.new_lines()) == ["after"]
-    log.replace(tmp_path / "a.log.1")
+    log.write(b"one\nhal")
+    assert list(follower.new_lines()) == ["one"]
+    log.write(b"f\n" + b"y" * 80 + b"\n" + b"z" * 80 + b"\n")
+    assert (tmp_path / "a.log.1").exists()
+    assert list(follower.new_lines()) == ["half", "y" * 80, "z" * 80]
+    log.write(b"after\n")
+    assert list(follower.new_lines()) == ["after"]
+    log.close()
+
+
+def test_follower_goes_on_after_a_log_was_emptied_or_removed(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("old, and longer than what follows\n")
+    follower = LogFollower(log)
+    log.write_text("new\n")
+    assert list(follower.new_lines()) == ["new"]
+    log.unlink()
+    assert list(follower.new_lines()) == []
     log.write_text("anew\n")
     assert list(follower.new_lines()) == ["anew"]
+
+
+def test_recent_lines_go_back_into_the_older_file(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("three\n")
+    (tmp_path / "a.log.1").write_text("one\ntwo\n")
+    assert recent_lines(log, 2) == ["two", "three"]
+    assert recent_lines(log, 9) == ["one", "two", "three"]
+    assert recent_lines(log, 1) == ["three"]
+    assert recent_lines(log, 0) == []
 
 
 def test_lines_are_merged_by_time_and_a_traceback_stays_together() -> None:
@@ -96,5 +106,5 @@ async def test_logs_contain_only_workers_of_the_given_pool(tmp_path: Path) -> No
     (state_dir.logs / "animoto-1.log.1").write_text("old\n")
     written: list[tuple[str, str]] = []
     await LogReader(state_dir, ANIMOTO).read(5, follow=False, write=lambda source, text: written.append((source, text)))
-    assert written == [("animoto-1", "of animoto-1"), ("animoto-12", "of animoto-12")]
+    assert written == [("animoto-1", "old"), ("animoto-1", "of animoto-1"), ("animoto-12", "of animoto-12")]
     assert [path.stem for path in LogReader(state_dir, None).paths()] == ["animoto-1", "animoto-12", "worker-1"]
