@@ -161,6 +161,9 @@ def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
         "started": run.started,
         "parent": run.parent,
         "priority": str(run.priority),
+        "archive_digest": run.archive_digest,
+        "archive_size": run.archive_size,
+        "parent_tasks": run.parent_tasks,
     }
     return {
         **run_key(run.id),
@@ -185,6 +188,10 @@ def to_run(run_id: str, item: Item) -> Run:
             cancelled=item["cancelled"]["BOOL"],
             # Runs from before priorities existed have none.
             priority=Priority(str(facts.get("priority", Priority.NORMAL))),
+            # Nor have they these.
+            archive_digest=str(facts.get("archive_digest", "")),
+            archive_size=number({"archive_size": 0, **facts}, "archive_size"),
+            parent_tasks=str(facts.get("parent_tasks", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedMessage(f"the ledger's item of run {run_id} can't be read: {error!r}") from error

@@ -61,9 +61,16 @@ class Run:
     """The id of the run whose failures it retries; empty for any other run."""
     cancelled: bool = False
     priority: Priority = Priority.NORMAL
+    archive_digest: str = ""
+    """The SHA-256 of its instructions in the order of the tasks' numbers, one a line, as the store keeps them. It
+    differs from ``digest`` if the run has several pools. Runs of earlier versions have none."""
+    archive_size: int = 0
+    """The bytes of these lines; 0 in runs of earlier versions."""
+    parent_tasks: str = ""
+    """The SHA-256 of the list that says which task of the parent each task is; empty if that was not recorded."""
 
     @classmethod
-    def plan(
+    def plan(  # noqa: PLR0913  (all facts of a run)
         cls,
         *,
         run_id: str,
@@ -73,6 +80,9 @@ class Run:
         started: float,
         parent: str = "",
         priority: Priority = Priority.NORMAL,
+        archive_digest: str = "",
+        archive_size: int = 0,
+        parent_tasks: str = "",
     ) -> Self:
         """Plan a run with ``counts`` tasks by pool name: number the tasks pool by pool, and choose the shard count."""
         ranges, first = [], 0
@@ -81,7 +91,19 @@ class Run:
             first += count
         chunks = sum(-(-count // chunk_size) for count in counts.values())
         shards = max(1, min(MOST_SHARDS, -(-chunks // CHUNKS_PER_SHARD)))
-        return cls(run_id, chunk_size, shards, digest, tuple(ranges), started, parent, priority=priority)
+        return cls(
+            run_id,
+            chunk_size,
+            shards,
+            digest,
+            tuple(ranges),
+            started,
+            parent,
+            priority=priority,
+            archive_digest=archive_digest,
+            archive_size=archive_size,
+            parent_tasks=parent_tasks,
+        )
 
     @property
     def count(self) -> int:
@@ -118,7 +140,7 @@ class Run:
 
     def differs(self, other: Self) -> str:
         """Name the first fact that differs in another plan with the same id; empty if none does."""
-        for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "priority"):
+        for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "parent_tasks", "priority"):
             if getattr(self, fact) != getattr(other, fact):
                 return fact.replace("_", " ")
         return ""
