@@ -111,9 +111,9 @@ def stage_workload(  # noqa: PLR0913  (everything that the check depends on)
     """Check every line and write it to a file of its pool. The files are unnamed and vanish when the context ends.
 
     ``name`` is what errors call the workload, ``handlers`` are the first words of users' own handlers, ``parent`` is
-    the run whose failures it retries, ``parent_numbers`` the number of the parent's task in each line. A ``template`` expands
-    lines; ``durations`` collects how long the tasks take.
-    ``on_instructions`` is called from time to time with the number of instructions checked since the last call.
+    the run whose failures it retries, ``parent_numbers`` the number of the parent's task in each line. A ``template``
+    expands lines; ``durations`` collects how long the tasks take. ``on_instructions`` is called from time to time with
+    the number of instructions checked since the last call.
 
     Raises ``InvalidWorkload`` with the line number of each problem, or if there is no instruction.
     """
