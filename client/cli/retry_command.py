@@ -17,7 +17,7 @@ from ..results.retry import Choice, write_chosen
 from ..results.retry import failed as failed_ones
 from ..results.retry import lost as lost_ones
 from .session import Session, pass_session
-from .view.display import say
+from .view.display import report_faults, say
 from .view.formatting import counted
 from .view.push_progress import push_with_progress, report_push
 
@@ -48,8 +48,9 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
         async def choose(services: Services) -> tuple[Run, Sequence[int]]:
             found = await find_run(services.ledger, run, session.pushes)
             counts = await check(services, found)
-            if not counts.complete:
-                say(f"warning: not ended yet: {counted(found.count - counts.ended, 'task')} of run {found.id}")
+            if left := counts.waiting + counts.running:
+                say(f"warning: not ended yet: {counted(left, 'task')} of run {found.id}")
+            report_faults(counts.faults)
             return found, await write_chosen(services, found, choice, workload)
 
         parent, numbers = session.run(choose, "Run the same command again to continue where it stopped")

@@ -94,7 +94,7 @@ SUMMARY_ATTRIBUTES = ("chunk", "state", "lease_end", "tasks", "progress")
 def to_summary(run: str, item: Item) -> ChunkSummary:
     """Summarise a chunk's item, or raise ``MalformedMessage``."""
     try:
-        states, first, last, busy = summarise_progress(run, item["progress"]["B"])
+        states, lowest, highest, first, last, busy = summarise_progress(run, item["progress"]["B"])
         return ChunkSummary(
             number=chunk_number(item),
             state=ChunkState(item["state"]["S"]),
@@ -106,6 +106,8 @@ def to_summary(run: str, item: Item) -> ChunkSummary:
             first_start=first,
             last_end=last,
             busy_seconds=busy,
+            lowest=lowest,
+            highest=highest,
         )
     except (KeyError, ValueError) as error:
         raise MalformedMessage(f"an item of run {run} in the ledger can't be read: {error!r}") from error

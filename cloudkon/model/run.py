@@ -138,6 +138,15 @@ class Run:
             before += chunks
         return None
 
+    def chunk_of(self, seq: int) -> int:
+        """Return the number of the chunk that holds a task. Raises ``ValueError`` if the run has no such task."""
+        before = 0
+        for part in self.ranges:
+            if part.first <= seq < part.first + part.count:
+                return before + (seq - part.first) // self.chunk_size
+            before += -(-part.count // self.chunk_size)
+        raise ValueError(f"run {self.id} has no task {seq}")
+
     def differs(self, other: Self) -> str:
         """Name the first fact that differs in another plan with the same id; empty if none does."""
         for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "parent_tasks", "priority"):

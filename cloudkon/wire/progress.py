@@ -75,15 +75,18 @@ def decode_progress(run: str, packed: bytes) -> Progress:
     )
 
 
-def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], float, float, float]:
-    """Count results by state, and find the first start, the last end and the total seconds, as in ``ChunkSummary``.
+def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], int, int, float, float, float]:
+    """Count results by state, and find the rest of a ``ChunkSummary``.
 
-    It makes no ``Result`` objects, because a million of them take ten seconds. Raises ``MalformedMessage``.
+    That is the lowest and the highest task number, the first start, the last end and the total seconds. It makes no
+    ``Result`` objects, because a million of them take ten seconds. Raises ``MalformedMessage``.
     """
     states: Counter[str] = Counter()
+    tasks: set[int] = set()
     first = last = busy = 0.0
     try:
-        for _seq, state, _text, _attempts, started, seconds, _worker in field(_unpack(run, packed), "results", list):
+        for seq, state, _text, _attempts, started, seconds, _worker in field(_unpack(run, packed), "results", list):
+            tasks.add(seq)
             states[state] += 1
             busy += seconds
             if started:
@@ -91,7 +94,11 @@ def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], float, fl
                 last = max(last, started + seconds)
     except (TypeError, ValueError) as error:
         raise MalformedMessage(f"a ledger item of run {run} has results that can't be read: {error}") from error
-    return states, first, last, busy
+    if not set(map(type, tasks)) <= {int}:
+        raise MalformedMessage(f"a ledger item of run {run} has results of tasks without a number")
+    if len(tasks) < states.total():
+        raise MalformedMessage(f"a ledger item of run {run} has two results of one task")
+    return states, min(tasks, default=0), max(tasks, default=-1), first, last, busy
 
 
 def _unpack(run: str, packed: bytes) -> Mapping[str, object]:

@@ -22,6 +22,8 @@ from cloudkon.errors import EXIT_FAILED, EXIT_OK
 from cloudkon.programs import command
 
 from ...follow.run_counts import RunCounts
+from ...records.run_records import ItemFaults
+from .formatting import counted
 
 
 def say(text: str) -> None:
@@ -84,6 +86,7 @@ def counts_json(counts: RunCounts) -> dict[str, object]:
         "succeeded": counts.succeeded,
         "failed": counts.failed,
         "cancelled": counts.cancelled,
+        "unknown": counts.unknown,
         "complete": counts.complete,
         "seconds": round(counts.seconds, 3),
         "busy_seconds": round(counts.busy_seconds, 3),
@@ -97,6 +100,8 @@ def show_counts(counts: RunCounts) -> None:
     columns = {"tasks": f"{counts.run.count:,}"}
     if not counts.complete:
         columns |= {"waiting": f"{counts.waiting:,}", "running": f"{counts.running:,}"}
+    if counts.unknown:
+        columns["unknown"] = f"{counts.unknown:,}"
     columns |= {
         "succeeded": f"{counts.succeeded:,}",
         "failed": f"{counts.failed:,}",
@@ -114,9 +119,18 @@ def report_counts(counts: RunCounts, *, as_json: bool) -> int:
         click.echo(json.dumps(counts_json(counts)))
     else:
         show_counts(counts)
+    report_faults(counts.faults)
     if counts.failed:
         say(f"See what failed with: {command(f'client failures {counts.run.id}')}")
     return EXIT_OK if counts.all_succeeded else EXIT_FAILED
+
+
+def report_faults(faults: ItemFaults) -> None:
+    """Name the items of the ledger that are not counted."""
+    for line in faults.lines():
+        say(f"warning: {line}")
+    if faults.unknown:
+        say(f"the state of {counted(faults.unknown, 'task')} is unknown")
 
 
 def _fitting_table(console: Console, title: str, columns: dict[str, str]) -> Table:
