@@ -177,7 +177,7 @@ class ProgressSampler:
         return sample, tasks
 
     def _tasks(self, shard: _Shard) -> float:
-        return len(shard.seen) * self.run.count / self.run.chunk_count
+        return len(shard.seen) * self.run.count / max(1, self.run.chunk_count)
 
 
 def _estimate(known: RunCounts, more: dict[str, int], *, exact: bool) -> Estimate:
