@@ -3,10 +3,10 @@
 Every result comes from the ledger. Reports on the result queue say quickly which chunks to read there; but other
 clients may receive them, other runs' reports may be in the way, and anybody who can send a message can write one. So
 the stream listens to the queue all the time, and reads the chunks that were reported, ``STATEMENTS`` in a request. If
-fewer were reported, it waits for more, but no longer than a twentieth of the time that was waited so far, or one poll:
-so a single task's result is read at once. Besides, it reads the whole run, a request a shard, less and less often: each
-time the waiting has become a tenth longer. That makes some hundred readings in an hour, and without any report no
-result comes more than a tenth of the waiting too late.
+fewer were reported, it waits for more, but no longer than a hundredth of the time that was waited so far, or half a
+second: so a single task's result is read at once. Besides, it reads the whole run, a request a shard, less and less
+often: each time the waiting has become a tenth longer. That makes some hundred readings in an hour, and without any
+report no result comes more than a tenth of the waiting too late.
 """
 
 import logging
@@ -22,7 +22,7 @@ from cloudkon.ports.ledger import STATEMENTS
 from ..dead_letters.dead_letters import DeadLetter
 from ..records.run_records import ItemsUnreadable, read_chunks
 from .progress_sampler import ProgressSampler
-from .report_listener import LONGEST_POLL, ReportListener
+from .report_listener import ReportListener
 from .run_completion import RunCompletion
 from .stranded import RunStranded, missing_text
 from .wait import LONGEST_WAIT, PATIENT_WITH_LEDGER, RECORDS_PER_SECOND
@@ -32,8 +32,9 @@ SHORTEST_WAIT = 0.1
 """Seconds between two readings of the ledger, for a run of few chunks that has just begun."""
 WAIT_SHARE = 0.1
 """The next reading of the ledger comes after this share of the time that was waited so far."""
-HINT_SHARE = 0.05
-"""The next reading of few reported chunks comes after this share of the time that was waited so far."""
+HINT_SHARE, LONGEST_HINT_WAIT = 0.01, 0.5
+"""The next reading of few reported chunks comes after this share of the time that was waited so far, and after this
+many seconds at the latest."""
 
 
 @dataclass(slots=True)
@@ -74,10 +75,10 @@ class ResultStream:
         """
         while self._left and not self._ready:
             now = self.clock.monotonic()
-            if self._sampler.due(self._reading_began):
-                await self._read_page()
-            elif len(self._hints) >= STATEMENTS or (self._hints and now >= self._next_hints):
+            if len(self._hints) >= STATEMENTS or (self._hints and now >= self._next_hints):
                 await self._read_hinted(now)
+            elif self._sampler.due(self._reading_began):
+                await self._read_page()
             elif now < self._next_reading:
                 await self._listen(now)
             elif self._began is not None and await self._completion.is_abandoned(counts := self._sampler.counts(), now):
@@ -115,7 +116,7 @@ class ResultStream:
                     self._add(result)
             elif place := self.run.place(number):
                 self._listener.forget(range(place.first, place.first + place.tasks))
-        self._next_hints = self.clock.monotonic() + min(LONGEST_POLL, HINT_SHARE * (now - self._began))
+        self._next_hints = self.clock.monotonic() + min(LONGEST_HINT_WAIT, HINT_SHARE * (now - self._began))
 
     def _wait(self, now: float) -> float:
         """Return the seconds until the next reading."""
