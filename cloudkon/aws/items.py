@@ -203,10 +203,9 @@ def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
         "started": run.started,
         "parent": run.parent,
         "priority": str(run.priority),
-        "archive_digest": run.archive_digest,
-        "archive_size": run.archive_size,
-        "parent_tasks": run.parent_tasks,
     }
+    optional = {name: getattr(run, name) for name in ("archive_digest", "archive_size", "parent_tasks")}
+    facts |= {name: fact for name, fact in optional.items() if fact}
     return {
         **run_key(run.id),
         "facts": {"S": json.dumps(facts, separators=(",", ":"))},
@@ -231,7 +230,7 @@ def to_run(run_id: str, item: Item) -> Run:
             cancelled=field(item["cancelled"], "BOOL", bool),
             # Runs from before priorities existed have none.
             priority=Priority(field({"priority": Priority.NORMAL, **facts}, "priority", str)),
-            # Nor have they these.
+            # Nor have they these, which are left out if they are empty.
             archive_digest=field({"archive_digest": "", **facts}, "archive_digest", str),
             archive_size=number({"archive_size": 0, **facts}, "archive_size", 0, LARGEST_NUMBER),
             parent_tasks=field({"parent_tasks": "", **facts}, "parent_tasks", str),
