@@ -77,7 +77,7 @@ async def read_page(ledger: Ledger, run: Run, shard: int, first: int, faults: It
             faults.add(run, shard, record.key.number, fault)
         else:
             sound.append(record)
-    last = page.records[-1].key.number if page.records else None
+    last = page.records[-1].key.number if page.last is None and page.records else page.last
     return RunPage(tuple(sound), _following(run, first, last, more=page.more))
 
 
@@ -90,7 +90,7 @@ async def read_summaries(ledger: Ledger, run: Run, shard: int, first: int, fault
             faults.add(run, shard, summary.number, fault)
         else:
             sound.append(summary)
-    last = page.summaries[-1].number if page.summaries else None
+    last = page.summaries[-1].number if page.last is None and page.summaries else page.last
     return RunPage(tuple(sound), _following(run, first, last, more=page.more))
 
 
@@ -126,7 +126,7 @@ def _fault(run: Run, shard: int, found: ChunkSummary) -> str:
     """Say why an item is not one of the run; empty if it is."""
     place = run.place(found.number)
     if place is None or found.number % run.shards != shard:
-        return f"run {run.id} has no such chunk"
+        return f"run {run.id} has no such chunk" + (f" ({found.fault})" if found.fault else "")
     if found.fault:
         return found.fault
     if found.tasks != place.tasks:

@@ -48,6 +48,8 @@ days on a queue and 14 days on the dead-letter queue, and a chunk's item is kept
 rest is a reserve for a run that is pushed again."""
 _MOST_RANGES = 100
 """Pools that one run may have tasks for."""
+NO_CHUNK = -1
+"""Stands for a sort key that is not the number of a chunk."""
 _WHOLE = re.compile("0|[1-9][0-9]{0,18}")
 """A whole number as DynamoDB writes it, at most of 63 bits or so."""
 
@@ -148,14 +150,17 @@ def to_summary(run: str, item: Item) -> ChunkSummary:
 
 
 def chunk_number(item: Item) -> int:
-    """Return the number of an item's chunk, also of an item whose key no version of CloudKon wrote.
-
-    DynamoDB's numbers may have fractions and 126 digits; what is not a chunk's number is rounded to a number near it.
-    """
+    """Return the number of an item's chunk; ``NO_CHUNK`` for a key that no version of CloudKon wrote."""
     text = item["chunk"]["N"]
-    if _WHOLE.fullmatch(text):
-        return int(text)
-    return int(min(max(Decimal(text), Decimal(-1)), Decimal(10**19)))
+    return int(text) if _WHOLE.fullmatch(text) else NO_CHUNK
+
+
+def chunk_position(item: Item) -> int:
+    """Return a number that is not above an item's sort key, and no other whole number lies between.
+
+    DynamoDB's numbers may have fractions and 126 digits.
+    """
+    return int(min(max(Decimal(item["chunk"]["N"]), Decimal(NO_CHUNK)), Decimal(10**19)))
 
 
 def run_key(run_id: str) -> dict[str, "AttributeValueTypeDef"]:

@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from cloudkon.aws.items import (
+    NO_CHUNK,
     SUMMARY_ATTRIBUTES,
     Item,
     chunk_number,
+    chunk_position,
     entry_item,
     key_values,
     months,
@@ -37,15 +39,16 @@ class LedgerPages:
     async def page(self, run: Run, shard: int, first: int) -> Page:
         """Read the records of a shard from chunk number ``first`` on, as many as one call returns (1 MB)."""
         items, more = await self._items(run, shard, first)
-        return Page(tuple(self._record(run, item) for item in items), more)
+        return Page(tuple(self._record(run, item) for item in items), more, _last(items))
 
     def _record(self, run: Run, item: Item) -> ChunkRecord:
         key = ChunkKey(run.id, chunk_number(item), run.shards)
+        if key.number == NO_CHUNK:
+            return ChunkRecord.unreadable(key, f"its key is {item['chunk']['N']}")
         try:
             return to_record(key, item)
         except MalformedMessage as error:
-            # One item that another version wrote must not hide the others of its run.
-            self._log.warning("item-unreadable", chunk=str(key), error=str(error))
+            # One item that another version wrote must not hide the others of its run. Readers name it.
             return ChunkRecord.unreadable(key, str(error))
 
     async def summaries(self, run: Run, shard: int, first: int) -> SummaryPage:
@@ -54,15 +57,13 @@ class LedgerPages:
         items, more = await self._items(
             run, shard, first, ProjectionExpression=", ".join(names), ExpressionAttributeNames=NAMES | names
         )
-        return SummaryPage(tuple(self._summary(run, item) for item in items), more)
+        return SummaryPage(tuple(self._summary(run, item) for item in items), more, _last(items))
 
     def _summary(self, run: Run, item: Item) -> ChunkSummary:
         try:
             return to_summary(run.id, item)
         except MalformedMessage as error:
-            number = chunk_number(item)
-            self._log.warning("item-unreadable", chunk=f"{run.id}#{number}", error=str(error))
-            return ChunkSummary.unreadable(number, str(error))
+            return ChunkSummary.unreadable(chunk_number(item), str(error))
 
     async def _items(self, run: Run, shard: int, first: int, **options: Any) -> tuple[list[Item], bool]:  # noqa: ANN401  (a query's)
         """Query one page: its items, and whether more may follow. ``options`` are arguments of the query."""
@@ -135,6 +136,10 @@ class LedgerPages:
                 continue
             found[entry_item(run)["chunk"]["N"]] = run
         return [found[number] for entry in entries if (number := entry["chunk"]["N"]) in found]
+
+
+def _last(items: Sequence[Item]) -> int | None:
+    return chunk_position(items[-1]) if items else None
 
 
 def _named_run(entry: Item) -> str:

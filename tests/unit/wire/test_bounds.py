@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudkon.aws.items import CONTENT, chunk_number, content_values, run_item, to_record, to_run, to_summary
+from cloudkon.aws.items import (
+    CONTENT,
+    NO_CHUNK,
+    chunk_number,
+    chunk_position,
+    content_values,
+    run_item,
+    to_record,
+    to_run,
+    to_summary,
+)
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, PoolRange, Progress, Result, Run, TaskId, TaskState
 from cloudkon.wire.message import decode_message
@@ -146,10 +156,13 @@ def test_item_of_a_version_without_digests_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("7", 7), ("1.5", 1), ("1e30", 10**19), ("9e999999999", 10**19), ("-8", -1)]
+    ("text", "position"), [("7", 7), ("1.5", 1), ("1e30", 10**19), ("9e999999999", 10**19), ("-8", -1)]
 )
-def test_chunk_number_of_any_key_is_a_number(text: str, number: int) -> None:
-    assert chunk_number({"chunk": {"N": text}}) == number
+def test_key_that_is_no_chunk_number_has_only_a_position(text: str, position: int) -> None:
+    """So an item at 1.5 is not taken for that of chunk 1, and reading goes on behind it."""
+    item = {"chunk": {"N": text}}
+    assert chunk_number(item) == (7 if text == "7" else NO_CHUNK)
+    assert chunk_position(item) == position
 
 
 BAD_FACTS = [
