@@ -14,7 +14,8 @@
     │   ├── AccessDenied           1
     │   ├── Unavailable            1   (may pass: try again)
     │   │   └── Throttled          1
-    │   └── ObjectMissing          1
+    │   ├── ObjectMissing          1
+    │   └── ObjectTooLarge         1
     └── PermanentFailure           1   (raised by handlers)
 
 The number is the exit code of a program that ends with the error. Each program catches ``CloudKonError`` at its top,
@@ -118,6 +119,10 @@ class Throttled(Unavailable):
 
 class ObjectMissing(ServiceError):
     """The store has no object at that address."""
+
+
+class ObjectTooLarge(ServiceError):
+    """The object at that address has more bytes than its reader allows."""
 
 
 class PermanentFailure(CloudKonError):

@@ -32,6 +32,9 @@ from .futures import output_of
 from .portal import Portal
 from .submission import submit_workload, write_instructions
 
+MOST_FETCHED = 2**30
+"""Bytes that ``Fleet.fetch`` returns, unless its caller allows more."""
+
 
 class MemoryWorker(Protocol):
     """A worker of a fleet in memory; ``images.worker.testing.worker`` returns one."""
@@ -164,15 +167,18 @@ class Fleet:
             lambda services: upload_found(services.store, found), "Upload them again to continue"
         )
 
-    def fetch(self, address: str) -> bytes:
-        """Return an object's bytes, such as an output too long for a result. Raises ``ObjectMissing``."""
+    def fetch(self, address: str, limit: int = MOST_FETCHED) -> bytes:
+        """Return an object's bytes, such as an output too long for a result.
+
+        Raises ``ObjectMissing``, or ``ObjectTooLarge`` if it has more than ``limit`` bytes.
+        """
         if not address.startswith("s3://"):
             raise InvalidInput(f"address {address!r:.60}", "not of the form s3://BUCKET/KEY")
         with tempfile.TemporaryDirectory(prefix="cloudkon-fetch-") as folder:
             path = Path(folder, "object")
 
             async def work(services: Services) -> None:
-                await persist(lambda: services.store.get(address, path), BRIEF)
+                await persist(lambda: services.store.get(address, path, limit), BRIEF)
 
             self._connection.call(work, "Fetch it again")
             return path.read_bytes()

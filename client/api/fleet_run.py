@@ -160,10 +160,10 @@ class FleetRun:
         """
         with tempfile.TemporaryFile() as workload:
 
-            async def choose(services: Services) -> None:
-                await write_chosen(services, self._run, lost if lost_only else failed, workload)
+            async def choose(services: Services) -> Sequence[int]:
+                return await write_chosen(services, self._run, lost if lost_only else failed, workload)
 
-            self._connection.call(choose, self._go_on)
+            numbers = self._connection.call(choose, self._go_on)
             workload.seek(0)
             size = self._run.chunk_size if chunk is None else chunk
             run = submit_workload(
@@ -173,6 +173,7 @@ class FleetRun:
                 chunk=size,
                 priority=self._run.priority,
                 parent=self.id,
+                parent_numbers=numbers,
             )
         return FleetRun(self._connection, run)
 

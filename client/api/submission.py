@@ -1,7 +1,7 @@
 """Submits instructions of a Python program as a run, with the same checks as a pushed file."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import IO
@@ -49,12 +49,14 @@ def submit_workload(
     priority: str = Priority.NORMAL,
     duration: float | None = None,
     parent: str = "",
+    parent_numbers: Sequence[int] = (),
 ) -> Run:
     """Push a workload as a new run, or resume its unfinished push.
 
     ``name`` is what errors call the workload, ``chunk`` the tasks per message or ``"auto"``, ``duration`` how long a
-    task takes in seconds if its word doesn't imply it, ``parent`` the run whose failures it retries. Raises what
-    ``submit`` raises, and ``InvalidWorkload`` with all problems before anything is sent.
+    task takes in seconds if its word doesn't imply it, ``parent`` the run whose failures it retries,
+    ``parent_numbers`` the number of the parent's task in each line. Raises what ``submit`` raises, and
+    ``InvalidWorkload`` with all problems before anything is sent.
     """
     if not isinstance(chunk, int) and chunk != AUTO:
         raise InvalidInput(f"chunk {chunk!r:.20}", "it is not a number of tasks", 'Give a number, or "auto"')
@@ -68,6 +70,7 @@ def submit_workload(
         chunk_size=1 if isinstance(chunk, str) else chunk,
         handlers=connection.settings.handlers,
         parent=parent,
+        parent_numbers=parent_numbers,
         durations=durations,
     ) as checked:
         prioritized = replace(checked, priority=Priority(priority))

@@ -12,10 +12,12 @@ from cloudkon.programs import command
 from cloudkon.terminal import print_json, print_lines, say
 
 from ..records.archive import kept_instructions
+from ..records.run_records import ItemFaults
 from ..records.runs import find_run
 from ..results.failures import FailureKind, Failures
 from ..results.results import results
 from .session import Session, pass_session
+from .view.display import report_faults
 from .view.formatting import counted
 
 Examples = dict[int, str]
@@ -38,26 +40,27 @@ def failures(session: Session, run: str | None, *, as_json: bool) -> int:
       python -m client failures 3752369e039 --json | jq -r .task
     """  # noqa: D301  (click's mark for text that keeps its lines)
 
-    async def work(services: Services) -> tuple[Run, Failures, int, Examples]:
+    async def work(services: Services) -> tuple[Run, Failures, ItemFaults, int, Examples]:
         found = await find_run(services.ledger, run, session.pushes)
-        failures, ended = Failures(), 0
-        async for result in results(services.ledger, found):
+        failures, faults, ended = Failures(), ItemFaults(), 0
+        async for result in results(services.ledger, found, faults):
             failures.add(result)
             ended += 1
-        return found, failures, ended, await _instructions(services, found, failures)
+        return found, failures, faults, ended, await _instructions(services, found, failures)
 
-    found, failures, ended, examples = session.run(work, "Run the same command again")
+    found, failures, faults, ended, examples = session.run(work, "Run the same command again")
     for kind in failures.kinds():
         instruction = examples.get(kind.example.task.seq, "")
         if as_json:
             print_json(_kind_json(kind, instruction))
         else:
             print_lines(_kind_text(kind, instruction))
-    if ended < found.count:
-        say(f"not ended yet: {counted(found.count - ended, 'task')} of run {found.id}")
+    report_faults(faults)
+    if left := found.count - ended - faults.unknown:
+        say(f"not ended yet: {counted(left, 'task')} of run {found.id}")
     if not failures.count:
         say(f"no task of run {found.id} failed{' so far' if ended < found.count else ''}")
-        return EXIT_OK
+        return EXIT_FAILED if faults.unknown else EXIT_OK
     say(f"{counted(failures.count, 'task')} failed. Run them again with: {command(f'client retry {found.id}')}")
     return EXIT_FAILED
 

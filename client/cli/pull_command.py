@@ -57,12 +57,14 @@ def pull(session: Session, run: str | None, destination: Path, *, gallery: bool)
 async def _write_gallery(services: Services, run: Run, destination: Path) -> Path:
     from .view.gallery_page import page  # noqa: PLC0415  (the import reads a style sheet, which few pulls need)
 
-    gathered = await gather(services.ledger, run, destination)
-    return await trio.to_thread.run_sync(keep_page, destination, page(gathered))
+    gathered = await gather(services, run, destination)
+    return await trio.to_thread.run_sync(keep_page, destination, gathered, page(gathered))
 
 
 def _report(pulled: Pulled, counts: RunCounts, destination: Path) -> int:
     say(f"{destination}: {counted(pulled.fetched, 'new file')}, {pulled.present:,} already there")
+    if pulled.note:
+        say(pulled.note)
     if not counts.complete:
         left = counted(counts.run.count - counts.ended, "task")
         say(f"not ended yet: {left} of run {counts.run.id}. Pull again later")

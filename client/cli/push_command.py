@@ -23,7 +23,7 @@ from ..push.durations import Durations, parse_duration
 from ..push.staged_workload import StagedWorkload, stage_workload
 from ..push.template import Template
 from ..push.workload import choose_workload
-from ..records.archive import fetch_instructions
+from ..records.archive import InstructionsMissing, fetch_instructions
 from ..records.runs import LostRun, find_run
 from .session import Session, pass_session
 from .view.display import progress_bar
@@ -117,7 +117,13 @@ def _with_run_facts(
         return replace(staged, priority=Priority(priority or Priority.NORMAL))
     # The store's copy is in the order of the tasks' numbers, but the digest is of the file's order.
     digest = existing.digest if from_store else staged.digest
-    return replace(staged, digest=digest, parent=existing.parent, priority=existing.priority)
+    return replace(
+        staged,
+        digest=digest,
+        parent=existing.parent,
+        parent_tasks=existing.parent_tasks,
+        priority=existing.priority,
+    )
 
 
 def _parse_chunk_size(given: str | None) -> int | None:
@@ -158,7 +164,7 @@ def _open_source(session: Session, given: str | None, existing: Run | None) -> I
         if existing and given is None:
             folder = stack.enter_context(TemporaryDirectory(prefix="cloudkon-"))
             path = Path(folder, "instructions.gz")
-            with suppress(InvalidInput):
+            with suppress(InstructionsMissing):
                 session.run(lambda services: fetch_instructions(services.store, existing, path), HOW_TO_RESUME)
             if path.exists():
                 yield stack.enter_context(BufferedReader(gzip.GzipFile(path))), _name_in_store(existing)

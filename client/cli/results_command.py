@@ -6,16 +6,18 @@ from collections.abc import Callable
 
 import click
 
-from cloudkon.errors import InvalidInput
+from cloudkon.errors import EXIT_FAILED, EXIT_OK, InvalidInput
 from cloudkon.model import Result, TaskState
 from cloudkon.ports import Services
 from cloudkon.terminal import data_output, print_json, print_line, say
 
+from ..records.run_records import ItemFaults
 from ..records.runs import find_run
 from ..results.results import as_json as result_as_json
 from ..results.results import as_line
 from ..results.selection import Selection, selected
 from .session import Session, pass_session
+from .view.display import report_faults
 from .view.formatting import counted
 
 STATES = [state.lower() for state in TaskState]
@@ -52,7 +54,7 @@ def results(  # noqa: PLR0913  (an argument for each option)
     failed: bool,
     as_json: bool,
     as_csv: bool,
-) -> None:
+) -> int:
     """Print the recorded results of RUN; by default of the run pushed last.
 
     Each line has a task's id, state, seconds, and its output or error. The order is the ledger's. PATTERN must match
@@ -70,18 +72,20 @@ def results(  # noqa: PLR0913  (an argument for each option)
     everything = not (wanted or instruction or worker or longer) and shorter is None
     selection = Selection(wanted, instruction, worker, longer, float("inf") if shorter is None else shorter)
 
-    async def work(services: Services) -> None:
+    async def work(services: Services) -> int:
         found = await find_run(services.ledger, run, session.pushes)
         write = _writer(as_json=as_json, as_csv=as_csv)
-        count = 0
-        async for result in selected(services, found, selection):
+        count, faults = 0, ItemFaults()
+        async for result in selected(services, found, selection, faults):
             write(result)
             count += 1
         sys.stdout.flush()
-        if everything and count < found.count:
-            say(f"not ended yet: {counted(found.count - count, 'task')} of run {found.id}")
+        if everything and count + faults.unknown < found.count:
+            say(f"not ended yet: {counted(found.count - count - faults.unknown, 'task')} of run {found.id}")
+        report_faults(faults)
+        return EXIT_FAILED if faults.unknown else EXIT_OK
 
-    session.run(work, "Run the same command again")
+    return session.run(work, "Run the same command again")
 
 
 def _writer(*, as_json: bool, as_csv: bool) -> Write:

@@ -1,6 +1,7 @@
 """Implements ``retry``: pushes a run's failed tasks again, as a new run."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 
 import click
@@ -17,6 +18,7 @@ from ..results.retry import Choice, write_chosen
 from ..results.retry import failed as failed_ones
 from ..results.retry import lost as lost_ones
 from .session import Session, pass_session
+from .view.display import report_faults
 from .view.formatting import counted
 from .view.push_progress import push_with_progress, report_push
 
@@ -44,15 +46,15 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
     choice: Choice = lost_ones if lost else failed_ones
     with tempfile.TemporaryFile() as workload:
 
-        async def choose(services: Services) -> Run:
+        async def choose(services: Services) -> tuple[Run, Sequence[int]]:
             found = await find_run(services.ledger, run, session.pushes)
             counts = await check(services, found)
-            if not counts.complete:
-                say(f"warning: not ended yet: {counted(found.count - counts.ended, 'task')} of run {found.id}")
-            await write_chosen(services, found, choice, workload)
-            return found
+            if left := counts.waiting + counts.running:
+                say(f"warning: not ended yet: {counted(left, 'task')} of run {found.id}")
+            report_faults(counts.faults)
+            return found, await write_chosen(services, found, choice, workload)
 
-        parent = session.run(choose, "Run the same command again to continue where it stopped")
+        parent, numbers = session.run(choose, "Run the same command again to continue where it stopped")
         workload.seek(0)
         with stage_workload(
             workload,
@@ -61,6 +63,7 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
             chunk_size=parent.chunk_size if chunk is None else chunk,
             handlers=session.settings.handlers,
             parent=parent.id,
+            parent_numbers=numbers,
         ) as staged:
             pushed = push_with_progress(session, replace(staged, priority=parent.priority))
     report_push(pushed, as_json=as_json)

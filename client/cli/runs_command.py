@@ -58,8 +58,9 @@ def run_line(view: RunView) -> str:
     run, counts = view.run, view.counts
     about = "" if counts.exact else "~"
     of = f", retry of {run.parent}" if run.parent else ""
+    unknown = f", {counts.unknown:,} unknown" if counts.unknown else ""
     ended, failed = f"{about}{counts.ended:,}", f"{about}{counts.failed:,}"
-    return f"{run.id:<11} {lasting(view.age):>9} {run.count:>9,} {ended:>10} {failed:>6}  {view.state}{of}"
+    return f"{run.id:<11} {lasting(view.age):>9} {run.count:>9,} {ended:>10} {failed:>6}  {view.state}{unknown}{of}"
 
 
 def run_json(view: RunView) -> dict[str, object]:
@@ -78,6 +79,7 @@ def run_json(view: RunView) -> dict[str, object]:
         "succeeded": counts.succeeded,
         "failed": counts.failed,
         "cancelled": counts.cancelled,
+        "unknown": counts.unknown,
         "exact": counts.exact,
         "state": view.state,
         "parent": run.parent or None,

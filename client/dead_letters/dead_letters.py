@@ -172,8 +172,11 @@ async def _send_again(services: Services, letters: Iterable[DeadLetter], priorit
         assert letter.chunk
         run_id = letter.chunk.key.run
         if run_id not in priorities:
-            run = await persist(partial(services.ledger.read_run, run_id), BRIEF)
-            priorities[run_id] = run.priority if run else Priority.NORMAL
+            # Workers treat a run whose item can't be read in the same way.
+            with suppress(MalformedMessage):
+                run = await persist(partial(services.ledger.read_run, run_id), BRIEF)
+                priorities[run_id] = run.priority if run else Priority.NORMAL
+            priorities.setdefault(run_id, Priority.NORMAL)
         by_queue.setdefault((letter.pool, priorities[run_id]), []).append(Outgoing(letter.delivery.body))
     for (pool, priority), bodies in by_queue.items():
         await send_messages(services.queue(pool, priority), bodies, BRIEF)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cloudkon.model import ChunkRecord, ChunkState, ChunkSummary, Result, Run
 from cloudkon.ports import Ledger
 
+from ..records.run_records import read_page
 from .run_counts import RunCounts
 
 FRESH_SECONDS = 45.0
@@ -54,7 +55,10 @@ class _Shard:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A run's tasks by state; ``exact`` tells whether every shard was read within ``FRESH_SECONDS``."""
+    """A run's tasks by state; ``exact`` tells whether every shard was read within ``FRESH_SECONDS``.
+
+    The ``unknown`` tasks are those of the chunks that were read and whose item can't be right.
+    """
 
     succeeded: int
     failed: int
@@ -62,6 +66,7 @@ class Estimate:
     running: int
     waiting: int
     exact: bool
+    unknown: int = 0
 
     @property
     def ended(self) -> int:
@@ -110,11 +115,13 @@ class ProgressSampler:
 
     async def _read_page(self, ledger: Ledger, shard: _Shard, wall: float, now: float) -> None:
         first = shard.resume or shard.first
-        page = await ledger.page(self.run, shard.number, shard.number + first * self.run.shards)
+        begin = shard.number + first * self.run.shards
+        page = await read_page(ledger, self.run, shard.number, begin, shard.reading_open.faults)
         for record in page.records:
             self._count(shard, record, wall)
-        if page.more:
-            shard.resume = page.records[-1].key.number // self.run.shards + 1
+        if page.following is not None:
+            # The first place in the shard that is not before that chunk.
+            shard.resume = -(-(page.following - shard.number) // self.run.shards)
             return
         unseen = shard.seen.find(0, shard.first)
         shard.first = unseen if unseen >= 0 else len(shard.seen)
@@ -125,7 +132,7 @@ class ProgressSampler:
 
     def _count(self, shard: _Shard, record: ChunkRecord, wall: float) -> None:
         place = record.key.number // self.run.shards
-        if place >= len(shard.seen) or shard.seen[place]:
+        if shard.seen[place]:
             return
         if record.state is not ChunkState.DONE:
             shard.reading_open.add(ChunkSummary.of(record), wall)
@@ -170,11 +177,11 @@ class ProgressSampler:
         return sample, tasks
 
     def _tasks(self, shard: _Shard) -> float:
-        return len(shard.seen) * self.run.count / self.run.chunk_count
+        return len(shard.seen) * self.run.count / max(1, self.run.chunk_count)
 
 
 def _estimate(known: RunCounts, more: dict[str, int], *, exact: bool) -> Estimate:
     counts = {state: getattr(known, state) + more.get(state, 0) for state in (*_ENDS, "running")}
     counts["running"] = max(0, counts["running"])
-    waiting = max(0, known.run.count - sum(counts.values()))
-    return Estimate(**counts, waiting=waiting, exact=exact)
+    waiting = max(0, known.run.count - sum(counts.values()) - known.unknown)
+    return Estimate(**counts, waiting=waiting, exact=exact, unknown=known.unknown)

@@ -1,6 +1,7 @@
 """Receives a run's reports from the result queue.
 
-Reports show progress between two readings of the ledger. They decide nothing: the ledger alone does.
+A report is a hint: anybody who can send a message can write one. It shows progress between two readings of the ledger,
+and says which chunk to read next. What it says of a result is not used.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from cloudkon.errors import CloudKonError, MalformedMessage
-from cloudkon.model import Delivery, Result, Run
+from cloudkon.model import Delivery, Run
 from cloudkon.ports import BATCH, Queue
 from cloudkon.wire.report import decode_report
 
@@ -21,11 +22,11 @@ VISIBILITY = 30.0
 class ReportListener:
     """Records which tasks of a run were reported. Deletes this run's reports alone, and puts all others back."""
 
-    def __init__(self, results: Queue, run: Run, on_result: Callable[[Result], None] = lambda _result: None) -> None:
-        """Listen on the result queue for one run; ``on_result`` is called once for each task's result."""
+    def __init__(self, results: Queue, run: Run, on_task: Callable[[int], None] = lambda _seq: None) -> None:
+        """Listen on the result queue for one run; ``on_task`` is called with the number of each task, once."""
         self._results = results
         self._run = run
-        self._on_result = on_result
+        self._on_task = on_task
         # A byte a task: a million tasks take a megabyte, where a set of numbers takes sixty.
         self._reported = bytearray(run.count)
         self.fresh = 0
@@ -62,6 +63,12 @@ class ReportListener:
                 await self._results.delete(ours)
         return not others
 
+    def forget(self, tasks: range) -> None:
+        """Forget that tasks were reported, because the ledger does not say so."""
+        for seq in tasks:
+            self.total -= self._reported[seq]
+            self._reported[seq] = 0
+
     def _is_ours(self, delivery: Delivery) -> bool:
         try:
             results = decode_report(delivery.body)
@@ -75,5 +82,5 @@ class ReportListener:
                 self._reported[seq] = 1
                 self.fresh += 1
                 self.total += 1
-                self._on_result(result)
+                self._on_task(seq)
         return True

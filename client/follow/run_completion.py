@@ -5,7 +5,9 @@ A run is over when
 - every task has its result, or
 - it was cancelled, no worker holds a chunk of it, and its queues have been empty for ``QUIET_SECONDS``: a task that was
   never sent gets no result, or
-- all of its missing tasks have been in dead-letter queues for ``QUIET_SECONDS``: the run is stranded.
+- all of its missing tasks have been in dead-letter queues for ``QUIET_SECONDS``: the run is stranded, or
+- the state of all missing tasks has been unknown for ``QUIET_SECONDS``, because their items in the ledger can't be
+  right: a later claim may put such an item right, but nothing else can.
 
 Tasks that are neither queued, running nor dead letters may still be sent by a push that goes on, so they don't end a
 run: they are reported every ``QUIET_SECONDS``.
@@ -73,16 +75,19 @@ class RunCompletion:
     on_missing: Callable[[int], None] = lambda _tasks: None
     _drained: _Timer = field(default_factory=_Timer)
     _idle: _Timer = field(default_factory=_Timer)
+    _unknown: _Timer = field(default_factory=_Timer)
 
     async def is_over(self, counts: RunCounts, now: float) -> bool:
         """Whether the run is over by counts that have just been read."""
         return counts.complete or await self.is_abandoned(counts, now)
 
     async def is_abandoned(self, counts: RunCounts, now: float) -> bool:
-        """Whether the missing tasks will get no result: the run was cancelled, or is stranded.
+        """Whether the missing tasks will get no result: the run was cancelled, is stranded, or can't be read.
 
         Asks for the queues' depths, at most every ``ASK_SECONDS``. A service that fails for a while decides nothing.
         """
+        if self._unknown.has_held(holds=counts.only_unknown_left, now=now):
+            return True
         if self._drained.due(now):
             holds = await self._is_cancelled_and_drained(counts.running)
             if self._drained.has_held(holds=holds, now=now):
@@ -90,14 +95,22 @@ class RunCompletion:
         return await self._is_stranded(counts, now)
 
     def is_over_by_snapshot(
-        self, *, complete: bool, cancelled: bool, running: int, depths: Iterable[Depth], now: float
+        self,
+        *,
+        complete: bool,
+        cancelled: bool,
+        running: int,
+        depths: Iterable[Depth],
+        now: float,
+        only_unknown_left: bool = False,
     ) -> bool:
         """Whether the run is over by facts that the caller has just read. Makes no request; looks for no dead letters.
 
         ``cancelled`` is false too where the caller could not read the facts: old ones decide nothing.
         """
         drained = self._drained.has_held(holds=cancelled and is_idle(running, depths), now=now)
-        return complete or drained
+        unknown = self._unknown.has_held(holds=only_unknown_left, now=now)
+        return complete or drained or unknown
 
     async def _is_cancelled_and_drained(self, running: int) -> bool:
         if running:

@@ -1,13 +1,15 @@
 """Counts a run's tasks by state from the ledger alone. A chunk has one item there, so no task counts twice."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
 from cloudkon.errors import CloudKonError
 from cloudkon.model import ChunkState, ChunkSummary, Run
 from cloudkon.ports import Ledger
+
+from ..records.run_records import ItemFaults, read_summaries
 
 READERS = 8
 """Shards that are read at a time: enough to hide a request's latency, with few pages in memory."""
@@ -19,7 +21,7 @@ class RunCounts:
 
     ``waiting`` tasks have no worker; ``running`` tasks are in a chunk that a worker holds. ``first_start`` and
     ``last_end`` are epoch seconds by the workers' clocks (0.0 before the first start), ``busy_seconds`` is the sum of
-    the seconds that the recorded attempts took.
+    the seconds that the recorded attempts took. Items that can't be right are in ``faults`` and nowhere else.
     """
 
     run: Run
@@ -30,6 +32,7 @@ class RunCounts:
     first_start: float = 0.0
     last_end: float = 0.0
     busy_seconds: float = 0.0
+    faults: ItemFaults = field(default_factory=ItemFaults)
 
     def add(self, summary: ChunkSummary, now: float) -> None:
         """Count a chunk; its lease has expired if it ends before ``now`` (epoch seconds)."""
@@ -41,6 +44,7 @@ class RunCounts:
         """Add the counts of other chunks of the same run."""
         self._add(other)
         self.running += other.running
+        self.faults.merge(other.faults)
 
     def _add(self, other: "ChunkSummary | RunCounts") -> None:
         if other.first_start:
@@ -59,7 +63,17 @@ class RunCounts:
     @property
     def waiting(self) -> int:
         """Tasks without a result that no worker runs."""
-        return self.run.count - self.ended - self.running
+        return self.run.count - self.ended - self.running - self.unknown
+
+    @property
+    def unknown(self) -> int:
+        """Tasks of chunks whose item in the ledger can't be right."""
+        return self.faults.unknown
+
+    @property
+    def only_unknown_left(self) -> bool:
+        """Whether every task has a result, but for some of which the state is unknown."""
+        return self.unknown > 0 and self.ended + self.unknown == self.run.count
 
     @property
     def complete(self) -> bool:
@@ -109,10 +123,9 @@ async def count_tasks(ledger: Ledger, run: Run, now: float, on_shard: Callable[[
 
 
 async def _read_shard(ledger: Ledger, counts: RunCounts, shard: int, now: float) -> None:
-    first, more = 0, True
-    while more:
-        page = await ledger.summaries(counts.run, shard, first)
-        for summary in page.summaries:
+    first: int | None = 0
+    while first is not None:
+        page = await read_summaries(ledger, counts.run, shard, first, counts.faults)
+        for summary in page.records:
             counts.add(summary, now)
-            first = summary.number + 1
-        more = page.more
+        first = page.following

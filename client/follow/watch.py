@@ -111,6 +111,7 @@ class Watch:
                 running=snapshot.counts.running,
                 depths=snapshot.backlog.values(),
                 now=self.clock.monotonic(),
+                only_unknown_left=self._sampler.counts().only_unknown_left,
             ):
                 return self._sampler.counts()
             await trio.sleep(every)

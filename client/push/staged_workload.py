@@ -2,9 +2,11 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -13,12 +15,14 @@ from cloudkon.instructions.workload_lines import Line, lines_in
 from cloudkon.model import Priority, Run
 from cloudkon.wire.message import MOST_TASKS
 
+from ..records.parent_tasks import digest_of
 from .durations import Durations
 from .open_chunk import OpenChunk, most_that_fit
 from .problems import Problems
 from .template import Template
 from .workload import HOW_TO_GET_ONE
 
+_PIECE_BYTES = 1024 * 1024
 REPORTED_INSTRUCTIONS = 10_000
 """Instructions between two reports of how many were checked: a tenth of a second."""
 
@@ -42,6 +46,12 @@ class StagedWorkload:
     """The run whose failures it retries."""
     priority: Priority = Priority.NORMAL
     """Decides which queue its messages are sent to."""
+    archive_digest: str = ""
+    """The SHA-256 of its instructions in the order of the tasks' numbers."""
+    parent_numbers: Sequence[int] = ()
+    """For each task, in the order of the tasks' numbers, the number of the parent's task that it retries."""
+    parent_tasks: str = ""
+    """The digest of these numbers; a run that is pushed again has it from its first push."""
 
     def in_chunks(self, chunk_size: int) -> "StagedWorkload":
         """Return the workload with another chunk size, reduced if such chunks might not fit a message."""
@@ -49,8 +59,12 @@ class StagedWorkload:
 
     @property
     def record_name(self) -> str:
-        """The name of its push record. A retry's unfinished push is resumed only by a retry of the same run."""
-        return f"{self.parent}.{self.digest}" if self.parent else self.digest
+        """The name of its push record. A retry's unfinished push is resumed only by a retry of the same tasks."""
+        if not self.parent:
+            return self.digest
+        # Failed tasks with equal instructions are different tasks.
+        tasks = hashlib.sha256(f"{self.digest}{self.parent_tasks}".encode()).hexdigest()
+        return f"{self.parent}.{tasks if self.parent_tasks else self.digest}"
 
     @property
     def count(self) -> int:
@@ -74,6 +88,9 @@ class StagedWorkload:
             started=started,
             parent=self.parent,
             priority=self.priority,
+            archive_digest=self.archive_digest,
+            archive_size=self.size,
+            parent_tasks=self.parent_tasks,
         )
 
 
@@ -86,6 +103,7 @@ def stage_workload(  # noqa: PLR0913  (everything that the check depends on)
     chunk_size: int = 1,
     handlers: tuple[str, ...] = (),
     parent: str = "",
+    parent_numbers: Sequence[int] = (),
     template: Template | None = None,
     durations: Durations | None = None,
     on_instructions: Callable[[int], None] = lambda _count: None,
@@ -93,8 +111,9 @@ def stage_workload(  # noqa: PLR0913  (everything that the check depends on)
     """Check every line and write it to a file of its pool. The files are unnamed and vanish when the context ends.
 
     ``name`` is what errors call the workload, ``handlers`` are the first words of users' own handlers, ``parent`` is
-    the run whose failures it retries. A ``template`` expands lines; ``durations`` collects how long the tasks take.
-    ``on_instructions`` is called from time to time with the number of instructions checked since the last call.
+    the run whose failures it retries, ``parent_numbers`` the number of the parent's task in each line. A ``template``
+    expands lines; ``durations`` collects how long the tasks take. ``on_instructions`` is called from time to time with
+    the number of instructions checked since the last call.
 
     Raises ``InvalidWorkload`` with the line number of each problem, or if there is no instruction.
     """
@@ -103,6 +122,7 @@ def stage_workload(  # noqa: PLR0913  (everything that the check depends on)
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
         staging = _Staging(chunk_size, handlers, durations or Durations(), directory, files, on_instructions)
+        staging.parent_numbers = parent_numbers
         for line in lines_in(stream, staging.comment):
             if template:
                 staging.expand(line, template)
@@ -137,6 +157,8 @@ class _Staging:
         self._size = 0
         self._longest = 0
         self._problems = Problems()
+        self.parent_numbers: Sequence[int] = ()
+        self._numbers_by_pool: dict[str, array[int]] = {}
 
     def expand(self, line: Line, template: Template) -> None:
         try:
@@ -167,6 +189,9 @@ class _Staging:
         self._longest = max(self._longest, len(data))
         self._digest.update(data)
         self._file(pool.name).write(data)
+        if self.parent_numbers:
+            numbers = self._numbers_by_pool.setdefault(pool.name, array("Q"))
+            numbers.append(self.parent_numbers[sum(self._counts.values())])
         self._counts[pool.name] = self._counts.get(pool.name, 0) + 1
         chunk = self._open.setdefault(pool.name, OpenChunk(line.number))
         chunk.add(instruction, len(data))
@@ -182,9 +207,29 @@ class _Staging:
             raise InvalidWorkload(name, "it has no instructions", HOW_TO_GET_ONE)
         for stream in self._files.values():
             stream.flush()
+        numbers = array("Q", chain.from_iterable(self._numbers_by_pool[pool] for pool in self._numbers_by_pool))
         return StagedWorkload(
-            self._digest.hexdigest(), self._chunk_size, self._counts, self._files, self._size, self._longest, parent
+            self._digest.hexdigest(),
+            self._chunk_size,
+            self._counts,
+            self._files,
+            self._size,
+            self._longest,
+            parent,
+            archive_digest=self._archive_digest(),
+            parent_numbers=numbers,
+            parent_tasks=digest_of(numbers) if numbers else "",
         )
+
+    def _archive_digest(self) -> str:
+        if len(self._files) == 1:
+            return self._digest.hexdigest()
+        digest = hashlib.sha256()
+        for stream in self._files.values():
+            stream.seek(0)
+            while piece := stream.read(_PIECE_BYTES):
+                digest.update(piece)
+        return digest.hexdigest()
 
     def _file(self, pool: str) -> IO[bytes]:
         if pool not in self._files:

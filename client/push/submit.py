@@ -16,6 +16,7 @@ from cloudkon.ports import Services
 from cloudkon.settings import Settings
 
 from ..records.archive import keep_instructions
+from ..records.parent_tasks import keep_parent_tasks
 from ..records.pushes import Pushes, PushRecord
 from .batches import batches
 from .capacity_check import capacity_warning
@@ -121,6 +122,8 @@ class _Sender:
             self.events.on_begun(run, sent_before if resumed else None)
             await self._warn_and_wake(run)
             await self._keep_instructions(run)
+            if self.staged.parent_numbers:
+                await keep_parent_tasks(self.services.store, run, self.staged.parent_numbers)
             queues = {part.pool: self.services.queue(part.pool, run.priority) for part in run.ranges}
             unsent = batches(run, self.staged, sent_before)
             await send_batches(queues, self.services.store, unsent, watermark, on_sent)

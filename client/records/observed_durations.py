@@ -1,7 +1,6 @@
 """Measures how long tasks took in an earlier run, by the first words of their instructions."""
 
 from collections.abc import Collection
-from contextlib import aclosing
 
 import trio
 
@@ -10,6 +9,7 @@ from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
 
 from .archive import kept_instructions
+from .run_records import ItemFaults, read_records
 
 OBSERVED_TASKS = 1000
 """Results that are read."""
@@ -21,11 +21,10 @@ async def observed_durations(services: Services, run: Run, words: Collection[str
     Raises ``InvalidInput`` if the store does not have the run's instructions, and what the services raise.
     """
     sample: list[Result] = []
-    async with aclosing(services.ledger.records(run)) as records:
-        async for record in records:
-            sample += [result for result in record.progress.results if result.state is TaskState.SUCCEEDED]
-            if len(sample) >= OBSERVED_TASKS:
-                break
+    async for record in read_records(services.ledger, run, ItemFaults()):
+        sample += [result for result in record.progress.results if result.state is TaskState.SUCCEEDED]
+        if len(sample) >= OBSERVED_TASKS:
+            break
     async with kept_instructions(services.store, run) as instructions:
         texts = await trio.to_thread.run_sync(instructions.some, [result.task.seq for result in sample])
     seconds: dict[str, list[float]] = {}

@@ -4,12 +4,15 @@ from functools import partial
 
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, NewerVersion, UnknownRun
-from cloudkon.model import Run
+from cloudkon.model import POOLS, Run
 from cloudkon.ports import Ledger
 from cloudkon.programs import command
-from cloudkon.wire.message import RUN_ID
+from cloudkon.wire.fields import RUN_ID
 
 from .pushes import Pushes
+
+_NEWER = "Use the newer version of this client"
+POOL_NAMES = frozenset(pool.name for pool in POOLS)
 
 
 class LostRun(UnknownRun):
@@ -29,7 +32,9 @@ async def find_run(ledger: Ledger, run_id: str | None, pushes: Pushes) -> Run:
     try:
         run = await persist(lambda: ledger.read_run(wanted), BRIEF) if RUN_ID.fullmatch(wanted) else None
     except NewerVersion as error:
-        raise InvalidInput(f"run {wanted!r}", str(error), "Use the newer version of this client") from None
+        raise InvalidInput(f"run {wanted!r}", str(error), _NEWER) from None
+    if run and (unknown := [part.pool for part in run.ranges if part.pool not in POOL_NAMES]):
+        raise InvalidInput(f"run {wanted!r}", f"this version has no pool {unknown[0]!r:.60}", _NEWER)
     if run is None and (pushed := pushes.runs.find(wanted)):
         raise LostRun(pushed, pushes.fleet)
     if run is None:

@@ -5,17 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudkon.errors import InvalidInput
 from cloudkon.model import Result, Run, TaskState
-from cloudkon.ports import Ledger
+from cloudkon.ports import Services, StoredObject
 
+from ..records.root_tasks import RootTasks, root_tasks
 from .pull import file_name, object_address, poster_address, poster_name
-from .pull_manifest import PullRecord
+from .pull_manifest import PAGE_ADDRESS, PullRecord
 from .results import results
 
 PAGE_NAME = "index.html"
-_PAGE_ADDRESS = "gallery"
-"""Stands for the page's address in the folder's pull record, which marks the page as ours to overwrite."""
+"""The page of a run; the page of a retry is named by the retry's id, so that both stay."""
 MOST_FAILURES = 200
 """Failed tasks that a page lists; ``failures`` groups more of them."""
 
@@ -40,6 +39,7 @@ class Gallery:
     """What the page shows of a run, in the order of its tasks."""
 
     run: Run
+    tasks: RootTasks
     exhibits: list[Exhibit] = field(default_factory=list)
     absent: list[Result] = field(default_factory=list)
     """Succeeded tasks whose files are not in the folder."""
@@ -49,11 +49,11 @@ class Gallery:
     """All tasks that have ended, by state."""
 
 
-async def gather(ledger: Ledger, run: Run, folder: Path) -> Gallery:
-    """Collect a run's results and the files that pulls fetched into the folder. Raises what the ledger raises."""
-    gallery = Gallery(run)
-    with PullRecord(folder) as record:
-        async for result in results(ledger, run):
+async def gather(services: Services, run: Run, folder: Path) -> Gallery:
+    """Collect a run's results and the files that pulls fetched into the folder. Raises what ``pull`` raises."""
+    gallery = Gallery(run, await root_tasks(services, run))
+    with PullRecord(folder, gallery.tasks.root, run.id) as record:
+        async for result in results(services.ledger, run):
             gallery.counts[result.state] += 1
             if result.state is TaskState.FAILED and len(gallery.failures) < MOST_FAILURES:
                 gallery.failures.append(result)
@@ -66,7 +66,8 @@ async def gather(ledger: Ledger, run: Run, folder: Path) -> Gallery:
 
 
 def _add_file(gallery: Gallery, result: Result, address: str, record: PullRecord) -> None:
-    name, poster = file_name(result), poster_name(result)
+    number = gallery.tasks.numbers[result.task.seq]
+    name, poster = file_name(result, number), poster_name(number)
     pull = record.whole(name, address)
     if pull is None:
         gallery.absent.append(result)
@@ -75,17 +76,14 @@ def _add_file(gallery: Gallery, result: Result, address: str, record: PullRecord
     gallery.exhibits.append(Exhibit(result, name, poster if has_poster else "", pull.facts))
 
 
-def keep_page(folder: Path, page: str) -> Path:
+def keep_page(folder: Path, gallery: Gallery, page: str) -> Path:
     """Write a gallery's page into its folder atomically, and return its path.
 
     Raises ``InvalidInput`` if another file of that name is in the folder, ``OSError`` if the page can't be written.
     """
-    path = folder / PAGE_NAME
-    with PullRecord(folder) as record:
-        if record.is_foreign(PAGE_NAME):
-            raise InvalidInput(str(path), "this file was not written by a pull", "Move it, or name another folder")
-        record.begin(PAGE_NAME, _PAGE_ADDRESS)
-    staged = path.with_name(f".{PAGE_NAME}.part")
-    staged.write_text(page, encoding="utf-8")
-    staged.replace(path)
-    return path
+    run = gallery.run.id
+    name = PAGE_NAME if run == gallery.tasks.root else f"{run}.html"
+    with PullRecord(folder, gallery.tasks.root, run) as record, record.staged(name) as staged:
+        staged.write_text(page, encoding="utf-8")
+        record.place(name, staged, StoredObject(PAGE_ADDRESS, -1, ""), run)
+    return folder / name

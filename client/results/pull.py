@@ -15,6 +15,7 @@ from cloudkon.errors import CloudKonError, InvalidInput, ObjectMissing, ServiceE
 from cloudkon.model import Result, Run
 from cloudkon.ports import Services, Store, StoredObject
 
+from ..records.root_tasks import RootTasks, root_tasks
 from .pull_manifest import PullRecord
 from .results import results
 
@@ -31,11 +32,15 @@ class PullBroke(ServiceError):
 
 @dataclass(slots=True)
 class Pulled:
-    """What a pull did: how many objects it fetched, how many files were present before, and why others are missing."""
+    """What a pull did: how many objects it fetched, how many files were present before, and why others are missing.
+
+    ``note`` says why the files of a retry have the retry's own numbers; empty if they have the right ones.
+    """
 
     fetched: int = 0
     present: int = 0
     problems: list[str] = field(default_factory=list)
+    note: str = ""
 
 
 def object_address(result: Result) -> str:
@@ -43,23 +48,27 @@ def object_address(result: Result) -> str:
     return next(iter(objects(result).values()), "")
 
 
-def file_name(result: Result) -> str:
+def file_name(result: Result, number: int) -> str:
     """Return the name of that object's file, or an empty string."""
-    return next(iter(objects(result)), "")
+    return next(iter(objects(result, number)), "")
 
 
-def objects(result: Result) -> dict[str, str]:
+def objects(result: Result, number: int | None = None) -> dict[str, str]:
     """Return the ``s3://`` addresses that an output begins with, by the names of their files.
 
-    A file is named by its task's number and the object's suffix, if that has only letters and digits. If two objects
-    would have the same name, the later one is numbered: ``7.csv``, ``7-2.csv``.
+    A file is named by ``number``, by default its task's, and the object's suffix, if that has only letters and digits.
+    If two objects would have the same name, in a file system that ignores case, the later one is numbered: ``7.csv``,
+    ``7-2.csv``.
     """
+    number = result.task.seq if number is None else number
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for address in takewhile(lambda word: word.startswith("s3://"), result.output.split()):
         suffix = PurePosixPath(address).suffix
         suffix = suffix if _SUFFIX.fullmatch(suffix) else ""
-        name = f"{result.task.seq}{suffix}"
-        found[f"{result.task.seq}-{len(found) + 1}{suffix}" if name in found else name] = address
+        name = f"{number}{suffix}"
+        found[f"{number}-{len(found) + 1}{suffix}" if name.lower() in taken else name] = address
+        taken.add(name.lower())
     return found
 
 
@@ -69,9 +78,9 @@ def poster_address(result: Result) -> str:
     return f"{video.removesuffix(VIDEO)}{POSTER}" if video.endswith(VIDEO) else ""
 
 
-def poster_name(result: Result) -> str:
+def poster_name(number: int) -> str:
     """Return the name of the poster's file."""
-    return f"{result.task.seq}{POSTER}"
+    return f"{number}{POSTER}"
 
 
 async def pull(
@@ -84,15 +93,17 @@ async def pull(
 ) -> Pulled:
     """Fetch every object of the run that is not in the folder yet, with ``posters`` also the posters of its videos.
 
+    A file is named by its task's number; a retry's file by the number of the root's task that it retries.
     ``on_object`` is called after each result whose objects were fetched. An object that is missing, or whose file name
     is taken by another file, becomes a problem and stops no other. A missing poster is no problem. Raises ``PullBroke``
-    if the services fail, ``OSError`` if the folder can't be written.
+    if the services fail, ``OSError`` if the folder can't be written, ``InvalidInput`` if it belongs to another run.
     """
-    pulled = Pulled()
-    fetch = partial(_fetch_all, services.store, folder, pulled, posters=posters)
+    tasks = await root_tasks(services, run)
+    pulled = Pulled(note=note_of(run, tasks))
+    fetch = partial(_fetch_all, services.store, tasks, pulled, posters=posters)
     sender, receiver = trio.open_memory_channel[Result](0)
     failures: list[CloudKonError | OSError] = []
-    with PullRecord(folder) as record:
+    with PullRecord(folder, tasks.root, run.id) as record:
 
         async def fetch_some(scope: trio.CancelScope) -> None:
             async for result in receiver:
@@ -123,6 +134,15 @@ async def pull(
     return pulled
 
 
+def note_of(run: Run, tasks: RootTasks) -> str:
+    """Say which run's numbers the files have, if it is not the first of a chain of retries; else return nothing."""
+    if not tasks.unknown_parent:
+        return ""
+    subject = f"run {tasks.root} retries run {tasks.unknown_parent}"
+    numbers = "its own numbers" if tasks.root == run.id else f"the numbers of run {tasks.root}"
+    return f"{subject}, but which of its tasks was not recorded: the files have {numbers}"
+
+
 async def _with_objects(services: Services, run: Run) -> AsyncIterator[Result]:
     async for result in results(services.ledger, run):
         if object_address(result):
@@ -130,30 +150,30 @@ async def _with_objects(services: Services, run: Run) -> AsyncIterator[Result]:
 
 
 async def _fetch_all(
-    store: Store, folder: Path, pulled: Pulled, record: PullRecord, result: Result, *, posters: bool
+    store: Store, tasks: RootTasks, pulled: Pulled, record: PullRecord, result: Result, *, posters: bool
 ) -> None:
-    for name, address in objects(result).items():
+    number = tasks.numbers[result.task.seq]
+    for name, address in objects(result, number).items():
         try:
             if await _is_current(store, name, address, record):
                 pulled.present += 1
             else:
-                await _get(store, name, address, folder, record)
+                await _get(store, name, address, record, str(result.task))
                 pulled.fetched += 1
         except (ObjectMissing, InvalidInput) as error:
             pulled.problems.append(f"task {result.task}: {error}")
     poster = poster_address(result)
     # A poster's key holds the claim's token, as its video's does, so a fetched poster can't be out of date.
-    if posters and poster and record.whole(poster_name(result), poster) is None:
+    if posters and poster and record.whole(poster_name(number), poster) is None:
         with suppress(ObjectMissing, InvalidInput):
-            await _get(store, poster_name(result), poster, folder, record)
+            await _get(store, poster_name(number), poster, record, str(result.task))
 
 
-async def _get(store: Store, name: str, address: str, folder: Path, record: PullRecord) -> None:
-    if record.is_foreign(name):
-        raise InvalidInput(str(folder / name), "this file was not written by a pull", "Move it, or name another folder")
-    record.begin(name, address)
-    stored = await persist(lambda: store.get(address, folder / name), PATIENT)
-    record.done(name, stored)
+async def _get(store: Store, name: str, address: str, record: PullRecord, task: str) -> None:
+    record.check_free(name, task, address)
+    with record.staged(name) as path:
+        stored = await persist(lambda: store.get(address, path), PATIENT)
+        record.place(name, path, stored, task)
 
 
 async def _is_current(store: Store, name: str, address: str, record: PullRecord) -> bool:

@@ -6,10 +6,17 @@ from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Ledger
 from cloudkon.printable import printable
 
+from ..records.run_records import ItemFaults, read_records
 
-async def results(ledger: Ledger, run: Run, *, failed_only: bool = False) -> AsyncIterator[Result]:
-    """Yield the results recorded so far, in the ledger's order (by shard, then chunk), a page at a time in memory."""
-    async for record in ledger.records(run):
+
+async def results(
+    ledger: Ledger, run: Run, faults: ItemFaults | None = None, *, failed_only: bool = False
+) -> AsyncIterator[Result]:
+    """Yield the results recorded so far, in the ledger's order (by shard, then chunk), a page at a time in memory.
+
+    Items of the ledger that can't be right are added to ``faults``.
+    """
+    async for record in read_records(ledger, run, ItemFaults() if faults is None else faults):
         for result in record.progress.results:
             if result.state is TaskState.FAILED or not failed_only:
                 yield result

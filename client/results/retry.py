@@ -1,6 +1,7 @@
 """Selects the tasks of a run to retry, and writes their instructions as a workload."""
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from cloudkon.errors import InvalidInput
@@ -25,8 +26,8 @@ def lost(result: Result) -> bool:
     return failed(result) and WORKER_LOST.match(result.error) is not None
 
 
-async def write_chosen(services: Services, run: Run, choice: Choice, workload: IO[bytes]) -> int:
-    """Write the instructions of the chosen tasks as a workload, and return how many were chosen.
+async def write_chosen(services: Services, run: Run, choice: Choice, workload: IO[bytes]) -> Sequence[int]:
+    """Write the instructions of the chosen tasks as a workload, and return these tasks' numbers, line by line.
 
     Raises ``InvalidInput`` if none was chosen, or if the run's instructions were not kept.
     """
@@ -35,11 +36,10 @@ async def write_chosen(services: Services, run: Run, choice: Choice, workload: I
     async for result in results(services.ledger, run):
         if choice(result):
             chosen[result.task.seq] = 1
-    count = chosen.count(1)
-    if not count:
+    if not any(chosen):
         raise InvalidInput(f"run {run.id!r}", "it has no task to retry", f"See: {command(f'client check {run.id}')}")
     async with kept_instructions(services.store, run) as instructions:
         for number, instruction in enumerate(instructions):
             if chosen[number]:
                 workload.write(instruction.encode() + b"\n")
-    return count
+    return array("Q", (number for number, is_chosen in enumerate(chosen) if is_chosen))

@@ -10,6 +10,7 @@ from cloudkon.model import Result, Run, TaskState
 from cloudkon.ports import Services
 
 from ..records.archive import Instructions, kept_instructions
+from ..records.run_records import ItemFaults
 from .results import results
 
 
@@ -37,13 +38,17 @@ class Selection:
         )
 
 
-async def selected(services: Services, run: Run, selection: Selection) -> AsyncIterator[Result]:
+async def selected(
+    services: Services, run: Run, selection: Selection, faults: ItemFaults | None = None
+) -> AsyncIterator[Result]:
     """Yield the selected results, in the ledger's order, a page at a time in memory.
+
+    Items of the ledger that can't be right are added to ``faults``.
 
     Raises ``InvalidInput`` if the selection has an instruction and the run's instructions were not kept.
     """
     tasks = await _tasks(services, run, selection.instruction) if selection.instruction else None
-    async for result in results(services.ledger, run):
+    async for result in results(services.ledger, run, faults):
         if selection.admits(result) and (tasks is None or tasks[result.task.seq]):
             yield result
 

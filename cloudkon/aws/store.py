@@ -11,8 +11,8 @@ from boto3.s3.transfer import TransferConfig
 
 from cloudkon.aws.aws_errors import no_fleet
 from cloudkon.aws.connection import Connection
-from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ObjectMissing, ServiceError
-from cloudkon.ports.store import StoredObject, check_facts
+from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ObjectMissing, ObjectTooLarge, ServiceError
+from cloudkon.ports.store import StoredObject, check_facts, check_limit
 
 if TYPE_CHECKING:  # the stubs are for development only
     from botocore.response import StreamingBody
@@ -55,7 +55,7 @@ class S3Store:
         await self._connection.call(_upload, s3, self._bucket, key, source, extra)
         return await self.head(self.address(key))
 
-    async def get(self, address: str, destination: Path) -> StoredObject:
+    async def get(self, address: str, destination: Path, limit: int | None = None) -> StoredObject:
         """Write the object at the address to a file, completely or not at all: it is written under another name first.
 
         This also holds if the process dies, but not if the computer loses power, because nothing is synced to disk.
@@ -67,6 +67,11 @@ class S3Store:
             answer = await self._connection.call(s3.get_object, Bucket=bucket, Key=key)
         except (ObjectMissing, NoFleet):
             raise await self._missing(s3, bucket, address) from None
+        try:
+            check_limit(address, answer["ContentLength"], limit)
+        except ObjectTooLarge:
+            answer["Body"].close()
+            raise
         await self._connection.transfer(_save, answer["Body"], staged, destination)
         return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from cloudkon.errors import ObjectMissing
-from cloudkon.ports.store import StoredObject, check_facts
+from cloudkon.ports.store import StoredObject, check_facts, check_limit
 
 _PREFIX = "s3://memory/"
 
@@ -34,9 +34,10 @@ class MemoryStore:
         self._facts[address] = {name.lower(): text for name, text in facts.items()}
         return self._describe(address)
 
-    async def get(self, address: str, destination: Path) -> StoredObject:
+    async def get(self, address: str, destination: Path, limit: int | None = None) -> StoredObject:
         """Write the object at the address to a file, completely or not at all."""
         described = await self.head(address)
+        check_limit(address, described.size, limit)
         staged = trio.Path(destination.with_name(f".{destination.name}.part"))
         try:
             await staged.write_bytes(self._objects[address])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from cloudkon.model.chunk_record import ChunkRecord, ChunkState
+from cloudkon.model.chunk_record import RELEASED_LEASE_END, ChunkRecord, ChunkState
 from cloudkon.model.result import TaskState
 
 
@@ -27,11 +27,26 @@ class ChunkSummary:
     """When its last task ended, in epoch seconds by the worker's clock; 0.0 if no task started."""
     busy_seconds: float = 0.0
     """The seconds of all recorded attempts together."""
+    lowest: int = 0
+    """The lowest number of its tasks with a result; 0 if none has one."""
+    highest: int = -1
+    """The highest number of its tasks with a result; -1 if none has one."""
+    fault: str = ""
+    """Why the item can't be read, so that all other fields but ``number`` mean nothing; empty if it can."""
+
+    @classmethod
+    def unreadable(cls, number: int, fault: str) -> Self:
+        """Return what stands for an item that can't be read; ``fault`` says why."""
+        return cls(number, ChunkState.CLAIMED, RELEASED_LEASE_END, 0, fault=fault)
 
     @classmethod
     def of(cls, record: ChunkRecord) -> Self:
         """Summarise a whole record."""
         progress = record.progress
+        tasks = {result.task.seq for result in progress.results}
+        fault = record.fault or ("" if record.readable else "another version wrote it")
+        if len(tasks) < len(progress.results):
+            fault = fault or "it has two results of one task"
         started = [result for result in progress.results if result.started]
         return cls(
             record.key.number,
@@ -44,6 +59,9 @@ class ChunkSummary:
             min((result.started for result in started), default=0.0),
             max((result.finished for result in started), default=0.0),
             sum(result.seconds for result in progress.results),
+            min(tasks, default=0),
+            max(tasks, default=-1),
+            fault,
         )
 
     @property

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from cloudkon.model.chunk import ChunkKey
 from cloudkon.model.priority import Priority
@@ -15,6 +15,9 @@ to read."""
 MOST_SHARDS = 64
 """Partitions that one run is spread over at most."""
 
+MOST_TASKS_OF_RUN = 1_000_000_000
+"""Tasks that one run may have. Programs that go through a run need some bytes a task."""
+
 
 def new_run_id(started: float | None = None) -> str:
     """Make a short id that sorts by time: the minutes since 2020 and 20 random bits, both in hexadecimal.
@@ -23,6 +26,14 @@ def new_run_id(started: float | None = None) -> str:
     """
     minutes = int((started if started is not None else time.time()) - 1_577_836_800) // 60
     return f"{minutes:06x}{secrets.randbits(20):05x}"
+
+
+class ChunkPlace(NamedTuple):
+    """Where a chunk lies in its run: its pool, the number of its first task in the run, and how many tasks it has."""
+
+    pool: str
+    first: int
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +64,16 @@ class Run:
     """The id of the run whose failures it retries; empty for any other run."""
     cancelled: bool = False
     priority: Priority = Priority.NORMAL
+    archive_digest: str = ""
+    """The SHA-256 of its instructions in the order of the tasks' numbers, one a line, as the store keeps them. It
+    differs from ``digest`` if the run has several pools. Runs of earlier versions have none."""
+    archive_size: int = 0
+    """The bytes of these lines; 0 in runs of earlier versions."""
+    parent_tasks: str = ""
+    """The SHA-256 of the list that says which task of the parent each task is; empty if that was not recorded."""
 
     @classmethod
-    def plan(
+    def plan(  # noqa: PLR0913  (all facts of a run)
         cls,
         *,
         run_id: str,
@@ -65,6 +83,9 @@ class Run:
         started: float,
         parent: str = "",
         priority: Priority = Priority.NORMAL,
+        archive_digest: str = "",
+        archive_size: int = 0,
+        parent_tasks: str = "",
     ) -> Self:
         """Plan a run with ``counts`` tasks by pool name: number the tasks pool by pool, and choose the shard count."""
         ranges, first = [], 0
@@ -73,7 +94,19 @@ class Run:
             first += count
         chunks = sum(-(-count // chunk_size) for count in counts.values())
         shards = max(1, min(MOST_SHARDS, -(-chunks // CHUNKS_PER_SHARD)))
-        return cls(run_id, chunk_size, shards, digest, tuple(ranges), started, parent, priority=priority)
+        return cls(
+            run_id,
+            chunk_size,
+            shards,
+            digest,
+            tuple(ranges),
+            started,
+            parent,
+            priority=priority,
+            archive_digest=archive_digest,
+            archive_size=archive_size,
+            parent_tasks=parent_tasks,
+        )
 
     @property
     def count(self) -> int:
@@ -95,9 +128,31 @@ class Run:
                     yield ChunkKey(self.id, number, self.shards), part.first + offset, size
                 number += 1
 
+    def place(self, number: int) -> ChunkPlace | None:
+        """Return where the chunk with that number lies; ``None`` if the run has no such chunk."""
+        if number < 0:
+            return None
+        before = 0
+        for part in self.ranges:
+            chunks = -(-part.count // self.chunk_size)
+            if number < before + chunks:
+                offset = (number - before) * self.chunk_size
+                return ChunkPlace(part.pool, part.first + offset, min(self.chunk_size, part.count - offset))
+            before += chunks
+        return None
+
+    def chunk_of(self, seq: int) -> int:
+        """Return the number of the chunk that holds a task. Raises ``ValueError`` if the run has no such task."""
+        before = 0
+        for part in self.ranges:
+            if part.first <= seq < part.first + part.count:
+                return before + (seq - part.first) // self.chunk_size
+            before += -(-part.count // self.chunk_size)
+        raise ValueError(f"run {self.id} has no task {seq}")
+
     def differs(self, other: Self) -> str:
         """Name the first fact that differs in another plan with the same id; empty if none does."""
-        for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "priority"):
+        for fact in ("chunk_size", "shards", "digest", "ranges", "parent", "parent_tasks", "priority"):
             if getattr(self, fact) != getattr(other, fact):
                 return fact.replace("_", " ")
         return ""

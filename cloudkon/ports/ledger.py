@@ -81,18 +81,23 @@ class WriteOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records of one shard in chunk order. ``more`` is whether others may follow the last of them."""
+    """Some records of one shard in chunk order. ``more`` is whether others may follow the last of them.
+
+    ``last`` is the number up to which chunks were read, if it is not that of the last record.
+    """
 
     records: tuple[ChunkRecord, ...]
     more: bool
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryPage:
-    """The summaries of some records of one shard in chunk order. ``more`` is the same as for a ``Page``."""
+    """The summaries of some records of one shard in chunk order. ``more`` and ``last`` are those of a ``Page``."""
 
     summaries: tuple[ChunkSummary, ...]
     more: bool
+    last: int | None = None
 
 
 class Ledger(Protocol):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from cloudkon.errors import ObjectTooLarge
+
 DELETE_LIMIT = 1000
 """Objects that S3 deletes in one call at most (S3 API reference, ``DeleteObjects``)."""
 
@@ -31,8 +33,11 @@ class Store(Protocol):
         """Store a file or bytes, with ``facts`` as metadata. Raises ``ValueError`` for facts that are not ASCII."""
         ...
 
-    async def get(self, address: str, destination: Path) -> StoredObject:
-        """Write the object at the address to a file, completely or not at all."""
+    async def get(self, address: str, destination: Path, limit: int | None = None) -> StoredObject:
+        """Write the object at the address to a file, completely or not at all.
+
+        Raises ``ObjectTooLarge`` if the object has more than ``limit`` bytes.
+        """
         ...
 
     async def head(self, address: str) -> StoredObject:
@@ -46,6 +51,12 @@ class Store(Protocol):
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete the objects with these keys, up to ``DELETE_LIMIT``. Missing objects are ignored."""
         ...
+
+
+def check_limit(address: str, size: int, limit: int | None) -> None:
+    """Raise ``ObjectTooLarge`` if an object is larger than its reader allows."""
+    if limit is not None and size > limit:
+        raise ObjectTooLarge(f"{address}: the object has {size:,} bytes, and at most {limit:,} can be right")
 
 
 def check_facts(facts: Mapping[str, str]) -> None:

@@ -43,7 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await record_results(services, run, results)
         pulled = place / "videos"
         await pull(services, run, pulled, posters=True)
-        return keep_page(pulled, page(await gather(services.ledger, run, pulled)))
+        gallery = await gather(services, run, pulled)
+        return keep_page(pulled, gallery, page(gallery))
 
     return trio.run(make).parent
 

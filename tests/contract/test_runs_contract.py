@@ -17,6 +17,9 @@ def run_of(run_id: str, chunks: int = 1000, digest: str = "d" * 64) -> Run:
         digest=digest,
         started=1_800_000_000.123456,
         parent="parent-run",
+        archive_digest="a" * 64,
+        archive_size=12_345,
+        parent_tasks="b" * 64,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from cloudkon.aws import Connection, connect
-from cloudkon.errors import InvalidInput, NoFleet, ObjectMissing
+from cloudkon.errors import InvalidInput, NoFleet, ObjectMissing, ObjectTooLarge
 from cloudkon.ports import Services, Store, StoredObject
 from cloudkon.settings import Settings
 
@@ -77,6 +77,14 @@ async def test_missing_object_is_named_and_leaves_no_file_behind(store: Store, r
             await store.get(address, tmp_path / name)
     assert names_in(tmp_path) == ["there"]
     assert (tmp_path / "there").read_bytes() == b"before"
+
+
+async def test_object_above_the_limit_is_refused_and_leaves_no_file(store: Store, run_id: str, tmp_path: Path) -> None:
+    stored = await store.put(f"{run_id}/1.mp4", b"12345", VIDEO, {})
+    with pytest.raises(ObjectTooLarge, match="the object has 5 bytes, and at most 4 can be right"):
+        await store.get(stored.address, tmp_path / "got", limit=4)
+    assert names_in(tmp_path) == []
+    assert await store.get(stored.address, tmp_path / "got", limit=5) == stored
 
 
 async def test_file_that_can_not_be_written_raises_os_error(store: Store, run_id: str, tmp_path: Path) -> None:

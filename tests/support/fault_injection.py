@@ -116,8 +116,8 @@ class InterceptedStore(Intercepted):
         stored: StoredObject = await self._call("put", key, source, media_type, facts)
         return stored
 
-    async def get(self, address: str, destination: Path) -> StoredObject:
-        stored: StoredObject = await self._call("get", address, destination)
+    async def get(self, address: str, destination: Path, limit: int | None = None) -> StoredObject:
+        stored: StoredObject = await self._call("get", address, destination, limit)
         return stored
 
     async def head(self, address: str) -> StoredObject:

@@ -21,6 +21,8 @@ from cloudkon.programs import command
 from cloudkon.terminal import console, print_json, say
 
 from ...follow.run_counts import RunCounts
+from ...records.run_records import ItemFaults
+from .formatting import counted
 
 
 class RateColumn(ProgressColumn):
@@ -78,6 +80,7 @@ def counts_json(counts: RunCounts) -> dict[str, object]:
         "succeeded": counts.succeeded,
         "failed": counts.failed,
         "cancelled": counts.cancelled,
+        "unknown": counts.unknown,
         "complete": counts.complete,
         "seconds": round(counts.seconds, 3),
         "busy_seconds": round(counts.busy_seconds, 3),
@@ -91,6 +94,8 @@ def show_counts(counts: RunCounts) -> None:
     columns = {"tasks": f"{counts.run.count:,}"}
     if not counts.complete:
         columns |= {"waiting": f"{counts.waiting:,}", "running": f"{counts.running:,}"}
+    if counts.unknown:
+        columns["unknown"] = f"{counts.unknown:,}"
     columns |= {
         "succeeded": f"{counts.succeeded:,}",
         "failed": f"{counts.failed:,}",
@@ -108,9 +113,18 @@ def report_counts(counts: RunCounts, *, as_json: bool) -> int:
         print_json(counts_json(counts))
     else:
         show_counts(counts)
+    report_faults(counts.faults)
     if counts.failed:
         say(f"See what failed with: {command(f'client failures {counts.run.id}')}")
     return EXIT_OK if counts.all_succeeded else EXIT_FAILED
+
+
+def report_faults(faults: ItemFaults) -> None:
+    """Name the items of the ledger that are not counted."""
+    for line in faults.lines():
+        say(f"warning: {line}")
+    if faults.unknown:
+        say(f"the state of {counted(faults.unknown, 'task')} is unknown")
 
 
 def _fitting_table(screen: Console, title: str, columns: dict[str, str]) -> Table:

@@ -26,6 +26,7 @@ def as_line(snapshot: RunSnapshot) -> str:
     parts = [clock_time(snapshot.at), _progress(snapshot)]
     parts += [f"{snapshot.counts.running:,} running"] if snapshot.counts.running else []
     parts += [f"{snapshot.counts.failed:,} failed"] if snapshot.counts.failed else []
+    parts += [f"{snapshot.counts.unknown:,} unknown"] if snapshot.counts.unknown else []
     parts += [_pace(snapshot)] if _pace(snapshot) else []
     parts += [*_idle(snapshot), *_dead(snapshot)]
     parts += [_trouble(snapshot)] if snapshot.trouble else []
@@ -44,6 +45,7 @@ def as_json(snapshot: RunSnapshot) -> dict[str, object]:
         "succeeded": counts.succeeded,
         "failed": counts.failed,
         "cancelled": counts.cancelled,
+        "unknown": counts.unknown,
         "exact": counts.exact,
         "complete": snapshot.complete,
         "tasks_per_second": None if snapshot.rate is None else round(snapshot.rate, 2),
@@ -119,7 +121,9 @@ def _pace(snapshot: RunSnapshot) -> str:
 
 def _states(snapshot: RunSnapshot) -> Iterator[str]:
     counts = snapshot.counts
-    shown = {name: getattr(counts, name) for name in ("waiting", "running", "succeeded", "failed", "cancelled")}
+    shown = {
+        name: getattr(counts, name) for name in ("waiting", "running", "succeeded", "failed", "cancelled", "unknown")
+    }
     yield "  ".join(f"{count:,} {name}" for name, count in shown.items() if count)
 
 

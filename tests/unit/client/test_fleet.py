@@ -16,7 +16,15 @@ import pytest
 import trio
 
 from client import Fleet, FleetClosed, RunCounts, Selection, TaskFailed, TaskState
-from cloudkon.errors import AccessDenied, InvalidInput, InvalidWorkload, ObjectMissing, PermanentFailure, UnknownRun
+from cloudkon.errors import (
+    AccessDenied,
+    InvalidInput,
+    InvalidWorkload,
+    ObjectMissing,
+    ObjectTooLarge,
+    PermanentFailure,
+    UnknownRun,
+)
 from cloudkon.memory import MemoryLedger, memory_services
 from cloudkon.model import Run
 from cloudkon.ports import Page, Services
@@ -159,6 +167,8 @@ def test_recorded_results_can_be_selected(fleet: Fleet) -> None:
 def test_long_output_is_fetched_by_its_address(fleet: Fleet) -> None:
     (address,) = fleet.map("shout {}", ["x" * 5000], timeout=PATIENCE)
     assert fleet.fetch(address) == b"X" * 5000
+    with pytest.raises(ObjectTooLarge):
+        fleet.fetch(address, limit=4999)
     with pytest.raises(ObjectMissing):
         fleet.fetch(address + "x")
     with pytest.raises(InvalidInput):

@@ -95,6 +95,7 @@ async def test_reported_result_is_returned_at_once(autojump_clock: MockClock) ->
 
     async def work() -> None:
         await trio.sleep(1000)
+        await record_results(services, run, succeeded(run, [1]))
         await report(services, succeeded(run, [1]))
 
     with trio.fail_after(1000.5):

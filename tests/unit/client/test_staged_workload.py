@@ -1,3 +1,4 @@
+import hashlib
 import io
 import tracemalloc
 from pathlib import Path
@@ -8,6 +9,8 @@ from client.push.staged_workload import stage_workload
 from cloudkon.errors import InvalidInput, InvalidWorkload
 from cloudkon.wire.message import INSTRUCTION_LIMIT
 from tests.support.client_doubles import stage_text
+
+JOB = "animoto s3://bucket/picture.jpg"
 
 
 def test_instructions_are_divided_by_pool_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -27,6 +30,19 @@ def test_digest_depends_on_the_instructions_only(tmp_path: Path) -> None:
     assert digest("sleep 1\nsleep 2\n") == digest("# two\r\nsleep 1\r\n\r\n  sleep 2")
     assert digest("sleep 1\nsleep 2\n") != digest("sleep 2\nsleep 1\n")
     assert digest("exec a\nexec b\n") != digest("exec a b\n")
+
+
+def test_archive_digest_is_that_of_the_instructions_in_the_order_of_task_numbers(tmp_path: Path) -> None:
+    with stage_text(f"sleep 1\n{JOB}\nsleep 2\n", tmp_path) as staged:
+        run = staged.plan("r1", 0.0)
+    lines = f"sleep 1\nsleep 2\n{JOB}\n".encode()
+    assert (run.archive_digest, run.archive_size) == (hashlib.sha256(lines).hexdigest(), len(lines))
+
+
+def test_numbers_of_the_parents_tasks_follow_the_numbers_of_the_tasks(tmp_path: Path) -> None:
+    workload = io.BytesIO(f"sleep 1\n{JOB}\nsleep 2\n".encode())
+    with stage_workload(workload, "failed", tmp_path, parent="r1", parent_numbers=[5, 70, 900]) as staged:
+        assert list(staged.parent_numbers) == [5, 900, 70]
 
 
 def test_every_problem_is_named_by_its_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def test_run_item_is_read_as_the_run_that_push_makes() -> None:
     assert run == planned
     made = run_item(planned)
     assert {**made, "facts": json.loads(made["facts"]["S"])} == {**item, "facts": json.loads(item["facts"]["S"])}
-    assert named("The run's item", 2) == set(json.loads(item["facts"]["S"]))
+    pushed = run_item(replace(planned, archive_digest="a", archive_size=1, parent_tasks="b"))
+    assert named("The run's item", 2) == set(json.loads(pushed["facts"]["S"]))
 
 
 def test_run_item_is_put_by_an_expression_that_dynamodb_accepts() -> None:

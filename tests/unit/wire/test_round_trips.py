@@ -40,7 +40,7 @@ def results(draw: st.DrawFn) -> Result:
 
 PROGRESSES = st.builds(
     Progress,
-    results=st.lists(results(), max_size=5).map(tuple),
+    results=st.lists(results(), max_size=5, unique_by=lambda result: result.task).map(tuple),
     failures=COUNTS,
     losses=st.integers(min_value=0, max_value=100),
     suspect=st.none() | NUMBERS,
@@ -62,8 +62,10 @@ def test_packed_progress_is_zlib_at_every_size(progress: Progress) -> None:
 
 @given(PROGRESSES)
 def test_summary_of_packed_progress_equals_its_results(progress: Progress) -> None:
-    states, first, last, busy = summarise_progress(RUN, encode_progress(progress))
+    states, lowest, highest, first, last, busy = summarise_progress(RUN, encode_progress(progress))
     assert all(states[state] == progress.count(state) for state in TaskState)
+    tasks = [result.task.seq for result in progress.results]
+    assert (lowest, highest) == (min(tasks, default=0), max(tasks, default=-1))
     started = [result for result in progress.results if result.started]
     assert first == min((one.started for one in started), default=0.0)
     assert last == pytest.approx(max((one.finished for one in started), default=0.0))
