@@ -21,13 +21,13 @@ from cloudkon.protocol import (
 )
 from cloudkon.protocol.claim import new_token
 from images.worker.execution.attempt import AttemptResult
-from images.worker.pipeline import rebalancer
 from images.worker.pipeline.claimed_chunk import ClaimedChunk, Stage
 from images.worker.pipeline.claimer import Claimer
 from images.worker.pipeline.executor import Executor
 from images.worker.pipeline.finisher import Finisher, Publication
 from images.worker.pipeline.inflight import InFlight
 from images.worker.pipeline.poller import Poller
+from images.worker.pipeline.rebalancer import Rebalancer
 from images.worker.pipeline.received_chunk import ReceivedChunk
 from images.worker.pipeline.receiver import Receiver
 from tests.simulation.planted_faults import Fault, Patch
@@ -179,7 +179,7 @@ def suspect_not_recorded(patch: Patch) -> None:
 
 
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
-    patch.setattr(rebalancer, "_can_be_given_back", lambda chunk: chunk.stage is Stage.ACTIVE and not chunk.serial)
+    patch.setattr(Rebalancer, "_can_be_given_back", lambda _, chunk: chunk.stage is Stage.ACTIVE and not chunk.careful)
 
 
 def given_up_claim_kept(patch: Patch) -> None:
