@@ -171,13 +171,6 @@ def failures_not_kept(patch: Patch) -> None:
     patch.setattr(ClaimedChunk, "progress", property(lambda self: replace(progress(self), failures={})))
 
 
-def suspect_not_recorded(patch: Patch) -> None:
-    async def bold(*_: object) -> bool:
-        return True
-
-    patch.setattr(Executor, "_record_suspect", bold)
-
-
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
     patch.setattr(Rebalancer, "_can_be_given_back", lambda _, chunk: chunk.stage is Stage.ACTIVE and not chunk.careful)
 
@@ -226,7 +219,6 @@ MINOR_MUTATIONS = [
     Fault(done_not_published_again, "stops during slow writes"),
     Fault(attempt_charged_for_a_stop),
     Fault(failures_not_kept),
-    Fault(suspect_not_recorded),
     Fault(surplus_given_back_while_it_runs),
     Fault(given_up_claim_kept, "slow writes"),
     Fault(queue_never_polled_again_after_a_failure),
