@@ -70,7 +70,7 @@ def no_chunk_ever_careful(patch: Patch) -> None:
     patch.setattr(Progress, "careful", property(lambda _: False))
 
 
-def gate_never_opened(patch: Patch) -> None:
+def slots_never_released(patch: Patch) -> None:
     patch.setattr(ReadyQueue, "end_alone", lambda _: None)
 
 
@@ -81,5 +81,5 @@ CAREFUL_FAULTS = [
     Fault(suspect_not_cleared, KILLERS),
     Fault(suspect_kept_in_a_release, KILLERS),
     Fault(no_chunk_ever_careful, KILLERS),
-    Fault(gate_never_opened, KILLERS),
+    Fault(slots_never_released, KILLERS),
 ]

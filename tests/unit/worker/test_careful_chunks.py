@@ -115,6 +115,21 @@ async def test_chunk_behind_a_careful_one_is_given_to_an_idle_worker(fleet: Flee
     assert {result.worker for result in results.values()} == {"first", "second"}
 
 
+async def test_careful_chunks_share_the_workers_and_do_not_go_around(fleet: Fleet, autojump_clock: MockClock) -> None:
+    run = await fleet.push(*["work 1000"] * 4)
+    await lose_workers(fleet, 2, slots=4)
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        scopes = [fleet.start(nursery, fleet.worker(name, slots=4)) for name in ("one", "two")]
+        results = await fleet.finish(run)
+        for scope in scopes:
+            scope.cancel()
+    assert trio.current_time() - began < 2 * 1000 + 100, "two workers did not share four careful chunks"
+    assert {result.state for result in results.values()} == {TaskState.SUCCEEDED}
+    # One claim each for the two deaths and the last worker, and a few for chunks that were given to the other one.
+    assert max(record.attempt for record in await fleet.records(run)) <= 6
+
+
 async def test_careful_chunk_runs_although_other_work_never_ends(fleet: Fleet, autojump_clock: MockClock) -> None:
     careful = await fleet.push("work 10", run="careful")
     await lose_workers(fleet, 2)
