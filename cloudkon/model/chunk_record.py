@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 
 from cloudkon.model.chunk import ChunkKey
 from cloudkon.model.result import Result, TaskState
@@ -11,6 +12,10 @@ RELEASED_LEASE_END = 0
 """The lease end of a released chunk, in epoch milliseconds: any worker may claim it, and its last one did not die."""
 NO_OWNER = ""
 """The owner of a released chunk, so that a late renewal by the worker that released it is refused."""
+
+CAREFUL_LOSSES: Final = 2
+"""The number of losses from which on a chunk is careful. The first loss is usually the infrastructure's, and to run
+tasks alone after each loss of an instance would leave most of the fleet's slots idle."""
 
 
 class ChunkState(StrEnum):
@@ -26,8 +31,9 @@ class ChunkState(StrEnum):
 class Progress:
     """What is known about a chunk's tasks so far. Each claim passes it on to the next one.
 
-    After the first worker died on the chunk, its tasks run one at a time, and the number of the next task is recorded
-    before the task starts. So the death of a worker can be blamed on one task.
+    After ``CAREFUL_LOSSES`` workers died while they held the chunk, it is careful: each of its tasks runs alone in its
+    worker, with no task of any chunk beside it, and is recorded as the suspect from before it starts until after it
+    ended. So the death of a worker is blamed on a task only if no other task ran there.
     """
 
     results: tuple[Result, ...] = ()
@@ -37,9 +43,14 @@ class Progress:
     losses: int = 0
     """How many workers died while they held the chunk."""
     suspect: int | None = None
-    """The number of the task that is about to start or runs, while tasks run one at a time."""
+    """The number of the task that is about to start, or runs, alone in its worker."""
     suspicions: Mapping[int, int] = field(default_factory=dict)
     """How many workers died while the task was the suspect, by task number."""
+
+    @property
+    def careful(self) -> bool:
+        """Whether the chunk's tasks must run alone."""
+        return self.losses >= CAREFUL_LOSSES
 
     def after_loss(self) -> "Progress":
         """The progress for the claim that follows a worker's death."""

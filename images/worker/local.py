@@ -75,7 +75,17 @@ def run_instructions(
     """
     with open_scratch() as scratch:
         try:
-            return trio.run(_run, instructions, handlers, settings, log, services, scratch)
+            # Ctrl-C must end the program. Raised inside an async handler, it would only fail the handler's task.
+            return trio.run(
+                _run,
+                instructions,
+                handlers,
+                settings,
+                log,
+                services,
+                scratch,
+                restrict_keyboard_interrupt_to_checkpoints=True,
+            )
         except BaseExceptionGroup as group:
             if group.subgroup(KeyboardInterrupt):
                 # Each trio nursery wraps it in a group; the command line expects the bare exception.

@@ -46,7 +46,8 @@ class ChaosSchedule:
         rng = params.rng
         self.chunk = rng.choice([1, 1, 2, 5])
         self.behaviours = [
-            TaskBehaviour.draw(rng, params.task_seconds, params.long_outputs) for _ in range(params.tasks)
+            TaskBehaviour.draw(rng, params.task_seconds, params.long_outputs, params.killers)
+            for _ in range(params.tasks)
         ]
         self.cancelled = rng.random() < 0.1
         self.malformed = rng.random() < 0.1
@@ -91,9 +92,8 @@ class ChaosSchedule:
 
     async def _run_fault_phase(self, nursery: trio.Nursery, run: Run) -> None:
         rng = self.params.rng
-        slots = rng.choice([1, 3, 6])
         for _ in range(self.params.workers):
-            nursery.start_soon(self._keep_worker, slots, self.params)
+            nursery.start_soon(self._keep_worker, self.params.slots, self.params)
         if self.cancelled:
             nursery.start_soon(self._cancel, run)
         with self.fault_phase:
@@ -108,14 +108,15 @@ class ChaosSchedule:
         self.params.faults_over.set()
         chunks = [self.behaviours[first : first + self.chunk] for first in range(0, len(self.behaviours), self.chunk)]
         longest = [sum(behaviour.longest_seconds for behaviour in behaviours) for behaviours in chunks]
-        if self.workers_survive:
-            seconds = sum(longest)
-        else:
-            seconds = max(longest)
+        # Two deaths blame no task. What a death interrupts runs again.
+        deaths = sum(behaviour.kills for behaviour in self.behaviours) * (2 + MAX_ATTEMPTS)
+        again = max(behaviour.longest_seconds for behaviour in self.behaviours)
+        one_by_one = self.workers_survive or deaths or self.checker.takeovers
+        seconds = sum(longest) if one_by_one else max(longest)
+        if not self.workers_survive:
             self._replace_all(nursery)
         self._check_end()
-        kills = sum(behaviour.kills for behaviour in self.behaviours) * (MAX_ATTEMPTS + 1)
-        with trio.move_on_after(STOP + seconds + (2 + kills) * RECOVERY):
+        with trio.move_on_after(STOP + seconds + 2 * RECOVERY + deaths * (RECOVERY + again)):
             await self.ended.wait()
 
     def _replace_all(self, nursery: trio.Nursery) -> None:
@@ -251,8 +252,8 @@ class ChaosSchedule:
         states = {behaviour.expected_state}
         if self.cancelled:
             states.add(TaskState.CANCELLED)
-        if result.error.startswith("worker lost") and self._takeovers(result) >= MAX_ATTEMPTS:
-            # A task that kills its workers looks the same as one whose workers happened to die that often.
+        if self.checker.false_suspicions[result.task.seq] >= MAX_ATTEMPTS:
+            # A task that kills its workers looks the same as one whose workers die that often while it runs alone.
             states.add(TaskState.FAILED)
         if result.state not in states:
             self.checker.violation("6", f"{result.task} ({behaviour}) is {result.state}: {result.error}")
@@ -267,9 +268,6 @@ class ChaosSchedule:
             if output not in returned:
                 text = f"{result.task} is recorded with an output that no handler of {result.worker} returned"
                 self.checker.violation("2", text)
-
-    def _takeovers(self, result: Result) -> int:
-        return self.checker.takeovers[result.task.seq // self.chunk]
 
 
 def _decode(body: str) -> Chunk:

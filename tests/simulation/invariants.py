@@ -53,6 +53,12 @@ class InvariantChecker:
     claim_owners: dict[str, SimulatedWorker] = field(default_factory=dict)
     takeovers: Counter[int] = field(default_factory=Counter)
     """How often each chunk was stolen from a worker that had not released it, by chunk number."""
+    running: dict[str, dict[int, bool]] = field(default_factory=dict)
+    """The tasks that run, by worker: whether each is recorded as the suspect."""
+    false_suspicions: Counter[int] = field(default_factory=Counter)
+    """How often each task was blamed for a death that the schedule caused, or for a lost lease."""
+    careful_seen: bool = False
+    """Whether a chunk was careful, so that other chunks may have to wait for it."""
     outputs: dict[tuple[int, str, int], list[str]] = field(default_factory=dict)
     """Handlers' outputs, by task, worker and attempt."""
     success_times: dict[str, dict[int, float]] = field(default_factory=dict)
@@ -86,14 +92,19 @@ class InvariantChecker:
         self.starts += 1
         self.trace.append((trio.current_time(), "started", context.task.seq, context.attempt))
         self._check_claim(context, "starts")
+        self._check_alone(context)
 
     def on_stop(self, context: Context, output: str | None) -> None:
         """Called when a handler returns or is stopped; ``output`` is ``None`` without one."""
         worker = CURRENT_WORKER.get()
         assert worker
+        self.running[worker.name].pop(context.task.seq, None)
         if worker.ended:
             return
         self._check_claim(context, "still runs")
+        if self.careful_seen and self.recovery_since < float("inf"):
+            # Only now may its worker claim what waited meanwhile.
+            self.recovery_since = trio.current_time()
         if output is not None:
             seq = context.task.seq
             self.outputs.setdefault((seq, worker.name, context.attempt), []).append(output)
@@ -108,6 +119,18 @@ class InvariantChecker:
         record = self.read_record(self._key(context.task))
         if record is None or record.state is not ChunkState.CLAIMED or record.owner != context.token:
             self.violation("3", f"{context.task} {verb} without a claim")
+
+    def _check_alone(self, context: Context) -> None:
+        worker, seq = CURRENT_WORKER.get(), context.task.seq
+        assert worker
+        record = self.read_record(self._key(context.task))
+        suspect = record is not None and record.progress.suspect == seq
+        if record and record.owner == context.token and record.progress.careful and not suspect:
+            self.violation("6", f"{context.task} of a careful chunk starts unrecorded")
+        beside = self.running.setdefault(worker.name, {})
+        if beside and (suspect or any(beside.values())):
+            self.violation("6", f"{context.task} starts beside {beside}, although one of them must be alone")
+        beside[seq] = suspect
 
     # -- queues ----------------------------------------------------------------------------------------------------
 
@@ -164,10 +187,14 @@ class InvariantChecker:
 
     def _check_claiming(self, found: ChunkRecord | None, record: ChunkRecord) -> None:
         late = trio.current_time() - self.recovery_since - self.bounds.recovery
-        if late > 0:
+        # A worker claims nothing while a careful chunk runs there or waits for the tasks that run.
+        if late > 0 and not (self.careful_seen and any(self.running.values())):
             self.violation("5", f"{record.key} was claimed {late:.3f} s too late")
         if found and found.state is not ChunkState.DONE and not found.released and found.owner != record.owner:
             self._check_takeover(found, record)
+        if record.progress.suspect is not None:
+            self.violation("6", f"{record.key} is claimed with a suspect that does not run")
+        self.careful_seen |= record.progress.careful
         if record.progress.losses > self.takeovers[record.key.number]:
             self.violation("6", f"{record.key} counts the loss of a worker that released it")
 
@@ -176,8 +203,17 @@ class InvariantChecker:
         if left > 0:
             self.violation("3", f"{record.key} was claimed with {left:.3f} s left of another worker's lease")
         self.takeovers[record.key.number] += 1
+        if (suspect := found.progress.suspect) is not None:
+            self._check_blame(suspect, self.claim_owners[found.owner].killed_by)
         if self.ledger_reliable and not self.claim_owners[found.owner].ended:
             self.violation("6", f"{record.key} was stolen from {self.claim_owners[found.owner].name}, which is alive")
+
+    def _check_blame(self, suspect: int, killer: int | None) -> None:
+        if killer == suspect:
+            return
+        self.false_suspicions[suspect] += 1
+        if killer is not None and self.ledger_reliable:
+            self.violation("6", f"task {suspect} is blamed for the death that task {killer} caused")
 
     def _check_author(self, found: ChunkRecord | None, write: Update, kind: str) -> None:
         record = write.record

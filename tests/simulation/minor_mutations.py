@@ -21,13 +21,13 @@ from cloudkon.protocol import (
 )
 from cloudkon.protocol.claim import new_token
 from images.worker.execution.attempt import AttemptResult
-from images.worker.pipeline import rebalancer
 from images.worker.pipeline.claimed_chunk import ClaimedChunk, Stage
 from images.worker.pipeline.claimer import Claimer
 from images.worker.pipeline.executor import Executor
 from images.worker.pipeline.finisher import Finisher, Publication
 from images.worker.pipeline.inflight import InFlight
 from images.worker.pipeline.poller import Poller
+from images.worker.pipeline.rebalancer import Rebalancer
 from images.worker.pipeline.received_chunk import ReceivedChunk
 from images.worker.pipeline.receiver import Receiver
 from tests.simulation.planted_faults import Fault, Patch
@@ -171,15 +171,8 @@ def failures_not_kept(patch: Patch) -> None:
     patch.setattr(ClaimedChunk, "progress", property(lambda self: replace(progress(self), failures={})))
 
 
-def suspect_not_recorded(patch: Patch) -> None:
-    async def bold(*_: object) -> bool:
-        return True
-
-    patch.setattr(Executor, "_record_suspect", bold)
-
-
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
-    patch.setattr(rebalancer, "_can_be_given_back", lambda chunk: chunk.stage is Stage.ACTIVE and not chunk.serial)
+    patch.setattr(Rebalancer, "_can_be_given_back", lambda _, chunk: chunk.stage is Stage.ACTIVE and not chunk.careful)
 
 
 def given_up_claim_kept(patch: Patch) -> None:
@@ -226,7 +219,6 @@ MINOR_MUTATIONS = [
     Fault(done_not_published_again, "stops during slow writes"),
     Fault(attempt_charged_for_a_stop),
     Fault(failures_not_kept),
-    Fault(suspect_not_recorded),
     Fault(surplus_given_back_while_it_runs),
     Fault(given_up_claim_kept, "slow writes"),
     Fault(queue_never_polled_again_after_a_failure),

@@ -86,6 +86,20 @@ KINDS: dict[str, dict[str, Any]] = {
         "event_interval": 3.0,
         "rolling_deploy": True,
     },
+    "killers": {
+        "workers": 2,
+        "tasks": 8,
+        "copies": 1,
+        "slots": 3,
+        "killers": 0.3,
+        "fault_seconds": 150.0,
+        "deaths": 0.1,
+        "stops": 0.3,
+        "event_interval": 20.0,
+        "task_seconds": (0.0, 0.5, 4.0, 10.0),
+        "rolling_deploy": False,
+        "ledger_reliable": True,
+    },
     "lost responses": {
         "task_seconds": (0.02, 0.5, 4.0),
         "lost_responses": 0.4,
@@ -103,7 +117,11 @@ class ScheduleParams:
     rng: random.Random
     workers: int
     """Workers that run at the same time."""
+    slots: int
+    """Slots of each worker in the fault phase."""
     tasks: int
+    killers: float
+    """The share of tasks that kill their workers."""
     copies: int
     """Copies of each message."""
     fault_seconds: float
@@ -160,7 +178,9 @@ class ScheduleParams:
             kind,
             rng,
             workers=rng.choice([1, 2, 3, 3]),
+            slots=rng.choice([1, 3, 6]),
             tasks=rng.choice([1, 2, 4, 8]),
+            killers=rng.choice([0.02, 0.02, 0.2]),
             copies=rng.choice([1, 2, 3]),
             fault_seconds=rng.choice([8.0, 15.0, 30.0, 45.0]),
             failures=rng.choice([0.0, 0.0, 0.03, 0.1, 0.3]),

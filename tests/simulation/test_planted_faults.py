@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.careful_faults import CAREFUL_FAULTS
 from tests.simulation.chaos import run_seed
 from tests.simulation.invariants import PromiseBroken
 from tests.simulation.minor_mutations import MINOR_MUTATIONS
@@ -30,7 +31,7 @@ TRACE = (
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("fault", FAULTS + MINOR_MUTATIONS, ids=lambda fault: fault.plant.__name__)
+@pytest.mark.parametrize("fault", FAULTS + CAREFUL_FAULTS + MINOR_MUTATIONS, ids=lambda fault: fault.plant.__name__)
 def test_planted_fault_is_detected(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fault.plant(monkeypatch)
     for seed in islice(filter(fault.shows_in, count()), MOST_SEEDS):

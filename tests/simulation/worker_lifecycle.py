@@ -25,6 +25,8 @@ class SimulatedWorker:
     disconnected_until: float = 0.0
     """The virtual time before which none of its calls arrives."""
     ended: bool = False
+    killed_by: int | None = None
+    """The number of the task that killed it; ``None`` if it lives, or the schedule ended it."""
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _steps_left: int = 0
     _action: Callable[[], None] | None = None
@@ -35,8 +37,10 @@ class SimulatedWorker:
             await self.run()
         self._end()
 
-    def kill(self) -> None:
+    def kill(self, by: int | None = None) -> None:
         """Kill the worker: nothing that it does later has an effect, except calls under way."""
+        if not self.ended:
+            self.killed_by = by
         self._end()
         self._scope.cancel()
 

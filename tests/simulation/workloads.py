@@ -27,7 +27,7 @@ _LONG_OUTPUT = 5000
 
 @dataclass(frozen=True)
 class TaskBehaviour:
-    """One task: it works for ``seconds`` and fails ``failures`` times, or it hangs, or it kills its worker."""
+    """One task: it works for ``seconds`` and fails ``failures`` times, or hangs, or kills its worker in the end."""
 
     seconds: float = 0.0
     failures: int = 0
@@ -36,13 +36,13 @@ class TaskBehaviour:
     kills: bool = False
 
     @classmethod
-    def draw(cls, rng: random.Random, seconds: Sequence[float], long_outputs: float) -> "TaskBehaviour":
-        """Draw one; ``long_outputs`` is the share of tasks with a long output."""
+    def draw(cls, rng: random.Random, seconds: Sequence[float], long_outputs: float, killers: float) -> "TaskBehaviour":
+        """Draw one; ``long_outputs`` and ``killers`` are shares of tasks."""
         chance = rng.random()
         if chance < 0.02:
             return cls(hangs=True)
-        if chance < 0.04:
-            return cls(kills=True)
+        if rng.random() < killers:
+            return cls(rng.choice(seconds), kills=True)
         return cls(
             rng.choice(seconds),
             failures=rng.choice([1, 2, MAX_ATTEMPTS, _ALWAYS]) if chance < 0.2 else 0,
@@ -79,7 +79,7 @@ def workload_handler(checker: InvariantChecker) -> Callable[[str, Context], Awai
         checker.on_start(context)
         output = None
         try:
-            await _work(behaviour)
+            await _work(behaviour, context.task.seq)
             if behaviour.failures == _ALWAYS or context.attempt <= behaviour.failures:
                 checker.on_failure(context)
                 raise PermanentFailure("never") if behaviour.failures == _ALWAYS else ValueError("not yet")
@@ -91,11 +91,12 @@ def workload_handler(checker: InvariantChecker) -> Callable[[str, Context], Awai
     return work
 
 
-async def _work(behaviour: TaskBehaviour) -> None:
+async def _work(behaviour: TaskBehaviour, seq: int) -> None:
+    if not behaviour.hangs:
+        await trio.sleep(behaviour.seconds)
     if behaviour.kills:
         worker = CURRENT_WORKER.get()
         assert worker
-        worker.kill()
+        worker.kill(by=seq)
     if behaviour.hangs or behaviour.kills:
         await trio.sleep_forever()
-    await trio.sleep(behaviour.seconds)

@@ -1,6 +1,7 @@
 """Makes one attempt at a task: runs its handler and returns the output, or the error."""
 
 import inspect
+import math
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,14 +82,12 @@ class Attempts:
         )
         try:
             outcome = await self._call(task.instruction, context, process)
-        except (Exception, SystemExit) as failure:  # noqa: BLE001  (whatever a handler raises only fails its task)
-            outcome = HandlerOutcome.with_failure(failure)
-        except BaseExceptionGroup as failures:
-            cancelled, _ = failures.split(trio.Cancelled)
-            if cancelled is not None:
-                # The handler was cancelled; other errors that its nursery raised on the way no longer matter.
+        except BaseException as failure:  # noqa: BLE001  (whatever a handler raises only fails its task)
+            cancelled = _cancelled_in(failure)
+            if cancelled and trio.current_effective_deadline() == -math.inf:
+                # We stopped the handler; other errors that its nursery raised on the way no longer matter.
                 raise cancelled from None
-            outcome = HandlerOutcome.with_failure(failures)
+            outcome = HandlerOutcome.with_failure(failure)
         finally:
             # Most tasks never make a directory, and to ask the kernel costs as much as the rest of an empty task.
             if context.made or (process is not None and os.path.exists(scratch)):  # noqa: ASYNC240, PTH110  (no ``Path``)
@@ -102,3 +101,9 @@ class Attempts:
             return HandlerOutcome.with_answer(await cast(_Async, handler)(arguments, context))
         assert process is not None
         return await process.run(cast(_Sync, handler), arguments, context)
+
+
+def _cancelled_in(failure: BaseException) -> BaseException | None:
+    if isinstance(failure, BaseExceptionGroup):
+        return failure.split(trio.Cancelled)[0]
+    return failure if isinstance(failure, trio.Cancelled) else None

@@ -36,6 +36,7 @@ class ClaimedChunk:
     """A chunk under this worker's claim: its tasks, results and failed attempts. Only one thread uses it."""
 
     __slots__ = (
+        "careful",
         "claim",
         "failures",
         "inherited",
@@ -46,7 +47,6 @@ class ClaimedChunk:
         "renewal",
         "results",
         "running",
-        "serial",
         "size",
         "stage",
         "storing",
@@ -64,13 +64,13 @@ class ClaimedChunk:
         self.claim = claim
         self.inherited = inherited
         """What earlier claims left in the ledger."""
-        self.serial = inherited.losses > 0
-        """Whether tasks run one at a time, each recorded before it starts: a worker died on this chunk before."""
+        self.careful = inherited.careful
+        """Whether each task runs alone in the worker and is recorded before: workers died on this chunk before."""
         self.results: dict[int, Result] = {result.task.seq: result for result in inherited.results}
         self.failures = dict(inherited.failures)
         """Failed attempts of each task, by its number."""
         self.suspect: int | None = None
-        """The task that is recorded as the one that runs, where tasks run one at a time."""
+        """The task that is recorded as the one that runs alone."""
         self.pending: deque[Task] = deque(task for task in received.chunk.tasks() if task.id.seq not in self.results)
         self.running: dict[int, trio.CancelScope] = {}
         """The cancel scope of each running task, by its number."""
@@ -162,14 +162,14 @@ class ClaimedChunk:
         """Keep a task's result."""
         self.results[result.task.seq] = result
 
-    # Where tasks run one at a time
+    # Careful chunks
 
     def suspect_task(self, seq: int) -> None:
         """Name the task that is about to start: if the worker dies now, this task may be the reason."""
         self.suspect = seq
 
     def clear_suspect(self) -> None:
-        """Note that the suspect has ended and the worker is still there."""
+        """Note that no task runs alone; the next checkpoint records it."""
         self.suspect = None
 
     def fail_repeated_suspects(self, most: int, worker: str) -> None:

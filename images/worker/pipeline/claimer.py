@@ -107,7 +107,7 @@ class Claimer:
 
     def _start(self, chunk: ClaimedChunk) -> None:
         self._services.inflight.add_claimed(chunk)
-        if chunk.serial:
+        if chunk.inherited.losses:
             self._services.log.warning("worker-lost", chunk=str(chunk.key), losses=chunk.inherited.losses)
             chunk.fail_repeated_suspects(self._services.settings.max_attempts, self._services.name)
         if chunk.key.run in self._services.cancellations.cancelled:

@@ -49,7 +49,8 @@ class Executor:
                 process = await stack.enter_async_context(opened)
                 await process.warm()
             while True:
-                await self._run_turn(index, process, *await self._services.ready_queue.take())
+                chunk, task = await self._services.ready_queue.take()
+                await (self._run_alone if chunk.careful else self._run_turn)(index, process, chunk, task)
 
     async def _run_turn(self, index: int, process: SlotProcess | None, chunk: ClaimedChunk, task: Task) -> None:
         """Execute a task, and the tasks that are ready after it, until the turn is over."""
@@ -63,13 +64,44 @@ class Executor:
                 outcome = await self._attempt(index, process, *current, scope, now)
                 # If the scope was cancelled too late to stop the attempt, its outcome stands.
                 self._end_attempt(index, *current, outcome)
+                self._advance(current[0])
                 now = trio.current_time()
                 over = scope.cancel_called or now >= until
                 current = None if over else self._services.ready_queue.take_nowait()
         if scope.cancelled_caught:
             assert current
             self._end_attempt(index, *current, self._cancelled_outcome(current[0], scope))
+            self._advance(current[0])
         await trio.lowlevel.checkpoint()
+
+    async def _run_alone(self, index: int, process: SlotProcess | None, chunk: ClaimedChunk, first: Task) -> None:
+        """Execute the waiting tasks of a careful chunk, while no other slot runs anything."""
+        task: Task | None = first
+        while task:
+            outcome = await self._attempt_alone(index, process, chunk, task)
+            self._end_attempt(index, chunk, task, outcome)
+            task = self._services.ready_queue.next_alone(chunk)
+        chunk.clear_suspect()
+        if chunk.stage is Stage.ACTIVE and not self.draining:
+            # While the ledger names the suspect, nothing else may start: it would be blamed for a death that it did not
+            # cause. A worker that drains starts nothing, and its release clears the suspect.
+            await self._heartbeat.checkpoint_now(chunk)
+        self._advance(chunk)
+        self._services.ready_queue.end_alone()
+
+    async def _attempt_alone(
+        self, index: int, process: SlotProcess | None, chunk: ClaimedChunk, task: Task
+    ) -> AttemptResult | None:
+        """Make an attempt that is recorded before; return ``None`` if it was stopped or the claim was lost."""
+        outcome = None
+        with trio.CancelScope() as scope:
+            self._services.durations.start(index, trio.current_time())
+            chunk.start_task(task, scope)
+            if await self._record_suspect(chunk, task.id.seq):
+                now = trio.current_time()
+                scope.deadline = now + self._services.settings.task_timeout_seconds
+                outcome = await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+        return self._cancelled_outcome(chunk, scope) if scope.cancelled_caught else outcome
 
     async def _attempt(
         self,
@@ -79,16 +111,9 @@ class Executor:
         task: Task,
         scope: trio.CancelScope,
         now: float,
-    ) -> AttemptResult | None:
-        """Make an attempt within the scope; return ``None`` if the claim was lost before it began."""
+    ) -> AttemptResult:
+        """Make an attempt within the scope."""
         chunk.start_task(task, scope)
-        if chunk.serial:
-            # The task's time-out begins only after the suspect was recorded.
-            scope.deadline = math.inf
-            if not await self._record_suspect(chunk, task.id.seq):
-                return None
-            now = trio.current_time()
-            scope.deadline = now + _TURN_SECONDS + self._services.settings.task_timeout_seconds
         self._services.durations.start(index, now)
         return await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
 
@@ -104,14 +129,8 @@ class Executor:
     def _end_attempt(self, index: int, chunk: ClaimedChunk, task: Task, outcome: AttemptResult | None) -> None:
         self._services.durations.end(index, outcome.seconds if outcome else None)
         chunk.end_task(task)
-        if chunk.stage is not Stage.ACTIVE:
-            if chunk.overdue and chunk.idle:
-                self._finisher.release_late(chunk)
-            return
-        chunk.clear_suspect()
-        if outcome is not None:
+        if outcome is not None and chunk.stage is Stage.ACTIVE:
             self._record(chunk, task, chunk.attempt_number(task), outcome)
-        self._advance(chunk)
 
     async def _record_suspect(self, chunk: ClaimedChunk, seq: int) -> bool:
         """Record in the ledger which task is about to start; return whether the claim still holds."""
@@ -162,6 +181,8 @@ class Executor:
     def _advance(self, chunk: ClaimedChunk) -> None:
         """Complete or release the chunk if no more of it will run here."""
         if chunk.stage is not Stage.ACTIVE:
+            if chunk.overdue and chunk.idle:
+                self._finisher.release_late(chunk)
             return
         if chunk.key.run in self._services.cancellations.cancelled:
             chunk.cancel(self._services.name)
@@ -169,8 +190,6 @@ class Executor:
             self._finisher.complete(chunk)
         elif self.draining and chunk.idle:
             self._finisher.release(chunk)
-        elif chunk.serial:
-            self._services.ready_queue.wake()
 
     def cancel_run(self, run: str) -> None:
         """Stop the tasks of a run."""

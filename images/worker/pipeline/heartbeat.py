@@ -89,9 +89,13 @@ class Heartbeat:
         machines: list[StateMachine[Renewed | Lost]] = [
             Renewing(one.claim, one.checkpoint, self._services.terms) for one in chunks
         ]
-        await self._services.driver.run(machines, on_verdict, until=max(one.claim.trusted_until for one in chunks))
-        for chunk in by_key.values():
-            chunk.renewal.release()
+        until = max(one.claim.trusted_until for one in chunks)
+        try:
+            await self._services.driver.run(machines, on_verdict, until)
+        finally:
+            # Those without an answer, also if the task was stopped for which the suspect was being recorded.
+            for chunk in by_key.values():
+                chunk.renewal.release()
 
     async def _checkpoint_long(self, chunk: ClaimedChunk) -> None:
         """Store the outputs that the last renewal had to leave out, and renew once more, with their addresses."""

@@ -1,4 +1,8 @@
-"""Chooses the task that runs next: slots take tasks from the claimed chunks in the order in which these came."""
+"""Chooses the task that runs next: slots take tasks from the claimed chunks in the order in which these came.
+
+A careful chunk's tasks run alone in the worker. When such a chunk comes, no slot starts anything until the tasks that
+run have ended. Then one slot runs the chunk's tasks, and everything else waits until it has finished with the chunk.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -8,43 +12,54 @@ import trio
 from cloudkon.model import Task
 
 from .claimed_chunk import ClaimedChunk
+from .task_durations import TaskDurations
 
 
 class ReadyQueue:
     """The claimed chunks that have waiting tasks."""
 
-    def __init__(self, slots: int, on_slot_idle: Callable[[], None]) -> None:
-        """Start empty; ``on_slot_idle`` is called whenever a slot finds no task to run."""
-        self.slots = slots
+    def __init__(self, durations: TaskDurations, on_slot_idle: Callable[[], None]) -> None:
+        """Start empty; ``on_slot_idle`` is called whenever a slot finds no task to run.
+
+        ``durations`` is told when slots wait although there are tasks, because a careful chunk is next or runs.
+        """
+        self.slots = durations.slots
+        self._durations = durations
         self._on_slot_idle = on_slot_idle
         self.free = 0
         """Number of slots that wait for a task."""
+        self._alone = False
+        """Whether a slot runs a careful chunk's tasks, so that no other slot may start anything."""
         self._ready: deque[ClaimedChunk] = deque()
+        self._careful: deque[ClaimedChunk] = deque()
+        """Careful chunks, which come before all others: behind them a slot would soon be free, but seldom all slots."""
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
 
     @property
     def busy(self) -> bool:
         """Whether a task runs or could run."""
-        return bool(self._ready) or self.free < self.slots
+        return bool(self._ready or self._careful) or self.free < self.slots
 
     def add(self, chunk: ClaimedChunk) -> None:
         """Add a chunk that has waiting tasks."""
         if not self._closed:
-            self._ready.append(chunk)
+            (self._careful if chunk.careful else self._ready).append(chunk)
             self._lot.unpark(count=min(len(chunk.pending), self.slots))
 
     def close(self) -> None:
         """Hand out no more tasks."""
         self._closed = True
         self._ready.clear()
+        self._careful.clear()
 
     async def take(self) -> tuple[ClaimedChunk, Task]:
-        """Wait for the next task to run."""
+        """Wait for the next task to run. After a careful chunk's task, call ``next_alone`` and ``end_alone``."""
         self.free += 1
         try:
             while True:
-                if found := self.take_nowait():
+                self._drop_empty()
+                if found := self.take_nowait() or self._take_alone():
                     return found
                 self._on_slot_idle()
                 await self._lot.park()
@@ -52,13 +67,13 @@ class ReadyQueue:
             self.free -= 1
 
     def take_nowait(self) -> tuple[ClaimedChunk, Task] | None:
-        """Return the next task to run; ``None`` if no task can run now."""
-        for _ in range(len(self._ready)):
+        """Return the next task to run; ``None`` if no task can run now beside those that run."""
+        if self._careful or self._alone:
+            return None
+        while self._ready:
             chunk = self._ready[0]
             if not chunk.pending:
                 self._ready.popleft()
-            elif chunk.serial and not chunk.idle:
-                self._ready.rotate(-1)
             else:
                 task = chunk.next_task()
                 if not chunk.pending:
@@ -66,6 +81,43 @@ class ReadyQueue:
                 return chunk, task
         return None
 
-    def wake(self) -> None:
-        """Wake a slot, because the next task of a chunk that runs one task at a time may start now."""
-        self._lot.unpark()
+    def _take_alone(self) -> tuple[ClaimedChunk, Task] | None:
+        """Return the first task of the careful chunk that is next, if every slot waits."""
+        if self._alone or not self._careful:
+            return None
+        self._durations.hold_slots()
+        if self.free < self.slots:
+            return None
+        self._alone = True
+        chunk = self._careful.popleft()
+        return chunk, chunk.next_task()
+
+    def next_alone(self, chunk: ClaimedChunk) -> Task | None:
+        """Return the next task of the careful chunk that runs; ``None`` if nothing of it can run now."""
+        return chunk.next_task() if chunk.pending and not self._closed else None
+
+    def end_alone(self) -> None:
+        """Let other tasks start: nothing of the careful chunk runs, and the ledger names no suspect of it."""
+        self._alone = False
+        self._release_slots()
+
+    def is_next_careful(self, chunk: ClaimedChunk) -> bool:
+        """Whether the tasks that run now are all that a careful chunk waits for."""
+        self._drop_empty()
+        return not self._alone and bool(self._careful) and self._careful[0] is chunk
+
+    def on_chunk_gone(self) -> None:
+        """Check again what can run: called when a chunk left, which may have been the careful one that was next."""
+        if self._durations.holding and not self._alone:
+            self._drop_empty()
+            if not self._careful:
+                self._release_slots()
+
+    def _drop_empty(self) -> None:
+        """Forget careful chunks of which no task waits any more: they were given back, lost or cancelled."""
+        while self._careful and not self._careful[0].pending:
+            self._careful.popleft()
+
+    def _release_slots(self) -> None:
+        self._durations.release_slots()
+        self._lot.unpark_all()

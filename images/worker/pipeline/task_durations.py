@@ -20,11 +20,27 @@ class TaskDurations:
         self.average: float | None = None
         """Seconds an attempt takes, as a moving average; ``None`` before the first one has ended."""
         self._started: dict[int, float] = {}
+        self._held_since: float | None = None
+        """Since when the free slots wait for a careful chunk, by trio's clock; ``None`` while they don't."""
 
     @property
     def running(self) -> int:
-        """Number of slots that run a task."""
-        return len(self._started)
+        """Number of slots that run a task or wait for a careful chunk, whose tasks run alone."""
+        return len(self._started) if self._held_since is None else self.slots
+
+    @property
+    def holding(self) -> bool:
+        """Whether free slots wait for a careful chunk."""
+        return self._held_since is not None
+
+    def hold_slots(self) -> None:
+        """Count the free slots as busy from now on."""
+        if self._held_since is None:
+            self._held_since = trio.current_time()
+
+    def release_slots(self) -> None:
+        """Count free slots as free again."""
+        self._held_since = None
 
     def start(self, slot: int, now: float) -> None:
         """Note that a slot began an attempt, at trio's time ``now``."""
@@ -69,5 +85,7 @@ class TaskDurations:
         """
         now = trio.current_time()
         ran = [now - since for since in self._started.values()]
+        if self._held_since is not None:
+            ran += [now - self._held_since] * (self.slots - len(ran))
         busy = [average - seconds if seconds < average else seconds for seconds in ran]
         return busy + [0.0] * (self.slots - len(busy))

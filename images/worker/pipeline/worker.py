@@ -87,6 +87,7 @@ class Worker:
         queue_client = QueueClient(
             PoolQueues(services, pool), services.dead_letters[pool.name], services.results, rng, log
         )
+        durations = TaskDurations(settings.slots)
         self._services = shared = StageServices(
             name=self.name,
             settings=settings,
@@ -98,8 +99,8 @@ class Worker:
             queue_client=queue_client,
             outputs=Outputs(services.store, rng, log),
             inflight=InFlight(self._on_chunk_gone),
-            ready_queue=ReadyQueue(settings.slots, self._on_slot_idle),
-            durations=TaskDurations(settings.slots),
+            ready_queue=ReadyQueue(durations, self._on_slot_idle),
+            durations=durations,
             cancellations=Cancellations(services.ledger, settings.cancel_poll_seconds, log),
             lost_claims=LostClaims(log),
             metrics=Metrics(settings.fleet, pool.name, clock, rng) if agent else None,
@@ -201,6 +202,7 @@ class Worker:
 
     def _on_chunk_gone(self) -> None:
         """Called when a chunk left, perhaps without having run (cancelled, done before, held elsewhere)."""
+        self._services.ready_queue.on_chunk_gone()
         if self._services.ready_queue.free:
             self._receiver.nudge()
 

@@ -57,6 +57,20 @@ def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Prog
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
+def test_command_that_kills_its_worker_fails_alone(fleet: EmulatedFleet, start: Programs) -> None:
+    run = fleet.push("exec sleep 1; kill -9 $PPID", *["exec sleep 2; echo innocent"] * 3)
+    codes: list[int] = []
+    while len(codes) < 10 and 0 not in codes:
+        codes.append(start.start("--until-empty", "--slots", "4", allow_exec=True).wait())
+    results = fleet.results(run)
+    assert results[0].error == "worker lost 3 times while it ran"
+    assert [results[seq].output for seq in (1, 2, 3)] == ["innocent"] * 3
+    assert codes == [-signal.SIGKILL] * 5 + [0]
+    assert_recorded_and_published_once(fleet, run)
+
+
+@pytest.mark.long
 def test_sigterm_lets_a_running_task_end(fleet: EmulatedFleet, start: Programs, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     run = fleet.push(f"exec echo here >> {notes}; sleep 2.5", "sleep 60000")

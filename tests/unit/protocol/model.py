@@ -26,15 +26,12 @@ from cloudkon.protocol import (
     Renewing,
     Terms,
 )
+from tests.unit.protocol.exploration import Broken
 
 TICK = 1000
 """Milliseconds of one tick. The model's time goes by ticks."""
 ALL_KINDS = frozenset({"death", "early", "stop", "lost answer", "throttle", "late", "slow", "pause"})
 """The kinds of faults. A search that shows why one rule is needed is faster with only the kinds that show it."""
-
-
-class Broken(AssertionError):
-    """A promise is broken in a reachable state."""
 
 
 class Message(NamedTuple):

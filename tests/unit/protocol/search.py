@@ -1,53 +1,27 @@
 """Searches all states that a model can reach, and checks the promises of the design in each."""
 
-from collections import deque
-from dataclasses import dataclass
-
 from cloudkon.model import ChunkState, TaskState
 from cloudkon.model.chunk_record import NO_OWNER
-from tests.unit.protocol.model import TICK, Broken, ChunkWorld, Job, Model, World
-
-
-@dataclass(frozen=True)
-class Found:
-    """The result of a search: the number of states, and the path to the first broken promise, if any."""
-
-    states: int
-    broken: str = ""
-    path: tuple[str, ...] = ()
-
-
-LARGEST = 250_000
-"""States. A larger search is an error, because it would take minutes."""
+from tests.unit.protocol.exploration import Broken, Found, Space, explore
+from tests.unit.protocol.model import TICK, ChunkWorld, Job, Model, World
 
 
 def search(model: Model, *, settled_by: int | None = None) -> Found:
-    """Search breadth first, so that a path to a broken promise is a shortest one.
+    """Search all reachable states.
 
     With ``settled_by``, it also checks that from each state up to that tick, an end can be reached without another
     fault in which everything is done, published and deleted (promises 1, 4 and 5: nothing is stuck).
     """
-    start = model.start()
-    came_from: dict[World, tuple[World, str] | None] = {start: None}
-    predecessors: dict[World, list[World]] = {}
-    queue = deque([start])
-    world = start
-    try:
-        while queue:
-            world = queue.popleft()
-            assert len(came_from) < LARGEST, f"the search is too large: {model}"
-            check(model, world)
-            for what, after in model.steps(world):
-                if after not in came_from:
-                    came_from[after] = (world, what)
-                    queue.append(after)
-                if settled_by is not None and after.faults == world.faults:
-                    predecessors.setdefault(after, []).append(world)
-        if settled_by is not None:
-            world = _check_that_all_settle(came_from, predecessors, settled_by) or world
-    except Broken as broken:
-        return Found(len(came_from), str(broken), _path(came_from, world))
-    return Found(len(came_from))
+    return explore(
+        Space(
+            model.start(),
+            model.steps,
+            lambda world: check(model, world),
+            _is_settled,
+            None if settled_by is None else lambda world: world.now <= settled_by,
+            lambda world: world.faults,
+        )
+    )
 
 
 def check(model: Model, world: World) -> None:
@@ -96,30 +70,8 @@ def _relies_on_claim(job: Job, world: World, model: Model) -> bool:
     return world.now < job.claim.trusted_until or "own clock" in model.dropped
 
 
-def _check_that_all_settle(
-    came_from: dict[World, tuple[World, str] | None], predecessors: dict[World, list[World]], settled_by: int
-) -> World | None:
-    settled = {
-        world
-        for world in came_from
-        if all(_is_done(s) and s.published and all(m.deleted for m in s.messages) for s in world.chunks)
-    }
-    queue = deque(settled)
-    while queue:
-        for before in predecessors.get(queue.popleft(), ()):
-            if before not in settled:
-                settled.add(before)
-                queue.append(before)
-    for world in came_from:
-        if world.now <= settled_by and world not in settled:
-            path = " → ".join(_path(came_from, world))
-            raise Broken(f"promise 5: the end can no longer be reached after: {path}")
-    return None
-
-
-def _path(came_from: dict[World, tuple[World, str] | None], world: World) -> tuple[str, ...]:
-    steps: list[str] = []
-    while step := came_from[world]:
-        world, what = step
-        steps.append(what)
-    return tuple(reversed(steps))
+def _is_settled(world: World) -> bool:
+    return all(
+        _is_done(state) and bool(state.published) and all(message.deleted for message in state.messages)
+        for state in world.chunks
+    )

@@ -24,8 +24,12 @@ def result(seq: int, output: str = "done") -> Result:
 def test_claim_goes_on_where_the_last_one_ended() -> None:
     chunk = claimed(Progress(results=(result(31),), failures={30: 2}, losses=1, suspicions={30: 1}))
     assert [task.id.seq for task in chunk.pending] == [30, 32]
-    assert chunk.serial
+    assert not chunk.careful
     assert chunk.progress == Progress(results=(result(31),), failures={30: 2}, losses=1, suspicions={30: 1})
+
+
+def test_chunk_is_careful_from_the_second_loss_on() -> None:
+    assert [claimed(Progress(losses=losses)).careful for losses in range(4)] == [False, False, True, True]
 
 
 def test_results_are_written_in_the_order_of_tasks() -> None:

@@ -3,11 +3,12 @@
 import trio
 from trio.testing import MockClock
 
-from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Progress
+from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Progress, Task
 from cloudkon.protocol import Claim
 from images.worker.pipeline.claimed_chunk import ClaimedChunk
 from images.worker.pipeline.ready_queue import ReadyQueue
 from images.worker.pipeline.received_chunk import ReceivedChunk
+from images.worker.pipeline.task_durations import TaskDurations
 
 
 def claimed(number: int, tasks: int, losses: int = 0) -> ClaimedChunk:
@@ -18,7 +19,7 @@ def claimed(number: int, tasks: int, losses: int = 0) -> ClaimedChunk:
 
 
 async def test_tasks_come_in_order_chunk_by_chunk(autojump_clock: MockClock) -> None:
-    ready_queue = ReadyQueue(1, lambda: None)
+    ready_queue = ReadyQueue(TaskDurations(1), lambda: None)
     ready_queue.add(claimed(0, 2))
     ready_queue.add(claimed(1, 1))
     assert [(await ready_queue.take())[1].id.seq for _ in range(3)] == [0, 1, 100]
@@ -26,7 +27,7 @@ async def test_tasks_come_in_order_chunk_by_chunk(autojump_clock: MockClock) -> 
 
 async def test_slot_without_a_task_reports_it_once_and_waits(autojump_clock: MockClock) -> None:
     idle_at: list[float] = []
-    ready_queue = ReadyQueue(1, lambda: idle_at.append(trio.current_time()))
+    ready_queue = ReadyQueue(TaskDurations(1), lambda: idle_at.append(trio.current_time()))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ready_queue.take)
         await trio.sleep(3)
@@ -37,25 +38,63 @@ async def test_slot_without_a_task_reports_it_once_and_waits(autojump_clock: Moc
     assert ready_queue.busy
 
 
-async def test_chunk_on_which_a_worker_died_runs_one_task_at_a_time(autojump_clock: MockClock) -> None:
-    ready_queue = ReadyQueue(2, lambda: None)
-    serial = claimed(0, 2, losses=1)
-    ready_queue.add(serial)
-    ready_queue.add(claimed(1, 1))
-    _, first = await ready_queue.take()
-    serial.start_task(first, trio.CancelScope())
-    _, second = await ready_queue.take()
-    assert (first.id.seq, second.id.seq) == (0, 100)
-    with trio.move_on_after(5) as waited:
-        await ready_queue.take()
-    assert waited.cancelled_caught
-    serial.end_task(first)
-    _, third = await ready_queue.take()
-    assert third.id.seq == 1
+async def test_careful_chunk_waits_for_running_tasks_and_lets_nothing_start_beside_it(
+    autojump_clock: MockClock,
+) -> None:
+    started: list[int] = []
+    ready_queue = ReadyQueue(TaskDurations(3), lambda: None)
+    ready_queue.add(claimed(0, 1))
+
+    async def run_slot() -> None:
+        while True:
+            chunk, first = await ready_queue.take()
+            task: Task | None = first
+            while task:
+                started.append(task.id.seq)
+                await trio.sleep(10)
+                task = ready_queue.next_alone(chunk) if chunk.careful else None
+            if chunk.careful:
+                ready_queue.end_alone()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(run_slot)
+        await trio.sleep(1)
+        ready_queue.add(claimed(1, 2, losses=2))
+        ready_queue.add(claimed(2, 2))
+        await trio.sleep(4)
+        assert started == [0], "something ran beside the careful chunk, or before it"
+        for expected in ([0, 100], [0, 100, 101], [0, 100, 101, 200, 201]):
+            await trio.sleep(10)
+            assert started == expected
+        nursery.cancel_scope.cancel()
+
+
+async def test_slots_that_wait_for_a_careful_chunk_want_no_more_work(autojump_clock: MockClock) -> None:
+    durations = TaskDurations(2)
+    durations.average = 100.0
+    ready_queue = ReadyQueue(durations, lambda: None)
+    careful, other = claimed(1, 1, losses=2), claimed(2, 1)
+    ready_queue.add(claimed(0, 1))
+    await ready_queue.take()
+    ready_queue.add(careful)
+    ready_queue.add(other)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ready_queue.take)
+        await trio.sleep(1)
+        assert durations.running == 2
+        assert durations.shortage(0, 0.09) == 0
+        ready_queue.on_chunk_gone()
+        await trio.sleep(1)
+        assert other.pending, "another chunk overtook the careful one"
+        careful.drop_pending()
+        ready_queue.on_chunk_gone()
+    assert not other.pending, "the slots still wait for a careful chunk that was given back"
+    assert not durations.holding
 
 
 async def test_closed_queue_hands_out_no_task(autojump_clock: MockClock) -> None:
-    ready_queue = ReadyQueue(1, lambda: None)
+    ready_queue = ReadyQueue(TaskDurations(1), lambda: None)
     ready_queue.add(claimed(0, 2))
     ready_queue.close()
     ready_queue.add(claimed(1, 2))

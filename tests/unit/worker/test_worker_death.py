@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-import pytest
 import trio
 from trio.testing import MockClock
 
-from cloudkon.errors import Unavailable
 from cloudkon.handler import Context
 from cloudkon.model import TaskState
-from cloudkon.ports import Update, Write
+from cloudkon.ports import Write
 from tests.support.fault_injection import Call
 from tests.support.memory_fleet import LEASE, POLL, RECOVERY, Fleet, until
 
@@ -79,110 +77,6 @@ async def test_failed_attempts_are_counted_across_a_death(fleet: Fleet, autojump
         second.cancel()
     assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 3)
     assert fleet.work.starts[0] == 4
-
-
-async def test_tasks_run_one_at_a_time_after_a_death_each_recorded_before_it_starts(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
-    suspects = []
-
-    async def look(arguments: str, context: Context) -> None:
-        if context.token != tokens[0]:
-            suspects.append((context.task.seq, (await fleet.record(run)).progress.suspect))
-        await fleet.work.work("10", context)
-
-    run = await fleet.push(*["look"] * 4, chunk=4)
-    tokens: list[str] = []
-    async with trio.open_nursery() as nursery:
-        first = fleet.start(nursery, fleet.worker("one", {"look": look}, slots=4))
-        await trio.sleep(0.01)
-        tokens.append((await fleet.record(run)).owner)
-        await trio.sleep(3)
-        first.cancel()
-        fleet.work.most_running = 0
-        second = fleet.start(nursery, fleet.worker("two", {"look": look}, slots=4))
-        await fleet.finish(run)
-        second.cancel()
-    assert suspects == [(0, 0), (1, 1), (2, 2), (3, 3)]
-    assert fleet.work.most_running == 1
-
-
-async def test_task_that_kills_its_worker_fails_alone_after_max_attempts(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
-    scopes: list[trio.CancelScope] = []
-
-    async def kill(arguments: str, context: Context) -> None:
-        fleet.work.starts[context.task.seq] += 1
-        scopes[-1].cancel()
-        await trio.sleep_forever()
-
-    run = await fleet.push("work 1", "work 1", "kill", "work 1", chunk=4)
-    async with trio.open_nursery() as nursery:
-        finished = trio.Event()
-
-        async def supervise() -> None:
-            while not finished.is_set():
-                scope = fleet.start(nursery, fleet.worker(f"worker-{len(scopes)}", fleet.work.handlers(kill=kill)))
-                scopes.append(scope)
-                await until(lambda: scopes[-1].cancelled_caught)
-
-        nursery.start_soon(supervise)
-        results = await fleet.finish(run)
-        finished.set()
-        scopes[-1].cancel()
-    assert [results[seq].state for seq in range(4)] == [
-        TaskState.SUCCEEDED,
-        TaskState.SUCCEEDED,
-        TaskState.FAILED,
-        TaskState.SUCCEEDED,
-    ]
-    assert "worker lost 3 times" in results[2].error
-    # Once in the chunk's first claim, which records no suspect, and then as the suspect.
-    assert fleet.work.starts[2] == 4
-
-
-async def test_suspect_that_survives_is_cleared(fleet: Fleet, autojump_clock: MockClock) -> None:
-    run = await fleet.push("work 50")
-    async with trio.open_nursery() as nursery:
-        for number in range(3):
-            scope = fleet.start(nursery, fleet.worker(f"worker-{number}"))
-            await until(lambda number=number: fleet.work.starts[0] == number + 1)  # type: ignore[misc]  # bound now
-            await trio.sleep(25)
-            scope.cancel()
-        record = await fleet.record(run)
-        assert record.progress.losses == 2
-        scope = fleet.start(nursery, fleet.worker("last"))
-        results = await fleet.finish(run)
-        scope.cancel()
-    assert results[0].state is TaskState.SUCCEEDED
-    assert results[0].attempts == 1
-
-
-@pytest.mark.parametrize("name", [f"worker-{number}" for number in range(8)])
-async def test_no_suspect_starts_unrecorded(fleet: Fleet, autojump_clock: MockClock, name: str) -> None:
-    run = await fleet.push("work 50")
-    failing = False
-
-    async def fail_renewals(call: Call, writes: Sequence[Write]) -> object:
-        if failing and any(isinstance(one, Update) and one.lease_not_after for one in writes):
-            raise Unavailable("no answer")
-        return await call(writes)
-
-    fleet.ledger.around["write"] = fail_renewals
-    async with trio.open_nursery() as nursery:
-        first = fleet.start(nursery, fleet.worker("one"))
-        await until(lambda: fleet.work.running == 1)
-        first.cancel()
-        failing = True
-        # The worker's name seeds its backoff: some give up before the lease is checked, some after.
-        second = fleet.start(nursery, fleet.worker(name))
-        await trio.sleep(LEASE * 4)
-        assert fleet.work.starts[0] == 1, "it started although the ledger could not record it"
-        failing = False
-        await fleet.finish(run)
-        second.cancel()
-    assert fleet.work.starts[0] == 2
 
 
 async def test_death_between_claim_and_start_costs_one_lease(fleet: Fleet, autojump_clock: MockClock) -> None:

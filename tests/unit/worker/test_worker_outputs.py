@@ -156,15 +156,15 @@ async def test_long_outputs_survive_each_death_while_a_suspect_is_sought(
     run = await fleet.push("count", "kill", chunk=2)
     scopes: list[trio.CancelScope] = []
     async with trio.open_nursery() as nursery:
-        for name in ("one", "two", "three", "four", "five"):
+        for name in ("one", "two", "three", "four", "five", "six"):
             scope = fleet.start(nursery, fleet.worker(name, {"count": counter.count, "kill": kill}))
             scopes.append(scope)
             await trio.sleep(RECOVERY)
         results = await fleet.finish(run, within=100)
         scope.cancel()
     assert [results[seq].state for seq in (0, 1)] == [TaskState.SUCCEEDED, TaskState.FAILED]
-    # Once in the first worker, which recorded no suspect, and once in the next.
-    assert counter.starts == 2
+    # Once in each of the first two workers, which recorded no suspect, and once in the next.
+    assert counter.starts == 3
 
 
 async def test_release_does_not_wait_for_a_failing_store(fleet: Fleet, autojump_clock: MockClock) -> None:
