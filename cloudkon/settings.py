@@ -79,7 +79,8 @@ class Settings:
     handlers: tuple[str, ...] = ()
     """The first words of your own handlers' instructions, comma-separated, so that ``push`` accepts them."""
     allow_private_links: bool = False
-    """Whether links in instructions may lead to private, loopback or link-local addresses."""
+    """Whether links in instructions may lead to private, loopback or link-local addresses. Those of metadata services
+    are refused in any case."""
     link_buckets: tuple[str, ...] = ()
     """Buckets that ``s3://`` links may name besides the store, comma-separated."""
 
