@@ -14,6 +14,8 @@ from cloudkon.programs import command
 PREFIX = "CLOUDKON_"
 LONGEST_LEASE = 36_000
 """Seconds; far below the 12 h for which SQS can hide a delivery."""
+LEAST_MEMORY_MIB = 512
+"""MiB; a slideshow of small pictures in 1080p takes 350."""
 LONGEST_POLL = 20
 """Seconds that one receive may wait (SQS's limit)."""
 TARGETS = ("local", "docker", "aws")
@@ -81,6 +83,9 @@ class Settings:
     allow_private_links: bool = False
     """Whether links in instructions may lead to private, loopback or link-local addresses. Those of metadata services
     are refused in any case."""
+    animoto_memory_mib: int = 4096
+    """How much memory a slot process, and each ffmpeg, may allocate while it makes a slideshow, in MiB, at least 512.
+    Pictures that need more are refused."""
     link_buckets: tuple[str, ...] = ()
     """Buckets that ``s3://`` links may name besides the store, comma-separated."""
 
@@ -107,6 +112,9 @@ class Settings:
         _require(self.slots >= 1, "slots", "must be at least 1")
         _require(self.max_attempts >= 1, "max_attempts", "must be at least 1")
         _require(1 <= self.lease_seconds <= LONGEST_LEASE, "lease_seconds", f"must be 1 to {LONGEST_LEASE}")
+        _require(
+            self.animoto_memory_mib >= LEAST_MEMORY_MIB, "animoto_memory_mib", f"must be at least {LEAST_MEMORY_MIB}"
+        )
         _require(self.skew_seconds >= 0, "skew_seconds", "must not be negative")
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
