@@ -24,6 +24,10 @@ MOST_SLOTS = 1024
 """Slots of one worker process. Each has a process of its own."""
 MOST_ATTEMPTS = 1000
 """Attempts at one task. They are counted in its ledger item."""
+LEAST_MEMORY_MIB = 512
+"""MiB; a slideshow of small pictures in 1080p takes 350."""
+MOST_MEMORY_MIB = 1_048_576
+"""MiB; a TiB, more than any machine that this is meant for has."""
 LONGEST_POLL = 20
 """Seconds that one receive may wait (SQS's limit)."""
 TARGETS = ("local", "docker", "aws")
@@ -91,7 +95,11 @@ class Settings:
     handlers: tuple[str, ...] = ()
     """The first words of your own handlers' instructions, comma-separated, so that ``push`` accepts them."""
     allow_private_links: bool = False
-    """Whether links in instructions may lead to private, loopback or link-local addresses."""
+    """Whether links in instructions may lead to private, loopback or link-local addresses. Those of metadata services
+    are refused in any case."""
+    animoto_memory_mib: int = 4096
+    """How much memory a slot process, and each ffmpeg, may allocate while it makes a slideshow, in MiB, at least 512.
+    Pictures that need more are refused."""
     link_buckets: tuple[str, ...] = ()
     """Buckets that ``s3://`` links may name besides the store, comma-separated."""
 
@@ -120,6 +128,12 @@ class Settings:
         _require(1 <= self.slots <= MOST_SLOTS, "slots", f"must be 1 to {MOST_SLOTS}")
         _require(1 <= self.max_attempts <= MOST_ATTEMPTS, "max_attempts", f"must be 1 to {MOST_ATTEMPTS}")
         _require(1 <= self.lease_seconds <= LONGEST_LEASE, "lease_seconds", f"must be 1 to {LONGEST_LEASE}")
+        least = LEAST_MEMORY_MIB
+        _require(
+            least <= self.animoto_memory_mib <= MOST_MEMORY_MIB,
+            "animoto_memory_mib",
+            f"must be {least} to {MOST_MEMORY_MIB}",
+        )
         _require(0 <= self.skew_seconds <= LONGEST_SKEW, "skew_seconds", f"must be 0 to {LONGEST_SKEW}")
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):

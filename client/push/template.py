@@ -18,6 +18,8 @@ from cloudkon.instructions.workload_lines import Line
 
 MOST_INSTRUCTIONS = 10_000_000
 """The most instructions that the ranges of one line may make: more are probably a typing error."""
+MOST_CHARACTERS = 4 * 1024**3
+"""The most characters of these instructions together: they are kept on the disk until they are pushed."""
 _MOST_DIGITS = 100
 """The most digits of a range's numbers. Python refuses to read numbers of some thousand digits."""
 _RANGE = re.compile(r"(?<!\\)\{(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?\}")
@@ -104,43 +106,65 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _with_numbers(text: str) -> Iterator[str]:
     """Yield the text for each combination of its ranges' numbers."""
-    ranges = list(_RANGE.finditer(text))
-    if not ranges:
-        yield text
-        return
     count = 1
-    for one in ranges:
-        count *= _length(one)
-    if count > MOST_INSTRUCTIONS:
+    parts: list[str] = []
+    ranges: list[tuple[range, int]] = []
+    at = 0
+    for match in _RANGE.finditer(text):
+        numbers = _numbers(match)
+        count *= _length(numbers)
+        if count > MOST_INSTRUCTIONS:
+            raise InvalidInstruction(
+                "ranges",
+                f"they make {count:,} instructions from one line, or more; the most is {MOST_INSTRUCTIONS:,}",
+            )
+        parts += text[at : match.start()], ""
+        ranges.append((numbers, _width(match)))
+        at = match.end()
+    parts.append(text[at:])
+    if count * len(text) > MOST_CHARACTERS:
         raise InvalidInstruction(
-            "ranges", f"they make {count:,} instructions from one line; the most is {MOST_INSTRUCTIONS:,}"
+            "ranges",
+            f"they make {count:,} instructions of {len(text):,} characters from one line; "
+            f"together the most is {MOST_CHARACTERS:,} characters",
         )
-    yield from _combine(text, ranges)
+    return _combine(parts, ranges)
 
 
-def _combine(text: str, ranges: Sequence[re.Match[str]]) -> Iterator[str]:
-    """Combine the ranges without ``itertools.product``, which would hold every number of every range in memory."""
-    first, *others = ranges
-    width = max(len(one) if one.lstrip("-").startswith("0") else 0 for one in (first[1], first[2]))
-    before = text[: first.start()]
-    for number in _numbers(first):
-        head = f"{before}{number:0{width}}" if width > 1 else f"{before}{number}"
-        if not others:
-            yield head + text[first.end() :]
-            continue
-        for tail in _combine(text, others):
-            yield head + tail[first.end() :]
+def _combine(parts: list[str], ranges: Sequence[tuple[range, int]]) -> Iterator[str]:
+    """Put each combination of numbers between the parts, which have an empty one for each range; the last range first.
+
+    ``itertools.product`` would hold every number of every range in memory.
+    """
+    at = [0] * len(ranges)
+    for place, (numbers, width) in enumerate(ranges):
+        parts[2 * place + 1] = f"{numbers[0]:0{width}}"
+    turning = [place for place, (numbers, _width) in enumerate(ranges) if len(numbers) > 1]
+    while True:
+        yield "".join(parts)
+        for place in reversed(turning):
+            numbers, width = ranges[place]
+            at[place] = (at[place] + 1) % len(numbers)
+            parts[2 * place + 1] = f"{numbers[at[place]]:0{width}}"
+            if at[place]:
+                break
+        else:
+            return
 
 
-def _length(match: re.Match[str]) -> int:
-    if max(map(len, filter(None, match.groups()))) > _MOST_DIGITS:
-        raise InvalidInstruction(f"range {match[0]:.40}…", f"its numbers have more than {_MOST_DIGITS} digits")
-    numbers = _numbers(match)
+def _width(match: re.Match[str]) -> int:
+    """Return the digits that leading zeros ask for."""
+    return max(len(one) if one.lstrip("-").startswith("0") else 0 for one in (match[1], match[2]))
+
+
+def _length(numbers: range) -> int:
     # len() raises OverflowError above 63 bits.
     return (numbers[-1] - numbers[0]) // numbers.step + 1
 
 
 def _numbers(match: re.Match[str]) -> range:
+    if max(map(len, filter(None, match.groups()))) > _MOST_DIGITS:
+        raise InvalidInstruction(f"range {match[0]:.40}…", f"its numbers have more than {_MOST_DIGITS} digits")
     begin, end, step = int(match[1]), int(match[2]), int(match[3] or 1)
     if not step:
         raise InvalidInstruction(match[0], "the step must not be 0")

@@ -17,9 +17,11 @@ def animoto(arguments: str, context: Context) -> str:
     # Imported here, because the worker's own process imports this module too and must stay below 90 MB when idle.
     from cloudkon.aws import connect  # noqa: PLC0415  (see above)
 
-    from .ffmpeg.memory_allocation import give_back_large_blocks  # noqa: PLC0415  (see above)
+    from .ffmpeg.memory_allocation import give_back_large_blocks, limited_memory  # noqa: PLC0415  (see above)
     from .video import make_video  # noqa: PLC0415  (see above)
 
     give_back_large_blocks()
     job = parse_animoto(arguments)
-    return trio.run(make_video, job, context, connect(context.settings, context.log).store)
+    store = connect(context.settings, context.log).store
+    with limited_memory(context.settings.animoto_memory_mib):
+        return trio.run(make_video, job, context, store)

@@ -9,6 +9,7 @@ from cloudkon.instructions.animoto.job_builder import EXAMPLE, MOST_LINKS
 from cloudkon.instructions.animoto.json_form import parse_document
 from cloudkon.instructions.animoto.line_form import parse_line
 from cloudkon.instructions.animoto.options import LONGEST_VIDEO, OPTIONS, Option, Scope
+from cloudkon.wire.message import check_size
 
 __all__ = [
     "EXAMPLE",
@@ -33,6 +34,7 @@ __all__ = [
 
 def parse_animoto(arguments: str) -> AnimotoJob:
     """Read the arguments, or raise ``InvalidInstruction`` that names the option or link, the reason and the remedy."""
+    check_size(arguments)
     return parse_document(arguments) if arguments.startswith("{") else parse_line(arguments)
 
 

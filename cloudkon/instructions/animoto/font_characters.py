@@ -31,6 +31,10 @@ _TAKEN = frozenset(
 ) | {"\n"}
 
 
+MOST_COMPOSED = 4
+"""Characters that become one at most when a text is composed (Unicode Standard Annex 15)."""
+
+
 def compose(text: str) -> str:
     """Return the text with letters and accents composed into one character where Unicode has one, as fonts expect."""
     return unicodedata.normalize("NFC", text)

@@ -1,6 +1,7 @@
 """Reads a job written as a JSON object, whose pictures may have settings of their own."""
 
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -15,6 +16,9 @@ EXAMPLE = 'Write it as: {"seconds": 2, "pictures": [{"link": "https://example.or
 PICTURES = "pictures"
 LINK_FIELD = LINK.name
 _WORDING = ErrorWording(in_json=True)
+_BRIEF = reprlib.Repr()
+"""Shows the begin of a value, also of one as large or as deep as a document may be."""
+_BRIEF.maxstring = 60
 _OF_JOB = {name: option for name, option in OPTIONS.items() if option.scope is not Scope.PICTURE}
 _OF_PICTURE = {LINK.name: LINK} | {name: option for name, option in OPTIONS.items() if option.scope is not Scope.JOB}
 
@@ -47,11 +51,11 @@ def read_document(text: str) -> dict[str, Any]:
 
 
 def _without_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _value in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _WORDING.error(f'"{twice:.40}"', "it is given twice", "Remove one")
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _WORDING.error(f'"{name:.40}"', "it is given twice", "Remove one")
+        found[name] = value
     return found
 
 
@@ -59,7 +63,9 @@ def _read_picture(picture: object, number: int) -> dict[str, Any]:
     if isinstance(picture, str):
         picture = {LINK_FIELD: picture}
     if not isinstance(picture, dict) or LINK_FIELD not in picture:
-        raise _WORDING.error(f"{picture!r:.60}", "it is neither a link nor an object with one", EXAMPLE, number)
+        raise _WORDING.error(
+            f"{_BRIEF.repr(picture):.60}", "it is neither a link nor an object with one", EXAMPLE, number
+        )
     return _read_fields(picture, _OF_PICTURE, number)
 
 

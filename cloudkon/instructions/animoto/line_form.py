@@ -1,6 +1,5 @@
 """Reads a job written as ``--option value`` words and links."""
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from cloudkon.instructions.animoto.job import AnimotoJob
 from cloudkon.instructions.animoto.job_builder import EXAMPLE, build, check_count
 from cloudkon.instructions.animoto.links import check_link
 from cloudkon.instructions.animoto.options import OPTIONS, Scope
+from cloudkon.instructions.animoto.quoting import split_words
 
 _WORDING = ErrorWording(in_json=False)
 _OPTIONS = {f"--{option.name}": option for option in OPTIONS.values() if option.scope is not Scope.PICTURE}
@@ -33,17 +33,10 @@ def parse_line(arguments: str) -> AnimotoJob:
 
 
 def _split(arguments: str) -> list[str]:
-    if not any(mark in arguments for mark in "'\"\\"):
-        # The client checks every line of a workload, and shlex takes a hundred times as long as ``str.split``.
-        return arguments.split()
     try:
-        return shlex.split(arguments)
-    except ValueError as error:
-        raise InvalidInstruction(
-            f"animoto {arguments:.40}…",
-            f"its quotes can't be read: {error}",
-            "Close each quote; in a link write ' as %27, \" as %22 and \\ as %5C",
-        ) from None
+        return split_words(arguments)
+    except BadValue as error:
+        raise InvalidInstruction(f"animoto {arguments:.40}…", error.reason, error.remedy) from None
 
 
 def _read_option(word: str, words: Iterator[str], settings: dict[str, Any]) -> None:

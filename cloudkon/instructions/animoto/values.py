@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from cloudkon.instructions.animoto.bad_value import BadValue
-from cloudkon.instructions.animoto.font_characters import compose, missing_characters
+from cloudkon.instructions.animoto.font_characters import MOST_COMPOSED, compose, missing_characters
 from cloudkon.instructions.animoto.links import check_link
 from cloudkon.instructions.animoto.sizes import Preset
 
@@ -72,7 +72,10 @@ def words(most: int, example: str) -> Value:
     """Accept a text of characters that the font has; a line break begins a new line."""
 
     def read(text: str) -> str:
-        text = compose(text).strip()
+        text = text.strip()
+        # Composing takes the square of a text's length where accents follow one another, so it comes second.
+        if len(text) <= most * MOST_COMPOSED:
+            text = compose(text).strip()
         if len(text) > most:
             raise BadValue(f"it has {len(text):,} characters, and the limit is {most}", "Shorten it")
         if lacking := missing_characters(text):

@@ -2,10 +2,10 @@
 
 A worker runs inside a private network, and on ECS 169.254.170.2 hands out its credentials to any request from there. So
 a link's host is resolved here, every address it resolves to must be public, and the connection is then made to exactly
-these addresses (``images.animoto.fetch.http_connection``): a second resolution could return others.
+these addresses (``images.animoto.fetch.http_connection``): a second resolution could return others. A setting allows
+private addresses, but never those of metadata services.
 """
 
-import ipaddress
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,18 +15,16 @@ import trio
 from cloudkon.settings import Settings
 
 from ..pictures.missing import Outlook, Unusable
+from .special_addresses import is_metadata, is_public
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052: a gateway forwards packets for this range to the IPv4 address in the last 32 bits."""
-_SITE_LOCAL = ipaddress.ip_network("fec0::/10")
+MOST_ADDRESSES = 4
+"""Addresses of one host that are tried."""
 _WEB_PORTS = {"http": 80, "https": 443}
 _FINAL_DNS_ERRORS = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 
 class Destination(NamedTuple):
-    """Where a link leads. The addresses were checked and must be used without a new look-up."""
+    """Where a link leads: at most ``MOST_ADDRESSES``, which were checked and must be used without a new look-up."""
 
     url: str
     port: int
@@ -46,13 +44,13 @@ async def resolve(url: str, *, allow_private: bool) -> Destination:
         raise Unusable("it leads to an address with a user name")
     port = port or _WEB_PORTS[parts.scheme]
     addresses = await _look_up(host, port)
-    if not allow_private:
-        for address in addresses:
-            if not is_public(address):
-                # One bad address refuses the host: honest hosts don't mix, and using only the good ones would help
-                # attackers.
-                raise Unusable(f"its host {host} is at {address}, which is not a public address")
-    return Destination(url, port, addresses)
+    for address in addresses:
+        # One bad address refuses the host: honest hosts don't mix, and using only the good ones would help attackers.
+        if is_metadata(address):
+            raise Unusable(f"its host {host} is at {address}, where a metadata service hands out credentials")
+        if not allow_private and not is_public(address):
+            raise Unusable(f"its host {host} is at {address}, which is not a public address")
+    return Destination(url, port, addresses[:MOST_ADDRESSES])
 
 
 async def _look_up(host: str, port: int) -> tuple[str, ...]:
@@ -65,26 +63,6 @@ async def _look_up(host: str, port: int) -> tuple[str, ...]:
     except UnicodeError:
         raise Unusable(f"{host!r:.80} is not a valid host name") from None
     return tuple(dict.fromkeys(str(address[0]) for _family, _kind, _protocol, _name, address in found))
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address is reachable for anybody on the internet."""
-    found: Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = _embedded_ipv4(found)
-        if inner is not None:
-            found = inner
-        elif found in _SITE_LOCAL or found.sixtofour or found.teredo:
-            # Tunnels to IPv4 addresses that the link's author chooses; today no site serves pictures there.
-            return False
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
-
-
-def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that is really reached, where it is embedded in IPv6."""
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped
 
 
 def check_bucket(link: str, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import random
+import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,12 +21,14 @@ import urllib3
 import cloudkon
 from cloudkon.backoff import Backoff
 from cloudkon.errors import NoFleet, ObjectMissing, ServiceError, Unavailable
+from cloudkon.instructions.animoto.bad_value import BadValue
+from cloudkon.instructions.animoto.links import check_length
 from cloudkon.ports import Store
 from cloudkon.settings import Settings
 
 from ..pictures.missing import Outlook, Unusable
 from .address_guard import Destination, check_bucket, resolve
-from .http_connection import Interrupter, PinnedAdapter
+from .http_connection import Interrupter, PinnedAdapter, connect
 
 _HEADERS = {
     "User-Agent": f"CloudKon-animoto/{cloudkon.__version__}",
@@ -52,10 +55,12 @@ class Limits:
 
     bytes: int = 64 * 1024 * 1024
     """A photo of 50 megapixels has 10 to 40 MB."""
+    total: float = 120.0
+    """All attempts with the waits between them."""
     transfer: float = 60.0
-    """From the look-up of the link's host to the last byte, redirects included."""
+    """One attempt: from the look-up of the link's host to the last byte, redirects included."""
     connect: float = 10.0
-    """Until an address accepts the connection."""
+    """Until one of the host's addresses accepts the connection."""
     silence: float = 15.0
     """Until the next byte."""
     redirects: int = 5
@@ -83,6 +88,11 @@ class Fetcher:
 
     async def fetch(self, link: str, path: Path) -> None:
         """Write what the link leads to into ``path``, with retries where these may help."""
+        with trio.move_on_after(self.limits.total):
+            return await self._persist(link, path)
+        raise Unusable(f"it took longer than {self.limits.total:g} s in several attempts", Outlook.LATER)
+
+    async def _persist(self, link: str, path: Path) -> None:
         attempt = 1
         while True:
             try:
@@ -141,11 +151,17 @@ class Fetcher:
 
     async def _request(self, destination: Destination, path: Path) -> str | None:
         """Request in a thread that ends at once when this call is cancelled."""
-        interrupter = Interrupter()
+        try:
+            connected = await connect(destination, self.limits.connect)
+        except trio.TooSlowError:
+            raise Unusable("the server does not answer", Outlook.SOON) from None
+        except OSError as error:
+            raise Unusable(f"the connection failed: {_innermost_reason(error)}", Outlook.SOON) from error
+        interrupter = Interrupter(connected)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_interrupt_when_cancelled, interrupter)
-                work = partial(_download, destination, interrupter, path, self.limits, self.certificates)
+                work = partial(_download, destination, connected, path, self.limits, self.certificates)
                 found = await trio.to_thread.run_sync(_error_as_value, work)
                 nursery.cancel_scope.cancel()
         finally:
@@ -173,19 +189,20 @@ def _error_as_value(work: Callable[[], str | None]) -> str | Exception | None:
 def _encoded_url(url: str) -> str:
     """Return the URL as it is sent: host names in ASCII, other characters escaped."""
     try:
+        check_length(url)
         return requests.Request("GET", url).prepare().url or ""
-    except (requests.RequestException, UnicodeError) as error:
+    except (requests.RequestException, UnicodeError, BadValue) as error:
         # The error may repeat the URL, and with it a signature: like ``display_link``, this leaves out the query.
         raise Unusable(f"the address can't be read: {str(error).partition('?')[0]}") from None
 
 
 def _download(
-    destination: Destination, interrupter: Interrupter, path: Path, limits: Limits, certificates: bool | str
+    destination: Destination, connected: socket.socket, path: Path, limits: Limits, certificates: bool | str
 ) -> str | None:
     """Write the response's body to ``path``, or return the URL that it redirects to."""
     request = requests.Request("GET", destination.url, headers=_HEADERS).prepare()
     # Without a session nothing comes from the environment: no proxy (it would resolve the name again), no .netrc.
-    with closing(PinnedAdapter(destination, interrupter)) as adapter:
+    with closing(PinnedAdapter(connected)) as adapter:
         try:
             with adapter.send(
                 request, stream=True, timeout=(limits.connect, limits.silence), verify=certificates

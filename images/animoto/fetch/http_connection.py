@@ -1,18 +1,44 @@
-"""Makes one request to checked addresses, over a connection that another thread can interrupt."""
+"""Connects to checked addresses, and makes one request over that connection, which another thread can interrupt."""
 
 import socket
-import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import requests
+import trio
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.util.connection import create_connection
 
 from .address_guard import Destination
+
+
+async def connect(destination: Destination, seconds: float) -> socket.socket:
+    """Return a connection to the first of the addresses that accepts one, or raise ``OSError`` or ``TooSlowError``.
+
+    All addresses together get that many seconds, each an equal share of those that are left. A blocking connection in a
+    thread could not be cancelled.
+    """
+    end = trio.current_time() + seconds
+    trouble: OSError | trio.TooSlowError = OSError("the host has no address")
+    for tried, address in enumerate(destination.addresses):
+        share = (end - trio.current_time()) / (len(destination.addresses) - tried)
+        try:
+            with trio.fail_after(max(0.0, share)):
+                return await _connect(address, destination.port)
+        except (OSError, trio.TooSlowError) as error:
+            trouble = error
+    raise trouble
+
+
+async def _connect(address: str, port: int) -> socket.socket:
+    connecting = trio.socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    with connecting:
+        await connecting.connect((address, port))
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return socket.socket(fileno=connecting.detach())
 
 
 class Interrupter:
@@ -22,56 +48,36 @@ class Interrupter:
     handshake and headers as well as in its body.
     """
 
-    def __init__(self) -> None:
-        """Begin without a connection."""
-        self._lock = threading.Lock()
-        self._attached: socket.socket | None = None
-        self._interrupted = False
-
-    def attach(self, connected: socket.socket) -> None:
-        """Attach a connection. Its descriptor is duplicated, because TLS takes over the original one."""
-        with self._lock:
-            self._release()
-            self._attached = connected.dup()
-            if self._interrupted:
-                self._shut_down()
+    def __init__(self, connected: socket.socket) -> None:
+        """Watch a connection. Its descriptor is duplicated, because TLS takes over the original one."""
+        self._watched = connected.dup()
 
     def interrupt(self) -> None:
-        """End the attached connection, or the next one that is attached."""
-        with self._lock:
-            self._interrupted = True
-            self._shut_down()
+        """End the connection."""
+        # The peer may have closed already, which ends the read as well.
+        with suppress(OSError):
+            self._watched.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
-        """Detach the connection."""
-        with self._lock:
-            self._release()
-
-    def _shut_down(self) -> None:
-        if self._attached is not None:
-            try:
-                self._attached.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # The peer has closed already, which ends the read as well.
-                return
-
-    def _release(self) -> None:
-        if self._attached is not None:
-            self._attached.close()
-            self._attached = None
+        """Leave the connection alone from now on."""
+        self._watched.close()
 
 
 class PinnedAdapter(HTTPAdapter):
-    """Connects to a destination's checked addresses, whatever its name resolves to by now.
+    """Sends one request over a connection to a checked address, whatever the host's name resolves to by now.
 
     Host header, TLS server name and certificate check use the name, as usual.
     """
 
-    def __init__(self, destination: Destination, interrupter: Interrupter) -> None:
-        """Prepare one request, whose connection is attached to ``interrupter``."""
-        self._destination = destination
-        self._leash = interrupter
+    def __init__(self, connected: socket.socket) -> None:
+        """Prepare the request. It takes over the connection."""
+        self._connected = connected
         super().__init__(max_retries=0)
+
+    def close(self) -> None:
+        """Close the connection too, in case that no request took it."""
+        super().close()
+        self._connected.close()
 
     def get_connection_with_tls_context(
         self,
@@ -85,30 +91,19 @@ class PinnedAdapter(HTTPAdapter):
         if not isinstance(pool, HTTPConnectionPool):
             raise TypeError(f"urllib3 made a {type(pool).__name__}, which can't be pinned")
         pinned = _PinnedHTTPS if pool.scheme == "https" else _PinnedHTTP
-        pool.ConnectionCls = partial(pinned, self._destination, self._leash)  # type: ignore[assignment]  # creates a connection
+        pool.ConnectionCls = partial(pinned, self._connected)  # type: ignore[assignment]  # creates a connection
         return pool
 
 
 class _Pinned(HTTPConnection):
-    def __init__(self, destination: Destination, interrupter: Interrupter, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
+    def __init__(self, connected: socket.socket, **options: Any) -> None:  # noqa: ANN401  (urllib3's)
         super().__init__(**options)
-        self._destination = destination
-        self._leash = interrupter
+        self._connected = connected
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the checked addresses, where urllib3 would resolve the host's name."""
-        trouble: OSError | None = None
-        for address in self._destination.addresses:
-            try:
-                connected = create_connection(
-                    (address, self._destination.port), self.timeout, socket_options=self.socket_options
-                )
-            except OSError as error:
-                trouble = error
-            else:
-                self._leash.attach(connected)
-                return connected
-        raise trouble or OSError("the host has no address")
+        """Return the connection, where urllib3 would resolve the host's name and connect."""
+        self._connected.settimeout(self.timeout if isinstance(self.timeout, int | float) else None)
+        return self._connected
 
 
 class _PinnedHTTP(_Pinned):

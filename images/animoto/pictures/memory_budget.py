@@ -11,23 +11,29 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from ..ffmpeg.memory_allocation import data_limit
 from .file_type import Kind
 from .missing import Unusable
 
 BYTES_A_PIXEL: Final = {
     Kind.JPEG: 7,
-    Kind.PNG: 9,
+    Kind.PNG: 10,
     Kind.WEBP: 7,
     Kind.GIF: 10,
     Kind.BMP: 11,
     Kind.HEIC: 12,
-    Kind.AVIF: 16,
+    Kind.AVIF: 18,
 }
-"""Measured on pictures of 48 and 100 megapixels as resident memory, with transparency where the format has it, and
-rounded up. The figures for JPEG and PNG are those of interlaced files: other files are decoded row by row, and so are
-most TIFFs."""
+"""Measured on pictures of 36 to 100 megapixels as resident memory, with transparency where the format has it, for its
+largest samples, and rounded up. The figures for JPEG and PNG are those of interlaced files: other files are decoded row
+by row, and so are most TIFFs."""
+_COLOURS: Final = 3
 _TILES: Final = 4
 """How many rows of a TIFF's tiles its decoder holds: in tiles of 4096 rows, 100 megapixels take 390 MiB."""
+_ROWS: Final = 1200
+"""Rows that are held while a picture is shrunk: 100 megapixels of 32 bytes, 12,500 wide, take 460 MB."""
+_PLANES: Final = 2
+"""How often a decoder holds a TIFF whose samples are kept apart: in strips, and together."""
 _RESERVED: Final = 300 * 1024**2
 """Bytes that a worker needs besides: 60 MiB for its own process, 90 for this one, 100 for ffmpeg, the rest for files in
 a /tmp in memory."""
@@ -39,17 +45,30 @@ _LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory
 _one_at_a_time: Final = Lock()
 
 
-def reserve(kind: Kind, width: int, height: int) -> AbstractContextManager[object]:
+def reserve(kind: Kind, width: int, height: int, *, hidden: int = 0, bands: int = 0) -> AbstractContextManager[object]:
     """Return the lock to hold while a picture is decoded as a whole, so that only one is at a time.
 
-    Raises ``Unusable`` if there is not enough memory.
+    ``hidden`` are the pixels that the decoder holds besides. Raises ``Unusable`` if there is not enough memory.
     """
-    return _reserve(kind, width, height, BYTES_A_PIXEL[kind] * width * height)
+    a_pixel = BYTES_A_PIXEL[kind]
+    if kind is Kind.JPEG and bands > _COLOURS:  # CMYK: two bytes for each coefficient, and the pixel's own
+        a_pixel += 2 * (bands - _COLOURS)
+    return _reserve(kind, width, height, a_pixel * (width * height + hidden))
 
 
-def reserve_tiles(width: int, height: int, tile_height: int, pixel_bytes: int) -> AbstractContextManager[object]:
+def reserve_tiles(width: int, height: int, row_bytes: int) -> AbstractContextManager[object]:
     """Return the same lock for a TIFF that is decoded one row of tiles at a time."""
-    return _reserve(Kind.TIFF, width, height, _TILES * pixel_bytes * width * tile_height)
+    return _reserve(Kind.TIFF, width, height, _TILES * row_bytes)
+
+
+def reserve_planes(width: int, height: int, pixel_bytes: int) -> AbstractContextManager[object]:
+    """Return the same lock for a TIFF whose samples are kept apart."""
+    return _reserve(Kind.TIFF, width, height, _PLANES * pixel_bytes * width * height)
+
+
+def reserve_rows(width: int, height: int, row_bytes: int) -> AbstractContextManager[object]:
+    """Return the same lock for a TIFF that is decoded by rows, of pixels with many or large samples."""
+    return _reserve(Kind.TIFF, width, height, min(height, _ROWS) * row_bytes)
 
 
 def _reserve(kind: Kind, width: int, height: int, needed: int) -> AbstractContextManager[object]:
@@ -65,7 +84,7 @@ def _reserve(kind: Kind, width: int, height: int, needed: int) -> AbstractContex
 @cache
 def available() -> int:
     """Return how many bytes a picture may take in this container or on this machine."""
-    return max(_LEAST, min(_machine(), *map(_limit, _LIMITS)) - _RESERVED)
+    return max(_LEAST, min(_machine(), *map(_limit, _LIMITS), data_limit()) - _RESERVED)
 
 
 def _limit(path: Path) -> int:

@@ -14,7 +14,8 @@ from ..timeline.film import Film, Pixels
 from .colour import profile_options, to_rgb
 from .file_type import Kind, kind_of
 from .fitting import crop_to_shape, place_on_canvas
-from .memory_budget import reserve, reserve_tiles
+from .heads.declared import read_head
+from .memory_budget import reserve, reserve_planes, reserve_rows, reserve_tiles
 from .missing import Unusable
 
 MOST_PIXELS = 100_000_000
@@ -31,6 +32,8 @@ _LOADERS = {
     Kind.AVIF: "heifload",
 }
 """The kinds that libvips reads; Pillow reads the others."""
+_USUAL_PIXEL = 8
+"""Bytes of a pixel with four samples of 16 bits. Rows of larger ones, which only a TIFF has, count too."""
 _BY_ROWS = {Kind.JPEG, Kind.PNG, Kind.TIFF}
 """Kinds that are decoded one or a few rows at a time, unless they are interlaced."""
 
@@ -58,6 +61,8 @@ def normalise(path: Path, film: Film, fit: Fit) -> Pixels:
             picture = to_rgb(_read(path, kind, film, fit))
             # A memoryview and not bytes: the copy would take a fifth of the time.
             return memoryview(place_on_canvas(picture, film, fit).write_to_memory())
+    except MemoryError:
+        raise Unusable("decoding it takes more memory than this worker may use") from None
     except (pyvips.Error, OSError, EOFError, ValueError, RuntimeError, SyntaxError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk failed, and not the picture
@@ -67,21 +72,30 @@ def normalise(path: Path, film: Film, fit: Fit) -> Pixels:
 def _memory_for(path: Path, kind: Kind) -> AbstractContextManager[object]:
     """Return what to hold while the picture is decoded, by what the file's header says.
 
-    Raises ``Unusable`` for a picture with too many pixels.
+    Raises ``Unusable`` for a picture with too many pixels, or one whose header asks for too much in another way.
     """
+    declared = read_head(path, kind, MOST_PIXELS)
+    bands = 0
     if kind not in _LOADERS:
         with _open_with_pillow(path) as image:
             size, whole = image.size, True
     else:
         header = pyvips.Operation.call(_LOADERS[kind], str(path), fail_on="error")
-        size = header.width, header.height
+        size, bands = (header.width, header.height), header.bands
         whole = kind not in _BY_ROWS or bool(header.get_typeof("interlaced"))
+        pixel = header.bands * max(8, header.get("bits-per-sample")) // 8 if kind is Kind.TIFF else 0
         if header.get_typeof("tile-height"):
             _check_pixels(*size)
-            pixel = header.bands * max(8, header.get("bits-per-sample")) // 8
-            return reserve_tiles(*size, header.get("tile-height"), pixel)
+            tile = header.get("tile-width"), header.get("tile-height")
+            return reserve_tiles(*size, max(tile[0], size[0]) * tile[1] * pixel)
+        if declared.planar:
+            _check_pixels(*size)
+            return reserve_planes(*size, pixel)
+        if pixel > _USUAL_PIXEL:
+            _check_pixels(*size)
+            return reserve_rows(*size, size[0] * pixel)
     _check_pixels(*size)
-    return reserve(kind, *size) if whole else nullcontext()
+    return reserve(kind, *size, hidden=declared.hidden_pixels, bands=bands) if whole else nullcontext()
 
 
 def _read(path: Path, kind: Kind, film: Film, fit: Fit) -> pyvips.Image:

@@ -18,7 +18,7 @@ from cloudkon.errors import AccessDenied, CloudKonError, NoFleet, Throttled
 from cloudkon.memory import MemoryStore
 from cloudkon.ports import StoredObject
 from cloudkon.settings import Settings
-from images.animoto.fetch import address_guard as links
+from images.animoto.fetch import address_guard
 from images.animoto.fetch.fetch import Fetcher, Limits
 from images.animoto.pictures.missing import Outlook, Unusable
 from tests.support.web import Request, Web, http_date
@@ -290,7 +290,7 @@ async def test_redirect_to_another_scheme_is_refused(web: Web, fetcher: Fetcher,
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> Fetcher:
     """A worker for which the test's web server counts as public, and the rest of loopback does not."""
-    monkeypatch.setattr(links, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(address_guard, "is_public", lambda address: address == "127.0.0.1")
     return Fetcher(Settings(), store, QUICK)
 
 

@@ -53,7 +53,7 @@ def test_tiff_with_large_tiles_is_refused_without_memory(narrow: None, tmp_path:
     if fits:
         assert len(normalise(path, FILM, Fit.CONTAIN)) == FILM.picture_bytes
     else:
-        with pytest.raises(Unusable, match="its 400 x 300 pixels take 6 MiB to decode as TIFF, but this worker has"):
+        with pytest.raises(Unusable, match="its 400 x 300 pixels take 8 MiB to decode as TIFF, but this worker has"):
             normalise(path, FILM, Fit.CONTAIN)
 
 

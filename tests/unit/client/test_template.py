@@ -65,10 +65,12 @@ def test_values_from_a_file_are_not_expanded(tmp_path: Path) -> None:
         ("exec {bad.link}", "line 3: the number of values is wrong"),
         ("exec {broken.link}", "a value in .* has a line break"),
         ("sleep {1..9..0}", "the step must not be 0"),
-        (f"sleep {{0..{MOST_INSTRUCTIONS}}}", "they make 10,000,001 instructions"),
+        (f"sleep {{0..{MOST_INSTRUCTIONS}}}", "they make 10,000,001 instructions from one line, or more"),
         ("sleep {1..99999} {1..99999}", "they make 9,999,800,001 instructions"),
         ("sleep {1..99999999999999999999}", "they make 99,999,999,999,999,999,999 instructions"),
         ("sleep {1..-99999999999999999999..3}", "they make 33,333,333,333,333,333,334 instructions"),
+        ("exec {1..9999999999}" + "{1..9}" * 9999, "they make 9,999,999,999 instructions from one line, or more"),
+        ("exec {1..10000000}" + "x" * 500, "make 10,000,000 instructions of 518 characters .* most is 4,294,967,296"),
         (f"sleep {{1..{'9' * 5000}}}", "range .*…: its numbers have more than 100 digits"),
     ],
 )
@@ -93,3 +95,9 @@ def test_large_range_is_streamed() -> None:
     tracemalloc.stop()
     assert count == 90_000
     assert peak < 100_000
+
+
+def test_many_ranges_in_a_line_expand_like_few() -> None:
+    assert expand("exec " + "{1..1}" * 3000) == ["exec " + "1" * 3000]
+    found = expand("exec " + "{07..7}" * 3000 + "{1..2}" + "{3..3}" * 3000 + "{5..4}")
+    assert found == ["exec " + "07" * 3000 + first + "3" * 3000 + last for first in "12" for last in "54"]

@@ -1,0 +1,40 @@
+"""Counts the scans of a JPEG (ITU-T T.81): a decoder passes over all its pixels in each of them."""
+
+import re
+from mmap import mmap
+
+from ..missing import Unusable
+
+MOST_SCANS = 100
+"""Encoders write some ten. In 100 scans a picture of 100 megapixels takes 5 s, and a file of 64 MiB has a million."""
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""Markers of frames (table B.1); of the others, these three are tables and reserved."""
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+"""Those of progressive frames."""
+_SCAN, _END = 0xDA, 0xD9
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+"""Markers without a length."""
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+"""The end of a scan's data, in which zeros follow 0xFF, and markers that restart the decoder (B.1.1.5)."""
+
+
+def check_scans(data: mmap) -> None:
+    """Raise ``Unusable`` for a JPEG of too many scans. One that can't be read is left to the decoder's error."""
+    scans, whole = 0, 0
+    at = 2
+    while marker := _MARKER.search(data, at):
+        kind, at = marker[1][0], marker.end()
+        if kind == _END or at + 8 > len(data):
+            return
+        if kind in _STANDALONE:
+            continue
+        if kind in _FRAMES:
+            # Components, after the segment's length, the precision, the height and the width. No scan has none.
+            whole = 0 if kind in _PROGRESSIVE else data[at + 7]
+        elif kind == _SCAN:
+            scans += 1
+            if data[at + 2] == whole:
+                return  # it has all components, and decoders read no further scan
+            if scans > MOST_SCANS:
+                raise Unusable(f"it is a JPEG of more than {MOST_SCANS} scans, each of which takes time to decode")
+        at += int.from_bytes(data[at : at + 2], "big")
