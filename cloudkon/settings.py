@@ -69,6 +69,8 @@ class Settings:
     """The wait before a task's second attempt; it doubles before each further one."""
     task_timeout_seconds: float = 3600.0
     """How long one attempt at a task may take."""
+    tasks_per_process: int = 0
+    """After how many tasks a slot's process is replaced, for handlers that leak memory; 0 for never."""
     cancel_poll_seconds: float = 3.0
     """The shortest time between two reads of a run's cancelled flag."""
     log_level: str = "info"
@@ -108,6 +110,7 @@ class Settings:
         _require(1 <= self.lease_seconds <= LONGEST_LEASE, "lease_seconds", f"must be 1 to {LONGEST_LEASE}")
         _require(self.skew_seconds >= 0, "skew_seconds", "must not be negative")
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
+        _require(self.tasks_per_process >= 0, "tasks_per_process", "must not be negative")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
             _require(getattr(self, name) >= 0, name, "must not be negative")
 
