@@ -39,7 +39,7 @@ class _Part(NamedTuple):
 
     name: str
     read: Callable[[], Any]
-    write: Callable[[Any], None] | None
+    write: Callable[[Any], object] | None
 
 
 class ProcessState:

@@ -14,7 +14,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -27,7 +27,6 @@ from cloudkon.settings import Settings
 
 from ..processes.guard import guard
 from ..processes.kernel import adopt_orphans, die_with_parent, make_undumpable
-from ..processes.process_tree import kill_descendants
 from .outcome import HandlerOutcome
 from .process_state import ProcessState
 
@@ -56,7 +55,7 @@ def main(pipe: int, control: int) -> None:
     make_undumpable()
     adopt_orphans()
     for descriptor in (pipe, control):
-        os.set_inheritable(descriptor, False)
+        os.set_inheritable(descriptor, False)  # noqa: FBT003  (it takes no keyword)
     # Ctrl-C reaches all processes of a terminal; the worker decides what happens to this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getpid()

@@ -4,8 +4,21 @@ import os
 import select
 import signal
 from contextlib import suppress
+from typing import Final
 
 from .process_tree import kill_descendants
+
+_READ_BYTES: Final = 4096
+
+
+def wake_on_child() -> int:
+    """Return a descriptor that can be read when a child has ended. It replaces the one of an earlier call."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    # Python writes only the signals that have a handler.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    return reader
 
 
 def guard(child: int, control: int) -> int:
@@ -13,18 +26,13 @@ def guard(child: int, control: int) -> int:
 
     This process must have a single thread and adopt orphans. A child that had to be killed has that status.
     """
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # only handled signals wake the pipe
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    ended = wake_on_child()
     status = _reap(child)
     while status is None:
-        ready, _, _ = select.select([reader, control], [], [])
+        ready, _, _ = select.select([ended, control], [], [])
         if control in ready:
             break
-        with suppress(BlockingIOError):
-            os.read(reader, 4096)
+        os.read(ended, _READ_BYTES)
         status = _reap(child)
     if status is None:
         with suppress(ProcessLookupError):
