@@ -29,9 +29,8 @@ from cloudkon.settings import Settings
 
 from ..processes.interpreter import start_interpreter
 from .outcome import HandlerOutcome
-from .slot_child import Handler, Job, preparation
+from .slot_child import Handler, Job, main, preparation
 
-_MODULE: Final = "images.worker.execution.slot_child"
 _HEADER: Final = struct.Struct("!i")
 """A message's length, below 2 GiB, as ``multiprocessing.connection`` at the other end writes and reads it."""
 _READ_BYTES: Final = 65_536
@@ -70,7 +69,7 @@ class _Child:
         guarded, self._control = os.pipe()
         try:
             pipes = (self._theirs.fileno(), guarded)
-            self._process = await trio.to_thread.run_sync(start_interpreter, _MODULE, pipes)
+            self._process = await trio.to_thread.run_sync(start_interpreter, main, pipes)
         except BaseException:
             os.close(self._control)
             raise

@@ -12,10 +12,9 @@ import trio
 
 from cloudkon.errors import CloudKonError
 
-from .command_server import HEADER, RECEIVED, STATUS
+from .command_server import HEADER, RECEIVED, STATUS, main
 from .interpreter import start_interpreter
 
-_MODULE: Final = "images.worker.processes.command_server"
 _KILL_SECONDS: Final = 10.0
 """How long the guard may take to kill all; longer than it takes by itself."""
 _STOP_SECONDS: Final = 1.0
@@ -127,8 +126,13 @@ def command_server() -> CommandServer:
 async def _start_server() -> socket.socket:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)  # noqa: FBT003  (it takes no keyword)
-    with theirs:
-        process = await trio.to_thread.run_sync(start_interpreter, _MODULE, [theirs.fileno()])
+    try:
+        process = await trio.to_thread.run_sync(start_interpreter, main, [theirs.fileno()])
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
     trio.lowlevel.spawn_system_task(_end_with_loop, ours, process)
     return ours
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 PLAIN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -17,15 +17,13 @@ def plain_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in PLAIN if name in os.environ}
 
 
-def start_interpreter(module: str, descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
-    """Start ``module.main(*descriptors)`` in a new interpreter, with this one's ``sys.path``.
+def start_interpreter(main: Callable[..., None], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
+    """Call a module's function ``main`` with the descriptors in a new interpreter, with this one's ``sys.path``.
 
     Its environment can be read by processes of the same user until it makes itself undumpable, so it has only what an
     interpreter needs.
     """
-    program = (
-        f"import sys; sys.path[:] = {sys.path!r}\nfrom {module} import main\nmain({', '.join(map(str, descriptors))})"
-    )
+    program = f"import sys; sys.path[:] = {sys.path!r}\nfrom {main.__module__} import main\nmain({', '.join(map(str, descriptors))})"
     environment = {name: value for name, value in os.environ.items() if name.startswith(_FOR_PYTHON)}
     return subprocess.Popen(  # noqa: S603  (this interpreter, and a program that we wrote)
         [sys.executable, "-c", program],
