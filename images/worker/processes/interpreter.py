@@ -23,7 +23,8 @@ def start_interpreter(main: Callable[..., None], descriptors: Sequence[int]) -> 
     Its environment can be read by processes of the same user until it makes itself undumpable, so it has only what an
     interpreter needs.
     """
-    program = f"import sys; sys.path[:] = {sys.path!r}\nfrom {main.__module__} import main\nmain({', '.join(map(str, descriptors))})"
+    call = f"main({', '.join(map(str, descriptors))})"
+    program = f"import sys; sys.path[:] = {sys.path!r}\nfrom {main.__module__} import main\n{call}"
     environment = {name: value for name, value in os.environ.items() if name.startswith(_FOR_PYTHON)}
     return subprocess.Popen(  # noqa: S603  (this interpreter, and a program that we wrote)
         [sys.executable, "-c", program],
