@@ -85,6 +85,8 @@ class Settings:
     """The wait before a task's second attempt; it doubles before each further one."""
     task_timeout_seconds: float = 3600.0
     """How long one attempt at a task may take."""
+    tasks_per_process: int = 0
+    """After how many tasks a slot's process is replaced, for handlers that leak memory; 0 for never."""
     cancel_poll_seconds: float = 3.0
     """The shortest time between two reads of a run's cancelled flag."""
     log_level: str = "info"
@@ -136,6 +138,7 @@ class Settings:
         )
         _require(0 <= self.skew_seconds <= LONGEST_SKEW, "skew_seconds", f"must be 0 to {LONGEST_SKEW}")
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
+        _require(self.tasks_per_process >= 0, "tasks_per_process", "must not be negative")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
             _require(0 <= getattr(self, name) <= LONGEST_WAIT, name, f"must be 0 to {LONGEST_WAIT}")
         for name, texts in (

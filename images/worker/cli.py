@@ -12,6 +12,7 @@ from cloudkon.settings import Settings
 from cloudkon.terminal import print_json, print_lines, say, say_error
 
 from .handlers import find_handlers
+from .processes.kernel import make_undumpable
 
 
 @click.command(epilog="All other settings are CLOUDKON_… environment variables; see the README.")
@@ -55,6 +56,7 @@ def _serve(*, until_empty: bool, slots: int | None) -> int:
 def _run_locally(workload: Path, slots: int | None, *, as_json: bool) -> int:
     from .local import read_workload, run_workload  # noqa: PLC0415  (only this mode needs it)
 
+    make_undumpable()
     settings = Settings.from_environment().with_slots(slots)
     handlers = find_handlers(settings)
     summary = run_workload(read_workload(workload, handlers), handlers, settings, Log("error"))

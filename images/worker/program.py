@@ -21,6 +21,7 @@ from .execution.scratch import open_scratch
 from .handlers import Handler
 from .health import beat
 from .pipeline.worker import Worker
+from .processes.kernel import make_undumpable
 
 _ALLOCATIONS: Final = 20_000
 """Objects made, less those freed, before Python collects the youngest generation. Its default of 700 is reached after
@@ -41,6 +42,8 @@ def serve(
     With ``until_empty`` it also ends when the queues are empty. An error that ends it is one line on standard error.
     """
     log = Log()
+    # Before the first task can look for credentials here.
+    make_undumpable()
     try:
         settings = Settings.from_environment().with_slots(slots)
         log = Log(settings.log_level)

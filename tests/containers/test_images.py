@@ -86,6 +86,28 @@ def test_orphans_of_a_command_line_are_reaped(worker_image: str, tmp_path: Path)
     assert json.loads(output)["succeeded"] == 2
 
 
+def test_command_line_reads_no_credentials_in_any_process(worker_image: str, tmp_path: Path) -> None:
+    workload = tmp_path / "curious.txt"
+    look = "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
+    workload.write_text(f"exec {look} | grep -c CLOUDKON_TASK; ! {look} | grep -q hidden && ! cat /proc/1/environ\n")
+    workload.chmod(0o644)
+
+    output = docker(
+        "run",
+        *SEALED,
+        "--env=CLOUDKON_ALLOW_EXEC=yes",
+        "--env=CLOUDKON_MAX_ATTEMPTS=1",
+        "--env=AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/hidden",
+        f"--volume={workload}:/curious.txt:ro",
+        worker_image,
+        "--local",
+        "/curious.txt",
+        "--json",
+    )
+
+    assert json.loads(output)["succeeded"] == 1
+
+
 def test_health_check_of_a_container_without_a_worker_fails(worker_image: str) -> None:
     output = docker("run", *SEALED, "--entrypoint=python", worker_image, "-m", "images.worker.health", accept=(1,))
 

@@ -3,10 +3,9 @@
 import inspect
 import math
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import trio
 
@@ -20,8 +19,10 @@ from cloudkon.settings import Settings
 
 from ..handlers import Handler
 from .outcome import HandlerOutcome
+from .scratch_removal import remove_small, remove_tree
 from .slot_process import SlotProcess
 
+_REMOVAL_SECONDS: Final = 10.0
 _Sync = Callable[[str, Context], str | None]
 _Async = Callable[[str, Context], Awaitable[str | None]]
 
@@ -91,8 +92,17 @@ class Attempts:
         finally:
             # Most tasks never make a directory, and to ask the kernel costs as much as the rest of an empty task.
             if context.made or (process is not None and os.path.exists(scratch)):  # noqa: ASYNC240, PTH110  (no ``Path``)
-                shutil.rmtree(scratch, ignore_errors=True)
+                await self._remove(scratch)
         return AttemptResult(*outcome, started, trio.current_time() - begun)
+
+    async def _remove(self, scratch: str) -> None:
+        if remove_small(scratch):
+            return
+        # In a thread, and not for ever: what is left then goes when the worker ends.
+        with trio.move_on_after(_REMOVAL_SECONDS, shield=True):
+            if await trio.to_thread.run_sync(remove_tree, scratch, abandon_on_cancel=True):
+                return
+        self._log.warning("scratch-left", directory=scratch)
 
     async def _call(self, instruction: str, context: Context, process: SlotProcess | None) -> HandlerOutcome:
         word, arguments = parse(instruction)

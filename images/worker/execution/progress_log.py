@@ -1,12 +1,27 @@
 """Logs from time to time the progress that running tasks report."""
 
 import json
+import math
+import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, Final
 
 import trio
 
 from cloudkon.handler import PROGRESS_FILE
 from cloudkon.log import Log
+
+_MOST_BYTES: Final = 4096
+_FACTS: Final[dict[str, type | tuple[type, ...]]] = {
+    "run": str,
+    "task": str,
+    "attempt": int,
+    "fraction": (int, float),
+    "note": str,
+}
+"""What a report says. A task may have written anything else into its file."""
 
 
 class ProgressWatch:
@@ -14,9 +29,9 @@ class ProgressWatch:
 
     def __init__(self, scratch: Path, log: Log) -> None:
         """``scratch`` is the parent of the tasks' directories."""
-        self._scratch = scratch
+        self._scratch = str(scratch)
         self._log = log
-        self._logged: dict[Path, str] = {}
+        self._logged: dict[str, dict[str, Any]] = {}
 
     async def run(self, every: float) -> None:
         """Log new progress every ``every`` seconds until cancelled."""
@@ -26,13 +41,40 @@ class ProgressWatch:
 
     def log_new(self) -> None:
         """Log the progress that has changed since the last call."""
-        current: dict[Path, str] = {}
-        for path in self._scratch.glob(f"*/{PROGRESS_FILE}"):
-            try:
-                current[path] = path.read_text()
-            except FileNotFoundError:
-                # Its task ended meanwhile.
-                continue
-            if self._logged.get(path) != current[path]:
-                self._log.info("progress", **json.loads(current[path]))
+        current: dict[str, dict[str, Any]] = {}
+        with suppress(OSError), os.scandir(self._scratch) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False) and (report := _read(entry.path)):
+                    current[entry.name] = report
+        for name, report in current.items():
+            if self._logged.get(name) != report:
+                self._log.info("progress", **report)
         self._logged = current
+
+
+def _read(directory: str) -> dict[str, Any] | None:
+    """Return the report in a task's directory; ``None`` if there is none, or something else by its name."""
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            # Neither a link nor a pipe: to open one that nobody writes to would block this worker.
+            file = os.open(PROGRESS_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        finally:
+            os.close(folder)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                return None
+            data = os.read(file, _MOST_BYTES)
+        finally:
+            os.close(file)
+        return _checked(json.loads(data))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _checked(report: object) -> dict[str, Any] | None:
+    if not isinstance(report, dict):
+        return None
+    if not all(isinstance(report.get(name), kind) for name, kind in _FACTS.items()):
+        return None
+    return {name: report[name] for name in _FACTS} if math.isfinite(report["fraction"]) else None

@@ -1,11 +1,12 @@
 """Makes the parent of the tasks' scratch directories, and removes it at the end and after a killed worker."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .scratch_removal import remove_tree
 
 _PREFIX = "cloudkon-"
 
@@ -20,9 +21,9 @@ def open_scratch() -> Iterator[Path]:
     for directory in parent.glob(f"{_PREFIX}*"):
         owner = directory.name.rpartition("-")[2]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_tree(str(directory))
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=f"-{os.getpid()}"))
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(str(path))

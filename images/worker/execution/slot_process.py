@@ -1,20 +1,22 @@
 """Runs synchronous handlers in processes, so that they can be killed and can't starve the pipeline.
 
-Each slot has one process, which is kept from task to task. It leads its own process group, so that the processes that a
-handler started end with it. A task costs one turn of the worker's event loop: a write, and a read when the answer has
-come. A general library (trio-parallel) needed seven turns, which took a fiftieth of the slot's time with 10 ms tasks.
+Each slot has one process for handlers, which is kept from task to task and set back after each, and one that guards it:
+all that a handler started ends with it. A task costs one turn of the worker's event loop: a write, and a read when the
+answer has come. A general library (trio-parallel) needed seven turns, which took a fiftieth of the slot's time with
+10 ms tasks.
 """
 
 import contextlib
-import multiprocessing
+import math
 import os
 import pickle
 import signal
 import struct
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from multiprocessing.context import SpawnProcess
+from multiprocessing import Pipe
 from typing import Final
 
 import orjson
@@ -25,15 +27,17 @@ from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.settings import Settings
 
+from ..processes.interpreter import start_interpreter
 from .outcome import HandlerOutcome
-from .slot_child import Handler, Job, serve
+from .slot_child import Handler, Job, main, preparation
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
 _HEADER: Final = struct.Struct("!i")
 """A message's length, below 2 GiB, as ``multiprocessing.connection`` at the other end writes and reads it."""
 _READ_BYTES: Final = 65_536
 _GRACE_SECONDS: Final = 1.0
 """How long an idle process may take to end by itself, so that its exit handlers can run."""
+_KILL_SECONDS: Final = 10.0
+"""How long the guard may take to kill all; longer than it takes by itself."""
 _CHECK_SECONDS: Final = 0.1
 """Time between two checks whether a process has ended, where the kernel can't report it."""
 
@@ -43,27 +47,35 @@ class SlotDied(CloudKonError):
 
 
 class _Child:
-    """One process, and the worker's end of the pipe to it."""
+    """One guarded process, and the worker's ends of the pipes to it."""
 
     def __init__(self, settings: Settings, log: Log) -> None:
-        self._pipe, theirs = _SPAWN.Pipe()
+        self._pipe, self._theirs = Pipe()
         os.set_blocking(self._pipe.fileno(), False)
-        self._theirs = theirs
-        # Not a daemon of multiprocessing, which could not start processes of its own. ``end`` ends it in any case.
-        self._process: SpawnProcess = _SPAWN.Process(target=serve, args=(theirs, settings, log))
+        self.setup = [pickle.dumps(part, pickle.HIGHEST_PROTOCOL) for part in (preparation(), (settings, log))]
+        """What makes the process like the worker; it is ready when it has received that."""
+        self.tasks = 0
+        """How many tasks it has run."""
+        self._process: subprocess.Popen[bytes] | None = None
         self._ended = trio.Event()
 
     @property
     def exit_code(self) -> int | None:
         """Its exit code; if it is negative, the number of the signal that ended it."""
-        return self._process.exitcode
+        return self._process.returncode if self._process else None
 
     async def start(self) -> None:
-        """Start the process. It is ready some tenths of a second later, when it has sent its first message."""
+        """Start the process. It is ready some tenths of a second later, when it has answered ``setup``."""
+        guarded, self._control = os.pipe()
         try:
-            await trio.to_thread.run_sync(self._process.start)
+            pipes = (self._theirs.fileno(), guarded)
+            self._process = await trio.to_thread.run_sync(start_interpreter, main, pipes)
+        except BaseException:
+            os.close(self._control)
+            raise
         finally:
             self._theirs.close()
+            os.close(guarded)
 
     async def watch(self) -> None:
         """Wait until the process ends, then wake the task that waits for its answer.
@@ -130,23 +142,26 @@ class _Child:
                 return bytes(received[_HEADER.size :])
 
     async def end(self, grace: float = 0.0) -> None:
-        """Let the process end within ``grace`` seconds; then kill it and the processes that its handlers left."""
+        """Let the process end within ``grace`` seconds; then have it killed, with all that its handlers started."""
+        assert self._process
         with trio.CancelScope(shield=True):
             if grace:
                 self._pipe.close()
                 with trio.move_on_after(grace):
                     await self._ended.wait()
-            # The group first: once the process was reaped, another group may get its number.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._pid, signal.SIGKILL)
-            self._process.kill()
-            await self._ended.wait()
-            self._process.join()
+            os.close(self._control)
+            with trio.move_on_after(_KILL_SECONDS):
+                await self._ended.wait()
+            if not self._ended.is_set():
+                # A handler stopped the guard. What it guards dies with it.
+                self._process.kill()
+                await self._ended.wait()
+            self._process.wait()
             self._pipe.close()
 
     @property
     def _pid(self) -> int:
-        assert self._process.pid is not None
+        assert self._process
         return self._process.pid
 
 
@@ -157,6 +172,8 @@ class SlotProcess:
         """Use ``open_slot_process`` to make one."""
         self._nursery = nursery
         self._make = partial(_Child, settings, log)
+        self._most_tasks = settings.tasks_per_process or math.inf
+        self._log = log
         self._child: _Child | None = None
 
     async def warm(self) -> None:
@@ -170,7 +187,7 @@ class SlotProcess:
         await child.start()
         self._child = child
         self._nursery.start_soon(child.watch)
-        await self._answer(child)
+        await self._answer(child, *child.setup)
 
     async def run(self, handler: Handler, arguments: str, context: Context) -> HandlerOutcome:
         """Run a handler in the process; cancelling kills the process and everything that it started.
@@ -194,12 +211,20 @@ class SlotProcess:
                 f"another process can't find the handler; is it at a module's top? {error}"
             ) from None
         await self.warm()
-        assert self._child
-        return HandlerOutcome(*orjson.loads(await self._answer(self._child, message)))
+        child = self._child
+        assert child
+        *outcome, left = orjson.loads(await self._answer(child, message))
+        child.tasks += 1
+        if left:
+            self._log.info("slot-replaced", run=context.run, task=str(context.task), left=left)
+            await self.end()
+        elif child.tasks >= self._most_tasks:
+            await self.end(_GRACE_SECONDS)
+        return HandlerOutcome(*outcome)
 
-    async def _answer(self, child: _Child, message: bytes = b"") -> bytes:
+    async def _answer(self, child: _Child, *messages: bytes) -> bytes:
         try:
-            if message:
+            for message in messages:
                 await child.send(message)
             return await child.receive()
         except EOFError:

@@ -86,7 +86,7 @@ PLANTED_FAULTS: Final = (
     Fault("containers.containers_have_least_privilege", "WorkerService.EnableExecuteCommand", value=True),
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.User"),
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.Privileged", value=True),
-    Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.LinuxParameters.InitProcessEnabled"),
+    Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.LinuxParameters.InitProcessEnabled", value=True),
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.LinuxParameters.Capabilities"),
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.DockerSecurityOptions", []),
     Fault("containers.tmp_is_writable", f"{_CONTAINER}.MountPoints"),

@@ -1,7 +1,5 @@
 """``exec``: the output of a command line, how it ends, and that none of its processes is left."""
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +14,7 @@ from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.handlers.exec_handler import CommandFailed, run_command
+from images.worker.processes.command_client import GuardKilled
 from tests.support.memory_fleet import until
 from tests.support.patience import PATIENCE
 
@@ -122,15 +121,67 @@ async def test_background_process_is_neither_waited_for_nor_left(context: Contex
     await wait_gone(await wait_pid(tmp_path / "pid"))
 
 
-async def test_process_that_left_the_group_is_not_waited_for(context: Context, tmp_path: Path) -> None:
+async def test_process_that_left_the_session_ends_with_the_command(context: Context, tmp_path: Path) -> None:
     command = (
         f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & while [ ! -s {tmp_path}/pid ]; do :; done; echo ok"
     )
-    try:
-        with trio.fail_after(PATIENCE):
-            assert await run_command(command, context) == "ok"
-    finally:
-        os.kill(await wait_pid(tmp_path / "pid"), signal.SIGKILL)
+    with trio.fail_after(PATIENCE):
+        assert await run_command(command, context) == "ok"
+    assert not alive(number_in(tmp_path / "pid"))
+
+
+async def test_time_out_kills_processes_that_left_the_session(context: Context, tmp_path: Path) -> None:
+    await cancel_when_written(daemon(tmp_path) + "; sleep 1000", context, tmp_path / "pid")
+    assert not alive(number_in(tmp_path / "pid"))
+
+
+async def test_program_that_starts_processes_without_end_is_killed_whole(context: Context, tmp_path: Path) -> None:
+    spawner = f"while :; do (setsid sh -c 'echo $$ >> {tmp_path}/pids; sleep 1000' &); sleep 0.005; done"
+    await cancel_when_written(f"echo $$ > {tmp_path}/pid; {spawner}", context, tmp_path / "pids")
+    started = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert started
+    assert not [pid for pid in started if alive(pid)]
+
+
+async def test_command_that_kills_its_guard_fails_alone_and_leaves_nothing(context: Context, tmp_path: Path) -> None:
+    with pytest.RaisesGroup(GuardKilled) if hasattr(pytest, "RaisesGroup") else pytest.raises(ExceptionGroup):
+        await run_command(f"{daemon(tmp_path)}; kill -KILL $PPID; sleep 1000", context)
+    await wait_gone(number_in(tmp_path / "pid"))
+    assert await run_command("echo next", context) == "next"
+
+
+async def test_command_after_the_server_was_killed_starts_another(context: Context) -> None:
+    with pytest.raises(CommandFailed, match="exit code 9"):
+        await run_command("kill -KILL $(cut -d' ' -f4 /proc/$PPID/stat); exit 9", context)
+    assert await run_command("echo next", context) == "next"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "while True:\n try: os.wait()\n except ChildProcessError: break",
+        "os.fork() or os._exit(0)\nwhile True:\n try: os.wait()\n except ChildProcessError: break",
+    ],
+    ids=["no children", "one child"],
+)
+async def test_program_that_waits_for_all_its_children_has_only_its_own(context: Context, program: str) -> None:
+    (context.scratch_directory() / "program.py").write_text(f"import os\n{program}\nprint('waited')")
+    with trio.fail_after(PATIENCE):
+        assert await run_command(f"exec {sys.executable} program.py", context) == "waited"
+
+
+def daemon(tmp_path: Path) -> str:
+    """Return a command line that starts a process in a session of its own and waits until ``pid`` has its number."""
+    return f"(setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' &); while [ ! -s {tmp_path}/pid ]; do :; done"
+
+
+async def cancel_when_written(command: str, context: Context, note: Path) -> None:
+    """Run a command line until it has written a file; return when the cancelled command has ended."""
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_command, command, context)
+            await until(lambda: note.exists() and bool(note.read_text()), within=PATIENCE, step=0.02)
+            nursery.cancel_scope.cancel()
 
 
 async def test_command_outlives_the_thread_that_started_it(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +198,7 @@ from cloudkon.log import Log
 from cloudkon.settings import Settings
 from cloudkon.model import TaskId
 from cloudkon.handler import Context
+from images.worker.processes.command_client import GuardKilled
 from images.worker.handlers.exec_handler import run_command
 context = Context(TaskId("run", 1), 1, "token", 0.0, {str(tmp_path / "scratch")!r}, Settings(), Log("error"))
 trio.run(run_command, "sleep 1000 & echo $! > {tmp_path}/deep; echo $$ > {tmp_path}/shell; wait", context)

@@ -46,8 +46,8 @@ def containers_have_least_privilege(resources: Resources) -> Iterator[str]:
             yield f"{name} keeps capabilities"
         if "no-new-privileges" not in container.get("DockerSecurityOptions", []):
             yield f"{name} may gain privileges"
-        if not linux.get("InitProcessEnabled"):
-            yield f"{name} has no init process to reap what a killed task leaves"
+        if linux.get("InitProcessEnabled"):
+            yield f"{name} has an init process with an environment that tasks can read; the image's own has none"
 
 
 def tmp_is_writable(resources: Resources) -> Iterator[str]:
