@@ -16,6 +16,7 @@ from cloudkon.errors import InvalidSetting
 from cloudkon.model import Pool
 from cloudkon.programs import module
 
+from ..files import open_private
 from .process import MARK, Process, kill_group, marked
 
 WORKER_COMMAND: Final = "CLOUDKON_LOCAL_COMMAND"
@@ -63,7 +64,7 @@ class ProcessCommand:
 
         Output is appended, so that the log can be truncated while the process runs. Raises ``OSError``.
         """
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=open_private) as log:  # noqa: ASYNC230  (as fast as the start itself)
             child = await trio.lowlevel.open_process(
                 self.arguments,
                 env={**self.environment, MARK: f"{self.name}@{self.state_dir}"},
