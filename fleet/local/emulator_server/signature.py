@@ -18,7 +18,7 @@ UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 STREAMING: Final = "STREAMING-"
 """Values of ``x-amz-content-sha256`` (the second as a prefix) with which the signature does not cover the body."""
 _AUTHORIZATION: Final = re.compile(
-    ALGORITHM + r" +Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, *"
+    ALGORITHM + r" +Credential=([^/,\s]+)/(\d{8})/([^/,\s]*)/([^/,\s]+)/aws4_request, *"
     r"SignedHeaders=([^,\s]+), *Signature=([0-9a-f]{64})"
 )
 _TIME: Final = re.compile(r"\d{8}T\d{6}Z")
