@@ -28,10 +28,21 @@ class Authentication:
     """An ASGI application around the emulator's."""
 
     def __init__(
-        self, application: Application, verifier: Verifier, hosts: frozenset[str], save: Callable[[], Awaitable[str]]
+        self,
+        application: Application,
+        verifier: Verifier,
+        hosts: frozenset[str],
+        *,
+        on_loaded: Callable[[], object],
+        save: Callable[[], Awaitable[str]],
     ) -> None:
-        """``hosts`` are the accepted values of the header Host; ``save`` returns its problem, or an empty string."""
-        self._application, self._verifier, self._hosts, self._save = application, verifier, hosts, save
+        """``hosts`` are the accepted values of the header Host.
+
+        ``on_loaded`` is called when the emulator has read its state, before the first request. ``save`` returns its
+        problem, or an empty string.
+        """
+        self._application, self._verifier, self._hosts = application, verifier, hosts
+        self._on_loaded, self._save = on_loaded, save
         self.changes = 0
         """How many requests may have changed the state."""
 
@@ -43,10 +54,18 @@ class Authentication:
             except RefusedRequest as refused:
                 await _refuse(scope, send, refused)
         elif scope["type"] == "lifespan":
-            await self._application(scope, receive, send)
+            await self._application(scope, receive, self._when_loaded(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+
+    def _when_loaded(self, send: Send) -> Send:
+        async def call_and_send(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._on_loaded()
+            await send(message)
+
+        return call_and_send
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         path = scope["raw_path"].partition(b"?")[0]

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from .authentication import Authentication
 from .confinement import Confinement
+from .receipts import invalidate_receipts
 from .signature import Verifier
-from .snapshots import Services, Snapshots, newest, remove_partial
+from .snapshots import ORDERLY, Services, Snapshots, newest, remove_partial
 
 PORT: Final = "GATEWAY_PORT"
 HOST: Final = "BIND_HOST"
@@ -85,7 +86,11 @@ class Server:
     async def _serve(self) -> int:
         hosts = frozenset(f"{name}:{self._place.port}" for name in (self._place.host, "localhost"))
         self._authentication = Authentication(
-            self._emulator.app, Verifier(ACCESS_KEY, self._place.secret), hosts, self._save
+            self._emulator.app,
+            Verifier(ACCESS_KEY, self._place.secret),
+            hosts,
+            on_loaded=self._repair_loaded_state,
+            save=self._save,
         )
         # Instead of the emulator's own save at its end, which logs errors and goes on.
         self._emulator.save_all = lambda _: None
@@ -95,10 +100,16 @@ class Server:
         saving = asyncio.create_task(self._keep_saved())
         await self._hypercorn.serve(self._authentication, self._config, mode="asgi")
         saving.cancel()
-        problem = self._snapshots.save_here() if self._snapshots else ""
+        problem = self._snapshots.save_at_end() if self._snapshots else ""
         if problem:
             _log(f"the state was not saved: {problem}")
         return EXIT_NOT_SAVED if problem else 0
+
+    def _repair_loaded_state(self) -> None:
+        """After a crash, let the state be one that a crash can leave."""
+        queues = sys.modules.get("ministack.services.sqs")
+        if queues and not Path(os.environ[STATE_DIR], ORDERLY).exists():
+            invalidate_receipts(queue for _, queue in queues._queues.all_items())  # noqa: SLF001  (nothing else is exact)
 
     async def _keep_saved(self) -> None:
         """Save after changes, every few seconds."""

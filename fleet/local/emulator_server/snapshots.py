@@ -24,6 +24,10 @@ Services = Mapping[str, Callable[[], Any]]
 """Names of services, with what returns the state of each."""
 
 
+ORDERLY: Final = "orderly"
+"""A file in a snapshot that was made when no more requests came: nothing has happened since then."""
+
+
 def newest(directory: Path) -> Path | None:
     """Return the newest complete snapshot; ``None`` if there is none."""
     return max(_complete(directory), key=lambda path: int(path.name), default=None)
@@ -71,9 +75,9 @@ class Snapshots:
         finally:
             os._exit(0)
 
-    def save_here(self) -> str:
+    def save_at_end(self) -> str:
         """Save in this process, when no requests are served any more; return the problem, empty if there is none."""
-        return self._write_snapshot(self._next_number())
+        return self._write_snapshot(self._next_number(), orderly=True)
 
     def _next_number(self) -> int:
         latest = newest(self._directory)
@@ -82,7 +86,7 @@ class Snapshots:
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:08}"
 
-    def _write_snapshot(self, number: int) -> str:
+    def _write_snapshot(self, number: int, *, orderly: bool = False) -> str:
         partial = self._path(number).with_suffix(PARTIAL)
         try:
             shutil.rmtree(partial, ignore_errors=True)
@@ -90,6 +94,8 @@ class Snapshots:
             for name, state in self._services().items():
                 if (value := state()) is not None:
                     self._write_state(partial, name, value)
+            if orderly:
+                (partial / ORDERLY).touch()
             _flush(partial)
             partial.rename(self._path(number))
         except Exception as error:  # noqa: BLE001  (also what the emulator's modules raise: it goes to the log)
