@@ -18,6 +18,7 @@ from .confinement import Confinement
 from .receipts import invalidate_receipts
 from .signature import Verifier
 from .snapshots import ORDERLY, Services, Snapshots, newest, remove_partial
+from .stored_buckets import StoredBuckets
 
 PORT: Final = "GATEWAY_PORT"
 HOST: Final = "BIND_HOST"
@@ -70,12 +71,16 @@ class Server:
         self._place = place
         self._emulator: Any = importlib.import_module("ministack.app")
         self._persistence: Any = importlib.import_module("ministack.core.persistence")
+        # The service reads the stored objects when it is imported.
+        self._store: Any = importlib.import_module("ministack.services.s3")
+        self._queues: Any = importlib.import_module("ministack.services.sqs")
         self._hypercorn = importlib.import_module("hypercorn.asyncio")
         self._config = importlib.import_module("hypercorn.config").Config()
         self._config.bind = [f"{place.host}:{place.port}"]
         self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
         self._config.loglevel = self._emulator.LOG_LEVEL
         self._confinement = Confinement(place.writable, (place.host, place.port))
+        self._stored_buckets = StoredBuckets()
         self._saved_changes = 0
 
     def run(self) -> int:
@@ -107,9 +112,9 @@ class Server:
 
     def _repair_loaded_state(self) -> None:
         """After a crash, let the state be one that a crash can leave."""
-        queues = sys.modules.get("ministack.services.sqs")
-        if queues and not Path(os.environ[STATE_DIR], ORDERLY).exists():
-            invalidate_receipts(queue for _, queue in queues._queues.all_items())  # noqa: SLF001  (nothing else is exact)
+        self._stored_buckets.take(self._store._buckets._data)  # noqa: SLF001  (the service shows one account's only)
+        if not Path(os.environ[STATE_DIR], ORDERLY).exists():
+            invalidate_receipts(queue for _, queue in self._queues._queues.all_items())  # noqa: SLF001  (likewise)
 
     async def _keep_saved(self) -> None:
         """Save after changes, every few seconds."""
@@ -126,6 +131,7 @@ class Server:
     async def _save(self) -> str:
         if not self._snapshots:
             return ""
+        self._stored_buckets.give_back(self._store._buckets._data)  # noqa: SLF001  (see above)
         changes = self._authentication.changes
         problem = await self._snapshots.save(self._fork)
         if not problem:

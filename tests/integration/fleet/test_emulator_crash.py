@@ -165,3 +165,16 @@ def test_fleet_of_an_older_release_is_restarted_by_up_with_its_workers(fleet: Co
     assert not before.is_alive()
     assert sorted(fleet.workers()) == ["worker-1", "worker-2"]
     trio.run(_queue(fleet).send, [Outgoing("after")])
+
+
+def test_objects_are_kept_where_the_state_is_lost(fleet: CommandLine) -> None:
+    """An older release was killed: the stack and the bucket are unknown, and the objects are on the disk."""
+    fleet.run("up")
+    store = connect(fleet.settings).store
+    trio.run(store.put, "videos/a", b"kept", "video/mp4", {})
+    fleet.run("down")
+    shutil.rmtree(fleet.state_dir.snapshots)
+    fleet.run("up")
+    assert trio.run(store.head, store.address("videos/a")).size == 4
+    _kill_emulator(fleet)
+    assert trio.run(store.head, store.address("videos/a")).size == 4
