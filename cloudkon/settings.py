@@ -35,6 +35,10 @@ DOCKER_ENDPOINT = "http://127.0.0.1:4566"
 """The address of the docker target's LocalStack, unless an endpoint is set."""
 ENDPOINT_FILE = "local.json"
 """In the state directory: the address of the local fleet's emulator, as ``{"endpoint_url": …}``."""
+SECRET_FILE = "secret-key"  # noqa: S105  (a file's name)
+"""In the state directory: the secret access key that requests to the local fleet's emulator are signed with."""
+ANY_SECRET = "cloudkon"  # noqa: S105  (not a secret: LocalStack checks no signatures)
+"""The secret access key for emulators that check no signatures."""
 
 _FLEET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 """A fleet's name is part of the names of files, queues and containers. CloudFormation and S3 have finer rules."""
@@ -198,6 +202,16 @@ class Settings:
             "no local fleet is up here",
             f"Start one with: {command('fleet up')} (or set AWS_ENDPOINT_URL, or CLOUDKON_TARGET=aws)",
         )
+
+    def emulator_secret(self) -> str:
+        """The secret access key for the emulator: that of the fleet in the state directory, on target local."""
+        if self.target != "local":
+            return ANY_SECRET
+        try:
+            return (self.state_dir / SECRET_FILE).read_text(encoding="ascii").strip() or ANY_SECRET
+        except (OSError, ValueError):
+            # An endpoint that was set by hand, or a fleet of an older release, whose emulator checks no signatures.
+            return ANY_SECRET
 
 
 def _local_endpoint(state_dir: Path) -> str:

@@ -28,13 +28,27 @@ def translate_os_errors(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a file's content with ``value`` in one step: readers see the old or the new one. Raises ``OSError``."""
+    """Replace a file's content with ``value``, as ``write_private`` does."""
+    write_private(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file's content in one step: readers see the old or the new one. Only its owner can read it.
+
+    Raises ``OSError``.
+    """
     staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        staged.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        with open(staged, "x", encoding="utf-8", opener=open_private) as file:
+            file.write(text)
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file, as ``opener`` of ``open``: a new file is readable by its owner only."""
+    return os.open(path, flags, 0o600)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cloudkon import __version__
 from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.aws.quick_json import use_quick_json
 from cloudkon.errors import InvalidSetting
-from cloudkon.settings import LONGEST_POLL, Settings
+from cloudkon.settings import ANY_SECRET, LONGEST_POLL, Settings
 
 if TYPE_CHECKING:  # the stubs are for development only
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -33,6 +33,7 @@ _READ_TIMEOUT_SECONDS = {"sqs": LONGEST_POLL + 10.0, "dynamodb": 10.0, "s3": 20.
 """How long a call waits for data: for SQS longer than a long poll, for the ledger far shorter than a lease. A cancelled
 transfer also waits that long for its next bytes."""
 _DEFAULT_READ_TIMEOUT_SECONDS = 60.0
+EMULATOR_ACCESS_KEY = "cloudkon"
 _EMULATOR_REGION = "us-east-1"
 _OWN_BACKOFF = ("sqs", "dynamodb")
 """Services whose callers retry by themselves."""
@@ -149,16 +150,17 @@ class Connection:
     def _session_of_settings(self) -> boto3.Session:
         settings = self._settings
         if settings.target != "aws":
-            return _emulator_session(settings.region or _EMULATOR_REGION)
+            return _emulator_session(settings.region or _EMULATOR_REGION, settings.emulator_secret())
         session = boto3.Session(profile_name=settings.profile or None, region_name=settings.region or None)
         if self.endpoint and session.get_credentials() is None:
-            return _emulator_session(settings.region or _EMULATOR_REGION)
+            return _emulator_session(settings.region or _EMULATOR_REGION, ANY_SECRET)
         return session
 
     def _config(self, service: str) -> Config:
         emulated: dict[str, Any] = {
             # A bucket's name in the host name would need DNS entries, which an emulator doesn't have.
-            "s3": {"addressing_style": "path"},
+            # The client and the emulator would each hash all content, against errors that loopback doesn't make.
+            "s3": {"addressing_style": "path", "payload_signing_enabled": False},
             # A proxy from the environment can't reach loopback or a container's network.
             "proxies": {},
             # With checksums in a trailer, some emulators store the body together with its framing.
@@ -182,12 +184,11 @@ class Connection:
         )
 
 
-def _emulator_session(region: str) -> boto3.Session:
-    """Make a session with fixed dummy credentials, whatever the user's environment and files contain.
+def _emulator_session(region: str, secret: str) -> boto3.Session:
+    """Make a session with the emulator's own credentials, whatever the user's environment and files contain.
 
-    An emulator checks no credentials. The user's real ones must not be sent to it, and an expired login or a missing
-    profile must not stop a fleet that needs neither. Emulators derive the account from the key, so all programs must
-    use the same one.
+    The user's real ones must not be sent to it, and an expired login or a missing profile must not stop a fleet that
+    needs neither. Emulators derive the account from the access key, so all programs must use the same one.
     """
     nowhere = (None, None, os.devnull, None)
     core = botocore.session.Session(
@@ -198,8 +199,8 @@ def _emulator_session(region: str) -> boto3.Session:
         }
     )
     return boto3.Session(
-        aws_access_key_id="cloudkon",
-        aws_secret_access_key="cloudkon",  # noqa: S106  (not a secret: see above)
+        aws_access_key_id=EMULATOR_ACCESS_KEY,
+        aws_secret_access_key=secret,
         region_name=region,
         botocore_session=core,
     )

@@ -17,22 +17,45 @@ from ..files import translate_os_errors
 from .state_dir import StateDir
 
 EXECUTABLE: Final = "CLOUDKON_EMULATOR"
-"""Environment variable: a ministack executable to use instead of an installation of our own."""
+"""Environment variable: a ministack executable to use instead of an installation of our own.
+
+The executable itself is not run: its Python runs the emulator inside of ``emulator_server``.
+"""
 LOCK: Final = Path(__file__).parents[2] / "locks" / "emulator.txt"
 """The packages to install, pinned by hash."""
 COMPLETE: Final = "cloudkon-complete"
 """The file that is written last, with the digest of the installed packages. Without it the installation is partial."""
 LAST_LINES: Final = 3
+PATH_BYTES: Final = 4096
+"""How much of a script's first lines is read."""
 
 
-def program(state_dir: StateDir) -> tuple[str, ...]:
-    """Return the command line that starts the emulator.
-
-    It is started as a module and not by its script: a script's first line can't hold the long path of a deep directory.
-    """
+def interpreter(state_dir: StateDir) -> Path:
+    """Return the Python that has the emulator. Raises ``InvalidInput`` if the user's executable has none."""
     if given := os.environ.get(EXECUTABLE, ""):
-        return (given,)
-    return (str(_python(state_dir)), "-m", "ministack")
+        return interpreter_of(Path(given))
+    return _python(state_dir)
+
+
+def interpreter_of(executable: Path) -> Path:
+    """Return the Python that an executable script names, or else the one beside it. Raises ``InvalidInput``."""
+    if not os.access(executable, os.X_OK) or executable.is_dir():
+        raise InvalidInput(f"{EXECUTABLE}={executable}", "not an executable file", "Name one, or unset it")
+    with translate_os_errors(executable), executable.open("rb") as script:
+        first, second = script.readline(PATH_BYTES).strip(), script.readline(PATH_BYTES).strip()
+    # pip writes the second form where the path is too long for a first line.
+    for line, start in ((first, b"#!"), (second, b"'''exec' ")):
+        named = Path(os.fsdecode(line.removeprefix(start).split(b" ")[0].strip(b'"')))
+        if line.startswith(start) and "python" in named.name and os.access(named, os.X_OK):
+            return named
+    for beside in (executable.with_name("python"), executable.resolve().with_name("python")):
+        if os.access(beside, os.X_OK):
+            return beside
+    raise InvalidInput(
+        f"{EXECUTABLE}={executable}",
+        "neither its first line nor its directory names the Python that has ministack",
+        "Name the script that pip installs, such as VENV/bin/ministack, or unset it",
+    )
 
 
 async def ensure_installed(state_dir: StateDir, report: Callable[[str], None]) -> None:
@@ -42,8 +65,7 @@ async def ensure_installed(state_dir: StateDir, report: Callable[[str], None]) -
     last lines if pip fails.
     """
     if given := os.environ.get(EXECUTABLE, ""):
-        if not os.access(given, os.X_OK):
-            raise InvalidInput(f"{EXECUTABLE}={given}", "not an executable file", "Name one, or unset it")
+        interpreter_of(Path(given))
         return
     digest = _digest()
     if _is_complete(state_dir, digest):

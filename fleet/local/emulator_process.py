@@ -1,18 +1,19 @@
-"""Runs ministack, the emulator that answers for SQS, DynamoDB, S3 and CloudFormation on this machine."""
+"""Starts the emulator (ministack), which answers for SQS, DynamoDB, S3 and CloudFormation on this machine."""
 
 import http.client
 import os
 import socket
+from pathlib import Path
 from typing import Final
 
 import trio
 
 from .command_lines import ProcessCommand
-from .emulator_installation import program
+from .emulator_installation import interpreter
 from .state_dir import StateDir
 
 HOST: Final = "127.0.0.1"
-"""Loopback only: the emulator asks for no credentials, so other machines must not reach it."""
+"""Loopback only: other machines must not reach it."""
 NAME: Final = "emulator"
 GRACE_SECONDS: Final = 15.0
 """From SIGTERM to SIGKILL: the emulator takes 3 s if a client waits in a long poll, then saves its state."""
@@ -21,30 +22,55 @@ HEALTH_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.1
 KEPT_VARIABLES: Final = ("HOME", "LANG", "LC_ALL", "PATH")
 """The only variables of the user that it gets: their AWS, proxy, Python and emulator settings are not meant for it."""
+SERVICES: Final = "sqs,dynamodb,s3,cloudformation"
+_START: Final = (
+    "import runpy, sys; sys.path.append(sys.argv.pop()); "
+    "runpy.run_module('fleet.local.emulator_server', run_name='__main__')"
+)
+"""Python code. Our packages come last on the path, so that the emulator finds the versions that it pins."""
 
 
-def emulator_command(state_dir: StateDir, port: int) -> ProcessCommand:
-    """Return how the emulator is started.
+def server_arguments(python: Path) -> tuple[str, ...]:
+    """Return the command line of our server with the emulator inside; ``python`` is the one that has the emulator."""
+    return (str(python), "-P", "-c", _START, str(Path(__file__).parents[2]))
 
-    On SIGTERM it saves the state of all its services in ``STATE_DIR``, and reads it at its next start. It writes stored
-    objects at once. On SIGKILL, messages and ledger items since its last orderly exit are lost.
-    """
-    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
-        "BIND_HOST": HOST,
+
+def server_environment(port: int, secret: str, host: str = HOST) -> dict[str, str]:
+    """Return the variables that every server needs, apart from its directories."""
+    return {
+        "BIND_HOST": host,
         "GATEWAY_PORT": str(port),
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(state_dir.data / "state"),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(state_dir.data / "objects"),
-        "TMPDIR": str(state_dir.scratch),
-        "LOG_LEVEL": "WARNING",
+        "CLOUDKON_EMULATOR_SECRET": secret,
+        "SERVICES": SERVICES,
+        # A function runs in a container or not at all, and there are no containers.
+        "LAMBDA_STRICT": "1",
         # Listeners for other services, on ports of their own.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def emulator_command(state_dir: StateDir, port: int, secret: str) -> ProcessCommand:
+    """Return how the emulator is started.
+
+    It saves the state of all its services every few seconds and on SIGTERM, and reads the last saved state at its next
+    start. It writes stored objects at once. On SIGKILL, messages and ledger items of the last seconds are lost.
+    """
+    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
+        **server_environment(port, secret),
+        "PERSIST_STATE": "1",
+        # Where older releases kept the state. It is read if there are no snapshots.
+        "STATE_DIR": str(state_dir.data / "state"),
+        "CLOUDKON_EMULATOR_SNAPSHOTS": str(state_dir.snapshots),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state_dir.data / "objects"),
+        "TMPDIR": str(state_dir.scratch),
         # The emulator removes containers that look like its own from any engine that it finds. Let it find none.
         "DOCKER_HOST": f"unix://{state_dir.scratch}/no-docker.sock",
     }
-    return ProcessCommand(NAME, program(state_dir), environment, state_dir.path, state_dir.logs / f"{NAME}.log")
+    arguments = server_arguments(interpreter(state_dir))
+    return ProcessCommand(NAME, arguments, environment, state_dir.path, state_dir.logs / f"{NAME}.log")
 
 
 def url(port: int) -> str:

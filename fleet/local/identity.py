@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from cloudkon.errors import InvalidInput
 from cloudkon.programs import command
+from cloudkon.settings import SECRET_FILE
 
 from ..files import read_json, translate_os_errors, write_json
 from .actual_state import ActualState
@@ -94,7 +95,7 @@ def check_fleet(state_dir: StateDir, fleet: str) -> None:
 def claim(state_dir: StateDir, fleet: str) -> str:
     """Make the directory this fleet's, under the command lock; return the original's path if it is a copy, else "".
 
-    A copy keeps its data, and gets an id, a port and a desired state of its own.
+    A copy keeps its data, and gets an id, a port, a secret and a desired state of its own.
     """
     before, copied = Identity.read(state_dir.path), is_copy(state_dir)
     stat = state_dir.path.stat()
@@ -105,6 +106,7 @@ def claim(state_dir: StateDir, fleet: str) -> str:
             state_dir.change_desired_state(lambda desired: desired.without_workers())
             state_dir.write_actual_state(None)
             state_dir.write_endpoint(0)
+            (state_dir.path / SECRET_FILE).unlink(missing_ok=True)
         # Last, so that an interrupted claim is done again.
         if identity != before:
             write_json(state_dir.path / FILE, asdict(identity))

@@ -13,7 +13,7 @@ from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.settings import Settings
 from cloudkon.terminal import prepare_streams, print_line, say, say_error
 
-from .emulator_installation import EXECUTABLE, ensure_installed, program
+from .emulator_installation import EXECUTABLE, ensure_installed, interpreter
 from .state_dir import StateDir
 
 
@@ -24,7 +24,7 @@ async def install(state_dir: StateDir) -> Path:
         await ensure_installed(state_dir, _report)
     if given := os.environ.get(EXECUTABLE, ""):
         return Path(given)
-    return Path(program(state_dir)[0]).with_name("ministack")
+    return interpreter(state_dir).with_name("ministack")
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Final
 
+from cloudkon.aws.emulator_save import save_emulator
 from cloudkon.log import Log
 from cloudkon.model import Pool
 from cloudkon.settings import PREFIX, Settings
@@ -33,13 +34,14 @@ class LocalProcesses:
         """``port`` is the emulator's port. It does not change while this supervisor runs."""
         self.endpoint_url = url(port)
         self._state_dir, self._port, self._log = state_dir, port, log
+        self._secret = state_dir.secret()
         self._settings = replace(settings, endpoint_url=self.endpoint_url, state_dir=state_dir.path)
         if settings.poll_seconds == Settings().poll_seconds and f"{PREFIX}POLL_SECONDS" not in os.environ:
             self._settings = replace(self._settings, poll_seconds=POLL_SECONDS)
 
     def emulator(self, on_change: Callable[[], object]) -> ProcessSupervisor:
         """Return the supervisor of the emulator's process."""
-        return _supervisor(emulator_command(self._state_dir, self._port), GRACE_SECONDS, on_change)
+        return _supervisor(emulator_command(self._state_dir, self._port, self._secret), GRACE_SECONDS, on_change)
 
     def worker(self, pool: Pool, number: int, on_change: Callable[[], object]) -> ProcessSupervisor:
         """Return the supervisor of a worker's process.
@@ -60,7 +62,11 @@ class LocalProcesses:
 
     async def provision(self) -> None:
         """Make or repair the stack; from then on other programs find the fleet."""
+        # Written each time, for the case that it was deleted or damaged.
+        self._state_dir.write_secret(self._secret)
         await provision(self._settings, lambda step: self._log.info("provisioning", step=step))
+        # Before a program can store objects: the emulator keeps those at once, and must still know their bucket.
+        await save_emulator(self._settings)
         self._state_dir.write_endpoint(self._port, self.endpoint_url)
 
 

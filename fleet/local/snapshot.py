@@ -55,6 +55,6 @@ def _problems(actual: ActualState) -> list[str]:
     if emulator.restarts and not emulator.problem:
         problems.append(
             f"the emulator was started again (restarts: {emulator.restarts}), the last time because "
-            f"{emulator.last_end}: messages and ledger items since its last orderly start may be lost"
+            f"{emulator.last_end}. It continued from the state that was saved seconds before: some tasks may run again"
         )
     return [problem for problem in problems if problem]

@@ -11,7 +11,7 @@ from cloudkon.errors import ServiceError
 from cloudkon.programs import module
 from cloudkon.settings import PREFIX, Settings
 
-from ..files import translate_os_errors
+from ..files import open_private, translate_os_errors
 from ..target import Report
 from .actual_state import ActualState
 from .identity import mark
@@ -35,7 +35,7 @@ def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) ->
         f"{PREFIX}STATE_DIR": str(state_dir.path),
         MARK: mark("supervisor", state_dir.path),
     }
-    with translate_os_errors(log), log.open("ab") as output:
+    with translate_os_errors(log), open(log, "ab", opener=open_private) as output:
         return subprocess.Popen(  # noqa: S603  (our own module)
             [sys.executable, "-m", module("fleet.local"), environment[MARK]],
             env=environment,

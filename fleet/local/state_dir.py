@@ -1,14 +1,18 @@
 """Reads and writes the local fleet's files in the state directory."""
 
+import os
+import secrets
 import shutil
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cloudkon.settings import ENDPOINT_FILE
+from cloudkon.settings import ENDPOINT_FILE, SECRET_FILE
 
-from ..files import read_json, translate_os_errors, write_json
+from ..files import read_json, translate_os_errors, write_json, write_private
 from ..lock import Lock
 from .actual_state import ActualState
 from .desired_state import DesiredState
@@ -16,6 +20,10 @@ from .desired_state import DesiredState
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024
 """Bytes that must be free, so that state and logs can be written."""
+OWNER_ONLY: Final = 0o700
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+"""The permissions of the group and of all others."""
+SECRET_BYTES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,11 @@ class StateDir:
         return self.path / "emulator" / "data"
 
     @property
+    def snapshots(self) -> Path:
+        """The saved states of the emulator's services, each in a numbered directory."""
+        return self.data / "snapshots"
+
+    @property
     def scratch(self) -> Path:
         """The emulator's directory for temporary files."""
         return self.path / "emulator" / "tmp"
@@ -60,10 +73,31 @@ class StateDir:
         return self.path / "wanted.json"
 
     def make(self) -> None:
-        """Make the directories. Raises ``InvalidInput`` or, on a full disk, ``CloudKonError``."""
-        for path in (self.logs, self.data / "state", self.data / "objects", self.scratch):
+        """Make the directories, and take other users' access away, also from what older releases left.
+
+        Raises ``InvalidInput`` or, on a full disk, ``CloudKonError``.
+        """
+        with translate_os_errors(self.path):
+            self.path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+            if self.path.stat().st_mode & OTHERS:
+                self.path.chmod(OWNER_ONLY)
+                self._close_to_others()
+        places = (self.data / "state", self.data / "objects", self.snapshots)
+        for path in (self.logs, self.data.parent, self.data, self.scratch, *places):
             with translate_os_errors(path):
-                path.mkdir(parents=True, exist_ok=True)
+                path.mkdir(mode=OWNER_ONLY, exist_ok=True)
+
+    def _close_to_others(self) -> None:
+        """Take the access of the group and of others away from all files and directories, except the installation's."""
+        for directory, names, files in os.walk(self.path):
+            if Path(directory) == self.installation.parent:
+                names[:] = [name for name in names if name != self.installation.name]
+            for name in (*names, *files):
+                path = Path(directory, name)
+                with suppress(FileNotFoundError):
+                    mode = path.lstat().st_mode
+                    if mode & OTHERS and not stat.S_ISLNK(mode):
+                        path.chmod(stat.S_IMODE(mode) & ~OTHERS)
 
     def check_space(self) -> None:
         """Raise ``CloudKonError`` if the disk is almost full, before anything is started."""
@@ -114,12 +148,30 @@ class StateDir:
         }
         write_json(self.path / ENDPOINT_FILE, value)
 
-    def saved_at(self) -> float:
-        """Return when the emulator last saved its queues, in epoch seconds; 0.0 if it never did."""
-        try:
-            return (self.data / "state" / "sqs.json").stat().st_mtime
-        except OSError:
-            return 0.0
+    def has_secret(self) -> bool:
+        """Whether the emulator checks signatures: fleets of older releases have no secret."""
+        return (self.path / SECRET_FILE).exists()
+
+    def secret(self) -> str:
+        """Return the secret access key of this fleet's emulator; make it at the first time. Raises ``OSError``."""
+        path = self.path / SECRET_FILE
+        with suppress(FileNotFoundError, ValueError):
+            if secret := path.read_text(encoding="ascii").strip():
+                return secret
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        self.write_secret(secret)
+        return secret
+
+    def write_secret(self, secret: str) -> None:
+        """Publish the secret for the owner's programs. Raises ``OSError``."""
+        write_private(self.path / SECRET_FILE, f"{secret}\n")
+
+    def last_snapshot(self) -> str:
+        """Return what names the last saved state; it changes with each save."""
+        numbers = [path.name for path in self.snapshots.glob("*") if path.name.isdecimal()]
+        with suppress(OSError):  # an emulator of an older release
+            numbers.append(str((self.data / "state" / "sqs.json").stat().st_mtime_ns))
+        return " ".join(sorted(numbers))
 
     def delete_data(self) -> None:
         """Delete the emulator's data: messages, ledger and stored objects."""

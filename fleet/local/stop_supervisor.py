@@ -1,8 +1,13 @@
 """Stops the local fleet, whatever state it is in."""
 
 import signal
-import time
+from dataclasses import replace
 from typing import Final
+
+from cloudkon.aws.emulator_save import save_emulator
+from cloudkon.errors import CloudKonError, Unavailable
+from cloudkon.programs import command
+from cloudkon.settings import Settings
 
 from ..files import translate_os_errors
 from ..target import Report
@@ -16,24 +21,43 @@ from .state_dir import StateDir
 
 MARGIN_SECONDS: Final = 5.0
 """Added to the graces of the processes that the supervisor waits for."""
-CLOCK_SECONDS: Final = 1.0
-"""How far a file system's clock may be behind ours."""
 
 
-async def stop_everything(state_dir: StateDir, worker_grace: float, report: Report) -> None:
-    """Stop the supervisor, which stops all its processes; then stop what is left. Safe to repeat."""
-    actual, began = own_actual_state(state_dir), time.time()
+async def check_saving(settings: Settings, state_dir: StateDir) -> None:
+    """Save the emulator's state before anything is stopped. Raises ``CloudKonError`` if that fails (a full disk).
+
+    Does nothing where no emulator answers that could save: then the last saved state is all there is.
+    """
+    actual = own_actual_state(state_dir)
+    if actual and actual.ready and state_dir.supervisor_lock.is_held():
+        try:
+            await save_emulator(replace(settings, endpoint_url=actual.endpoint_url, state_dir=state_dir.path))
+        except Unavailable:
+            return
+        except CloudKonError as error:
+            raise CloudKonError(
+                f"{error}. Nothing was stopped or deleted. Free some space and run down again, or give the data up "
+                f"with: {command('fleet down --delete-data')}"
+            ) from error
+
+
+async def stop_everything(state_dir: StateDir, worker_grace: float, report: Report) -> bool:
+    """Stop the supervisor, which stops all its processes; then stop what is left. Safe to repeat.
+
+    Returns whether the emulator, if it was up, saved its state at its end.
+    """
+    actual, before = own_actual_state(state_dir), state_dir.last_snapshot()
     if actual and state_dir.supervisor_lock.is_held():
         count = sum(member.pid > 0 for member in actual.workers)
         report(f"stopping the emulator and {count} workers" if count else "stopping the emulator")
         actual.supervisor.send(signal.SIGTERM)
         await wait_until_gone([actual.supervisor], worker_grace + GRACE_SECONDS + MARGIN_SECONDS)
     await stop_leftovers(state_dir, worker_grace, report)
-    if actual and actual.ready and state_dir.saved_at() < began - CLOCK_SECONDS:
-        report("the emulator was killed, or the disk is full: it did not save messages and ledger, and they are lost")
+    saved = not (actual and actual.ready) or state_dir.last_snapshot() != before
     with translate_os_errors(state_dir.path):
         state_dir.change_desired_state(lambda before: before.without_workers())
         state_dir.write_endpoint(state_dir.port())
+    return saved
 
 
 async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Report) -> None:

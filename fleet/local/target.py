@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
 from cloudkon.programs import command
 from cloudkon.settings import Settings
@@ -26,7 +26,7 @@ from .logs import LogReader
 from .snapshot import snapshot
 from .start_supervisor import start_supervisor, wait_for_answer
 from .state_dir import StateDir
-from .stop_supervisor import stop_everything, stop_leftovers
+from .stop_supervisor import check_saving, stop_everything, stop_leftovers
 
 SETTLE_SECONDS: Final = 1.0
 """A worker counts as running after this time: one that can't start exits sooner."""
@@ -62,6 +62,7 @@ class LocalTarget:
             self._check_fleet()
             await ensure_installed(self._state_dir, report)
             self._claim(report)
+            await self._stop_unprotected(report)
             desired = self._state_dir.change_desired_state(lambda before: before.with_request())
             started = None
             if not self._state_dir.supervisor_lock.is_held():
@@ -123,17 +124,33 @@ class LocalTarget:
         async with self._one_command(report):
             self._check_fleet()
             self._claim(report)
-            await stop_everything(self._state_dir, worker_grace(self._settings), report)
+            if not delete_data:
+                await check_saving(self._settings, self._state_dir)
+            saved = await stop_everything(self._state_dir, worker_grace(self._settings), report)
             if delete_data:
                 report("deleting messages, ledger and stored objects")
                 self._state_dir.delete_data()
                 disown(self._state_dir)
+            elif not saved:
+                raise CloudKonError(
+                    "everything was stopped, but the emulator did not save messages and ledger at its end: killed, "
+                    "or the disk is full. The next up continues from the state that was saved seconds before"
+                )
 
     @asynccontextmanager
     async def _one_command(self, report: Report) -> AsyncIterator[None]:
         waiting = "waiting for another up or down in this directory"
         async with self._state_dir.command_lock.taken(lambda: report(waiting)):
             yield
+
+    async def _stop_unprotected(self, report: Report) -> None:
+        """Stop a fleet of an older release, whose emulator serves everyone; ``up`` starts its workers again."""
+        if self._state_dir.has_secret() or not self._state_dir.supervisor_lock.is_held():
+            return
+        report("restarting a fleet of an older release: its emulator checked no signatures")
+        before = self._state_dir.desired_state()
+        await stop_everything(self._state_dir, worker_grace(self._settings), report)
+        self._state_dir.change_desired_state(lambda now: replace(now, counts=before.counts))
 
     def _check_fleet(self) -> None:
         """Refuse a state directory of another fleet."""

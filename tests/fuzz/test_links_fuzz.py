@@ -12,8 +12,9 @@ from cloudkon.errors import CloudKonError
 from cloudkon.instructions.animoto.bad_value import BadValue
 from cloudkon.instructions.animoto.links import check_link
 from cloudkon.settings import Settings
-from images.animoto.fetch.address_guard import check_bucket, is_public, resolve
+from images.animoto.fetch.address_guard import check_bucket, resolve
 from images.animoto.fetch.fetch import _encoded_url
+from images.animoto.fetch.special_addresses import is_public
 from images.animoto.pictures.missing import Unusable
 from tests.fuzz.fuzzing import fuzzed
 from tests.fuzz.hostile_values import ANY_TEXT, TEXT

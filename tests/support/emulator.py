@@ -23,7 +23,10 @@ import docker
 import pytest
 from botocore.config import Config
 
-from cloudkon.settings import Settings
+from cloudkon.aws.connection import EMULATOR_ACCESS_KEY
+from cloudkon.settings import ANY_SECRET, Settings
+from fleet.local.emulator_installation import interpreter_of
+from fleet.local.emulator_process import server_arguments, server_environment
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import WaiterConfigTypeDef
@@ -56,17 +59,20 @@ def missing(reason: str) -> NoReturn:
 def emulator(host: str = LOOPBACK, *, with_engine: bool = False) -> Iterator[str]:
     """Run an emulator on a free port of ``host``, with its files in a temporary directory; yield its address.
 
-    ``with_engine`` lets its ECS start containers on this machine's Docker engine. The caller removes them.
+    It is started as a local fleet's is, with ``ANY_SECRET`` as its secret, and saves no state. ``with_engine`` starts
+    ministack as it is, with all services, and lets its ECS start containers on this machine's Docker engine. The caller
+    removes them.
     """
-    command = _command_with_engine() if with_engine else [executable()]
+    command = _command_with_engine() if with_engine else server_arguments(interpreter_of(executable()))
     with tempfile.TemporaryDirectory(prefix="cloudkon-emulator-") as directory:
         port = _free_port(host)
         endpoint = f"http://{host}:{port}"
         log = Path(directory, "emulator.log")
+        environment = _environment(directory, host, port) | (
+            {} if with_engine else server_environment(port, ANY_SECRET, host)
+        )
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, cwd=directory, env=_environment(directory, host, port), stdout=output, stderr=output
-            )
+            process = subprocess.Popen(command, cwd=directory, env=environment, stdout=output, stderr=output)
         try:
             _wait_until_healthy(endpoint, process, log)
             yield endpoint
@@ -86,8 +92,8 @@ def deploy(endpoint: str, fleet: str) -> Settings:
         "cloudformation",
         endpoint_url=endpoint,
         region_name=settings.region,
-        aws_access_key_id="cloudkon",
-        aws_secret_access_key="cloudkon",
+        aws_access_key_id=EMULATOR_ACCESS_KEY,
+        aws_secret_access_key=ANY_SECRET,
         config=Config(proxies={}),
     )
     stack, changes = f"{fleet}-data", "first"

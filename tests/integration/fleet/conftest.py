@@ -15,7 +15,7 @@ import trio
 from cloudkon.errors import CloudKonError
 from cloudkon.settings import Settings
 from fleet.local.command_lines import WORKER_COMMAND
-from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
+from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, interpreter
 from fleet.local.identity import marks
 from fleet.local.process import Process, marked
 from fleet.local.state_dir import StateDir
@@ -98,7 +98,7 @@ def emulator_program() -> str:
         trio.run(install)
     except CloudKonError as error:
         missing(str(error))
-    return str(Path(program(state_dir)[0]).with_name("ministack"))
+    return str(interpreter(state_dir).with_name("ministack"))
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async def run_by_hand(fleet: Fleet, *messages: str) -> list[tuple[str, str, str]
 
 
 async def test_message_typed_in_a_shell_is_executed_without_a_run(fleet: Fleet, autojump_clock: MockClock) -> None:
-    (block,) = blocks(section(TEXT, "By hand"), "console")
+    block, _ = blocks(section(TEXT, "By hand"), "console")
     words = shlex.split(block.removeprefix("$ "))
     body = words[words.index("--message-body") + 1]
     assert await run_by_hand(fleet, body) == [("byhand-1/0", "SUCCEEDED", "")]

@@ -2,13 +2,14 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from cloudkon.errors import EXIT_FAILED, CloudKonError, InvalidInput
 from fleet.local import emulator_installation as installation
-from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, program
+from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, interpreter, interpreter_of
 from fleet.local.emulator_process import choose_port, emulator_command
 from fleet.local.state_dir import StateDir
 
@@ -50,7 +51,7 @@ async def test_emulator_is_installed_once_with_hashes(state_dir: StateDir, monke
     assert len(pip.runs) == 2
     assert "--require-hashes" in pip.runs[1]
     assert len(reported) == 1
-    assert program(state_dir)[0] == str(state_dir.installation / "bin/python")
+    assert interpreter(state_dir) == state_dir.installation / "bin/python"
 
 
 async def test_partial_installation_is_made_again(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +92,7 @@ async def test_missing_lock_file_is_reported_with_the_remedy(state_dir: StateDir
         await ensure_installed(state_dir, lambda _: None)
 
 
-async def test_users_own_executable_is_used_unchanged(
+async def test_users_own_executable_is_used_instead_of_an_installation(
     state_dir: StateDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pip, own = Pip(monkeypatch), tmp_path / "ministack"
@@ -99,9 +100,26 @@ async def test_users_own_executable_is_used_unchanged(
     with pytest.raises(InvalidInput, match="not an executable file"):
         await ensure_installed(state_dir, lambda _: None)
     own.touch(mode=0o755)
+    with pytest.raises(InvalidInput, match="neither its first line nor its directory names the Python"):
+        await ensure_installed(state_dir, lambda _: None)
+    own.write_text(f"#!{sys.executable}\n")
     await ensure_installed(state_dir, lambda _: None)
     assert pip.runs == []
-    assert program(state_dir) == (str(own),)
+    assert interpreter(state_dir) == Path(sys.executable)
+
+
+def test_interpreter_is_found_as_pip_and_pipx_install_scripts(tmp_path: Path) -> None:
+    binaries = tmp_path / "some directory" / "bin"
+    _make_python(binaries.parent)
+    python, script, link = binaries / "python", binaries / "ministack", tmp_path / "ministack"
+    python.chmod(0o755)
+    script.touch(mode=0o755)
+    link.symlink_to(script)
+    script.write_text(f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n")
+    assert interpreter_of(script) == Path(sys.executable)
+    script.write_text("#!/usr/bin/env python3\n")
+    assert interpreter_of(script) == python
+    assert interpreter_of(link) == python
 
 
 def test_emulator_listens_on_loopback_only_without_the_users_aws_settings(
@@ -109,7 +127,7 @@ def test_emulator_listens_on_loopback_only_without_the_users_aws_settings(
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "USE_SSL", "EDGE_PORT", "PYTHONPATH", "MINISTACK_HOST"):
         monkeypatch.setenv(name, "the user's")
-    environment = emulator_command(state_dir, 4567).environment
+    environment = emulator_command(state_dir, 4567, "some").environment
     assert "the user's" not in environment.values()
     assert (environment["BIND_HOST"], environment["GATEWAY_PORT"]) == ("127.0.0.1", "4567")
     assert environment["PATH"] == os.environ["PATH"]

@@ -1,6 +1,8 @@
 """The state directory's files survive concurrent commands, full disks and damage by hand."""
 
 import errno
+import os
+import stat
 import threading
 from pathlib import Path
 
@@ -93,7 +95,7 @@ def test_full_disk_is_named_and_keeps_the_old_file(
     def full(*_: object, **__: object) -> None:
         raise OSError(number, "full")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(CloudKonError, match=r"wanted\.json: .*Free some space") as caught:
         state_dir.change_desired_state(lambda before: before.with_request())
     assert caught.value.exit_code == EXIT_FAILED
@@ -130,9 +132,49 @@ def test_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
 def test_deleting_data_keeps_the_installation(state_dir: StateDir) -> None:
     state_dir.installation.mkdir(parents=True)
     (state_dir.data / "state" / "sqs.json").write_text("{}")
-    assert state_dir.saved_at() > 0
+    assert state_dir.last_snapshot()
     state_dir.delete_data()
     state_dir.delete_data()
-    assert state_dir.saved_at() == 0
+    assert not state_dir.last_snapshot()
     assert not state_dir.data.exists()
     assert state_dir.installation.exists()
+
+
+def _modes(top: Path) -> dict[str, int]:
+    return {str(path.relative_to(top)): stat.S_IMODE(path.lstat().st_mode) for path in [top, *top.rglob("*")]}
+
+
+def test_files_of_an_older_release_are_closed_to_other_users(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        state_dir = StateDir(tmp_path / "state")
+        for name in ("wanted.json", "logs/worker-1.log", "emulator/data/state/sqs.json", "pushes/a.json"):
+            (state_dir.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (state_dir.path / name).touch()
+        (state_dir.path / "logs/run.sh").touch(mode=0o755)
+        (tmp_path / "elsewhere").touch()
+        (state_dir.path / "link").symlink_to(tmp_path / "elsewhere")
+        state_dir.make()
+    finally:
+        os.umask(before)
+    modes = _modes(state_dir.path)
+    assert modes["logs/run.sh"] == 0o700
+    assert {name: mode for name, mode in modes.items() if mode & 0o077 and name != "link"} == {}
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o644
+
+
+def test_secret_is_kept_and_readable_by_its_owner_only(state_dir: StateDir, tmp_path: Path) -> None:
+    assert not state_dir.has_secret()
+    secret = state_dir.secret()
+    assert len(secret) >= 40
+    assert state_dir.secret() == secret
+    assert Settings(state_dir=state_dir.path).emulator_secret() == secret
+    assert _modes(state_dir.path)["secret-key"] == 0o600
+    assert StateDir(tmp_path).secret() != secret
+
+
+def test_damaged_secret_is_replaced(state_dir: StateDir) -> None:
+    for damage in (b"", b"\n", b"\xff\xfe"):
+        (state_dir.path / "secret-key").write_bytes(damage)
+        secret = state_dir.secret()
+        assert Settings(state_dir=state_dir.path).emulator_secret() == secret

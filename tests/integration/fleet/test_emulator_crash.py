@@ -1,0 +1,180 @@
+"""A local fleet continues after its emulator was killed, after full disks, and after an upgrade."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from cloudkon.aws import connect
+from cloudkon.aws.emulator_save import save_emulator
+from cloudkon.model import Outgoing
+from cloudkon.ports import Queue
+from cloudkon.settings import SECRET_FILE
+from tests.integration.fleet.conftest import CommandLine
+from tests.integration.fleet.test_whole_run import assert_every_task_has_one_result, client, push, some_ended
+from tests.support.emulator import missing
+from tests.support.patience import until
+
+pytestmark = pytest.mark.long
+
+DISK_MEGABYTES = 24
+
+
+def _queue(line: CommandLine) -> Queue:
+    return connect(line.settings).queues["worker"]
+
+
+def _kill_emulator(line: CommandLine) -> None:
+    """Kill it, and wait until the supervisor has started it again and repaired the stack."""
+    before = line.status()["emulator"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: line.status()["emulator"]["pid"] not in (0, before))
+    line.run("up")
+
+
+def _saved(line: CommandLine, service: str) -> str:
+    newest = max(path for path in line.state_dir.snapshots.iterdir() if path.name.isdecimal())
+    return (newest / f"{service}.json").read_text()
+
+
+def test_killed_emulator_comes_back_with_objects_messages_and_ledger(whole: CommandLine) -> None:
+    """At once after ``up`` and ``push``, without any worker: what the issue reproduced."""
+    whole.run("up")
+    workload = whole.directory / "workload.txt"
+    workload.write_text("sleep 0\n" * 3)
+    run = client(whole, "push", str(workload)).strip()
+    store = connect(whole.settings).store
+    trio.run(store.put, "videos/a", b"kept", "video/mp4", {})
+    until(lambda: run in _saved(whole, "sqs") and run in _saved(whole, "dynamodb"))
+    _kill_emulator(whole)
+    assert trio.run(store.head, store.address("videos/a")).size == 4
+    whole.run("scale", "1")
+    client(whole, "check", run, "--wait")
+    rows = client(whole, "results", run, "--json").splitlines()
+    assert sorted(json.loads(row)["task"] for row in rows) == [f"{run}/{seq}" for seq in range(3)]
+    (problem,) = whole.status()["problems"]
+    assert "it was killed by signal 9" in problem
+
+
+def test_emulator_killed_before_it_ever_saved_by_itself_comes_back(fleet: CommandLine) -> None:
+    fleet.run("up")
+    store = connect(fleet.settings).store
+    trio.run(store.put, "videos/a", b"kept", "video/mp4", {})
+    _kill_emulator(fleet)
+    assert trio.run(store.head, store.address("videos/a")).size == 4
+    trio.run(_queue(fleet).send, [Outgoing("after")])
+    fleet.run("down")
+    fleet.run("up")
+    assert [one.body for one in trio.run(_queue(fleet).receive, 10, 0, 0)] == ["after"]
+
+
+def test_run_survives_a_killed_emulator(whole: CommandLine) -> None:
+    whole.run("up")
+    whole.run("scale", "2")
+    run = push(whole)
+    until(lambda: some_ended(whole, run))
+    until(lambda: run in _saved(whole, "dynamodb"))
+    _kill_emulator(whole)
+    assert_every_task_has_one_result(whole, run)
+
+
+def test_receipt_from_before_a_crash_deletes_nothing(fleet: CommandLine) -> None:
+    """The ledger may have lost why the message was to be deleted."""
+    fleet.run("up")
+    queue = _queue(fleet)
+    trio.run(queue.send, [Outgoing("once")])
+    (delivery,) = trio.run(queue.receive, 1, 0, 600)
+    trio.run(save_emulator, fleet.settings)
+    _kill_emulator(fleet)
+    trio.run(queue.delete, [delivery])
+    assert [one.body for one in trio.run(queue.receive, 1, 0, 600)] == ["once"]
+
+
+def test_receipt_from_before_an_orderly_restart_is_valid(fleet: CommandLine) -> None:
+    fleet.run("up")
+    queue = _queue(fleet)
+    trio.run(queue.send, [Outgoing("once")])
+    (delivery,) = trio.run(queue.receive, 1, 0, 600)
+    fleet.run("down")
+    fleet.run("up")
+    assert trio.run(queue.receive, 1, 0, 600) == []
+    trio.run(queue.delete, [delivery])
+    assert trio.run(queue.depth).empty
+
+
+def _fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(65536))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, so that the test can fill it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if not shutil.which("mount") or os.geteuid() != 0:
+        missing("only root can mount a file system")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(place)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        missing(f"no tmpfs can be mounted here: {mounted.stderr.decode(errors='replace').strip()}")
+    yield place
+    # A process may still be ending in it.
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_down_on_a_full_disk_stops_and_deletes_nothing(fleet: CommandLine, small_disk: Path) -> None:
+    line = replace(fleet, directory=small_disk)
+    line.run("up")
+    line.run("scale", "1")
+    workers = line.workers()
+    trio.run(_queue(line).send, [Outgoing("kept")])
+    filler = small_disk / "filler"
+    _fill(filler)
+    _, err = line.run("down", code=1)
+    assert "can't save messages and ledger" in err
+    assert "No space left on device" in err
+    assert "Nothing was stopped or deleted" in err
+    assert line.workers() == workers
+    filler.unlink()
+    line.run("down")
+    line.run("up")
+    assert [one.body for one in trio.run(_queue(line).receive, 10, 0, 0)] == ["kept"]
+    _fill(filler)
+    line.run("down", "--delete-data")
+    assert not line.state_dir.data.exists()
+
+
+def test_fleet_of_an_older_release_is_restarted_by_up_with_its_workers(fleet: CommandLine) -> None:
+    """It has no secret, because its emulator checked no signatures."""
+    fleet.run("up")
+    fleet.run("scale", "2")
+    before = fleet.supervisor()
+    (fleet.state_dir.path / SECRET_FILE).unlink()
+    assert "restarting a fleet of an older release" in fleet.run("up")[1]
+    assert not before.is_alive()
+    assert sorted(fleet.workers()) == ["worker-1", "worker-2"]
+    trio.run(_queue(fleet).send, [Outgoing("after")])
+
+
+def test_objects_are_kept_where_the_state_is_lost(fleet: CommandLine) -> None:
+    """An older release was killed: the stack and the bucket are unknown, and the objects are on the disk."""
+    fleet.run("up")
+    store = connect(fleet.settings).store
+    trio.run(store.put, "videos/a", b"kept", "video/mp4", {})
+    fleet.run("down")
+    shutil.rmtree(fleet.state_dir.snapshots)
+    fleet.run("up")
+    assert trio.run(store.head, store.address("videos/a")).size == 4
+    _kill_emulator(fleet)
+    assert trio.run(store.head, store.address("videos/a")).size == 4
