@@ -8,7 +8,7 @@ from cloudkon.model.payload_ref import PayloadRef
 from cloudkon.model.pool import ANIMOTO, POOLS, WORKER, Pool, pool_named
 from cloudkon.model.priority import Priority
 from cloudkon.model.result import Result, TaskState
-from cloudkon.model.run import PoolRange, Run, new_run_id
+from cloudkon.model.run import ChunkPlace, PoolRange, Run, new_run_id
 from cloudkon.model.task import Task, TaskId
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "WORKER",
     "Chunk",
     "ChunkKey",
+    "ChunkPlace",
     "ChunkRecord",
     "ChunkState",
     "ChunkSummary",

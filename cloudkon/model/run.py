@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from cloudkon.model.chunk import ChunkKey
 from cloudkon.model.priority import Priority
@@ -23,6 +23,14 @@ def new_run_id(started: float | None = None) -> str:
     """
     minutes = int((started if started is not None else time.time()) - 1_577_836_800) // 60
     return f"{minutes:06x}{secrets.randbits(20):05x}"
+
+
+class ChunkPlace(NamedTuple):
+    """Where a chunk lies in its run: its pool, the number of its first task in the run, and how many tasks it has."""
+
+    pool: str
+    first: int
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,19 @@ class Run:
                     size = min(self.chunk_size, part.count - offset)
                     yield ChunkKey(self.id, number, self.shards), part.first + offset, size
                 number += 1
+
+    def place(self, number: int) -> ChunkPlace | None:
+        """Return where the chunk with that number lies; ``None`` if the run has no such chunk."""
+        if number < 0:
+            return None
+        before = 0
+        for part in self.ranges:
+            chunks = -(-part.count // self.chunk_size)
+            if number < before + chunks:
+                offset = (number - before) * self.chunk_size
+                return ChunkPlace(part.pool, part.first + offset, min(self.chunk_size, part.count - offset))
+            before += chunks
+        return None
 
     def differs(self, other: Self) -> str:
         """Name the first fact that differs in another plan with the same id; empty if none does."""
