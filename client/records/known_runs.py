@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cloudkon.model import PoolRange, Priority, Run
-from cloudkon.wire.message import RUN_ID
+from cloudkon.wire.fields import RUN_ID
 
 KEPT_SECONDS = 28 * 86400
 """The ledger keeps a run's results equally long."""

@@ -7,7 +7,7 @@ from cloudkon.errors import InvalidInput, NewerVersion, UnknownRun
 from cloudkon.model import Run
 from cloudkon.ports import Ledger
 from cloudkon.programs import command
-from cloudkon.wire.message import RUN_ID
+from cloudkon.wire.fields import RUN_ID
 
 from .pushes import Pushes
 

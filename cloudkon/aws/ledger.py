@@ -10,8 +10,7 @@ from cloudkon.aws.statements import read_statement, write_statement
 from cloudkon.aws.table import NAMES, Table, reason
 from cloudkon.errors import MalformedMessage, Unavailable
 from cloudkon.log import Log
-from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Run
-from cloudkon.model.chunk_record import NO_OWNER
+from cloudkon.model import ChunkKey, ChunkRecord, Run
 from cloudkon.ports.batch import check_chunks
 from cloudkon.ports.ledger import Page, SummaryPage, Write, WriteOutcome
 
@@ -58,7 +57,7 @@ class DynamoLedger:
         except MalformedMessage as error:
             # One item that another version wrote must not fail the 24 others of its batch.
             self._log.warning("item-unreadable", chunk=str(key), error=str(error))
-            return ChunkRecord(key, ChunkState.CLAIMED, NO_OWNER, 0, 0, readable=False)
+            return ChunkRecord.unreadable(key, str(error))
 
     async def create_run(self, run: Run) -> Run:
         """Write the run if its id is free. Returns the run that the ledger then has under that id.

@@ -21,8 +21,9 @@ from cloudkon.aws.statements import read_statement
 from cloudkon.aws.table import NAMES, Table
 from cloudkon.errors import MalformedMessage
 from cloudkon.log import Log
-from cloudkon.model import ChunkKey, ChunkRecord, Run
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkSummary, Run
 from cloudkon.ports.ledger import STATEMENTS, Page, SummaryPage
+from cloudkon.wire.fields import RUN_ID
 
 
 class LedgerPages:
@@ -36,8 +37,16 @@ class LedgerPages:
     async def page(self, run: Run, shard: int, first: int) -> Page:
         """Read the records of a shard from chunk number ``first`` on, as many as one call returns (1 MB)."""
         items, more = await self._items(run, shard, first)
-        records = tuple(to_record(ChunkKey(run.id, chunk_number(item), run.shards), item) for item in items)
-        return Page(records, more)
+        return Page(tuple(self._record(run, item) for item in items), more)
+
+    def _record(self, run: Run, item: Item) -> ChunkRecord:
+        key = ChunkKey(run.id, chunk_number(item), run.shards)
+        try:
+            return to_record(key, item)
+        except MalformedMessage as error:
+            # One item that another version wrote must not hide the others of its run.
+            self._log.warning("item-unreadable", chunk=str(key), error=str(error))
+            return ChunkRecord.unreadable(key, str(error))
 
     async def summaries(self, run: Run, shard: int, first: int) -> SummaryPage:
         """Read the same page as summaries. DynamoDB bills the same for it, and sends half of the bytes."""
@@ -45,7 +54,15 @@ class LedgerPages:
         items, more = await self._items(
             run, shard, first, ProjectionExpression=", ".join(names), ExpressionAttributeNames=NAMES | names
         )
-        return SummaryPage(tuple(to_summary(run.id, item) for item in items), more)
+        return SummaryPage(tuple(self._summary(run, item) for item in items), more)
+
+    def _summary(self, run: Run, item: Item) -> ChunkSummary:
+        try:
+            return to_summary(run.id, item)
+        except MalformedMessage as error:
+            number = chunk_number(item)
+            self._log.warning("item-unreadable", chunk=f"{run.id}#{number}", error=str(error))
+            return ChunkSummary.unreadable(number, str(error))
 
     async def _items(self, run: Run, shard: int, first: int, **options: Any) -> tuple[list[Item], bool]:  # noqa: ANN401  (a query's)
         """Query one page: its items, and whether more may follow. ``options`` are arguments of the query."""
@@ -105,7 +122,7 @@ class LedgerPages:
         """Read the runs of these entries. Some may not exist, because an entry is written before its run."""
         # A push that was refused because its run's id was taken has left an entry too, with another start time. A batch
         # must not name a key twice.
-        run_ids = list(dict.fromkeys(entry["run"]["S"] for entry in entries))
+        run_ids = list(dict.fromkeys(run_id for entry in entries if RUN_ID.fullmatch(run_id := _named_run(entry))))
         statements = [read_statement(self._table.name, list(run_key(run_id).values())) for run_id in run_ids]
         found: dict[Any, Run] = {}
         for run_id, answer in zip(run_ids, await self._table.read(statements), strict=True):
@@ -118,3 +135,9 @@ class LedgerPages:
                 continue
             found[entry_item(run)["chunk"]["N"]] = run
         return [found[number] for entry in entries if (number := entry["chunk"]["N"]) in found]
+
+
+def _named_run(entry: Item) -> str:
+    """Return the id of the run that an entry names, empty if a program wrote the entry in another form."""
+    name = entry.get("run", {}).get("S", "")
+    return name if isinstance(name, str) else ""

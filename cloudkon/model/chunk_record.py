@@ -52,6 +52,13 @@ class Progress:
         """Hash without the dictionaries, which have no hash. Equal values still have equal hashes."""
         return hash((self.results, self.losses, self.suspect))
 
+    def is_within(self, tasks: range) -> bool:
+        """Whether all that it says is about tasks with these numbers."""
+        named = {*self.failures, *self.suspicions, *(result.task.seq for result in self.results)}
+        if self.suspect is not None:
+            named.add(self.suspect)
+        return all(seq in tasks for seq in named)
+
     def count(self, state: TaskState) -> int:
         """The number of results with that state."""
         return sum(1 for result in self.results if result.state is state)
@@ -75,7 +82,23 @@ class ChunkRecord:
     expires: int = 0
     """When DynamoDB may delete the item, in epoch seconds (the table's TTL attribute)."""
     readable: bool = True
-    """Whether this version can read the item. If not, another version wrote it, and all other fields mean nothing."""
+    """Whether this version can read the item. If not, another version wrote it or it was damaged, and all other fields
+    mean nothing."""
+    fault: str = ""
+    """Why the item can't be read; empty if it can."""
+    digest: str = ""
+    """The digest of the chunk's tasks, so that a message with the same key and other tasks is noticed; empty if a
+    version wrote it that had no digests."""
+
+    @classmethod
+    def unreadable(cls, key: ChunkKey, fault: str) -> "ChunkRecord":
+        """Return what stands for an item that can't be read; ``fault`` says why."""
+        return cls(key, ChunkState.CLAIMED, NO_OWNER, 0, RELEASED_LEASE_END, readable=False, fault=fault)
+
+    def is_of(self, digest: str, first: int, tasks: int) -> bool:
+        """Whether it is the record of the chunk with that digest, first task and number of tasks."""
+        same = self.digest == digest if self.digest and digest else self.tasks == tasks
+        return same and self.progress.is_within(range(first, first + tasks))
 
     @property
     def released(self) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from cloudkon.model.chunk_record import ChunkRecord, ChunkState
+from cloudkon.model.chunk_record import RELEASED_LEASE_END, ChunkRecord, ChunkState
 from cloudkon.model.result import TaskState
 
 
@@ -27,6 +27,13 @@ class ChunkSummary:
     """When its last task ended, in epoch seconds by the worker's clock; 0.0 if no task started."""
     busy_seconds: float = 0.0
     """The seconds of all recorded attempts together."""
+    fault: str = ""
+    """Why the item can't be read, so that all other fields but ``number`` mean nothing; empty if it can."""
+
+    @classmethod
+    def unreadable(cls, number: int, fault: str) -> Self:
+        """Return what stands for an item that can't be read; ``fault`` says why."""
+        return cls(number, ChunkState.CLAIMED, RELEASED_LEASE_END, 0, fault=fault)
 
     @classmethod
     def of(cls, record: ChunkRecord) -> Self:
@@ -44,6 +51,7 @@ class ChunkSummary:
             min((result.started for result in started), default=0.0),
             max((result.finished for result in started), default=0.0),
             sum(result.seconds for result in progress.results),
+            record.fault,
         )
 
     @property

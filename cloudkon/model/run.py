@@ -15,6 +15,9 @@ to read."""
 MOST_SHARDS = 64
 """Partitions that one run is spread over at most."""
 
+MOST_TASKS_OF_RUN = 1_000_000_000
+"""Tasks that one run may have. Programs that go through a run need some bytes a task."""
+
 
 def new_run_id(started: float | None = None) -> str:
     """Make a short id that sorts by time: the minutes since 2020 and 20 random bits, both in hexadecimal.

@@ -6,22 +6,23 @@
 A change that an older worker must not misread gets a new ``v``.
 """
 
-import re
+import hashlib
 from collections.abc import Iterable, Mapping
 
 import orjson
 
 from cloudkon.errors import InvalidInstruction, MalformedMessage
 from cloudkon.model import Chunk, ChunkKey
-from cloudkon.wire.fields import field, number, read_object
+from cloudkon.model.run import MOST_SHARDS
+from cloudkon.wire.fields import LARGEST_NUMBER, field, number, read_object, run_id_in, shown
 
 VERSION = 1
 MESSAGE_LIMIT = 1_048_576
 """Bytes of one SQS message, and of all messages of one batch (SQS developer guide, "Amazon SQS message quotas")."""
 MOST_TASKS = 1000
 """Tasks that one chunk may have: their results must fit its item (400 KB)."""
-RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-"""The form of a run's id, which becomes part of keys, file names and addresses."""
+DIGEST_LENGTH = 16
+"""Characters of a chunk's digest. Every item has one, so it is short; it tells mistakes from copies, no more."""
 _OVERHEAD = 200
 """The most bytes that everything but the instructions can take."""
 INSTRUCTION_LIMIT = 4_194_304
@@ -51,17 +52,33 @@ def decode_message(body: str) -> Chunk:
 
 def to_chunk(value: Mapping[str, object]) -> Chunk:
     """Read the fields of a parsed version 1 message, or raise ``MalformedMessage``."""
-    run = field(value, "run", str)
-    if not RUN_ID.fullmatch(run):
-        raise MalformedMessage(f"field 'run' is {run!r:.60}, not a run's id")
+    key = to_key(value)
     tasks = field(value, "tasks", list)
     if not 1 <= len(tasks) <= MOST_TASKS:
         raise MalformedMessage(f"field 'tasks' holds {len(tasks)} tasks, not 1 to {MOST_TASKS}")
     for position, instruction in enumerate(tasks):
         if not isinstance(instruction, str) or not instruction.strip():
-            raise MalformedMessage(f"task {position} of the message is {instruction!r:.60}, not an instruction")
-    key = ChunkKey(run, number(value, "chunk"), number(value, "shards", 1))
-    return Chunk(key, number(value, "first"), tuple(tasks))
+            raise MalformedMessage(f"task {position} of the message is {shown(instruction)}, not an instruction")
+    return Chunk(key, to_first(value, len(tasks)), tuple(tasks))
+
+
+def to_key(value: Mapping[str, object]) -> ChunkKey:
+    """Read the chunk's key from a parsed message of any version, or raise ``MalformedMessage``."""
+    number_in_run, shards = number(value, "chunk", 0, LARGEST_NUMBER), number(value, "shards", 1, MOST_SHARDS)
+    return ChunkKey(run_id_in(value), number_in_run, shards)
+
+
+def to_first(value: Mapping[str, object], tasks: int) -> int:
+    """Read the number of the first of ``tasks`` tasks, or raise ``MalformedMessage``; the last one has a number too."""
+    return number(value, "first", 0, LARGEST_NUMBER + 1 - tasks)
+
+
+def chunk_digest(chunk: Chunk) -> str:
+    """Return 16 hexadecimal digits that tell chunks with different tasks apart.
+
+    They are the first ones of the SHA-256 of ``[FIRST,[INSTRUCTION,…]]`` as JSON without spaces.
+    """
+    return hashlib.sha256(orjson.dumps((chunk.first, chunk.instructions))).hexdigest()[:DIGEST_LENGTH]
 
 
 def check_size(instruction: str) -> None:

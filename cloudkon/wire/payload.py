@@ -14,7 +14,7 @@ import re
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, PayloadRef
 from cloudkon.wire.fields import field, number, read_object
-from cloudkon.wire.message import MOST_TASKS, RUN_ID, VERSION, decode_message, to_chunk
+from cloudkon.wire.message import MOST_TASKS, VERSION, decode_message, to_chunk, to_first, to_key
 
 PAYLOAD_REF_VERSION = 2
 PAYLOAD_LIMIT = 26_214_400
@@ -55,15 +55,12 @@ def read_message(body: str) -> Chunk | PayloadRef:
     value = read_object(body, "the message", VERSION, PAYLOAD_REF_VERSION)
     if value["v"] == VERSION:
         return to_chunk(value)
-    run, payload = field(value, "run", str), field(value, "payload", dict)
+    chunk, payload = to_key(value), field(value, "payload", dict)
     key, digest = field(payload, "key", str), field(payload, "sha256", str)
-    if not (RUN_ID.fullmatch(run) and _KEY.fullmatch(key) and _DIGEST.fullmatch(digest)):
-        raise MalformedMessage(f"the payload of run {run!r:.60} is {key!r:.60}, SHA-256 {digest!r:.80}")
-    count, size = number(value, "count", 1), number(payload, "size", 1)
-    if count > MOST_TASKS or size > PAYLOAD_LIMIT:
-        raise MalformedMessage(f"the payload has {count:,} tasks in {size:,} bytes")
-    chunk = ChunkKey(run, number(value, "chunk"), number(value, "shards", 1))
-    return PayloadRef(chunk, number(value, "first"), count, key, size, digest)
+    if not (_KEY.fullmatch(key) and _DIGEST.fullmatch(digest)):
+        raise MalformedMessage(f"the payload of chunk {chunk} is {key!r:.60}, SHA-256 {digest!r:.80}")
+    count, size = number(value, "count", 1, MOST_TASKS), number(payload, "size", 1, PAYLOAD_LIMIT)
+    return PayloadRef(chunk, to_first(value, count), count, key, size, digest)
 
 
 def decode_payload(ref: PayloadRef, payload: bytes) -> Chunk:

@@ -4,16 +4,19 @@ The format is zlib over JSON. 50 results of short tasks take about 0.4 KB instea
 the kilobyte.
 """
 
+import re
 import struct
 import zlib
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from cloudkon.errors import MalformedMessage
-from cloudkon.model import Progress
-from cloudkon.wire.fields import field, read_object
+from cloudkon.model import Progress, TaskState
+from cloudkon.wire.fields import LARGEST_NUMBER, LATEST, MOST_ATTEMPTS, field, number, read_object
+from cloudkon.wire.message import MOST_TASKS
 from cloudkon.wire.report import from_row, to_row
 
 VERSION = 1
@@ -26,8 +29,12 @@ _WORTH_PACKING = 512
 times as long as the rest."""
 _STORED = b"\x78\x01\x01"
 """The beginning of a zlib stream with a single block that is not compressed (RFC 1950 and 1951)."""
-_LARGEST = 16 * 1024 * 1024
-"""Bytes that an item's progress may unpack to: far more than the results in any real item of 400 KB."""
+_LARGEST = 4 * 1024 * 1024
+"""Bytes that an item's progress may unpack to: four times as much as results with the most text and tasks. An item of
+400 KB could unpack to 400 MB."""
+_STATES = frozenset(map(str, TaskState))
+_SEQ = re.compile("[0-9]{1,16}")
+"""The number of a task as a key of JSON."""
 
 
 def encode_progress(progress: Progress) -> bytes:
@@ -65,12 +72,14 @@ _PACKED_NOTHING = _pack(_to_json(_NOTHING))
 def decode_progress(run: str, packed: bytes) -> Progress:
     """Unpack the progress of a chunk of ``run``, or raise ``MalformedMessage``."""
     value = _unpack(run, packed)
-    suspect = value.get("suspect")
+    results = tuple(from_row(run, row) for row in _rows(value))
+    if len({result.task for result in results}) < len(results):
+        raise MalformedMessage(f"a ledger item of run {run} has two results of one task")
     return Progress(
-        results=tuple(from_row(run, row) for row in field(value, "results", list)),
+        results=results,
         failures=_counts(field(value, "failures", dict)),
-        losses=field(value, "losses", int),
-        suspect=suspect if isinstance(suspect, int) else None,
+        losses=number(value, "losses", 0, MOST_ATTEMPTS),
+        suspect=None if value.get("suspect") is None else number(value, "suspect", 0, LARGEST_NUMBER),
         suspicions=_counts(field(value, "suspicions", dict)),
     )
 
@@ -81,9 +90,11 @@ def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], float, fl
     It makes no ``Result`` objects, because a million of them take ten seconds. Raises ``MalformedMessage``.
     """
     states: Counter[str] = Counter()
+    tasks: set[int] = set()
     first = last = busy = 0.0
     try:
-        for _seq, state, _text, _attempts, started, seconds, _worker in field(_unpack(run, packed), "results", list):
+        for seq, state, _text, _attempts, started, seconds, _worker in _rows(_unpack(run, packed)):
+            tasks.add(seq)
             states[state] += 1
             busy += seconds
             if started:
@@ -91,6 +102,10 @@ def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], float, fl
                 last = max(last, started + seconds)
     except (TypeError, ValueError) as error:
         raise MalformedMessage(f"a ledger item of run {run} has results that can't be read: {error}") from error
+    if len(tasks) < states.total():
+        raise MalformedMessage(f"a ledger item of run {run} has two results of one task")
+    if not states.keys() <= _STATES or not 0 <= first <= last <= 2 * LATEST or not 0 <= busy <= LATEST:
+        raise MalformedMessage(f"a ledger item of run {run} has results with impossible states or times")
     return states, first, last, busy
 
 
@@ -100,8 +115,24 @@ def _unpack(run: str, packed: bytes) -> Mapping[str, object]:
         text = unpacker.decompress(packed, _LARGEST).decode()
     except (zlib.error, UnicodeDecodeError) as error:
         raise MalformedMessage(f"a ledger item of run {run} can't be unpacked: {error}") from error
-    return read_object(text, "the item", VERSION)
+    if unpacker.unconsumed_tail:
+        raise MalformedMessage(f"a ledger item of run {run} unpacks to more than {_LARGEST:,} bytes")
+    return read_object(text, "the item", VERSION, unique=False)
+
+
+def _rows(value: Mapping[str, object]) -> list[Any]:
+    rows: list[Any] = field(value, "results", list)
+    if len(rows) > MOST_TASKS:
+        raise MalformedMessage(f"an item has {len(rows):,} results, more than {MOST_TASKS:,}")
+    return rows
 
 
 def _counts(value: dict[str, object]) -> dict[int, int]:
-    return {int(seq): field(value, seq, int) for seq in value}
+    if len(value) > MOST_TASKS:
+        raise MalformedMessage(f"an item has counts of {len(value):,} tasks, more than {MOST_TASKS:,}")
+    counts = {}
+    for seq in value:
+        if not _SEQ.fullmatch(seq):
+            raise MalformedMessage(f"an item has a count of task {seq!r:.60}, which is not a number")
+        counts[int(seq)] = number(value, seq, 0, MOST_ATTEMPTS)
+    return counts

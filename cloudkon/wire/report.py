@@ -12,7 +12,7 @@ import orjson
 
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import Result, TaskId, TaskState
-from cloudkon.wire.fields import field, read_object
+from cloudkon.wire.fields import LARGEST_NUMBER, LATEST, MOST_ATTEMPTS, field, read_object, run_id_in, shown
 
 VERSION = 1
 MOST_RESULTS = 500
@@ -20,6 +20,9 @@ MOST_RESULTS = 500
 
 Row = list[object]
 _COLUMNS = 7
+_NUMBERS = frozenset({int, float})
+"""What numbers of JSON become, and true and false don't."""
+_STATES = {str(state): state for state in TaskState}
 
 
 def to_row(result: Result) -> Row:
@@ -32,22 +35,30 @@ def to_row(result: Result) -> Row:
 def from_row(run: str, row: object) -> Result:
     """Read a row of a result of ``run``, or raise ``MalformedMessage``."""
     if not isinstance(row, list) or len(row) != _COLUMNS:
-        raise MalformedMessage(f"a result is {row!r:.60}, not a row of {_COLUMNS}")
-    try:
-        seq, state, text, attempts, started, seconds, worker = row
-        succeeded = TaskState(state) is TaskState.SUCCEEDED
-        return Result(
-            TaskId(run, int(seq)),
-            TaskState(state),
-            output=str(text) if succeeded else "",
-            error="" if succeeded else str(text),
-            attempts=int(attempts),
-            started=float(started),
-            seconds=float(seconds),
-            worker=str(worker),
-        )
-    except (TypeError, ValueError) as error:
-        raise MalformedMessage(f"a result is {row!r:.60}: {error}") from error
+        raise MalformedMessage(f"a result is {shown(row)}, not a row of {_COLUMNS}")
+    seq, state, text, attempts, started, seconds, worker = row
+    if type(state) is not str or state not in _STATES:
+        raise _bad_column("state", state)
+    # All rows of a large run pass here, so each column is checked in place.
+    if type(seq) is not int or not 0 <= seq <= LARGEST_NUMBER:
+        raise _bad_column("number", seq)
+    if type(text) is not str:
+        raise _bad_column("text", text)
+    if type(attempts) is not int or not 0 <= attempts <= MOST_ATTEMPTS:
+        raise _bad_column("count of attempts", attempts)
+    if type(started) not in _NUMBERS or not 0 <= started <= LATEST:
+        raise _bad_column("start", started)
+    if type(seconds) not in _NUMBERS or not 0 <= seconds <= LATEST:
+        raise _bad_column("duration", seconds)
+    if type(worker) is not str:
+        raise _bad_column("worker", worker)
+    succeeded = state == TaskState.SUCCEEDED
+    output, error = (text, "") if succeeded else ("", text)
+    return Result(TaskId(run, seq), _STATES[state], output, error, attempts, float(started), float(seconds), worker)
+
+
+def _bad_column(name: str, value: object) -> MalformedMessage:
+    return MalformedMessage(f"the {name} of a result is {shown(value)}")
 
 
 def encode_report(run: str, results: Iterable[Result]) -> str:
@@ -59,5 +70,5 @@ def encode_report(run: str, results: Iterable[Result]) -> str:
 def decode_report(body: str) -> Sequence[Result]:
     """Read a report's body, or raise ``MalformedMessage``."""
     value = read_object(body, "the report", VERSION)
-    run = field(value, "run", str)
+    run = run_id_in(value)
     return [from_row(run, row) for row in field(value, "results", list)]

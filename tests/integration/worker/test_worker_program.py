@@ -148,7 +148,7 @@ def test_foreign_message_ends_in_the_dead_letter_queue(fleet: EmulatedFleet, sta
     assert sorted(fleet.rejected()) == sorted(["do something", older])
     reasons = [line["error"] for line in worker.logged("message-rejected")]
     assert any("not JSON" in reason for reason in reasons)
-    assert any("version 0; this worker reads version 2" in reason for reason in reasons)
+    assert any("version 0; this program reads versions 1 and 2" in reason for reason in reasons)
 
 
 def test_every_log_line_is_json_and_names_its_task(fleet: EmulatedFleet, start: Programs) -> None:

@@ -15,6 +15,7 @@ from botocore.stub import ANY, Stubber
 
 from cloudkon.aws import Connection
 from cloudkon.aws.items import (
+    CONTENT,
     RUN_SECONDS,
     content_values,
     entry_item,
@@ -44,10 +45,8 @@ def record(number: int = 0) -> ChunkRecord:
 
 def item(number: int) -> dict[str, Any]:
     """A record's item, as DynamoDB returns it."""
-    names = ("state", "owner", "attempt", "lease_end", "tasks", "progress", "succeeded", "failed", "cancelled")
-    values = content_values(record(number))
     shard, chunk = key_values(record(number).key)
-    return {**dict(zip((*names, "expires"), values, strict=True)), "shard": shard, "chunk": chunk}
+    return {**dict(zip(CONTENT, content_values(record(number)), strict=True)), "shard": shard, "chunk": chunk}
 
 
 @dataclass

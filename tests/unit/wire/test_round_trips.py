@@ -40,7 +40,7 @@ def results(draw: st.DrawFn) -> Result:
 
 PROGRESSES = st.builds(
     Progress,
-    results=st.lists(results(), max_size=5).map(tuple),
+    results=st.lists(results(), max_size=5, unique_by=lambda result: result.task).map(tuple),
     failures=COUNTS,
     losses=st.integers(min_value=0, max_value=100),
     suspect=st.none() | NUMBERS,

@@ -28,16 +28,30 @@ def reasons(fleet: Fleet) -> list[str]:
     ("body", "reason"),
     [
         ("hello", "not JSON"),
-        ("[1]", "a JSON list, not an object"),
-        (message(v=0), "version 0; this worker reads version 2"),
-        (message(v="2"), "version '2'; this worker reads version 2"),
-        (message(v=None), "version None"),
+        ("[1]", "the message is a list, not an object"),
+        (message(v=0), "version 0; this program reads versions 1 and 2"),
+        (message(v="2"), "version '2', not a whole number; this program reads versions 1 and 2"),
+        (message(v=1.0), "version 1.0, not a whole number; this program reads versions 1 and 2"),
+        (message(v=True), "version true, not a whole number; this program reads versions 1 and 2"),
+        (message(v=None), "version null"),
+        ("{}", "the message has no version 'v'; this program reads versions 1 and 2"),
+        (message()[:-1] + ', "first": 5}', "the message has field 'first' twice"),
+        (message()[:-1] + ', "new": {"a": 1, "a": 2}}', "the message has field 'a' twice"),
+        (message(run=json.loads("[" * 500 + "]" * 500)), "field 'run' is a list, not a string"),
+        (message(chunk=1.0), "field 'chunk' is 1.0, not a whole number"),
+        (message(chunk="1"), "field 'chunk' is '1', not a whole number"),
+        (message(chunk=2**53), "field 'chunk' is 9007199254740992, not 0 to 9,007,199,254,740,991"),
+        (message(shards=65), "field 'shards' is 65, not 1 to 64"),
+        (message(first=2**64 - 1, tasks=["work 1"] * 2), "field 'first' is 18446744073709551615, not 0 to"),
+        (message(first=2**53 - 1, tasks=["work 1"] * 2), "field 'first' is 9007199254740991, not 0 to"),
+        (message(first=10**300), "field 'first' is 1e+300, not a whole number"),
+        ('{"v": 1, "run": "byhand", "chunk": 0, "shards": 1, "tasks": ["work 1"]}', "field 'first' is missing"),
         (message(run="../etc"), "not a run's id"),
         (message(tasks=[]), "0 tasks"),
         (message(tasks=[""]), "not an instruction"),
         (message(tasks=["fly me to the moon"]), "no handler here takes 'fly'; known: work"),
         (message(tasks=["work 1", "fly"]), "no handler here takes 'fly'"),
-        (message(first=-1), "less than 0"),
+        (message(first=-1), "field 'first' is -1, not 0 to"),
         ('{"v":1,"run":"byhand","chunk":0,"shards":1,"first":0,"tasks":["work \\ud800"]}', "surrogate"),
         ("[" * 100_000, "not JSON"),
     ],
@@ -118,7 +132,7 @@ async def test_newer_message_is_rejected_after_hours_without_a_newer_worker(
         hours = await until(lambda: reasons(fleet), within=12 * 3600, step=60) / 3600
         scope.cancel()
     assert hours > 2
-    assert "version 3; this worker reads version 2" in reasons(fleet)[0]
+    assert "version 3; this program reads versions 1 and 2" in reasons(fleet)[0]
 
 
 @pytest.mark.parametrize("fault", [CallFault.REQUEST_LOST, CallFault.RESPONSE_LOST])
