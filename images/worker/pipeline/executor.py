@@ -90,7 +90,11 @@ class Executor:
             now = trio.current_time()
             scope.deadline = now + _TURN_SECONDS + self._services.settings.task_timeout_seconds
         self._services.durations.start(index, now)
-        return await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+        try:
+            return await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+        except Exception as error:  # noqa: BLE001  (not the handler's, whose errors are outcomes: whatever it is, it is this chunk's)
+            self._services.failures.fail(chunk.received, "execute", error)
+            return None
 
     def _cancelled_outcome(self, chunk: ClaimedChunk, scope: trio.CancelScope) -> AttemptResult | None:
         """Return a failure if the time-out stopped the attempt; ``None`` if the worker or the run was stopped."""
