@@ -61,6 +61,8 @@ class Cancellations:
         return known
 
     def _is_due(self, run: str, now: float) -> bool:
+        if run in self._first_reads:
+            return False
         read_at = self._read_at.get(run)
         return read_at is None or (run not in self.cancelled and now - read_at >= self._every)
 
@@ -79,7 +81,7 @@ class Cancellations:
         finally:
             if first is not None:
                 first.set()
-                del self._first_reads[run_id]
+                self._first_reads.pop(run_id, None)
 
     async def _read_first(self, run_id: str) -> Run | None:
         return await persist(lambda: self._ledger.read_run(run_id), _FIRST_READ)
