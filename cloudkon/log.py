@@ -6,6 +6,7 @@ Every line has ``time`` (epoch seconds), ``level`` and ``action``, and the facts
 
 import os
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -48,6 +49,12 @@ class Log:
     def error(self, action: str, **facts: Any) -> None:  # noqa: ANN401  (any fact)
         """Log a problem that needs a person."""
         self._write("error", action, facts)
+
+    def unexpected(self, action: str, error: Exception, **facts: Any) -> None:  # noqa: ANN401  (any fact)
+        """Log an unexpected error with the end of its traceback."""
+        lines = "".join(traceback.format_exception(error))
+        text = "".join(traceback.format_exception_only(error)).strip()
+        self._write("error", action, {**facts, "error": text[:1000], "traceback": lines[-4000:]})
 
     def _write(self, level: str, action: str, facts: dict[str, Any]) -> None:
         if not self.is_enabled(level):

@@ -32,8 +32,8 @@ class DynamoLedger:
     async def write(self, writes: Sequence[Write]) -> list[WriteOutcome]:
         """Carry out conditional writes.
 
-        A write that DynamoDB will never accept (an item over 400 KB) is FAILED like any other, so that it delays no
-        other chunk of its batch. It is also logged as an error, because a person must look at it.
+        A write that DynamoDB will never accept (an item over 400 KB) is IMPOSSIBLE. It is also logged as an error,
+        because a person must look at it.
         """
         check_chunks([write.key for write in writes])
         answers = await self._table.execute([write_statement(self._table.name, write) for write in writes])
@@ -139,4 +139,5 @@ class DynamoLedger:
             return WriteOutcome.REFUSED
         if code in PERMANENT:
             self._log.error("ledger-refuses-item", chunk=str(write.key), reason=reason(answer))
+            return WriteOutcome.IMPOSSIBLE
         return WriteOutcome.FAILED

@@ -77,6 +77,8 @@ class WriteOutcome(Enum):
     """The condition was false. Only this outcome may mean that another worker has the chunk."""
     FAILED = "failed"
     """The write was throttled or failed, or its response was lost. It may have taken effect."""
+    IMPOSSIBLE = "impossible"
+    """The ledger will never accept the record (an item over 400 KB), so to repeat the write is useless."""
 
 
 @dataclass(frozen=True, slots=True)

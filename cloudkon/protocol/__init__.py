@@ -6,7 +6,7 @@ in batches. The tests search all interleavings of their steps.
 """
 
 from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.claiming import Claimed, Claiming, Done, Held
+from cloudkon.protocol.claiming import Claimed, Claiming, ClaimVerdict, Done, Held, Mismatched, Unreadable
 from cloudkon.protocol.completing import Completing, Recorded
 from cloudkon.protocol.driver import LedgerDriver
 from cloudkon.protocol.releasing import Released, Releasing
@@ -15,6 +15,7 @@ from cloudkon.protocol.state_machine import Lost, StateMachine
 
 __all__ = [
     "Claim",
+    "ClaimVerdict",
     "Claimed",
     "Claiming",
     "Completing",
@@ -23,6 +24,7 @@ __all__ = [
     "Instant",
     "LedgerDriver",
     "Lost",
+    "Mismatched",
     "Recorded",
     "Released",
     "Releasing",
@@ -30,4 +32,5 @@ __all__ = [
     "Renewing",
     "StateMachine",
     "Terms",
+    "Unreadable",
 ]

@@ -5,18 +5,24 @@
       ▼                  ▼ ▼ ▼           ▼
     Claimed        Claimed Held Done   Claimed
 
+A record that can't be read, or is of other tasks, is left as it is (``Unreadable``, ``Mismatched``).
+
 A call that failed may have taken effect all the same. It is repeated with the same token, and the read that follows a
 refusal then finds our own token.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Self
+from typing import Final, Self
 
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress
 from cloudkon.ports import Insert, Read, Request, Update, WriteOutcome
 from cloudkon.protocol.claim import Claim, Instant, Terms
 from cloudkon.protocol.state_machine import Response, Verdict, record_read
+from cloudkon.settings import LONGEST_LEASE
+
+_LONGEST_HOLD_MS: Final = 2 * LONGEST_LEASE * 1000
+"""The longest time for which another worker can hold a chunk, however far the clocks differ, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,24 @@ class Done(Verdict):
     record: ChunkRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable(Verdict):
+    """The chunk's record can't be read: leave the message for later, perhaps to a worker of a newer version."""
+
+    key: ChunkKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatched(Verdict):
+    """The record is of other tasks: two messages have the same key, and this one's tasks must not count as done."""
+
+    key: ChunkKey
+
+
+ClaimVerdict = Claimed | Held | Done | Unreadable | Mismatched
+
+
 class _Phase(Enum):
     INSERT = "insert"
     READ = "read"
@@ -70,6 +94,10 @@ class Claiming:
     """The record to steal from, exactly as it was read."""
     unanswered: tuple[tuple[int, Instant], ...] = ()
     """Our writes that got no response: the lease end in each (epoch milliseconds), and when it was requested."""
+    digest: str = ""
+    """The digest of the chunk's tasks, which the record keeps."""
+    first: int | None = None
+    """The number of the chunk's first task. ``None`` if records are not compared with the chunk."""
 
     def ask(self, now: Instant) -> Request:
         """Return an insert of a new record, a read of the existing one, or an update of exactly the record as read."""
@@ -87,7 +115,7 @@ class Claiming:
             lease_end=self.seen.lease_end,
         )
 
-    def on_response(self, request: Request, sent: Instant, response: Response) -> Self | Claimed | Held | Done:
+    def on_response(self, request: Request, sent: Instant, response: Response) -> Self | ClaimVerdict:
         """Handle the response. Only a refusal may mean that another worker has the chunk."""
         if response is WriteOutcome.WRITTEN:
             assert not isinstance(request, Read)
@@ -99,12 +127,11 @@ class Claiming:
             return replace(self, unanswered=(*self.unanswered, (request.record.lease_end, sent)))
         return self._judge(record_read(request, response), sent)
 
-    def _judge(self, found: ChunkRecord | None, sent: Instant) -> Self | Claimed | Held | Done:
+    def _judge(self, found: ChunkRecord | None, sent: Instant) -> Self | ClaimVerdict:
         if found is None:
             return replace(self, phase=_Phase.INSERT)
-        if not found.readable:
-            # A newer version wrote it, in a rolling deploy: leave the chunk to the workers of that version.
-            return Held(self.key, sent.monotonic + self.terms.lease / 1000)
+        if unusable := self._unusable(found, sent):
+            return unusable
         if found.state is ChunkState.DONE:
             return Done(self.key, found)
         if found.owner == self.token:
@@ -113,6 +140,20 @@ class Claiming:
         if left >= 0 and not found.released:
             return Held(self.key, sent.monotonic + left / 1000)
         return replace(self, phase=_Phase.STEAL, seen=found)
+
+    def _unusable(self, found: ChunkRecord, sent: Instant) -> Unreadable | Mismatched | None:
+        """Return the verdict on a record that must be left as it is; ``None`` for any other record."""
+        if not found.readable:
+            # A newer version wrote it, in a rolling deploy, or it was damaged: other workers may read it.
+            return Unreadable(self.key, found.fault or f"the ledger's item of chunk {self.key} can't be read")
+        if self.first is not None and not found.is_of(self.digest, self.first, self.tasks):
+            return Mismatched(self.key)
+        left = found.lease_end - sent.wall
+        if left > _LONGEST_HOLD_MS and found.state is ChunkState.CLAIMED:
+            # No worker asks for such a lease, and the queue would lose the message before it ends.
+            hours = left // 3_600_000
+            return Unreadable(self.key, f"the ledger's item of chunk {self.key} has a lease of {hours:,} hours more")
+        return None
 
     def _recognise(self, found: ChunkRecord, sent: Instant) -> Self | Claimed:
         """Handle our own write, whose response was lost: it is a claim, unless its lease is too old to rely on."""
@@ -135,4 +176,5 @@ class Claiming:
             self.tasks,
             progress,
             self.terms.expires(now),
+            digest=self.digest,
         )

@@ -24,6 +24,7 @@ from cloudkon.model import (
     Priority,
     Result,
     Run,
+    TaskId,
     TaskState,
 )
 from cloudkon.ports import BATCH, Services
@@ -171,6 +172,21 @@ class Fleet:
     async def finish(self, run: Run, within: float = 10_000.0) -> dict[int, Result]:
         """Wait until every task has its result and every message is gone; check the promises; return the results."""
         await until(lambda: self._ended(run), within, step=0.5)
+        return await self._check(run)
+
+    async def finish_run(self, run: Run, within: float = 10_000.0) -> dict[int, Result]:
+        """Do as ``finish``, but wait only for the run's results and reports, while other runs go on."""
+
+        async def reported() -> bool:
+            await self._collect()
+            return {one.task for one in self.published if one.task.run == run.id} == {
+                TaskId(run.id, seq) for seq in range(run.count)
+            }
+
+        await until(reported, within, step=0.5)
+        return await self._check(run)
+
+    async def _check(self, run: Run) -> dict[int, Result]:
         await self._collect()
         recorded = await self.recorded(run)
         assert sorted(recorded) == list(range(run.count)), "a task has no result, or a result belongs to no task"

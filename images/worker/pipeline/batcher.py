@@ -22,17 +22,21 @@ class Batcher(Generic[T]):
         size: int,
         age: float,
         idle: Callable[[], bool],
+        on_failure: Callable[[T, Exception], None],
         on_done: Callable[[], None] = lambda: None,
         concurrency: int = 4,
     ) -> None:
-        """``flush`` is called with each batch, at most ``concurrency`` times at once, and handles every failure itself.
+        """``flush`` is called with each batch, at most ``concurrency`` times at once, and handles expected failures.
 
-        ``on_done`` is called after each flush, when its batch no longer counts.
+        After an unexpected error it is called again with each entry alone, also with entries that it has dealt with
+        before the error. ``on_failure`` is called with each entry that raises an error alone too. ``on_done`` is called
+        after each flush, when its batch no longer counts.
         """
         self._flush = flush
         self._size = size
         self._age = age
         self._idle = idle
+        self._on_failure = on_failure
         self._on_done = on_done
         self._places = trio.Semaphore(concurrency)
         self._entries: list[T] = []
@@ -86,7 +90,7 @@ class Batcher(Generic[T]):
 
     async def _flush_batch(self, batch: list[T]) -> None:
         try:
-            await self._flush(batch)
+            await self._flush_guarded(batch)
         finally:
             self._flushing -= len(batch)
             self._places.release()
@@ -94,3 +98,13 @@ class Batcher(Generic[T]):
             if not len(self):
                 self._emptied.unpark_all()
             self._on_done()
+
+    async def _flush_guarded(self, batch: list[T]) -> None:
+        try:
+            await self._flush(batch)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not fail the other entries)
+            if len(batch) == 1:
+                self._on_failure(batch[0], error)
+                return
+            for entry in batch:
+                await self._flush_guarded([entry])

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import trio
 
-from cloudkon.protocol import Claimed, Claiming, Done, Held, StateMachine
+from cloudkon.model import Run
+from cloudkon.protocol import Claimed, Claiming, ClaimVerdict, Done, Held, Mismatched, StateMachine, Unreadable
 from cloudkon.protocol.claim import new_token
 
 from .batcher import Batcher
@@ -30,7 +31,13 @@ class Claimer:
         self._services = services
         self._finisher = finisher
         self._make_token = make_token
-        self._batcher = Batcher(self._flush, size=_SIZE, age=_AGE_SECONDS, idle=self._is_urgent)
+        self._batcher = Batcher(
+            self._flush,
+            size=_SIZE,
+            age=_AGE_SECONDS,
+            idle=self._is_urgent,
+            on_failure=lambda received, error: services.failures.fail(received, "claim", error),
+        )
         self._calls = 0
         """Batches that are being claimed."""
         self._more = False
@@ -69,31 +76,68 @@ class Claimer:
             self._calls -= 1
 
     async def _claim(self, batch: list[ReceivedChunk]) -> None:
-        by_key = {received.key: received for received in batch}
-        terms = self._services.terms
-        machines: list[StateMachine[Claimed | Held | Done]] = [
-            Claiming(one.key, len(one.chunk), self._make_token(), terms) for one in batch
-        ]
-        until = self._services.clock.monotonic() + terms.lease / 1000
+        runs = await self._services.cancellations.refresh(one.key.run for one in batch)
+        # A chunk whose claim raised an unexpected error comes a second time, alone.
+        waiting = [one for one in batch if self._services.inflight.received.get(one.key) is one]
+        by_key = {one.key: one for one in waiting if self._has_its_place(one, runs.get(one.key.run))}
         held: list[tuple[ReceivedChunk, float]] = []
 
-        def on_verdict(verdict: Claimed | Held | Done) -> None:
+        def on_verdict(verdict: ClaimVerdict) -> None:
             received = by_key[verdict.key]
             if isinstance(verdict, Claimed):
                 self._begin(ClaimedChunk(received, verdict.claim))
-            elif isinstance(verdict, Done):
-                self._services.log.debug("duplicate-done", chunk=str(verdict.key))
-                self._finisher.publish_again(received, verdict.record.progress.results)
-            else:
+            elif isinstance(verdict, Held):
                 held.append((received, verdict.until))
+            else:
+                self._decline(received, verdict)
 
-        await self._services.cancellations.refresh(key.run for key in by_key)
-        unsettled = await self._services.driver.run(machines, on_verdict, until)
+        unsettled = await self._services.driver.run(
+            [self._claiming(one) for one in by_key.values()],
+            on_verdict,
+            self._services.clock.monotonic() + self._services.terms.lease / 1000,
+            lambda key, error: self._services.failures.fail(by_key[key], "claim", error),
+        )
         for key in unsettled:
             # The ledger did not answer in time. The message will come again by itself.
             self._services.log.warning("claim-given-up", chunk=str(key))
             self._services.inflight.forget(key)
         await self._give_back_held(held)
+
+    def _claiming(self, received: ReceivedChunk) -> StateMachine[ClaimVerdict]:
+        chunk, terms = received.chunk, self._services.terms
+        return Claiming(chunk.key, len(chunk), self._make_token(), terms, digest=received.digest, first=chunk.first)
+
+    def _has_its_place(self, received: ReceivedChunk, run: Run | None) -> bool:
+        """Whether the chunk is one of its run's; reject it otherwise. A run that has no item has no places."""
+        if run is None:
+            return True
+        chunk, place = received.chunk, run.place(received.key.number)
+        if place is None:
+            reason = f"run {run.id} has no chunk {chunk.key.number}: it has {run.chunk_count:,}"
+        elif received.key.shards != run.shards:
+            reason = f"run {run.id} has {run.shards} shards and not {received.key.shards}"
+        elif (chunk.first, len(chunk)) != (place.first, place.tasks):
+            reason = (
+                f"chunk {chunk.key.number} of run {run.id} has {place.tasks} tasks from {place.first} on,"
+                f" and not {len(chunk)} from {chunk.first} on"
+            )
+        else:
+            return True
+        self._services.failures.reject(received, reason)
+        return False
+
+    def _decline(self, received: ReceivedChunk, verdict: Done | Unreadable | Mismatched) -> None:
+        """Deal with a chunk that nobody will run now."""
+        key = received.key
+        if isinstance(verdict, Done):
+            self._services.log.debug("duplicate-done", chunk=str(key))
+            self._finisher.publish_again(received, verdict.record.progress.results)
+        elif isinstance(verdict, Unreadable):
+            self._services.failures.postpone(received, verdict.reason)
+        else:
+            self._services.failures.reject(
+                received, f"chunk {key.number} of run {key.run} was claimed with other tasks"
+            )
 
     def _begin(self, chunk: ClaimedChunk) -> None:
         if chunk.claim.trusted_until > self._services.clock.monotonic():
@@ -122,7 +166,9 @@ class Claimer:
     async def _give_back_held(self, held: list[tuple[ReceivedChunk, float]]) -> None:
         async with trio.open_nursery() as nursery:
             for received, until in held:
-                nursery.start_soon(self._give_back_one, received, until)
+                nursery.start_soon(
+                    self._services.failures.guard, received, "give back", self._give_back_one, received, until
+                )
 
     async def _give_back_one(self, received: ReceivedChunk, until: float) -> None:
         """Give back the messages of a chunk that another worker holds, and the copies that come in meanwhile."""

@@ -100,7 +100,7 @@ class Executor:
             if await self._record_suspect(chunk, task.id.seq):
                 now = trio.current_time()
                 scope.deadline = now + self._services.settings.task_timeout_seconds
-                outcome = await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+                outcome = await self._execute(process, chunk, task, now)
         return self._cancelled_outcome(chunk, scope) if scope.cancelled_caught else outcome
 
     async def _attempt(
@@ -111,11 +111,21 @@ class Executor:
         task: Task,
         scope: trio.CancelScope,
         now: float,
-    ) -> AttemptResult:
-        """Make an attempt within the scope."""
+    ) -> AttemptResult | None:
+        """Make an attempt within the scope; return ``None`` if the chunk was given up."""
         chunk.start_task(task, scope)
         self._services.durations.start(index, now)
-        return await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+        return await self._execute(process, chunk, task, now)
+
+    async def _execute(
+        self, process: SlotProcess | None, chunk: ClaimedChunk, task: Task, now: float
+    ) -> AttemptResult | None:
+        """Run the task's handler; return ``None`` after an unexpected error, for which the chunk is given up."""
+        try:
+            return await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+        except Exception as error:  # noqa: BLE001  (a handler's errors are outcomes: this one is the chunk's)
+            self._services.failures.fail(chunk.received, "execute", error)
+            return None
 
     def _cancelled_outcome(self, chunk: ClaimedChunk, scope: trio.CancelScope) -> AttemptResult | None:
         """Return a failure if the time-out stopped the attempt; ``None`` if the worker or the run was stopped."""

@@ -46,14 +46,40 @@ class Finisher:
         """Make the stages; ``run`` runs them."""
         self._services = services
         self.draining = False
+        fail = services.failures.fail
         self._complete = Batcher(
-            self._flush_complete, size=_COMPLETE_SIZE, age=_COMPLETE_AGE, idle=self._no_task_ready, on_done=self.nudge
+            self._flush_complete,
+            size=_COMPLETE_SIZE,
+            age=_COMPLETE_AGE,
+            idle=self._no_task_ready,
+            on_failure=lambda chunk, error: fail(chunk.received, "complete", error),
+            on_done=self.nudge,
         )
         self._publish = Batcher(
-            self._flush_publish, size=_PUBLISH_SIZE, age=_PUBLISH_AGE, idle=self._no_completion, on_done=self.nudge
+            self._flush_publish,
+            size=_PUBLISH_SIZE,
+            age=_PUBLISH_AGE,
+            idle=self._no_completion,
+            on_failure=lambda publication, error: fail(publication.received, "publish", error),
+            on_done=self.nudge,
         )
-        self._delete = Batcher(self._flush_delete, size=_DELETE_SIZE, age=_DELETE_AGE, idle=self._no_publication)
-        self._release = Batcher(self._flush_release, size=_COMPLETE_SIZE, age=0.0, idle=lambda: True)
+        self._delete = Batcher(
+            self._flush_delete,
+            size=_DELETE_SIZE,
+            age=_DELETE_AGE,
+            idle=self._no_publication,
+            # The message comes again, and its chunk is found done.
+            on_failure=lambda delivery, error: services.log.unexpected(
+                "delete-failed", error, message=delivery.message_id
+            ),
+        )
+        self._release = Batcher(
+            self._flush_release,
+            size=_COMPLETE_SIZE,
+            age=0.0,
+            idle=lambda: True,
+            on_failure=lambda chunk, error: fail(chunk.received, "release", error),
+        )
         self._nursery: trio.Nursery | None = None
 
     def complete(self, chunk: ClaimedChunk) -> None:
@@ -71,7 +97,9 @@ class Finisher:
         """
         assert self._nursery is not None
         until = self._services.clock.monotonic() + self._services.terms.lease / 1000
-        self._nursery.start_soon(self._release_until, chunk, until)
+        self._nursery.start_soon(
+            self._services.failures.guard, chunk.received, "release", self._release_until, chunk, until
+        )
 
     def publish_again(self, received: ReceivedChunk, results: tuple[Result, ...]) -> None:
         """Publish the results of a chunk that another worker completed: it may have died before it published them."""
@@ -113,7 +141,15 @@ class Finisher:
         else:
             chunk.begin_storing()
             assert self._nursery is not None
-            self._nursery.start_soon(self._store, chunk, batcher, store_seconds)
+            self._nursery.start_soon(
+                self._services.failures.guard,
+                chunk.received,
+                "store outputs",
+                self._store,
+                chunk,
+                batcher,
+                store_seconds,
+            )
 
     async def _store(self, chunk: ClaimedChunk, batcher: Batcher[ClaimedChunk], seconds: float) -> None:
         with trio.move_on_after(seconds):
@@ -126,18 +162,28 @@ class Finisher:
             batcher.put(chunk)
 
     async def _flush_complete(self, chunks: list[ClaimedChunk]) -> None:
+        by_key = {one.key: one for one in self._still_claimed(chunks)}
+
         def on_verdict(verdict: Recorded | Lost) -> None:
-            chunk = self._services.inflight.claimed[verdict.key]
             if isinstance(verdict, Recorded):
-                self._publish.put(Publication(chunk.received, verdict.record.progress.results))
+                received = by_key[verdict.key].received
+                self._publish.put(Publication(received, verdict.record.progress.results))
             else:
                 self._services.lost_claims.add(verdict.key, "complete")
                 self._services.inflight.forget(verdict.key)
 
         machines: list[StateMachine[Recorded | Lost]] = [
-            Completing(one.claim, one.progress, self._services.terms) for one in chunks
+            Completing(one.claim, one.progress, self._services.terms) for one in by_key.values()
         ]
-        await self._services.driver.run(machines, on_verdict)
+        await self._services.driver.run(
+            machines,
+            on_verdict,
+            on_failure=lambda key, error: self._services.failures.fail(by_key[key].received, "complete", error),
+        )
+
+    def _still_claimed(self, chunks: list[ClaimedChunk]) -> list[ClaimedChunk]:
+        """Return the chunks that are here: one whose flush raised an unexpected error comes a second time, alone."""
+        return [one for one in chunks if self._services.inflight.claimed.get(one.key) is one]
 
     async def _flush_publish(self, publications: list[Publication]) -> None:
         by_run: dict[str, list[Result]] = {}
@@ -154,7 +200,9 @@ class Finisher:
         await self._services.queue_client.delete(deliveries)
 
     async def _flush_release(self, chunks: list[ClaimedChunk]) -> None:
-        await self._clear_leases(chunks)
+        chunks = self._still_claimed(chunks)
+        left = await self._clear_leases(chunks)
+        chunks = [one for one in chunks if one.key not in left]
         # Before the messages are given back: our own poll may receive one again before that call has returned. It must
         # then count as a new chunk, and not as a copy of one that is about to be forgotten.
         for chunk in chunks:
@@ -171,15 +219,21 @@ class Finisher:
         await self._services.queue_client.give_back(deliveries)
 
     async def _clear_leases(self, chunks: list[ClaimedChunk], until: float = float("inf")) -> list[ChunkKey]:
-        """Clear leases in the ledger; return the keys for which it did not answer in time."""
+        """Clear leases in the ledger; return the keys for which it did not answer in time, or that were given up."""
+        by_key = {one.key: one for one in chunks}
+        failed: list[ChunkKey] = []
 
         def on_verdict(verdict: Released) -> None:
             self._services.log.info("released", chunk=str(verdict.key))
 
+        def on_failure(key: ChunkKey, error: Exception) -> None:
+            failed.append(key)
+            self._services.failures.fail(by_key[key].received, "release", error)
+
         machines: list[StateMachine[Released]] = [
             Releasing(one.claim, one.checkpoint, self._services.terms) for one in chunks
         ]
-        return await self._services.driver.run(machines, on_verdict, until)
+        return await self._services.driver.run(machines, on_verdict, until, on_failure) + failed
 
 
 def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:

@@ -4,8 +4,11 @@ A stale message handle does not stop work: the work goes on under the lease, and
 finds DONE.
 """
 
+from collections.abc import Awaitable, Callable
+
 import trio
 
+from cloudkon.model import ChunkKey
 from cloudkon.ports import QueueOutcome
 from cloudkon.protocol import Lost, Renewed, Renewing, StateMachine
 
@@ -44,7 +47,7 @@ class Heartbeat:
                     nursery.start_soon(self._renew, to_renew)
                     for chunk in to_renew:
                         if chunk.stage is Stage.ACTIVE and chunk.storing is None and chunk.has_long_results:
-                            nursery.start_soon(self._checkpoint_long, chunk)
+                            nursery.start_soon(self._guard, chunk, self._checkpoint_long)
                 if to_hide := self._due_to_hide():
                     nursery.start_soon(self._hide, to_hide)
 
@@ -52,7 +55,9 @@ class Heartbeat:
         """Renew one chunk now, so that its progress is in the ledger; return whether the claim still holds."""
         if chunk.has_long_results:
             with trio.move_on_after(_STORE_SECONDS):
-                await self._store_long(chunk)
+                await self._guard(chunk, self._store_long)
+            if not chunk.is_renewable:
+                return False
         await chunk.renewal.acquire()
         before = chunk.claim
         await self._renew([chunk])
@@ -77,6 +82,7 @@ class Heartbeat:
     async def _renew(self, chunks: list[ClaimedChunk]) -> None:
         """Renew chunks whose ``renewal`` was acquired; each is released as soon as its own answer has come."""
         by_key = {chunk.key: chunk for chunk in chunks}
+        received = {chunk.key: chunk.received for chunk in chunks}
 
         def on_verdict(verdict: Renewed | Lost) -> None:
             chunk = by_key.pop(verdict.key)
@@ -86,12 +92,20 @@ class Heartbeat:
             elif chunk.is_renewable:
                 self._lose(chunk, overdue=False)
 
-        machines: list[StateMachine[Renewed | Lost]] = [
-            Renewing(one.claim, one.checkpoint, self._services.terms) for one in chunks
-        ]
+        def on_failure(key: ChunkKey, error: Exception) -> None:
+            if released := by_key.pop(key, None):
+                released.renewal.release()
+            self._services.failures.fail(received[key], "renew", error)
+
+        machines: list[StateMachine[Renewed | Lost]] = []
+        for chunk in chunks:
+            try:
+                machines.append(Renewing(chunk.claim, chunk.checkpoint, self._services.terms))
+            except Exception as error:  # noqa: BLE001  (whatever it is, it is this chunk's)
+                on_failure(chunk.key, error)
         until = max(one.claim.trusted_until for one in chunks)
         try:
-            await self._services.driver.run(machines, on_verdict, until)
+            await self._services.driver.run(machines, on_verdict, until, on_failure)
         finally:
             # Those without an answer, also if the task was stopped for which the suspect was being recorded.
             for chunk in by_key.values():
@@ -105,6 +119,9 @@ class Heartbeat:
             await self._renew([chunk])
         else:
             chunk.renewal.release()
+
+    async def _guard(self, chunk: ClaimedChunk, call: Callable[[ClaimedChunk], Awaitable[None]]) -> None:
+        await self._services.failures.guard(chunk.received, "store outputs", call, chunk)
 
     async def _store_long(self, chunk: ClaimedChunk) -> None:
         """Store long outputs now instead of at the completion, which needs no additional request."""

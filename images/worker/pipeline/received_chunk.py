@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cloudkon.model import Chunk, ChunkKey, Delivery
+from cloudkon.wire.message import chunk_digest
 
 
 @dataclass(slots=True)
@@ -14,13 +15,15 @@ class ReceivedChunk:
     deliveries: dict[str, Delivery]
     hidden_until: float
     """When the queue shows the messages to other workers again, in monotonic seconds."""
+    digest: str = ""
+    """Tells the chunk from others that have its key; see ``chunk_digest``."""
     sent: float = 0.0
     """When the message was sent, in epoch seconds; 0 where the queue doesn't report it."""
 
     @classmethod
     def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "ReceivedChunk":
         """Return a chunk that was received for the first time."""
-        return cls(chunk, {delivery.message_id: delivery}, hidden_until, delivery.sent)
+        return cls(chunk, {delivery.message_id: delivery}, hidden_until, chunk_digest(chunk), delivery.sent)
 
     @property
     def key(self) -> ChunkKey:

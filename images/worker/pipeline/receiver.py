@@ -12,14 +12,13 @@ instead of three, and a worker that is busy with one queue three more than one q
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
 
 from cloudkon.backoff import Backoff
-from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NewerVersion, NoFleet
+from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NewerVersion, NoFleet, Unavailable
 from cloudkon.instructions import word_of
 from cloudkon.model import Chunk, Delivery, Priority
 from cloudkon.ports import BATCH
@@ -48,9 +47,6 @@ _NEWER_BACKOFF: Final = Backoff(first=0.4, most=1.0, jitter=1.0, least=0.1)
 """After receives that returned only newer messages. It is short: messages for this worker may be behind them."""
 _SHORT_POLL_BACKOFF: Final = Backoff(first=0.1, most=_RECHECK_SECONDS, jitter=1.0, least=0.05)
 """After empty answers, where polls don't wait for messages."""
-MOST_RECEIPTS: Final = 300
-"""Receipts after which a newer version's message is rejected: about four hours with the default lease. That is well
-below the 1,000 after which the queue itself gives up. Copies of a chunk that newer workers run count once a lease."""
 
 
 class Receiver:
@@ -77,8 +73,6 @@ class Receiver:
         self._on_received = on_received
         self._on_rejected = on_rejected
         self._until_empty = until_empty
-        # For grouping only: the jitter of messages that are put back is drawn once for each group.
-        self._put_back = Backoff(first=1.0, most=services.settings.visibility_seconds, jitter=0.0)
         self._lot = trio.lowlevel.ParkingLot()
         self._pollers = [Poller(priority) for priority in self._queues.priorities]
         for poller in self._pollers[:-1]:
@@ -154,6 +148,17 @@ class Receiver:
         return math.inf if until_nudged else _RECHECK_SECONDS
 
     async def _poll(self, poller: Poller, poll: Poll) -> None:
+        try:
+            await self._receive(poller, poll)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the tasks that run)
+            # What was received and not passed on comes again by itself.
+            self._services.log.unexpected("receive-failed", error)
+            await self._back_off(poller)
+        finally:
+            poller.end(poll)
+            self._lot.unpark()
+
+    async def _receive(self, poller: Poller, poll: Poll) -> None:
         wait = self._services.settings.poll_seconds
         if self._until_empty:
             wait = min(wait, _UNTIL_EMPTY_POLL_SECONDS)
@@ -175,16 +180,13 @@ class Receiver:
             await self._accept_all(poller, deliveries, hidden_until, poll.limit)
             if not deliveries and wait == 0:
                 await trio.sleep(_SHORT_POLL_BACKOFF.wait(poller.empty, self._services.rng))
-        finally:
-            poller.end(poll)
-            self._lot.unpark()
 
     async def _accept_all(
         self, poller: Poller, deliveries: Sequence[Delivery], hidden_until: float, limit: int
     ) -> None:
         more = len(deliveries) >= limit
         left = [one for one in deliveries if not await self._accept(one, hidden_until, more=more)]
-        await self._put_back_for_later(left)
+        await self._services.redelivery.put_back(left)
         if left and len(left) == len(deliveries):
             await self._back_off(poller, _NEWER_BACKOFF)
         else:
@@ -212,36 +214,46 @@ class Receiver:
         poller.pausing -= 1
 
     async def _accept(self, delivery: Delivery, hidden_until: float, *, more: bool) -> bool:
-        """Pass a message on or reject it; return ``False`` if it must be left for later, or to newer workers."""
+        """Pass a message on or reject it; return ``False`` if it must be left for later, or to other workers."""
         try:
-            message = read_message(delivery.body)
-            chunk = message if isinstance(message, Chunk) else await self._payloads.fetch(message)
-            self._check_handlers(chunk)
-        except CloudKonError as error:
-            temporary = isinstance(error, NewerVersion) or not isinstance(error, MalformedMessage)
-            if temporary and delivery.receives < MOST_RECEIPTS:
-                action = "message-newer" if isinstance(error, NewerVersion) else "payload-unavailable"
-                self._services.log.warning(action, message=delivery.message_id, error=str(error))
-                return False
-            self._services.log.warning("message-rejected", message=delivery.message_id, error=str(error))
-            self._on_rejected(Rejection(delivery, str(error)))
-            return True
-        self._prefetch.add_chunk(len(chunk))
-        if known := self._services.inflight.find(chunk.key):
-            known.add(delivery)
-            return True
-        received = ReceivedChunk.of(chunk, delivery, hidden_until)
-        self._services.inflight.add_received(received)
-        self._on_received(received, more=more)
+            received = await self._read(delivery, hidden_until)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is this message's)
+            return self._refuse(delivery, error)
+        if received is not None:
+            self._prefetch.add_chunk(len(received.chunk))
+            self._services.inflight.add_received(received)
+            self._on_received(received, more=more)
         return True
 
-    async def _put_back_for_later(self, deliveries: Sequence[Delivery]) -> None:
-        """Put messages back, each for twice as long as the last time."""
-        by_wait: dict[float, list[Delivery]] = defaultdict(list)
-        for delivery in deliveries:
-            by_wait[self._put_back.wait(delivery.receives)].append(delivery)
-        for wait, some in by_wait.items():
-            await self._queues.give_back(some, self._services.rng.uniform(wait / 2, wait))
+    async def _read(self, delivery: Delivery, hidden_until: float) -> ReceivedChunk | None:
+        """Return the chunk that a message brings; ``None`` if it is a copy of one that is in flight here."""
+        message = read_message(delivery.body)
+        chunk = message if isinstance(message, Chunk) else await self._payloads.fetch(message)
+        self._check_handlers(chunk)
+        known = self._services.inflight.find(chunk.key)
+        if known is None:
+            return ReceivedChunk.of(chunk, delivery, hidden_until)
+        if known.chunk != chunk:
+            # Once that one is in the ledger, this message is compared with it.
+            raise Unavailable(f"chunk {chunk.key} is in flight with other tasks")
+        known.add(delivery)
+        return None
+
+    def _refuse(self, delivery: Delivery, error: Exception) -> bool:
+        """Reject a message that can't be run, and return ``True``; return ``False`` if it is to be left for later."""
+        log, message = self._services.log, delivery.message_id
+        is_malformed = isinstance(error, MalformedMessage) and not isinstance(error, NewerVersion)
+        if is_malformed or self._services.redelivery.is_exhausted(delivery):
+            log.warning("message-rejected", message=message, error=str(error))
+            self._on_rejected(Rejection(delivery, str(error) or type(error).__name__))
+            return True
+        if isinstance(error, NewerVersion):
+            log.warning("message-newer", message=message, error=str(error))
+        elif isinstance(error, (CloudKonError, OSError)):
+            log.warning("message-postponed", message=message, error=str(error))
+        else:
+            log.unexpected("message-failed", error, message=message)
+        return False
 
     def _check_handlers(self, chunk: Chunk) -> None:
         for word in {word_of(instruction) for instruction in chunk.instructions}:

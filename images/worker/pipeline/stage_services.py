@@ -10,7 +10,9 @@ from cloudkon.settings import Settings
 
 from ..queues.outputs import Outputs
 from ..queues.queue_client import QueueClient
+from ..queues.redelivery import Redelivery
 from .cancellations import Cancellations
+from .chunk_failures import ChunkFailures
 from .inflight import InFlight
 from .lost_claims import LostClaims
 from .metrics import Metrics
@@ -30,11 +32,13 @@ class StageServices:
     log: Log
     driver: LedgerDriver
     queue_client: QueueClient
+    redelivery: Redelivery
     outputs: Outputs
     inflight: InFlight
     ready_queue: ReadyQueue
     durations: TaskDurations
     cancellations: Cancellations
     lost_claims: LostClaims
+    failures: ChunkFailures
     metrics: Metrics | None
     """``None`` outside of ECS, where nothing reads them."""

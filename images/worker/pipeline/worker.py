@@ -29,8 +29,10 @@ from ..queues.outputs import Outputs
 from ..queues.payloads import Payloads
 from ..queues.pool_queues import PoolQueues
 from ..queues.queue_client import QueueClient, Rejection
+from ..queues.redelivery import Redelivery
 from .batcher import Batcher
 from .cancellations import Cancellations
+from .chunk_failures import ChunkFailures
 from .claimer import Claimer
 from .executor import Executor
 from .finisher import Finisher
@@ -87,22 +89,38 @@ class Worker:
         queue_client = QueueClient(
             PoolQueues(services, pool), services.dead_letters[pool.name], services.results, rng, log
         )
+        self._rejections: Batcher[Rejection] = Batcher(
+            queue_client.reject,
+            size=10,
+            age=0.5,
+            idle=lambda: True,
+            # The message comes again by itself.
+            on_failure=lambda rejection, error: log.unexpected(
+                "reject-failed", error, message=rejection.delivery.message_id
+            ),
+        )
+        terms, inflight = Terms.of(settings), InFlight(self._on_chunk_gone)
+        driver = LedgerDriver(services.ledger, clock, rng, log)
+        redelivery = Redelivery(queue_client, settings.visibility_seconds, rng)
+        self._failures = ChunkFailures(driver, terms, clock, inflight, redelivery, self._rejections.put, log)
         durations = TaskDurations(settings.slots)
         self._services = shared = StageServices(
             name=self.name,
             settings=settings,
-            terms=Terms.of(settings),
+            terms=terms,
             clock=clock,
             rng=rng,
             log=log,
-            driver=LedgerDriver(services.ledger, clock, rng, log),
+            driver=driver,
             queue_client=queue_client,
+            redelivery=redelivery,
             outputs=Outputs(services.store, rng, log),
-            inflight=InFlight(self._on_chunk_gone),
+            inflight=inflight,
             ready_queue=ReadyQueue(durations, self._on_slot_idle),
             durations=durations,
             cancellations=Cancellations(services.ledger, settings.cancel_poll_seconds, log),
             lost_claims=LostClaims(log),
+            failures=self._failures,
             metrics=Metrics(settings.fleet, pool.name, clock, rng) if agent else None,
         )
         attempts = Attempts(handlers, settings, clock, log, scratch)
@@ -112,7 +130,6 @@ class Worker:
         self._claimer = Claimer(shared, self._finisher)
         self._executor = Executor(shared, attempts, self._finisher, self._heartbeat)
         self._rebalancer = Rebalancer(shared, self._finisher)
-        self._rejections: Batcher[Rejection] = Batcher(queue_client.reject, size=10, age=0.5, idle=lambda: True)
         self._agent = agent
         self._receiver = Receiver(
             shared,
@@ -151,6 +168,7 @@ class Worker:
             self._heartbeat,
             self._executor,
             self._rejections,
+            self._failures,
             self._rebalancer,
         ):
             nursery.start_soon(stage.run)

@@ -59,8 +59,9 @@ class QueueClient:
         return await self._queues.depth()
 
     async def publish(self, reports: Sequence[str]) -> None:
-        """Send reports to the result queue; tries until all are there."""
-        await self._insist("publish", self._results.send, [Outgoing(report) for report in reports])
+        """Send reports to the result queue; tries until all are there. Raises the unexpected error of any of them."""
+        for _, error in await self._insist("publish", self._results.send, [Outgoing(report) for report in reports]):
+            raise error
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages; gives up after some tries, because a message that comes again does no harm."""
@@ -79,20 +80,25 @@ class QueueClient:
 
     async def hide(self, deliveries: Sequence[Delivery], seconds: float) -> list[QueueOutcome]:
         """Hide messages for ``seconds`` from now, in one try; return the outcome of each."""
+
+        async def hide(some: Sequence[Delivery]) -> list[QueueOutcome]:
+            return await self._queues.set_visibility(some, [seconds] * len(some))
+
         outcomes: list[QueueOutcome] = []
         for some in batched(deliveries, BATCH):
-            try:
-                outcomes += await self._queues.set_visibility(some, [seconds] * len(some))
-            except CloudKonError as error:
-                self._log.warning("hide-failed", error=str(error), messages=len(some))
-                outcomes += [QueueOutcome.FAILED] * len(some)
+            found = await self._call("hide", hide, some)
+            outcomes += [QueueOutcome.FAILED if isinstance(one, Exception) else one for one in found]
         return outcomes
 
     async def reject(self, rejections: Sequence[Rejection]) -> None:
-        """Copy messages to the dead-letter queue with the reason, and only then delete them."""
+        """Copy messages to the dead-letter queue with the reason, and only then delete them.
+
+        A message whose copy can't be sent stays on its queue.
+        """
         copies = [Outgoing(one.delivery.body, {"reason": one.reason[:1000]}) for one in rejections]
-        await self._insist("reject", self._dead_letters.send, copies)
-        await self.delete([one.delivery for one in rejections])
+        unsent = {id(copy) for copy, _ in await self._insist("reject", self._dead_letters.send, copies)}
+        pairs = zip(rejections, copies, strict=True)
+        await self.delete([one.delivery for one, copy in pairs if id(copy) not in unsent])
 
     async def _insist(
         self,
@@ -100,24 +106,45 @@ class QueueClient:
         call: Callable[[Sequence[T]], Awaitable[list[QueueOutcome]]],
         entries: Sequence[T],
         tries: float = float("inf"),
-    ) -> None:
-        """Call with up to ten entries at a time, and again with those that failed, after a wait that grows."""
+    ) -> list[tuple[T, Exception]]:
+        """Call with up to ten entries at a time, and again with those that failed, after a wait that grows.
+
+        Returns the entries with which a call raises an unexpected error, and that error.
+        """
         left = list(entries)
+        impossible: list[tuple[T, Exception]] = []
         tried = 0
         while left:
             failed: list[T] = []
             for some in batched(left, BATCH):
-                try:
-                    outcomes = await call(some)
-                except CloudKonError as error:
-                    self._log.warning(f"{action}-failed", error=str(error), messages=len(some))
-                    outcomes = [QueueOutcome.FAILED] * len(some)
-                pairs = zip(some, outcomes, strict=True)
-                failed += [entry for entry, outcome in pairs if outcome is QueueOutcome.FAILED]
+                for entry, outcome in zip(some, await self._call(action, call, some), strict=True):
+                    if isinstance(outcome, Exception):
+                        impossible.append((entry, outcome))
+                    elif outcome is QueueOutcome.FAILED:
+                        failed.append(entry)
             left = failed
             tried += 1
             if left:
                 if tried >= tries:
                     self._log.warning(f"{action}-given-up", messages=len(left))
-                    return
+                    break
                 await trio.sleep(_BACKOFF.wait(tried, self._rng))
+        return impossible
+
+    async def _call(
+        self, action: str, call: Callable[[Sequence[T]], Awaitable[list[QueueOutcome]]], entries: Sequence[T]
+    ) -> Sequence[QueueOutcome | Exception]:
+        """Return the outcome of each entry.
+
+        An unexpected error is the failure of one entry: if a call with several raised it, each is tried alone.
+        """
+        try:
+            return await call(entries)
+        except CloudKonError as error:
+            self._log.warning(f"{action}-failed", error=str(error), messages=len(entries))
+            return [QueueOutcome.FAILED] * len(entries)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not fail the other entries)
+            if len(entries) > 1:
+                return [(await self._call(action, call, [entry]))[0] for entry in entries]
+            self._log.unexpected(f"{action}-failed", error)
+            return [error]

@@ -96,7 +96,8 @@ async def test_only_a_false_condition_is_refused(ledger: DynamoLedger, dynamodb:
         WRITTEN,
         REFUSED,
         REFUSED,
-        *[FAILED] * 6,
+        *[FAILED] * 5,
+        WriteOutcome.IMPOSSIBLE,
     ]
 
 
@@ -109,7 +110,7 @@ async def test_item_that_is_too_large_is_logged_and_delays_no_other(
     ledger: DynamoLedger, dynamodb: Stubber, lines: Lines
 ) -> None:
     respond(dynamodb, "ValidationError", "")
-    assert await ledger.write([Insert(record(0)), Insert(record(1))]) == [FAILED, WRITTEN]
+    assert await ledger.write([Insert(record(0)), Insert(record(1))]) == [WriteOutcome.IMPOSSIBLE, WRITTEN]
     (line,) = lines.read()
     assert (line["level"], line["chunk"]) == ("error", "run-1#0")
     assert "the reason" in line["reason"]

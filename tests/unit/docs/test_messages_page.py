@@ -17,13 +17,15 @@ from cloudkon.aws.table import NAMES
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory.virtual_clock import EPOCH
 from cloudkon.model import POOLS, WORKER, ChunkKey, Outgoing, Priority, Run, TaskState
+from cloudkon.model.run import MOST_SHARDS, MOST_TASKS_OF_RUN
 from cloudkon.ports import BATCH
 from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
-from cloudkon.wire.fields import read_object
+from cloudkon.wire.fields import LARGEST_NUMBER, MOST_ATTEMPTS, read_object
 from cloudkon.wire.message import INSTRUCTION_LIMIT, MESSAGE_LIMIT, MOST_TASKS, decode_message, encode_message
 from cloudkon.wire.report import MOST_RESULTS, decode_report, encode_report
 from images.worker.handlers import built_in
+from images.worker.queues.redelivery import MOST_RECEIPTS
 from tests.support.memory_fleet import Fleet
 from tests.support.pages import blocks, page, rows, section
 
@@ -76,12 +78,18 @@ async def test_message_typed_in_a_shell_is_executed_without_a_run(fleet: Fleet, 
     assert record.progress.count(TaskState.SUCCEEDED) == 1
 
 
-async def test_second_message_of_the_same_name_is_treated_as_a_copy(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_second_message_of_the_same_name_is_a_copy_or_a_dead_letter(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
     first = example("Task messages")
-    second = first.replace("sleep 20", "sleep 30000000")
+    copy, other = first.replace(", ", " , "), first.replace("sleep 20", "sleep 30000000")
     done = ("nightly-2026-11-22/70", "SUCCEEDED", ""), ("nightly-2026-11-22/71", "SUCCEEDED", "")
     assert await run_by_hand(fleet, first) == sorted(done)
-    assert await run_by_hand(fleet, second) == sorted(done), "it must not run; the recorded result is published again"
+    assert await run_by_hand(fleet, copy) == sorted(done), "it must not run; the recorded result is published again"
+    await fleet.queue.send([Outgoing(other)])
+    await fleet.worker(until_empty=True).run()
+    (dead_letter,) = await fleet.rejected()
+    assert dead_letter.body == other
 
 
 async def test_program_of_the_page_makes_the_messages_of_push(fleet: Fleet, autojump_clock: MockClock) -> None:
@@ -98,8 +106,16 @@ def test_message_has_all_fields_and_the_page_explains_each() -> None:
     text = example("Task messages")
     assert json.loads(encode_message(decode_message(text))) == json.loads(text)
     assert named("Task messages", 3) == set(json.loads(text))
-    for limit in (MESSAGE_LIMIT, INSTRUCTION_LIMIT, MOST_TASKS):
+    for limit in (MESSAGE_LIMIT, INSTRUCTION_LIMIT, MOST_TASKS, LARGEST_NUMBER, MOST_SHARDS):
         assert f"{limit:,}" in section(TEXT, "Task messages")
+
+
+def test_limits_of_items_are_those_of_the_page() -> None:
+    for limit in (MOST_TASKS, MOST_TASKS_OF_RUN, MOST_SHARDS):
+        assert f"{limit:,}" in section(TEXT, "The run's item")
+    for limit in (MOST_TASKS, LARGEST_NUMBER, MOST_ATTEMPTS):
+        assert f"{limit:,}" in section(TEXT, "The ledger")
+    assert f"{MOST_RECEIPTS} receives" in section(TEXT, "Dead letters")
 
 
 def test_run_item_is_read_as_the_run_that_push_makes() -> None:

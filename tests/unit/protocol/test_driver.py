@@ -7,16 +7,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from cloudkon.errors import AccessDenied, Unavailable
+from cloudkon.errors import AccessDenied, ServiceError, Unavailable
 from cloudkon.log import Log
 from cloudkon.memory import MemoryLedger
 from cloudkon.model import ChunkKey, ChunkRecord
 from cloudkon.ports import Write, WriteOutcome
-from cloudkon.protocol import Claimed, Claiming, Done, Held, LedgerDriver, StateMachine, Terms
+from cloudkon.protocol import Claimed, Claiming, ClaimVerdict, Held, LedgerDriver, StateMachine, Terms
 from cloudkon.protocol.driver import BACKOFF, FAILURE_SECONDS
 
 TERMS = Terms(lease=60_000, margin=5_000)
-Verdicts = dict[ChunkKey, Claimed | Held | Done]
+Verdicts = dict[ChunkKey, ClaimVerdict]
 
 
 class Clock:
@@ -64,16 +64,16 @@ def driver(ledger: WatchedLedger) -> LedgerDriver:
     return LedgerDriver(ledger, Clock(), random.Random(1), Log("error", descriptor=-1))
 
 
-def claims(count: int, token: str = "ours") -> list[StateMachine[Claimed | Held | Done]]:
+def claims(count: int, token: str = "ours") -> list[StateMachine[ClaimVerdict]]:
     return [Claiming(ChunkKey("run", number, 1), 1, token, TERMS) for number in range(count)]
 
 
 async def run(
-    driver: LedgerDriver, machines: Sequence[StateMachine[Claimed | Held | Done]], until: float = float("inf")
+    driver: LedgerDriver, machines: Sequence[StateMachine[ClaimVerdict]], until: float = float("inf")
 ) -> tuple[Verdicts, list[ChunkKey]]:
     verdicts: Verdicts = {}
 
-    def on_verdict(verdict: Claimed | Held | Done) -> None:
+    def on_verdict(verdict: ClaimVerdict) -> None:
         assert verdict.key not in verdicts
         verdicts[verdict.key] = verdict
 
@@ -160,3 +160,69 @@ async def test_verdicts_are_reported_as_soon_as_they_are_known(
     await driver.run(claims(5), lambda _: times.append(trio.current_time()))
     assert times[:4] == [pytest.approx(0.01)] * 4
     assert times[4] >= 60
+
+
+async def test_unexpected_error_of_one_chunk_fails_no_other(
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    """Chunk 3's write raises in whatever batch it is: the others of the batch are written, each exactly once."""
+    poison = ChunkKey("run", 3, 1)
+    write = ledger.write
+
+    async def write_all_but_poison(writes: Sequence[Write]) -> list[WriteOutcome]:
+        if any(one.key == poison for one in writes):
+            raise TypeError("Integer exceeds 64-bit range")
+        return await write(writes)
+
+    ledger.write = write_all_but_poison  # type: ignore[method-assign]
+    verdicts: Verdicts = {}
+    failed: list[tuple[ChunkKey, str]] = []
+    pending = await driver.run(
+        claims(10),
+        lambda verdict: verdicts.update({verdict.key: verdict}),
+        on_failure=lambda key, error: failed.append((key, str(error))),
+    )
+    assert not pending
+    assert failed == [(poison, "Integer exceeds 64-bit range")]
+    assert {key.number for key in verdicts} == {0, 1, 2, 4, 5, 6, 7, 8, 9}
+    assert {type(verdict) for verdict in verdicts.values()} == {Claimed}
+
+
+async def test_error_of_a_verdict_is_its_own_chunks(driver: LedgerDriver, autojump_clock: MockClock) -> None:
+    taken: list[int] = []
+    failed: list[int] = []
+
+    def on_verdict(verdict: ClaimVerdict) -> None:
+        if verdict.key.number == 1:
+            raise KeyError("no such chunk")
+        taken.append(verdict.key.number)
+
+    await driver.run(claims(3), on_verdict, on_failure=lambda key, _: failed.append(key.number))
+    assert (taken, failed) == ([0, 2], [1])
+
+
+async def test_item_that_the_ledger_can_not_store_is_not_tried_for_ever(
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    ledger.fault = lambda position: WriteOutcome.IMPOSSIBLE if position == 1 else None
+    failed: list[ChunkKey] = []
+    await driver.run(claims(3), lambda _: None, on_failure=lambda key, _: failed.append(key))
+    assert failed == [ChunkKey("run", 1, 1)]
+    assert not driver.failing
+
+
+async def test_call_that_one_chunk_makes_the_service_refuse_succeeds_for_the_others(
+    driver: LedgerDriver, ledger: WatchedLedger, autojump_clock: MockClock
+) -> None:
+    """The call is repeated for each chunk alone, and the one that is refused alone too is tried again."""
+    write = ledger.write
+
+    async def refuse(writes: Sequence[Write]) -> list[WriteOutcome]:
+        if any(one.key.number == 1 for one in writes):
+            raise ServiceError("AWS refused BatchExecuteStatement with ValidationException")
+        return await write(writes)
+
+    ledger.write = refuse  # type: ignore[method-assign]
+    verdicts, pending = await run(driver, claims(3), until=10.0)
+    assert {key.number for key in verdicts} == {0, 2}
+    assert pending == [ChunkKey("run", 1, 1)]

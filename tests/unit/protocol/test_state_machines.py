@@ -15,12 +15,14 @@ from cloudkon.protocol import (
     Held,
     Instant,
     Lost,
+    Mismatched,
     Recorded,
     Released,
     Releasing,
     Renewed,
     Renewing,
     Terms,
+    Unreadable,
 )
 from cloudkon.protocol.claim import LEDGER_DAYS
 
@@ -97,9 +99,53 @@ def test_claim_whose_response_was_lost_is_recognised() -> None:
     assert verdict == Claimed(Claim(record(attempt=1), NOW.monotonic + 55))
 
 
-def test_record_of_another_version_is_held() -> None:
-    found = replace(record(owner="theirs", lease_end=0), readable=False)
-    assert claiming_after_reading(found) == Held(KEY, NOW.monotonic + TERMS.lease / 1000)
+def test_record_of_another_version_is_left_alone() -> None:
+    found = ChunkRecord.unreadable(KEY, "the item has version 2")
+    assert claiming_after_reading(found) == Unreadable(KEY, "the item has version 2")
+
+
+def test_lease_that_no_worker_asks_for_is_not_waited_for() -> None:
+    left = claiming_after_reading(record(owner="theirs", lease_end=NOW.wall + 75_600_000))
+    assert isinstance(left, Unreadable)
+    assert "has a lease of 21 hours more" in left.reason
+    assert isinstance(claiming_after_reading(record(owner="theirs", lease_end=NOW.wall + 36_000_000)), Held)
+
+
+@pytest.mark.parametrize("state", ChunkState)
+@pytest.mark.parametrize("owner", ["theirs", ""])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"digest": "f" * 16},
+        {"digest": "", "tasks": 3},
+        {"digest": "", "progress": replace(PROGRESS, failures={12: 1})},
+        {"digest": "0" * 16, "progress": replace(PROGRESS, suspect=9)},
+        {"digest": "", "progress": Progress((Result(TaskId("run", 0), TaskState.SUCCEEDED),))},
+    ],
+    ids=str,
+)
+def test_record_of_other_tasks_is_neither_stolen_nor_done(
+    other: dict[str, object], owner: str, state: ChunkState
+) -> None:
+    machine = replace(claiming(), digest="0" * 16, first=10)
+    reading = machine.on_response(machine.ask(NOW), NOW, REFUSED)
+    assert isinstance(reading, Claiming)
+    found = record(owner=owner, state=state, lease_end=0, **other)
+    assert reading.on_response(reading.ask(NOW), NOW, found) == Mismatched(KEY)
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 16])
+def test_record_of_the_same_tasks_is_stolen_and_then_has_their_digest(digest: str) -> None:
+    machine = replace(claiming(), digest="0" * 16, first=10)
+    reading = machine.on_response(machine.ask(NOW), NOW, REFUSED)
+    assert isinstance(reading, Claiming)
+    stealing = reading.on_response(
+        reading.ask(NOW), NOW, record(owner="", lease_end=0, digest=digest, progress=PROGRESS)
+    )
+    assert isinstance(stealing, Claiming)
+    request = stealing.ask(NOW)
+    assert isinstance(request, Update)
+    assert (request.record.digest, request.record.progress) == ("0" * 16, PROGRESS)
 
 
 def test_live_lease_is_held_for_its_rest_and_the_margin() -> None:

@@ -13,7 +13,11 @@ def make(flushed: Flushed, *, idle: bool = False, seconds: float = 0.0, concurre
         flushed.append((trio.current_time(), batch))
         await trio.sleep(seconds)
 
-    return Batcher(flush, size=3, age=10, idle=lambda: idle, concurrency=concurrency)
+    return Batcher(flush, size=3, age=10, idle=lambda: idle, on_failure=no_failure, concurrency=concurrency)
+
+
+def no_failure(entry: int, error: Exception) -> None:
+    raise AssertionError(f"entry {entry} failed") from error
 
 
 async def test_full_batch_goes_at_once_and_the_rest_when_it_is_old(autojump_clock: MockClock) -> None:
@@ -47,7 +51,7 @@ async def test_nudge_checks_again_whether_the_pipeline_is_idle(autojump_clock: M
     async def flush(batch: list[int]) -> None:
         flushed.append((trio.current_time(), batch))
 
-    batcher: Batcher[int] = Batcher(flush, size=3, age=10, idle=lambda: idle)
+    batcher: Batcher[int] = Batcher(flush, size=3, age=10, idle=lambda: idle, on_failure=no_failure)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(batcher.run)
         batcher.put(1)
@@ -78,3 +82,31 @@ async def test_empty_batcher_is_not_waited_for(autojump_clock: MockClock) -> Non
     batcher = make([])
     with trio.fail_after(0.1):
         await batcher.wait_empty()
+
+
+async def test_entry_that_can_not_be_flushed_fails_alone(autojump_clock: MockClock) -> None:
+    flushed: list[list[int]] = []
+    failed: list[tuple[int, str]] = []
+
+    async def flush(batch: list[int]) -> None:
+        await trio.sleep(1)
+        if 2 in batch:
+            raise ValueError("2 can't be sent")
+        flushed.append(batch)
+
+    batcher: Batcher[int] = Batcher(
+        flush,
+        size=3,
+        age=0,
+        idle=lambda: True,
+        on_failure=lambda entry, error: failed.append((entry, str(error))),
+        concurrency=1,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(batcher.run)
+        for entry in range(1, 6):
+            batcher.put(entry)
+        await batcher.wait_empty()
+        nursery.cancel_scope.cancel()
+    assert flushed == [[1], [3], [4, 5]]
+    assert failed == [(2, "2 can't be sent")]

@@ -1,0 +1,137 @@
+"""Takes chunks that this worker can't run out of the pipeline, so that all other chunks go on.
+
+This is the one place for it, whatever the stage. A chunk that can never be run is rejected: its messages become dead
+letters with the reason. One that another worker may be able to run, or this one later, is postponed: its messages are
+put back for longer each time, and rejected in the end. The same happens after an unexpected error, which may be a
+mistake in our own code. Then the claim is released first, so that no worker counts as dead.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from cloudkon.log import Log
+from cloudkon.ports import Clock
+from cloudkon.protocol import LedgerDriver, Released, Releasing, Terms
+
+from ..queues.queue_client import Rejection
+from ..queues.redelivery import Redelivery
+from .batcher import Batcher
+from .claimed_chunk import ClaimedChunk
+from .inflight import InFlight
+from .received_chunk import ReceivedChunk
+
+
+class _Postponed(NamedTuple):
+    """A chunk to put back; ``claimed`` is ``None`` if this worker has no claim on it."""
+
+    received: ReceivedChunk
+    claimed: ClaimedChunk | None
+    reason: str
+
+
+class ChunkFailures:
+    """The chunks that a stage gave up."""
+
+    def __init__(
+        self,
+        driver: LedgerDriver,
+        terms: Terms,
+        clock: Clock,
+        inflight: InFlight,
+        redelivery: Redelivery,
+        on_rejected: Callable[[Rejection], None],
+        log: Log,
+    ) -> None:
+        """``on_rejected`` is called for each message that belongs in the dead-letter queue."""
+        self._driver = driver
+        self._terms = terms
+        self._clock = clock
+        self._inflight = inflight
+        self._redelivery = redelivery
+        self._on_rejected = on_rejected
+        self._log = log
+        self._batcher = Batcher(
+            self._flush, size=1, age=0.0, idle=lambda: True, on_failure=lambda one, _: self._forget(one.received)
+        )
+
+    async def run(self) -> None:
+        """Put back postponed chunks until cancelled."""
+        await self._batcher.run()
+
+    def reject(self, received: ReceivedChunk, reason: str) -> None:
+        """Make dead letters of a chunk's messages."""
+        self._log.warning("chunk-rejected", chunk=str(received.key), error=reason)
+        for delivery in received.deliveries.values():
+            self._on_rejected(Rejection(delivery, reason))
+        self._forget(received)
+
+    def postpone(self, received: ReceivedChunk, reason: str) -> None:
+        """Put a chunk's messages back for later, or make dead letters of them if that was done too often."""
+        self._log.warning("chunk-postponed", chunk=str(received.key), error=reason)
+        self._batcher.put(_Postponed(received, None, reason))
+
+    def fail(self, received: ReceivedChunk, stage: str, error: Exception) -> None:
+        """Give up a chunk after an unexpected error; ``stage`` names what the worker was doing with it."""
+        self._log.unexpected("chunk-failed", error, chunk=str(received.key), stage=stage)
+        claimed = self._inflight.claimed.get(received.key)
+        if claimed is not None and claimed.received is received:
+            claimed.lose(overdue=False)
+        else:
+            claimed = None
+        text = "".join(traceback.format_exception_only(error)).strip()
+        self._batcher.put(_Postponed(received, claimed, f"unexpected error while the worker tried to {stage}: {text}"))
+
+    async def guard(
+        self, received: ReceivedChunk, stage: str, call: Callable[..., Awaitable[object]], *arguments: object
+    ) -> None:
+        """Make a call about one chunk; give the chunk up if the call raises an unexpected error."""
+        try:
+            await call(*arguments)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is this chunk's)
+            self.fail(received, stage, error)
+
+    async def _flush(self, postponed: list[_Postponed]) -> None:
+        for received, claimed, reason in postponed:
+            if claimed is not None:
+                await self._release(claimed)
+            await self._put_back(received, reason)
+            self._forget(received)
+
+    async def _release(self, chunk: ClaimedChunk) -> None:
+        """Clear the lease. If the results so far are what can't be recorded, leave those that the ledger has."""
+        for is_last in (False, True):
+            failed: list[Exception] = []
+            try:
+                progress = chunk.claim.record.progress if is_last else chunk.checkpoint
+            except Exception as error:  # noqa: BLE001  (the results may be what is wrong with the chunk)
+                failed.append(error)
+            else:
+                await self._driver.run(
+                    [Releasing(chunk.claim, progress, self._terms)],
+                    self._on_released,
+                    self._clock.monotonic() + self._terms.lease / 1000,
+                    lambda _, error: failed.append(error),  # noqa: B023  (called before the next round)
+                )
+            if not failed:
+                return
+        # The next worker takes the chunk over when the lease ends.
+        self._log.unexpected("release-failed", failed[0], chunk=str(chunk.key))
+
+    def _on_released(self, verdict: Released) -> None:
+        self._log.info("released", chunk=str(verdict.key))
+
+    async def _put_back(self, received: ReceivedChunk, reason: str) -> None:
+        """Put back the messages, and the copies that come in meanwhile."""
+        seen: set[str] = set()
+        while left := [one for one in received.deliveries.values() if one.handle not in seen]:
+            seen.update(one.handle for one in left)
+            exhausted = [one for one in left if self._redelivery.is_exhausted(one)]
+            for delivery in exhausted:
+                self._log.warning("chunk-rejected", chunk=str(received.key), error=reason)
+                self._on_rejected(Rejection(delivery, reason))
+            await self._redelivery.put_back([one for one in left if one not in exhausted])
+
+    def _forget(self, received: ReceivedChunk) -> None:
+        if self._inflight.find(received.key) is received:
+            self._inflight.forget(received.key)
