@@ -77,17 +77,19 @@ class Executor:
     async def _run_alone(self, index: int, process: SlotProcess | None, chunk: ClaimedChunk, first: Task) -> None:
         """Execute the waiting tasks of a careful chunk, while no other slot runs anything."""
         task: Task | None = first
-        while task:
-            outcome = await self._attempt_alone(index, process, chunk, task)
-            self._end_attempt(index, chunk, task, outcome)
-            task = self._services.ready_queue.next_alone(chunk)
-        chunk.clear_suspect()
-        if chunk.stage is Stage.ACTIVE and not self.draining:
-            # While the ledger names the suspect, nothing else may start: it would be blamed for a death that it did not
-            # cause. A worker that drains starts nothing, and its release clears the suspect.
-            await self._heartbeat.checkpoint_now(chunk)
-        self._advance(chunk)
-        self._services.ready_queue.end_alone()
+        try:
+            while task:
+                outcome = await self._attempt_alone(index, process, chunk, task)
+                self._end_attempt(index, chunk, task, outcome)
+                task = self._services.ready_queue.next_alone(chunk)
+            chunk.clear_suspect()
+            if chunk.stage is Stage.ACTIVE and not self.draining:
+                # While the ledger names the suspect, nothing else may start: it would be blamed for a death that it did
+                # not cause. A worker that drains starts nothing, and its release clears the suspect.
+                await self._heartbeat.checkpoint_now(chunk)
+            self._advance(chunk)
+        finally:
+            self._services.ready_queue.end_alone()
 
     async def _attempt_alone(
         self, index: int, process: SlotProcess | None, chunk: ClaimedChunk, task: Task
