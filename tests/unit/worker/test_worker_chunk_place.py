@@ -4,7 +4,6 @@ import errno
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,10 +148,10 @@ async def test_chunk_whose_item_is_damaged_waits_for_hours_and_is_then_a_dead_le
 async def test_full_disk_while_a_large_chunk_is_fetched_ends_no_worker(fleet: Fleet) -> None:
     """In real time, because the payload is read through a file. The message stays, and the next try succeeds."""
 
-    async def full(call: Call, address: str, destination: Path) -> object:
+    async def full(call: Call, *arguments: object) -> object:
         if fleet.store.calls["get"] == 1:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return await call(address, destination)
+        return await call(*arguments)
 
     run = Run.plan(run_id="large", counts={WORKER.name: 1}, chunk_size=1, digest="", started=EPOCH)
     await fleet.ledger.create_run(run)
