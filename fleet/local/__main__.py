@@ -18,9 +18,9 @@ from ..polling import poll_until
 from .command_lines import ADOPTED
 from .emulator_process import choose_port
 from .fleet_supervisor import FleetSupervisor
-from .linux import refuse_inspection
 from .local_processes import LocalProcesses
-from .process import Process
+from .processes.linux import refuse_inspection
+from .processes.process import Process
 from .state_dir import StateDir
 
 LOCK_SECONDS: Final = 2.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from .process import Process
+from .processes.process import Process
 
 
 @dataclass(frozen=True, slots=True)

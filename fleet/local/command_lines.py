@@ -16,11 +16,11 @@ from cloudkon.errors import InvalidSetting
 from cloudkon.model import Pool
 from cloudkon.programs import module
 
-from .adopted_processes import AdoptedProcesses
 from .identity import mark
-from .process import Process
-from .process_table import MARK
-from .shim import KILL_ALL
+from .processes.adopted_processes import AdoptedProcesses
+from .processes.process import Process
+from .processes.process_table import MARK
+from .processes.shim import KILL_ALL
 
 WORKER_COMMAND: Final = "CLOUDKON_LOCAL_COMMAND"
 """Environment variable: a command line to start instead of each worker, such as a profiler around it.
@@ -86,7 +86,7 @@ class ProcessCommand:
         }
         with ADOPTED.starting():
             child = await trio.lowlevel.open_process(
-                [sys.executable, "-m", module("fleet.local.shim"), own_mark],
+                [sys.executable, "-m", module("fleet.local.processes.shim"), own_mark],
                 env={**kept, MARK: own_mark},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -19,8 +19,8 @@ from .actual_state import ActualState
 from .identity import Identity
 from .log_files import rotate_own_output
 from .pool_supervisor import PoolSupervisor
-from .process import Process
 from .process_supervisor import ProcessSupervisor
+from .processes.process import Process
 from .state_dir import StateDir
 
 LOOK_SECONDS: Final = 0.1

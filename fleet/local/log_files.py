@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .rotating_log import MOST_LOG_BYTES, older
+from .processes.rotating_log import MOST_LOG_BYTES, older
 
 TAIL_BYTES: Final = 256 * 1024
 """How far back a log is read for its last lines. The fleet's own lines are far below a thousandth of that."""

@@ -11,7 +11,7 @@ from cloudkon.backoff import Backoff
 
 from .actual_state import ProcessState
 from .log_files import last_lines, log_size, rotate
-from .process import SHIM_SECONDS, Process
+from .processes.process import SHIM_SECONDS, Process
 
 STABLE_SECONDS: Final = 5.0
 """A process that has run for this long counts as started."""

@@ -16,7 +16,7 @@ from ..target import Report
 from .actual_state import ActualState
 from .identity import mark
 from .log_files import last_lines, rotate
-from .process_table import MARK
+from .processes.process_table import MARK
 from .state_dir import StateDir
 
 READY_SECONDS: Final = 90.0

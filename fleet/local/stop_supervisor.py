@@ -14,9 +14,9 @@ from ..target import Report
 from .actual_state import ActualState, ProcessState
 from .emulator_process import GRACE_SECONDS
 from .identity import marks, own_actual_state
-from .process import Process, kill, marked, session_members, stop, stop_shims, wait_until_gone
-from .process_table import mark_in_environment
-from .shim import is_shim
+from .processes.process import Process, kill, marked, session_members, stop, stop_shims, wait_until_gone
+from .processes.process_table import mark_in_environment
+from .processes.shim import is_shim
 from .state_dir import StateDir
 
 MARGIN_SECONDS: Final = 5.0

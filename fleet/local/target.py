@@ -20,9 +20,9 @@ from .actual_state import ActualState
 from .command_lines import worker_program
 from .emulator_installation import ensure_installed
 from .identity import check_fleet, claim, disown, own_actual_state
-from .linux import IS_LINUX
 from .local_processes import worker_grace
 from .logs import LogReader
+from .processes.linux import IS_LINUX
 from .snapshot import snapshot
 from .start_supervisor import start_supervisor, wait_for_answer
 from .state_dir import StateDir

@@ -17,7 +17,7 @@ from cloudkon.settings import Settings
 from fleet.local.command_lines import WORKER_COMMAND
 from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, interpreter
 from fleet.local.identity import marks
-from fleet.local.process import Process, marked
+from fleet.local.processes.process import Process, marked
 from fleet.local.state_dir import StateDir
 from tests.support.emulator import ROOT, missing
 from tests.support.patience import PATIENCE

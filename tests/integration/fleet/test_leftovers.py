@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet.local.command_lines import WORKER_COMMAND
-from fleet.local.process import Process
+from fleet.local.processes.process import Process
 from tests.integration.fleet.conftest import CommandLine
 from tests.support import detaching
 from tests.support.patience import PATIENCE, until

@@ -13,7 +13,7 @@ from cloudkon.aws import connect
 from cloudkon.model import Outgoing
 from cloudkon.ports import Queue
 from fleet.local.identity import marks
-from fleet.local.process import marked
+from fleet.local.processes.process import marked
 from tests.integration.fleet.conftest import CommandLine
 from tests.support.patience import PATIENCE, until
 

@@ -18,8 +18,8 @@ def test_page_opens_with_its_picture() -> None:
     assert (ROOT / "docs/architecture.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_page_answers_24_questions() -> None:
-    assert len(QUESTIONS) == 24
+def test_page_answers_the_questions_of_a_new_owner() -> None:
+    assert len(QUESTIONS) >= 24
     assert len({question for question, _ in QUESTIONS}) == 24
 
 

@@ -15,8 +15,8 @@ from cloudkon.model import Pool
 from cloudkon.settings import Settings
 from fleet.local.actual_state import ActualState
 from fleet.local.fleet_supervisor import HEALTH_SECONDS, RETRY_SECONDS, FleetSupervisor
-from fleet.local.process import Process
 from fleet.local.process_supervisor import ProcessSupervisor
+from fleet.local.processes.process import Process
 from fleet.local.state_dir import StateDir
 
 SOON = 1.0

@@ -15,8 +15,8 @@ import trio
 from cloudkon.errors import InvalidInput
 from fleet.local.actual_state import ActualState, PoolState, ProcessState
 from fleet.local.identity import FILE, Identity, check_fleet, claim, disown, is_copy, marks, own_actual_state
-from fleet.local.process import Process
-from fleet.local.process_table import MARK
+from fleet.local.processes.process import Process
+from fleet.local.processes.process_table import MARK
 from fleet.local.state_dir import StateDir
 from fleet.local.stop_supervisor import stop_leftovers
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from fleet.local import process_table as module
-from fleet.local.process import Process, marked, stop
-from fleet.local.process_table import MARK
+from fleet.local.processes import process_table as module
+from fleet.local.processes.process import Process, marked, stop
+from fleet.local.processes.process_table import MARK
 from tests.support.patience import PATIENCE, until
 
 

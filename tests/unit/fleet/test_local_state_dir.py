@@ -13,7 +13,7 @@ from cloudkon.settings import Settings
 from fleet.files import read_json, translate_os_errors, write_json
 from fleet.local.actual_state import ActualState, PoolState, ProcessState
 from fleet.local.desired_state import DesiredState
-from fleet.local.process import Process
+from fleet.local.processes.process import Process
 from fleet.local.state_dir import StateDir
 
 STATE = ActualState(

@@ -9,7 +9,7 @@ from cloudkon.model import ANIMOTO
 from fleet.local import log_files
 from fleet.local.log_files import LogFollower, LogLine, last_lines, merge_by_time, parse_line, recent_lines, rotate
 from fleet.local.logs import LogReader
-from fleet.local.rotating_log import LogLimits, RotatingLog
+from fleet.local.processes.rotating_log import LogLimits, RotatingLog
 from fleet.local.state_dir import StateDir
 
 

@@ -8,8 +8,8 @@ import trio
 import trio.testing
 
 from fleet.local.pool_supervisor import PoolSupervisor
-from fleet.local.process import Process
 from fleet.local.process_supervisor import EARLY_EXITS, RESTART, STABLE_SECONDS, ProcessSupervisor
+from fleet.local.processes.process import Process
 from fleet.polling import poll_until
 
 GRACE = 30.0

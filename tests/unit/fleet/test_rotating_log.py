@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.local.rotating_log import LogLimits, RotatingLog, older
+from fleet.local.processes.rotating_log import LogLimits, RotatingLog, older
 
 LIMITS = LogLimits(file_bytes=1000, bytes_per_second=500, burst_bytes=2000)
 ENDLESS = LogLimits(file_bytes=1000, bytes_per_second=10**9, burst_bytes=10**9)

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from cloudkon.programs import module
-from fleet.local.process import Process
-from fleet.local.rotating_log import MOST_LOG_BYTES
-from fleet.local.shim import KILL_ALL
+from fleet.local.processes.process import Process
+from fleet.local.processes.rotating_log import MOST_LOG_BYTES
+from fleet.local.processes.shim import KILL_ALL
 from tests.support import detaching
 from tests.support.emulator import ROOT
 from tests.support.patience import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
-START = [sys.executable, "-m", module("fleet.local.shim"), "worker-1@test"]
+START = [sys.executable, "-m", module("fleet.local.processes.shim"), "worker-1@test"]
 
 
 class Started:

@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from ..polling import poll_until
+from ...polling import poll_until
 from .linux import become_subreaper
 from .process_table import own_children
 

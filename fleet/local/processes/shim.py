@@ -1,4 +1,4 @@
-"""``python -m fleet.local.shim NAME@ID``: runs one process, keeps its output, and ends all that it started.
+"""``python -m fleet.local.processes.shim NAME@ID``: runs one process, keeps its output, and ends all that it started.
 
 A shim stands between the supervisor and each process, as containerd's shims do:
 
@@ -45,7 +45,7 @@ F_SETPIPE_SZ: Final = 1031
 
 def is_shim(pid: int) -> bool:
     """Whether a process is a shim, by its command line."""
-    return module("fleet.local.shim") in arguments_of(pid)
+    return module("fleet.local.processes.shim") in arguments_of(pid)
 
 
 class Shim:

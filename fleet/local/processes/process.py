@@ -9,7 +9,7 @@ from typing import Final, Self
 
 import trio
 
-from ..polling import poll_until
+from ...polling import poll_until
 from .process_table import all_pids, arguments_of, mark_in_environment, session_of, start_time
 from .shim import KILL_ALL
 
