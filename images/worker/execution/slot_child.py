@@ -28,7 +28,7 @@ from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 
-from ..processes.guard import guard
+from ..processes.guard import guard, wake_on_child
 from ..processes.kernel import adopt_orphans, die_with_parent, make_undumpable
 from .outcome import HandlerOutcome
 from .process_state import ProcessState
@@ -69,7 +69,8 @@ def main(pipe: int, control: int) -> None:
     child = os.fork()
     if child:
         os.close(pipe)
-        _end_like(guard(child, control))
+        status, _ = guard(child, wake_on_child(), control)
+        _end_like(status)
     os.close(control)
     die_with_parent()
     # What a handler's own children leave comes back to this process, so that it knows.
