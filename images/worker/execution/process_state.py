@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 from ..processes.process_tree import children, kill_descendants
 from .saved_descriptors import SavedDescriptors
 
-# What is under these modules without the first letter takes many times as long, since it makes enumerations or looks
-# for names. All that is read here is read after each task.
+# These are read after each task. The functions of the public modules take many times as long, since they make
+# enumerations or look for names.
 _getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
 _set_mask: Final[Callable[..., set[int]]] = importlib.import_module("_signal").pthread_sigmask
 _set_locale: Final[Callable[..., str]] = importlib.import_module("_locale").setlocale
