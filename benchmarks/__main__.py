@@ -17,6 +17,7 @@ from benchmarks.suites import (
     comparison,
     containers,
     emulator_requests,
+    execution,
     knobs,
     local_backend,
     local_target,
@@ -39,6 +40,7 @@ ALL: Final = {
     "push": push.measure,
     "check": check.measure,
     "start": start.measure,
+    "execution": execution.measure,
     "stub_limit": stub_limit.measure,
     "knobs": knobs.measure,
     "local_backend": local_backend.measure,
@@ -51,7 +53,7 @@ ALL: Final = {
     "slideshows": slideshows.measure,
     "containers": containers.measure,
 }
-NAMED_ONLY: Final = ("scale", "render", "render_memory", "slideshows", "containers")
+NAMED_ONLY: Final = ("emulator_requests", "scale", "render", "render_memory", "slideshows", "containers")
 """Benchmarks that run only when named: they take long, and ``containers`` needs a Docker engine."""
 
 

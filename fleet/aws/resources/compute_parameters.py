@@ -28,6 +28,7 @@ SETTINGS: Final = {
     "max_attempts": "MaxAttempts",
     "retry_seconds": "RetrySeconds",
     "task_timeout_seconds": "TaskTimeoutSeconds",
+    "tasks_per_process": "TasksPerProcess",
     "allow_exec": "AllowExec",
     "link_buckets": "LinkBuckets",
     "log_level": "LogLevel",

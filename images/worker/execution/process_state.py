@@ -17,10 +17,15 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ..processes.process_tree import children, kill_descendants
+from .saved_descriptors import SavedDescriptors
 
+# These are read after each task. The functions of the public modules take many times as long, since they make
+# enumerations or look for names.
 _getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
-"""``signal.getsignal`` takes a hundred times as long, to make enumerations of its values."""
 _set_mask: Final[Callable[..., set[int]]] = importlib.import_module("_signal").pthread_sigmask
+_set_locale: Final[Callable[..., str]] = importlib.import_module("_locale").setlocale
+_count_threads: Final[Callable[[], int]] = importlib.import_module("_thread")._count  # noqa: SLF001  (it is documented there)
+"""How many threads run that Python has started, daemons included."""
 _SIGNALS: Final = sorted(set(range(1, 32)) & {*signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP})
 _LIMITS: Final = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os.environ)["_data"]
@@ -35,11 +40,11 @@ _HELPERS: Final = (
 
 
 class _Part(NamedTuple):
-    """A part of the process's state. ``write`` takes a value of ``read``; without it the part can't be set back."""
+    """A part of the process's state. ``write`` takes a value of ``read``."""
 
     name: str
     read: Callable[[], Any]
-    write: Callable[[Any], object] | None
+    write: Callable[[Any], object]
 
 
 class ProcessState:
@@ -47,87 +52,89 @@ class ProcessState:
 
     def __init__(self) -> None:
         """Keep the present state."""
-        mask = os.umask(0o077)
-        os.umask(mask)
+        self._mask = os.umask(0o077)
+        os.umask(self._mask)
+        self._descriptors = SavedDescriptors()
         self._output, self._errors = sys.stdout, sys.stderr
         self._parts = (
-            _Part("working directory", _working_directory, os.chdir),
-            # To read the next two is to set them back, which is the only way to read them.
-            _Part("umask", partial(os.umask, mask), _nothing),
-            _Part("timer", partial(signal.setitimer, signal.ITIMER_REAL, 0.0), _nothing),
             _Part("environment", lambda: _ENVIRONMENT, _write_environment),
-            _Part("signal handlers", lambda: [_getsignal(number) for number in _SIGNALS], _write_handlers),
+            _Part("signal handlers", lambda: [*map(_getsignal, _SIGNALS)], _write_handlers),
             _Part("signal mask", partial(_set_mask, signal.SIG_BLOCK, ()), _write_mask),
-            _Part("locale", partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)),
+            _Part("locale", partial(_set_locale, locale.LC_ALL, None), partial(_set_locale, locale.LC_ALL)),
             _Part("import path", lambda: sys.path, _write_import_path),
-            _Part("resource limits", lambda: [resource.getrlimit(kind) for kind in _LIMITS], _write_limits),
+            _Part("resource limits", lambda: [*map(resource.getrlimit, _LIMITS)], _write_limits),
             _Part("priority", partial(os.getpriority, os.PRIO_PROCESS, 0), partial(os.setpriority, os.PRIO_PROCESS, 0)),
             _Part("interpreter's settings", _interpreter, _write_interpreter),
             _Part("standard streams", lambda: (sys.stdin, sys.stdout, sys.stderr), _write_streams),
-            _Part("standard descriptors", lambda: (os.fstat(1)[1:3], os.fstat(2)[1:3]), None),
         )
         self._reads = [part.read for part in self._parts]
         self._most_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-        self._known: set[tuple[str, str]] = set()
-        self._keep()
+        self.keep()
 
-    def keep_for(self, handler: Callable[..., Any]) -> None:
+    def keep(self) -> None:
         """Keep what the import of a handler's module has changed: modules are imported once a process."""
-        kind: Any = handler if hasattr(handler, "__qualname__") else type(handler)
-        name = (kind.__module__, kind.__qualname__)
-        if name not in self._known:
-            self._known.add(name)
-            self._keep()
+        self._descriptors.keep()
+        self._kept = [copy.copy(read()) for read in self._reads]
+        self._threads = _lasting_threads()
+
+    def end_leftovers(self) -> str:
+        """End what a task left running; return a word for what can't be ended, or nothing.
+
+        This is for the time before the task's answer: what runs on is the task's fault, and not the next one's.
+        """
+        try:
+            signal.alarm(0)
+            # This process's own streams, whatever the handler has put in their place. A closed one raises.
+            self._output.flush()
+            self._errors.flush()
+            _end_children()
+        except Exception as failure:  # noqa: BLE001  (whatever it is, a new process is without it)
+            return _text(failure)
+        return "threads" if _count_threads() and self._has_new_threads() else ""
 
     def restore(self) -> str:
         """Set the process back; return what could not be set back, or nothing."""
         try:
-            # This process's own streams, whatever the handler has put in their place. A closed one raises.
-            self._output.flush()
-            self._errors.flush()
+            os.umask(self._mask)
+            self._descriptors.restore()
             now = [read() for read in self._reads]
             reason = "" if now == self._kept else self._set_back(now)
-            return reason or self._end_leftovers()
-        except Exception as failure:  # noqa: BLE001  (whatever it is, a new process is without it)
-            return f"{type(failure).__name__}: {failure}"
-
-    def _keep(self) -> None:
-        self._kept = [copy.copy(read()) for read in self._reads]
-        self._threads = _lasting_threads()
+            # The kernel gives the lowest free number, so files that were left open make it rise.
+            lowest = os.dup(0)
+            os.close(lowest)
+        except Exception as failure:  # noqa: BLE001  (as above)
+            return _text(failure)
+        return reason or ("open files" if lowest > self._most_descriptors else "")
 
     def _set_back(self, now: list[Any]) -> str:
         for part, kept, value in zip(self._parts, self._kept, now, strict=True):
             if value == kept:
                 continue
-            if part.write is None:
-                return part.name
             part.write(kept)
             if part.read() != kept:
                 return part.name
         return ""
-
-    def _end_leftovers(self) -> str:
-        """End the processes that the task left; return a word for the threads and the open files that stay."""
-        try:
-            os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            pass  # there are none, almost always
-        else:
-            helpers = _helpers()
-            if children() - helpers:
-                kill_descendants(spared=helpers)
-        if threading.active_count() > 1 and self._has_new_threads():
-            return "threads"
-        # The kernel gives the lowest free number, so files that were left open make it rise.
-        lowest = os.dup(0)
-        os.close(lowest)
-        return "open files" if lowest > self._most_descriptors else ""
 
     def _has_new_threads(self) -> bool:
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon and thread not in self._threads:
                 thread.join(_JOIN_SECONDS)
         return bool(_lasting_threads() - self._threads)
+
+
+def _end_children() -> None:
+    """End the processes that a task left, and theirs, in whichever sessions they are."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return  # there are none, almost always
+    helpers = _helpers()
+    if children() - helpers:
+        kill_descendants(spared=helpers)
+
+
+def _text(failure: Exception) -> str:
+    return f"{type(failure).__name__}: {failure}"
 
 
 def _lasting_threads() -> set[threading.Thread]:
@@ -141,13 +148,6 @@ def _helpers() -> set[int]:
         if module in sys.modules and (pid := getattr(getattr(sys.modules[module], owner), attribute, None)):
             pids.add(pid)
     return pids
-
-
-def _working_directory() -> str:
-    try:
-        return os.getcwd()  # noqa: PTH109  (a ``Path`` takes longer than the call)
-    except FileNotFoundError:
-        return ""
 
 
 def _interpreter() -> tuple[Any, ...]:
@@ -201,7 +201,3 @@ def _write_limits(kept: list[tuple[int, int]]) -> None:
 
 def _write_streams(kept: tuple[Any, Any, Any]) -> None:
     sys.stdin, sys.stdout, sys.stderr = kept
-
-
-def _nothing(_: object) -> None:
-    """Do nothing: to read was to set back."""

@@ -7,17 +7,18 @@ answer has come. A general library (trio-parallel) needed seven turns, which too
 """
 
 import contextlib
+import marshal
 import math
 import os
 import pickle
 import signal
-import struct
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from multiprocessing import Pipe
-from typing import Final
+from types import FunctionType
+from typing import Any, Final
 
 import orjson
 import trio
@@ -25,15 +26,13 @@ import trio
 from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.log import Log
+from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 
 from ..processes.interpreter import start_interpreter
 from .outcome import HandlerOutcome
-from .slot_child import Handler, Job, main, preparation
+from .slot_child import HEADER, READ_BYTES, Handler, Job, main, preparation
 
-_HEADER: Final = struct.Struct("!i")
-"""A message's length, below 2 GiB, as ``multiprocessing.connection`` at the other end writes and reads it."""
-_READ_BYTES: Final = 65_536
 _GRACE_SECONDS: Final = 1.0
 """How long an idle process may take to end by itself, so that its exit handlers can run."""
 _KILL_SECONDS: Final = 10.0
@@ -52,10 +51,11 @@ class _Child:
     def __init__(self, settings: Settings, log: Log) -> None:
         self._pipe, self._theirs = Pipe()
         os.set_blocking(self._pipe.fileno(), False)
-        self.setup = [pickle.dumps(part, pickle.HIGHEST_PROTOCOL) for part in (preparation(), (settings, log))]
+        self.setup = pickle.dumps((preparation(), pickle.dumps((settings, log))), pickle.HIGHEST_PROTOCOL)
         """What makes the process like the worker; it is ready when it has received that."""
         self.tasks = 0
         """How many tasks it has run."""
+        self.last_task: TaskId | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = trio.Event()
 
@@ -106,7 +106,7 @@ class _Child:
 
     async def send(self, message: bytes) -> None:
         """Send a message. Raises ``EOFError`` if the process has died."""
-        with memoryview(_HEADER.pack(len(message)) + message) as view:
+        with memoryview(HEADER.pack(len(message)) + message) as view:
             sent = 0
             while sent < len(view):
                 try:
@@ -128,7 +128,7 @@ class _Child:
                 with contextlib.suppress(trio.ClosedResourceError):
                     await trio.lowlevel.wait_readable(self._pipe.fileno())
             try:
-                piece = os.read(self._pipe.fileno(), _READ_BYTES)
+                piece = os.read(self._pipe.fileno(), READ_BYTES)
             except BlockingIOError:
                 if self._ended.is_set():
                     raise EOFError from None
@@ -138,8 +138,8 @@ class _Child:
             if not piece:
                 raise EOFError
             received += piece
-            if len(received) >= _HEADER.size and len(received) == _HEADER.size + _HEADER.unpack_from(received)[0]:
-                return bytes(received[_HEADER.size :])
+            if len(received) >= HEADER.size and len(received) == HEADER.size + HEADER.unpack_from(received)[0]:
+                return bytes(received[HEADER.size :])
 
     async def end(self, grace: float = 0.0) -> None:
         """Let the process end within ``grace`` seconds; then have it killed, with all that its handlers started."""
@@ -174,6 +174,8 @@ class SlotProcess:
         self._make = partial(_Child, settings, log)
         self._most_tasks = settings.tasks_per_process or math.inf
         self._log = log
+        self._pickled: dict[Handler, bytes] = {}
+        """Functions, which are always pickled to the same bytes."""
         self._child: _Child | None = None
 
     async def warm(self) -> None:
@@ -187,7 +189,7 @@ class SlotProcess:
         await child.start()
         self._child = child
         self._nursery.start_soon(child.watch)
-        await self._answer(child, *child.setup)
+        await self._answer(child, child.setup)
 
     async def run(self, handler: Handler, arguments: str, context: Context) -> HandlerOutcome:
         """Run a handler in the process; cancelling kills the process and everything that it started.
@@ -195,37 +197,63 @@ class SlotProcess:
         Raises ``SlotDied`` if the process died before it sent the outcome, and ``PermanentFailure`` for a handler that
         another process can't import.
         """
+        message = self._message(handler, arguments, context)
+        await self.warm()
+        answer = await self._ask(message)
+        if isinstance(answer, str):
+            # It has not run the job.
+            await self._replace(answer)
+            await self.warm()
+            answer = await self._ask(message)
+        *outcome, left = answer
+        child = self._child
+        assert child
+        child.tasks += 1
+        child.last_task = context.task
+        if left:
+            await self._replace(left)
+        elif child.tasks >= self._most_tasks:
+            await self.end(_GRACE_SECONDS)
+        return HandlerOutcome(*outcome)
+
+    def _message(self, handler: Handler, arguments: str, context: Context) -> bytes:
+        pickled = self._pickled.get(handler) if isinstance(handler, FunctionType) else None
+        if pickled is None:
+            try:
+                pickled = pickle.dumps(handler, pickle.HIGHEST_PROTOCOL)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise PermanentFailure(
+                    f"another process can't find the handler; is it at a module's top? {error}"
+                ) from None
+            if isinstance(handler, FunctionType):
+                self._pickled[handler] = pickled
+        run, number = context.task
         job: Job = (
-            handler,
+            pickled,
             arguments,
-            context.task,
+            run,
+            number,
             context.attempt,
             context.token,
             context.deadline,
             context.scratch_path,
         )
-        try:
-            message = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise PermanentFailure(
-                f"another process can't find the handler; is it at a module's top? {error}"
-            ) from None
-        await self.warm()
-        child = self._child
-        assert child
-        *outcome, left = orjson.loads(await self._answer(child, message))
-        child.tasks += 1
-        if left:
-            self._log.info("slot-replaced", run=context.run, task=str(context.task), left=left)
-            await self.end()
-        elif child.tasks >= self._most_tasks:
-            await self.end(_GRACE_SECONDS)
-        return HandlerOutcome(*outcome)
+        return marshal.dumps(job)
 
-    async def _answer(self, child: _Child, *messages: bytes) -> bytes:
+    async def _ask(self, message: bytes) -> Any:  # noqa: ANN401  (see ``slot_child``)
+        assert self._child
+        return orjson.loads(await self._answer(self._child, message))
+
+    async def _replace(self, left: str) -> None:
+        """End the process, because its last task has left something there for good."""
+        assert self._child
+        task = self._child.last_task
+        self._log.info("slot-replaced", run=task and task.run, task=str(task), left=left)
+        await self.end()
+
+    async def _answer(self, child: _Child, message: bytes) -> bytes:
         try:
-            for message in messages:
-                await child.send(message)
+            await child.send(message)
             return await child.receive()
         except EOFError:
             await self.end()

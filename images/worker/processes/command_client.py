@@ -19,7 +19,7 @@ _KILL_SECONDS: Final = 10.0
 """How long the guard may take to kill all; longer than it takes by itself."""
 _STOP_SECONDS: Final = 1.0
 _TRIES: Final = 4
-"""Servers that are asked to start one command line: other command lines may kill them."""
+"""New guards that are asked to start one command line: other command lines may kill them, and their server."""
 
 
 class GuardKilled(CloudKonError):
@@ -29,19 +29,28 @@ class GuardKilled(CloudKonError):
 class Command:
     """A command line that runs under a guard."""
 
-    def __init__(self, control: trio.SocketStream, output: int, errors: int) -> None:
-        """Use ``CommandServer.start`` to make one."""
-        self._control = control
-        self.output = trio.lowlevel.FdStream(output)
-        self.errors = trio.lowlevel.FdStream(errors)
+    def __init__(self, guard: trio.SocketStream, idle: list[trio.SocketStream]) -> None:
+        """Use ``CommandServer.start`` to make one. When the command has ended, its guard is ``idle``."""
+        self._guard = guard
+        self._idle = idle
+        self._has_ended = False
+        output, errors = os.pipe(), os.pipe()
+        self._outputs = (output[1], errors[1])
+        self.output = trio.lowlevel.FdStream(output[0])
+        self.errors = trio.lowlevel.FdStream(errors[0])
 
     async def send(self, request: bytes) -> bool:
-        """Send the guard what to run; return whether it has received that. It has not if it was never forked."""
+        """Send the guard what to run; return whether it has received that. It has not if it was killed before."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", self._outputs))]
         try:
-            await self._control.send_all(request)
-            return await self._control.receive_some(len(RECEIVED)) == RECEIVED
-        except trio.BrokenResourceError:
+            sent = await self._guard.socket.sendmsg([request], rights)
+            await self._guard.send_all(request[sent:])
+            return await self._guard.receive_some(len(RECEIVED)) == RECEIVED
+        except (OSError, trio.BrokenResourceError):
             return False
+        finally:
+            for output in self._outputs:
+                os.close(output)
 
     async def wait(self) -> int:
         """Wait until it has ended with all that it started; return its exit code, or minus the signal that ended it.
@@ -50,65 +59,106 @@ class Command:
         """
         answer = b""
         with suppress(trio.BrokenResourceError):
-            while len(answer) < STATUS.size and (piece := await self._control.receive_some(STATUS.size)):
+            while len(answer) < STATUS.size and (piece := await self._guard.receive_some(STATUS.size - len(answer))):
                 answer += piece
         if len(answer) < STATUS.size:
             raise GuardKilled("the process that guards the command was killed")
+        self._has_ended = True
         return os.waitstatus_to_exitcode(*STATUS.unpack(answer))
 
     async def end(self) -> None:
         """Kill it, if it runs, and all that it started; return when nothing of it is left."""
+        self.output.close()
+        self.errors.close()
+        if self._has_ended:
+            self._idle.append(self._guard)
+            return
         with (
             trio.move_on_after(_KILL_SECONDS, shield=True),
             suppress(GuardKilled, trio.BrokenResourceError, trio.ClosedResourceError),
         ):
-            await self._control.send_eof()
+            await self._guard.send_eof()
             await self.wait()
-        for stream in (self._control, self.output, self.errors):
-            await trio.aclose_forcefully(stream)
+        self._guard.socket.close()
 
 
 class CommandServer:
-    """The worker's end of the socket to the server."""
+    """The worker's end of the socket to the server, and of those to the guards."""
 
     def __init__(self) -> None:
         """Use ``command_server``."""
         self._starting = trio.Lock()
         self._socket: socket.socket | None = None
+        self._idle: list[trio.SocketStream] = []
 
     async def start(self, line: str, directory: str, environment: dict[str, str]) -> Command:
         """Start a command line by ``/bin/sh -c`` in a session of its own. Raises ``GuardKilled``."""
-        request = json.dumps([line, directory, environment]).encode()
+        body = json.dumps([line, directory, environment]).encode()
+        request = HEADER.pack(len(body)) + body
+        # Other command lines may have killed guards, and do so again.
+        while self._idle:
+            if command := await self._try(self._idle.pop(), request):
+                return command
         for _ in range(_TRIES):
-            command, server = await self._fork_guard()
-            try:
-                if await command.send(HEADER.pack(len(request)) + request):
-                    return command
-            except BaseException:
-                await command.end()
-                raise
-            # Another command line has killed the server before it forked.
-            await command.end()
+            guard, server = await self._fork_guard()
+            if command := await self._try(guard, request):
+                return command
             if self._socket is server:
                 self._socket = None
             server.close()
         raise GuardKilled("the process that starts commands was killed again and again")
 
-    async def _fork_guard(self) -> tuple[Command, socket.socket]:
-        """Have a guard forked for a command line; return its server too. It ends at once if that has been killed."""
+    async def _try(self, guard: trio.SocketStream, request: bytes) -> Command | None:
+        """Have a guard start a command line; return nothing if it was killed before."""
+        command = Command(guard, self._idle)
+        try:
+            if await command.send(request):
+                return command
+        except BaseException:
+            await command.end()
+            raise
+        await command.end()
+        return None
+
+    async def _fork_guard(self) -> tuple[trio.SocketStream, socket.socket]:
+        """Have a guard forked; return its server too. It ends at once if that has been killed."""
         async with self._starting:
-            server = self._socket = self._socket or await _start_server()
+            server = self._socket = self._socket or await self._start_server()
         ours, control = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003  (it takes no keyword)
-        output, errors = os.pipe(), os.pipe()
-        rights = array.array("i", [control.fileno(), output[1], errors[1]])
+        rights = array.array("i", [control.fileno()])
         # It needs room for one byte, which there is unless the server is stopped.
         with suppress(OSError):
             server.sendmsg([b"+"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         control.close()
-        os.close(output[1])
-        os.close(errors[1])
-        return Command(trio.SocketStream(trio.socket.from_stdlib_socket(ours)), output[0], errors[0]), server
+        return trio.SocketStream(trio.socket.from_stdlib_socket(ours)), server
+
+    async def _start_server(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003  (it takes no keyword)
+        try:
+            process = await trio.to_thread.run_sync(start_interpreter, main, [theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        trio.lowlevel.spawn_system_task(self._end_with_loop, ours, process)
+        return ours
+
+    async def _end_with_loop(self, ours: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+        """Let the server and its guards end when the event loop ends, and reap it."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            ours.close()
+            while self._idle:
+                self._idle.pop().socket.close()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 _SERVER: Final[trio.lowlevel.RunVar[CommandServer]] = trio.lowlevel.RunVar("command_server")
@@ -121,30 +171,3 @@ def command_server() -> CommandServer:
     except LookupError:
         _SERVER.set(CommandServer())
         return _SERVER.get()
-
-
-async def _start_server() -> socket.socket:
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)  # noqa: FBT003  (it takes no keyword)
-    try:
-        process = await trio.to_thread.run_sync(start_interpreter, main, [theirs.fileno()])
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-    trio.lowlevel.spawn_system_task(_end_with_loop, ours, process)
-    return ours
-
-
-async def _end_with_loop(ours: socket.socket, process: "subprocess.Popen[bytes]") -> None:
-    """Let the server end when the event loop ends, and reap it."""
-    try:
-        await trio.sleep_forever()
-    finally:
-        ours.close()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -12,7 +12,7 @@ _READ_BYTES: Final = 4096
 
 
 def wake_on_child() -> int:
-    """Return a descriptor that can be read when a child has ended. It replaces the one of an earlier call."""
+    """Return a descriptor that can be read when a child has ended. Call it once in a process."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     # Python writes only the signals that have a handler.
@@ -21,12 +21,12 @@ def wake_on_child() -> int:
     return reader
 
 
-def guard(child: int, control: int) -> int:
-    """Wait until the child ends or the other end of ``control`` closes; kill all descendants; return the wait status.
+def guard(child: int, ended: int, control: int) -> tuple[int, bool]:
+    """Wait until the child ends or the other end of ``control`` closes; then kill all descendants.
 
-    This process must have a single thread and adopt orphans. A child that had to be killed has that status.
+    Return the child's wait status, and whether nothing is left. A child that had to be killed has that status. This
+    process must adopt orphans; ``ended`` is the descriptor of ``wake_on_child``.
     """
-    ended = wake_on_child()
     status = _reap(child)
     while status is None:
         ready, _, _ = select.select([ended, control], [], [])
@@ -38,8 +38,7 @@ def guard(child: int, control: int) -> int:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-    kill_descendants()
-    return status
+    return status, kill_descendants()
 
 
 def _reap(child: int) -> int | None:

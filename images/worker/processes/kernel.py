@@ -1,6 +1,7 @@
 """Calls those functions of the Linux kernel about this process that Python doesn't have. Elsewhere they do nothing."""
 
 import ctypes
+import os
 import signal
 import sys
 from typing import Final
@@ -50,17 +51,21 @@ def has_no_new_privileges() -> bool:
 
 
 def enter_domain() -> bool:
-    """Put this process into a Landlock domain of its own; return whether the kernel has such domains.
+    """Put this thread into a Landlock domain of its own; return whether the kernel has such domains.
 
-    It and its descendants can't trace, read (in ``/proc``) or signal a process outside. They lose no access to files.
-    It needs Linux 6.12 and a process without the possibility of new privileges.
+    It and the processes that it starts can't trace, read (in ``/proc``) or signal a process outside. They lose no
+    access to files. It needs Linux 6.12 and a process without the possibility of new privileges.
     """
     if _LIBC is None or _LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _VERSION) < _FIRST_VERSION_WITH_SCOPES:
         return False
     rules = _Ruleset(0, 0, _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)
     descriptor = _LIBC.syscall(_LANDLOCK_CREATE_RULESET, ctypes.byref(rules), ctypes.sizeof(rules), 0)
-    # The descriptor is closed when the process executes its program.
-    return bool(descriptor >= 0 and _LIBC.syscall(_LANDLOCK_RESTRICT_SELF, descriptor, 0) == 0)
+    if descriptor < 0:
+        return False
+    try:
+        return bool(_LIBC.syscall(_LANDLOCK_RESTRICT_SELF, descriptor, 0) == 0)
+    finally:
+        os.close(descriptor)
 
 
 def _prctl(option: int, value: int) -> int:

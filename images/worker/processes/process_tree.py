@@ -10,27 +10,31 @@ from pathlib import Path
 from typing import Final
 
 _PATIENCE_SECONDS: Final = 5.0
-"""How long to kill: a process of another user, or one that waits for a dead disk, does not end."""
+"""How long to kill."""
 _STEP_SECONDS: Final = 0.001
 
 
-def kill_descendants(spared: Iterable[int] = ()) -> None:
+def kill_descendants(spared: Iterable[int] = ()) -> bool:
     """Kill and reap the descendants of this process, but for the children ``spared`` and theirs.
 
+    Return whether none is left: a process of another user, or one that waits for a dead disk, does not end.
     This process must adopt orphans (``kernel.adopt_orphans``): then each descendant becomes its child in the end.
     """
     spared = set(spared)
     end = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < end and _reap(spared):
+    while time.monotonic() < end:
+        if not _reap(spared):
+            return True
         stopped: set[int] = set()
         # A stopped process starts no further one, so this ends, even for programs that fork without end.
         while time.monotonic() < end and (found := _descendants(spared) - stopped):
             _signal(found, signal.SIGSTOP)
             stopped |= found
         if not stopped:
-            return
+            return True
         _signal(stopped, signal.SIGKILL)
         time.sleep(_STEP_SECONDS)
+    return False
 
 
 def children() -> set[int]:

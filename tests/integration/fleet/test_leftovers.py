@@ -96,6 +96,7 @@ def test_marked_leftovers_end_after_the_supervisor_and_a_shim_were_killed(detach
         process.send(signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_down_ends_the_setsid_child_of_an_exec_task(whole: CommandLine) -> None:
     line = replace(whole, environment=whole.environment | {"CLOUDKON_ALLOW_EXEC": "yes"})
     line.run("up")

@@ -26,6 +26,7 @@ def _refusal(line: CommandLine, *arguments: str) -> str:
     return line.run(*arguments, code=2, CLOUDKON_FLEET="two")[1]
 
 
+@pytest.mark.long
 def test_every_command_refuses_a_directory_of_another_fleet(fleet: CommandLine) -> None:
     endpoint = fleet.run("up")[0].strip()
     before = fleet.processes()
@@ -51,6 +52,7 @@ def test_data_of_a_stopped_fleet_is_refused_to_another_one_until_it_is_deleted(f
     fleet.run("down", "--delete-data", CLOUDKON_FLEET="two")
 
 
+@pytest.mark.long
 def test_copied_directory_gets_a_fleet_of_its_own_with_the_copied_data(fleet: CommandLine) -> None:
     fleet.run("up")
     trio.run(connect(fleet.settings).queues["worker"].send, [Outgoing("kept")])

@@ -43,6 +43,7 @@ def test_missing_local_fleet_error_names_the_command(tmp_path: Path) -> None:
     [
         ("CLOUDKON_SLOTS", "many", "setting CLOUDKON_SLOTS='many': it is not a whole number"),
         ("CLOUDKON_LEASE_SECONDS", "0", "setting CLOUDKON_LEASE_SECONDS: must be 1 to 36000"),
+        ("CLOUDKON_TASKS_PER_PROCESS", "-1", "setting CLOUDKON_TASKS_PER_PROCESS: must not be negative"),
         ("AWS_ENDPOINT_URL", "localhost", "localhost"),
     ],
 )

@@ -42,6 +42,7 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.long
 def test_hostile_heads_are_refused_before_a_decoder_starts(tmp_path: Path) -> None:
     files = [saved(tmp_path / name, make()) for name, (make, _says) in REFUSED.items()]
     assert max(file.stat().st_size for file in files) < 100_000
@@ -85,6 +86,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.long
 def test_pictures_are_measured_against_the_memory_limit_of_the_process(tmp_path: Path) -> None:
     files = {
         "alpha": hostile.heif_alpha("AVIF", 64, 6000),

@@ -1,5 +1,7 @@
 """``exec``: the output of a command line, how it ends, and that none of its processes is left."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +155,28 @@ async def test_command_that_kills_its_guard_fails_alone_and_leaves_nothing(conte
 async def test_command_after_the_server_was_killed_starts_another(context: Context) -> None:
     with pytest.raises(CommandFailed, match="exit code 9"):
         await run_command("kill -KILL $(cut -d' ' -f4 /proc/$PPID/stat); exit 9", context)
+    assert await run_command("echo next", context) == "next"
+
+
+async def test_command_after_an_idle_guard_was_killed_runs_under_another(context: Context) -> None:
+    os.kill(int(await run_command("echo $PPID", context)), signal.SIGKILL)
+    assert await run_command("echo next", context) == "next"
+
+
+async def test_end_of_one_command_ends_nothing_of_another(context: Context, tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_command, f"{daemon(tmp_path)}; sleep 1000", context)
+        pid = await wait_pid(tmp_path / "pid")
+        for _ in range(2):
+            assert await run_command("(setsid sleep 1000 &); echo other", context) == "other"
+        assert alive(pid)
+        nursery.cancel_scope.cancel()
+    assert not alive(pid)
+
+
+async def test_command_line_that_the_kernel_refuses_fails_with_the_reason(context: Context) -> None:
+    with pytest.raises(CommandFailed, match=r"^exit code 126: can't be started: .*Argument list too long"):
+        await run_command(f"true {'x' * 200_000}", context)
     assert await run_command("echo next", context) == "next"
 
 

@@ -129,6 +129,8 @@ SET_BACK: Final[dict[str, Callable[[], object]]] = {
     "locale": lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8"),
     "import path": sys.path.clear,
     "stream": _set_stream,
+    "closed input": lambda: os.close(0),
+    "redirected descriptor": _redirect,
     "limit": _lower_limit,
     "recursion": lambda: sys.setrecursionlimit(200),
     "trace": lambda: sys.settrace(lambda *_: None),
@@ -140,8 +142,6 @@ SET_BACK: Final[dict[str, Callable[[], object]]] = {
 REPLACED: Final[dict[str, Callable[[], object]]] = {
     "thread": lambda: threading.Thread(target=time.sleep, args=(1000,)).start(),
     "closed stream": lambda: sys.stdout.close(),  # noqa: PLW0108  (the stream of that time)
-    "closed input": lambda: os.close(0),
-    "redirected descriptor": _redirect,
     "many files": _many_files,
 }
 EITHER: Final[dict[str, Callable[[], object]]] = {
