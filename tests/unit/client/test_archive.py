@@ -65,6 +65,7 @@ async def test_instructions_are_read_back_in_the_order_of_task_numbers(
         b"not gzip",
         b"",
     ],
+    ids=["another task", "more", "fewer", "no last line end", "cut", "not gzip", "empty"],
 )
 @pytest.mark.parametrize("earlier_version", [False, True])
 async def test_other_instructions_are_refused(
