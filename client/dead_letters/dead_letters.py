@@ -4,7 +4,7 @@ Each letter is compared with its chunk's record in the ledger. SQS hides a messa
 letters that are only read are made visible again at the end.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from cloudkon.errors import CloudKonError, MalformedMessage
 from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Delivery, Outgoing, PayloadRef, Priority
 from cloudkon.ports import BATCH, Queue, Services
 from cloudkon.ports.batch import batched
+from cloudkon.wire.message import chunk_digest
 from cloudkon.wire.payload import read_message
 
 from ..push.sending import send_messages
@@ -42,15 +43,25 @@ class DeadLetter:
     @property
     def done(self) -> bool:
         """Whether all its tasks have results, so that the letter is no longer needed."""
-        return self.record is not None and self.record.state is ChunkState.DONE
+        return self._is_recorded and self.record is not None and self.record.state is ChunkState.DONE
+
+    @property
+    def _is_recorded(self) -> bool:
+        """Whether the ledger's record is that of these tasks: another message with the same key may have run."""
+        if self.chunk is None or self.record is None:
+            return False
+        digest = chunk_digest(self.chunk) if isinstance(self.chunk, Chunk) else ""
+        return self.record.is_of(digest, self.chunk.first, len(self.chunk))
 
     @property
     def state(self) -> str:
-        """``unreadable``, or the chunk's state in the ledger: ``done``, ``claimed`` or ``open``."""
+        """``unreadable``, or the chunk's state in the ledger: ``done``, ``claimed``, ``open`` or ``other tasks``."""
         if self.chunk is None:
             return "unreadable"
         if self.record is None:
             return "open"
+        if not self._is_recorded:
+            return "other tasks"
         return "done" if self.done else "claimed"
 
 
@@ -111,12 +122,12 @@ async def read_dead_letters(
 
 async def _look_up(services: Services, pool: str, deliveries: Iterable[Delivery]) -> list[DeadLetter]:
     decoded = [(delivery, *_decode(delivery)) for delivery in deliveries]
-    keys = list(dict.fromkeys(chunk.key for _, chunk, _ in decoded if chunk))
-    records: Mapping[object, ChunkRecord | None] = dict(
-        zip(keys, await persist(partial(services.ledger.read, keys), BRIEF), strict=True)
-    )
+    # Two messages with other shard counts can name one item.
+    keys = {(chunk.key.partition, chunk.key.number): chunk.key for _, chunk, _ in decoded if chunk}
+    found = await persist(partial(services.ledger.read, list(keys.values())), BRIEF)
+    records = dict(zip(keys, found, strict=True))
     return [
-        DeadLetter(pool, delivery, chunk, records[chunk.key] if chunk else None, reason)
+        DeadLetter(pool, delivery, chunk, records[chunk.key.partition, chunk.key.number] if chunk else None, reason)
         for delivery, chunk, reason in decoded
     ]
 

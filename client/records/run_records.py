@@ -4,6 +4,7 @@ Whoever can send a message can make a worker write an item for a chunk that the 
 Such an item, and one that can't be read, is not counted: it is named, and the run's other items are read as ever.
 """
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from cloudkon.backoff import BRIEF, Backoff, persist
 from cloudkon.errors import CloudKonError
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, Run
 from cloudkon.ports import Ledger
+from cloudkon.protocol import LONGEST_HOLD_MS
 
 T = TypeVar("T")
 MOST_NAMED = 5
@@ -127,10 +129,10 @@ def _fault(run: Run, shard: int, found: ChunkSummary) -> str:
     place = run.place(found.number)
     if place is None or found.number % run.shards != shard:
         return f"run {run.id} has no such chunk" + (f" ({found.fault})" if found.fault else "")
-    if found.fault:
-        return found.fault
-    if found.tasks != place.tasks:
-        return f"it has {found.tasks:,} tasks, and the chunk has {place.tasks:,}"
+    if found.fault or found.tasks != place.tasks:
+        return found.fault or f"it has {found.tasks:,} tasks, and the chunk has {place.tasks:,}"
+    if found.state is ChunkState.CLAIMED and found.lease_end > time.time() * 1000 + LONGEST_HOLD_MS:
+        return "its lease ends later than any worker's can"
     if found.ended and not (place.first <= found.lowest and found.highest < place.first + place.tasks):
         return f"it has results of tasks {found.lowest} to {found.highest}, and the chunk begins at {place.first}"
     if found.ended > found.tasks or (found.state is ChunkState.DONE and found.ended < found.tasks):

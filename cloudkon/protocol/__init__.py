@@ -6,7 +6,16 @@ in batches. The tests search all interleavings of their steps.
 """
 
 from cloudkon.protocol.claim import Claim, Instant, Terms
-from cloudkon.protocol.claiming import Claimed, Claiming, ClaimVerdict, Done, Held, Mismatched, Unreadable
+from cloudkon.protocol.claiming import (
+    LONGEST_HOLD_MS,
+    Claimed,
+    Claiming,
+    ClaimVerdict,
+    Done,
+    Held,
+    Mismatched,
+    Unreadable,
+)
 from cloudkon.protocol.completing import Completing, Recorded
 from cloudkon.protocol.driver import LedgerDriver
 from cloudkon.protocol.releasing import Released, Releasing
@@ -14,6 +23,7 @@ from cloudkon.protocol.renewing import Renewed, Renewing
 from cloudkon.protocol.state_machine import Lost, StateMachine
 
 __all__ = [
+    "LONGEST_HOLD_MS",
     "Claim",
     "ClaimVerdict",
     "Claimed",

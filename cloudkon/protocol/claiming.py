@@ -21,7 +21,7 @@ from cloudkon.protocol.claim import Claim, Instant, Terms
 from cloudkon.protocol.state_machine import Response, Verdict, record_read
 from cloudkon.settings import LONGEST_LEASE
 
-_LONGEST_HOLD_MS: Final = 2 * LONGEST_LEASE * 1000
+LONGEST_HOLD_MS: Final = 2 * LONGEST_LEASE * 1000
 """The longest time for which another worker can hold a chunk, however far the clocks differ, in milliseconds."""
 
 
@@ -149,7 +149,7 @@ class Claiming:
         if self.first is not None and not found.is_of(self.digest, self.first, self.tasks):
             return Mismatched(self.key)
         left = found.lease_end - sent.wall
-        if left > _LONGEST_HOLD_MS and found.state is ChunkState.CLAIMED:
+        if left > LONGEST_HOLD_MS and found.state is ChunkState.CLAIMED:
             # No worker asks for such a lease, and the queue would lose the message before it ends.
             hours = left // 3_600_000
             return Unreadable(self.key, f"the ledger's item of chunk {self.key} has a lease of {hours:,} hours more")

@@ -35,6 +35,6 @@ def line_writer(*, as_json: bool) -> Callable[[str, str], None]:
 def _parsed(text: str) -> Any:  # noqa: ANN401  (JSON)
     try:
         value = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return text
     return value if isinstance(value, dict) else text

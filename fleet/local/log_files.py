@@ -1,6 +1,7 @@
 """Rotates, reads, merges and follows the log files of the local fleet's processes."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -81,10 +82,11 @@ def merge_by_time(lines: Iterable[LogLine]) -> list[LogLine]:
 def parse_line(source: str, text: str) -> LogLine:
     """Read a structured line's time."""
     try:
-        time = json.loads(text)["time"] if text.startswith("{") else 0.0
-    except (ValueError, KeyError):
+        time = float(json.loads(text)["time"]) if text.startswith("{") else 0.0
+    except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError):
+        # A task may print anything.
         time = 0.0
-    return LogLine(float(time) if isinstance(time, int | float) else 0.0, source, text)
+    return LogLine(time if math.isfinite(time) else 0.0, source, text)
 
 
 class LogFollower:

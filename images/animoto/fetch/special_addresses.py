@@ -56,8 +56,9 @@ _METADATA: tuple[_Network, ...] = tuple(
     map(
         ipaddress.ip_network,
         (
-            "169.254.169.0/24",  # .254 has the credentials of an instance, at AWS and at nearly all others
-            "169.254.170.0/24",  # .2 has those of an ECS task, .23 those of an EKS pod
+            # 169.254.169.254 has the credentials of an instance, at AWS and at nearly all others; 169.254.170.2 has
+            # those of an ECS task, .23 those of an EKS pod. Other providers have other link-local addresses.
+            "169.254.0.0/16",
             "192.0.0.192/32",  # Oracle Cloud
             "100.100.100.200/32",  # Alibaba Cloud
             "168.63.129.16/32",  # Azure's platform
@@ -108,5 +109,7 @@ def _embedded(address: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]
     if address.teredo is not None:
         yield from address.teredo
     if address in _LOCAL_NAT64:
-        packed = address.packed
-        yield ipaddress.IPv4Address(packed[6:8] + packed[9:11])  # the byte between them is zero (RFC 6052, 2.2)
+        # After a prefix of 48, 56 or 64 bits, without the byte 8, which is zero (RFC 6052, section 2.2).
+        packed = address.packed[:8] + address.packed[9:]
+        for start in (6, 7, 8):
+            yield ipaddress.IPv4Address(packed[start : start + 4])

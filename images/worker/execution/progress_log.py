@@ -1,7 +1,6 @@
 """Logs from time to time the progress that running tasks report."""
 
 import json
-import math
 import os
 import stat
 from contextlib import suppress
@@ -12,6 +11,7 @@ import trio
 
 from cloudkon.handler import PROGRESS_FILE
 from cloudkon.log import Log
+from cloudkon.settings import MOST_ATTEMPTS
 
 _MOST_BYTES: Final = 4096
 _FACTS: Final[dict[str, type | tuple[type, ...]]] = {
@@ -77,4 +77,9 @@ def _checked(report: object) -> dict[str, Any] | None:
         return None
     if not all(isinstance(report.get(name), kind) for name, kind in _FACTS.items()):
         return None
-    return {name: report[name] for name in _FACTS} if math.isfinite(report["fraction"]) else None
+    return {name: report[name] for name in _FACTS} if _is_in_bounds(report) else None
+
+
+def _is_in_bounds(report: dict[str, Any]) -> bool:
+    # A JSON number has any number of digits, and ``nan`` is in no bounds.
+    return bool(0 <= report["fraction"] <= 1 and 0 <= report["attempt"] <= MOST_ATTEMPTS)

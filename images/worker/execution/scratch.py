@@ -9,6 +9,8 @@ from pathlib import Path
 from .scratch_removal import remove_tree
 
 _PREFIX = "cloudkon-"
+_MARKER = ".cloudkon-scratch"
+"""A file that only these directories have: others in the system's temporary directory may have such names too."""
 
 
 @contextmanager
@@ -20,10 +22,19 @@ def open_scratch() -> Iterator[Path]:
     parent = Path(tempfile.gettempdir())
     for directory in parent.glob(f"{_PREFIX}*"):
         owner = directory.name.rpartition("-")[2]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and _is_ours(directory):
             remove_tree(str(directory))
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=f"-{os.getpid()}"))
+    (path / _MARKER).touch()
     try:
         yield path
     finally:
         remove_tree(str(path))
+
+
+def _is_ours(directory: Path) -> bool:
+    try:
+        status = directory.lstat()
+        return status.st_uid == os.geteuid() and (directory / _MARKER).is_file() and not directory.is_symlink()
+    except OSError:
+        return False

@@ -114,6 +114,8 @@ class Claimer:
         chunk, place = received.chunk, run.place(received.key.number)
         if place is None:
             reason = f"run {run.id} has no chunk {chunk.key.number}: it has {run.chunk_count:,}"
+        elif place.pool != self._services.pool:
+            reason = f"chunk {chunk.key.number} of run {run.id} is for the pool {place.pool}"
         elif received.key.shards != run.shards:
             reason = f"run {run.id} has {run.shards} shards and not {received.key.shards}"
         elif (chunk.first, len(chunk)) != (place.first, place.tasks):

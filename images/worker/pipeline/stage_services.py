@@ -22,9 +22,10 @@ from .task_durations import TaskDurations
 
 @dataclass(frozen=True, slots=True)
 class StageServices:
-    """One of each, made by the worker; ``name`` is the worker's name."""
+    """One of each, made by the worker; ``name`` is the worker's name, ``pool`` its pool's."""
 
     name: str
+    pool: str
     settings: Settings
     terms: Terms
     clock: Clock

@@ -106,6 +106,7 @@ class Worker:
         durations = TaskDurations(settings.slots)
         self._services = shared = StageServices(
             name=self.name,
+            pool=pool.name,
             settings=settings,
             terms=terms,
             clock=clock,

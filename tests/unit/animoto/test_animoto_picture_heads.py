@@ -127,3 +127,11 @@ def test_lower_memory_limit_stays_and_is_set_back() -> None:
 def test_tiff_whose_directory_is_elsewhere_is_damaged(tmp_path: Path, head: bytes) -> None:
     with pytest.raises(Unusable, match=r"it is a (damaged )?TIFF"):
         normalise(saved(tmp_path / "1.picture", head), Film(160, 90, 30), Fit.CONTAIN)
+
+
+def test_scans_of_a_jpeg_are_counted_in_linear_time(tmp_path: Path) -> None:
+    """A run of 0xFF is legal before a marker. A second look at each of them would take hours for a megabyte."""
+    path = tmp_path / "fill.jpg"
+    path.write_bytes(b"\xff\xd8" + b"\xff" * 2_000_000 + b"\0" * 16)
+    found = decoded_elsewhere(path)
+    assert "JPEG" in found.reasons[path.name]

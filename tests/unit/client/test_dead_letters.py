@@ -12,7 +12,7 @@ from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory import MemoryQueue
 from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, Outgoing
 from cloudkon.ports import Insert, QueueOutcome, Services
-from cloudkon.wire.message import encode_message
+from cloudkon.wire.message import chunk_digest, encode_message
 from tests.support.client_doubles import BreakingQueue, chunks_on, json_lines, with_queue
 from tests.unit.client.commands import Client, push
 
@@ -118,6 +118,21 @@ class RejectingQueue(MemoryQueue):
 
     async def send(self, messages: Sequence[Outgoing]) -> list[QueueOutcome]:
         return await self.dead.send(messages)
+
+
+def test_letter_is_not_done_because_other_tasks_ran_under_its_key(
+    client: Client, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor do two letters that name one item with other shard counts stop the command."""
+    real = Chunk(ChunkKey("r1", 0, 1), 0, ("sleep 1",))
+    forged = Chunk(ChunkKey("r1", 0, 2), 0, ("sleep 9",))
+    ran = ChunkRecord(real.key, ChunkState.DONE, "o", 1, 0, 1, digest=chunk_digest(forged))
+    trio.run(services.ledger.write, [Insert(ran)])
+    trio.run(services.dead_letters["worker"].send, [Outgoing(encode_message(one)) for one in (real, forged)])
+    assert client("dlq", "list", "--json") == EXIT_OK
+    assert [one["state"] for one in json_lines(capsys.readouterr().out)] == ["other tasks", "done"]
+    assert client("dlq", "redrive") == EXIT_OK
+    assert numbers(services) == [0]
 
 
 def test_redrive_ends_when_letters_come_back_at_once(

@@ -1,6 +1,7 @@
 """Items of the ledger that can't be of a run are named by every reader, and counted by none."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,10 @@ async def test_item_in_the_partition_of_another_shard_is_not_counted(services: S
         (record(plan(2), 1, [0], tasks=2), "it has results of tasks 0 to 0, and the chunk begins at 2"),
         (record(plan(2), 1, [2, 2]), "it has two results of one task"),
         (replace(record(plan(2), 1, [2], tasks=2), state=ChunkState.DONE), "it has 1 results of 2 tasks, and is DONE"),
+        (
+            replace(record(plan(2), 1, [2], tasks=2), lease_end=int(time.time() * 1000) + 30 * 86_400_000),
+            "its lease ends later than any worker's can",
+        ),
         (unreadable(plan(2), 1), "attribute 'tasks' is '1e308'"),
         (replace(unreadable(plan(2), 1), fault=""), "another version wrote it"),
     ],

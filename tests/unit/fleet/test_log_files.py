@@ -93,7 +93,20 @@ def test_lines_are_merged_by_time_and_a_traceback_stays_together() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["plain", "{broken", "{}", '{"time": "noon"}', '{"time": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "{broken",
+        "{}",
+        '{"time": "noon"}',
+        '{"time": null}',
+        '{"time": 1%s}' % ("0" * 400),
+        '{"time": NaN}',
+        '{"a":' * 20_000,
+    ],
+    ids=range(8),
+)
 def test_line_without_a_time_is_kept(text: str) -> None:
     assert parse_line("worker-1", text) == LogLine(0.0, "worker-1", text)
 

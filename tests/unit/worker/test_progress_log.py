@@ -70,6 +70,8 @@ LEFT: Final[dict[str, Callable[[Path], object]]] = {
     "huge": lambda path: path.write_text(json.dumps(REPORT | {"note": "x" * 1_000_000})),
     "names of the log": lambda path: path.write_text(json.dumps({"action": "ended", "level": "error", "self": 1})),
     "infinite": lambda path: path.write_text(json.dumps(REPORT | {"fraction": float("inf")})),
+    "number of 400 digits": lambda path: path.write_text(json.dumps(REPORT | {"fraction": 10**400})),
+    "attempt of 400 digits": lambda path: path.write_text(json.dumps(REPORT | {"attempt": 10**400})),
     "wrong types": lambda path: path.write_text(json.dumps(REPORT | {"note": ["x"]})),
     "folder": lambda path: path.mkdir(),
     "pipe": os.mkfifo,

@@ -33,13 +33,20 @@ def test_scratch_directory_exists_while_the_worker_runs(parent: Path) -> None:
 def test_directory_of_a_killed_worker_is_removed_and_nothing_else(parent: Path) -> None:
     dead = parent / f"cloudkon-abc-{ended_pid()}"
     alive = parent / f"cloudkon-abc-{os.getpid()}"
-    for directory in (dead, alive, parent / "cloudkon-notes", parent / "others-1"):
+    own_results = parent / f"cloudkon-results-{ended_pid()}"
+    for directory in (dead, alive, own_results, parent / "cloudkon-notes", parent / "others-1"):
         directory.mkdir()
         (directory / "file").write_text("x")
+    (dead / ".cloudkon-scratch").touch()
     with open_scratch():
         assert not dead.exists()
         assert alive.exists()
-    assert {one.name for one in parent.iterdir()} == {alive.name, "cloudkon-notes", "others-1"}
+    assert {one.name for one in parent.iterdir()} == {
+        alive.name,
+        own_results.name,
+        "cloudkon-notes",
+        "others-1",
+    }
 
 
 def test_two_workers_share_no_directory(parent: Path) -> None:

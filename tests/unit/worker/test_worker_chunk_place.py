@@ -57,6 +57,14 @@ async def test_chunk_beyond_its_run_is_a_dead_letter(
     assert await run_beside(fleet, message) == [reason]
 
 
+async def test_chunk_of_another_pool_is_a_dead_letter(fleet: Fleet, autojump_clock: MockClock) -> None:
+    await fleet.ledger.create_run(
+        Run.plan(run_id="two", counts={WORKER.name: 1, "animoto": 1}, chunk_size=1, digest="", started=EPOCH)
+    )
+    reason = "chunk 1 of run two is for the pool animoto"
+    assert await run_beside(fleet, body(1, 1, "work 2", run="two")) == [reason]
+
+
 async def test_place_is_checked_at_one_read_a_run(fleet: Fleet, autojump_clock: MockClock) -> None:
     run = await fleet.push(*["work 0.001"] * 200)
     async with trio.open_nursery() as nursery:

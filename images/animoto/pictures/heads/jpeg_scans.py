@@ -14,8 +14,9 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _SCAN, _END = 0xDA, 0xD9
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 """Markers without a length."""
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
-"""The end of a scan's data, in which zeros follow 0xFF, and markers that restart the decoder (B.1.1.5)."""
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+"""The end of a scan's data, in which zeros follow 0xFF, and markers that restart the decoder (B.1.1.5). Any number of
+0xFF may stand before a marker; to match them all here would take quadratic time."""
 
 
 def check_scans(data: mmap) -> None:
