@@ -59,7 +59,9 @@ def test_killed_workers_task_is_run_by_another(fleet: EmulatedFleet, start: Prog
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_command_that_kills_its_worker_fails_alone(fleet: EmulatedFleet, start: Programs) -> None:
-    run = fleet.push("exec sleep 1; kill -9 $PPID", *["exec sleep 2; echo innocent"] * 3)
+    # The command's parent is its guard; the worker is the parent of the guard's parent.
+    up = "p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)"
+    run = fleet.push(f"exec sleep 1; p=$PPID; {up}; {up}; kill -9 $p", *["exec sleep 2; echo innocent"] * 3)
     codes: list[int] = []
     while len(codes) < 10 and 0 not in codes:
         codes.append(start.start("--until-empty", "--slots", "4", allow_exec=True).wait())
