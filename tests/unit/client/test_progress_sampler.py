@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from client.follow.progress_sampler import FRESH_SECONDS, ProgressSampler
@@ -6,8 +8,8 @@ from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress, Result, 
 from cloudkon.ports import Insert, Page, Services
 from tests.support.client_doubles import record_results, succeeded
 
-FAR = 2**60
-"""A lease end in the far future, in epoch milliseconds."""
+FAR = int(time.time() * 1000) + 3_600_000
+"""A lease end in the future, in epoch milliseconds."""
 
 
 class SmallPageLedger(MemoryLedger):

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -53,7 +54,7 @@ async def test_tasks_are_counted_by_state(services: Services) -> None:
         Result(TaskId("r1", 2), TaskState.CANCELLED),
     ]
     await record_results(services, run, in_run)
-    later = 2_000_000_000_000_000
+    later = int(time.time() * 1000) + 3_600_000
     held = ChunkRecord(ChunkKey("r1", 2, 1), ChunkState.CLAIMED, "o", 1, later, tasks=2)
     released = ChunkRecord(ChunkKey("r1", 3, 1), ChunkState.CLAIMED, "", 1, 0, tasks=2)
     await services.ledger.write([Insert(held), Insert(released)])
