@@ -19,7 +19,7 @@ from .command_lines import ADOPTED
 from .emulator_process import choose_port
 from .fleet_supervisor import FleetSupervisor
 from .local_processes import LocalProcesses
-from .processes.linux import refuse_inspection
+from .processes.inspection import refuse_inspection
 from .processes.process import Process
 from .state_dir import StateDir
 

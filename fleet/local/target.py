@@ -9,6 +9,7 @@ from typing import Final
 import trio
 
 from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ServiceError
+from cloudkon.kernel import IS_LINUX
 from cloudkon.model import Pool
 from cloudkon.programs import command
 from cloudkon.settings import Settings
@@ -22,7 +23,6 @@ from .emulator_installation import ensure_installed
 from .identity import check_fleet, claim, disown, own_actual_state
 from .local_processes import worker_grace
 from .logs import LogReader
-from .processes.linux import IS_LINUX
 from .snapshot import snapshot
 from .start_supervisor import start_supervisor, wait_for_answer
 from .state_dir import StateDir

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from cloudkon.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CloudKonError
+from cloudkon.kernel import make_undumpable
 from cloudkon.log import Log
 from cloudkon.model import WORKER
 from cloudkon.settings import Settings
 from cloudkon.terminal import print_json, print_lines, say, say_error
 
 from .handlers import find_handlers
-from .processes.kernel import make_undumpable
 
 
 @click.command(epilog="All other settings are CLOUDKON_… environment variables; see the README.")

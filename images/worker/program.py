@@ -11,6 +11,7 @@ import trio
 
 from cloudkon.aws import Connection, connect
 from cloudkon.errors import EXIT_OK, CloudKonError
+from cloudkon.kernel import make_undumpable
 from cloudkon.log import Log
 from cloudkon.model import ChunkKey, Pool
 from cloudkon.ports import Services
@@ -21,7 +22,6 @@ from .execution.scratch import open_scratch
 from .handlers import Handler
 from .health import beat
 from .pipeline.worker import Worker
-from .processes.kernel import make_undumpable
 
 _ALLOCATIONS: Final = 20_000
 """Objects made, less those freed, before Python collects the youngest generation. Its default of 700 is reached after

@@ -8,9 +8,10 @@ from typing import Final
 
 import trio
 
+from cloudkon.kernel import adopt_orphans
+from cloudkon.process_tree import children
+
 from ...polling import poll_until
-from .linux import become_subreaper
-from .process_table import own_children
 
 LOOK_SECONDS: Final = 0.02
 END_SECONDS: Final = 5.0
@@ -28,7 +29,7 @@ class AdoptedProcesses:
 
     def begin(self) -> None:
         """Adopt the descendants whose parents die, from now on (Linux only)."""
-        self._adopts = become_subreaper()
+        self._adopts = adopt_orphans()
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -58,7 +59,7 @@ class AdoptedProcesses:
             return False
         if self._starting:
             return True
-        adopted = [pid for pid in own_children() if pid not in self._own]
+        adopted = [pid for pid in children() if pid not in self._own]
         for pid in adopted:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

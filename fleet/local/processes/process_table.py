@@ -1,4 +1,4 @@
-"""Reads the kernel's table of processes: start times, sessions, children, and the marks of the fleet's processes.
+"""Reads the kernel's table of processes: start times, sessions, and the marks of the fleet's processes.
 
 Needs ``/proc`` (Linux). Elsewhere only start times are known, from ``ps``.
 """
@@ -6,7 +6,6 @@ Needs ``/proc`` (Linux). Elsewhere only start times are known, from ``ps``.
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -38,16 +37,6 @@ def all_pids() -> Iterator[int]:
     """Yield the pids of all processes that this user can see."""
     if PROC.is_dir():
         yield from (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-
-
-def own_children() -> list[int]:
-    """Return the children of this process, adopted ones and zombies too."""
-    found: list[int] = []
-    for task in (PROC / "self/task").glob("*"):
-        # A thread can end between the two reads.
-        with suppress(FileNotFoundError, ProcessLookupError):
-            found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return found or [pid for pid in all_pids() if (fields := _stat(pid)) and int(fields[1]) == os.getpid()]
 
 
 def mark_in_environment(pid: int) -> str:

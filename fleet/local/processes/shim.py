@@ -18,23 +18,21 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from cloudkon.errors import EXIT_FAILED
+from cloudkon.kernel import IS_LINUX, adopt_orphans, die_with_parent
+from cloudkon.process_tree import children, kill_descendants
 from cloudkon.programs import module
 
-from .linux import IS_LINUX, become_subreaper, die_with_parent, refuse_inspection
-from .process_table import arguments_of, own_children, start_time
+from .inspection import refuse_inspection
+from .process_table import arguments_of, start_time
 from .rotating_log import RotatingLog
 
 KILL_ALL: Final = signal.SIGUSR1
 """Tells a shim to kill its process at once, with all that it started. SIGTERM is passed on to the process."""
-KILL_SECONDS: Final = 5.0
-"""How long the kernel may take to end killed processes."""
-LOOK_SECONDS: Final = 0.01
 IDLE_SECONDS: Final = 1.0
 """When the process is silent for so long after output was dropped, the log says how much it was."""
 READ_BYTES: Final = 256 * 1024
@@ -113,17 +111,12 @@ class Shim:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, number)
 
-    def _reap(self) -> bool:
-        """Reap the children that have ended; return whether others are left."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return False
-            if pid == self.pid:
-                self._code = os.waitstatus_to_exitcode(status)
-            if pid == 0:
-                return True
+    def _reap(self) -> None:
+        """Reap the children that have ended, adopted ones too."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self.pid:
+                    self._code = os.waitstatus_to_exitcode(ended[1])
 
     def _copy_output(self) -> bool:
         """Copy what waits in the pipe; return whether there was any."""
@@ -135,28 +128,20 @@ class Shim:
         return bool(data)
 
     def _end_descendants(self) -> None:
-        """Kill what the process left running. Each killed child's own children become ours, until none is left."""
+        """Kill what the process left running."""
         if not IS_LINUX:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
             return
-        deadline = time.monotonic() + KILL_SECONDS
-        while self._reap():
-            children = own_children()
-            for pid in children:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            if time.monotonic() > deadline:
-                text = f"processes that can't be killed are left: {', '.join(map(str, children))}\n"
-                self._log.write(text.encode())
-                return
-            time.sleep(LOOK_SECONDS)
+        if not kill_descendants():
+            text = f"processes that can't be killed are left: {', '.join(map(str, sorted(children())))}\n"
+            self._log.write(text.encode())
 
 
 def main() -> int:
     """Carry out the order on standard input; return the exit code."""
     refuse_inspection()
-    become_subreaper()
+    adopt_orphans()
     order: dict[str, Any] = json.load(sys.stdin)
     try:
         shim = Shim(order["arguments"], order["environment"], Path(order["log"]))

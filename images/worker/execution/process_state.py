@@ -16,7 +16,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from ..processes.process_tree import children, kill_descendants
+from cloudkon.process_tree import children, kill_descendants
+
 from .saved_descriptors import SavedDescriptors
 
 # These are read after each task. The functions of the public modules take many times as long, since they make

@@ -24,12 +24,12 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from cloudkon.handler import Context
+from cloudkon.kernel import adopt_orphans, die_with_parent, make_undumpable
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 
 from ..processes.guard import guard, wake_on_child
-from ..processes.kernel import adopt_orphans, die_with_parent, make_undumpable
 from .outcome import HandlerOutcome
 from .process_state import ProcessState
 

@@ -16,9 +16,11 @@ import struct
 import threading
 from typing import Final, NoReturn
 
+from cloudkon.kernel import adopt_orphans, has_no_new_privileges, make_undumpable
+from cloudkon.process_tree import children, kill_descendants
+
 from .guard import guard, wake_on_child
-from .kernel import adopt_orphans, enter_domain, has_no_new_privileges, make_undumpable
-from .process_tree import children, kill_descendants
+from .landlock import enter_domain
 
 HEADER: Final = struct.Struct("!I")
 """The length of a request."""

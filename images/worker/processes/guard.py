@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 from typing import Final
 
-from .process_tree import kill_descendants
+from cloudkon.process_tree import kill_descendants
 
 _READ_BYTES: Final = 4096
 

@@ -11,15 +11,16 @@ import trio
 
 from cloudkon.errors import InvalidInstruction
 from cloudkon.handler import Context
+from cloudkon.kernel import has_no_new_privileges
 from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.handlers.exec_handler import CommandFailed, run_command
 from images.worker.processes.command_client import GuardKilled
-from images.worker.processes.kernel import has_no_new_privileges
 from tests.support.memory_fleet import until
 from tests.support.patience import PATIENCE
+from tests.unit.worker.test_isolation import HAS_DOMAINS
 
 
 @pytest.fixture
@@ -146,7 +147,9 @@ async def test_program_that_starts_processes_without_end_is_killed_whole(context
     assert not [pid for pid in started if alive(pid)]
 
 
-@pytest.mark.skipif(has_no_new_privileges(), reason="in a domain of its own, a command can not signal its guard")
+@pytest.mark.skipif(
+    has_no_new_privileges() and HAS_DOMAINS, reason="in a domain of its own, a command can not signal its guard"
+)
 async def test_command_that_kills_its_guard_fails_alone_and_leaves_nothing(context: Context, tmp_path: Path) -> None:
     with pytest.RaisesGroup(GuardKilled) if hasattr(pytest, "RaisesGroup") else pytest.raises(ExceptionGroup):
         await run_command(f"{daemon(tmp_path)}; kill -KILL $PPID; sleep 1000", context)

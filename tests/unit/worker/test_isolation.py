@@ -20,7 +20,7 @@ HAS_DOMAINS: Final = (
         [
             sys.executable,
             "-c",
-            "from images.worker.processes.kernel import enter_domain; import sys; sys.exit(not enter_domain())",
+            "from images.worker.processes.landlock import enter_domain; import sys; sys.exit(not enter_domain())",
         ],
         check=False,
     ).returncode

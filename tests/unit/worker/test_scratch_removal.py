@@ -87,7 +87,7 @@ def test_folders_without_rights_are_removed_by_an_undumpable_process_without_rig
     os.chown(scratch, NOBODY, NOBODY)
     program = (
         "import sys; from images.worker.execution.scratch_removal import remove_tree\n"
-        "from images.worker.processes.kernel import make_undumpable\n"
+        "from cloudkon.kernel import make_undumpable\n"
         "import os; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2])); make_undumpable()\n"
         "sys.exit(not remove_tree(sys.argv[1]))"
     )
