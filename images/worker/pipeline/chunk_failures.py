@@ -124,8 +124,7 @@ class ChunkFailures:
     async def _put_back(self, received: ReceivedChunk, reason: str) -> None:
         """Put back the messages, and the copies that come in meanwhile."""
         seen: set[str] = set()
-        while left := [one for one in received.deliveries.values() if one.handle not in seen]:
-            seen.update(one.handle for one in left)
+        while left := received.take_new(seen):
             exhausted = [one for one in left if self._redelivery.is_exhausted(one)]
             for delivery in exhausted:
                 self._log.warning("chunk-rejected", chunk=str(received.key), error=reason)

@@ -175,8 +175,7 @@ class Claimer:
     async def _give_back_one(self, received: ReceivedChunk, until: float) -> None:
         """Give back the messages of a chunk that another worker holds, and the copies that come in meanwhile."""
         given: set[str] = set()
-        while left := [one for one in received.deliveries.values() if one.handle not in given]:
-            given.update(one.handle for one in left)
+        while left := received.take_new(given):
             seconds = max(0.0, until - self._services.clock.monotonic())
             self._services.log.debug("held-elsewhere", chunk=str(received.key), seconds=round(seconds, 3))
             jitter = self._services.rng.uniform(0, _JITTER_SECONDS)

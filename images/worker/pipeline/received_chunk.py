@@ -34,6 +34,15 @@ class ReceivedChunk:
         """Add another delivery: a copy, or the same message again, which makes its older handle stale."""
         self.deliveries[delivery.message_id] = delivery
 
+    def take_new(self, seen: set[str]) -> list[Delivery]:
+        """Return the deliveries whose handles are not in ``seen``, and add these to it.
+
+        Copies come in while others are put back, so a caller asks until there are none.
+        """
+        new = [one for one in self.deliveries.values() if one.handle not in seen]
+        seen.update(one.handle for one in new)
+        return new
+
     def drop_stale(self, delivery: Delivery) -> None:
         """Remove a delivery whose handle is stale, unless a newer one has replaced it."""
         if self.deliveries.get(delivery.message_id) is delivery:
