@@ -5,7 +5,7 @@ from functools import partial
 
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput
-from cloudkon.model import Chunk, PayloadRef, Run
+from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.programs import command
 
@@ -45,12 +45,6 @@ def missing_text(run: Run, tasks: int) -> str:
     )
 
 
-def _is_chunk_of(run: Run, chunk: Chunk | PayloadRef) -> bool:
-    place = run.place(chunk.key.number)
-    found = (chunk.key.shards, chunk.first, len(chunk))
-    return place is not None and found == (run.shards, place.first, place.tasks)
-
-
 async def stranded_letters(services: Services, counts: RunCounts) -> list[DeadLetter]:
     """Return the dead letters that hold all of a run's waiting tasks; none if some of these tasks are elsewhere."""
     run = counts.run
@@ -63,7 +57,7 @@ async def stranded_letters(services: Services, counts: RunCounts) -> list[DeadLe
         letter.chunk.key: letter
         for letter in found.letters
         # A letter that is none of the run's chunks holds none of its tasks.
-        if letter.chunk and not letter.done and _is_chunk_of(run, letter.chunk)
+        if letter.chunk and not letter.done and not run.misfit(letter.chunk.key, letter.chunk.first, len(letter.chunk))
     }
     held = sum(len(letter.chunk) for letter in letters.values() if letter.chunk)
     return list(letters.values()) if held >= counts.waiting else []

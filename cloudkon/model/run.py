@@ -141,6 +141,22 @@ class Run:
             before += chunks
         return None
 
+    def misfit(self, key: ChunkKey, first: int, tasks: int, pool: str = "") -> str:
+        """Say why a chunk is not one of this run's; empty if it is. Without ``pool`` it may be for any pool."""
+        place = self.place(key.number)
+        if place is None:
+            return f"run {self.id} has no chunk {key.number}: it has {self.chunk_count:,}"
+        if pool not in ("", place.pool):
+            return f"chunk {key.number} of run {self.id} is for the pool {place.pool}"
+        if key.shards != self.shards:
+            return f"run {self.id} has {self.shards} shards and not {key.shards}"
+        if (first, tasks) != (place.first, place.tasks):
+            return (
+                f"chunk {key.number} of run {self.id} has {place.tasks} tasks from {place.first} on,"
+                f" and not {tasks} from {first} on"
+            )
+        return ""
+
     def chunk_of(self, seq: int) -> int:
         """Return the number of the chunk that holds a task. Raises ``ValueError`` if the run has no such task."""
         before = 0

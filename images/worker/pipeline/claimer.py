@@ -109,21 +109,8 @@ class Claimer:
 
     def _has_its_place(self, received: ReceivedChunk, run: Run | None) -> bool:
         """Whether the chunk is one of its run's; reject it otherwise. A run that has no item has no places."""
-        if run is None:
-            return True
-        chunk, place = received.chunk, run.place(received.key.number)
-        if place is None:
-            reason = f"run {run.id} has no chunk {chunk.key.number}: it has {run.chunk_count:,}"
-        elif place.pool != self._services.pool:
-            reason = f"chunk {chunk.key.number} of run {run.id} is for the pool {place.pool}"
-        elif received.key.shards != run.shards:
-            reason = f"run {run.id} has {run.shards} shards and not {received.key.shards}"
-        elif (chunk.first, len(chunk)) != (place.first, place.tasks):
-            reason = (
-                f"chunk {chunk.key.number} of run {run.id} has {place.tasks} tasks from {place.first} on,"
-                f" and not {len(chunk)} from {chunk.first} on"
-            )
-        else:
+        chunk = received.chunk
+        if run is None or not (reason := run.misfit(chunk.key, chunk.first, len(chunk), self._services.pool)):
             return True
         self._services.failures.reject(received, reason)
         return False
