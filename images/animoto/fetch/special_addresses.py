@@ -56,9 +56,10 @@ _METADATA: tuple[_Network, ...] = tuple(
     map(
         ipaddress.ip_network,
         (
-            # 169.254.169.254 has the credentials of an instance, at AWS and at nearly all others; 169.254.170.2 has
-            # those of an ECS task, .23 those of an EKS pod. Other providers have other link-local addresses.
-            "169.254.0.0/16",
+            "169.254.169.0/24",  # .254 has the credentials of an instance, at AWS and at nearly all others
+            "169.254.170.0/24",  # .2 has those of an ECS task, .23 those of an EKS pod
+            "169.254.42.42/32",  # Scaleway
+            "169.254.0.23/32",  # Tencent Cloud
             "192.0.0.192/32",  # Oracle Cloud
             "100.100.100.200/32",  # Alibaba Cloud
             "168.63.129.16/32",  # Azure's platform

@@ -110,7 +110,7 @@ def test_metadata_addresses_are_known_in_every_embedding(address: str) -> None:
     assert is_metadata(address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "fd00::254", "8.8.8.8", "2606:2800::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.1.1", "fd00::254", "8.8.8.8", "2606:2800::1"])
 def test_other_private_addresses_are_no_metadata_services(address: str) -> None:
     assert not is_metadata(address)
 
