@@ -3,7 +3,7 @@
 from tests.containers.building import SUITES, built
 from tests.containers.docker_cli import ROOT, SEALED, docker
 
-SECONDS = 840
+SECONDS = 1200
 
 
 def passes(*words: str, network: str = "bridge", **environment: str) -> None:
