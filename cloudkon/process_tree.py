@@ -1,6 +1,7 @@
-"""Ends all descendants of this process, whichever sessions and groups they went into."""
+"""Ends processes: all descendants of this one, whichever sessions and groups they went into, or this one itself."""
 
 import os
+import resource
 import signal
 import time
 from collections import defaultdict
@@ -35,6 +36,14 @@ def kill_descendants(spared: Iterable[int] = ()) -> bool:
         _signal(stopped, signal.SIGKILL)
         time.sleep(_STEP_SECONDS)
     return False
+
+
+def die_by(number: int) -> None:
+    """End this process by the signal that ended another one, without a core file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def children() -> set[int]:

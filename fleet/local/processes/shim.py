@@ -13,7 +13,6 @@ The first line of standard output is JSON too: the started process, or the error
 import fcntl
 import json
 import os
-import resource
 import selectors
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from typing import Any, Final
 
 from cloudkon.errors import EXIT_FAILED
 from cloudkon.kernel import IS_LINUX, adopt_orphans, die_with_parent
-from cloudkon.process_tree import children, kill_descendants
+from cloudkon.process_tree import children, die_by, kill_descendants
 from cloudkon.programs import module
 
 from .inspection import refuse_inspection
@@ -152,7 +151,7 @@ def main() -> int:
     _answer({"pid": shim.pid, "born": start_time(shim.pid)})
     code = shim.run()
     if code < 0:
-        _die_by(-code)
+        die_by(-code)
     return code
 
 
@@ -163,14 +162,6 @@ def _answer(value: dict[str, Any]) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
-
-
-def _die_by(number: int) -> None:
-    """End this process by the signal that ended the other, without a core file."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if number != signal.SIGKILL:
-        signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":

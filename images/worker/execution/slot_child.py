@@ -27,6 +27,7 @@ from cloudkon.handler import Context
 from cloudkon.kernel import adopt_orphans, die_with_parent, make_undumpable
 from cloudkon.log import Log
 from cloudkon.model import TaskId
+from cloudkon.process_tree import die_by
 from cloudkon.settings import Settings
 
 from ..processes.guard import guard, wake_on_child
@@ -84,9 +85,7 @@ def _end_like(status: int) -> NoReturn:
     """End with the exit code, or by the signal, of a wait status."""
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        if -code != signal.SIGKILL:
-            signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
+        die_by(-code)
     os._exit(code if code >= 0 else 1)
 
 
@@ -135,7 +134,7 @@ def _prepare(setup: bytes) -> tuple[Settings, Log]:
         del vars(process)["_inheriting"]
     for stream in (sys.stdout, sys.stderr):
         # What a handler printed must not be lost when its process is killed.
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # of any type in typeshed
     # These can be read only now, with the worker's import path.
     settings, log = pickle.loads(handed)  # noqa: S301  (see above)
     return settings, log
