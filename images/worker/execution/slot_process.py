@@ -29,14 +29,13 @@ from cloudkon.log import Log
 from cloudkon.model import TaskId
 from cloudkon.settings import Settings
 
+from ..processes.guard import KILL_SECONDS
 from ..processes.interpreter import start_interpreter
 from .outcome import HandlerOutcome
 from .slot_child import HEADER, READ_BYTES, Handler, Job, main, preparation
 
 _GRACE_SECONDS: Final = 1.0
 """How long an idle process may take to end by itself, so that its exit handlers can run."""
-_KILL_SECONDS: Final = 10.0
-"""How long the guard may take to kill all; longer than it takes by itself."""
 _CHECK_SECONDS: Final = 0.1
 """Time between two checks whether a process has ended, where the kernel can't report it."""
 
@@ -150,7 +149,7 @@ class _Child:
                 with trio.move_on_after(grace):
                     await self._ended.wait()
             os.close(self._control)
-            with trio.move_on_after(_KILL_SECONDS):
+            with trio.move_on_after(KILL_SECONDS):
                 await self._ended.wait()
             if not self._ended.is_set():
                 # A handler stopped the guard. What it guards dies with it.

@@ -13,10 +13,9 @@ import trio
 from cloudkon.errors import CloudKonError
 
 from .command_server import HEADER, RECEIVED, STATUS, main
+from .guard import KILL_SECONDS
 from .interpreter import start_interpreter
 
-_KILL_SECONDS: Final = 10.0
-"""How long the guard may take to kill all; longer than it takes by itself."""
 _STOP_SECONDS: Final = 1.0
 _TRIES: Final = 4
 """New guards that are asked to start one command line: other command lines may kill them, and their server."""
@@ -74,7 +73,7 @@ class Command:
             self._idle.append(self._guard)
             return
         with (
-            trio.move_on_after(_KILL_SECONDS, shield=True),
+            trio.move_on_after(KILL_SECONDS, shield=True),
             suppress(GuardKilled, trio.BrokenResourceError, trio.ClosedResourceError),
         ):
             await self._guard.send_eof()

@@ -8,6 +8,8 @@ from typing import Final
 
 from cloudkon.process_tree import kill_descendants
 
+KILL_SECONDS: Final = 10.0
+"""How long a guard may take to kill all; longer than it takes by itself."""
 _READ_BYTES: Final = 4096
 
 
