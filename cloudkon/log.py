@@ -15,6 +15,11 @@ from cloudkon.printable import json_text
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+def text_of(error: Exception) -> str:
+    """Return an unexpected error's type and text."""
+    return "".join(traceback.format_exception_only(error)).strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
     """Writes log lines that share some facts.
@@ -53,8 +58,7 @@ class Log:
     def unexpected(self, action: str, error: Exception, **facts: Any) -> None:  # noqa: ANN401  (any fact)
         """Log an unexpected error with the end of its traceback."""
         lines = "".join(traceback.format_exception(error))
-        text = "".join(traceback.format_exception_only(error)).strip()
-        self._write("error", action, {**facts, "error": text[:1000], "traceback": lines[-4000:]})
+        self._write("error", action, {**facts, "error": text_of(error)[:1000], "traceback": lines[-4000:]})
 
     def _write(self, level: str, action: str, facts: dict[str, Any]) -> None:
         if not self.is_enabled(level):

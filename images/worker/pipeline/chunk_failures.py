@@ -6,11 +6,10 @@ put back for longer each time, and rejected in the end. The same happens after a
 mistake in our own code. Then the claim is released first, so that no worker counts as dead.
 """
 
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from cloudkon.log import Log
+from cloudkon.log import Log, text_of
 from cloudkon.ports import Clock
 from cloudkon.protocol import LedgerDriver, Released, Releasing, Terms
 
@@ -79,8 +78,8 @@ class ChunkFailures:
             claimed.lose(overdue=False)
         else:
             claimed = None
-        text = "".join(traceback.format_exception_only(error)).strip()
-        self._batcher.put(_Postponed(received, claimed, f"unexpected error while the worker tried to {stage}: {text}"))
+        reason = f"unexpected error while the worker tried to {stage}: {text_of(error)}"
+        self._batcher.put(_Postponed(received, claimed, reason))
 
     async def guard(
         self, received: ReceivedChunk, stage: str, call: Callable[..., Awaitable[object]], *arguments: object
