@@ -10,6 +10,7 @@ import trio
 
 from .command_lines import ProcessCommand
 from .emulator_installation import interpreter
+from .emulator_server import interface
 from .state_dir import StateDir
 
 HOST: Final = "127.0.0.1"
@@ -38,9 +39,9 @@ def server_arguments(python: Path) -> tuple[str, ...]:
 def server_environment(port: int, secret: str, host: str = HOST) -> dict[str, str]:
     """Return the variables that every server needs, apart from its directories."""
     return {
-        "BIND_HOST": host,
-        "GATEWAY_PORT": str(port),
-        "CLOUDKON_EMULATOR_SECRET": secret,
+        interface.HOST: host,
+        interface.PORT: str(port),
+        interface.SECRET: secret,
         "SERVICES": SERVICES,
         # A function runs in a container or not at all, and there are no containers.
         "LAMBDA_STRICT": "1",
@@ -61,11 +62,11 @@ def emulator_command(state_dir: StateDir, port: int, secret: str) -> ProcessComm
         **server_environment(port, secret),
         "PERSIST_STATE": "1",
         # Where older releases kept the state. It is read if there are no snapshots.
-        "STATE_DIR": str(state_dir.data / "state"),
-        "CLOUDKON_EMULATOR_SNAPSHOTS": str(state_dir.snapshots),
+        interface.STATE_DIR: str(state_dir.data / "state"),
+        interface.SNAPSHOTS: str(state_dir.snapshots),
         "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(state_dir.data / "objects"),
-        "TMPDIR": str(state_dir.scratch),
+        interface.OBJECTS_DIR: str(state_dir.data / "objects"),
+        interface.SCRATCH_DIR: str(state_dir.scratch),
         # The emulator removes containers that look like its own from any engine that it finds. Let it find none.
         "DOCKER_HOST": f"unix://{state_dir.scratch}/no-docker.sock",
     }
@@ -103,7 +104,7 @@ async def wait_until_healthy(port: int) -> None:
 def _answers(port: int) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=HEALTH_SECONDS)
     try:
-        connection.request("GET", "/_ministack/health")
+        connection.request("GET", interface.HEALTH_PATH)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from .interface import HEALTH_PATH, SAVE_PATH
 from .signature import STREAMING, UNSIGNED, RefusedRequest, Request, Verifier
 
 Message = dict[str, Any]
@@ -12,10 +13,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
-HEALTH_PATH: Final = "/_ministack/health"
-"""Answered without a signature, and without asking the emulator: it says that the server runs, and nothing else."""
-SAVE_PATH: Final = "/_cloudkon/save"
-"""Saves the state now; the answer says whether that succeeded."""
 ADMINISTRATION: Final = "/_"
 """The beginning of paths that no AWS service has: the emulator's own, which reset it, configure it or run functions."""
 LONGEST_UNHASHED_BODY: Final = 32 * 1024 * 1024

@@ -15,19 +15,12 @@ from typing import Any, Final
 
 from .authentication import Authentication
 from .confinement import Confinement
+from .interface import HOST, OBJECTS_DIR, PORT, SCRATCH_DIR, SECRET, SNAPSHOTS, STATE_DIR
 from .receipts import invalidate_receipts
 from .signature import Verifier
 from .snapshots import ORDERLY, Services, Snapshots, newest, remove_partial
 from .stored_buckets import StoredBuckets
 
-PORT: Final = "GATEWAY_PORT"
-HOST: Final = "BIND_HOST"
-STATE_DIR: Final = "STATE_DIR"
-"""The emulator's own variables. In the last one this program puts the snapshot that the emulator reads at its start."""
-SNAPSHOTS: Final = "CLOUDKON_EMULATOR_SNAPSHOTS"
-"""Environment variable: the directory of the snapshots; empty to keep the state in memory only."""
-SECRET: Final = "CLOUDKON_EMULATOR_SECRET"  # noqa: S105  (a variable's name)
-"""Environment variable: the secret that requests are signed with."""
 ACCESS_KEY: Final = "cloudkon"
 """Always the same, because the emulator derives the account from it."""
 SAVE_SECONDS: Final = 3.0
@@ -52,7 +45,7 @@ class Place:
     def from_environment(cls) -> "Place":
         """Read the variables, and remove the secret from them."""
         snapshots = os.environ.get(SNAPSHOTS, "")
-        names = (STATE_DIR, "S3_DATA_DIR", "TMPDIR")
+        names = (STATE_DIR, OBJECTS_DIR, SCRATCH_DIR)
         return cls(
             os.environ[HOST],
             int(os.environ[PORT]),
