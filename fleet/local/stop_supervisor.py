@@ -73,9 +73,9 @@ async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Repor
         await _stop(workers, worker_grace)
         await _stop(emulators, GRACE_SECONDS)
     # First the shims, because they end what others can't find.
-    left = marked(marks("", state_dir.path))
-    await stop_shims([process for process in left if is_shim(process.pid)], 0.0)
-    await stop(marked(marks("", state_dir.path)), 0.0)
+    ours = marks("", state_dir.path)
+    await stop_shims([process for process in marked(ours) if is_shim(process.pid)], 0.0)
+    await stop(marked(ours), 0.0)
     with translate_os_errors(state_dir.path):
         state_dir.write_actual_state(None)
 
