@@ -14,6 +14,7 @@ from cloudkon.backoff import BRIEF, Backoff, persist
 from cloudkon.errors import CloudKonError
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, Run
 from cloudkon.ports import Ledger
+from cloudkon.ports.ledger import Page, SummaryPage
 from cloudkon.protocol import LONGEST_HOLD_MS
 
 T = TypeVar("T")
@@ -73,27 +74,13 @@ class RunPage(Generic[T]):
 async def read_page(ledger: Ledger, run: Run, shard: int, first: int, faults: ItemFaults) -> RunPage[ChunkRecord]:
     """Read one page of a shard's records, from chunk number ``first`` on. Raises what the ledger raises."""
     page = await ledger.page(run, shard, first)
-    sound = []
-    for record in page.records:
-        if fault := _fault(run, shard, ChunkSummary.of(record)):
-            faults.add(run, shard, record.key.number, fault)
-        else:
-            sound.append(record)
-    last = page.records[-1].key.number if page.last is None and page.records else page.last
-    return RunPage(tuple(sound), _following(run, first, last, more=page.more))
+    return _sound(run, shard, first, page, [(record, ChunkSummary.of(record)) for record in page.records], faults)
 
 
 async def read_summaries(ledger: Ledger, run: Run, shard: int, first: int, faults: ItemFaults) -> RunPage[ChunkSummary]:
     """Read the same page as summaries, for readers that only count. Raises what the ledger raises."""
     page = await ledger.summaries(run, shard, first)
-    sound = []
-    for summary in page.summaries:
-        if fault := _fault(run, shard, summary):
-            faults.add(run, shard, summary.number, fault)
-        else:
-            sound.append(summary)
-    last = page.summaries[-1].number if page.last is None and page.summaries else page.last
-    return RunPage(tuple(sound), _following(run, first, last, more=page.more))
+    return _sound(run, shard, first, page, [(summary, summary) for summary in page.summaries], faults)
 
 
 async def read_records(ledger: Ledger, run: Run, faults: ItemFaults) -> AsyncIterator[ChunkRecord]:
@@ -119,9 +106,21 @@ async def read_chunks(
     ]
 
 
-def _following(run: Run, first: int, last: int | None, *, more: bool) -> int | None:
+def _sound(
+    run: Run, shard: int, first: int, page: Page | SummaryPage, found: list[tuple[T, ChunkSummary]], faults: ItemFaults
+) -> RunPage[T]:
+    """Return the sound ones of a page's records, which are ``found`` with their summaries; add the others to faults."""
+    sound = []
+    for record, summary in found:
+        if fault := _fault(run, shard, summary):
+            faults.add(run, shard, summary.number, fault)
+        else:
+            sound.append(record)
+    last = found[-1][1].number if page.last is None and found else page.last
     # Behind the run's last chunk are only items that are not counted: one page of them is enough.
-    return max(first, last) + 1 if more and last is not None and last < run.chunk_count else None
+    if not page.more or last is None or last >= run.chunk_count:
+        return RunPage(tuple(sound), None)
+    return RunPage(tuple(sound), max(first, last) + 1)
 
 
 def _fault(run: Run, shard: int, found: ChunkSummary) -> str:

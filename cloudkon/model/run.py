@@ -44,6 +44,10 @@ class PoolRange:
     first: int
     count: int
 
+    def chunks(self, size: int) -> int:
+        """The number of chunks of up to ``size`` tasks."""
+        return -(-self.count // size)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -116,7 +120,7 @@ class Run:
     @property
     def chunk_count(self) -> int:
         """The number of chunks. The tasks of a chunk are all for the same pool."""
-        return sum(-(-part.count // self.chunk_size) for part in self.ranges)
+        return sum(part.chunks(self.chunk_size) for part in self.ranges)
 
     def chunks(self, pool: str) -> Iterator[tuple[ChunkKey, int, int]]:
         """Iterate over a pool's chunks in order: each chunk's key, the number of its first task, and its task count."""
@@ -134,7 +138,7 @@ class Run:
             return None
         before = 0
         for part in self.ranges:
-            chunks = -(-part.count // self.chunk_size)
+            chunks = part.chunks(self.chunk_size)
             if number < before + chunks:
                 offset = (number - before) * self.chunk_size
                 return ChunkPlace(part.pool, part.first + offset, min(self.chunk_size, part.count - offset))
@@ -163,7 +167,7 @@ class Run:
         for part in self.ranges:
             if part.first <= seq < part.first + part.count:
                 return before + (seq - part.first) // self.chunk_size
-            before += -(-part.count // self.chunk_size)
+            before += part.chunks(self.chunk_size)
         raise ValueError(f"run {self.id} has no task {seq}")
 
     def differs(self, other: Self) -> str:
