@@ -34,8 +34,8 @@ _LOADERS = {
 """The kinds that libvips reads; Pillow reads the others."""
 _USUAL_PIXEL = 8
 """Bytes of a pixel with four samples of 16 bits. Rows of larger ones, which only a TIFF has, count too."""
-_BY_ROWS = {Kind.JPEG, Kind.PNG, Kind.TIFF}
-"""Kinds that are decoded one or a few rows at a time, unless they are interlaced."""
+_BY_ROWS = {Kind.JPEG, Kind.PNG}
+"""Kinds that are decoded one or a few rows at a time, unless they are interlaced; so are most TIFFs."""
 
 # libvips caches results by file name, but here every picture is a new file that is read once.
 pyvips.cache_set_max(0)
@@ -75,27 +75,28 @@ def _memory_for(path: Path, kind: Kind) -> AbstractContextManager[object]:
     Raises ``Unusable`` for a picture with too many pixels, or one whose header asks for too much in another way.
     """
     declared = read_head(path, kind, MOST_PIXELS)
-    bands = 0
     if kind not in _LOADERS:
         with _open_with_pillow(path) as image:
-            size, whole = image.size, True
-    else:
-        header = pyvips.Operation.call(_LOADERS[kind], str(path), fail_on="error")
-        size, bands = (header.width, header.height), header.bands
-        whole = kind not in _BY_ROWS or bool(header.get_typeof("interlaced"))
-        pixel = header.bands * max(8, header.get("bits-per-sample")) // 8 if kind is Kind.TIFF else 0
-        if header.get_typeof("tile-height"):
-            _check_pixels(*size)
-            tile = header.get("tile-width"), header.get("tile-height")
-            return reserve_tiles(*size, max(tile[0], size[0]) * tile[1] * pixel)
-        if declared.planar:
-            _check_pixels(*size)
-            return reserve_planes(*size, pixel)
-        if pixel > _USUAL_PIXEL:
-            _check_pixels(*size)
-            return reserve_rows(*size, size[0] * pixel)
-    _check_pixels(*size)
-    return reserve(kind, *size, hidden=declared.hidden_pixels, bands=bands) if whole else nullcontext()
+            size = image.size
+        _check_pixels(*size)
+        return reserve(kind, *size, hidden=declared.hidden_pixels)
+    header = pyvips.Operation.call(_LOADERS[kind], str(path), fail_on="error")
+    _check_pixels(header.width, header.height)
+    if kind is Kind.TIFF:
+        return _memory_for_tiff(header, planar=declared.planar)
+    if kind in _BY_ROWS and not header.get_typeof("interlaced"):
+        return nullcontext()
+    return reserve(kind, header.width, header.height, hidden=declared.hidden_pixels, bands=header.bands)
+
+
+def _memory_for_tiff(header: pyvips.Image, *, planar: bool) -> AbstractContextManager[object]:
+    width, height = header.width, header.height
+    pixel = header.bands * max(8, header.get("bits-per-sample")) // 8
+    if header.get_typeof("tile-height"):
+        return reserve_tiles(width, height, max(header.get("tile-width"), width) * header.get("tile-height") * pixel)
+    if planar:
+        return reserve_planes(width, height, pixel)
+    return reserve_rows(width, height, width * pixel) if pixel > _USUAL_PIXEL else nullcontext()
 
 
 def _read(path: Path, kind: Kind, film: Film, fit: Fit) -> pyvips.Image:
