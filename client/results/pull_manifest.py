@@ -145,7 +145,7 @@ class PullRecord(AbstractContextManager["PullRecord"]):
         found = self._file(name)
         written = [pull for pull in pulls if found is not None and pull.describes(found)]
         if not pulls:
-            raise InvalidInput(str(path), "this file was not written by a pull", "Move it, or name another folder")
+            raise _not_ours(path)
         if not written:
             raise InvalidInput(str(path), "this file was changed since it was pulled", "Move it to fetch it again")
         if written[-1].address != address or written[-1].task not in (task, ""):
@@ -196,10 +196,12 @@ def _rename_unless_exists(staged: Path, path: Path) -> None:
     try:
         path.hardlink_to(staged)
     except FileExistsError:
-        raise InvalidInput(
-            str(path), "this file was not written by a pull", "Move it, or name another folder"
-        ) from None
+        raise _not_ours(path) from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         staged.rename(path)
+
+
+def _not_ours(path: Path) -> InvalidInput:
+    return InvalidInput(str(path), "this file was not written by a pull", "Move it, or name another folder")

@@ -174,7 +174,7 @@ async def test_unexpected_error_of_one_chunk_fails_no_other(
             raise TypeError("Integer exceeds 64-bit range")
         return await write(writes)
 
-    ledger.write = write_all_but_poison  # type: ignore[method-assign]
+    ledger.write = write_all_but_poison  # type: ignore[method-assign]  # a fault
     verdicts: Verdicts = {}
     failed: list[tuple[ChunkKey, str]] = []
     pending = await driver.run(
@@ -222,7 +222,7 @@ async def test_call_that_one_chunk_makes_the_service_refuse_succeeds_for_the_oth
             raise ServiceError("AWS refused BatchExecuteStatement with ValidationException")
         return await write(writes)
 
-    ledger.write = refuse  # type: ignore[method-assign]
+    ledger.write = refuse  # type: ignore[method-assign]  # a fault
     verdicts, pending = await run(driver, claims(3), until=10.0)
     assert {key.number for key in verdicts} == {0, 2}
     assert pending == [ChunkKey("run", 1, 1)]

@@ -181,7 +181,7 @@ async def test_chunk_that_can_never_be_recorded_becomes_a_dead_letter_with_the_r
 ) -> None:
     """A task's results can't be encoded, each time: hours later its messages are dead letters. All others are done."""
 
-    async def write(call: Callable[..., Awaitable[Any]], writes: Any) -> object:  # noqa: ANN401
+    async def write(call: Callable[..., Awaitable[Any]], writes: Any) -> object:  # noqa: ANN401  (any call's)
         if any(one.key.run == "poison" and one.record.progress.results for one in writes):
             raise TypeError("Integer exceeds 64-bit range")
         return await call(writes)

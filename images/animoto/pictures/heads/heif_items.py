@@ -122,7 +122,7 @@ def _read_associations(content: bytes, items: _Items) -> None:
         at += id_size + 1
         for _property in range(count):
             # The first bit says whether the property is essential.
-            items.owned[item].append(_at(content, at, index_size) & (0x7FFF if index_size == 2 else 0x7F))  # noqa: PLR2004
+            items.owned[item].append(_at(content, at, index_size) & (0x7FFF if index_size == 2 else 0x7F))  # noqa: PLR2004  (15 or 7 bits)
             at += index_size
 
 
