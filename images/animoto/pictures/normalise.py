@@ -20,6 +20,8 @@ from .missing import Unusable
 
 MOST_PIXELS = 100_000_000
 """Limit for one picture. A PNG of 109 KB can hold 900 million, which take 2.7 GB once they are decoded."""
+_MOST_SAMPLES = 5 * MOST_PIXELS
+"""Of all pixels: CMYK with transparency has 5. With 16 the largest pictures would take 10 s."""
 _THREADS = 2
 _SLENDER = 8
 """Ratio of the longer to the shorter side from which a picture is cropped before it is enlarged."""
@@ -91,6 +93,10 @@ def _memory_for(path: Path, kind: Kind) -> AbstractContextManager[object]:
 
 def _memory_for_tiff(header: pyvips.Image, *, planar: bool) -> AbstractContextManager[object]:
     width, height = header.width, header.height
+    if width * height * header.bands > _MOST_SAMPLES:
+        raise Unusable(
+            f"{width} x {height} pixels of {header.bands} samples are more than {_MOST_SAMPLES // 1_000_000} million"
+        )
     pixel = header.bands * max(8, header.get("bits-per-sample")) // 8
     if header.get_typeof("tile-height"):
         return reserve_tiles(width, height, max(header.get("tile-width"), width) * header.get("tile-height") * pixel)

@@ -4,60 +4,89 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from mmap import mmap
 
 from ..missing import Unusable
+from .allowance import LARGEST_FILE, Allowance, Data
+from .boxes import Box, Boxes, damaged
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
-_ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco"}
+_ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco", b"iloc"}
 """Boxes that occur once: decoders may differ in which of two counts."""
-_MOST_PARTS = 4096
+MOST_PARTS = 4096
 """Items that a picture is made from, each as often as it is used; phones write 50 tiles."""
 _DEEPEST = 8
 """Steps from an item to those that it is derived from."""
+MOST_STORED = 4 * LARGEST_FILE
+"""Bytes of all items, each as often as others need it: tiles once, and descriptions once for each picture."""
 
 
 @dataclass(slots=True)
 class _Items:
     """What the meta box says about items, by their numbers."""
 
+    boxes: Boxes
     primary: int = 0
-    properties: list[tuple[bytes, bytes]] = field(default_factory=list)
-    """Kind and content of each property, which associations count from 1."""
+    properties: list[Box] = field(default_factory=list)
+    """Those that associations count from 1."""
     owned: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     derived: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The items that an item is made from: the tiles of a grid, the layers of an overlay."""
     auxiliary: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The items that belong to an item, such as its transparency."""
+    stored: dict[int, int] = field(default_factory=dict)
+    """The bytes of each item."""
+    uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """How often other items need an item."""
+    _pixels: dict[int, int] = field(default_factory=dict)
+    _parts: dict[int, list[int]] = field(default_factory=dict)
 
     def pixels(self, item: int) -> int:
         """Return the largest size that the item declares."""
-        sizes = [content for kind, content in self._own(item) if kind == b"ispe"]
-        return max((_at(size, 4, 4) * _at(size, 8, 4) for size in sizes), default=0)
+        if item not in self._pixels:
+            sizes = [one for one in self._own(item) if one.kind == b"ispe"]
+            self._pixels[item] = max((self._at(size, 4) * self._at(size, 8) for size in sizes), default=0)
+        return self._pixels[item]
 
-    def is_alpha(self, item: int) -> bool:
-        return any(kind == b"auxC" and content[4:].startswith(_ALPHA) for kind, content in self._own(item))
+    def parts(self, item: int) -> list[int]:
+        """Return the items that a decoder decodes for the item: what it is made from, and its transparency."""
+        if item not in self._parts:
+            alphas = [one for one in self.auxiliary.get(item, ()) if self._is_alpha(one)]
+            self._parts[item] = self.derived.get(item, []) + alphas
+        return self._parts[item]
 
-    def _own(self, item: int) -> Iterator[tuple[bytes, bytes]]:
+    def _is_alpha(self, item: int) -> bool:
+        longest = max(map(len, _ALPHA))
+        return any(
+            one.kind == b"auxC"
+            and self.boxes.bytes(one.begin, min(4 + longest, one.end - one.begin), one.end)[4:].startswith(_ALPHA)
+            for one in self._own(item)
+        )
+
+    def _own(self, item: int) -> Iterator[Box]:
         for number in self.owned.get(item, ()):
             if 1 <= number <= len(self.properties):
                 yield self.properties[number - 1]
 
+    def _at(self, box: Box, place: int) -> int:
+        return self.boxes.number(box.begin + place, 4, box.end)
 
-def hidden_heif_pixels(data: mmap, most_pixels: int) -> int:
+
+def hidden_heif_pixels(data: Data, most_pixels: int) -> int:
     """Return the pixels of the largest item that the picture is made from, besides itself.
 
-    Raises ``Unusable`` if more than twice ``most_pixels`` have to be decoded: an item counts as often as it is used.
+    Raises ``Unusable`` if more than twice ``most_pixels`` have to be decoded, or more bytes than a file has: an item
+    counts as often as it is used.
     """
-    metas = [data[begin:end] for kind, begin, end in _boxes(data, 0, len(data)) if kind == b"meta"]
+    boxes = Boxes(data)
+    metas = [box for box in boxes.within(0, len(data)) if box.kind == b"meta"]
     if len(metas) > 1:
-        raise _damaged("it has two meta boxes")
+        raise damaged("it has two meta boxes")
     if not metas:
         return 0  # the decoder finds no picture
-    items = _read(metas[0])
-    parts = [items.pixels(item) for item in islice(_reachable(items, items.primary, 0), _MOST_PARTS + 1)]
-    if len(parts) > _MOST_PARTS:
-        raise Unusable(f"it is made from more than {_MOST_PARTS:,} parts")
+    items = _read(metas[0], boxes)
+    parts = [items.pixels(item) for item in islice(_reachable(items, items.primary, 0), MOST_PARTS + 1)]
+    if len(parts) > MOST_PARTS:
+        raise Unusable(f"it is made from more than {MOST_PARTS:,} parts")
     if sum(parts) > 2 * most_pixels:
         raise Unusable(f"its parts have {sum(parts):,} pixels in all; the most is {2 * most_pixels:,}")
     return max(parts[1:], default=0)
@@ -66,91 +95,100 @@ def hidden_heif_pixels(data: mmap, most_pixels: int) -> int:
 def _reachable(items: _Items, item: int, depth: int) -> Iterator[int]:
     """Yield the item, and all that it is made from, as often as they are used."""
     if depth > _DEEPEST:
-        raise _damaged("its items are made from one another")
+        raise damaged("its items are made from one another")
     yield item
-    for other in items.derived.get(item, ()):
+    for other in items.parts(item):
         yield from _reachable(items, other, depth + 1)
-    for other in items.auxiliary.get(item, ()):
-        if items.is_alpha(other):
-            yield from _reachable(items, other, depth + 1)
 
 
-def _read(meta: bytes) -> _Items:
-    items = _Items()
+def _read(meta: Box, boxes: Boxes) -> _Items:
+    items = _Items(boxes)
     seen: set[bytes] = set()
-    for kind, content in _contents(meta, 4):
-        if kind in _ONCE and kind in seen:
-            raise _damaged(f"it has two {kind.decode()} boxes")
-        seen.add(kind)
-        if kind == b"pitm":
-            items.primary = _at(content, 4, 4 if content[:1] > b"\0" else 2)
-        elif kind == b"iref":
-            _read_references(content, items)
-        elif kind == b"iprp":
-            _read_properties(content, items)
+    for box in boxes.within(meta.begin + 4, meta.end):
+        if box.kind in _ONCE and box.kind in seen:
+            raise damaged(f"it has two {box.kind.decode()} boxes")
+        seen.add(box.kind)
+        if box.kind == b"pitm":
+            items.primary = boxes.number(box.begin + 4, 4 if boxes.version(box) else 2, box.end)
+        elif box.kind == b"iref":
+            _read_references(box, items)
+        elif box.kind == b"iprp":
+            _read_properties(box, items)
+        elif box.kind == b"iloc":
+            _read_locations(box, items)
+    _check_stored(items)
     return items
 
 
-def _read_references(content: bytes, items: _Items) -> None:
-    size = 4 if content[:1] > b"\0" else 2
-    for kind, reference in _contents(content, 4):
-        source, count = _at(reference, 0, size), _at(reference, size, 2)
-        targets = [_at(reference, size + 2 + number * size, size) for number in range(count)]
-        if kind == b"dimg":
+def _read_references(box: Box, items: _Items) -> None:
+    boxes = items.boxes
+    size = 4 if boxes.version(box) else 2
+    for reference in boxes.within(box.begin + 4, box.end):
+        source = boxes.number(reference.begin, size, reference.end)
+        count = boxes.number(reference.begin + size, 2, reference.end)
+        boxes.entries.spend(count)
+        first = reference.begin + size + 2
+        targets = [boxes.number(first + number * size, size, reference.end) for number in range(count)]
+        if reference.kind == b"dimg":
             items.derived[source] += targets
-        elif kind == b"auxl":
+            for target in targets:
+                items.uses[target] += 1
+            continue
+        items.uses[source] += count
+        if reference.kind == b"auxl":
             for target in targets:
                 items.auxiliary[target].append(source)
 
 
-def _read_properties(content: bytes, items: _Items) -> None:
-    for kind, inner in _contents(content, 0):
-        if kind == b"ipco":
+def _read_properties(properties: Box, items: _Items) -> None:
+    for box in items.boxes.within(properties.begin, properties.end):
+        if box.kind == b"ipco":
             if items.properties:
-                raise _damaged("it has two ipco boxes")
-            items.properties = list(_contents(inner, 0))
-        elif kind == b"ipma":
-            _read_associations(inner, items)
+                raise damaged("it has two ipco boxes")
+            items.properties = list(items.boxes.within(box.begin, box.end))
+        elif box.kind == b"ipma":
+            _read_associations(box, items)
 
 
-def _read_associations(content: bytes, items: _Items) -> None:
-    id_size = 4 if content[:1] > b"\0" else 2
-    index_size = 2 if _at(content, 3, 1) & 1 else 1
-    at = 8
-    for _entry in range(_at(content, 4, 4)):
-        item, count = _at(content, at, id_size), _at(content, at + id_size, 1)
+def _read_associations(box: Box, items: _Items) -> None:
+    boxes = items.boxes
+    id_size = 4 if boxes.version(box) else 2
+    index_size = 2 if boxes.number(box.begin + 3, 1, box.end) & 1 else 1
+    at = box.begin + 8
+    for _entry in range(boxes.number(box.begin + 4, 4, box.end)):
+        item, count = boxes.number(at, id_size, box.end), boxes.number(at + id_size, 1, box.end)
+        boxes.entries.spend(1 + count)
         at += id_size + 1
         for _property in range(count):
             # The first bit says whether the property is essential.
-            items.owned[item].append(_at(content, at, index_size) & (0x7FFF if index_size == 2 else 0x7F))  # noqa: PLR2004  (15 or 7 bits)
+            mask = (1 << (8 * index_size - 1)) - 1
+            items.owned[item].append(boxes.number(at, index_size, box.end) & mask)
             at += index_size
 
 
-def _contents(content: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
-    for kind, begin, end in _boxes(content, at, len(content)):
-        yield kind, content[begin:end]
+def _read_locations(box: Box, items: _Items) -> None:
+    """Read how many bytes each item has (14496-12, 8.11.3)."""
+    boxes, version = items.boxes, items.boxes.version(box)
+    sizes = boxes.number(box.begin + 4, 2, box.end)
+    offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    wide = 4 if version >= 2 else 2  # noqa: PLR2004  (the version with long numbers of items)
+    construction = 2 if version else 0
+    at = box.begin + 6 + wide
+    for _item in range(boxes.number(box.begin + 6, wide, box.end)):
+        item = boxes.number(at, wide, box.end)
+        at += wide + construction + 2 + base_size
+        extents = boxes.number(at, 2, box.end)
+        boxes.entries.spend(1 + extents)
+        at += 2 + (index_size if version else 0) + offset_size
+        total = 0
+        for _extent in range(extents):
+            total += boxes.number(at, length_size, box.end)
+            at += length_size + (index_size if version else 0) + offset_size
+        at -= (index_size if version else 0) + offset_size
+        items.stored[item] = total
 
 
-def _boxes(data: bytes | mmap, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, begin and end of each box's content (ISO/IEC 14496-12, 4.2)."""
-    while at + 8 <= end:
-        size, kind, begin = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8]), at + 8
-        if size == 1:
-            size, begin = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
-        elif size == 0:
-            size = end - at
-        if size < begin - at:
-            raise _damaged("a box is shorter than its head")
-        yield kind, begin, min(at + size, end)
-        at += size
-
-
-def _at(content: bytes, at: int, size: int) -> int:
-    found = content[at : at + size]
-    if len(found) < size:
-        raise _damaged("a box ends too early")
-    return int.from_bytes(found, "big")
-
-
-def _damaged(reason: str) -> Unusable:
-    return Unusable(f"it is a damaged HEIC or AVIF ({reason})")
+def _check_stored(items: _Items) -> None:
+    stored = Allowance(MOST_STORED, "bytes in its items, which share them")
+    for item, size in items.stored.items():
+        stored.spend(size * (1 + items.uses.get(item, 0)))

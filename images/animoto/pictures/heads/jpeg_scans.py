@@ -1,12 +1,16 @@
-"""Counts the scans of a JPEG (ITU-T T.81): a decoder passes over all its pixels in each of them."""
+"""Counts the scans of a JPEG (ITU-T T.81), for which a decoder passes over all its pixels, and its other segments."""
 
 import re
-from mmap import mmap
 
 from ..missing import Unusable
+from .allowance import Allowance, Data
 
 MOST_SCANS = 100
 """Encoders write some ten. In 100 scans a picture of 100 megapixels takes 5 s, and a file of 64 MiB has a million."""
+MOST_SEGMENTS = 10_000
+"""Markers besides those that restart a decoder. The largest profiles and previews take 1,000, and 100 scans with their
+tables 500. A file of 64 MiB has 16 million, which take half a minute."""
+JPEG_SEGMENTS = "JPEG segments"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of frames (table B.1); of the others, these three are tables and reserved."""
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
@@ -19,11 +23,16 @@ _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 0xFF may stand before a marker; to match them all here would take quadratic time."""
 
 
-def check_scans(data: mmap) -> None:
-    """Raise ``Unusable`` for a JPEG of too many scans. One that can't be read is left to the decoder's error."""
-    scans, whole = 0, 0
+def check_scans(data: Data, segments: Allowance | None = None) -> None:
+    """Raise ``Unusable`` for a JPEG of too many scans or segments, of which several may share an allowance.
+
+    One that can't be read is left to the decoder's error.
+    """
+    segments = segments or Allowance(MOST_SEGMENTS, JPEG_SEGMENTS)
+    scans, whole, complete = 0, 0, False
     at = 2
     while marker := _MARKER.search(data, at):
+        segments.spend()
         kind, at = marker[1][0], marker.end()
         if kind == _END or at + 8 > len(data):
             return
@@ -32,10 +41,10 @@ def check_scans(data: mmap) -> None:
         if kind in _FRAMES:
             # Components, after the segment's length, the precision, the height and the width. No scan has none.
             whole = 0 if kind in _PROGRESSIVE else data[at + 7]
-        elif kind == _SCAN:
+        elif kind == _SCAN and not complete:
             scans += 1
-            if data[at + 2] == whole:
-                return  # it has all components, and decoders read no further scan
+            # A scan of all components is the last that decoders read. They read the segments up to the end, too.
+            complete = data[at + 2] == whole
             if scans > MOST_SCANS:
                 raise Unusable(f"it is a JPEG of more than {MOST_SCANS} scans, each of which takes time to decode")
         at += int.from_bytes(data[at : at + 2], "big")
