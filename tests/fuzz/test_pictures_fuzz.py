@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from images.animoto.pictures.file_type import MAGIC, Kind, kind_of
+from images.animoto.pictures.heads.declared import declared
 from images.animoto.pictures.missing import Unusable
+from images.animoto.pictures.normalise import MOST_PIXELS
 from tests.fuzz.fuzzing import fuzzed
 from tests.fuzz.hostile_values import ANY_BYTES
 from tests.fuzz.picture_process import PictureProcess
+from tests.support.counted_bytes import CountedBytes
 from tests.support.picture_corpus import bombs, encoded, quarters
 
 MOST_MEMORY = 2 * 2**30
@@ -31,6 +34,8 @@ BRANDS = [b"RIFF\0\0\0\0WEBP", b"\0\0\0\x18ftypheic", b"\xff\xff\xff\xffftypavif
 BEGINNINGS = st.sampled_from([*MAGIC, *BRANDS])
 SIDES = st.sampled_from([1, 64, 500, 1000, 3000])
 SAMPLES = st.sampled_from([1, 3, 4, 5, 100, 1000, 4000, 65_535])
+MOST_READS = 200_000
+"""Of a head that refers to the same places many times, as directories in a circle do."""
 LARGEST_STRIP, MOST_STRIPS = 50_000_000, 5000
 
 
@@ -78,6 +83,16 @@ def test_file_of_a_stranger_is_of_a_known_kind_or_refused(head: bytes) -> None:
         file.flush()
         with suppress(Unusable):
             assert isinstance(kind_of(Path(file.name)), Kind)
+
+
+@fuzzed(data=damaged() | tiffs())
+def test_head_takes_reads_in_proportion_to_its_size(data: bytes) -> None:
+    head = CountedBytes(data)
+    with tempfile.NamedTemporaryFile() as file, suppress(Unusable):
+        file.write(data)
+        file.flush()
+        declared(head, kind_of(Path(file.name)), MOST_PIXELS)
+    assert head.reads < 8 * len(data) + MOST_READS
 
 
 def assert_each_is_decoded_or_refused(pictures: st.SearchStrategy[bytes]) -> None:

@@ -180,9 +180,16 @@ def heif(
     return whole + box(b"mdat", b"".join(data for _kind, data, _own in items))
 
 
+LARGEST_CODED = 64
+"""Pixels of a side."""
+
+
 def coded(width: int, height: int, kind: str) -> tuple[bytes, bytes, list[bytes]]:
-    """A picture as an item: its kind, its bytes, and its size and decoder's settings."""
-    file = encoded(flat(RED, width, height), kind)
+    """A picture as an item: its kind, its bytes, and its size and decoder's settings.
+
+    A large one declares its size only: to encode it would take a minute, and it is to be refused unread.
+    """
+    file = encoded(flat(RED, min(width, LARGEST_CODED), min(height, LARGEST_CODED)), kind)
     item, settings = (b"av01", b"av1C") if kind == "AVIF" else (b"hvc1", b"hvcC")
     at = file.index(settings) - 4
     size = int.from_bytes(file[at : at + 4], "big")
