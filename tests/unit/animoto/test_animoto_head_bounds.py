@@ -218,6 +218,24 @@ def test_head_whose_parts_share_bytes_is_refused_by_their_sum(name: str) -> None
     assert counted.reads < MOST_READS
 
 
+@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("twice", [False, True])
+def test_extents_of_an_item_are_added_up_in_every_version(version: int, twice: bool) -> None:
+    """One item of three extents, with every field that its version has."""
+    index = b"" if version == 0 else bytes(4)
+    extents = b"".join(index + struct.pack(">QI", 7, size) for size in (100_000_000, 100_000_000, 68_435_456))
+    head = struct.pack(">H" if version < 2 else ">I", 9) + (b"" if version == 0 else b"\0\0") + bytes(2 + 4)
+    item = head + struct.pack(">H", 3) + extents
+    sizes = 0x8440 if version == 0 else 0x8444
+    count = struct.pack(">H" if version < 2 else ">I", 1 + twice)
+    located = full_box(b"iloc", struct.pack(">H", sizes) + count + item * (1 + twice), version)
+    whole = box(b"ftyp", b"heic" + bytes(4) + b"heic") + meta(located)
+    if twice:
+        assert "bytes in its items" in refusal(whole, Kind.HEIC)[0]
+    else:
+        check(whole, Kind.HEIC)
+
+
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
 def test_texts_of_a_png_are_bounded_by_what_they_inflate_to_in_all(kind: bytes) -> None:
     text = b"a\0\1\0de\0\0" if kind == b"iTXt" else b"a\0\0"

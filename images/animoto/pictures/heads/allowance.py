@@ -19,11 +19,6 @@ class Allowance:
         self._most = self._left = most
         self._unit = unit
 
-    @property
-    def left(self) -> int:
-        """Return how many more are allowed."""
-        return self._left
-
     def spend(self, count: int = 1) -> None:
         """Count some, or raise ``Unusable`` if they are too many."""
         self._left -= count

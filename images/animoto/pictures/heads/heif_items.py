@@ -185,7 +185,7 @@ def _read_locations(box: Box, items: _Items) -> None:
             total += boxes.number(at, length_size, box.end)
             at += length_size + (index_size if version else 0) + offset_size
         at -= (index_size if version else 0) + offset_size
-        items.stored[item] = total
+        items.stored[item] = items.stored.get(item, 0) + total
 
 
 def _check_stored(items: _Items) -> None:
