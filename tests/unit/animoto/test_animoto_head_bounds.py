@@ -8,6 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from images.animoto.pictures.file_type import Kind
+from images.animoto.pictures.heads.allowance import Allowance
+from images.animoto.pictures.heads.av1_frames import count_frames
 from images.animoto.pictures.heads.declared import declared
 from images.animoto.pictures.missing import Unusable
 from tests.support import hostile_pictures as hostile
@@ -98,7 +100,7 @@ class Endless(NamedTuple):
     times: int = 70_000
 
 
-ENTRIES = "more than 65,536 boxes, items, references, properties and extents"
+ENTRIES = "more than 65,536 boxes, items, references, properties, extents and units"
 ENDLESS = {
     "png-text": Endless(Kind.PNG, png(b"tEXt"), "more than 65,536 chunks"),
     "png-pixels": Endless(Kind.PNG, png(b"IDAT"), "more than 65,536 chunks"),
@@ -265,3 +267,62 @@ def test_usual_compressed_bmp_and_pages_and_animation_pass() -> None:
     check(ENDLESS["webp-frames"].make(5000), Kind.WEBP)
     check(tiff_of_jpegs(encoded(flat(RED, 1008, 1008).convert("L")), [9000] * 4), Kind.TIFF)
     check(heif_of_descriptions(5, 1_000_000), Kind.HEIC)
+
+
+@pytest.mark.parametrize("times", [1, 3, 200])
+def test_every_frame_of_an_avif_item_counts(times: int) -> None:
+    """A decoder decodes all of them to show the last."""
+    kind, data, own = hostile.coded(64, 64, "AVIF")
+    declared = next(one for one in own if one[4:8] == b"ispe")
+    large = [*(one for one in own if one != declared), hostile.ispe(8000, 8000)]
+    whole = hostile.heif([(kind, data * times, large)], (), b"avif")
+    if times * 8000 * 8000 <= 200_000_000:
+        check(whole, Kind.AVIF)
+    else:
+        assert f"its parts have {times * 64_000_000:,} pixels in all" in refusal(whole, Kind.AVIF)[0]
+
+
+def test_frames_in_the_settings_of_an_avif_item_count_too() -> None:
+    kind, data, own = hostile.coded(64, 64, "AVIF")
+    settings = next(one for one in own if one[4:8] == b"av1C")
+    longer = box(b"av1C", settings[8:12] + data * 5)
+    whole = hostile.heif([(kind, data, [longer, hostile.ispe(8000, 8000)])], (), b"avif")
+    assert "its parts have 384,000,000 pixels in all" in refusal(whole, Kind.AVIF)[0]
+
+
+def test_frames_of_an_avif_item_inside_the_meta_box_count_too() -> None:
+    _kind, data, own = hostile.coded(64, 64, "AVIF")
+    properties = [next(one for one in own if one[4:8] == b"av1C"), hostile.ispe(8000, 8000)]
+    place = struct.pack(">HHHHII", 1, 1, 0, 1, 0, 5 * len(data))
+    linked = full_box(b"ipma", struct.pack(">IHBBB", 1, 1, 2, 0x81, 0x82))
+    content = (
+        full_box(b"pitm", struct.pack(">H", 1))
+        + full_box(b"iloc", b"\x44\0" + struct.pack(">H", 1) + place, 1)
+        + box(b"iprp", box(b"ipco", b"".join(properties)) + linked)
+        + box(b"idat", data * 5)
+    )
+    whole = box(b"ftyp", b"avif" + bytes(4) + b"avif") + full_box(b"meta", content)
+    assert "its parts have 320,000,000 pixels in all" in refusal(whole, Kind.AVIF)[0]
+
+
+@pytest.mark.parametrize("at", range(0, 30, 3))
+def test_frames_are_counted_over_extents(at: int) -> None:
+    _kind, data, _own = hostile.coded(64, 64, "AVIF")
+    apart = data[at:] + data + data[:at]
+    size = len(data)
+    assert count_frames(apart, [(size - at + size, 2 * size), (0, size - at)], Allowance(100, "units")) == 1
+    assert count_frames(data * 3, [(0, 3 * size)], Allowance(100, "units")) == 3
+
+
+def test_units_of_an_avif_are_bounded() -> None:
+    reason, counted = refusal(
+        hostile.heif([(b"av01", b"\x0a\0" * 1_000_000, [box(b"av1C", bytes(4))])], (), b"avif"), Kind.AVIF
+    )
+    assert "extents and units" in reason
+    assert counted.reads < MOST_READS
+
+
+@pytest.mark.parametrize("data", [b"", b"\x32", b"\x36", b"\x32\xff", b"\x32" + b"\xff" * 20, b"\x12\0\x32\x05"])
+def test_broken_units_of_an_avif_are_left_to_the_decoder(data: bytes) -> None:
+    whole = hostile.heif([(b"av01", data, [box(b"av1C", bytes(4)), hostile.ispe(64, 64)])], (), b"avif")
+    check(whole, Kind.AVIF)

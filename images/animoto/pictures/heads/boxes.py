@@ -1,13 +1,14 @@
 """Walks through the boxes of a HEIC or AVIF (ISO/IEC 14496-12, 4.2), without a copy of what is in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..missing import Unusable
 from .allowance import Allowance, Data
+from .av1_frames import count_frames
 
 MOST_ENTRIES = 65_536
-"""Boxes, and the entries of their lists: items, references, properties and extents. Phones write some 500."""
+"""Boxes, the entries of their lists, and units of AV1. Phones write some 500."""
 
 
 class Box(NamedTuple):
@@ -24,7 +25,7 @@ class Boxes:
     def __init__(self, data: Data) -> None:
         """Take the file."""
         self._data = data
-        self.entries = Allowance(MOST_ENTRIES, "boxes, items, references, properties and extents")
+        self.entries = Allowance(MOST_ENTRIES, "boxes, items, references, properties, extents and units")
 
     def within(self, begin: int, end: int) -> Iterator[Box]:
         """Yield the boxes in a part of the file, or raise ``Unusable`` for a damaged or one too many."""
@@ -50,6 +51,10 @@ class Boxes:
         if at + size > end:
             raise damaged("a box ends too early")
         return bytes(self._data[at : at + size])
+
+    def count_frames(self, extents: Sequence[tuple[int, int]]) -> int:
+        """Return the frames of AV1 at ``extents`` (begin, end)."""
+        return count_frames(self._data, extents, self.entries)
 
     def version(self, box: Box) -> int:
         """Return the version of a box that has one, before three bytes of flags."""

@@ -10,10 +10,12 @@ from .allowance import LARGEST_FILE, Allowance, Data
 from .boxes import Box, Boxes, damaged
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
-_ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco", b"iloc"}
+_ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco", b"iloc", b"idat"}
 """Boxes that occur once: decoders may differ in which of two counts."""
 MOST_PARTS = 4096
 """Items that a picture is made from, each as often as it is used; phones write 50 tiles."""
+_AV1_SETTINGS = 4
+"""Bytes of an ``av1C`` box before its units (AV1 Codec ISO Media File Format Binding, 2.3.3)."""
 _DEEPEST = 8
 """Steps from an item to those that it is derived from."""
 MOST_STORED = 4 * LARGEST_FILE
@@ -33,11 +35,14 @@ class _Items:
     """The items that an item is made from: the tiles of a grid, the layers of an overlay."""
     auxiliary: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The items that belong to an item, such as its transparency."""
-    stored: dict[int, int] = field(default_factory=dict)
-    """The bytes of each item."""
+    stored: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    """Where each item's bytes begin and end in the file; in its ``idat`` box, for those that are ``inside``."""
+    inside: set[int] = field(default_factory=set)
+    idat: Box | None = None
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     """How often other items need an item."""
     _pixels: dict[int, int] = field(default_factory=dict)
+    _frames: dict[int, int] = field(default_factory=dict)
     _parts: dict[int, list[int]] = field(default_factory=dict)
 
     def pixels(self, item: int) -> int:
@@ -46,6 +51,16 @@ class _Items:
             sizes = [one for one in self._own(item) if one.kind == b"ispe"]
             self._pixels[item] = max((self._at(size, 4) * self._at(size, 8) for size in sizes), default=0)
         return self._pixels[item]
+
+    def frames(self, item: int) -> int:
+        """Return the frames that a decoder decodes for the item; 1 for what is no AV1."""
+        if item not in self._frames:
+            settings = [(box.begin + _AV1_SETTINGS, box.end) for box in self._own(item) if box.kind == b"av1C"]
+            begin = self.idat.begin if self.idat and item in self.inside else 0
+            coded = [(begin + first, begin + end) for first, end in self.stored.get(item, ())] if settings else []
+            # The decoder reads the units of the settings before those of the item.
+            self._frames[item] = max(1, sum(self.boxes.count_frames(one) for one in (settings, coded) if one))
+        return self._frames[item]
 
     def parts(self, item: int) -> list[int]:
         """Return the items that a decoder decodes for the item: what it is made from, and its transparency."""
@@ -84,12 +99,13 @@ def hidden_heif_pixels(data: Data, most_pixels: int) -> int:
     if not metas:
         return 0  # the decoder finds no picture
     items = _read(metas[0], boxes)
-    parts = [items.pixels(item) for item in islice(_reachable(items, items.primary, 0), MOST_PARTS + 1)]
+    parts = list(islice(_reachable(items, items.primary, 0), MOST_PARTS + 1))
     if len(parts) > MOST_PARTS:
         raise Unusable(f"it is made from more than {MOST_PARTS:,} parts")
-    if sum(parts) > 2 * most_pixels:
-        raise Unusable(f"its parts have {sum(parts):,} pixels in all; the most is {2 * most_pixels:,}")
-    return max(parts[1:], default=0)
+    pixels = sum(items.pixels(item) * items.frames(item) for item in parts)
+    if pixels > 2 * most_pixels:
+        raise Unusable(f"its parts have {pixels:,} pixels in all; the most is {2 * most_pixels:,}")
+    return max(map(items.pixels, parts[1:]), default=0)
 
 
 def _reachable(items: _Items, item: int, depth: int) -> Iterator[int]:
@@ -116,6 +132,8 @@ def _read(meta: Box, boxes: Boxes) -> _Items:
             _read_properties(box, items)
         elif box.kind == b"iloc":
             _read_locations(box, items)
+        elif box.kind == b"idat":
+            items.idat = box
     _check_stored(items)
     return items
 
@@ -167,28 +185,35 @@ def _read_associations(box: Box, items: _Items) -> None:
 
 
 def _read_locations(box: Box, items: _Items) -> None:
-    """Read how many bytes each item has (14496-12, 8.11.3)."""
+    """Read where each item's bytes are (14496-12, 8.11.3)."""
     boxes, version = items.boxes, items.boxes.version(box)
     sizes = boxes.number(box.begin + 4, 2, box.end)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = 4 if version >= 2 else 2  # noqa: PLR2004  (the version with long numbers of items)
-    construction = 2 if version else 0
+    if not version:
+        index_size = 0
     at = box.begin + 6 + wide
     for _item in range(boxes.number(box.begin + 6, wide, box.end)):
         item = boxes.number(at, wide, box.end)
-        at += wide + construction + 2 + base_size
+        at += wide
+        if version:
+            if boxes.number(at, 2, box.end) & 15:
+                items.inside.add(item)
+            at += 2
+        base = boxes.number(at + 2, base_size, box.end)
+        at += 2 + base_size
         extents = boxes.number(at, 2, box.end)
         boxes.entries.spend(1 + extents)
-        at += 2 + (index_size if version else 0) + offset_size
-        total = 0
+        at += 2
         for _extent in range(extents):
-            total += boxes.number(at, length_size, box.end)
-            at += length_size + (index_size if version else 0) + offset_size
-        at -= (index_size if version else 0) + offset_size
-        items.stored[item] = items.stored.get(item, 0) + total
+            at += index_size
+            begin = base + boxes.number(at, offset_size, box.end)
+            at += offset_size
+            items.stored[item].append((begin, begin + boxes.number(at, length_size, box.end)))
+            at += length_size
 
 
 def _check_stored(items: _Items) -> None:
     stored = Allowance(MOST_STORED, "bytes in its items, which share them")
-    for item, size in items.stored.items():
-        stored.spend(size * (1 + items.uses.get(item, 0)))
+    for item, extents in items.stored.items():
+        stored.spend(sum(end - begin for begin, end in extents) * (1 + items.uses.get(item, 0)))
