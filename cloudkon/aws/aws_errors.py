@@ -157,7 +157,13 @@ def to_cloudkon_error(error: Exception, fleet: str, endpoint: str) -> CloudKonEr
     if isinstance(error, _CONNECTION_FAILURES):
         # botocore quotes a response that it can't read, which may be a whole page of HTML.
         quoted = shorten(str(error), _MOST_QUOTED, placeholder=" …")
-        return Unavailable(f"{endpoint or 'AWS'}: the connection failed: {quoted}")
+        # Our own check of a new connection (server_proof), whose error botocore wraps like any other.
+        own = error.kwargs.get("error") if isinstance(error, HTTPClientError) else None
+        return (
+            own
+            if isinstance(own, CloudKonError)
+            else Unavailable(f"{endpoint or 'AWS'}: the connection failed: {quoted}")
+        )
     return ServiceError(f"AWS: {error}")
 
 
