@@ -19,11 +19,11 @@ MOST_UNCHECKED: Final = 20 * MEBIBYTE
 """Bytes of a body that is read before its signature can be checked, which needs its hash. DynamoDB's largest request
 has 16 MiB, those of SQS (1 MiB) and CloudFormation are smaller, also when a form writes each byte as three."""
 UNCHECKED_TOGETHER: Final = 64 * MEBIBYTE
-UNCHECKED_SECONDS: Final = 20.0
+UNCHECKED_SECONDS: Final = 20
 MOST_CHECKED: Final = 1024 * MEBIBYTE
 """Bytes of a body whose client has proved itself before: an object in S3. The emulator takes each as a whole, so this
 is less than S3's 5 GiB; AWS's programs and ours send large objects in parts of 8 MiB."""
-CHECKED_SECONDS: Final = 60.0
+CHECKED_SECONDS: Final = 60
 READ_ONLY: Final = (b"Get", b"List", b"Describe", b"Query", b"Scan", b"BatchGet", b"ReceiveMessage")
 """Beginnings of operations after which no save is due. A message that was only received may be received again."""
 

@@ -11,6 +11,7 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 MEBIBYTE: Final = 1024 * 1024
+SWEEP_SECONDS: Final = 1
 DRAIN_SECONDS: Final = 2.0
 """How long the rest of a refused request is read, so that its client reads the reason and no broken connection."""
 _FRAMED: Final = "x-amz-decoded-content-length"
@@ -66,37 +67,38 @@ class Body:
 class Reader:
     """Reads bodies of one kind, which together take a bounded amount of memory while they come."""
 
-    def __init__(self, *, most: int, together: int, seconds: float, trusted: bool) -> None:
+    def __init__(self, *, most: int, together: int, seconds: int, trusted: bool) -> None:
         """``most`` bytes for one body, ``together`` for all that are being read.
 
-        A trusted client may take ``seconds`` for each part, and is refused if its body finds no room. Others may take
+        A trusted client may be silent for ``seconds``, and is refused if its body finds no room. Others may take
         ``seconds`` for a whole body. If one finds no room, the one that has been coming for the longest time is
         refused instead: honest ones are complete after milliseconds, so those that hold the room are not.
         """
         self._most, self._room, self._seconds, self._trusted = most, together, seconds, trusted
         self._readings: dict[_Reading, None] = {}
+        self._sweeping = False
 
     async def read(self, body: Body) -> bytes:
         """Return the whole body. Raises ``RefusedRequest`` if it is too large, too slow or one too many."""
         if body.size > self._most:
             raise RefusedRequest("EntityTooLarge", f"a body of {body.size} bytes; the most here are {self._most}")
-        reading = _Reading()
+        task = asyncio.current_task()
+        assert task, "a coroutine runs in a task"
+        reading = _Reading(task)
+        self._readings[reading] = None
+        if not self._sweeping:
+            self._sweep_later()
         try:
-            async with asyncio.timeout(self._seconds) as reading.deadline:
-                self._readings[reading] = None
-                while not body.ended:
-                    part = await body.next_part()
-                    if reading.evicted:
-                        break
-                    if part:
-                        self._add(reading, part)
-        except TimeoutError:
-            if not reading.evicted:
-                raise RefusedRequest("RequestTimeout", f"the body took more than {self._seconds:.0f} s") from None
+            while not body.ended:
+                if part := await body.next_part():
+                    self._add(reading, part)
+        except asyncio.CancelledError:
+            if not reading.refusal:
+                raise
+            task.uncancel()
+            raise reading.refusal from None
         finally:
             self._remove(reading)
-        if reading.evicted:
-            raise RefusedRequest("SlowDown", "too many large bodies are being sent at once")
         return reading.parts[0] if len(reading.parts) == 1 else b"".join(reading.parts)
 
     def _add(self, reading: "_Reading", part: bytes) -> None:
@@ -106,39 +108,52 @@ class Reader:
         if reading.size > self._most:
             raise RefusedRequest("EntityTooLarge", f"a body has more than {self._most} bytes")
         while self._room < 0:
-            evicted = reading if self._trusted else next(iter(self._readings))
-            self._remove(evicted)
-            evicted.evict()
-        if self._trusted and not reading.evicted:
-            reading.allow(self._seconds)
+            refusal = RefusedRequest("SlowDown", "too many large bodies are being sent at once")
+            oldest = next(iter(self._readings))
+            if self._trusted or oldest is reading:
+                raise refusal
+            self._end(oldest, refusal)
 
     def _remove(self, reading: "_Reading") -> None:
         if reading in self._readings:
             del self._readings[reading]
             self._room += reading.size
 
+    def _end(self, reading: "_Reading", refusal: RefusedRequest) -> None:
+        """End another task's ``read``, which waits for the next part, and free its memory now."""
+        reading.refusal = refusal
+        reading.parts.clear()
+        self._remove(reading)
+        reading.task.cancel()
+
+    def _sweep_later(self) -> None:
+        # One timer for all: one for each body would cost more than reading it.
+        self._sweeping = True
+        asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        for reading in list(self._readings):
+            moved = self._trusted and reading.size != reading.size_before
+            reading.seconds = 0 if moved else reading.seconds + SWEEP_SECONDS
+            reading.size_before = reading.size
+            if reading.seconds > self._seconds:
+                self._end(reading, RefusedRequest("RequestTimeout", f"its body took more than {self._seconds} s"))
+        self._sweeping = False
+        if self._readings:
+            self._sweep_later()
+
 
 class _Reading:
     """One body that is being read."""
 
-    __slots__ = ("deadline", "evicted", "parts", "size")
+    __slots__ = ("parts", "refusal", "seconds", "size", "size_before", "task")
 
-    def __init__(self) -> None:
+    def __init__(self, task: "asyncio.Task[Any]") -> None:
+        self.task = task
         self.parts: list[bytes] = []
-        self.size = 0
-        self.evicted = False
-        self.deadline: asyncio.Timeout | None = None
-
-    def evict(self) -> None:
-        """Let its ``read`` end with an error, and free the memory now."""
-        self.evicted = True
-        self.parts.clear()
-        self.allow(0.0)
-
-    def allow(self, seconds: float) -> None:
-        """Set the time that is left, from now."""
-        if self.deadline and not self.deadline.expired():
-            self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+        self.size = self.size_before = 0
+        self.seconds = 0
+        self.refusal: RefusedRequest | None = None
 
 
 def _announced_size(headers: Mapping[str, str]) -> int:

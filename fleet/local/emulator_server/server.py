@@ -32,7 +32,7 @@ KEEP_ALIVE_SECONDS: Final = 75.0
 """How long a connection may be idle, and how long a client may take to send the head of its request."""
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted; the same number as the supervisor's, whose socket this sets too."""
-MOST_QUEUED_PARTS: Final = 2
+MOST_QUEUED_PARTS: Final = 4
 """Parts of a body, of 64 KiB each, that wait in the memory of each connection until its request is looked at."""
 EXIT_NOT_SAVED: Final = 1
 
