@@ -51,7 +51,7 @@ class Body:
 
     @asynccontextmanager
     async def forgotten(self) -> AsyncIterator[None]:
-        """Forget in this block what comes of the rest. Hypercorn can't end a response beside parts that nobody takes."""
+        """Forget what comes of the rest: hypercorn can't end a response beside parts that nobody takes."""
         forgetting = asyncio.create_task(self._forget_rest())
         try:
             yield
