@@ -2,7 +2,7 @@
 
 Another user of the machine can take the emulator's port while no supervisor of the fleet holds it: after the supervisor
 was killed, or while a client still knows the port of a fleet that was stopped. Such a program must get no task, and
-no worker may run what it gives out. A proof costs one small request for each connection, and requests nothing.
+no worker may run what it gives out. A proof costs one small request for each connection, and none for each call.
 
 The server's part is ``fleet.local.emulator_server.proof``.
 """
@@ -40,10 +40,10 @@ class UnprovenServer(ServiceError):
 def secret_to_prove(settings: Settings) -> str:
     """Return the secret that the server must know; empty if no local fleet of our own is to answer.
 
-    Raises ``InvalidSetting`` if the secret belongs to another user.
+    Raises ``InvalidInput`` if the secret belongs to another user.
     """
     secret = settings.emulator_secret()
-    return secret if settings.target == "local" and secret != ANY_SECRET else ""
+    return "" if secret == ANY_SECRET else secret
 
 
 def check_server(connection: socket.socket, secret: str, seconds: float = SECONDS) -> None:

@@ -85,11 +85,11 @@ class Authentication:
         self, scope: Mapping[str, Any], request: Request, body: Body, receive: Receive, send: Send
     ) -> None:
         self._check_sender(request)
-        if scope["path"] == HEALTH_PATH:
-            await _respond(send, 200, b"application/json", b"{}")
-            return
-        if scope["path"] == PROOF_PATH:
-            await _respond(send, 200, b"text/plain", self._prover.proof(request.query, *scope["server"]))
+        if scope["path"] in (HEALTH_PATH, PROOF_PATH):
+            is_proof = scope["path"] == PROOF_PATH
+            answer = self._prover.proof(request.query, *scope["server"]) if is_proof else b"{}"
+            async with body.forgotten():
+                await _respond(send, 200, b"text/plain" if is_proof else b"application/json", answer)
             return
         content = await self._authenticated_content(request, body)
         if scope["path"] == SAVE_PATH:

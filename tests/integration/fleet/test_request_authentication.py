@@ -176,6 +176,17 @@ def test_large_body_without_a_signed_hash_is_refused_before_it_is_all_read(stran
         assert sent < 128 * 1024 * 1024
 
 
+@pytest.mark.parametrize("path", ["/_ministack/health", f"/_cloudkon/proof?nonce={'0' * 64}", "/"])
+def test_connection_ends_though_its_body_was_not_read(stranger: Stranger, path: str) -> None:
+    """An answer that comes before the body ends the connection, and does not keep it with what was sent."""
+    host, _, port = stranger.host.partition(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: {stranger.host}\r\nContent-Length: 99999999\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as client, suppress(ConnectionError):
+        client.sendall(head.encode() + bytes(4 * 1024 * 1024))
+        while client.recv(65536):
+            pass
+
+
 def test_websocket_is_refused(stranger: Stranger) -> None:
     status, _, _ = stranger.send(
         "GET",
