@@ -11,6 +11,7 @@ from typing import Any, Self
 from cloudkon.errors import InvalidSetting, NoFleet
 from cloudkon.log import LEVELS
 from cloudkon.model import Pool
+from cloudkon.ownership import check_own_directory, read_own
 from cloudkon.programs import command
 
 PREFIX = "CLOUDKON_"
@@ -190,11 +191,15 @@ class Settings:
         return self.lease_seconds + self.skew_seconds
 
     def service_endpoint(self) -> str:
-        """The address of the emulator, empty for AWS itself. Raises ``NoFleet`` if no local fleet is up."""
+        """The address of the emulator, empty for AWS itself.
+
+        Raises ``NoFleet`` if no local fleet is up, and ``InvalidInput`` if the state directory is another user's.
+        """
         if self.endpoint_url or self.target == "aws":
             return self.endpoint_url
         if self.target == "docker":
             return DOCKER_ENDPOINT
+        check_own_directory(self.state_dir)
         if address := _local_endpoint(self.state_dir):
             return address
         raise NoFleet(
@@ -204,11 +209,15 @@ class Settings:
         )
 
     def emulator_secret(self) -> str:
-        """The secret access key for the emulator: that of the fleet in the state directory, on target local."""
+        """The secret access key for the emulator: that of the fleet in the state directory, on target local.
+
+        Raises ``InvalidInput`` if the directory or the secret's file is another user's.
+        """
         if self.target != "local":
             return ANY_SECRET
+        check_own_directory(self.state_dir)
         try:
-            return (self.state_dir / SECRET_FILE).read_text(encoding="ascii").strip() or ANY_SECRET
+            return read_own(self.state_dir / SECRET_FILE) or ANY_SECRET
         except (OSError, ValueError):
             # An endpoint that was set by hand, or a fleet of an older release, whose emulator checks no signatures.
             return ANY_SECRET

@@ -20,7 +20,8 @@ from cloudkon.aws.connection import Connection
 from cloudkon.aws.emulator_save import save_emulator
 from cloudkon.settings import ANY_SECRET, Settings
 from fleet.local.emulator_installation import interpreter
-from fleet.local.emulator_process import choose_port, server_arguments, server_environment, url
+from fleet.local.emulator_process import server_arguments, server_environment, url
+from fleet.local.listener import listen, port_of
 from fleet.local.state_dir import StateDir
 
 REQUESTS: Final = 1_500
@@ -46,7 +47,9 @@ class Server:
 @contextmanager
 def server(directory: Path, *, bare: bool) -> Iterator[Server]:
     """Run the emulator alone, or inside of our server, with a queue, a table and a bucket."""
-    python, port = interpreter(StateDir(Path(".cloudkon").absolute())), choose_port(0)
+    python = interpreter(StateDir(Path(".cloudkon").absolute()))
+    with listen() as free:
+        port = port_of(free)
     command = (str(python), "-m", "ministack") if bare else server_arguments(python)
     environment = server_environment(port, ANY_SECRET) | {
         "PATH": os.environ["PATH"],

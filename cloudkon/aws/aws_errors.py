@@ -155,10 +155,18 @@ def to_cloudkon_error(error: Exception, fleet: str, endpoint: str) -> CloudKonEr
     if isinstance(error, EndpointConnectionError):
         return Unavailable(f"AWS: {str(error).rstrip('.')}. Fix AWS_REGION if there is no such region, or the network")
     if isinstance(error, _CONNECTION_FAILURES):
-        # botocore quotes a response that it can't read, which may be a whole page of HTML.
-        quoted = shorten(str(error), _MOST_QUOTED, placeholder=" …")
-        return Unavailable(f"{endpoint or 'AWS'}: the connection failed: {quoted}")
+        return _connection_failure(error, endpoint)
     return ServiceError(f"AWS: {error}")
+
+
+def _connection_failure(error: Exception, endpoint: str) -> CloudKonError:
+    # Our own check of a new connection (server_proof), whose error botocore wraps like any other.
+    own = error.kwargs.get("error") if isinstance(error, HTTPClientError) else None
+    if isinstance(own, CloudKonError):
+        return own
+    # botocore quotes a response that it can't read, which may be a whole page of HTML.
+    quoted = shorten(str(error), _MOST_QUOTED, placeholder=" …")
+    return Unavailable(f"{endpoint or 'AWS'}: the connection failed: {quoted}")
 
 
 def code_of(error: ClientError) -> str:

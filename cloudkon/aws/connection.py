@@ -15,6 +15,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from cloudkon import __version__
 from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.aws.quick_json import use_quick_json
+from cloudkon.aws.server_proof import require_proof, secret_to_prove
 from cloudkon.errors import InvalidSetting
 from cloudkon.settings import ANY_SECRET, LONGEST_POLL, Settings
 
@@ -145,6 +146,8 @@ class Connection:
         except ValueError as error:
             raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Fix AWS_ENDPOINT_URL") from error
         use_quick_json(client.meta.events)
+        if secret := secret_to_prove(self._settings):
+            require_proof(client, secret)
         return client
 
     def _session_of_settings(self) -> boto3.Session:

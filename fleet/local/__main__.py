@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -16,8 +17,8 @@ from cloudkon.settings import Settings
 from ..lock import Lock
 from ..polling import poll_until
 from .command_lines import ADOPTED
-from .emulator_process import choose_port
 from .fleet_supervisor import FleetSupervisor
+from .listener import listen, port_of
 from .local_processes import LocalProcesses
 from .processes.inspection import refuse_inspection
 from .processes.process import Process
@@ -34,11 +35,17 @@ async def supervise(settings: Settings, state_dir: StateDir, log: Log) -> int:
     if not await _try_lock(lock):
         log.error("another supervisor runs here", state_dir=str(state_dir.path))
         return EXIT_FAILED
-    port = choose_port(state_dir.port())
+    with listen(state_dir.port()) as listener:
+        await _run_fleet(settings, state_dir, lock, listener, log)
+    return EXIT_OK
+
+
+async def _run_fleet(settings: Settings, state_dir: StateDir, lock: Lock, listener: socket.socket, log: Log) -> None:
+    port = port_of(listener)
     process = Process.of(os.getpid())
     assert process, "this process is running"
     state_dir.write_endpoint(port)
-    supervisor = FleetSupervisor(settings, state_dir, LocalProcesses(settings, state_dir, port, log), process, log)
+    supervisor = FleetSupervisor(settings, state_dir, LocalProcesses(settings, state_dir, listener, log), process, log)
     # No command can find a supervisor without this file, so an error in this first write ends the process.
     state_dir.write_actual_state(supervisor.actual_state())
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -52,7 +59,6 @@ async def supervise(settings: Settings, state_dir: StateDir, log: Log) -> int:
             state_dir.write_endpoint(port)
             state_dir.write_actual_state(None)
     log.info("stopped")
-    return EXIT_OK
 
 
 async def _try_lock(lock: Lock) -> bool:

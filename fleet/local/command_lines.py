@@ -64,13 +64,17 @@ class RunningProcess:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCommand:
-    """The command line of a process, its whole environment, and the file that receives its output."""
+    """The command line of a process, its whole environment, and the file that receives its output.
+
+    The process inherits ``descriptors`` under their numbers.
+    """
 
     name: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     state_dir: Path
     log: Path
+    descriptors: tuple[int, ...] = ()
 
     async def start(self) -> RunningProcess:
         """Start the process as the leader of a session of its own, so that no terminal's Ctrl-C reaches it.
@@ -83,6 +87,7 @@ class ProcessCommand:
             "arguments": self.arguments,
             "environment": {**self.environment, MARK: own_mark},
             "log": str(self.log),
+            "descriptors": self.descriptors,
         }
         with ADOPTED.starting():
             child = await trio.lowlevel.open_process(
@@ -90,6 +95,7 @@ class ProcessCommand:
                 env={**kept, MARK: own_mark},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                pass_fds=self.descriptors,
                 start_new_session=True,
             )
             ADOPTED.add(child.pid)

@@ -1,6 +1,5 @@
 """Starts the emulator (ministack), which answers for SQS, DynamoDB, S3 and CloudFormation on this machine."""
 
-import http.client
 import os
 import socket
 from pathlib import Path
@@ -8,13 +7,14 @@ from typing import Final
 
 import trio
 
+from cloudkon.aws.server_proof import UnprovenServer, check_server
+
 from .command_lines import ProcessCommand
 from .emulator_installation import interpreter
 from .emulator_server import interface
+from .listener import HOST, port_of
 from .state_dir import StateDir
 
-HOST: Final = "127.0.0.1"
-"""Loopback only: other machines must not reach it."""
 NAME: Final = "emulator"
 GRACE_SECONDS: Final = 15.0
 """From SIGTERM to SIGKILL: the emulator takes 3 s if a client waits in a long poll, then saves its state."""
@@ -52,14 +52,15 @@ def server_environment(port: int, secret: str, host: str = HOST) -> dict[str, st
     }
 
 
-def emulator_command(state_dir: StateDir, port: int, secret: str) -> ProcessCommand:
-    """Return how the emulator is started.
+def emulator_command(state_dir: StateDir, listener: socket.socket, secret: str) -> ProcessCommand:
+    """Return how the emulator is started. It accepts connections from ``listener``.
 
     It saves the state of all its services every few seconds and on SIGTERM, and reads the last saved state at its next
     start. It writes stored objects at once. On SIGKILL, messages and ledger items of the last seconds are lost.
     """
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
-        **server_environment(port, secret),
+        **server_environment(port_of(listener), secret),
+        interface.LISTENER: str(listener.fileno()),
         "PERSIST_STATE": "1",
         # Where older releases kept the state. It is read if there are no snapshots.
         interface.STATE_DIR: str(state_dir.data / "state"),
@@ -71,7 +72,8 @@ def emulator_command(state_dir: StateDir, port: int, secret: str) -> ProcessComm
         "DOCKER_HOST": f"unix://{state_dir.scratch}/no-docker.sock",
     }
     arguments = server_arguments(interpreter(state_dir))
-    return ProcessCommand(NAME, arguments, environment, state_dir.path, state_dir.logs / f"{NAME}.log")
+    log = state_dir.logs / f"{NAME}.log"
+    return ProcessCommand(NAME, arguments, environment, state_dir.path, log, (listener.fileno(),))
 
 
 def url(port: int) -> str:
@@ -79,34 +81,18 @@ def url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def choose_port(before: int) -> int:
-    """Return the port of the last start if it is free, else any free port."""
-    for port in (before, 0):
-        with socket.socket() as listener:
-            # The emulator's listener does the same: a port whose last connections are in TIME_WAIT counts as free.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((HOST, port))
-            except OSError:
-                continue
-            return int(listener.getsockname()[1])
-    raise OSError("no port is free on loopback")
-
-
-async def wait_until_healthy(port: int) -> None:
-    """Wait until the emulator answers."""
+async def wait_until_healthy(port: int, secret: str) -> None:
+    """Wait until the emulator answers, and proves that it knows the secret."""
     while True:
-        if await trio.to_thread.run_sync(_answers, port, abandon_on_cancel=True):
+        if await trio.to_thread.run_sync(_answers, port, secret, abandon_on_cancel=True):
             return
         await trio.sleep(LOOK_SECONDS)
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=HEALTH_SECONDS)
+def _answers(port: int, secret: str) -> bool:
     try:
-        connection.request("GET", interface.HEALTH_PATH)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
+        with socket.create_connection((HOST, port), HEALTH_SECONDS) as connection:
+            check_server(connection, secret, HEALTH_SECONDS)
+            return True
+    except (OSError, UnprovenServer):
         return False
-    finally:
-        connection.close()

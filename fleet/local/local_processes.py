@@ -1,6 +1,7 @@
 """Starts the local fleet's processes, and provisions the emulator."""
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Final
@@ -13,6 +14,7 @@ from cloudkon.settings import PREFIX, Settings
 from ..provision import provision
 from .command_lines import ProcessCommand, worker_program
 from .emulator_process import GRACE_SECONDS, emulator_command, url, wait_until_healthy
+from .listener import port_of
 from .process_supervisor import ProcessSupervisor
 from .state_dir import StateDir
 
@@ -30,10 +32,11 @@ def worker_grace(settings: Settings) -> float:
 class LocalProcesses:
     """The processes of one local fleet, with the settings that they get."""
 
-    def __init__(self, settings: Settings, state_dir: StateDir, port: int, log: Log) -> None:
-        """``port`` is the emulator's port. It does not change while this supervisor runs."""
-        self.endpoint_url = url(port)
-        self._state_dir, self._port, self._log = state_dir, port, log
+    def __init__(self, settings: Settings, state_dir: StateDir, listener: socket.socket, log: Log) -> None:
+        """Each start of the emulator accepts connections from ``listener``, so its port never changes."""
+        self._port = port_of(listener)
+        self.endpoint_url = url(self._port)
+        self._state_dir, self._listener, self._log = state_dir, listener, log
         self._secret = state_dir.secret()
         self._settings = replace(settings, endpoint_url=self.endpoint_url, state_dir=state_dir.path)
         if settings.poll_seconds == Settings().poll_seconds and f"{PREFIX}POLL_SECONDS" not in os.environ:
@@ -41,7 +44,7 @@ class LocalProcesses:
 
     def emulator(self, on_change: Callable[[], object]) -> ProcessSupervisor:
         """Return the supervisor of the emulator's process."""
-        return _supervisor(emulator_command(self._state_dir, self._port, self._secret), GRACE_SECONDS, on_change)
+        return _supervisor(emulator_command(self._state_dir, self._listener, self._secret), GRACE_SECONDS, on_change)
 
     def worker(self, pool: Pool, number: int, on_change: Callable[[], object]) -> ProcessSupervisor:
         """Return the supervisor of a worker's process.
@@ -58,7 +61,7 @@ class LocalProcesses:
 
     async def wait_until_healthy(self) -> None:
         """Wait until the emulator answers."""
-        await wait_until_healthy(self._port)
+        await wait_until_healthy(self._port, self._secret)
 
     async def provision(self) -> None:
         """Make or repair the stack; from then on other programs find the fleet."""

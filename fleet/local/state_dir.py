@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cloudkon.ownership import check_own_directory, read_own
 from cloudkon.settings import ENDPOINT_FILE, SECRET_FILE
 
 from ..files import read_json, translate_os_errors, write_json, write_private
@@ -75,10 +76,11 @@ class StateDir:
     def make(self) -> None:
         """Make the directories, and take other users' access away, also from what older releases left.
 
-        Raises ``InvalidInput`` or, on a full disk, ``CloudKonError``.
+        Raises ``InvalidInput`` (also if it is another user's) or, on a full disk, ``CloudKonError``.
         """
         with translate_os_errors(self.path):
             self.path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+            self.check_own()
             if self.path.stat().st_mode & OTHERS:
                 self.path.chmod(OWNER_ONLY)
                 self._close_to_others()
@@ -86,6 +88,10 @@ class StateDir:
         for path in (self.logs, self.data.parent, self.data, self.scratch, *places):
             with translate_os_errors(path):
                 path.mkdir(mode=OWNER_ONLY, exist_ok=True)
+
+    def check_own(self) -> None:
+        """Raise ``InvalidInput`` if the directory is another user's, who could have written its records."""
+        check_own_directory(self.path)
 
     def _close_to_others(self) -> None:
         """Take the access of the group and of others away from all files and directories, except the installation's."""
@@ -153,10 +159,12 @@ class StateDir:
         return (self.path / SECRET_FILE).exists()
 
     def secret(self) -> str:
-        """Return the secret access key of this fleet's emulator; make it at the first time. Raises ``OSError``."""
-        path = self.path / SECRET_FILE
+        """Return the secret access key of this fleet's emulator; make it at the first time.
+
+        Raises ``InvalidInput`` if its file is another user's, and ``OSError``.
+        """
         with suppress(FileNotFoundError, ValueError):
-            if secret := path.read_text(encoding="ascii").strip():
+            if secret := read_own(self.path / SECRET_FILE):
                 return secret
         secret = secrets.token_urlsafe(SECRET_BYTES)
         self.write_secret(secret)

@@ -39,7 +39,7 @@ class LocalTarget:
     """The fleet of one state directory."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ``InvalidInput`` if an endpoint is set: this target starts its own."""
+        """Raises ``InvalidInput`` if an endpoint is set (this target starts its own) or the directory is not ours."""
         if settings.endpoint_url:
             raise InvalidInput(
                 f"endpoint {settings.endpoint_url}",
@@ -48,6 +48,7 @@ class LocalTarget:
             )
         self._settings = settings
         self._state_dir = StateDir(settings.state_dir.absolute())
+        self._state_dir.check_own()
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
         """Do nothing: workers run from this checkout."""

@@ -5,18 +5,25 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from .interface import HEALTH_PATH, SAVE_PATH
+from .bodies import MEBIBYTE, Body, Message, Reader, Receive
+from .interface import HEALTH_PATH, PROOF_PATH, SAVE_PATH
+from .proof import Prover
 from .signature import STREAMING, UNSIGNED, RefusedRequest, Request, Verifier
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 ADMINISTRATION: Final = "/_"
 """The beginning of paths that no AWS service has: the emulator's own, which reset it, configure it or run functions."""
-LONGEST_UNHASHED_BODY: Final = 32 * 1024 * 1024
-"""Bytes of a body that are read before the signature is checked: more than SQS, DynamoDB and CloudFormation accept."""
+MOST_UNCHECKED: Final = 20 * MEBIBYTE
+"""Bytes of a body that is read before its signature can be checked, which needs its hash. DynamoDB's largest request
+has 16 MiB, those of SQS (1 MiB) and CloudFormation are smaller, also when a form writes each byte as three."""
+UNCHECKED_TOGETHER: Final = 64 * MEBIBYTE
+UNCHECKED_SECONDS: Final = 20
+MOST_CHECKED: Final = 1024 * MEBIBYTE
+"""Bytes of a body whose client has proved itself before: an object in S3. The emulator takes each as a whole, so this
+is less than S3's 5 GiB; AWS's programs and ours send large objects in parts of 8 MiB."""
+CHECKED_SECONDS: Final = 60
 READ_ONLY: Final = (b"Get", b"List", b"Describe", b"Query", b"Scan", b"BatchGet", b"ReceiveMessage")
 """Beginnings of operations after which no save is due. A message that was only received may be received again."""
 
@@ -28,6 +35,7 @@ class Authentication:
         self,
         application: Application,
         verifier: Verifier,
+        prover: Prover,
         hosts: frozenset[str],
         *,
         on_loaded: Callable[[], object],
@@ -38,7 +46,11 @@ class Authentication:
         ``on_loaded`` is called when the emulator has read its state, before the first request. ``save`` returns its
         problem, or an empty string.
         """
-        self._application, self._verifier, self._hosts = application, verifier, hosts
+        self._application, self._verifier, self._prover, self._hosts = application, verifier, prover, hosts
+        self._unchecked = Reader(
+            most=MOST_UNCHECKED, together=UNCHECKED_TOGETHER, seconds=UNCHECKED_SECONDS, trusted=False
+        )
+        self._checked = Reader(most=MOST_CHECKED, together=MOST_CHECKED, seconds=CHECKED_SECONDS, trusted=True)
         self._on_loaded, self._save = on_loaded, save
         self.changes = 0
         """How many requests may have changed the state."""
@@ -46,10 +58,15 @@ class Authentication:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one connection scope. No WebSocket is accepted."""
         if scope["type"] == "http":
+            path = scope["raw_path"].partition(b"?")[0]
+            request = Request.of(scope["method"], path, scope["query_string"], scope["headers"])
+            body = Body(request.headers, receive)
             try:
-                await self._answer(scope, receive, send)
+                await self._answer(scope, request, body, receive, send)
             except RefusedRequest as refused:
-                await _refuse(scope, send, refused)
+                await body.drain(MOST_UNCHECKED)
+                async with body.forgotten():
+                    await _refuse(scope, send, refused)
         elif scope["type"] == "lifespan":
             await self._application(scope, receive, self._when_loaded(send))
         elif scope["type"] == "websocket":
@@ -64,14 +81,17 @@ class Authentication:
 
         return call_and_send
 
-    async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        path = scope["raw_path"].partition(b"?")[0]
-        request = Request.of(scope["method"], path, scope["query_string"], scope["headers"])
+    async def _answer(
+        self, scope: Mapping[str, Any], request: Request, body: Body, receive: Receive, send: Send
+    ) -> None:
         self._check_sender(request)
-        if scope["path"] == HEALTH_PATH:
-            await _respond(send, 200, b"application/json", b"{}")
+        if scope["path"] in (HEALTH_PATH, PROOF_PATH):
+            is_proof = scope["path"] == PROOF_PATH
+            answer = self._prover.proof(request.query, *scope["server"]) if is_proof else b"{}"
+            async with body.forgotten():
+                await _respond(send, 200, b"text/plain" if is_proof else b"application/json", answer)
             return
-        body = await self._authenticated_body(request, receive)
+        content = await self._authenticated_content(request, body)
         if scope["path"] == SAVE_PATH:
             problem = await self._save()
             await _respond(
@@ -81,7 +101,7 @@ class Authentication:
             raise RefusedRequest("AccessDenied", f"{scope['path']} belongs to no AWS service")
         else:
             try:
-                await self._application(scope, _replay(body, receive), send)
+                await self._application(scope, _replay(content, receive), send)
             finally:
                 self.changes += _may_change(request)
 
@@ -92,18 +112,19 @@ class Authentication:
         if "origin" in request.headers:
             raise RefusedRequest("AccessDenied", "requests of web pages are refused")
 
-    async def _authenticated_body(self, request: Request, receive: Receive) -> bytes:
+    async def _authenticated_content(self, request: Request, body: Body) -> bytes:
         """Return the body, after the signature was checked: before the body is read, if the client sends its hash."""
-        claimed = request.body_hash
-        if claimed:
-            self._verifier.check(request, claimed)
-            body = await _read(receive, None)
-            if claimed != UNSIGNED and not claimed.startswith(STREAMING) and _digest(body) != claimed:
+        claim, claimed_hash = self._verifier.claim(request), request.body_hash
+        if claimed_hash:
+            self._verifier.check_signature(request, claim, claimed_hash)
+            content = await self._checked.read(body)
+            unsigned = claimed_hash == UNSIGNED or claimed_hash.startswith(STREAMING)
+            if not unsigned and _digest(content) != claimed_hash:
                 raise RefusedRequest("XAmzContentSHA256Mismatch", "the body is not the one that was signed")
-            return body
-        body = await _read(receive, LONGEST_UNHASHED_BODY)
-        self._verifier.check(request, _digest(body))
-        return body
+            return content
+        content = await self._unchecked.read(body)
+        self._verifier.check_signature(request, claim, _digest(content))
+        return content
 
 
 def _digest(body: bytes) -> str:
@@ -115,22 +136,6 @@ def _may_change(request: Request) -> bool:
         return False
     operation = request.headers.get("x-amz-target", "").rpartition(".")[2].encode("latin-1")
     return not operation.startswith(READ_ONLY)
-
-
-async def _read(receive: Receive, limit: int | None) -> bytes:
-    """Read the whole body. Raises ``RefusedRequest`` beyond ``limit`` bytes, or when the client is gone."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise RefusedRequest("RequestTimeout", "the client left")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if limit is not None and size > limit:
-            raise RefusedRequest("EntityTooLarge", f"an unsigned body has more than {limit} bytes")
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

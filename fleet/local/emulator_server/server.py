@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from .authentication import Authentication
 from .confinement import Confinement
-from .interface import HOST, OBJECTS_DIR, PORT, SCRATCH_DIR, SECRET, SNAPSHOTS, STATE_DIR
+from .interface import HOST, LISTENER, OBJECTS_DIR, PORT, SCRATCH_DIR, SECRET, SNAPSHOTS, STATE_DIR
+from .proof import Prover
 from .receipts import invalidate_receipts
 from .signature import Verifier
 from .snapshots import ORDERLY, Services, Snapshots, newest, remove_partial
@@ -28,6 +29,11 @@ SAVE_SECONDS: Final = 3.0
 SAVE_SHARE: Final = 0.1
 """The most of the time that saving may take, so large states are saved less often."""
 KEEP_ALIVE_SECONDS: Final = 75.0
+"""How long a connection may be idle, and how long a client may take to send the head of its request."""
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted; the same number as the supervisor's, whose socket this sets too."""
+MOST_QUEUED_PARTS: Final = 4
+"""Parts of a body, of 64 KiB each, that wait in the memory of each connection until its request is looked at."""
 EXIT_NOT_SAVED: Final = 1
 
 
@@ -37,6 +43,8 @@ class Place:
 
     host: str
     port: int
+    listener: int | None
+    """The descriptor of a socket that listens there already."""
     secret: str
     snapshots: Path | None
     writable: tuple[Path, ...]
@@ -44,11 +52,12 @@ class Place:
     @classmethod
     def from_environment(cls) -> "Place":
         """Read the variables, and remove the secret from them."""
-        snapshots = os.environ.get(SNAPSHOTS, "")
+        snapshots, listener = os.environ.get(SNAPSHOTS, ""), os.environ.get(LISTENER, "")
         names = (STATE_DIR, OBJECTS_DIR, SCRATCH_DIR)
         return cls(
             os.environ[HOST],
             int(os.environ[PORT]),
+            int(listener) if listener else None,
             os.environ.pop(SECRET),
             Path(snapshots) if snapshots else None,
             tuple(Path(os.environ[name]) for name in names if os.environ.get(name))
@@ -69,7 +78,11 @@ class Server:
         self._queues: Any = importlib.import_module("ministack.services.sqs")
         self._hypercorn = importlib.import_module("hypercorn.asyncio")
         self._config = importlib.import_module("hypercorn.config").Config()
-        self._config.bind = [f"{place.host}:{place.port}"]
+        self._config.bind = [f"{place.host}:{place.port}" if place.listener is None else f"fd://{place.listener}"]
+        self._config.backlog = BACKLOG
+        self._config.max_app_queue_size = MOST_QUEUED_PARTS
+        # A connection over HTTP/2 then holds no more than one over HTTP/1.1.
+        self._config.h2_max_concurrent_streams = 1
         self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
         self._config.loglevel = self._emulator.LOG_LEVEL
         self._confinement = Confinement(place.writable, (place.host, place.port))
@@ -86,6 +99,7 @@ class Server:
         self._authentication = Authentication(
             self._emulator.app,
             Verifier(ACCESS_KEY, self._place.secret),
+            Prover(self._place.secret),
             hosts,
             on_loaded=self._repair_loaded_state,
             save=self._save,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -58,6 +58,17 @@ class Request:
         return self.headers.get("x-amz-content-sha256", "")
 
 
+class Claim(NamedTuple):
+    """What a request says of its signature: its time, its scope, the signed headers, and the signature itself."""
+
+    moment: str
+    date: str
+    region: str
+    service: str
+    signed: str
+    signature: str
+
+
 class Verifier:
     """Knows one access key and checks signatures made with it."""
 
@@ -70,6 +81,13 @@ class Verifier:
         """Raise ``RefusedRequest`` unless the request is signed with the secret, about now.
 
         ``body_hash`` is what the client says of its body, or else the body's SHA-256.
+        """
+        self.check_signature(request, self.claim(request), body_hash)
+
+    def claim(self, request: Request) -> Claim:
+        """Return what the request says of its signature.
+
+        Raises ``RefusedRequest`` if no body could make it valid: another key, another time, or no signature at all.
         """
         text = request.headers.get("authorization", "")
         if not text:
@@ -85,6 +103,11 @@ class Verifier:
             raise RefusedRequest("RequestTimeTooSkewed", f"it was signed more than {WINDOW_SECONDS:.0f} s from now")
         if "host" not in signed.split(";"):
             raise RefusedRequest("SignatureDoesNotMatch", "the signature does not cover the header Host")
+        return Claim(moment, date, region, service, signed, signature)
+
+    def check_signature(self, request: Request, claim: Claim, body_hash: str) -> None:
+        """Raise ``RefusedRequest`` unless the claimed signature was made with the secret."""
+        moment, date, region, service, signed, signature = claim
         scope = f"{date}/{region}/{service}/aws4_request"
         hashed = hashlib.sha256(_canonical(request, service, signed, body_hash).encode("latin-1")).hexdigest()
         to_sign = f"{ALGORITHM}\n{moment}\n{scope}\n{hashed}"

@@ -57,8 +57,16 @@ class Snapshots:
         """
         async with self._lock:
             number = self._next_number()
-            reading, writing = os.pipe()
-            pid = fork()
+            try:
+                reading, writing = os.pipe()
+            except OSError as error:  # no descriptor is left
+                return str(error)
+            try:
+                pid = fork()
+            except OSError as error:  # no memory or no process is left
+                os.close(reading)
+                os.close(writing)
+                return str(error)
             if not pid:
                 self._write_and_exit(number, writing)
             os.close(writing)

@@ -7,6 +7,7 @@ A shim stands between the supervisor and each process, as containerd's shims do:
 - It dies with the same exit code or signal as its process.
 
 The order (program, environment, log) comes as JSON on standard input, because other processes can read a command line.
+It may name descriptors that the shim has inherited and hands down.
 The first line of standard output is JSON too: the started process, or the error of its start.
 """
 
@@ -17,6 +18,7 @@ import selectors
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -48,8 +50,10 @@ def is_shim(pid: int) -> bool:
 class Shim:
     """One process, from its start to the end of everything that it started."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-        """Start the process. Raises ``OSError`` if it can't be started."""
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], log: Path, descriptors: Sequence[int] = ()
+    ) -> None:
+        """Start the process, which alone keeps ``descriptors``. Raises ``OSError`` if it can't be started."""
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self._wake, False)
@@ -70,10 +74,12 @@ class Shim:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=descriptors,
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509  (this process has one thread)
         )
-        os.close(output)
+        for descriptor in (output, *descriptors):
+            os.close(descriptor)
         self.pid = self._child.pid
 
     def run(self) -> int:
@@ -143,7 +149,7 @@ def main() -> int:
     adopt_orphans()
     order: dict[str, Any] = json.load(sys.stdin)
     try:
-        shim = Shim(order["arguments"], order["environment"], Path(order["log"]))
+        shim = Shim(order["arguments"], order["environment"], Path(order["log"]), order.get("descriptors", ()))
     except OSError as error:
         _answer({"error": error.strerror, "errno": error.errno, "file": str(error.filename or "")})
         return EXIT_FAILED

@@ -4,10 +4,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,13 +19,15 @@ import trio
 
 from cloudkon.aws import connect
 from cloudkon.aws.emulator_save import save_emulator
+from cloudkon.backoff import PATIENT, persist
+from cloudkon.errors import EXIT_FAILED
 from cloudkon.model import Outgoing
 from cloudkon.ports import Queue
 from cloudkon.settings import SECRET_FILE
 from tests.integration.fleet.conftest import CommandLine
 from tests.integration.fleet.test_whole_run import assert_every_task_has_one_result, client, push, some_ended
 from tests.support.emulator import missing
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 pytestmark = pytest.mark.long
 
@@ -74,6 +80,82 @@ def test_emulator_killed_before_it_ever_saved_by_itself_comes_back(fleet: Comman
     fleet.run("down")
     fleet.run("up")
     assert [one.body for one in trio.run(_queue(fleet).receive, 10, 0, 0)] == ["after"]
+
+
+class Impostor:
+    """Tries to take a port without end, and then answers every connection with what no emulator would prove."""
+
+    def __init__(self, port: int) -> None:
+        self.received: list[bytes] = []
+        self.has_port = threading.Event()
+        self._port, self._over = port, threading.Event()
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._try)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def _try(self) -> None:
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            while not self._over.wait(0.002):
+                with suppress(OSError):
+                    listener.bind(("127.0.0.1", self._port))
+                    listener.listen()
+                    self.has_port.set()
+                    break
+            listener.settimeout(0.05)
+            while not self._over.is_set():
+                with suppress(OSError), listener.accept()[0] as client:
+                    client.settimeout(1)
+                    self.received.append(client.recv(4096))
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n" + b"0" * 64)
+
+
+def test_nobody_takes_the_port_of_a_killed_emulator_and_its_clients_wait_for_it(fleet: CommandLine) -> None:
+    fleet.run("up")
+    queue, impostor = _queue(fleet), Impostor(fleet.state_dir.port())
+    trio.run(queue.send, [Outgoing("before")])
+    trio.run(save_emulator, fleet.settings)
+    with impostor.trying():
+        os.kill(fleet.status()["emulator"]["pid"], signal.SIGKILL)
+        # A connection that the killed emulator had accepted may still fail; a new one waits.
+        assert trio.run(partial(persist, queue.depth, PATIENT)).visible == 1
+        fleet.run("up")
+        assert not impostor.has_port.is_set()
+
+
+def test_port_that_was_taken_after_the_supervisor_was_killed_is_not_trusted(whole: CommandLine) -> None:
+    whole.run("up")
+    whole.run("scale", "1")
+    actual, port = whole.state_dir.actual_state(), whole.state_dir.port()
+    assert actual
+    impostor = Impostor(port)
+    with impostor.trying():
+        for process in (actual.supervisor, actual.emulator.shim):
+            assert process
+            process.send(signal.SIGKILL)
+        assert impostor.has_port.wait(PATIENCE)
+        workload = whole.directory / "workload.txt"
+        workload.write_text("sleep 0\n")
+        pushing = [sys.executable, "-m", "client", "push", str(workload)]
+        pushed = subprocess.run(
+            pushing, cwd=whole.directory, env=whole.environment, capture_output=True, text=True, check=False
+        )
+        assert pushed.returncode == EXIT_FAILED
+        assert f"what listens on port {port} does not prove that it is this fleet's emulator" in pushed.stderr
+        until(lambda: "does not prove" in whole.log("worker-1"))
+        assert [one for one in impostor.received if not one.startswith(b"GET /_cloudkon/proof?nonce=")] == []
+        whole.run("up")
+        assert whole.state_dir.port() != port
+        whole.run("scale", "1")
+        run = client(whole, "push", str(workload)).strip()
+        client(whole, "check", run, "--wait")
 
 
 def test_run_survives_a_killed_emulator(whole: CommandLine) -> None:

@@ -23,7 +23,8 @@ from botocore.parsers import ResponseParserError
 
 from cloudkon.aws import connect
 from cloudkon.aws.connection import EMULATOR_ACCESS_KEY
-from cloudkon.errors import AccessDenied
+from cloudkon.aws.server_proof import UnprovenServer
+from cloudkon.errors import EXIT_FAILED
 from cloudkon.model import Outgoing
 from cloudkon.settings import ANY_SECRET, SECRET_FILE, Settings
 from tests.support.emulator import deploy, emulator
@@ -175,6 +176,17 @@ def test_large_body_without_a_signed_hash_is_refused_before_it_is_all_read(stran
         assert sent < 128 * 1024 * 1024
 
 
+@pytest.mark.parametrize("path", ["/_ministack/health", f"/_cloudkon/proof?nonce={'0' * 64}", "/"])
+def test_connection_ends_though_its_body_was_not_read(stranger: Stranger, path: str) -> None:
+    """An answer that comes before the body ends the connection, and does not keep it with what was sent."""
+    host, _, port = stranger.host.partition(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: {stranger.host}\r\nContent-Length: 99999999\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as client, suppress(ConnectionError):
+        client.sendall(head.encode() + bytes(4 * 1024 * 1024))
+        while client.recv(65536):
+            pass
+
+
 def test_websocket_is_refused(stranger: Stranger) -> None:
     status, _, _ = stranger.send(
         "GET",
@@ -190,13 +202,14 @@ def test_websocket_is_refused(stranger: Stranger) -> None:
     assert status == 403
 
 
-def test_owners_program_without_the_secret_is_told_what_is_wrong(settings: Settings, tmp_path: Path) -> None:
-    """The user's AWS keys are neither sent nor a problem; another fleet's secret is one, and is named."""
+def test_owners_program_with_another_fleets_secret_sends_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Another fleet's emulator may have taken the port: it must not get tasks. Its port and the remedy are named."""
     (tmp_path / SECRET_FILE).write_text("of another fleet\n")
     other = Settings(fleet=settings.fleet, target="local", endpoint_url=settings.endpoint_url, state_dir=tmp_path)
-    with pytest.raises(AccessDenied, match="not made with this fleet's secret"):
+    with pytest.raises(UnprovenServer, match=r"port \d+ does not prove .* with: python -m fleet up") as caught:
         trio.run(connect(other).queues["worker"].send, [Outgoing("x")])
-    with pytest.raises(AccessDenied, match="not made with this fleet's secret"):
+    assert caught.value.exit_code == EXIT_FAILED
+    with pytest.raises(UnprovenServer):
         trio.run(connect(other).ledger.cancel_run, "20261130-1200-abcd")
     (tmp_path / SECRET_FILE).write_text(f"{ANY_SECRET}\n")
     assert trio.run(connect(other).queues["worker"].depth).visible == 0

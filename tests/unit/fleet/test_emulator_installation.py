@@ -1,7 +1,6 @@
 """The emulator's environment is installed once, and again if it is partial or of another lock file."""
 
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 from cloudkon.errors import EXIT_FAILED, CloudKonError, InvalidInput
 from fleet.local import emulator_installation as installation
 from fleet.local.emulator_installation import EXECUTABLE, ensure_installed, interpreter, interpreter_of
-from fleet.local.emulator_process import choose_port, emulator_command
+from fleet.local.emulator_process import emulator_command
+from fleet.local.listener import listen, port_of
 from fleet.local.state_dir import StateDir
 
 
@@ -127,16 +127,11 @@ def test_emulator_listens_on_loopback_only_without_the_users_aws_settings(
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "USE_SSL", "EDGE_PORT", "PYTHONPATH", "MINISTACK_HOST"):
         monkeypatch.setenv(name, "the user's")
-    environment = emulator_command(state_dir, 4567, "some").environment
+    with listen() as listener:
+        command = emulator_command(state_dir, listener, "some")
+        port, descriptor = port_of(listener), listener.fileno()
+    environment = command.environment
     assert "the user's" not in environment.values()
-    assert (environment["BIND_HOST"], environment["GATEWAY_PORT"]) == ("127.0.0.1", "4567")
+    assert (environment["BIND_HOST"], environment["GATEWAY_PORT"]) == ("127.0.0.1", str(port))
+    assert (environment["CLOUDKON_EMULATOR_LISTENER"], command.descriptors) == (str(descriptor), (descriptor,))
     assert environment["PATH"] == os.environ["PATH"]
-
-
-def test_emulator_keeps_its_port_unless_it_is_in_use() -> None:
-    port = choose_port(0)
-    assert choose_port(port) == port
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
-        other.listen()
-        assert choose_port(port) not in (0, port)

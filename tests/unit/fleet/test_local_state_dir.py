@@ -15,6 +15,7 @@ from fleet.local.actual_state import ActualState, PoolState, ProcessState
 from fleet.local.desired_state import DesiredState
 from fleet.local.processes.process import Process
 from fleet.local.state_dir import StateDir
+from fleet.local.target import LocalTarget
 
 STATE = ActualState(
     "some",
@@ -178,3 +179,36 @@ def test_damaged_secret_is_replaced(state_dir: StateDir) -> None:
         (state_dir.path / "secret-key").write_bytes(damage)
         secret = state_dir.secret()
         assert Settings(state_dir=state_dir.path).emulator_secret() == secret
+
+
+def _become_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+
+
+def test_directory_of_another_user_is_refused_by_everything_that_trusts_it(
+    state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner could have written an endpoint and a secret of his own, and records that name our processes."""
+    state_dir.write_endpoint(4567, "http://127.0.0.1:4567")
+    state_dir.secret()
+    _become_another_user(monkeypatch)
+    settings = Settings(state_dir=state_dir.path)
+    for use in (
+        state_dir.make,
+        settings.service_endpoint,
+        settings.emulator_secret,
+        lambda: LocalTarget(settings),
+    ):
+        with pytest.raises(InvalidInput, match=r"belongs to user \d+, and you are .*CLOUDKON_STATE_DIR") as caught:
+            use()
+        assert caught.value.exit_code == EXIT_BAD_INPUT
+
+
+def test_secret_of_another_user_is_refused(state_dir: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    state_dir.secret()
+    _become_another_user(monkeypatch)
+    monkeypatch.setattr("cloudkon.settings.check_own_directory", lambda _: None)
+    for use in (state_dir.secret, Settings(state_dir=state_dir.path).emulator_secret):
+        with pytest.raises(InvalidInput, match=r"secret-key: belongs to user \d+, .*Remove it, and make a new one"):
+            use()

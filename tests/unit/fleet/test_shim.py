@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,13 +27,14 @@ START = [sys.executable, "-m", module("fleet.local.processes.shim"), "worker-1@t
 class Started:
     """A shim, with the process that it started."""
 
-    def __init__(self, arguments: Sequence[str], log: Path) -> None:
-        self.shim = subprocess.Popen(START, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    def __init__(self, arguments: Sequence[str], log: Path, descriptors: Sequence[int] = ()) -> None:
+        self.shim = subprocess.Popen(
+            START, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, pass_fds=descriptors
+        )
         assert self.shim.stdin
         assert self.shim.stdout
-        self.shim.stdin.write(
-            json.dumps({"arguments": arguments, "environment": {**os.environ}, "log": str(log)}).encode()
-        )
+        order = {"arguments": arguments, "environment": {**os.environ}, "log": str(log), "descriptors": descriptors}
+        self.shim.stdin.write(json.dumps(order).encode())
         self.shim.stdin.close()
         self.answer = json.loads(self.shim.stdout.readline())
         self.process = Process(self.answer.get("pid", 0), self.answer.get("born", ""))
@@ -53,8 +55,8 @@ def log(tmp_path: Path) -> Path:
 def run(log: Path) -> Iterator[Run]:
     started: list[Started] = []
 
-    def start(*arguments: str) -> Started:
-        started.append(Started(arguments, log))
+    def start(*arguments: str, descriptors: Sequence[int] = ()) -> Started:
+        started.append(Started(arguments, log, descriptors))
         return started[-1]
 
     yield start
@@ -90,6 +92,26 @@ def test_program_that_can_not_be_started_is_answered_with_its_error(run: Run) ->
     started = run("/nowhere/worker")
     assert started.answer == {"error": "No such file or directory", "errno": 2, "file": "/nowhere/worker"}
     assert started.wait() == 1
+
+
+def test_inherited_descriptor_is_handed_down_to_the_process_and_kept_by_it_alone(run: Run) -> None:
+    """What it was made for: the process accepts connections of a socket that listened before it was started."""
+    program = (
+        "import socket, sys\n"
+        "listener = socket.socket(fileno=int(sys.argv[1]))\n"
+        "for _ in range(2): listener.accept()[0].sendall(b'from the process')\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address, number = listener.getsockname(), listener.fileno()
+        waiting = socket.create_connection(address, PATIENCE)
+        started = run(sys.executable, "-c", program, str(number), descriptors=(number,))
+    with waiting:
+        assert waiting.recv(100) == b"from the process"
+    with socket.create_connection(address, PATIENCE) as later:
+        assert later.recv(100) == b"from the process"
+    assert started.wait() == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, PATIENCE)
 
 
 def test_sigterm_is_passed_on_to_the_process(run: Run, log: Path) -> None:
