@@ -50,10 +50,14 @@ def show(arguments: str, context: Context) -> str:
 
 
 def daemon(arguments: str, context: Context) -> None:
-    """Start a process in a session of its own whose number is in ``NOTE``; then, as told, wait, crash or return."""
+    """Start a process in a session of its own whose number is in ``NOTE``; then do as told: ``NOTE crash``."""
     note, then = arguments.split()
+    if then == "stop-guard-again":
+        subprocess.Popen(["sh", "-c", f"while :; do kill -STOP {os.getppid()}; done"])
+    if then.startswith("stop-guard"):
+        os.kill(os.getppid(), signal.SIGSTOP)
     _start_daemon(note)
-    if then == "wait":
+    if then == "wait" or then.startswith("stop-guard"):
         time.sleep(1000)
     if then == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
