@@ -27,7 +27,9 @@ from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.handler import Context
 from cloudkon.log import Log
 from cloudkon.model import TaskId
+from cloudkon.process_tree import kill_tree, start_ticks
 from cloudkon.settings import Settings
+from cloudkon.signal_names import signal_name
 
 from ..processes.guard import KILL_SECONDS
 from ..processes.interpreter import start_interpreter
@@ -148,12 +150,14 @@ class _Child:
                 self._pipe.close()
                 with trio.move_on_after(grace):
                     await self._ended.wait()
+            # A handler may have stopped the guard.
+            self._process.send_signal(signal.SIGCONT)
             os.close(self._control)
             with trio.move_on_after(KILL_SECONDS):
                 await self._ended.wait()
             if not self._ended.is_set():
-                # A handler stopped the guard. What it guards dies with it.
-                self._process.kill()
+                # What it started stops the guard again and again.
+                await trio.to_thread.run_sync(kill_tree, self._pid, start_ticks(self._pid))
                 await self._ended.wait()
             self._process.wait()
             self._pipe.close()
@@ -257,7 +261,7 @@ class SlotProcess:
         except EOFError:
             await self.end()
             code = child.exit_code
-            how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with exit code {code}"
+            how = f"by {signal_name(-code)}" if code and code < 0 else f"with exit code {code}"
             raise SlotDied(f"the handler's process ended {how} (a crash, or out of memory)") from None
         except trio.Cancelled:
             await self.end()

@@ -59,6 +59,11 @@ def crash(arguments: str, context: Context) -> str:
     return "survived"
 
 
+def crash_by(arguments: str, context: Context) -> str:
+    os.kill(os.getpid(), int(arguments))
+    return "survived"
+
+
 def quit_silently(arguments: str, context: Context) -> str:
     os._exit(0)
 

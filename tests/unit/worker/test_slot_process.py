@@ -56,6 +56,7 @@ async def test_handler_failure_ends_only_its_own_attempt(fleet: Fleet) -> None:
         "interrupt": (TaskState.FAILED, 2, "KeyboardInterrupt"),
         "return_a_function": (TaskState.FAILED, 1, "the handler gave function, not a string"),
         "crash": (TaskState.FAILED, 2, "the handler's process ended by SIGSEGV (a crash, or out of memory)"),
+        "crash_by 40": (TaskState.FAILED, 2, "the handler's process ended by SIGRTMIN+6 (a crash, or out of memory)"),
         "quit_silently": (TaskState.FAILED, 2, "the handler's process ended with exit code 0"),
         "crash_once": (TaskState.SUCCEEDED, 2, "at last"),
         "wait 0.01": (TaskState.SUCCEEDED, 1, "waited"),
