@@ -25,7 +25,7 @@ import trio
 
 from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.handler import Context
-from cloudkon.log import Log
+from cloudkon.log import Log, text_of
 from cloudkon.model import TaskId
 from cloudkon.process_tree import kill_tree, start_ticks
 from cloudkon.settings import Settings
@@ -36,6 +36,8 @@ from ..processes.interpreter import start_interpreter
 from .outcome import HandlerOutcome
 from .slot_child import HEADER, READ_BYTES, Handler, Job, main, preparation
 
+START_SECONDS: Final = 60.0
+"""How long a process may take to start: some tenths of a second on an idle machine, longer for a large main module."""
 _GRACE_SECONDS: Final = 1.0
 """How long an idle process may take to end by itself, so that its exit handlers can run."""
 _CHECK_SECONDS: Final = 0.1
@@ -44,6 +46,13 @@ _CHECK_SECONDS: Final = 0.1
 
 class SlotDied(CloudKonError):
     """The slot's process ended while a handler ran: a crash, or the system ran out of memory."""
+
+
+class SlotNotStarted(CloudKonError):
+    """The slot's process can't be started now: too many processes, no memory, or a crash while it started.
+
+    No handler has run.
+    """
 
 
 class _Child:
@@ -66,17 +75,19 @@ class _Child:
         return self._process.returncode if self._process else None
 
     async def start(self) -> None:
-        """Start the process. It is ready some tenths of a second later, when it has answered ``setup``."""
-        guarded, self._control = os.pipe()
-        try:
+        """Start the process. It is ready some tenths of a second later, when it has answered ``setup``.
+
+        Raises ``OSError``, or ``RuntimeError`` or ``MemoryError`` if there can be no further thread or object.
+        """
+        with contextlib.ExitStack() as given, contextlib.ExitStack() as kept:
+            given.callback(self._theirs.close)
+            kept.callback(self._pipe.close)
+            guarded, self._control = os.pipe()
+            given.callback(os.close, guarded)
+            kept.callback(os.close, self._control)
             pipes = (self._theirs.fileno(), guarded)
             self._process = await trio.to_thread.run_sync(start_interpreter, main, pipes)
-        except BaseException:
-            os.close(self._control)
-            raise
-        finally:
-            self._theirs.close()
-            os.close(guarded)
+            kept.pop_all()
 
     async def watch(self) -> None:
         """Wait until the process ends, then wake the task that waits for its answer.
@@ -181,24 +192,38 @@ class SlotProcess:
         """Functions, which are always pickled to the same bytes."""
         self._child: _Child | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process runs, as far as is known without a look."""
+        return self._child is not None
+
     async def warm(self) -> None:
-        """Start the process if it doesn't run. Raises ``SlotDied`` if it doesn't start."""
+        """Start the process if it doesn't run. Raises ``SlotNotStarted``."""
         if self._child and self._child.has_ended():
             # It died while it was idle.
             await self.end()
         if self._child:
             return
-        child = self._make()
-        await child.start()
+        try:
+            child = self._make()
+            await child.start()
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise SlotNotStarted(text_of(error)) from None
         self._child = child
         self._nursery.start_soon(child.watch)
-        await self._answer(child, child.setup)
+        try:
+            with trio.fail_after(START_SECONDS):
+                await self._answer(child, child.setup)
+        except SlotDied:
+            raise SlotNotStarted(f"it ended {_end_of(child)} while it started; see the lines before") from None
+        except trio.TooSlowError:
+            raise SlotNotStarted(f"it was not ready after {START_SECONDS:g} s") from None
 
     async def run(self, handler: Handler, arguments: str, context: Context) -> HandlerOutcome:
         """Run a handler in the process; cancelling kills the process and everything that it started.
 
-        Raises ``SlotDied`` if the process died before it sent the outcome, and ``PermanentFailure`` for a handler that
-        another process can't import.
+        Raises ``SlotDied`` if the process died before it sent the outcome, ``PermanentFailure`` for a handler that
+        another process can't import, and ``SlotNotStarted``.
         """
         message = self._message(handler, arguments, context)
         await self.warm()
@@ -260,9 +285,7 @@ class SlotProcess:
             return await child.receive()
         except EOFError:
             await self.end()
-            code = child.exit_code
-            how = f"by {signal_name(-code)}" if code and code < 0 else f"with exit code {code}"
-            raise SlotDied(f"the handler's process ended {how} (a crash, or out of memory)") from None
+            raise SlotDied(f"the handler's process ended {_end_of(child)} (a crash, or out of memory)") from None
         except trio.Cancelled:
             await self.end()
             raise
@@ -272,6 +295,11 @@ class SlotProcess:
         child, self._child = self._child, None
         if child:
             await child.end(grace)
+
+
+def _end_of(child: _Child) -> str:
+    code = child.exit_code
+    return f"by {signal_name(-code)}" if code and code < 0 else f"with exit code {code}"
 
 
 @asynccontextmanager

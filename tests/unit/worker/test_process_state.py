@@ -105,6 +105,6 @@ async def test_process_in_a_session_of_its_own_ends_with_a_cancelled_task(
     async with slot() as process:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(process.run, untidy_handlers.daemon, f"{note} {then}", context)
-            await until(note.exists, within=PATIENCE, step=0.02)
+            await until(lambda: number_in(note), within=PATIENCE, step=0.02)
             nursery.cancel_scope.cancel()
         await wait_gone(number_in(note))
