@@ -14,6 +14,8 @@ def test_signal_has_its_name_or_its_number(number: int, name: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has real-time signals")
-@pytest.mark.parametrize(("number", "name"), [(33, "signal 33"), (34, "SIGRTMIN"), (40, "SIGRTMIN+6"), (64, "SIGRTMAX")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(33, "signal 33"), (34, "SIGRTMIN"), (40, "SIGRTMIN+6"), (64, "SIGRTMAX")]
+)
 def test_real_time_signal_is_named_as_kill_names_it(number: int, name: str) -> None:
     assert signal_name(number) == name

@@ -100,7 +100,7 @@ async def test_process_in_a_session_of_its_own_ends_with_a_cancelled_task(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
     if then == "stop-guard-again":
-        monkeypatch.setattr("images.worker.execution.slot_process.KILL_SECONDS", 0.5)
+        monkeypatch.setattr("images.worker.execution.guarded_process.KILL_SECONDS", 0.5)
     note = tmp_path / "pid"
     async with slot() as process:
         async with trio.open_nursery() as nursery:

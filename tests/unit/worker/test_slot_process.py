@@ -1,11 +1,10 @@
 """Synchronous handlers in slot processes, on the real clock: they can be killed, and the worker always goes on."""
 
-import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from cloudkon.log import Log
 from cloudkon.model import Result, Run, TaskId, TaskState
 from cloudkon.settings import Settings
 from images.worker.execution.outcome import HandlerOutcome
-from images.worker.execution.slot_process import SlotNotStarted, open_slot_process
+from images.worker.execution.slot_process import open_slot_process
 from images.worker.pipeline.worker import Worker
 from tests.support import patience
 from tests.support.memory_fleet import Fleet, until
@@ -171,54 +170,6 @@ async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: 
         assert (results[1].state, results[1].attempts) == (TaskState.SUCCEEDED, 1)
         for pid in note.read_text().split():
             await wait_gone(int(pid))
-
-
-def open_files() -> set[str]:
-    return {one.name for one in Path("/proc/self/fd").iterdir()}
-
-
-def die(main: object, descriptors: object) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
-
-
-def no_process(main: object, descriptors: object) -> "subprocess.Popen[bytes]":
-    raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-
-
-def no_thread(main: object, descriptors: object) -> "subprocess.Popen[bytes]":
-    raise RuntimeError("can't start new thread")
-
-
-@pytest.mark.parametrize(
-    ("start", "reason"),
-    [
-        (die, "it ended with exit code 3 while it started; see the lines before"),
-        (no_process, "BlockingIOError: [Errno 11] Resource temporarily unavailable"),
-        (no_thread, "RuntimeError: can't start new thread"),
-    ],
-    ids=["death", "no process", "no thread"],
-)
-async def test_process_that_cannot_be_started_is_started_at_the_next_try(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[..., Any], reason: str
-) -> None:
-    before = open_files()
-    context = Context(TaskId("run", 7), 1, "token", 0.0, str(tmp_path), Settings(), Log("error"))
-    async with open_slot_process(Settings(), Log("error")) as process:
-        with monkeypatch.context() as patched:
-            patched.setattr("images.worker.execution.slot_process.start_interpreter", start)
-            with pytest.raises(SlotNotStarted) as caught:
-                await process.run(slow_handlers.who, "am i", context)
-        assert str(caught.value) == reason
-        assert not process.is_running
-        assert open_files() == before
-        assert (await process.run(slow_handlers.who, "am i", context)).output.endswith("run/7 1 am i")
-
-
-async def test_process_that_is_not_ready_in_time_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("images.worker.execution.slot_process.START_SECONDS", 0.01)
-    async with open_slot_process(Settings(), Log("error")) as process:
-        with pytest.raises(SlotNotStarted, match=r"^it was not ready after 0\.01 s$"):
-            await process.warm()
 
 
 async def test_slot_keeps_its_process_from_task_to_task(fleet: Fleet) -> None:

@@ -135,7 +135,7 @@ SET_BACK: Final[dict[str, Callable[[], object]]] = {
     "locale": lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8"),
     "import path": sys.path.clear,
     "stream": _set_stream,
-    "blocking": lambda: [os.set_blocking(number, False) for number in (0, 1, 2)],
+    "blocking": lambda: fcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK),
     "appending": lambda: fcntl.fcntl(1, fcntl.F_SETFL, os.O_APPEND),
     "signals of a descriptor": lambda: fcntl.fcntl(2, fcntl.F_SETFL, os.O_ASYNC),
     "closed input": lambda: os.close(0),
