@@ -86,7 +86,7 @@ class Executor:
             while task:
                 outcome = await self._attempt_alone(index, process, chunk, task)
                 self._end_attempt(index, chunk, task, outcome)
-                task = self._services.ready_queue.next_alone(chunk) if outcome else None
+                task = self._services.ready_queue.next_alone(chunk) if outcome is not None else None
             if outcome is None and chunk.pending:
                 self._services.ready_queue.add(chunk)
             chunk.clear_suspect()

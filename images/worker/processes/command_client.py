@@ -1,6 +1,7 @@
 """Runs command lines by way of the worker's command server, which is started with the first one."""
 
 import array
+import errno
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 
 import trio
 
+from cloudkon.backoff import PATIENT
 from cloudkon.errors import CloudKonError
 
 from .command_server import HEADER, main
@@ -19,6 +21,9 @@ from .interpreter import start_interpreter
 _STOP_SECONDS: Final = 1.0
 _TRIES: Final = 4
 """New guards that are asked to start one command line: other command lines may kill them, and their server."""
+
+_EXHAUSTED: Final = (errno.EAGAIN, errno.ENOMEM)
+"""Errors of a machine that has no more processes or memory now, for which no task should pay at once."""
 
 
 class GuardKilled(CloudKonError):
@@ -89,9 +94,19 @@ class CommandServer:
         self._idle: list[GuardConnection] = []
 
     async def start(self, line: str, directory: str, environment: dict[str, str]) -> Command:
-        """Start a command line by ``/bin/sh -c`` in a session of its own. Raises ``GuardKilled``."""
+        """Start a command line by ``/bin/sh -c`` in a session of its own. Raises ``GuardKilled`` and ``OSError``."""
         body = json.dumps([line, directory, environment]).encode()
         request = HEADER.pack(len(body)) + body
+        for wait in PATIENT.waits():
+            try:
+                return await self._start(request)
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+            await trio.sleep(wait)
+        return await self._start(request)
+
+    async def _start(self, request: bytes) -> Command:
         # Other command lines may have killed guards, and do so again.
         while self._idle:
             if command := await self._try(self._idle.pop(), request):

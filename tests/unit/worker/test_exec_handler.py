@@ -1,10 +1,12 @@
 """``exec``: the output of a command line, how it ends, and that none of its processes is left."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -17,6 +19,7 @@ from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.handlers.exec_handler import CommandFailed, run_command
+from images.worker.processes import command_client
 from images.worker.processes.command_client import GuardKilled, _Server
 from tests.support.memory_fleet import until
 from tests.support.patience import PATIENCE
@@ -185,6 +188,22 @@ async def test_command_that_stops_its_guard_ends_with_all_that_it_started(
     await wait_gone(number_in(tmp_path / "pid"))
     await wait_gone(number_in(tmp_path / "guard"))
     assert await run_command("echo next", context) == "next"
+
+
+async def test_command_waits_for_a_machine_that_can_start_no_process(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, tries = command_client.start_interpreter, []
+
+    def start_later(*arguments: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401  (any)
+        tries.append(arguments)
+        if len(tries) < 3:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return start(*arguments)
+
+    monkeypatch.setattr(command_client, "start_interpreter", start_later)
+    assert await run_command("echo started", context) == "started"
+    assert len(tries) == 3
 
 
 async def test_command_after_an_idle_guard_was_stopped_runs_once_under_another(
