@@ -5,7 +5,7 @@ the second, … until the chunk needs no more calls.
 """
 
 import errno
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ AWAITED = [
     (QueueClient, "reject"),
 ]
 """What the stages await besides the ports' calls."""
-SHORT: Mapping[str, float] = {"lease_seconds": 10, "skew_seconds": 1}
+SHORT: dict[str, Any] = {"lease_seconds": 10, "skew_seconds": 1}
 """A sixth of the usual lease: all waits are as much shorter, and an hour's worth of them takes ten minutes."""
 
 
