@@ -19,8 +19,8 @@ from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.handlers.exec_handler import CommandFailed, run_command
-from images.worker.processes import command_client
 from images.worker.processes.command_client import GuardKilled, _Server
+from images.worker.processes.interpreter import start_interpreter
 from tests.support.memory_fleet import until
 from tests.support.patience import PATIENCE
 from tests.unit.worker.test_isolation import HAS_DOMAINS
@@ -193,15 +193,15 @@ async def test_command_that_stops_its_guard_ends_with_all_that_it_started(
 async def test_command_waits_for_a_machine_that_can_start_no_process(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, tries = command_client.start_interpreter, []
+    tries = []
 
     def start_later(*arguments: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401  (any)
         tries.append(arguments)
         if len(tries) < 3:
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        return start(*arguments)
+        return start_interpreter(*arguments)
 
-    monkeypatch.setattr(command_client, "start_interpreter", start_later)
+    monkeypatch.setattr("images.worker.processes.command_client.start_interpreter", start_later)
     assert await run_command("echo started", context) == "started"
     assert len(tries) == 3
 
