@@ -161,7 +161,11 @@ async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: 
     first = await fleet.push("who", run="first")
     async with serving(fleet, task_timeout_seconds=TIMEOUT, max_attempts=1):
         results = await finish(fleet, first)
-        os.kill(int(results[0].output.split()[0]), signal.SIGKILL)
+        idle = int(results[0].output.split()[0])
+        guard = int(Path(f"/proc/{idle}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(idle, signal.SIGKILL)
+        # Until its guard has ended too, the process counts as running, and the task would pay for its death.
+        await wait_gone(guard)
         second = await fleet.push(f"wait_with_child {note}", "who", run="second")
         await until(lambda: has_two_pids(note))
         clock.jump(TIMEOUT)
