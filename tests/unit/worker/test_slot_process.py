@@ -49,6 +49,10 @@ async def serving(fleet: Fleet, **settings: Any) -> AsyncIterator[Worker]:  # no
             scope.cancel()
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def has_two_pids(note: Path) -> bool:
     return note.exists() and len(note.read_text().split()) == 2
 
@@ -162,7 +166,7 @@ async def test_process_that_died_while_idle_is_replaced(fleet: Fleet, tmp_path: 
     async with serving(fleet, task_timeout_seconds=TIMEOUT, max_attempts=1):
         results = await finish(fleet, first)
         idle = int(results[0].output.split()[0])
-        guard = int(Path(f"/proc/{idle}/stat").read_text().rpartition(")")[2].split()[1])
+        guard = parent_of(idle)
         os.kill(idle, signal.SIGKILL)
         # Until its guard has ended too, the process counts as running, and the task would pay for its death.
         await wait_gone(guard)
