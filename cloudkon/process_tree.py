@@ -1,11 +1,15 @@
-"""Ends processes: all descendants of this one, whichever sessions and groups they went into, or this one itself."""
+"""Ends processes: this one, all its descendants, or another process's, whichever sessions and groups they went into.
+
+A pid may belong to another process by the time it is signalled. So a signal goes to a handle of the process (a pidfd,
+which Linux has since 5.3), after a check that this is still the process that was looked at.
+"""
 
 import os
 import resource
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,6 +17,9 @@ from typing import Final
 _PATIENCE_SECONDS: Final = 5.0
 """How long to kill."""
 _STEP_SECONDS: Final = 0.001
+_PARENT: Final = 1
+_STARTED: Final = 19
+"""Places of fields in ``/proc/PID/stat``, counted from the one behind the process's name (proc_pid_stat(5))."""
 
 
 def kill_descendants(spared: Iterable[int] = ()) -> bool:
@@ -26,16 +33,25 @@ def kill_descendants(spared: Iterable[int] = ()) -> bool:
     while time.monotonic() < end:
         if not _reap(spared):
             return True
-        stopped: set[int] = set()
-        # A stopped process starts no further one, so this ends, even for programs that fork without end.
-        while time.monotonic() < end and (found := _descendants(spared) - stopped):
-            _signal(found, signal.SIGSTOP)
-            stopped |= found
-        if not stopped:
+        if not (stopped := _stop_all(lambda: _descendants(os.getpid(), spared), end)):
             return True
         _signal(stopped, signal.SIGKILL)
         time.sleep(_STEP_SECONDS)
     return False
+
+
+def kill_tree(root: int, started: int) -> None:
+    """Kill a process that adopts orphans, with all its descendants; do nothing if it did not start at ``started``.
+
+    It may be another process's child, and be stopped. Some milliseconds pass until the killed processes have ended.
+    """
+
+    def found() -> dict[int, int]:
+        if start_ticks(root) != started:
+            return {}
+        return {**_descendants(root), root: started}
+
+    _signal(_stop_all(found, time.monotonic() + _PATIENCE_SECONDS), signal.SIGKILL)
 
 
 def die_by(number: int) -> None:
@@ -52,8 +68,39 @@ def children() -> set[int]:
         threads = [Path(thread.path, "children").read_text() for thread in os.scandir("/proc/self/task")]
     except OSError:
         # A thread ended meanwhile, or the kernel was built without these files.
-        return set(_children_by_parent()[os.getpid()])
+        return {child for child, _ in _children_by_parent()[os.getpid()]}
     return {int(child) for thread in threads for child in thread.split()}
+
+
+def start_ticks(process: int) -> int:
+    """Return when a process started, in the kernel's clock ticks since the boot; 0 if it is gone, or without ``/proc``.
+
+    Together with the pid it tells processes apart.
+    """
+    fields = _stat(process)
+    return int(fields[_STARTED]) if fields else 0
+
+
+def send_signal(process: int, number: int, is_same: Callable[[], bool]) -> None:
+    """Signal a process if ``is_same``: if its pid still belongs to the process that was looked at.
+
+    Do nothing if the process has ended, or if this user may not signal it.
+    """
+    handle = None
+    with suppress(ProcessLookupError, PermissionError):
+        # Other systems have no pidfds, older Pythons neither; and this process may have opened all that it may.
+        with suppress(AttributeError, OSError):
+            handle = os.pidfd_open(process)
+        try:
+            if not is_same():
+                return
+            if handle is None:
+                os.kill(process, number)
+            else:
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            if handle is not None:
+                os.close(handle)
 
 
 def _reap(spared: set[int]) -> bool:
@@ -71,31 +118,48 @@ def _reap(spared: set[int]) -> bool:
     return True
 
 
-def _descendants(spared: set[int]) -> set[int]:
+def _stop_all(found: Callable[[], dict[int, int]], end: float) -> dict[int, int]:
+    """Stop the processes that are found, until no further one is, or until ``end``; return them with their starts.
+
+    A stopped process starts no further one, so this ends, even for programs that fork without end.
+    """
+    stopped: dict[int, int] = {}
+    while time.monotonic() < end and (new := dict(found().items() - stopped.items())):
+        _signal(new, signal.SIGSTOP)
+        stopped |= new
+    return stopped
+
+
+def _descendants(root: int, spared: Iterable[int] = ()) -> dict[int, int]:
+    """Return the starts of a process's descendants by their pids, but for the children ``spared`` and theirs."""
     by_parent = _children_by_parent()
-    found: set[int] = set()
-    level = set(by_parent[os.getpid()]) - spared
+    found: dict[int, int] = {}
+    level = {child: started for child, started in by_parent[root] if child not in spared}
     while level:
         found |= level
-        level = {child for parent in level for child in by_parent[parent]} - found
+        level = {child: started for parent in level for child, started in by_parent[parent] if child not in found}
     return found
 
 
-def _children_by_parent() -> "defaultdict[int, list[int]]":
-    """Return the processes of this machine or container by their parents; none where there is no ``/proc``."""
-    by_parent: defaultdict[int, list[int]] = defaultdict(list)
+def _children_by_parent() -> "defaultdict[int, list[tuple[int, int]]]":
+    """Return all processes that can be seen, with their starts, by their parents; none without ``/proc``."""
+    by_parent: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for directory in os.scandir("/proc") if Path("/proc/self").exists() else ():
-        if not directory.name.isdigit():
-            continue
-        with suppress(OSError):
-            # The name, in brackets, may contain anything.
-            parent = Path(directory.path, "stat").read_bytes().rpartition(b")")[2].split()[1]
-            by_parent[int(parent)].append(int(directory.name))
+        if directory.name.isdigit() and (fields := _stat(int(directory.name))):
+            by_parent[int(fields[_PARENT])].append((int(directory.name), int(fields[_STARTED])))
     return by_parent
 
 
-def _signal(processes: Iterable[int], number: signal.Signals) -> None:
-    for process in processes:
-        # One may have ended meanwhile, or belong to another user.
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(process, number)
+def _stat(process: int) -> list[bytes]:
+    """Return what the kernel says of a process, from its state on; nothing if it is gone."""
+    try:
+        # The name, in brackets, may contain anything.
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def _signal(processes: Mapping[int, int], number: signal.Signals) -> None:
+    """Signal processes, given by their pids and starts."""
+    for process, started in processes.items():
+        send_signal(process, number, lambda: start_ticks(process) == started)  # noqa: B023  (called before it returns)

@@ -18,6 +18,7 @@ from cloudkon.programs import module
 
 from .identity import mark
 from .processes.adopted_processes import AdoptedProcesses
+from .processes.marks import SHIM
 from .processes.process import Process
 from .processes.process_table import MARK
 from .processes.shim import KILL_ALL
@@ -91,7 +92,7 @@ class ProcessCommand:
         }
         with ADOPTED.starting():
             child = await trio.lowlevel.open_process(
-                [sys.executable, "-m", module("fleet.local.processes.shim"), own_mark],
+                [sys.executable, "-m", SHIM, own_mark],
                 env={**kept, MARK: own_mark},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -14,9 +14,8 @@ from ..target import Report
 from .actual_state import ActualState, ProcessState
 from .emulator_process import GRACE_SECONDS
 from .identity import marks, own_actual_state
+from .processes.marks import is_shim, mark_of
 from .processes.process import Process, kill, marked, session_members, stop, stop_shims, wait_until_gone
-from .processes.process_table import mark_in_environment
-from .processes.shim import is_shim
 from .state_dir import StateDir
 
 MARGIN_SECONDS: Final = 5.0
@@ -82,10 +81,11 @@ async def stop_leftovers(state_dir: StateDir, worker_grace: float, report: Repor
 
 async def _stop(members: list[ProcessState], grace: float) -> None:
     """Stop processes by their shims; without a shim (killed, or of an older version), stop them and their sessions."""
-    await stop_shims([shim for member in members if (shim := member.shim) and shim.is_alive()], grace)
     processes = [process for member in members if (process := member.process)]
+    sessions = session_members(processes)
+    await stop_shims([shim for member in members if (shim := member.shim) and shim.is_alive()], grace)
     await stop(processes, grace)
-    await kill([left for process in processes for left in session_members(process)])
+    await kill(sessions)
 
 
 def _runs(actual: ActualState, member: ProcessState, state_dir: StateDir) -> bool:
@@ -96,5 +96,5 @@ def _runs(actual: ActualState, member: ProcessState, state_dir: StateDir) -> boo
 
 def _is_ours(actual: ActualState, process: Process, state_dir: StateDir) -> bool:
     """Whether a recorded process still runs. A record without an identity may be a copy: the process's mark decides."""
-    proven = actual.identity or mark_in_environment(process.pid).endswith(f"@{state_dir.path}")
+    proven = actual.identity or mark_of(process.pid).endswith(f"@{state_dir.path}")
     return process.is_alive() and bool(proven)

@@ -104,12 +104,22 @@ async def _run(
     await _push(instructions, services, settings.slots)
     worker = Worker(settings, WORKER, services, handlers, log, scratch)
     begun = time.monotonic()
+    results: dict[int, Result] = {}
+    seconds = 0.0
+
+    async def work() -> None:
+        await worker.run()
+        # Nobody stops this worker, so it has failed.
+        nursery.cancel_scope.cancel()
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(worker.run)
+        nursery.start_soon(work)
         results = await _collect(services.results, len(instructions))
         seconds = time.monotonic() - begun
         # Not drained: no other worker needs the messages, and draining would wait for the poll under way.
         nursery.cancel_scope.cancel()
+    if worker.failure:
+        raise worker.failure
     return results, seconds
 
 

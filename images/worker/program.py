@@ -78,6 +78,8 @@ async def _run(
             nursery.start_soon(keep_beating)
             await worker.run()
             nursery.cancel_scope.cancel()
+    if worker.failure:
+        raise worker.failure
 
 
 async def _with_ecs_names(log: Log, agent: Agent) -> Log:

@@ -3,14 +3,16 @@
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
 import trio
 
+from cloudkon.process_tree import send_signal
+
 from ...polling import poll_until
-from .process_table import all_pids, arguments_of, mark_in_environment, session_of, start_time
+from .marks import mark_of
+from .process_table import all_pids, owner_of, session_of, start_time
 from .shim import KILL_ALL
 
 KILL_SECONDS: Final = 5.0
@@ -40,9 +42,7 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; do nothing if the process has ended."""
-        if self.is_alive():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(self.pid, number)
+        send_signal(self.pid, number, self.is_alive)
 
 
 def marked(marks: Sequence[str]) -> list[Process]:
@@ -51,22 +51,26 @@ def marked(marks: Sequence[str]) -> list[Process]:
     It finds processes that no record names: one that was started just before its supervisor was killed, or one that
     left its shim. A process that refuses inspection is found by its command line, if it is a shim or a supervisor.
     """
+    others = [process for pid in all_pids() if pid != os.getpid() and (process := Process.of(pid))]
     found = []
-    for pid in all_pids():
-        own = mark_in_environment(pid) or (arguments_of(pid) or [""])[-1]
-        if any(own == one or (one.startswith("@") and own.endswith(one)) for one in marks) and pid != os.getpid():
-            found.append(Process.of(pid))
-    return [process for process in found if process]
+    for process in others:
+        own = mark_of(process.pid)
+        # The mark may be that of a process that got the pid meanwhile.
+        if any(own == one or (one.startswith("@") and own.endswith(one)) for one in marks) and process.is_alive():
+            found.append(process)
+    return found
 
 
-def session_members(leader: Process) -> list[Process]:
-    """Return what is left of the session of a process that has ended.
+def session_members(leaders: Sequence[Process]) -> list[Process]:
+    """Return this user's processes in the sessions of those leaders that run.
 
-    The kernel gives its pid to no other process as long as the session has members.
+    A leader's pid that is free again may belong to another session, whose leader has ended too.
     """
-    if start_time(leader.pid) not in ("", leader.born):
-        return []
-    return [process for pid in all_pids() if session_of(pid) == leader.pid and (process := Process.of(pid))]
+    own = [process for pid in all_pids() if owner_of(pid) == os.getuid() and (process := Process.of(pid))]
+    found = [(session_of(process.pid), process) for process in own]
+    # After the look: as long as a leader runs, nothing else has its pid as a session.
+    sessions = {leader.pid for leader in leaders if leader.is_alive()}
+    return [process for session, process in found if session in sessions and process.is_alive()]
 
 
 async def stop(processes: Sequence[Process], grace: float) -> None:

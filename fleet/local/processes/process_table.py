@@ -33,6 +33,19 @@ def session_of(pid: int) -> int:
     return int(fields[3]) if fields and fields[0] not in "ZX" else 0
 
 
+def owner_of(pid: int) -> int:
+    """Return the id of the user who runs a process; -1 if it does not run.
+
+    It is not the owner of the process's folder: that of a process that refuses inspection is root's.
+    """
+    try:
+        status = (PROC / str(pid) / "status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return -1
+    found = [line.split()[1] for line in status.splitlines() if line.startswith("Uid:")]
+    return int(found[0]) if found else -1
+
+
 def all_pids() -> Iterator[int]:
     """Yield the pids of all processes that this user can see."""
     if PROC.is_dir():

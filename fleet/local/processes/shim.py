@@ -26,10 +26,9 @@ from typing import Any, Final
 from cloudkon.errors import EXIT_FAILED
 from cloudkon.kernel import IS_LINUX, adopt_orphans, die_with_parent
 from cloudkon.process_tree import children, die_by, kill_descendants
-from cloudkon.programs import module
 
 from .inspection import refuse_inspection
-from .process_table import arguments_of, start_time
+from .process_table import start_time
 from .rotating_log import RotatingLog
 
 KILL_ALL: Final = signal.SIGUSR1
@@ -40,11 +39,6 @@ READ_BYTES: Final = 256 * 1024
 PIPE_BYTES: Final = 1024 * 1024
 """How much output the process can write while its shim does not run."""
 F_SETPIPE_SZ: Final = 1031
-
-
-def is_shim(pid: int) -> bool:
-    """Whether a process is a shim, by its command line."""
-    return module("fleet.local.processes.shim") in arguments_of(pid)
 
 
 class Shim:

@@ -21,6 +21,7 @@ import trio
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from cloudkon.errors import CloudKonError
+from cloudkon.signal_names import signal_name
 
 from ..concurrency.ungrouped import ungrouped
 from .memory_allocation import LARGE_BLOCK
@@ -76,7 +77,7 @@ async def run_ffmpeg(
     finally:
         _end(process)
     if status:
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        how = f"was killed by {signal_name(-status)}" if status < 0 else f"ended with status {status}"
         raise _failed(how, tail)
 
 

@@ -20,7 +20,7 @@ from cloudkon.settings import Settings
 from ..handlers import Handler
 from .outcome import HandlerOutcome
 from .scratch_removal import remove_small, remove_tree
-from .slot_process import SlotProcess
+from .slot_process import SlotNotStarted, SlotProcess
 
 _REMOVAL_SECONDS: Final = 10.0
 _Sync = Callable[[str, Context], str | None]
@@ -67,6 +67,7 @@ class Attempts:
     ) -> AttemptResult:
         """Make attempt ``number`` (from 1) at a task under the claim's ``token``; cancelling stops the handler.
 
+        Raises ``SlotNotStarted`` if there was no attempt.
         ``begun`` is trio's current time. The caller enforces the time-out: a cancel scope for each task would be
         expensive.
         """
@@ -83,6 +84,8 @@ class Attempts:
         )
         try:
             outcome = await self._call(task.instruction, context, process)
+        except SlotNotStarted:
+            raise
         except BaseException as failure:  # noqa: BLE001  (whatever a handler raises only fails its task)
             cancelled = _cancelled_in(failure)
             if cancelled and trio.current_effective_deadline() == -math.inf:

@@ -33,6 +33,7 @@ from cloudkon.settings import Settings
 from ..processes.guard import guard, wake_on_child
 from .outcome import HandlerOutcome
 from .process_state import ProcessState
+from .saved_descriptors import open_own_outputs
 
 HEADER: Final = struct.Struct("!I")
 """A message's length, in front of the message. There is one message under way at a time, to and fro."""
@@ -60,6 +61,8 @@ def main(pipe: int, control: int) -> None:
 
     Then end as it ended.
     """
+    # First: a process that refuses inspection can't open its own files by their names.
+    open_own_outputs()
     make_undumpable()
     adopt_orphans()
     for descriptor in (pipe, control):

@@ -6,17 +6,12 @@ answer has come. A general library (trio-parallel) needed seven turns, which too
 10 ms tasks.
 """
 
-import contextlib
 import marshal
 import math
-import os
 import pickle
-import signal
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from multiprocessing import Pipe
 from types import FunctionType
 from typing import Any, Final
 
@@ -25,143 +20,28 @@ import trio
 
 from cloudkon.errors import CloudKonError, PermanentFailure
 from cloudkon.handler import Context
-from cloudkon.log import Log
-from cloudkon.model import TaskId
+from cloudkon.log import Log, text_of
 from cloudkon.settings import Settings
 
-from ..processes.guard import KILL_SECONDS
-from ..processes.interpreter import start_interpreter
+from .guarded_process import GuardedProcess
 from .outcome import HandlerOutcome
-from .slot_child import HEADER, READ_BYTES, Handler, Job, main, preparation
+from .slot_child import Handler, Job
 
+START_SECONDS: Final = 60.0
+"""How long a process may take to start: some tenths of a second on an idle machine, longer for a large main module."""
 _GRACE_SECONDS: Final = 1.0
 """How long an idle process may take to end by itself, so that its exit handlers can run."""
-_CHECK_SECONDS: Final = 0.1
-"""Time between two checks whether a process has ended, where the kernel can't report it."""
 
 
 class SlotDied(CloudKonError):
     """The slot's process ended while a handler ran: a crash, or the system ran out of memory."""
 
 
-class _Child:
-    """One guarded process, and the worker's ends of the pipes to it."""
+class SlotNotStarted(CloudKonError):
+    """The slot's process can't be started now: too many processes, no memory, or a crash while it started.
 
-    def __init__(self, settings: Settings, log: Log) -> None:
-        self._pipe, self._theirs = Pipe()
-        os.set_blocking(self._pipe.fileno(), False)
-        self.setup = pickle.dumps((preparation(), pickle.dumps((settings, log))), pickle.HIGHEST_PROTOCOL)
-        """What makes the process like the worker; it is ready when it has received that."""
-        self.tasks = 0
-        """How many tasks it has run."""
-        self.last_task: TaskId | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._ended = trio.Event()
-
-    @property
-    def exit_code(self) -> int | None:
-        """Its exit code; if it is negative, the number of the signal that ended it."""
-        return self._process.returncode if self._process else None
-
-    async def start(self) -> None:
-        """Start the process. It is ready some tenths of a second later, when it has answered ``setup``."""
-        guarded, self._control = os.pipe()
-        try:
-            pipes = (self._theirs.fileno(), guarded)
-            self._process = await trio.to_thread.run_sync(start_interpreter, main, pipes)
-        except BaseException:
-            os.close(self._control)
-            raise
-        finally:
-            self._theirs.close()
-            os.close(guarded)
-
-    async def watch(self) -> None:
-        """Wait until the process ends, then wake the task that waits for its answer.
-
-        The pipe can't show the end: processes that the handler forked keep it open, and multiprocessing's own pipe too.
-        """
-        with trio.CancelScope(shield=True):
-            try:
-                exits = os.pidfd_open(self._pid)
-            except (AttributeError, OSError):
-                # Only Linux has it, since 5.3.
-                while not self.has_ended():  # noqa: ASYNC110  (there is no event to wait for)
-                    await trio.sleep(_CHECK_SECONDS)
-            else:
-                await trio.lowlevel.wait_readable(exits)
-                os.close(exits)
-            self._ended.set()
-            if not self._pipe.closed:
-                trio.lowlevel.notify_closing(self._pipe.fileno())
-
-    def has_ended(self) -> bool:
-        """Return whether the process has ended, without reaping it."""
-        try:
-            return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            # It was reaped before.
-            return True
-
-    async def send(self, message: bytes) -> None:
-        """Send a message. Raises ``EOFError`` if the process has died."""
-        with memoryview(HEADER.pack(len(message)) + message) as view:
-            sent = 0
-            while sent < len(view):
-                try:
-                    sent += os.write(self._pipe.fileno(), view[sent:])
-                except BlockingIOError:
-                    with contextlib.suppress(trio.ClosedResourceError):
-                        await trio.lowlevel.wait_writable(self._pipe.fileno())
-                    if self._ended.is_set():
-                        raise EOFError from None
-                except ConnectionError:
-                    raise EOFError from None
-
-    async def receive(self) -> bytes:
-        """Return the next message. Raises ``EOFError`` if the process died before it had sent all of it."""
-        received = bytearray()
-        while True:
-            # If it has died, what it sent before is still in the pipe.
-            if not self._ended.is_set():
-                with contextlib.suppress(trio.ClosedResourceError):
-                    await trio.lowlevel.wait_readable(self._pipe.fileno())
-            try:
-                piece = os.read(self._pipe.fileno(), READ_BYTES)
-            except BlockingIOError:
-                if self._ended.is_set():
-                    raise EOFError from None
-                continue
-            except ConnectionError:
-                raise EOFError from None
-            if not piece:
-                raise EOFError
-            received += piece
-            if len(received) >= HEADER.size and len(received) == HEADER.size + HEADER.unpack_from(received)[0]:
-                return bytes(received[HEADER.size :])
-
-    async def end(self, grace: float = 0.0) -> None:
-        """Let the process end within ``grace`` seconds; then have it killed, with all that its handlers started."""
-        assert self._process
-        with trio.CancelScope(shield=True):
-            if grace:
-                self._pipe.close()
-                with trio.move_on_after(grace):
-                    await self._ended.wait()
-            os.close(self._control)
-            with trio.move_on_after(KILL_SECONDS):
-                await self._ended.wait()
-            if not self._ended.is_set():
-                # A handler stopped the guard. What it guards dies with it.
-                self._process.kill()
-                await self._ended.wait()
-            self._process.wait()
-            self._pipe.close()
-
-    @property
-    def _pid(self) -> int:
-        assert self._process
-        return self._process.pid
+    No handler has run.
+    """
 
 
 class SlotProcess:
@@ -170,31 +50,45 @@ class SlotProcess:
     def __init__(self, nursery: trio.Nursery, settings: Settings, log: Log) -> None:
         """Use ``open_slot_process`` to make one."""
         self._nursery = nursery
-        self._make = partial(_Child, settings, log)
+        self._make = partial(GuardedProcess, settings, log)
         self._most_tasks = settings.tasks_per_process or math.inf
         self._log = log
         self._pickled: dict[Handler, bytes] = {}
         """Functions, which are always pickled to the same bytes."""
-        self._child: _Child | None = None
+        self._child: GuardedProcess | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process runs, as far as is known without a look."""
+        return self._child is not None
 
     async def warm(self) -> None:
-        """Start the process if it doesn't run. Raises ``SlotDied`` if it doesn't start."""
+        """Start the process if it doesn't run. Raises ``SlotNotStarted``."""
         if self._child and self._child.has_ended():
             # It died while it was idle.
             await self.end()
         if self._child:
             return
-        child = self._make()
-        await child.start()
+        try:
+            child = self._make()
+            await child.start()
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise SlotNotStarted(text_of(error)) from None
         self._child = child
         self._nursery.start_soon(child.watch)
-        await self._answer(child, child.setup)
+        try:
+            with trio.fail_after(START_SECONDS):
+                await self._answer(child, child.setup)
+        except SlotDied:
+            raise SlotNotStarted(f"it ended {child.how_it_ended} while it started; see the lines before") from None
+        except trio.TooSlowError:
+            raise SlotNotStarted(f"it was not ready after {START_SECONDS:g} s") from None
 
     async def run(self, handler: Handler, arguments: str, context: Context) -> HandlerOutcome:
         """Run a handler in the process; cancelling kills the process and everything that it started.
 
-        Raises ``SlotDied`` if the process died before it sent the outcome, and ``PermanentFailure`` for a handler that
-        another process can't import.
+        Raises ``SlotDied`` if the process died before it sent the outcome, ``PermanentFailure`` for a handler that
+        another process can't import, and ``SlotNotStarted``.
         """
         message = self._message(handler, arguments, context)
         await self.warm()
@@ -250,15 +144,13 @@ class SlotProcess:
         self._log.info("slot-replaced", run=task and task.run, task=str(task), left=left)
         await self.end()
 
-    async def _answer(self, child: _Child, message: bytes) -> bytes:
+    async def _answer(self, child: GuardedProcess, message: bytes) -> bytes:
         try:
             await child.send(message)
             return await child.receive()
         except EOFError:
             await self.end()
-            code = child.exit_code
-            how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with exit code {code}"
-            raise SlotDied(f"the handler's process ended {how} (a crash, or out of memory)") from None
+            raise SlotDied(f"the handler's process ended {child.how_it_ended} (a crash, or out of memory)") from None
         except trio.Cancelled:
             await self.end()
             raise

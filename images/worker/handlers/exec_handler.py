@@ -8,6 +8,7 @@ from cloudkon.errors import CloudKonError
 from cloudkon.handler import Context
 from cloudkon.instructions.exec import check_exec
 from cloudkon.model.result import OUTPUT_LIMIT
+from cloudkon.signal_names import signal_name
 
 from ..processes.command_client import command_server
 from ..processes.interpreter import plain_environment
@@ -50,7 +51,7 @@ async def run_command(arguments: str, context: Context) -> str:
     finally:
         await command.end()
     if code:
-        how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+        how = f"exit code {code}" if code > 0 else f"killed by {signal_name(-code)}"
         if code in _KILLED:
             how += ", perhaps since it ran out of memory"
         tail = _tail(tails["stderr"], _ERROR_BYTES)

@@ -10,10 +10,11 @@ from cloudkon.backoff import Backoff
 from cloudkon.model import Result, Task, TaskState
 
 from ..execution.attempt import AttemptResult, Attempts
-from ..execution.slot_process import SlotProcess, open_slot_process
+from ..execution.slot_process import SlotNotStarted, SlotProcess, open_slot_process
 from .claimed_chunk import ClaimedChunk, Stage
 from .finisher import Finisher
 from .heartbeat import Heartbeat
+from .slot_starts import SlotStarts
 from .stage_services import StageServices
 
 _TURN_SECONDS: Final = 0.002
@@ -23,10 +24,13 @@ _TURN_SECONDS: Final = 0.002
 class Executor:
     """Executes tasks, ``settings.slots`` at a time."""
 
-    def __init__(self, services: StageServices, attempts: Attempts, finisher: Finisher, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, services: StageServices, attempts: Attempts, starts: SlotStarts, finisher: Finisher, heartbeat: Heartbeat
+    ) -> None:
         """Take tasks from the ready queue; finished chunks go to ``finisher``."""
         self._services = services
         self._attempts = attempts
+        self._starts = starts
         self._finisher = finisher
         self._heartbeat = heartbeat
         self._backoff = Backoff(first=services.settings.retry_seconds, most=math.inf, jitter=0.5)
@@ -47,8 +51,9 @@ class Executor:
             if self._attempts.needs_processes:
                 opened = open_slot_process(self._services.settings, self._services.log)
                 process = await stack.enter_async_context(opened)
-                await process.warm()
             while True:
+                if process and not process.is_running:
+                    await self._starts.start(index, process)
                 chunk, task = await self._services.ready_queue.take()
                 await (self._run_alone if chunk.careful else self._run_turn)(index, process, chunk, task)
 
@@ -66,7 +71,7 @@ class Executor:
                 self._end_attempt(index, *current, outcome)
                 self._advance(current[0])
                 now = trio.current_time()
-                over = scope.cancel_called or now >= until
+                over = scope.cancel_called or now >= until or outcome is None
                 current = None if over else self._services.ready_queue.take_nowait()
         if scope.cancelled_caught:
             assert current
@@ -81,7 +86,9 @@ class Executor:
             while task:
                 outcome = await self._attempt_alone(index, process, chunk, task)
                 self._end_attempt(index, chunk, task, outcome)
-                task = self._services.ready_queue.next_alone(chunk)
+                task = self._services.ready_queue.next_alone(chunk) if outcome is not None else None
+            if outcome is None and chunk.pending:
+                self._services.ready_queue.add(chunk)
             chunk.clear_suspect()
             if chunk.stage is Stage.ACTIVE and not self.draining:
                 # While the ledger names the suspect, nothing else may start: it would be blamed for a death that it did
@@ -122,12 +129,22 @@ class Executor:
     async def _execute(
         self, process: SlotProcess | None, chunk: ClaimedChunk, task: Task, now: float
     ) -> AttemptResult | None:
-        """Run the task's handler; return ``None`` after an unexpected error, for which the chunk is given up."""
+        """Run the task's handler; return ``None`` if there was no attempt, or if the chunk had to be given up."""
         try:
             return await self._attempts.run(task, chunk.claim.token, chunk.attempt_number(task), process, now)
+        except SlotNotStarted:
+            self._put_back(chunk, task)
+            return None
         except Exception as error:  # noqa: BLE001  (a handler's errors are outcomes: this one is the chunk's)
             self._services.failures.fail(chunk.received, "execute", error)
             return None
+
+    def _put_back(self, chunk: ClaimedChunk, task: Task) -> None:
+        """Let a task wait for another slot, or for this one's next process."""
+        if chunk.stage is Stage.ACTIVE:
+            chunk.retry_task(task)
+            if not chunk.careful:
+                self._services.ready_queue.add(chunk)
 
     def _cancelled_outcome(self, chunk: ClaimedChunk, scope: trio.CancelScope) -> AttemptResult | None:
         """Return a failure if the time-out stopped the attempt; ``None`` if the worker or the run was stopped."""

@@ -68,7 +68,12 @@ class Prefetch:
         return min(_LONGEST_ESTIMATE_SECONDS, max(_SHORTEST_WAIT_SECONDS, min(waits)))
 
     def is_surplus(self, poll: Poll) -> bool:
-        """Whether other workers should run what a long poll returned: the other queue gave enough work meanwhile."""
+        """Whether other workers should run what a long poll returned.
+
+        No slot can run anything meanwhile, or the other queue gave enough work.
+        """
+        if not self._durations.slots:
+            return True
         if len(self._pollers) == 1 or poll.is_expected(trio.current_time()):
             return False
         durations, queued = self._durations, self._queued_tasks(0)

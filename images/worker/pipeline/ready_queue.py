@@ -5,7 +5,8 @@ run have ended. Then one slot runs the chunk's tasks, and everything else waits 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -23,7 +24,6 @@ class ReadyQueue:
 
         ``durations`` is told when slots wait although there are tasks, because a careful chunk is next or runs.
         """
-        self.slots = durations.slots
         self._durations = durations
         self._on_slot_idle = on_slot_idle
         self.free = 0
@@ -35,6 +35,22 @@ class ReadyQueue:
         """Careful chunks, which come before all others: behind them a slot would soon be free, but seldom all slots."""
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
+
+    @property
+    def slots(self) -> int:
+        """Number of slots that can run a task."""
+        return self._durations.slots
+
+    @contextmanager
+    def without_slot(self) -> Iterator[None]:
+        """Do without a slot for the block, since it can run nothing."""
+        self._durations.slots -= 1
+        # A careful chunk may have waited for this one only.
+        self._lot.unpark_all()
+        try:
+            yield
+        finally:
+            self._durations.slots += 1
 
     @property
     def busy(self) -> bool:

@@ -125,7 +125,7 @@ class Receiver:
 
     def _usable_pollers(self) -> list[Poller]:
         """Return the queues that may be asked now, if more is wanted, in the order in which to ask them."""
-        if self._paused or self._services.driver.failing:
+        if self._paused or self._services.driver.failing or not self._services.durations.slots:
             return []
         pollers = [poller for poller in self._pollers if poller.may_poll]
         return pollers[::-1] if self._high_receives >= NORMAL_SHARE - 1 else pollers

@@ -17,6 +17,7 @@ class TaskDurations:
     def __init__(self, slots: int) -> None:
         """Start without a duration, for a worker with this number of slots."""
         self.slots = slots
+        """Number of slots that can run a task."""
         self.average: float | None = None
         """Seconds an attempt takes, as a moving average; ``None`` before the first one has ended."""
         self._started: dict[int, float] = {}
@@ -61,7 +62,7 @@ class TaskDurations:
 
     def supply(self, queued: int) -> float:
         """Return for how many seconds ``queued`` tasks keep every slot busy; 0 if unknown."""
-        if self.average is None:
+        if self.average is None or not self.slots:
             return 0.0
         ends = sorted(self._free_in(self.average))
         if queued < self.slots:

@@ -43,6 +43,7 @@ from .metrics import Metrics
 from .ready_queue import ReadyQueue
 from .rebalancer import Rebalancer
 from .receiver import Receiver
+from .slot_starts import NoSlots, SlotStarts
 from .stage_services import StageServices
 from .task_durations import TaskDurations
 
@@ -80,6 +81,8 @@ class Worker:
         empty. With the ECS ``agent`` of its container it protects itself from scale-in and logs metrics.
         """
         self.name = name or worker_name()
+        self.failure: NoSlots | None = None
+        """Why the worker ended by itself; ``None`` if it was stopped or its queues are empty."""
         self._stopping = trio.Event()
         self._stop_scope = trio.CancelScope()
         """Its deadline is the end of the stop timeout."""
@@ -129,7 +132,8 @@ class Worker:
         self._finisher = Finisher(shared)
         self._heartbeat = Heartbeat(shared)
         self._claimer = Claimer(shared, self._finisher)
-        self._executor = Executor(shared, attempts, self._finisher, self._heartbeat)
+        starts = SlotStarts(shared, self._end_by)
+        self._executor = Executor(shared, attempts, starts, self._finisher, self._heartbeat)
         self._rebalancer = Rebalancer(shared, self._finisher)
         self._agent = agent
         self._receiver = Receiver(
@@ -145,8 +149,16 @@ class Worker:
         """Begin to drain: running tasks may end within the stop timeout, everything else is given back."""
         self._stopping.set()
 
+    def _end_by(self, failure: NoSlots) -> None:
+        """Begin to drain, because the worker can't go on."""
+        self.failure = self.failure or failure
+        self.stop()
+
     async def run(self) -> None:
-        """Work until ``stop`` is called or, with ``until_empty``, until the queues are empty; then drain."""
+        """Work until ``stop`` is called or, with ``until_empty``, until the queues are empty; then drain.
+
+        A worker that can't work drains too, and has a ``failure`` then.
+        """
         self._services.log.info("started", slots=self._services.settings.slots)
         async with trio.open_nursery() as stages:
             self._start_stages(stages)
@@ -214,7 +226,7 @@ class Worker:
         )
 
     def _busy_share(self) -> float:
-        return self._services.durations.running / self._services.durations.slots
+        return self._services.durations.running / self._services.settings.slots
 
     def _active_runs(self) -> set[str]:
         return {key.run for key in self._services.inflight.claimed}

@@ -17,15 +17,15 @@ import threading
 from typing import Final, NoReturn
 
 from cloudkon.kernel import adopt_orphans, has_no_new_privileges, make_undumpable
-from cloudkon.process_tree import children, kill_descendants
+from cloudkon.process_tree import children, kill_descendants, start_ticks
 
 from .guard import guard, wake_on_child
 from .landlock import enter_domain
 
 HEADER: Final = struct.Struct("!I")
 """The length of a request."""
-RECEIVED: Final = b"+"
-"""The first answer to a request: the command line starts now."""
+RECEIVED: Final = struct.Struct("!IQ")
+"""The first answer to a request: the command line starts now. It has the guard's process id and its start in ticks."""
 STATUS: Final = struct.Struct("!i")
 """A wait status, the second answer."""
 _CONTROLS: Final = 1
@@ -94,8 +94,9 @@ def _serve(control: int) -> NoReturn:
     try:
         adopt_orphans()
         ended = wake_on_child()
+        received = RECEIVED.pack(os.getpid(), start_ticks(os.getpid()))
         with socket.socket(fileno=control) as channel:
-            while _run(channel, ended):
+            while _run(channel, ended, received):
                 pass
             code = 0
     except (EOFError, OSError):
@@ -104,10 +105,10 @@ def _serve(control: int) -> NoReturn:
         os._exit(code)
 
 
-def _run(channel: socket.socket, ended: int) -> bool:
+def _run(channel: socket.socket, ended: int, received: bytes) -> bool:
     """Run one command line and send its wait status; return whether nothing of it is left."""
     (line, directory, environment), outputs = _receive(channel)
-    channel.sendall(RECEIVED)
+    channel.sendall(received)
     try:
         child = _start_shell(line, directory, environment, *outputs)
     except (OSError, ValueError, NotImplementedError) as error:

@@ -11,10 +11,18 @@ from pathlib import Path
 import pytest
 import trio
 
+from cloudkon.programs import module as module_name
+from fleet.local.processes import marks
 from fleet.local.processes import process_table as module
-from fleet.local.processes.process import Process, marked, stop
-from fleet.local.processes.process_table import MARK
+from fleet.local.processes.marks import SHIM, is_shim, mark_of
+from fleet.local.processes.process import Process, marked, session_members, stop
+from fleet.local.processes.process_table import MARK, arguments_of
 from tests.support.patience import PATIENCE, until
+
+NEEDS_PROC = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="reads /proc, which this system does not have"
+)
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -53,7 +61,7 @@ def test_process_that_reuses_a_recorded_pid_is_not_killed(sleeper: "subprocess.P
     assert _process_of(sleeper).is_alive()
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc, which this system does not have")
+@NEEDS_PROC
 def test_program_name_with_brackets_and_spaces_is_parsed(tmp_path: Path) -> None:
     sleep = shutil.which("sleep")
     assert sleep
@@ -82,7 +90,7 @@ def test_ps_replaces_a_missing_proc(
     assert not process.is_alive()
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc, which this system does not have")
+@NEEDS_PROC
 def test_marked_processes_are_found_by_name_and_directory(tmp_path: Path) -> None:
     environment = {**os.environ, MARK: f"worker-1@{tmp_path}"}
     # Its child leaves the session, and is found by the mark. No Python: in the images nobody can read its environment.
@@ -96,6 +104,105 @@ def test_marked_processes_are_found_by_name_and_directory(tmp_path: Path) -> Non
         for process in marked([f"@{tmp_path}"]):
             process.send(signal.SIGKILL)
         child.wait()
+
+
+@NEEDS_PROC
+def test_program_with_a_mark_among_its_arguments_is_not_of_the_fleet(tmp_path: Path) -> None:
+    """As an editor, ``pgrep -f`` or ``grep`` may have it."""
+    child = subprocess.Popen(["python", "-c", "input()", f"worker-1@{tmp_path}"], executable=sys.executable, stdin=-1)
+    try:
+        until(lambda: arguments_of(child.pid)[-1:] == [f"worker-1@{tmp_path}"])
+        assert marked([f"@{tmp_path}"]) == []
+    finally:
+        child.kill()
+        child.communicate()
+
+
+@NEEDS_PROC
+@pytest.mark.parametrize(
+    ("line", "has_mark", "shim"),
+    [
+        (["python", "-m", SHIM, "a@1"], True, True),
+        (["python", "-m", module_name("fleet.local"), "a@1"], True, False),
+        (["python", "-m", module_name("fleet.cli"), "a@1"], False, False),
+        (["python", SHIM, "a@1"], False, False),
+        (["python", "-m", "pdb", "-m", SHIM, "a@1"], False, False),
+        (["pgrep", "-f", "a@1"], False, False),
+        ([], False, False),
+    ],
+    ids=["shim", "supervisor", "another module", "argument", "argument of another module", "search", "gone"],
+)
+def test_mark_counts_only_as_the_argument_of_a_program_of_the_fleet(
+    sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, line: list[str], has_mark: bool, shim: bool
+) -> None:
+    monkeypatch.setattr(marks, "arguments_of", lambda _: line)
+    assert (mark_of(sleeper.pid), is_shim(sleeper.pid)) == ("a@1" if has_mark else "", shim)
+
+
+@NEEDS_PROC
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can run a process as another user")
+def test_process_of_another_user_is_not_of_the_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.Popen(
+        ["sleep", "600"], env={MARK: f"worker-1@{tmp_path}"}, user=NOBODY, extra_groups=[], start_new_session=True
+    )
+    try:
+        until(lambda: arguments_of(child.pid) == ["sleep", "600"])
+        assert marked([f"@{tmp_path}"]) == []
+        assert session_members([_process_of(child)]) == []
+        monkeypatch.setattr(marks, "arguments_of", lambda _: ["python", "-m", SHIM, f"worker-1@{tmp_path}"])
+        assert not is_shim(child.pid)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@NEEDS_PROC
+def test_session_has_members_as_long_as_its_leader_runs() -> None:
+    """Later, the leader's pid may be that of somebody else's session, of which nothing but the members is left."""
+    leader = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=-1, start_new_session=True)
+    assert leader.stdout
+    member, own = Process.of(int(leader.stdout.readline())), _process_of(leader)
+    assert member
+    try:
+        assert {*session_members([own])} == {own, member}
+        leader.kill()
+        leader.wait()
+        assert session_members([own]) == []
+    finally:
+        member.send(signal.SIGKILL)
+        leader.stdout.close()
+
+
+@NEEDS_PROC
+def test_signal_goes_to_the_process_that_was_looked_at_and_not_to_its_pid(
+    sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends, and another one may get its pid, between the last look and the signal."""
+    signalled: list[int] = []
+    handle = os.pidfd_open
+
+    def end(pid: int) -> int:
+        opened = handle(pid)
+        sleeper.kill()
+        sleeper.wait()
+        monkeypatch.setattr(os, "kill", lambda pid, _: signalled.append(pid))
+        return opened
+
+    process = _process_of(sleeper)
+    monkeypatch.setattr(os, "pidfd_open", end)
+    monkeypatch.setattr(Process, "is_alive", lambda _: True)
+    process.send(signal.SIGKILL)
+    assert signalled == []
+
+
+@pytest.mark.parametrize("has_pidfd", [True, False], ids=["pidfd", "no pidfd"])
+def test_signal_arrives_with_and_without_a_handle(
+    sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, has_pidfd: bool
+) -> None:
+    if not has_pidfd:
+        monkeypatch.delattr("os.pidfd_open", raising=False)
+    _process_of(sleeper).send(signal.SIGTERM)
+    assert sleeper.wait() == -signal.SIGTERM
 
 
 def test_stop_sends_sigterm_first_and_kills_what_ignores_it(sleeper: "subprocess.Popen[bytes]") -> None:

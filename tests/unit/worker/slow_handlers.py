@@ -59,6 +59,11 @@ def crash(arguments: str, context: Context) -> str:
     return "survived"
 
 
+def crash_by(arguments: str, context: Context) -> str:
+    os.kill(os.getpid(), int(arguments))
+    return "survived"
+
+
 def quit_silently(arguments: str, context: Context) -> str:
     os._exit(0)
 
@@ -94,8 +99,10 @@ def wait_with_child(arguments: str, context: Context) -> str:
 
 
 def hold_the_gil(arguments: str, context: Context) -> str:
-    # PyDLL keeps the GIL while the C function runs.
-    ctypes.PyDLL(None).usleep(int(float(arguments) * 1_000_000))
+    """Hold it until something is written to a named pipe."""
+    with open(arguments, "rb", buffering=0) as pipe:  # noqa: PTH123  (as a user would write it)
+        # PyDLL keeps the GIL while the C function runs.
+        ctypes.PyDLL(None).read(pipe.fileno(), ctypes.create_string_buffer(1), 1)
     return "held"
 
 

@@ -1,10 +1,12 @@
 """``exec``: the output of a command line, how it ends, and that none of its processes is left."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -17,10 +19,17 @@ from cloudkon.model import TaskId
 from cloudkon.model.result import OUTPUT_LIMIT
 from cloudkon.settings import Settings
 from images.worker.handlers.exec_handler import CommandFailed, run_command
-from images.worker.processes.command_client import GuardKilled
+from images.worker.processes.command_client import GuardKilled, _Server
+from images.worker.processes.interpreter import start_interpreter
 from tests.support.memory_fleet import until
 from tests.support.patience import PATIENCE
 from tests.unit.worker.test_isolation import HAS_DOMAINS
+
+SERVER = "$(cut -d' ' -f4 /proc/$PPID/stat)"
+"""For a shell: the process id of the command server."""
+NEEDS_SIGNALS = pytest.mark.skipif(
+    has_no_new_privileges() and HAS_DOMAINS, reason="in a domain of its own, a command can not signal its guard"
+)
 
 
 @pytest.fixture
@@ -76,9 +85,11 @@ async def test_exit_code_is_a_failure_with_the_end_of_standard_error(context: Co
         await run_command("echo useless; echo no such seed >&2; exit 3", context)
 
 
-async def test_signal_is_a_failure_that_names_the_signal(context: Context) -> None:
-    with pytest.raises(CommandFailed, match=r"^killed by SIGSEGV$"):
-        await run_command("kill -SEGV $$", context)
+@pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (40, "SIGRTMIN+6"), (64, "SIGRTMAX")])
+async def test_signal_is_a_failure_that_names_the_signal(context: Context, number: int, name: str) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        await run_command(f"kill -{number} $$", context)
+    assert str(caught.value) == f"killed by {name}"
 
 
 async def test_missing_command_is_named(context: Context) -> None:
@@ -147,9 +158,7 @@ async def test_program_that_starts_processes_without_end_is_killed_whole(context
     assert not [pid for pid in started if alive(pid)]
 
 
-@pytest.mark.skipif(
-    has_no_new_privileges() and HAS_DOMAINS, reason="in a domain of its own, a command can not signal its guard"
-)
+@NEEDS_SIGNALS
 async def test_command_that_kills_its_guard_fails_alone_and_leaves_nothing(context: Context, tmp_path: Path) -> None:
     with pytest.RaisesGroup(GuardKilled) if hasattr(pytest, "RaisesGroup") else pytest.raises(ExceptionGroup):
         await run_command(f"{daemon(tmp_path)}; kill -KILL $PPID; sleep 1000", context)
@@ -159,13 +168,71 @@ async def test_command_that_kills_its_guard_fails_alone_and_leaves_nothing(conte
 
 async def test_command_after_the_server_was_killed_starts_another(context: Context) -> None:
     with pytest.raises(CommandFailed, match="exit code 9"):
-        await run_command("kill -KILL $(cut -d' ' -f4 /proc/$PPID/stat); exit 9", context)
+        await run_command(f"kill -KILL {SERVER}; exit 9", context)
     assert await run_command("echo next", context) == "next"
 
 
 async def test_command_after_an_idle_guard_was_killed_runs_under_another(context: Context) -> None:
     os.kill(int(await run_command("echo $PPID", context)), signal.SIGKILL)
     assert await run_command("echo next", context) == "next"
+
+
+@NEEDS_SIGNALS
+@pytest.mark.parametrize("again", ["", "while :; do kill -STOP $PPID; done & "], ids=["once", "again and again"])
+async def test_command_that_stops_its_guard_ends_with_all_that_it_started(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    monkeypatch.setattr("images.worker.processes.guard_connection.KILL_SECONDS", 0.5 if again else PATIENCE)
+    command = f"{daemon(tmp_path)}; {again}kill -STOP $PPID; echo $PPID > {tmp_path}/guard; sleep 1000"
+    await cancel_when_written(command, context, tmp_path / "guard")
+    await wait_gone(number_in(tmp_path / "pid"))
+    await wait_gone(number_in(tmp_path / "guard"))
+    assert await run_command("echo next", context) == "next"
+
+
+async def test_command_waits_for_a_machine_that_can_start_no_process(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def start_later(*arguments: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401  (any)
+        tries.append(arguments)
+        if len(tries) < 3:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return start_interpreter(*arguments)
+
+    monkeypatch.setattr("images.worker.processes.command_client.start_interpreter", start_later)
+    assert await run_command("echo started", context) == "started"
+    assert len(tries) == 3
+
+
+async def test_command_after_an_idle_guard_was_stopped_runs_once_under_another(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = int(await run_command("echo $PPID", context))
+    os.kill(guard, signal.SIGSTOP)
+    monkeypatch.setattr("images.worker.processes.guard_connection.KILL_SECONDS", 0.2)
+    assert await run_command(f"echo ran >> {tmp_path}/note; echo next", context) == "next"
+    await wait_gone(guard)
+    assert (tmp_path / "note").read_text() == "ran\n"
+
+
+async def test_command_after_the_server_was_stopped_starts_another(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = _Server.end
+
+    def end_and_be_patient(server: _Server) -> None:
+        monkeypatch.setattr("images.worker.processes.guard_connection._START_SECONDS", PATIENCE)
+        end(server)
+
+    server, guard = (int(one) for one in (await run_command(f"echo {SERVER} $PPID", context)).split())
+    os.kill(server, signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    monkeypatch.setattr("images.worker.processes.guard_connection._START_SECONDS", 0.2)
+    monkeypatch.setattr(_Server, "end", end_and_be_patient)
+    assert await run_command("echo next", context) == "next"
+    await wait_gone(server)
 
 
 async def test_end_of_one_command_ends_nothing_of_another(context: Context, tmp_path: Path) -> None:

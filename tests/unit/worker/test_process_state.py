@@ -95,11 +95,16 @@ async def test_process_in_a_session_of_its_own_ends_with_the_task(context: Conte
         assert not alive(number_in(note))
 
 
-async def test_process_in_a_session_of_its_own_ends_with_a_cancelled_task(context: Context, tmp_path: Path) -> None:
+@pytest.mark.parametrize("then", ["wait", "stop-guard", "stop-guard-again"])
+async def test_process_in_a_session_of_its_own_ends_with_a_cancelled_task(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    if then == "stop-guard-again":
+        monkeypatch.setattr("images.worker.execution.guarded_process.KILL_SECONDS", 0.5)
     note = tmp_path / "pid"
     async with slot() as process:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(process.run, untidy_handlers.daemon, f"{note} wait", context)
-            await until(note.exists, within=PATIENCE, step=0.02)
+            nursery.start_soon(process.run, untidy_handlers.daemon, f"{note} {then}", context)
+            await until(lambda: number_in(note), within=PATIENCE, step=0.02)
             nursery.cancel_scope.cancel()
         await wait_gone(number_in(note))

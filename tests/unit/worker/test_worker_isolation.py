@@ -36,7 +36,8 @@ AWAITED = [
     (QueueClient, "reject"),
 ]
 """What the stages await besides the ports' calls."""
-HOURS = 3600.0
+SHORT: dict[str, Any] = {"lease_seconds": 10, "skew_seconds": 1}
+"""A sixth of the usual lease: all waits are as much shorter, and an hour's worth of them takes ten minutes."""
 
 
 class Poison:
@@ -91,7 +92,7 @@ async def speak(arguments: str, context: Context) -> str:
 
 async def push_all(fleet: Fleet, trouble: Poison) -> tuple[Run, list[Run]]:
     before = await fleet.push(*["work 2"] * 6, chunk=2, run="before")
-    poison = await fleet.push("speak 70", "work 1", chunk=2, run="poison", copies=2)
+    poison = await fleet.push("speak 12", "work 1", chunk=2, run="poison", copies=2)
     behind = await fleet.push(*["work 2"] * 6, chunk=2, run="behind")
     trouble.armed = True
     return poison, [before, behind]
@@ -103,21 +104,21 @@ async def play(fleet: Fleet, trouble: Poison, scene: str) -> None:
     poison, others = await push_all(fleet, trouble)
     async with trio.open_nursery() as nursery:
         if scene == "drained":
-            first = fleet.worker("first", handlers, slots=8, stop_seconds=10)
+            first = fleet.worker("first", handlers, slots=8, stop_seconds=10, **SHORT)
             nursery.start_soon(first.run)
             await until(lambda: fleet.work.starts.total() >= 1, within=100)
             first.stop()
         if scene == "died":
-            dead = fleet.start(nursery, fleet.worker("first", handlers, slots=8))
+            dead = fleet.start(nursery, fleet.worker("first", handlers, slots=8, **SHORT))
             await until(lambda: fleet.work.starts.total() >= 1, within=100)
             dead.cancel()
-        scope = fleet.start(nursery, fleet.worker("second", handlers, slots=8))
+        scope = fleet.start(nursery, fleet.worker("second", handlers, slots=8, **SHORT))
         if scene == "cancelled":
             await fleet.ledger.cancel_run(poison.id)
         if scene == "held":
             await until(lambda: fleet.work.starts.total() >= 1, within=100)
             fleet.queue.show_all()
-            scope_of_third = fleet.start(nursery, fleet.worker("third", handlers, slots=8))
+            scope_of_third = fleet.start(nursery, fleet.worker("third", handlers, slots=8, **SHORT))
         for run in others:
             results = await fleet.finish_run(run, within=400)
             assert {(one.state, one.output) for one in results.values()} == {(TaskState.SUCCEEDED, "done")}
@@ -166,11 +167,11 @@ async def test_chunk_whose_every_call_fails_is_not_lost(
     poison.wrap(monkeypatch)
     _, others = await push_all(fleet, poison)
     async with trio.open_nursery() as nursery:
-        scope = fleet.start(nursery, fleet.worker(handlers=fleet.work.handlers(speak=speak), slots=8))
+        scope = fleet.start(nursery, fleet.worker(handlers=fleet.work.handlers(speak=speak), slots=8, **SHORT))
         for run in others:
             results = await fleet.finish_run(run, within=400)
             assert {one.state for one in results.values()} == {TaskState.SUCCEEDED}
-        await trio.sleep(HOURS)
+        await trio.sleep(600)
         scope.cancel()
     assert poison.raised
     assert not (await fleet.queue.depth()).empty
@@ -179,7 +180,7 @@ async def test_chunk_whose_every_call_fails_is_not_lost(
 async def test_chunk_that_can_never_be_recorded_becomes_a_dead_letter_with_the_reason(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:
-    """A task's results can't be encoded, each time: hours later its messages are dead letters. All others are done."""
+    """A task's results can't be encoded, each time: in the end its messages are dead letters. All others are done."""
 
     async def write(call: Callable[..., Awaitable[Any]], writes: Any) -> object:  # noqa: ANN401  (any call's)
         if any(one.key.run == "poison" and one.record.progress.results for one in writes):
@@ -189,8 +190,8 @@ async def test_chunk_that_can_never_be_recorded_becomes_a_dead_letter_with_the_r
     fleet.ledger.around["write"] = write
     poison = await fleet.push("work 1", run="poison")
     async with trio.open_nursery() as nursery:
-        scope = fleet.start(nursery, fleet.worker())
-        await until(lambda: fleet.dead_letters.calls["send"], within=12 * HOURS, step=60)
+        scope = fleet.start(nursery, fleet.worker(**SHORT))
+        await until(lambda: fleet.dead_letters.calls["send"], within=2 * 3600, step=60)
         other = await fleet.push("work 1", run="other")
         await fleet.finish(other, within=30)
         scope.cancel()

@@ -1,5 +1,6 @@
 """Synchronous handlers that change the process they run in, and one that shows what a task finds there."""
 
+import fcntl
 import gc
 import json
 import locale
@@ -39,6 +40,7 @@ def show(arguments: str, context: Context) -> str:
         "path": sys.path,
         "streams": [type(stream).__name__ for stream in (sys.stdin, sys.stdout, sys.stderr)],
         "output": os.readlink("/proc/self/fd/1"),  # noqa: PTH115  (as above)
+        "flags": [fcntl.fcntl(number, fcntl.F_GETFL) for number in (0, 1, 2)],
         "limits": [resource.getrlimit(kind) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)],
         "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "interpreter": [sys.getrecursionlimit(), str(sys.gettrace()), socket.getdefaulttimeout(), gc.isenabled()],
@@ -50,10 +52,14 @@ def show(arguments: str, context: Context) -> str:
 
 
 def daemon(arguments: str, context: Context) -> None:
-    """Start a process in a session of its own whose number is in ``NOTE``; then, as told, wait, crash or return."""
+    """Start a process in a session of its own whose number is in ``NOTE``; then do as told: ``NOTE crash``."""
     note, then = arguments.split()
+    if then == "stop-guard-again":
+        subprocess.Popen(["sh", "-c", f"while :; do kill -STOP {os.getppid()}; done"])
+    if then.startswith("stop-guard"):
+        os.kill(os.getppid(), signal.SIGSTOP)
     _start_daemon(note)
-    if then == "wait":
+    if then == "wait" or then.startswith("stop-guard"):
         time.sleep(1000)
     if then == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -129,6 +135,9 @@ SET_BACK: Final[dict[str, Callable[[], object]]] = {
     "locale": lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8"),
     "import path": sys.path.clear,
     "stream": _set_stream,
+    "blocking": lambda: fcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK),
+    "appending": lambda: fcntl.fcntl(1, fcntl.F_SETFL, os.O_APPEND),
+    "signals of a descriptor": lambda: fcntl.fcntl(2, fcntl.F_SETFL, os.O_ASYNC),
     "closed input": lambda: os.close(0),
     "redirected descriptor": _redirect,
     "limit": _lower_limit,
