@@ -14,19 +14,9 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import ANY, Stubber
 
 from cloudkon.aws import Connection
-from cloudkon.aws.items import (
-    CONTENT,
-    RUN_SECONDS,
-    content_values,
-    entry_item,
-    key_values,
-    months,
-    run_item,
-    run_key,
-    to_record,
-    to_run,
-)
+from cloudkon.aws.items import CONTENT, content_values, key_values, to_record
 from cloudkon.aws.ledger import DynamoLedger
+from cloudkon.aws.run_items import RUN_SECONDS, entry_item, months, run_item, run_key, to_run
 from cloudkon.aws.statements import write_statement
 from cloudkon.aws.table import PAGE_BACKOFF
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NoFleet, Throttled, Unavailable

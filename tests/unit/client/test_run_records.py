@@ -104,8 +104,8 @@ async def test_item_in_the_partition_of_another_shard_is_not_counted(services: S
     [
         (record(plan(2), 1, [2, 3, 4]), "it has 3 tasks, and the chunk has 2"),
         (record(plan(2), 1, [3]), "it has 1 tasks, and the chunk has 2"),
-        (record(plan(2), 1, [3, 4]), "it has results of tasks 3 to 4, and the chunk begins at 2"),
-        (record(plan(2), 1, [0], tasks=2), "it has results of tasks 0 to 0, and the chunk begins at 2"),
+        (record(plan(2), 1, [3, 4]), "it names tasks 3 to 4, and the chunk begins at 2"),
+        (record(plan(2), 1, [0], tasks=2), "it names tasks 0 to 0, and the chunk begins at 2"),
         (record(plan(2), 1, [2, 2]), "it has two results of one task"),
         (replace(record(plan(2), 1, [2], tasks=2), state=ChunkState.DONE), "it has 1 results of 2 tasks, and is DONE"),
         (
