@@ -13,7 +13,7 @@ type and its bounds there, so that an item is right for all of them or for none.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, TaskState
@@ -85,41 +85,31 @@ _BOUNDS: Final = {
 _LONGEST_TEXT: Final = 256
 """Characters of an attribute that is a string; ours have up to 20. A worker sends the owner back in a condition, in one
 request with those of 24 other chunks, and DynamoDB limits a request's size."""
-_TYPES: Final[Mapping[str, tuple[type, str]]] = {"S": (str, "a string"), "N": (str, "a number"), "B": (bytes, "binary")}
-"""How a client returns attributes of DynamoDB's types, and how errors name these."""
 _STATES: Final = {str(state): state for state in ChunkState}
 
 
-class _Content(NamedTuple):
-    """A record's attributes, each of them checked but for the packed progress."""
-
-    state: ChunkState
-    owner: str
-    attempt: int
-    lease_end: int
-    tasks: int
-    digest: str
-    progress: bytes
-    expires: int
+_Content = tuple[ChunkState, str, int, int, int, str, bytes, int]
+"""A record's attributes, each of them checked but for the packed progress: state, owner, attempt, lease end, tasks,
+digest, progress, and when it expires."""
 
 
 def to_record(key: ChunkKey, item: Item) -> ChunkRecord:
     """Read a chunk's item, or raise ``MalformedMessage``."""
     try:
-        content = _content(item)
-        progress = decode_progress(key.run, content.progress)
+        state, owner, attempt, lease_end, tasks, digest, packed, expires = _content(item)
+        progress = decode_progress(key.run, packed)
     except MalformedMessage as error:
         raise _unreadable(key.run, key.number, error) from error
     return ChunkRecord(
         key=key,
-        state=content.state,
-        owner=content.owner,
-        attempt=content.attempt,
-        lease_end=content.lease_end,
-        tasks=content.tasks,
+        state=state,
+        owner=owner,
+        attempt=attempt,
+        lease_end=lease_end,
+        tasks=tasks,
         progress=progress,
-        expires=content.expires,
-        digest=content.digest,
+        expires=expires,
+        digest=digest,
     )
 
 
@@ -127,11 +117,11 @@ def to_summary(run: str, item: Item) -> ChunkSummary:
     """Summarise a chunk's item, or raise ``MalformedMessage`` for every item that ``to_record`` refuses."""
     try:
         chunk = whole_number(item, "chunk")
-        content = _content(item)
-        summary = summarise_progress(run, content.progress)
+        state, _, _, lease_end, tasks, _, packed, _ = _content(item)
+        summary = summarise_progress(run, packed)
     except MalformedMessage as error:
         raise _unreadable(run, chunk_number(item), error) from error
-    return ChunkSummary(chunk, content.state, content.lease_end, content.tasks, *summary)
+    return ChunkSummary(chunk, state, lease_end, tasks, *summary)
 
 
 def _content(item: Item) -> _Content:
@@ -139,14 +129,17 @@ def _content(item: Item) -> _Content:
     state = _STATES.get(text := _text(item, "state"))
     if state is None:
         raise MalformedMessage(f"attribute 'state' is {text!r:.60}, not {' or '.join(_STATES)}")
-    return _Content(
+    progress = _attribute(item, "progress", "B")
+    if type(progress) is not bytes:
+        raise _wrong(item, "progress", "binary")
+    return (
         state,
         _text(item, "owner"),
         whole_number(item, "attempt"),
         whole_number(item, "lease_end"),
         whole_number(item, "tasks"),
         _text(item, "digest") if "digest" in item else "",
-        _attribute(item, "progress", "B"),
+        progress,
         whole_number(item, "expires"),
     )
 
@@ -155,18 +148,22 @@ def _unreadable(run: str, chunk: int, error: MalformedMessage) -> MalformedMessa
     return type(error)(f"the ledger's item of chunk {run}#{chunk} can't be read: {error}")
 
 
-def _attribute(item: Item, name: str, kind: str) -> Any:  # noqa: ANN401  (``_TYPES[kind]``)
-    """Return an attribute of one of DynamoDB's types, or raise ``MalformedMessage``."""
-    found = item.get(name)
-    value = found.get(kind) if isinstance(found, dict) else None
-    expected, words = _TYPES[kind]
-    if isinstance(value, expected):
-        return value
-    raise MalformedMessage(f"attribute {name!r} is {'missing' if found is None else f'not {words}'}")
+def _attribute(item: Item, name: str, kind: str) -> Any:  # noqa: ANN401  (JSON)
+    """Return the value of an attribute of one of DynamoDB's types, ``None`` for another type or no attribute."""
+    try:
+        return item[name][kind]
+    except (KeyError, TypeError):
+        return None
+
+
+def _wrong(item: Item, name: str, kind: str) -> MalformedMessage:
+    return MalformedMessage(f"attribute {name!r} is {f'not {kind}' if name in item else 'missing'}")
 
 
 def _text(item: Item, name: str) -> str:
-    text: str = _attribute(item, name, "S")
+    text = _attribute(item, name, "S")
+    if type(text) is not str:
+        raise _wrong(item, name, "a string")
     if len(text) > _LONGEST_TEXT:
         raise MalformedMessage(f"attribute {name!r} has {len(text):,} characters, more than {_LONGEST_TEXT}")
     return text
@@ -175,6 +172,8 @@ def _text(item: Item, name: str) -> str:
 def whole_number(item: Item, name: str) -> int:
     """Return an attribute that is a whole number within its bounds, or raise ``MalformedMessage``."""
     text, (least, most) = _attribute(item, name, "N"), _BOUNDS[name]
+    if type(text) is not str:
+        raise _wrong(item, name, "a number")
     try:
         number = int(text)
     except ValueError:

@@ -7,8 +7,9 @@ the kilobyte.
 import re
 import struct
 import zlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from operator import add
+from typing import NamedTuple
 
 import orjson
 
@@ -16,7 +17,7 @@ from cloudkon.errors import MalformedMessage
 from cloudkon.model import Progress, TaskState
 from cloudkon.wire.fields import LARGEST_NUMBER, MOST_ATTEMPTS, field, number, read_object
 from cloudkon.wire.message import MOST_TASKS
-from cloudkon.wire.result_rows import Columns, read_columns, to_results, to_row
+from cloudkon.wire.result_rows import Row, check_rows, to_results, to_row
 
 VERSION = 1
 _LENGTHS, _CHECKSUM = struct.Struct("<HH"), struct.Struct(">I")
@@ -80,20 +81,14 @@ class ProgressSummary(NamedTuple):
     highest: int
 
 
-class _Parsed(NamedTuple):
-    """A chunk's progress, all of it checked: the results by column, and the other fields of ``Progress``."""
-
-    results: Columns
-    failures: Mapping[int, int]
-    losses: int
-    suspect: int | None
-    suspicions: Mapping[int, int]
+_Parsed = tuple[list[Row], dict[int, int], int, int | None, dict[int, int]]
+"""A chunk's progress, all of it checked: the rows of its results, and the other fields of ``Progress`` in order."""
 
 
 def decode_progress(run: str, packed: bytes) -> Progress:
     """Unpack the progress of a chunk of ``run``, or raise ``MalformedMessage``."""
-    columns, failures, losses, suspect, suspicions = _parse(run, packed)
-    return Progress(tuple(to_results(run, columns)), failures, losses, suspect, suspicions)
+    rows, failures, losses, suspect, suspicions = _parse(run, packed)
+    return Progress(tuple(to_results(run, rows)), failures, losses, suspect, suspicions)
 
 
 def summarise_progress(run: str, packed: bytes) -> ProgressSummary:
@@ -101,15 +96,29 @@ def summarise_progress(run: str, packed: bytes) -> ProgressSummary:
 
     It makes no ``Result`` objects, because a million of them take ten seconds.
     """
-    (seqs, states, _, _, started, seconds, _), failures, _, suspect, suspicions = _parse(run, packed)
-    named = {*seqs, *failures, *suspicions} | (set() if suspect is None else {suspect})
+    rows, failures, _, suspect, suspicions = _parse(run, packed)
+    named: Collection[int] = ()
+    states: Sequence[str] = ()
+    first = last = busy = 0.0
+    if rows:
+        named, states, _, _, starts, seconds, _ = zip(*rows, strict=True)
+        busy, first = float(sum(seconds)), float(min(starts))
+        if first:
+            last = float(max(map(add, starts, seconds)))
+        else:
+            # A task that was cancelled may never have started.
+            started = [(start, start + lasted) for start, lasted in zip(starts, seconds, strict=True) if start]
+            first = float(min((start for start, _ in started), default=0))
+            last = float(max((end for _, end in started), default=0))
+    if failures or suspicions or suspect is not None:
+        named = {*named, *failures, *suspicions, *(() if suspect is None else (suspect,))}
     return ProgressSummary(
         states.count(TaskState.SUCCEEDED),
         states.count(TaskState.FAILED),
         states.count(TaskState.CANCELLED),
-        float(min(filter(None, started), default=0)),
-        float(max((start + lasted for start, lasted in zip(started, seconds, strict=True) if start), default=0)),
-        float(sum(seconds)),
+        first,
+        last,
+        busy,
         min(named, default=0),
         max(named, default=-1),
     )
@@ -117,14 +126,14 @@ def summarise_progress(run: str, packed: bytes) -> ProgressSummary:
 
 def _parse(run: str, packed: bytes) -> _Parsed:
     value = _unpack(run, packed)
-    rows: list[Any] = field(value, "results", list)
+    rows: list[Row] = field(value, "results", list)
     if len(rows) > MOST_TASKS:
         raise MalformedMessage(f"an item has {len(rows):,} results, more than {MOST_TASKS:,}")
-    columns = read_columns(rows)
-    if len(set(columns.seqs)) < len(rows):
+    check_rows(rows)
+    if len(rows) > 1 and len({row[0] for row in rows}) < len(rows):
         raise MalformedMessage(f"a ledger item of run {run} has two results of one task")
-    return _Parsed(
-        columns,
+    return (
+        rows,
         _counts(field(value, "failures", dict)),
         number(value, "losses", 0, MOST_ATTEMPTS),
         None if value.get("suspect") is None else number(value, "suspect", 0, LARGEST_NUMBER),

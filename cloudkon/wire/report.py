@@ -11,7 +11,7 @@ import orjson
 
 from cloudkon.model import Result
 from cloudkon.wire.fields import field, read_object, run_id_in
-from cloudkon.wire.result_rows import read_columns, to_results, to_row
+from cloudkon.wire.result_rows import check_rows, to_results, to_row
 
 VERSION = 1
 MOST_RESULTS = 500
@@ -28,4 +28,4 @@ def decode_report(body: str) -> Sequence[Result]:
     """Read a report's body, or raise ``MalformedMessage``."""
     value = read_object(body, "the report", VERSION)
     run = run_id_in(value)
-    return to_results(run, read_columns(field(value, "results", list)))
+    return to_results(run, check_rows(field(value, "results", list)))
