@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from cloudkon import __version__
 from cloudkon.backoff import BRIEF, persist
 from cloudkon.errors import InvalidInput, NewerVersion, UnknownRun
 from cloudkon.model import POOLS, Run
@@ -53,7 +52,7 @@ def _check_pools(run: Run) -> None:
         if part.pool not in {pool.name for pool in POOLS}:
             raise InvalidInput(
                 f"run {run.id!r}",
-                f"it has tasks for the pool {part.pool!r:.60}, and version {__version__} has only {_POOL_NAMES}",
+                f"it has tasks for the pool {part.pool!r:.60}, and this version has only {_POOL_NAMES}",
                 f"Use the version that pushed it, or cancel it with: {command(f'client cancel {run.id}')}",
             )
 

@@ -12,8 +12,6 @@ from cloudkon.wire.fields import LARGEST_NUMBER, LATEST, MOST_ATTEMPTS, shown
 
 Row = list[Any]
 _COLUMNS: Final = 7
-_NUMBERS: Final = frozenset({int, float})
-"""What numbers of JSON become, and true and false don't."""
 _STATES: Final = {str(state): state for state in TaskState}
 
 
@@ -39,9 +37,9 @@ def check_rows(rows: list[Any]) -> list[Row]:
             raise _bad_column("text", text)
         if type(attempts) is not int or not 0 <= attempts <= MOST_ATTEMPTS:
             raise _bad_column("count of attempts", attempts)
-        if type(started) not in _NUMBERS or not 0 <= started <= LATEST:
+        if (type(started) is not float and type(started) is not int) or not 0 <= started <= LATEST:
             raise _bad_column("start", started)
-        if type(seconds) not in _NUMBERS or not 0 <= seconds <= LATEST:
+        if (type(seconds) is not float and type(seconds) is not int) or not 0 <= seconds <= LATEST:
             raise _bad_column("duration", seconds)
         if type(worker) is not str:
             raise _bad_column("worker", worker)
