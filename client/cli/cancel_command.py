@@ -23,7 +23,8 @@ def cancel(session: Session, run: str | None) -> None:
     """  # noqa: D301  (click's mark for text that keeps its lines)
 
     async def work(services: Services) -> str:
-        found = await find_run(services.ledger, run, session.pushes)
+        # To cancel is to set a flag: it needs nothing of the run's pools.
+        found = await find_run(services.ledger, run, session.pushes, of_any_pool=True)
         await cancel_run(services.ledger, found)
         return found.id
 

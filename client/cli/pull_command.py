@@ -17,7 +17,7 @@ from ..results.gallery import gather, keep_page
 from ..results.pull import Pulled
 from ..results.pull import pull as pull_objects
 from .session import Session, pass_session
-from .view.display import progress_bar
+from .view.display import progress_bar, report_faults
 from .view.formatting import counted
 
 
@@ -65,11 +65,9 @@ def _report(pulled: Pulled, counts: RunCounts, destination: Path) -> int:
     say(f"{destination}: {counted(pulled.fetched, 'new file')}, {pulled.present:,} already there")
     if pulled.note:
         say(pulled.note)
-    if not counts.complete:
-        left = counted(counts.run.count - counts.ended, "task")
-        say(f"not ended yet: {left} of run {counts.run.id}. Pull again later")
-    if not pulled.problems:
-        return EXIT_OK
+    if left := counts.waiting + counts.running:
+        say(f"not ended yet: {counted(left, 'task')} of run {counts.run.id}. Pull again later")
+    report_faults(counts.faults)
     for problem in pulled.problems:
         say(f"error: {problem}")
-    return EXIT_FAILED
+    return EXIT_FAILED if pulled.problems or counts.unknown else EXIT_OK

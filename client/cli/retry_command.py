@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from cloudkon.errors import InvalidInput
+from cloudkon.errors import EXIT_FAILED, EXIT_OK, InvalidInput
 from cloudkon.model import Run
 from cloudkon.ports import Services
 from cloudkon.terminal import say
@@ -30,10 +30,11 @@ from .view.push_progress import push_with_progress, report_push
 @click.option("--chunk", type=int, help="Tasks a message.  [default: as RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was pushed as JSON.")
 @pass_session
-def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool, lost: bool, as_json: bool) -> None:
+def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool, lost: bool, as_json: bool) -> int:
     """Push the failed tasks of RUN again, as a new run whose parent is RUN; print the new run's id.
 
-    RUN is by default the run pushed last. Its own results don't change.
+    RUN is by default the run pushed last. Its own results don't change. Exits with 1 if the state of some tasks is
+    unknown: they are not pushed.
 
     \b
     Examples:
@@ -46,15 +47,15 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
     choice: Choice = lost_ones if lost else failed_ones
     with tempfile.TemporaryFile() as workload:
 
-        async def choose(services: Services) -> tuple[Run, Sequence[int]]:
+        async def choose(services: Services) -> tuple[Run, Sequence[int], int]:
             found = await find_run(services.ledger, run, session.pushes)
             counts = await check(services, found)
             if left := counts.waiting + counts.running:
                 say(f"warning: not ended yet: {counted(left, 'task')} of run {found.id}")
             report_faults(counts.faults)
-            return found, await write_chosen(services, found, choice, workload)
+            return found, await write_chosen(services, found, choice, workload), counts.unknown
 
-        parent, numbers = session.run(choose, "Run the same command again to continue where it stopped")
+        parent, numbers, unknown = session.run(choose, "Run the same command again to continue where it stopped")
         workload.seek(0)
         with stage_workload(
             workload,
@@ -67,3 +68,4 @@ def retry(session: Session, run: str | None, chunk: int | None, *, failed: bool,
         ) as staged:
             pushed = push_with_progress(session, replace(staged, priority=parent.priority))
     report_push(pushed, as_json=as_json)
+    return EXIT_FAILED if unknown else EXIT_OK

@@ -132,8 +132,9 @@ def _fault(run: Run, shard: int, found: ChunkSummary) -> str:
         return found.fault or f"it has {found.tasks:,} tasks, and the chunk has {place.tasks:,}"
     if found.state is ChunkState.CLAIMED and found.lease_end > time.time() * 1000 + LONGEST_HOLD_MS:
         return "its lease ends later than any worker's can"
-    if found.ended and not (place.first <= found.lowest and found.highest < place.first + place.tasks):
-        return f"it has results of tasks {found.lowest} to {found.highest}, and the chunk begins at {place.first}"
+    # As workers do, which refuse an item that names a failed or suspected task of another chunk.
+    if found.highest >= 0 and not (place.first <= found.lowest and found.highest < place.first + place.tasks):
+        return f"it names tasks {found.lowest} to {found.highest}, and the chunk begins at {place.first}"
     if found.ended > found.tasks or (found.state is ChunkState.DONE and found.ended < found.tasks):
         return f"it has {found.ended:,} results of {found.tasks:,} tasks, and is {found.state}"
     return ""

@@ -12,7 +12,7 @@ from cloudkon.wire.fields import RUN_ID
 from .pushes import Pushes
 
 _NEWER = "Use the newer version of this client"
-POOL_NAMES = frozenset(pool.name for pool in POOLS)
+_POOL_NAMES = ", ".join(pool.name for pool in POOLS)
 
 
 class LostRun(UnknownRun):
@@ -26,21 +26,35 @@ class LostRun(UnknownRun):
         self.run = run
 
 
-async def find_run(ledger: Ledger, run_id: str | None, pushes: Pushes) -> Run:
-    """Return the run with that id, or the last one pushed. Raises ``UnknownRun``, ``LostRun`` or ``InvalidInput``."""
+async def find_run(ledger: Ledger, run_id: str | None, pushes: Pushes, *, of_any_pool: bool = False) -> Run:
+    """Return the run with that id, or the last one pushed. Raises ``UnknownRun``, ``LostRun`` or ``InvalidInput``.
+
+    A run for a pool that this version does not have is refused unless it may be ``of_any_pool``.
+    """
     wanted = run_id or pushes.last()
     try:
         run = await persist(lambda: ledger.read_run(wanted), BRIEF) if RUN_ID.fullmatch(wanted) else None
     except NewerVersion as error:
         raise InvalidInput(f"run {wanted!r}", str(error), _NEWER) from None
-    if run and (unknown := [part.pool for part in run.ranges if part.pool not in POOL_NAMES]):
-        raise InvalidInput(f"run {wanted!r}", f"this version has no pool {unknown[0]!r:.60}", _NEWER)
+    if run and not of_any_pool:
+        _check_pools(run)
     if run is None and (pushed := pushes.runs.find(wanted)):
         raise LostRun(pushed, pushes.fleet)
     if run is None:
         remedy = f"See: {command('client runs')}" if run_id else f"Push a workload with: {command('client push')}"
         raise UnknownRun(f"run {wanted!r:.60}", f"fleet {pushes.fleet!r} has no such run", remedy)
     return run
+
+
+def _check_pools(run: Run) -> None:
+    """Raise ``InvalidInput`` if the run is for a pool of a newer version, or of nobody: any program can write a run."""
+    for part in run.ranges:
+        if part.pool not in {pool.name for pool in POOLS}:
+            raise InvalidInput(
+                f"run {run.id!r}",
+                f"it has tasks for the pool {part.pool!r:.60}, and this version has only {_POOL_NAMES}",
+                f"Use the version that pushed it, or cancel it with: {command(f'client cancel {run.id}')}",
+            )
 
 
 async def cancel(ledger: Ledger, run: Run) -> None:

@@ -1,38 +1,24 @@
-"""Converts records and runs to items of the ledger's table, and back.
+"""Converts chunk records to items of the ledger's table, and back.
 
     shard           chunk   state owner attempt lease_end tasks digest progress succeeded failed cancelled expires
     RUN#SHARD       NUMBER  one chunk's record
-    run:RUN         0       one run: facts (JSON), cancelled, expires
-    runs:YYYY-MM    MOMENT  names a run that started in that month: run, expires
 
-A run's id has no colon, so keys of different kinds are never equal. The counts repeat what is in the packed progress,
-for people and queries that can't unpack it. ``expires`` is the table's TTL attribute. Items of earlier versions have no
-``digest``, and earlier versions leave it as it is. Every number is read by ``whole_number``, with its bounds.
+``cloudkon.aws.run_items`` defines the table's other items. The counts repeat what is in the packed progress, for people
+and queries that can't unpack it. ``expires`` is the table's TTL attribute. Items of earlier versions have no
+``digest``, and earlier versions leave it as it is.
+
+Workers, and readers that want a record or only its summary, all read an item by ``_content``: each attribute has its
+type and its bounds there, so that an item is right for all of them or for none.
 """
 
-import json
-import re
-import zlib
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from cloudkon.errors import MalformedMessage, NewerVersion
-from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, PoolRange, Priority, Run, TaskState
+from cloudkon.errors import MalformedMessage
+from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, ChunkSummary, TaskState
 from cloudkon.model.chunk_record import RELEASED_LEASE_END
-from cloudkon.model.run import MOST_SHARDS, MOST_TASKS_OF_RUN
-from cloudkon.wire.fields import (
-    LARGEST_NUMBER,
-    LATEST,
-    MOST_ATTEMPTS,
-    field,
-    moment,
-    number,
-    read_object,
-    run_id_in,
-    shown,
-)
+from cloudkon.wire.fields import LARGEST_NUMBER, LATEST, MOST_ATTEMPTS
 from cloudkon.wire.message import MOST_TASKS
 from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
 
@@ -41,17 +27,8 @@ if TYPE_CHECKING:  # the stubs are for development only
 
 Item = Mapping[str, Any]
 
-RUN_VERSION = 1
-RUN_SECONDS = 90 * 86_400
-"""Seconds from a run's start until its item expires. It must outlive the items of its chunks: a message may wait 14
-days on a queue and 14 days on the dead-letter queue, and a chunk's item is kept for 28 days after its last write. The
-rest is a reserve for a run that is pushed again."""
-_MOST_RANGES = 100
-"""Pools that one run may have tasks for."""
 NO_CHUNK = -1
 """Stands for a sort key that is not the number of a chunk."""
-_WHOLE = re.compile("0|[1-9][0-9]{0,18}")
-"""A whole number as DynamoDB writes it, at most of 63 bits or so."""
 
 
 def key_values(key: ChunkKey) -> list["AttributeValueTypeDef"]:
@@ -94,65 +71,125 @@ CONTENT = (
 """The attributes of a record besides its key."""
 
 
+SUMMARY_ATTRIBUTES = ("chunk", "state", "owner", "attempt", "lease_end", "tasks", "digest", "progress", "expires")
+"""The attributes that are read of a record: a summary is refused for the same ones as the record. The counts are not
+read, and a query has the key's other part already."""
+_BOUNDS: Final = {
+    "chunk": (0, LARGEST_NUMBER),
+    "attempt": (0, MOST_ATTEMPTS),
+    "lease_end": (RELEASED_LEASE_END, LATEST * 1000),
+    "tasks": (1, MOST_TASKS),
+    "expires": (0, LATEST),
+}
+"""The least and the greatest value of each attribute that is a number."""
+_LONGEST_TEXT: Final = 256
+"""Characters of an attribute that is a string; ours have up to 20. A worker sends the owner back in a condition, in one
+request with those of 24 other chunks, and DynamoDB limits a request's size."""
+_STATES: Final = {str(state): state for state in ChunkState}
+
+
+_Content = tuple[ChunkState, str, int, int, int, str, bytes, int]
+"""A record's attributes, each of them checked but for the packed progress: state, owner, attempt, lease end, tasks,
+digest, progress, and when it expires."""
+
+
 def to_record(key: ChunkKey, item: Item) -> ChunkRecord:
     """Read a chunk's item, or raise ``MalformedMessage``."""
     try:
-        return ChunkRecord(
-            key=key,
-            state=ChunkState(item["state"]["S"]),
-            owner=item["owner"]["S"],
-            attempt=whole_number(item, "attempt", 0, MOST_ATTEMPTS),
-            lease_end=whole_number(item, "lease_end", RELEASED_LEASE_END, LATEST * 1000),
-            tasks=whole_number(item, "tasks", 1, MOST_TASKS),
-            progress=decode_progress(key.run, item["progress"]["B"]),
-            expires=whole_number(item, "expires", 0, LATEST),
-            digest=item.get("digest", {"S": ""})["S"],
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedMessage(f"the ledger's item of chunk {key} can't be read: {error!r}") from error
+        state, owner, attempt, lease_end, tasks, digest, packed, expires = _content(item)
+        progress = decode_progress(key.run, packed)
     except MalformedMessage as error:
-        raise type(error)(f"the ledger's item of chunk {key} can't be read: {error}") from error
-
-
-def whole_number(item: Item, name: str, least: int, most: int) -> int:
-    """Return an attribute that is a whole number from ``least`` to ``most``, or raise ``MalformedMessage``."""
-    text = item[name]["N"]
-    # ``int`` takes more than DynamoDB writes: signs, spaces, underscores, digits of all scripts.
-    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
-        raise MalformedMessage(f"attribute {name!r} is {text!r:.60}, not {least} to {most:,}")
-    return int(text)
-
-
-SUMMARY_ATTRIBUTES = ("chunk", "state", "lease_end", "tasks", "progress")
-"""The attributes that a summary needs."""
+        raise _unreadable(key.run, key.number, error) from error
+    return ChunkRecord(
+        key=key,
+        state=state,
+        owner=owner,
+        attempt=attempt,
+        lease_end=lease_end,
+        tasks=tasks,
+        progress=progress,
+        expires=expires,
+        digest=digest,
+    )
 
 
 def to_summary(run: str, item: Item) -> ChunkSummary:
-    """Summarise a chunk's item, or raise ``MalformedMessage``."""
+    """Summarise a chunk's item, or raise ``MalformedMessage`` for every item that ``to_record`` refuses."""
     try:
-        states, lowest, highest, first, last, busy = summarise_progress(run, item["progress"]["B"])
-        return ChunkSummary(
-            number=whole_number(item, "chunk", 0, LARGEST_NUMBER),
-            state=ChunkState(item["state"]["S"]),
-            lease_end=whole_number(item, "lease_end", RELEASED_LEASE_END, LATEST * 1000),
-            tasks=whole_number(item, "tasks", 1, MOST_TASKS),
-            succeeded=states[TaskState.SUCCEEDED],
-            failed=states[TaskState.FAILED],
-            cancelled=states[TaskState.CANCELLED],
-            first_start=first,
-            last_end=last,
-            busy_seconds=busy,
-            lowest=lowest,
-            highest=highest,
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedMessage(f"an item of run {run} in the ledger can't be read: {error!r}") from error
+        chunk = whole_number(item, "chunk")
+        state, _, _, lease_end, tasks, _, packed, _ = _content(item)
+        summary = summarise_progress(run, packed)
+    except MalformedMessage as error:
+        raise _unreadable(run, chunk_number(item), error) from error
+    return ChunkSummary(chunk, state, lease_end, tasks, *summary)
+
+
+def _content(item: Item) -> _Content:
+    """Read the attributes of a record, for whichever use: so an item is right for all readers, or for none."""
+    state = _STATES.get(text := _text(item, "state"))
+    if state is None:
+        raise MalformedMessage(f"attribute 'state' is {text!r:.60}, not {' or '.join(_STATES)}")
+    progress = _attribute(item, "progress", "B")
+    if type(progress) is not bytes:
+        raise _wrong(item, "progress", "binary")
+    return (
+        state,
+        _text(item, "owner"),
+        whole_number(item, "attempt"),
+        whole_number(item, "lease_end"),
+        whole_number(item, "tasks"),
+        _text(item, "digest") if "digest" in item else "",
+        progress,
+        whole_number(item, "expires"),
+    )
+
+
+def _unreadable(run: str, chunk: int, error: MalformedMessage) -> MalformedMessage:
+    return type(error)(f"the ledger's item of chunk {run}#{chunk} can't be read: {error}")
+
+
+def _attribute(item: Item, name: str, kind: str) -> Any:  # noqa: ANN401  (JSON)
+    """Return the value of an attribute of one of DynamoDB's types, ``None`` for another type or no attribute."""
+    try:
+        return item[name][kind]
+    except (KeyError, TypeError):
+        return None
+
+
+def _wrong(item: Item, name: str, kind: str) -> MalformedMessage:
+    return MalformedMessage(f"attribute {name!r} is {f'not {kind}' if name in item else 'missing'}")
+
+
+def _text(item: Item, name: str) -> str:
+    text = _attribute(item, name, "S")
+    if type(text) is not str:
+        raise _wrong(item, name, "a string")
+    if len(text) > _LONGEST_TEXT:
+        raise MalformedMessage(f"attribute {name!r} has {len(text):,} characters, more than {_LONGEST_TEXT}")
+    return text
+
+
+def whole_number(item: Item, name: str) -> int:
+    """Return an attribute that is a whole number within its bounds, or raise ``MalformedMessage``."""
+    text, (least, most) = _attribute(item, name, "N"), _BOUNDS[name]
+    if type(text) is not str:
+        raise _wrong(item, name, "a number")
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    # ``int`` takes more than DynamoDB writes: signs, spaces, underscores, digits of all scripts.
+    if not least <= number <= most or str(number) != text:
+        raise MalformedMessage(f"attribute {name!r} is {text!r:.60}, not {least} to {most:,}")
+    return number
 
 
 def chunk_number(item: Item) -> int:
     """Return the number of an item's chunk; ``NO_CHUNK`` for a key that no version of CloudKon wrote."""
-    text = item["chunk"]["N"]
-    return int(text) if _WHOLE.fullmatch(text) else NO_CHUNK
+    try:
+        return whole_number(item, "chunk")
+    except MalformedMessage:
+        return NO_CHUNK
 
 
 def chunk_position(item: Item) -> int:
@@ -161,107 +198,3 @@ def chunk_position(item: Item) -> int:
     DynamoDB's numbers may have fractions and 126 digits.
     """
     return int(min(max(Decimal(item["chunk"]["N"]), Decimal(NO_CHUNK)), Decimal(10**19)))
-
-
-def run_key(run_id: str) -> dict[str, "AttributeValueTypeDef"]:
-    """Return the key of a run's item."""
-    return {"shard": {"S": f"run:{run_id}"}, "chunk": {"N": "0"}}
-
-
-def months(now: float) -> Iterator[str]:
-    """Iterate over the partitions that may list runs at ``now`` (epoch seconds), the latest month first."""
-    # The clock of the program that pushed a run may be ahead of ours, so start a day later.
-    moment = datetime.fromtimestamp(now + 86_400, UTC)
-    oldest = datetime.fromtimestamp(now - RUN_SECONDS, UTC)
-    while (moment.year, moment.month) >= (oldest.year, oldest.month):
-        yield _month(moment)
-        moment = moment.replace(day=1) - timedelta(days=1)
-
-
-def entry_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
-    """Return a run's entry in the list of its month. It is always the same for a run, and its key is unique.
-
-    Its number is the start in milliseconds and 32 bits of the id, so that runs of the same millisecond differ.
-    """
-    moment = datetime.fromtimestamp(run.started, UTC)
-    number = (int(run.started * 1000) << 32) + zlib.crc32(run.id.encode())
-    return {
-        "shard": {"S": _month(moment)},
-        "chunk": {"N": str(number)},
-        "run": {"S": run.id},
-        "expires": {"N": str(int(run.started) + RUN_SECONDS)},
-    }
-
-
-def _month(moment: datetime) -> str:
-    return f"runs:{moment:%Y-%m}"
-
-
-def run_item(run: Run) -> dict[str, "AttributeValueTypeDef"]:
-    """Return a run's item."""
-    facts = {
-        "v": RUN_VERSION,
-        "chunk_size": run.chunk_size,
-        "shards": run.shards,
-        "digest": run.digest,
-        "ranges": [[part.pool, part.first, part.count] for part in run.ranges],
-        "started": run.started,
-        "parent": run.parent,
-        "priority": str(run.priority),
-    }
-    optional = {name: getattr(run, name) for name in ("archive_digest", "archive_size", "parent_tasks")}
-    facts |= {name: fact for name, fact in optional.items() if fact}
-    return {
-        **run_key(run.id),
-        "facts": {"S": json.dumps(facts, separators=(",", ":"))},
-        "cancelled": {"BOOL": run.cancelled},
-        "expires": {"N": str(int(run.started) + RUN_SECONDS)},
-    }
-
-
-def to_run(run_id: str, item: Item) -> Run:
-    """Read a run's item, or raise ``MalformedMessage``."""
-    what = f"the ledger's item of run {run_id}"
-    try:
-        facts = read_object(item["facts"]["S"], what, RUN_VERSION)
-        return Run(
-            id=run_id,
-            chunk_size=number(facts, "chunk_size", 1, MOST_TASKS),
-            shards=number(facts, "shards", 1, MOST_SHARDS),
-            digest=field(facts, "digest", str),
-            ranges=_to_ranges(field(facts, "ranges", list)),
-            started=moment(facts, "started"),
-            parent=run_id_in(facts, "parent") if facts.get("parent") != "" else "",
-            cancelled=field(item["cancelled"], "BOOL", bool),
-            # Runs from before priorities existed have none.
-            priority=Priority(field({"priority": Priority.NORMAL, **facts}, "priority", str)),
-            # Nor have they these, which are left out if they are empty.
-            archive_digest=field({"archive_digest": "", **facts}, "archive_digest", str),
-            archive_size=number({"archive_size": 0, **facts}, "archive_size", 0, LARGEST_NUMBER),
-            parent_tasks=field({"parent_tasks": "", **facts}, "parent_tasks", str),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedMessage(f"{what} can't be read: {error!r}") from error
-    except NewerVersion:
-        raise
-    except MalformedMessage as error:
-        raise MalformedMessage(f"{what} can't be read: {error}") from error
-
-
-def _to_ranges(rows: list[object]) -> tuple[PoolRange, ...]:
-    """Read the ranges of a run. They follow each other without a gap, so that its tasks are 0 … its count - 1."""
-    if len(rows) > _MOST_RANGES:
-        raise MalformedMessage(f"field 'ranges' has {len(rows):,} pools, more than {_MOST_RANGES}")
-    ranges, first = [], 0
-    for row in rows:
-        pool, begin, count = row if isinstance(row, list) and len(row) == len(PoolRange.__slots__) else (None, 0, 0)
-        if type(pool) is not str or type(begin) is not int or type(count) is not int:
-            raise MalformedMessage(f"field 'ranges' has {shown(row)}, not [POOL, FIRST, COUNT]")
-        if begin != first or not 0 <= count <= MOST_TASKS_OF_RUN - first:
-            raise MalformedMessage(
-                f"field 'ranges' has {count} tasks of pool {pool!r:.60} from task {begin} on, not 0 to"
-                f" {MOST_TASKS_OF_RUN - first:,} from task {first:,} on"
-            )
-        ranges.append(PoolRange(pool, begin, count))
-        first += count
-    return tuple(ranges)

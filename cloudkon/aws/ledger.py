@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from cloudkon.aws.connection import Connection
-from cloudkon.aws.items import Item, entry_item, key_values, run_item, run_key, to_record, to_run
+from cloudkon.aws.items import Item, key_values, to_record
 from cloudkon.aws.ledger_pages import LedgerPages
+from cloudkon.aws.run_items import entry_item, run_item, run_key, to_run
 from cloudkon.aws.statements import read_statement, write_statement
 from cloudkon.aws.table import NAMES, Table, reason
 from cloudkon.errors import MalformedMessage, Unavailable
@@ -21,7 +22,7 @@ PERMANENT = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError", "Va
 
 
 class DynamoLedger:
-    """One table with the keys ``shard`` (string) and ``chunk`` (number). ``cloudkon.aws.items`` defines its items."""
+    """One table with the keys ``shard`` (string) and ``chunk`` (number); ``items`` and ``run_items`` say more."""
 
     def __init__(self, connection: Connection, table: str, log: Log) -> None:
         """Name the table. No call is made yet."""

@@ -11,14 +11,11 @@ from cloudkon.aws.items import (
     Item,
     chunk_number,
     chunk_position,
-    entry_item,
     key_values,
-    months,
-    run_key,
     to_record,
-    to_run,
     to_summary,
 )
+from cloudkon.aws.run_items import entry_item, months, run_key, to_run
 from cloudkon.aws.statements import read_statement
 from cloudkon.aws.table import NAMES, Table
 from cloudkon.errors import MalformedMessage
@@ -52,7 +49,7 @@ class LedgerPages:
             return ChunkRecord.unreadable(key, str(error))
 
     async def summaries(self, run: Run, shard: int, first: int) -> SummaryPage:
-        """Read the same page as summaries. DynamoDB bills the same for it, and sends half of the bytes."""
+        """Read the same page as summaries. DynamoDB bills the same for it, and sends fewer bytes."""
         names = {f"#{name}": name for name in SUMMARY_ATTRIBUTES}
         items, more = await self._items(
             run, shard, first, ProjectionExpression=", ".join(names), ExpressionAttributeNames=NAMES | names
@@ -89,8 +86,8 @@ class LedgerPages:
                 page = await self.page(run, shard, first)
                 for record in page.records:
                     yield record
-                    first = record.key.number + 1
-                more = page.more
+                # Not by the last record's number: a key that is no chunk's number has none.
+                first, more = max(first, page.last or 0) + 1, page.more
 
     async def runs(self) -> AsyncGenerator[Run, None]:
         """Iterate over all runs, newest first. A run that this version can't read is logged and skipped."""

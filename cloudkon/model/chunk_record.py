@@ -63,12 +63,16 @@ class Progress:
         """Hash without the dictionaries, which have no hash. Equal values still have equal hashes."""
         return hash((self.results, self.losses, self.suspect))
 
-    def is_within(self, tasks: range) -> bool:
-        """Whether all that it says is about tasks with these numbers."""
+    def named(self) -> set[int]:
+        """Return the numbers of all tasks that it says something about."""
         named = {*self.failures, *self.suspicions, *(result.task.seq for result in self.results)}
         if self.suspect is not None:
             named.add(self.suspect)
-        return all(seq in tasks for seq in named)
+        return named
+
+    def is_within(self, tasks: range) -> bool:
+        """Whether all that it says is about tasks with these numbers."""
+        return all(seq in tasks for seq in self.named())
 
     def count(self, state: TaskState) -> int:
         """The number of results with that state."""

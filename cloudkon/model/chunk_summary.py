@@ -28,9 +28,9 @@ class ChunkSummary:
     busy_seconds: float = 0.0
     """The seconds of all recorded attempts together."""
     lowest: int = 0
-    """The lowest number of its tasks with a result; 0 if none has one."""
+    """The lowest number of a task that its progress names; 0 if it names none."""
     highest: int = -1
-    """The highest number of its tasks with a result; -1 if none has one."""
+    """The highest number of a task that its progress names; -1 if it names none."""
     fault: str = ""
     """Why the item can't be read, so that all other fields but ``number`` mean nothing; empty if it can."""
 
@@ -43,9 +43,9 @@ class ChunkSummary:
     def of(cls, record: ChunkRecord) -> Self:
         """Summarise a whole record."""
         progress = record.progress
-        tasks = {result.task.seq for result in progress.results}
+        named = progress.named()
         fault = record.fault or ("" if record.readable else "another version wrote it")
-        if len(tasks) < len(progress.results):
+        if len({result.task.seq for result in progress.results}) < len(progress.results):
             fault = fault or "it has two results of one task"
         started = [result for result in progress.results if result.started]
         return cls(
@@ -59,8 +59,8 @@ class ChunkSummary:
             min((result.started for result in started), default=0.0),
             max((result.finished for result in started), default=0.0),
             sum(result.seconds for result in progress.results),
-            min(tasks, default=0),
-            max(tasks, default=-1),
+            min(named, default=0),
+            max(named, default=-1),
             fault,
         )
 

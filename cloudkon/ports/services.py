@@ -29,7 +29,9 @@ class Services:
     high_queues: Mapping[str, Queue] = field(default_factory=dict)
 
     def queue(self, pool: str, priority: Priority) -> Queue:
-        """Return a pool's queue of that priority. Raises ``InvalidInput`` if the fleet has none."""
+        """Return a pool's queue of that priority. Raises ``InvalidInput`` if the fleet has none, or no such pool."""
+        if pool not in self.queues:
+            raise InvalidInput(f"pool {pool!r:.60}", "there is no such pool", f"Pools: {', '.join(self.queues)}")
         found = (self.queues if priority is Priority.NORMAL else self.high_queues).get(pool)
         if found is None:
             raise no_high_queue(pool)

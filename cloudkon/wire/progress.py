@@ -7,17 +7,17 @@ the kilobyte.
 import re
 import struct
 import zlib
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from operator import add
+from typing import NamedTuple
 
 import orjson
 
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import Progress, TaskState
-from cloudkon.wire.fields import LARGEST_NUMBER, LATEST, MOST_ATTEMPTS, field, number, read_object
+from cloudkon.wire.fields import LARGEST_NUMBER, MOST_ATTEMPTS, field, number, read_object
 from cloudkon.wire.message import MOST_TASKS
-from cloudkon.wire.report import from_row, to_row
+from cloudkon.wire.result_rows import Row, check_rows, to_results, to_row
 
 VERSION = 1
 _LENGTHS, _CHECKSUM = struct.Struct("<HH"), struct.Struct(">I")
@@ -32,7 +32,6 @@ _STORED = b"\x78\x01\x01"
 _LARGEST = 4 * 1024 * 1024
 """Bytes that an item's progress may unpack to: four times as much as results with the most text and tasks. An item of
 400 KB could unpack to 400 MB."""
-_STATES = frozenset(map(str, TaskState))
 _SEQ = re.compile("[0-9]{1,16}")
 """The number of a task as a key of JSON."""
 
@@ -69,47 +68,77 @@ _PACKED_NOTHING = _pack(_to_json(_NOTHING))
 """The progress that every first claim of a chunk writes."""
 
 
+class ProgressSummary(NamedTuple):
+    """What counting needs of a chunk's progress: the fields of ``ChunkSummary`` with these names, in the same order."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    first_start: float
+    last_end: float
+    busy_seconds: float
+    lowest: int
+    highest: int
+
+
+_Parsed = tuple[list[Row], dict[int, int], int, int | None, dict[int, int]]
+"""A chunk's progress, all of it checked: the rows of its results, and the other fields of ``Progress`` in order."""
+
+
 def decode_progress(run: str, packed: bytes) -> Progress:
     """Unpack the progress of a chunk of ``run``, or raise ``MalformedMessage``."""
-    value = _unpack(run, packed)
-    results = tuple(from_row(run, row) for row in _rows(value))
-    if len({result.task for result in results}) < len(results):
-        raise MalformedMessage(f"a ledger item of run {run} has two results of one task")
-    return Progress(
-        results=results,
-        failures=_counts(field(value, "failures", dict)),
-        losses=number(value, "losses", 0, MOST_ATTEMPTS),
-        suspect=None if value.get("suspect") is None else number(value, "suspect", 0, LARGEST_NUMBER),
-        suspicions=_counts(field(value, "suspicions", dict)),
+    rows, failures, losses, suspect, suspicions = _parse(run, packed)
+    return Progress(tuple(to_results(run, rows)), failures, losses, suspect, suspicions)
+
+
+def summarise_progress(run: str, packed: bytes) -> ProgressSummary:
+    """Count the results of a chunk of ``run``, or raise ``MalformedMessage`` for what ``decode_progress`` refuses.
+
+    It makes no ``Result`` objects, because a million of them take ten seconds.
+    """
+    rows, failures, _, suspect, suspicions = _parse(run, packed)
+    named: Collection[int] = ()
+    states: Sequence[str] = ()
+    first = last = busy = 0.0
+    if rows:
+        named, states, _, _, starts, seconds, _ = zip(*rows, strict=True)
+        busy, first = float(sum(seconds)), float(min(starts))
+        if first:
+            last = float(max(map(add, starts, seconds)))
+        else:
+            # A task that was cancelled may never have started.
+            started = [(start, start + lasted) for start, lasted in zip(starts, seconds, strict=True) if start]
+            first = float(min((start for start, _ in started), default=0))
+            last = float(max((end for _, end in started), default=0))
+    if failures or suspicions or suspect is not None:
+        named = {*named, *failures, *suspicions, *(() if suspect is None else (suspect,))}
+    return ProgressSummary(
+        states.count(TaskState.SUCCEEDED),
+        states.count(TaskState.FAILED),
+        states.count(TaskState.CANCELLED),
+        first,
+        last,
+        busy,
+        min(named, default=0),
+        max(named, default=-1),
     )
 
 
-def summarise_progress(run: str, packed: bytes) -> tuple[Counter[str], int, int, float, float, float]:
-    """Count results by state, and find the rest of a ``ChunkSummary``.
-
-    That is the lowest and the highest task number, the first start, the last end and the total seconds. It makes no
-    ``Result`` objects, because a million of them take ten seconds. Raises ``MalformedMessage``.
-    """
-    states: Counter[str] = Counter()
-    tasks: set[int] = set()
-    first = last = busy = 0.0
-    try:
-        for seq, state, _text, _attempts, started, seconds, _worker in _rows(_unpack(run, packed)):
-            tasks.add(seq)
-            states[state] += 1
-            busy += seconds
-            if started:
-                first = min(first or started, started)
-                last = max(last, started + seconds)
-    except (TypeError, ValueError) as error:
-        raise MalformedMessage(f"a ledger item of run {run} has results that can't be read: {error}") from error
-    if not set(map(type, tasks)) <= {int}:
-        raise MalformedMessage(f"a ledger item of run {run} has results of tasks without a number")
-    if len(tasks) < states.total():
+def _parse(run: str, packed: bytes) -> _Parsed:
+    value = _unpack(run, packed)
+    rows: list[Row] = field(value, "results", list)
+    if len(rows) > MOST_TASKS:
+        raise MalformedMessage(f"an item has {len(rows):,} results, more than {MOST_TASKS:,}")
+    check_rows(rows)
+    if len(rows) > 1 and len({row[0] for row in rows}) < len(rows):
         raise MalformedMessage(f"a ledger item of run {run} has two results of one task")
-    if not states.keys() <= _STATES or not 0 <= first <= last <= 2 * LATEST or not 0 <= busy <= LATEST:
-        raise MalformedMessage(f"a ledger item of run {run} has results with impossible states or times")
-    return states, min(tasks, default=0), max(tasks, default=-1), first, last, busy
+    return (
+        rows,
+        _counts(field(value, "failures", dict)),
+        number(value, "losses", 0, MOST_ATTEMPTS),
+        None if value.get("suspect") is None else number(value, "suspect", 0, LARGEST_NUMBER),
+        _counts(field(value, "suspicions", dict)),
+    )
 
 
 def _unpack(run: str, packed: bytes) -> Mapping[str, object]:
@@ -121,13 +150,6 @@ def _unpack(run: str, packed: bytes) -> Mapping[str, object]:
     if unpacker.unconsumed_tail:
         raise MalformedMessage(f"a ledger item of run {run} unpacks to more than {_LARGEST:,} bytes")
     return read_object(text, "the item", VERSION, unique=False)
-
-
-def _rows(value: Mapping[str, object]) -> list[Any]:
-    rows: list[Any] = field(value, "results", list)
-    if len(rows) > MOST_TASKS:
-        raise MalformedMessage(f"an item has {len(rows):,} results, more than {MOST_TASKS:,}")
-    return rows
 
 
 def _counts(value: dict[str, object]) -> dict[int, int]:

@@ -1,8 +1,9 @@
 """Prints a command's result, as text or, with ``--json``, as one JSON object."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -34,7 +35,19 @@ def line_writer(*, as_json: bool) -> Callable[[str, str], None]:
 
 def _parsed(text: str) -> Any:  # noqa: ANN401  (JSON)
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_json, parse_float=_finite)
     except (RecursionError, ValueError):
         return text
     return value if isinstance(value, dict) else text
+
+
+def _no_json(name: str) -> NoReturn:
+    """Refuse ``NaN`` and ``Infinity``, which Python reads and JSON doesn't have."""
+    raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    """Refuse 1e999 as well: Python would read infinity, and print it as such."""
+    if math.isinf(number := float(digits)):
+        raise ValueError(digits)
+    return number

@@ -3,15 +3,17 @@
 import json
 import math
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
-from cloudkon.aws.items import CONTENT, content_values, run_item, to_record, to_run, to_summary
+from cloudkon.aws.items import CONTENT, SUMMARY_ATTRIBUTES, content_values, to_record, to_summary
+from cloudkon.aws.run_items import run_item, to_run
 from cloudkon.errors import MalformedMessage
-from cloudkon.model import ChunkKey, PoolRange, Priority, Progress, Run
+from cloudkon.model import ChunkKey, ChunkSummary, PoolRange, Priority, Progress, Run
 from cloudkon.model.run import MOST_SHARDS
 from cloudkon.wire.message import MOST_TASKS
 from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
@@ -45,6 +47,7 @@ RECORD = {
     "attempt": {"N": "1"},
     "lease_end": {"N": "0"},
     "tasks": {"N": "2"},
+    "digest": {"S": "0" * 16},
     "progress": {"B": zlib.compress(as_json(PROGRESS).encode())},
     "expires": {"N": "1"},
 }
@@ -97,11 +100,11 @@ def test_progress_of_a_stranger_can_be_written_again_or_is_malformed(packed: byt
 @fuzzed(packed=PACKED)
 def test_summary_of_a_stranger_is_finite_or_malformed(packed: bytes) -> None:
     try:
-        states, _lowest, _highest, first, last, busy = summarise_progress("r1", packed)
+        found = summarise_progress("r1", packed)
     except MalformedMessage:
         return
-    assert all(math.isfinite(value) and value >= 0 for value in (first, last, busy))
-    assert set(states) <= {"SUCCEEDED", "FAILED", "CANCELLED"}
+    assert all(math.isfinite(value) and value >= 0 for value in (found.first_start, found.last_end, found.busy_seconds))
+    assert found.succeeded + found.failed + found.cancelled <= MOST_TASKS
 
 
 @fuzzed(megabytes=st.integers(17, 40), filling=st.sampled_from([b" ", b"[", b"0", b'"']), share=0.04)
@@ -135,6 +138,23 @@ def test_item_of_a_stranger_is_summarised_within_its_bounds_or_malformed(item: d
     assert 0 <= found.number <= LARGEST
     assert 0 <= found.tasks <= MOST_TASKS
     assert all(math.isfinite(value) and value >= 0 for value in (found.first_start, found.last_end, found.busy_seconds))
+
+
+def read_by(read: Callable[[], ChunkSummary]) -> tuple[ChunkSummary | None, str]:
+    """What a reader makes of an item, and why it refuses it."""
+    try:
+        return read(), ""
+    except MalformedMessage as error:
+        return None, str(error)
+
+
+@fuzzed(item=items(RECORD), packed=st.none() | PACKED)
+def test_item_is_refused_by_all_readers_or_by_none(item: dict[str, Any], packed: bytes | None) -> None:
+    # The key is no attribute to a reader of a record: it asked for it.
+    right = {**item, "chunk": RECORD["chunk"]} | ({} if packed is None else {"progress": {"B": packed}})
+    fetched = {name: value for name, value in right.items() if name in SUMMARY_ATTRIBUTES}
+    record = read_by(lambda: ChunkSummary.of(to_record(KEY, right)))
+    assert read_by(lambda: to_summary("r1", fetched)) == record
 
 
 @fuzzed(

@@ -31,7 +31,8 @@ from cloudkon.ports import BATCH, Services
 from cloudkon.ports.batch import batched
 from cloudkon.settings import Settings
 from cloudkon.wire.message import encode_message
-from cloudkon.wire.report import decode_report, to_row
+from cloudkon.wire.report import decode_report
+from cloudkon.wire.result_rows import to_row
 from images.worker.handlers import Handler
 from images.worker.pipeline.worker import Worker
 from tests.support.fault_injection import InterceptedLedger, InterceptedQueue, InterceptedStore

@@ -9,7 +9,8 @@ import trio
 from botocore.config import Config
 
 from client.records.run_records import MOST_NAMED
-from cloudkon.aws.items import CONTENT, content_values, entry_item, run_item
+from cloudkon.aws.items import CONTENT, content_values
+from cloudkon.aws.run_items import entry_item, run_item
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, Progress, Result, Run, TaskId, TaskState
 from tests.integration.client.client_process import DEADLINE, Client, complete_chunks, receive_all
 

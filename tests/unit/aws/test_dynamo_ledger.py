@@ -14,19 +14,9 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import ANY, Stubber
 
 from cloudkon.aws import Connection
-from cloudkon.aws.items import (
-    CONTENT,
-    RUN_SECONDS,
-    content_values,
-    entry_item,
-    key_values,
-    months,
-    run_item,
-    run_key,
-    to_record,
-    to_run,
-)
+from cloudkon.aws.items import CONTENT, content_values, key_values, to_record
 from cloudkon.aws.ledger import DynamoLedger
+from cloudkon.aws.run_items import RUN_SECONDS, entry_item, months, run_item, run_key, to_run
 from cloudkon.aws.statements import write_statement
 from cloudkon.aws.table import PAGE_BACKOFF
 from cloudkon.errors import AccessDenied, CloudKonError, MalformedMessage, NoFleet, Throttled, Unavailable
@@ -196,15 +186,16 @@ async def test_failed_write_of_a_run_is_unavailable_and_not_a_conflict(
         await ledger.cancel_run("run-1")
 
 
-async def test_records_are_listed_page_by_page_and_shard_by_shard(ledger: DynamoLedger, dynamodb: Stubber) -> None:
-    def query(shard: int, first: int = 0) -> dict[str, Any]:
-        return {
-            "TableName": "unit-ledger",
-            "KeyConditionExpression": "#shard = :shard AND chunk >= :first",
-            "ExpressionAttributeNames": {"#shard": "shard"},
-            "ExpressionAttributeValues": {":shard": {"S": f"run-1#{shard}"}, ":first": {"N": str(first)}},
-        }
+def query(shard: int, first: int = 0) -> dict[str, Any]:
+    return {
+        "TableName": "unit-ledger",
+        "KeyConditionExpression": "#shard = :shard AND chunk >= :first",
+        "ExpressionAttributeNames": {"#shard": "shard"},
+        "ExpressionAttributeValues": {":shard": {"S": f"run-1#{shard}"}, ":first": {"N": str(first)}},
+    }
 
+
+async def test_records_are_listed_page_by_page_and_shard_by_shard(ledger: DynamoLedger, dynamodb: Stubber) -> None:
     last = {"shard": {"S": "run-1#0"}, "chunk": {"N": "4"}}
     dynamodb.add_response("query", {"Items": [item(0), item(4)], "LastEvaluatedKey": last}, query(0))
     dynamodb.add_response("query", {"Items": [item(8)]}, query(0, 5))
@@ -212,6 +203,17 @@ async def test_records_are_listed_page_by_page_and_shard_by_shard(ledger: Dynamo
     dynamodb.add_response("query", {"Items": [item(2)]}, query(2))
     dynamodb.add_response("query", {"Items": []}, query(3))
     assert [one async for one in ledger.records(RUN)] == [record(number) for number in (0, 4, 8, 2)]
+
+
+async def test_listing_goes_on_behind_a_page_whose_last_key_is_no_chunks(
+    ledger: DynamoLedger, dynamodb: Stubber
+) -> None:
+    stranger = {**item(0), "chunk": {"N": "4.5"}}
+    last = {"shard": {"S": "run-1#0"}, "chunk": {"N": "4.5"}}
+    dynamodb.add_response("query", {"Items": [item(0), stranger], "LastEvaluatedKey": last}, query(0))
+    dynamodb.add_response("query", {"Items": [item(8)]}, query(0, 5))
+    found = [one async for one in ledger.records(replace(RUN, shards=1))]
+    assert [(one.key.number, one.readable) for one in found] == [(0, True), (-1, False), (8, True)]
 
 
 async def test_listing_repeats_throttled_calls(

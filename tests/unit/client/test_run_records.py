@@ -19,7 +19,7 @@ from client.follow.wait import LONGEST_WAIT, check, wait_for
 from client.follow.watch import Watch
 from client.records.run_records import MOST_NAMED, ItemFaults, ItemsUnreadable
 from client.results.results import results
-from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
+from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, InvalidInput
 from cloudkon.memory import MemoryLedger, memory_services
 from cloudkon.model import (
     Chunk,
@@ -28,6 +28,7 @@ from cloudkon.model import (
     ChunkState,
     Outgoing,
     PoolRange,
+    Priority,
     Progress,
     Result,
     Run,
@@ -104,13 +105,21 @@ async def test_item_in_the_partition_of_another_shard_is_not_counted(services: S
     [
         (record(plan(2), 1, [2, 3, 4]), "it has 3 tasks, and the chunk has 2"),
         (record(plan(2), 1, [3]), "it has 1 tasks, and the chunk has 2"),
-        (record(plan(2), 1, [3, 4]), "it has results of tasks 3 to 4, and the chunk begins at 2"),
-        (record(plan(2), 1, [0], tasks=2), "it has results of tasks 0 to 0, and the chunk begins at 2"),
+        (record(plan(2), 1, [3, 4]), "it names tasks 3 to 4, and the chunk begins at 2"),
+        (record(plan(2), 1, [0], tasks=2), "it names tasks 0 to 0, and the chunk begins at 2"),
         (record(plan(2), 1, [2, 2]), "it has two results of one task"),
         (replace(record(plan(2), 1, [2], tasks=2), state=ChunkState.DONE), "it has 1 results of 2 tasks, and is DONE"),
         (
             replace(record(plan(2), 1, [2], tasks=2), lease_end=int(time.time() * 1000) + 30 * 86_400_000),
             "its lease ends later than any worker's can",
+        ),
+        (
+            replace(record(plan(2), 1, [2], tasks=2), progress=Progress(failures={2: 1, 9: 1})),
+            "it names tasks 2 to 9, and the chunk begins at 2",
+        ),
+        (
+            replace(record(plan(2), 1, [2], tasks=2), progress=Progress(suspect=0)),
+            "it names tasks 0 to 0, and the chunk begins at 2",
         ),
         (unreadable(plan(2), 1), "attribute 'tasks' is '1e308'"),
         (replace(unreadable(plan(2), 1), fault=""), "another version wrote it"),
@@ -246,10 +255,29 @@ def test_retry_pushes_only_failed_tasks_of_the_run(
             await services.ledger.write([Insert(one)])
 
     trio.run(write)
-    assert client("retry", run.id, "--json") == EXIT_OK
+    assert client("retry", run.id, "--json") == EXIT_FAILED
     output = capsys.readouterr()
     assert json.loads(output.out)["tasks"] == 1
-    assert f"item {run.id}#0 999 is not counted" in output.err
+    assert output.err.count(f"item {run.id}#0 999 is not counted") == 1
+    assert "the state of 1 task is unknown" in output.err
+
+
+def test_pull_names_an_unreadable_item_once_and_fetches_the_rest(
+    services: Services, client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "object").write_bytes(b"film")
+
+    async def write() -> None:
+        await services.store.put("films/0.mp4", tmp_path / "object", "video/mp4", {})
+        run = await make(services, [], unreadable(plan(), 9))
+        await record_results(services, run, succeeded(run, range(9), services.store.address("films/0.mp4")))
+
+    trio.run(write)
+    assert client("pull", "run", "films") == EXIT_FAILED
+    error = capsys.readouterr().err
+    assert "films: 9 new files, 0 already there" in error
+    assert error.count("warning: item run#0 9 is not counted: attribute 'tasks' is '1e308'") == 1
+    assert "not ended yet" not in error
 
 
 def test_run_with_a_pool_that_this_version_has_not_is_refused(
@@ -257,10 +285,25 @@ def test_run_with_a_pool_that_this_version_has_not_is_refused(
 ) -> None:
     odd = replace(plan(), ranges=(PoolRange("gpu", 0, 10),))
     trio.run(services.ledger.create_run, odd)
-    for command in ("check", "watch", "results", "retry", "pull"):
-        assert client(command, "run") == EXIT_BAD_INPUT
-        assert "run 'run': this version has no pool 'gpu'" in capsys.readouterr().err
-    assert client("runs") == EXIT_OK
+    trio.run(services.ledger.create_run, replace(plan(), id="other"))
+    for command in ("check", "check --wait", "watch", "results", "failures", "retry", "pull", "push --run"):
+        assert client(*command.split(), "run") == EXIT_BAD_INPUT
+        assert capsys.readouterr().err == (
+            "error: run 'run': it has tasks for the pool 'gpu', and this version has only worker, animoto. "
+            "Use the version that pushed it, or cancel it with: python -m client cancel run\n"
+        )
+    for command in ("runs", "status"):
+        assert client(command) == EXIT_OK
+        listed = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert {"run", "other"} <= {word for line in listed for word in line}
+    assert client("cancel", "run") == EXIT_OK
+    assert read_run(services, "run").cancelled
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_pool_that_a_fleet_has_not_is_not_called_one_without_priorities(services: Services, priority: Priority) -> None:
+    with pytest.raises(InvalidInput, match=r"^pool 'gpu': there is no such pool\. Pools: worker, animoto$"):
+        services.queue("gpu", priority)
 
 
 def test_run_without_tasks_is_listed_beside_the_others(

@@ -12,7 +12,8 @@ from trio.testing import MockClock
 
 from client.cli.main import main
 from client.cli.session import Session
-from cloudkon.aws.items import CONTENT, content_values, run_item, to_run
+from cloudkon.aws.items import CONTENT, content_values
+from cloudkon.aws.run_items import run_item, to_run
 from cloudkon.aws.table import NAMES
 from cloudkon.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK
 from cloudkon.memory.virtual_clock import EPOCH

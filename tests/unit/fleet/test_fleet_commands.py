@@ -219,6 +219,14 @@ def test_json_log_line_is_an_object_in_the_output(capsys: pytest.CaptureFixture[
     assert [json.loads(line)["said"] for line in capsys.readouterr().out.splitlines()] == [{"action": "started"}, "7"]
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_log_line_that_is_no_json_stays_as_it_was_said(capsys: pytest.CaptureFixture[str], number: str) -> None:
+    """Python reads these numbers, and would print them as no other program reads JSON."""
+    line_writer(as_json=True)("worker-1", f'{{"seconds": {number}}}')
+    shown = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert shown == {"worker": "worker-1", "said": f'{{"seconds": {number}}}'}
+
+
 def test_status_for_people_fits_a_narrow_terminal_and_shows_problems() -> None:
     console = Console(width=60, color_system=None)
     with console.capture() as capture:

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from cloudkon.aws.items import (
     CONTENT,
     NO_CHUNK,
+    SUMMARY_ATTRIBUTES,
     chunk_number,
     chunk_position,
     content_values,
-    run_item,
     to_record,
-    to_run,
     to_summary,
 )
+from cloudkon.aws.run_items import run_item, to_run
 from cloudkon.errors import MalformedMessage
 from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, PoolRange, Progress, Result, Run, TaskId, TaskState
 from cloudkon.wire.message import decode_message
@@ -95,23 +95,24 @@ def test_report_of_what_is_no_run_is_malformed() -> None:
         decode_report('{"v": 1, "run": "../r", "results": []}')
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"losses": 2**70},
-        {"losses": -1},
-        {"suspect": -1},
-        {"suspect": 0.0},
-        {"failures": {"9" * 5000: 1}},
-        {"failures": {"-1": 1}},
-        {"failures": {"1_0": 1}},
-        {"failures": {"1": 2**60}},
-        {"suspicions": {str(seq): 1 for seq in range(1001)}},
-        {"results": [[seq, *ROW[1:]] for seq in range(1001)]},
-        {"results": [ROW, ROW]},
-    ],
-    ids=lambda changes: str(changes)[:40],
-)
+BAD_PROGRESSES: list[dict[str, object]] = [
+    {"losses": 2**70},
+    {"losses": -1},
+    {"suspect": -1},
+    {"suspect": 0.0},
+    {"failures": {"9" * 5000: 1}},
+    {"failures": {"-1": 1}},
+    {"failures": {"1_0": 1}},
+    {"failures": {"1": 2**60}},
+    {"suspicions": {str(seq): 1 for seq in range(1001)}},
+    {"results": [[seq, *ROW[1:]] for seq in range(1001)]},
+    {"results": [ROW, ROW]},
+    {"failures": []},
+    {"suspicions": None},
+]
+
+
+@pytest.mark.parametrize("changes", BAD_PROGRESSES, ids=lambda changes: str(changes)[:40])
 def test_progress_beyond_its_bounds_is_malformed(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedMessage):
         decode_progress("r", packed(**changes))
@@ -146,6 +147,39 @@ def test_item_with_an_attribute_of_any_type_is_read_or_malformed(name: str, attr
     for read in (lambda found: to_record(RECORD.key, found), lambda found: to_summary("r", found)):
         with suppress(MalformedMessage):
             assert read(item(**{name: attribute}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attempt": {"N": "1000000000000000"}},
+        {"attempt": {"S": "1"}},
+        {"owner": {"N": "1"}},
+        {"owner": {"S": "x" * 257}},
+        {"digest": {"N": "1"}},
+        {"digest": {"S": "x" * 257}},
+        {"expires": {"N": "1e308"}},
+        {"state": {"S": "OPEN"}},
+        *({"progress": {"B": packed(results=[bad])}} for bad in BAD_ROWS),
+        *({"progress": {"B": packed(**progress)}} for progress in BAD_PROGRESSES),
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_item_that_a_worker_refuses_is_refused_as_a_summary_in_the_same_words(changes: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage, match=r"the ledger's item of chunk r#0 can't be read: ") as as_record:
+        to_record(RECORD.key, item(**changes))
+    with pytest.raises(MalformedMessage) as as_summary:
+        to_summary("r", {name: value for name, value in item(**changes).items() if name in SUMMARY_ATTRIBUTES})
+    assert str(as_summary.value) == str(as_record.value)
+
+
+def test_item_without_an_attribute_is_malformed_and_names_it() -> None:
+    damaged = item()
+    del damaged["owner"]
+    with pytest.raises(MalformedMessage, match=r"can't be read: attribute 'owner' is missing$"):
+        to_record(RECORD.key, damaged)
+    with pytest.raises(MalformedMessage, match=r"can't be read: attribute 'owner' is not a string$"):
+        to_summary("r", item(owner={"N": "1"}))
 
 
 def test_item_of_a_version_without_digests_is_read() -> None:

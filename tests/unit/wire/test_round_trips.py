@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudkon.errors import MalformedMessage
-from cloudkon.model import Chunk, ChunkKey, Progress, Result, TaskId, TaskState
+from cloudkon.model import Chunk, ChunkKey, ChunkRecord, ChunkState, ChunkSummary, Progress, Result, TaskId, TaskState
 from cloudkon.wire.message import MOST_TASKS, decode_message, encode_message, message_size
 from cloudkon.wire.progress import decode_progress, encode_progress, summarise_progress
 from cloudkon.wire.report import decode_report, encode_report
@@ -62,14 +62,9 @@ def test_packed_progress_is_zlib_at_every_size(progress: Progress) -> None:
 
 @given(PROGRESSES)
 def test_summary_of_packed_progress_equals_its_results(progress: Progress) -> None:
-    states, lowest, highest, first, last, busy = summarise_progress(RUN, encode_progress(progress))
-    assert all(states[state] == progress.count(state) for state in TaskState)
-    tasks = [result.task.seq for result in progress.results]
-    assert (lowest, highest) == (min(tasks, default=0), max(tasks, default=-1))
-    started = [result for result in progress.results if result.started]
-    assert first == min((one.started for one in started), default=0.0)
-    assert last == pytest.approx(max((one.finished for one in started), default=0.0))
-    assert busy == pytest.approx(sum(one.seconds for one in progress.results))
+    record = ChunkRecord(ChunkKey(RUN, 0, 1), ChunkState.CLAIMED, "owner", 1, 0, MOST_TASKS, progress)
+    summary = summarise_progress(RUN, encode_progress(progress))
+    assert ChunkSummary(0, ChunkState.CLAIMED, 0, MOST_TASKS, *summary) == ChunkSummary.of(record)
 
 
 @given(st.lists(results(), max_size=5))
