@@ -16,3 +16,6 @@ HEALTH_PATH: Final = "/_ministack/health"
 """Answered without a signature, and without asking the emulator: it says that the server runs, and nothing else."""
 SAVE_PATH: Final = "/_cloudkon/save"
 """Saves the state now; the answer says whether that succeeded."""
+ORDERLY: Final = "orderly"
+"""A file in a snapshot that was made when no more requests came. The next start removes it: from then on, something may
+have happened since."""

@@ -1,0 +1,73 @@
+"""The emulator's last save is complete, whatever other save goes on."""
+
+import asyncio
+import os
+import signal
+import warnings
+from pathlib import Path
+
+import pytest
+
+from fleet.local.emulator_server.interface import ORDERLY
+from fleet.local.emulator_server.snapshots import Snapshots, newest
+from tests.support.patience import until
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # The child calls nothing that another thread may have locked.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _snapshots(directory: Path) -> Snapshots:
+    """Return snapshots of one service, whose writing in another process never ends."""
+    own = os.getpid()
+
+    def write(partial: Path, service: str, state: str) -> None:
+        if os.getpid() != own:
+            (partial / "begun").touch()
+            signal.pause()
+        (partial / service).write_text(state)
+
+    return Snapshots(directory, lambda: {"sqs": lambda: "state"}, write)
+
+
+async def _begun(directory: Path) -> None:
+    await asyncio.sleep(0)  # so that the save forks
+    await asyncio.to_thread(until, lambda: list(directory.glob("*.partial/begun")))
+
+
+def test_save_that_goes_on_does_not_disturb_the_last_one(tmp_path: Path) -> None:
+    """Both would write into one directory, and ``down`` would say that nothing was saved."""
+
+    async def stop_while_saving() -> str:
+        snapshots = _snapshots(tmp_path)
+        saving = asyncio.create_task(snapshots.save(_fork))
+        await _begun(tmp_path)
+        saving.cancel()
+        return snapshots.save_at_end()
+
+    assert asyncio.run(stop_while_saving()) == ""
+    last = newest(tmp_path)
+    assert last
+    assert sorted(path.name for path in last.iterdir()) == [ORDERLY, "sqs"]
+    assert list(tmp_path.iterdir()) == [last]
+
+
+def test_cancelled_save_leaves_no_process_that_writes(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def fork() -> int:
+        pids.append(_fork())
+        return pids[-1]
+
+    async def cancel_while_saving() -> None:
+        saving = asyncio.create_task(_snapshots(tmp_path).save(fork))
+        await _begun(tmp_path)
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+
+    asyncio.run(cancel_while_saving())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pids[0], os.WNOHANG)
