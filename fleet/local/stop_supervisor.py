@@ -42,10 +42,10 @@ ELSEWHERE: Final = "it was started in another container or PID namespace, on ano
 async def check_saving(settings: Settings, state_dir: StateDir) -> None:
     """Save the emulator's state before anything is stopped. Raises ``CloudKonError`` if that fails (a full disk).
 
-    Does nothing where no emulator answers that could save: then the last saved state is all there is.
+    Does nothing where no emulator runs or answers that could save: then the last saved state is all there is.
     """
     actual = OwnRecords.read(state_dir).actual
-    if not state_dir.supervisor_lock.is_held() and not _running_emulators(state_dir, actual):
+    if not _running_emulators(state_dir, actual):
         return
     try:
         await save_emulator(_emulator_settings(settings, state_dir, actual))

@@ -163,6 +163,12 @@ def test_down_on_a_full_disk_stops_and_deletes_nothing(fleet: CommandLine, small
     trio.run(_queue(line).send, [Outgoing("kept too")])
     assert "Nothing was stopped or deleted" in line.run("down", code=1)[1]
     assert "kept too" in [one.body for one in trio.run(_queue(line).receive, 10, 0, 0)]
+
+    # Only a signal stops it now, and the next command says what that has cost.
+    supervisor = line.supervisor()
+    supervisor.send(signal.SIGTERM)
+    until(lambda: not supervisor.is_alive())
+    assert "what happened later is lost" in line.run("down", code=1)[1]
     line.run("down", "--delete-data")
     assert not line.state_dir.data.exists()
 

@@ -156,6 +156,19 @@ def test_last_save_is_the_newest_and_says_whether_it_is_final(state_dir: StateDi
     assert last.is_final
 
 
+def test_directory_has_a_fleet_whatever_of_it_was_removed(tmp_path: Path, state_dir: StateDir) -> None:
+    assert not StateDir(tmp_path / "none").has_fleet()
+    assert state_dir.has_fleet()
+    state_dir.logs.rmdir()
+    assert state_dir.has_fleet()
+    state_dir.delete_data()
+    assert not state_dir.has_fleet()
+    lock = state_dir.supervisor_lock
+    assert lock.take()
+    assert state_dir.has_fleet()
+    lock.release()
+
+
 def _modes(top: Path) -> dict[str, int]:
     return {str(path.relative_to(top)): stat.S_IMODE(path.lstat().st_mode) for path in [top, *top.rglob("*")]}
 

@@ -1,5 +1,8 @@
 """A stop is decided by locks, processes and answers, not by what files say; and it says what was not saved."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,10 +16,11 @@ import trio.testing
 from cloudkon.errors import EXIT_FAILED, CloudKonError
 from cloudkon.settings import Settings
 from fleet.local import stop_supervisor
-from fleet.local.actual_state import ActualState
+from fleet.local.actual_state import ActualState, ProcessState
 from fleet.local.emulator_server.interface import ORDERLY
-from fleet.local.identity import Identity, claim
+from fleet.local.identity import Identity, claim, mark
 from fleet.local.processes.process import Process
+from fleet.local.processes.process_table import MARK
 from fleet.local.state_dir import StateDir
 from fleet.local.stop_supervisor import check_saving, record_stop, stop_everything
 
@@ -113,27 +117,42 @@ def test_nothing_is_signalled_if_proc_is_another_namespaces(
         _stop(state_dir)
 
 
-def test_fleet_that_never_became_ready_is_asked_to_save_all_the_same(
-    state_dir: StateDir, emulator: Callable[[str], str]
+@pytest.fixture
+def emulator_process(state_dir: StateDir) -> Iterator[Process]:
+    """A process that is marked as this directory's emulator."""
+    environment = {**os.environ, MARK: mark("emulator", state_dir.path)}
+    child = subprocess.Popen(["sleep", "600"], env=environment)
+    found = Process.of(child.pid)
+    assert found
+    yield found
+    child.kill()
+    child.wait()
+
+
+def test_emulator_that_never_became_ready_is_asked_to_save_all_the_same(
+    state_dir: StateDir, emulator: Callable[[str], str], emulator_process: Process
 ) -> None:
-    _record(state_dir, emulator("no space"))
-    lock = state_dir.supervisor_lock
-    assert lock.take()
+    actual = _record(state_dir, emulator("no space"))
+    state = ProcessState("emulator", emulator_process.pid, emulator_process.born)
+    state_dir.write_actual_state(replace(actual, emulator=state))
     with pytest.raises(CloudKonError, match=r"can't save messages and ledger: no space\. Nothing was stopped"):
         trio.run(check_saving, Settings(), state_dir)
-    lock.release()
 
 
-def test_fleet_whose_record_is_damaged_is_asked_to_save_at_its_port(
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which this system does not have")
+@pytest.mark.usefixtures("emulator_process")
+def test_emulator_that_no_record_names_is_asked_to_save_at_its_port(
     state_dir: StateDir, emulator: Callable[[str], str]
 ) -> None:
     state_dir.write_endpoint(int(emulator("no space").rpartition(":")[2]))
     (state_dir.path / "observed.json").write_text("{")
-    lock = state_dir.supervisor_lock
-    assert lock.take()
     with pytest.raises(CloudKonError, match="Nothing was stopped"):
         trio.run(check_saving, Settings(), state_dir)
-    lock.release()
+
+
+def test_save_is_not_asked_for_where_no_emulator_runs(state_dir: StateDir, emulator: Callable[[str], str]) -> None:
+    _record(state_dir, emulator("another program"))
+    trio.run(check_saving, Settings(), state_dir)
 
 
 def test_emulator_that_ended_without_saving_is_reported_once(state_dir: StateDir) -> None:
