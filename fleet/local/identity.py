@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from cloudkon.errors import InvalidInput
 from cloudkon.programs import command
-from cloudkon.settings import SECRET_FILE
+from cloudkon.settings import PREFIX, SECRET_FILE
 
 from ..files import read_json, translate_os_errors, write_json
 from ..lock import Lock
@@ -72,13 +72,7 @@ class OwnRecords:
         if identity and not identity.describes(state_dir.path):
             return cls(identity, None, identity.path)
         actual = state_dir.actual_state()
-        own = actual and (
-            not actual.identity
-            or (identity is not None and actual.identity == identity.id)
-            # The record of the identity was lost and made anew while the supervisor runs.
-            or state_dir.supervisor_lock.is_held()
-        )
-        return cls(identity, actual if own else None)
+        return cls(identity, actual if actual and _is_own(actual, identity, state_dir) else None)
 
     def check_fleet(self, state_dir: StateDir, fleet: str) -> None:
         """Raise ``InvalidInput`` if the directory is another fleet's: one directory has one emulator, and its data."""
@@ -91,6 +85,17 @@ class OwnRecords:
                 f"Set CLOUDKON_FLEET={owner}, or name another directory in CLOUDKON_STATE_DIR. "
                 f"To free this one, run: {delete}",
             )
+
+
+def _is_own(actual: ActualState, identity: Identity | None, state_dir: StateDir) -> bool:
+    """Whether a supervisor of this directory wrote the state, where its identity is none of a copy."""
+    if identity and actual.identity == identity.id:
+        return True
+    # Of an older version, or the record of the identity was lost, or lost and made anew while the supervisor runs.
+    if actual.identity and not state_dir.supervisor_lock.is_held():
+        return False
+    place = Path(actual.settings.get(f"{PREFIX}STATE_DIR", state_dir.path))
+    return not place.exists() or place.samefile(state_dir.path)
 
 
 def mark(name: str, directory: Path) -> str:

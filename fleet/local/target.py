@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -136,9 +136,11 @@ class LocalTarget:
                 report("deleting messages, ledger and stored objects")
                 self._state_dir.delete_data()
                 disown(self._state_dir)
-            record_stop(self._state_dir)
             if unsaved and not delete_data:
+                with suppress(CloudKonError):  # the same full disk: the loss is the worse news
+                    record_stop(self._state_dir)
                 raise CloudKonError(f"everything was stopped, but {unsaved}")
+            record_stop(self._state_dir)
 
     @asynccontextmanager
     async def _one_command(self, report: Report) -> AsyncIterator[Lock]:

@@ -144,6 +144,21 @@ def test_state_and_locks_of_a_running_original_are_not_those_of_a_copy(
     lock.release()
 
 
+def test_state_in_a_linked_copy_without_a_record_is_the_originals(state_dir: StateDir) -> None:
+    """The original is of an older version, or its record was deleted, so only its supervisor's settings tell."""
+    settings = {"CLOUDKON_STATE_DIR": str(state_dir.path)}
+    actual = ActualState("one", Process(1, "never"), 1.0, "http://127.0.0.1:1", settings=settings)
+    state_dir.write_actual_state(actual)
+    (state_dir.path / FILE).unlink()
+    lock = state_dir.supervisor_lock
+    assert lock.take()
+    copied = _linked_copy(state_dir)
+    assert copied.supervisor_lock.is_held()
+    assert OwnRecords.read(copied).actual is None
+    assert OwnRecords.read(state_dir).actual == actual
+    lock.release()
+
+
 def test_claim_of_a_copy_goes_on_holding_the_command_lock(state_dir: StateDir) -> None:
     copied = _linked_copy(state_dir)
     lock = copied.command_lock
