@@ -113,19 +113,23 @@ class StateDir:
                         path.chmod(stat.S_IMODE(mode) & ~OTHERS)
 
     def separate(self, command_lock: Lock) -> None:
-        """Replace the files of a copy that are written in place, because they may be links to the original's.
+        """Replace the files of a copy that are links to the original's: logs, journals and locks are written in place.
 
-        All others are only ever replaced as a whole. ``command_lock`` is the one that the caller holds. Raises
+        The emulator's are only ever replaced as a whole. ``command_lock`` is the one that the caller holds. Raises
         ``OSError``.
         """
         command_lock.replace_file()
         for name in ("supervisor.lock", "wanted.lock"):
             (self.path / name).unlink(missing_ok=True)
-        for path in [*self.logs.glob("*.log"), *self.logs.glob("*.log.1")]:
-            staged = path.with_name(f".{path.name}")
-            shutil.copyfile(path, staged)
-            staged.chmod(OWNER_ONLY & ~stat.S_IXUSR)
-            staged.replace(path)
+        for directory, names, files in os.walk(self.path):
+            names[:] = [name for name in names if Path(directory, name) != self.data.parent]
+            for path in (Path(directory, name) for name in files):
+                status = path.lstat()
+                linked = stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
+                if linked and path.is_file():
+                    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+                    shutil.copy2(path, staged)
+                    staged.replace(path)
 
     def check_space(self) -> None:
         """Raise ``CloudKonError`` if the disk is almost full, before anything is started."""

@@ -171,10 +171,7 @@ class LocalTarget:
             )
 
     def _given(self) -> dict[str, str]:
-        """Return the settings of this command that are not defaults, without the directory, which is not one's choice.
-
-        A directory can be reached by several paths.
-        """
+        """Return the settings of this command that are not defaults."""
         return _settings_only(self._settings.to_environment())
 
     def _actual_state(self) -> ActualState:
@@ -188,6 +185,7 @@ class LocalTarget:
 
 
 def _settings_only(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave the state directory out: it is where the fleet is, and can be reached by several paths."""
     return {name: text for name, text in environment.items() if name != f"{PREFIX}STATE_DIR"}
 
 

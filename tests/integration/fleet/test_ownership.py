@@ -119,32 +119,25 @@ def test_running_fleet_is_not_touched_by_down_from_another_pid_namespace(fleet: 
     fleet.run("up")
     fleet.run("scale", "1")
     before = fleet.processes()
-    for arguments in (["down"], ["down", "--delete-data"]):
-        code, _, err = _in_another_pid_namespace(fleet, *arguments)
-        assert code == 1
-        assert "its processes can't be seen from here" in err
-        assert "Run this command where up was run" in err
+    code, _, err = _in_another_pid_namespace(fleet, "down", "--delete-data")
+    assert code == 1
+    assert "its processes can't be seen from here" in err
+    assert "Run this command where up was run" in err
     assert fleet.processes() == before
-    status = fleet.status()
-    assert status["problems"] == []
-    assert status["pools"]["worker"]["running"] == 1
 
     # The supervisor carries these out, wherever they are run.
-    seen = json.loads(_in_another_pid_namespace(fleet, "status", "--json")[1])
-    assert seen["pools"]["worker"]["running"] == 1
-    assert "can't be seen from here" in seen["problems"][0]
     assert _in_another_pid_namespace(fleet, "scale", "2")[0] == 0
-    assert len(fleet.workers()) == 2
-    assert _in_another_pid_namespace(fleet, "up")[0] == 0
+    status = json.loads(_in_another_pid_namespace(fleet, "status", "--json")[1])
+    assert status["pools"]["worker"]["running"] == 2
+    assert "can't be seen from here" in status["problems"][0]
 
     # Without its supervisor, no lock is held. The emulator still answers.
     fleet.supervisor().send(signal.SIGKILL)
     until(lambda: not fleet.supervisor().is_alive())
     left = fleet.processes()
-    for arguments in (["up"], ["down", "--delete-data"]):
-        code, _, err = _in_another_pid_namespace(fleet, *arguments)
-        assert code == 1
-        assert "the emulator of this fleet still answers" in err
+    code, _, err = _in_another_pid_namespace(fleet, "up")
+    assert code == 1
+    assert "the emulator of this fleet still answers" in err
     assert fleet.processes() == left
 
 

@@ -123,8 +123,9 @@ def test_state_and_locks_of_a_running_original_are_not_those_of_a_copy(
     state_dir: StateDir, copy: Callable[[StateDir], StateDir]
 ) -> None:
     _record(state_dir, _id(state_dir), Process(1, "never"))
-    log = state_dir.logs / "worker-1.log"
-    log.write_text("before\n")
+    journal = Path("pushes", "some.journal")
+    (state_dir.path / journal).parent.mkdir()
+    (state_dir.path / journal).write_text("before\n")
     lock = state_dir.supervisor_lock
     assert lock.take()
     copied = copy(state_dir)
@@ -133,9 +134,10 @@ def test_state_and_locks_of_a_running_original_are_not_those_of_a_copy(
     assert OwnRecords.read(state_dir).actual is not None
     assert state_dir.supervisor_lock.is_held()
     assert not copied.supervisor_lock.is_held()
-    with (copied.logs / "worker-1.log").open("a") as file:
+    with (copied.path / journal).open("a") as file:
         file.write("after\n")
-    assert log.read_text() == "before\n"
+    assert (state_dir.path / journal).read_text() == "before\n"
+    assert (copied.path / journal).read_text() == "before\nafter\n"
     for name in ("command.lock", "wanted.lock"):
         with Lock(state_dir.path / name).briefly():
             ours = Lock(copied.path / name)
