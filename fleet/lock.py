@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,16 +22,15 @@ class Lock:
         self._path = path
         self._descriptor = -1
 
-    def take(self, kind: int = fcntl.LOCK_EX) -> bool:
+    def take(self) -> bool:
         """Take the lock if it is free; return whether it was. Raises ``InvalidInput`` if the file can't be created."""
-        with translate_os_errors(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+        self._descriptor = _open_locked(self._path, fcntl.LOCK_EX)
+        if self._descriptor < 0:
             return False
-        self._descriptor = descriptor
+        # Since it was opened, the file may have been removed, or replaced by one that another process holds.
+        if not self.is_in_place():
+            self.release()
+            return False
         return True
 
     def release(self) -> None:
@@ -38,13 +38,26 @@ class Lock:
         os.close(self._descriptor)
         self._descriptor = -1
 
+    def replace_file(self) -> None:
+        """Hold a new file of this name instead of the held one, which may be a hard link to another directory's lock.
+
+        Raises ``OSError``.
+        """
+        staged = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        staged.replace(self._path)
+        self.release()
+        self._descriptor = descriptor
+
     def is_held(self) -> bool:
         """Whether a process holds the lock now. It takes a shared lock, so that two checks don't block each other."""
         if not self._path.exists():
             return False
-        if not self.take(fcntl.LOCK_SH):
+        descriptor = _open_locked(self._path, fcntl.LOCK_SH)
+        if descriptor < 0:
             return True
-        self.release()
+        os.close(descriptor)
         return False
 
     def is_in_place(self) -> bool:
@@ -76,3 +89,21 @@ class Lock:
             yield
         finally:
             self.release()
+
+
+def _open_locked(path: Path, kind: int) -> int:
+    """Open and lock a file, without waiting; return its descriptor, or -1 if another process holds the lock.
+
+    Raises ``InvalidInput`` if the file can't be created, or not be locked on this file system.
+    """
+    with translate_os_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return -1
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor

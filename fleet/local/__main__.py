@@ -57,7 +57,9 @@ async def _run_fleet(settings: Settings, state_dir: StateDir, lock: Lock, listen
     if lock.is_in_place():
         with suppress(OSError):
             state_dir.write_endpoint(port)
-            state_dir.write_actual_state(None)
+            # The record of a fleet whose emulator did not save at its end stays, so that the next command says so.
+            if (last := state_dir.last_save()) is None or last.is_final:
+                state_dir.write_actual_state(None)
     log.info("stopped")
 
 

@@ -1,7 +1,8 @@
 """Records whose a state directory is: its own random id, its place, and its fleet.
 
-A copy of the directory (``cp -a``) has the same files in another place. Without this record its commands would stop the
-original's processes, which the copied files name.
+A copy of the directory (``cp -a``, ``cp -al``) has the same files in another place. Without this record its commands
+would stop the original's processes, which the copied files name. A directory's inode is what no copy shares: files can
+be hard links to the original's, and so can its locks.
 """
 
 import os
@@ -12,9 +13,10 @@ from typing import Final, Self
 
 from cloudkon.errors import InvalidInput
 from cloudkon.programs import command
-from cloudkon.settings import SECRET_FILE
+from cloudkon.settings import PREFIX, SECRET_FILE
 
 from ..files import read_json, translate_os_errors, write_json
+from ..lock import Lock
 from .actual_state import ActualState
 from .state_dir import StateDir
 
@@ -41,7 +43,7 @@ class Identity:
         return cls(**{name: value[name] for name in ("id", "fleet", "path", "inode")})
 
     def describes(self, directory: Path) -> bool:
-        """Whether this record was made in this directory, which may have been moved since."""
+        """Whether this record was made in this directory, which may have been moved since, or be reached by a link."""
         if directory.stat().st_ino != self.inode:
             return False
         before = Path(self.path)
@@ -49,6 +51,51 @@ class Identity:
             return True
         original = Identity.read(before)
         return before.samefile(directory) or original is None or original.id != self.id
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecords:
+    """What a directory's files say about it, from one reading of its identity.
+
+    ``copy_of`` is the original's path if the files came here as copies; then nothing else in them is this directory's,
+    and ``actual``, which names processes, is ``None``.
+    """
+
+    identity: Identity | None
+    actual: ActualState | None
+    copy_of: str = ""
+
+    @classmethod
+    def read(cls, state_dir: StateDir) -> Self:
+        """Read the records of a directory, which need not exist."""
+        identity = Identity.read(state_dir.path)
+        if identity and not identity.describes(state_dir.path):
+            return cls(identity, None, identity.path)
+        actual = state_dir.actual_state()
+        return cls(identity, actual if actual and _is_own(actual, identity, state_dir) else None)
+
+    def check_fleet(self, state_dir: StateDir, fleet: str) -> None:
+        """Raise ``InvalidInput`` if the directory is another fleet's: one directory has one emulator, and its data."""
+        owner = (self.identity.fleet if self.identity else "") or (self.actual.fleet if self.actual else "")
+        if owner and owner != fleet:
+            delete = f"CLOUDKON_FLEET={owner} {command('fleet down --delete-data')}"
+            raise InvalidInput(
+                f"fleet {fleet!r}",
+                f"{state_dir.path} belongs to the fleet {owner!r}",
+                f"Set CLOUDKON_FLEET={owner}, or name another directory in CLOUDKON_STATE_DIR. "
+                f"To free this one, run: {delete}",
+            )
+
+
+def _is_own(actual: ActualState, identity: Identity | None, state_dir: StateDir) -> bool:
+    """Whether a supervisor of this directory wrote the state, where its identity is none of a copy."""
+    if identity and actual.identity == identity.id:
+        return True
+    # Of an older version, or the record of the identity was lost, or lost and made anew while the supervisor runs.
+    if actual.identity and not state_dir.supervisor_lock.is_held():
+        return False
+    place = Path(actual.settings.get(f"{PREFIX}STATE_DIR", state_dir.path))
+    return not place.exists() or place.samefile(state_dir.path)
 
 
 def mark(name: str, directory: Path) -> str:
@@ -62,55 +109,29 @@ def marks(name: str, directory: Path) -> list[str]:
     return [mark(name, directory), f"{name}@{directory}"]
 
 
-def is_copy(state_dir: StateDir) -> bool:
-    """Whether the directory's records come from another directory. While its supervisor runs, they are its own."""
-    identity = Identity.read(state_dir.path)
-    return bool(identity and not identity.describes(state_dir.path) and not state_dir.supervisor_lock.is_held())
+def claim(state_dir: StateDir, fleet: str, command_lock: Lock) -> OwnRecords:
+    """Make the directory this fleet's, under the command lock; return its records from then on.
 
-
-def own_actual_state(state_dir: StateDir) -> ActualState | None:
-    """Return the state that a supervisor of this very directory wrote; ``None`` if there is none."""
-    actual = state_dir.actual_state()
-    if actual is None or state_dir.supervisor_lock.is_held():
-        return actual
-    identity = Identity.read(state_dir.path)
-    known = not actual.identity or (identity is not None and actual.identity == identity.id)
-    return actual if known and not is_copy(state_dir) else None
-
-
-def check_fleet(state_dir: StateDir, fleet: str) -> None:
-    """Raise ``InvalidInput`` if the directory is another fleet's: one directory has one emulator, and its data."""
-    identity, actual = Identity.read(state_dir.path), own_actual_state(state_dir)
-    owner = (identity.fleet if identity else "") or (actual.fleet if actual else "")
-    if owner and owner != fleet:
-        delete = f"CLOUDKON_FLEET={owner} {command('fleet down --delete-data')}"
-        raise InvalidInput(
-            f"fleet {fleet!r}",
-            f"{state_dir.path} belongs to the fleet {owner!r}",
-            f"Set CLOUDKON_FLEET={owner}, or name another directory in CLOUDKON_STATE_DIR. "
-            f"To free this one, run: {delete}",
-        )
-
-
-def claim(state_dir: StateDir, fleet: str) -> str:
-    """Make the directory this fleet's, under the command lock; return the original's path if it is a copy, else "".
-
-    A copy keeps its data, and gets an id, a port, a secret and a desired state of its own.
+    A copy keeps its data, and gets an id, a port, a secret, a desired state and locks of its own. Raises
+    ``InvalidInput`` if the directory is another fleet's.
     """
-    before, copied = Identity.read(state_dir.path), is_copy(state_dir)
-    stat = state_dir.path.stat()
-    identity = before if before and not copied else Identity(secrets.token_hex(16), fleet, "", 0)
-    identity = replace(identity, fleet=fleet, path=os.path.realpath(state_dir.path), inode=stat.st_ino)
+    before = OwnRecords.read(state_dir)
+    before.check_fleet(state_dir, fleet)
+    identity = before.identity if not before.copy_of else None
+    identity = identity or Identity(secrets.token_hex(16), fleet, "", 0)
+    inode = state_dir.path.stat().st_ino
+    identity = replace(identity, fleet=fleet, path=os.path.realpath(state_dir.path), inode=inode)
     with translate_os_errors(state_dir.path / FILE):
-        if copied:
+        if before.copy_of:
+            state_dir.separate(command_lock)
             state_dir.change_desired_state(lambda desired: desired.without_workers())
             state_dir.write_actual_state(None)
             state_dir.write_endpoint(0)
             (state_dir.path / SECRET_FILE).unlink(missing_ok=True)
         # Last, so that an interrupted claim is done again.
-        if identity != before:
+        if identity != before.identity:
             write_json(state_dir.path / FILE, asdict(identity))
-    return before.path if before and copied else ""
+    return replace(before, identity=identity)
 
 
 def disown(state_dir: StateDir) -> None:

@@ -13,11 +13,21 @@ from .actual_state import ActualState, PoolState, ProcessState
 
 
 async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
-    """Build the status. Queues that don't answer are a problem in the status, and not an error."""
+    """Build the status of a fleet whose supervisor runs.
+
+    Queues that don't answer are a problem in the status, and not an error.
+    """
     now = time.time()
+    # Its lock is held, so it runs.
+    visible = actual.supervisor.is_alive()
     emulator = actual.emulator
-    pools = {pool.name: _pool(actual.pool(pool.name), now) for pool in POOLS}
+    pools = {pool.name: _pool(actual.pool(pool.name), now, visible=visible) for pool in POOLS}
     problems = _problems(actual)
+    if not visible:
+        problems.append(
+            "the fleet's processes can't be seen from here (another container or PID namespace): the supervisor's last "
+            "report is shown, with its process numbers"
+        )
     try:
         services = connect(replace(settings, endpoint_url=actual.endpoint_url))
         pools = {name: await with_queue_depths(pool, services, name) for name, pool in pools.items()}
@@ -28,25 +38,27 @@ async def snapshot(settings: Settings, actual: ActualState) -> FleetStatus:
         target=settings.target,
         endpoint_url=actual.endpoint_url,
         uptime_seconds=now - actual.started,
-        emulator=EmulatorStatus(_running_pid(emulator), emulator.restarts),
+        emulator=EmulatorStatus(_running_pid(emulator, visible=visible), emulator.restarts),
         pools=pools,
         problems=tuple(problems),
     )
 
 
-def _pool(pool: PoolState, now: float) -> PoolStatus:
-    return PoolStatus(pool.desired, pool.restarts, tuple(_worker(member, now) for member in pool.members))
+def _pool(pool: PoolState, now: float, *, visible: bool) -> PoolStatus:
+    members = tuple(_worker(member, now, visible=visible) for member in pool.members)
+    return PoolStatus(pool.desired, pool.restarts, members)
 
 
-def _worker(member: ProcessState, now: float) -> WorkerStatus:
-    pid = _running_pid(member)
+def _worker(member: ProcessState, now: float, *, visible: bool) -> WorkerStatus:
+    pid = _running_pid(member, visible=visible)
     uptime = max(0.0, now - member.started) if pid else 0.0
     return WorkerStatus(member.name, pid, uptime, member.restarts, member.stopping)
 
 
-def _running_pid(member: ProcessState) -> int:
+def _running_pid(member: ProcessState, *, visible: bool) -> int:
+    """Return a process's pid; 0 if it does not run. What can't be seen from here runs if the supervisor says so."""
     process = member.process
-    return process.pid if process and process.is_alive() else 0
+    return process.pid if process and (process.is_alive() or not visible) else 0
 
 
 def _problems(actual: ActualState) -> list[str]:

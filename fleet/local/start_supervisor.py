@@ -60,7 +60,7 @@ async def wait_for_answer(state_dir: StateDir, request: int, started: "subproces
                     f"the supervisor has exited, and the fleet is not up: {excerpt or f'its log is empty: {log}'}"
                 )
             actual = state_dir.actual_state()
-            if actual and state_dir.supervisor_lock.is_held() and actual.answered >= request:
+            if actual and state_dir.supervisor_lock.is_held() and actual.answered == request:
                 if actual.problem:
                     raise ServiceError(f"the fleet is not up: {actual.problem}")
                 return actual

@@ -17,6 +17,7 @@ from ..files import read_json, translate_os_errors, write_json, write_private
 from ..lock import Lock
 from .actual_state import ActualState
 from .desired_state import DesiredState
+from .emulator_server.interface import ORDERLY
 
 LONGEST_PORT: Final = 65_535
 LEAST_SPACE: Final = 1024 * 1024
@@ -25,6 +26,14 @@ OWNER_ONLY: Final = 0o700
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """The permissions of the group and of all others."""
 SECRET_BYTES: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A save of the emulator's state: when it was made, in epoch seconds, and whether nothing has happened since."""
+
+    time: float
+    is_final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,10 @@ class StateDir:
         """The desired state's file. The supervisor watches it for changes."""
         return self.path / "wanted.json"
 
+    def has_fleet(self) -> bool:
+        """Whether ``up`` was ever run here, whatever was removed since."""
+        return any(path.exists() for path in (self.logs, self.data, self.path / "supervisor.lock"))
+
     def make(self) -> None:
         """Make the directories, and take other users' access away, also from what older releases left.
 
@@ -104,6 +117,25 @@ class StateDir:
                     mode = path.lstat().st_mode
                     if mode & OTHERS and not stat.S_ISLNK(mode):
                         path.chmod(stat.S_IMODE(mode) & ~OTHERS)
+
+    def separate(self, command_lock: Lock) -> None:
+        """Replace the files of a copy that are links to the original's: logs, journals and locks are written in place.
+
+        The emulator's are only ever replaced as a whole. ``command_lock`` is the one that the caller holds. Raises
+        ``OSError``.
+        """
+        command_lock.replace_file()
+        for name in ("supervisor.lock", "wanted.lock"):
+            (self.path / name).unlink(missing_ok=True)
+        for directory, names, files in os.walk(self.path):
+            names[:] = [name for name in names if Path(directory, name) != self.data.parent]
+            for path in (Path(directory, name) for name in files):
+                status = path.lstat()
+                linked = stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
+                if linked and path.is_file():
+                    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+                    shutil.copy2(path, staged)
+                    staged.replace(path)
 
     def check_space(self) -> None:
         """Raise ``CloudKonError`` if the disk is almost full, before anything is started."""
@@ -174,12 +206,17 @@ class StateDir:
         """Publish the secret for the owner's programs. Raises ``OSError``."""
         write_private(self.path / SECRET_FILE, f"{secret}\n")
 
-    def last_snapshot(self) -> str:
-        """Return what names the last saved state; it changes with each save."""
-        numbers = [path.name for path in self.snapshots.glob("*") if path.name.isdecimal()]
-        with suppress(OSError):  # an emulator of an older release
-            numbers.append(str((self.data / "state" / "sqs.json").stat().st_mtime_ns))
-        return " ".join(sorted(numbers))
+    def last_save(self) -> Save | None:
+        """Return the emulator's last save; ``None`` if it never saved, so that no program has ever found the fleet."""
+        numbered = [path for path in self.snapshots.glob("*") if path.name.isdecimal()]
+        newest = max(numbered, key=lambda path: int(path.name), default=None)
+        with suppress(OSError, ValueError):
+            if newest:
+                times = [path.stat().st_mtime for path in newest.iterdir()]
+                return Save(max(times), is_final=(newest / ORDERLY).exists())
+            # An emulator of an older release only saves at its end.
+            return Save((self.data / "state" / "sqs.json").stat().st_mtime, is_final=True)
+        return None
 
     def delete_data(self) -> None:
         """Delete the emulator's data: messages, ledger and stored objects."""

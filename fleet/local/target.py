@@ -1,9 +1,10 @@
 """Implements the target ``local``: a supervisor on this machine carries out the commands."""
 
+import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -12,21 +13,22 @@ from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ServiceError
 from cloudkon.kernel import IS_LINUX
 from cloudkon.model import Pool
 from cloudkon.programs import command
-from cloudkon.settings import Settings
+from cloudkon.settings import PREFIX, Settings
 
+from ..lock import Lock
 from ..polling import poll_until
 from ..status import FleetStatus
 from ..target import Report
 from .actual_state import ActualState
 from .command_lines import worker_program
 from .emulator_installation import ensure_installed
-from .identity import check_fleet, claim, disown, own_actual_state
+from .identity import OwnRecords, claim, disown
 from .local_processes import worker_grace
 from .logs import LogReader
 from .snapshot import snapshot
 from .start_supervisor import start_supervisor, wait_for_answer
 from .state_dir import StateDir
-from .stop_supervisor import check_saving, stop_everything, stop_leftovers
+from .stop_supervisor import check_saving, record_stop, stop_everything
 
 SETTLE_SECONDS: Final = 1.0
 """A worker counts as running after this time: one that can't start exits sooner."""
@@ -47,7 +49,8 @@ class LocalTarget:
                 "Unset CLOUDKON_ENDPOINT_URL and AWS_ENDPOINT_URL, or choose another target in CLOUDKON_TARGET",
             )
         self._settings = settings
-        self._state_dir = StateDir(settings.state_dir.absolute())
+        # The real path, so that a directory is the same one by whatever link it is reached.
+        self._state_dir = StateDir(Path(os.path.realpath(settings.state_dir)))
         self._state_dir.check_own()
 
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
@@ -56,18 +59,20 @@ class LocalTarget:
 
     async def up(self, report: Report) -> str:
         """Start or repair everything. A second ``up`` at the same time waits for the first and finds nothing to do."""
-        self._check_fleet()
+        self._own_records()
         self._state_dir.make()
         self._state_dir.check_space()
-        async with self._one_command(report):
-            self._check_fleet()
+        async with self._one_command(report) as command_lock:
+            self._own_records()
             await ensure_installed(self._state_dir, report)
-            self._claim(report)
+            self._claim(command_lock, report)
             await self._stop_unprotected(report)
             desired = self._state_dir.change_desired_state(lambda before: before.with_request())
             started = None
             if not self._state_dir.supervisor_lock.is_held():
-                await stop_leftovers(self._state_dir, worker_grace(self._settings), report)
+                await check_saving(self._settings, self._state_dir)
+                if unsaved := await stop_everything(self._settings, self._state_dir, report):
+                    report(unsaved)
                 started = start_supervisor(self._settings, self._state_dir, report)
                 if not IS_LINUX:
                     report("this system can't find processes that a task detaches (setsid): they outlive the fleet")
@@ -75,9 +80,10 @@ class LocalTarget:
                 actual = await wait_for_answer(self._state_dir, desired.request, started)
             except ServiceError:
                 if started:
-                    await stop_everything(self._state_dir, worker_grace(self._settings), report)
+                    await stop_everything(self._settings, self._state_dir, report)
+                    record_stop(self._state_dir)
                 raise
-            if actual.settings != self._given():
+            if _settings_only(actual.settings) != self._given():
                 report("the fleet keeps the settings that it was started with; to change them, run down, then up")
             return actual.endpoint_url
 
@@ -109,7 +115,7 @@ class LocalTarget:
 
     async def logs(self, pool: Pool | None, lines: int, *, follow: bool, write: Callable[[str, str], None]) -> None:
         """Write the workers' logs, also after ``down``, because the files stay."""
-        self._check_fleet()
+        self._own_records()
         reader = LogReader(self._state_dir, pool)
         if not reader.paths() and not follow:
             self._actual_state()
@@ -117,66 +123,71 @@ class LocalTarget:
 
     async def down(self, report: Report, *, delete_data: bool) -> None:
         """Stop the supervisor with all its processes, and what a killed one left running. Safe to repeat."""
-        if not self._state_dir.logs.exists():
+        if not self._state_dir.has_fleet():
             report("nothing is up here")
             return
-        self._check_fleet()
+        self._own_records()
         self._state_dir.make()
-        async with self._one_command(report):
-            self._check_fleet()
-            self._claim(report)
+        async with self._one_command(report) as command_lock:
+            self._claim(command_lock, report)
             if not delete_data:
                 await check_saving(self._settings, self._state_dir)
-            saved = await stop_everything(self._state_dir, worker_grace(self._settings), report)
+            unsaved = await stop_everything(self._settings, self._state_dir, report)
             if delete_data:
                 report("deleting messages, ledger and stored objects")
                 self._state_dir.delete_data()
                 disown(self._state_dir)
-            elif not saved:
-                raise CloudKonError(
-                    "everything was stopped, but the emulator did not save messages and ledger at its end: killed, "
-                    "or the disk is full. The next up continues from the state that was saved seconds before"
-                )
+            if unsaved and not delete_data:
+                with suppress(CloudKonError):  # the same full disk: the loss is the worse news
+                    record_stop(self._state_dir)
+                raise CloudKonError(f"everything was stopped, but {unsaved}")
+            record_stop(self._state_dir)
 
     @asynccontextmanager
-    async def _one_command(self, report: Report) -> AsyncIterator[None]:
-        waiting = "waiting for another up or down in this directory"
-        async with self._state_dir.command_lock.taken(lambda: report(waiting)):
-            yield
+    async def _one_command(self, report: Report) -> AsyncIterator[Lock]:
+        """Hold the command lock, and yield it."""
+        lock = self._state_dir.command_lock
+        async with lock.taken(lambda: report("waiting for another up or down in this directory")):
+            yield lock
 
     async def _stop_unprotected(self, report: Report) -> None:
         """Stop a fleet of an older release, whose emulator serves everyone; ``up`` starts its workers again."""
         if self._state_dir.has_secret() or not self._state_dir.supervisor_lock.is_held():
             return
         report("restarting a fleet of an older release: its emulator checked no signatures")
-        before = self._state_dir.desired_state()
-        await stop_everything(self._state_dir, worker_grace(self._settings), report)
-        self._state_dir.change_desired_state(lambda now: replace(now, counts=before.counts))
+        if unsaved := await stop_everything(self._settings, self._state_dir, report):
+            report(unsaved)
 
-    def _check_fleet(self) -> None:
-        """Refuse a state directory of another fleet."""
-        check_fleet(self._state_dir, self._settings.fleet)
+    def _own_records(self) -> OwnRecords:
+        """Return what the state directory says about itself. Refuses a directory of another fleet."""
+        records = OwnRecords.read(self._state_dir)
+        records.check_fleet(self._state_dir, self._settings.fleet)
+        return records
 
-    def _claim(self, report: Report) -> None:
-        """Make sure that the records in the directory are its own. Call this under the command lock."""
-        if original := claim(self._state_dir, self._settings.fleet):
+    def _claim(self, command_lock: Lock, report: Report) -> None:
+        """Make sure that the records in the directory are its own. Refuses a directory of another fleet."""
+        if original := claim(self._state_dir, self._settings.fleet, command_lock).copy_of:
             report(
                 f"this directory is a copy of {original}: its fleet is one of its own, and the original is left alone"
             )
 
     def _given(self) -> dict[str, str]:
         """Return the settings of this command that are not defaults."""
-        return replace(self._settings, state_dir=self._state_dir.path).to_environment()
+        return _settings_only(self._settings.to_environment())
 
     def _actual_state(self) -> ActualState:
         """Return the state that a running supervisor wrote. Raises ``NoFleet`` if no supervisor runs."""
-        self._check_fleet()
-        actual = own_actual_state(self._state_dir)
+        actual = self._own_records().actual
         if self._state_dir.supervisor_lock.is_held() and actual:
             return actual
         reason = "its supervisor has died" if actual else "no local fleet is up here"
         remedy = f"{'Repair it' if actual else 'Start one'} with: {command('fleet up')}"
         raise NoFleet(f"fleet {self._settings.fleet!r}", f"{reason} ({self._state_dir.path})", remedy)
+
+
+def _settings_only(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave the state directory out: it is where the fleet is, and can be reached by several paths."""
+    return {name: text for name, text in environment.items() if name != f"{PREFIX}STATE_DIR"}
 
 
 def _reached(actual: ActualState, pool: Pool, count: int) -> bool:

@@ -20,3 +20,6 @@ PROOF_PATH: Final = "/_cloudkon/proof"
 """Answered without a signature: ``?nonce=…`` is answered with the proof that the server knows the secret."""
 SAVE_PATH: Final = "/_cloudkon/save"
 """Saves the state now; the answer says whether that succeeded."""
+ORDERLY: Final = "orderly"
+"""A file in a snapshot that was made when no more requests came. The next start removes it: from then on, something may
+have happened since."""

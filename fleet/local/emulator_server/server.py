@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from .authentication import Authentication
 from .confinement import Confinement
-from .interface import HOST, LISTENER, OBJECTS_DIR, PORT, SCRATCH_DIR, SECRET, SNAPSHOTS, STATE_DIR
+from .interface import HOST, LISTENER, OBJECTS_DIR, ORDERLY, PORT, SCRATCH_DIR, SECRET, SNAPSHOTS, STATE_DIR
 from .proof import Prover
 from .receipts import invalidate_receipts
 from .signature import Verifier
-from .snapshots import ORDERLY, Services, Snapshots, newest, remove_partial
+from .snapshots import Services, Snapshots, newest, remove_partial
 from .stored_buckets import StoredBuckets
 
 ACCESS_KEY: Final = "cloudkon"
@@ -120,7 +120,10 @@ class Server:
     def _repair_loaded_state(self) -> None:
         """After a crash, let the state be one that a crash can leave."""
         self._stored_buckets.take(self._store._buckets._data)  # noqa: SLF001  (the service shows one account's only)
-        if not Path(os.environ[STATE_DIR], ORDERLY).exists():
+        try:
+            # Something may happen from now on, so that this state is not the last one any more.
+            Path(os.environ[STATE_DIR], ORDERLY).unlink()
+        except FileNotFoundError:
             invalidate_receipts(queue for _, queue in self._queues._queues.all_items())  # noqa: SLF001  (likewise)
 
     async def _keep_saved(self) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from .interface import ORDERLY
+
 KEPT: Final = 2
 """Complete snapshots that are kept: the last one, and the one before."""
 PARTIAL: Final = ".partial"
@@ -22,10 +24,6 @@ _LONGEST_PROBLEM: Final = 1000
 
 Services = Mapping[str, Callable[[], Any]]
 """Names of services, with what returns the state of each."""
-
-
-ORDERLY: Final = "orderly"
-"""A file in a snapshot that was made when no more requests came: nothing has happened since then."""
 
 
 def newest(directory: Path) -> Path | None:
@@ -48,6 +46,7 @@ class Snapshots:
         """``write_state`` writes one service's state into a directory. It may raise ``OSError``."""
         self._directory, self._services, self._write_state = directory, services, write_state
         self._lock = asyncio.Lock()
+        self._writer = 0
 
     async def save(self, fork: Callable[[], int]) -> str:
         """Save in a process of its own; return the problem, empty if there is none.
@@ -70,7 +69,13 @@ class Snapshots:
             if not pid:
                 self._write_and_exit(number, writing)
             os.close(writing)
-            problem = await _wait(pid, reading)
+            self._writer = pid
+            try:
+                problem = await _wait(pid, reading)
+            except asyncio.CancelledError:
+                self._end_writer()
+                raise
+            self._writer = 0
             if not problem and not self._path(number).exists():
                 problem = "the process that saves was killed"
             return problem
@@ -84,8 +89,18 @@ class Snapshots:
             os._exit(0)
 
     def save_at_end(self) -> str:
-        """Save in this process, when no requests are served any more; return the problem, empty if there is none."""
+        """Save in this process, when no requests are served any more; return the problem, empty if there is none.
+
+        A save that still goes on is older, and would write into the same directory: it is ended.
+        """
+        self._end_writer()
         return self._write_snapshot(self._next_number(), orderly=True)
+
+    def _end_writer(self) -> None:
+        if self._writer:
+            os.kill(self._writer, signal.SIGKILL)
+            os.waitpid(self._writer, 0)
+        self._writer = 0
 
     def _next_number(self) -> int:
         latest = newest(self._directory)

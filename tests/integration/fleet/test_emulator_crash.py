@@ -32,6 +32,8 @@ from tests.support.patience import PATIENCE, until
 pytestmark = pytest.mark.long
 
 DISK_MEGABYTES = 24
+ROOM_FOR_SMALL_FILES = 200_000
+"""Bytes: enough for the supervisor's records, and too few for a state with two messages of this length."""
 
 
 def _queue(line: CommandLine) -> Queue:
@@ -232,9 +234,38 @@ def test_down_on_a_full_disk_stops_and_deletes_nothing(fleet: CommandLine, small
     line.run("down")
     line.run("up")
     assert [one.body for one in trio.run(_queue(line).receive, 10, 0, 0)] == ["kept"]
+
+    # An emulator that is started again while its state has no room never becomes ready, and serves all the same.
+    trio.run(_queue(line).send, [Outgoing("x" * ROOM_FOR_SMALL_FILES) for _ in range(2)])
+    trio.run(save_emulator, line.settings)
     _fill(filler)
+    os.truncate(filler, filler.stat().st_size - ROOM_FOR_SMALL_FILES)
+    os.kill(line.status()["emulator"]["pid"], signal.SIGKILL)
+    until(lambda: "can't save messages and ledger" in str(line.status()["problems"]), step=1.0)
+    trio.run(_queue(line).send, [Outgoing("kept too")])
+    assert "Nothing was stopped or deleted" in line.run("down", code=1)[1]
+    assert "kept too" in [one.body for one in trio.run(_queue(line).receive, 10, 0, 0)]
+
+    # Only a signal stops it now, and the next command says what that has cost.
+    supervisor = line.supervisor()
+    supervisor.send(signal.SIGTERM)
+    until(lambda: not supervisor.is_alive())
+    assert "what happened later is lost" in line.run("down", code=1)[1]
     line.run("down", "--delete-data")
     assert not line.state_dir.data.exists()
+
+
+def test_down_after_a_killed_fleet_says_what_was_not_saved(fleet: CommandLine) -> None:
+    """As after a power failure."""
+    fleet.run("up")
+    trio.run(_queue(fleet).send, [Outgoing("lost or not")])
+    fleet.supervisor().send(signal.SIGKILL)
+    for process in fleet.processes("emulator"):
+        process.send(signal.SIGKILL)
+    _, err = fleet.run("down", code=1)
+    assert "everything was stopped, but the emulator did not save messages and ledger at its end" in err
+    assert "what happened later is lost" in err
+    fleet.run("down")
 
 
 def test_fleet_of_an_older_release_is_restarted_by_up_with_its_workers(fleet: CommandLine) -> None:

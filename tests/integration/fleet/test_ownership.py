@@ -1,7 +1,10 @@
 """A command touches only what belongs to its own fleet and its own state directory."""
 
+import json
 import shutil
+import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +15,15 @@ from cloudkon.aws import connect
 from cloudkon.errors import NoFleet
 from cloudkon.model import Outgoing
 from tests.integration.fleet.conftest import CommandLine
+from tests.support.emulator import missing
+from tests.support.patience import until
 
 COMMANDS = [["up"], ["scale", "1"], ["status"], ["logs"], ["down"], ["down", "--delete-data"]]
 
 
-def _copy(line: CommandLine, directory: Path) -> CommandLine:
+def _copy(line: CommandLine, directory: Path, options: str = "-a") -> CommandLine:
     directory.mkdir()
-    subprocess.run(["cp", "-a", str(line.state_dir.path), str(directory)], check=True)
+    subprocess.run(["cp", options, str(line.state_dir.path), str(directory)], check=True)
     return replace(line, directory=directory)
 
 
@@ -82,10 +87,58 @@ def test_copied_directory_gets_a_fleet_of_its_own_with_the_copied_data(fleet: Co
 def test_down_in_a_copied_directory_leaves_the_original_alone(fleet: CommandLine) -> None:
     fleet.run("up")
     before = sorted(process.pid for process in fleet.processes())
-    copy = _copy(fleet, fleet.directory / "copy")
-    copy.run("down", "--delete-data")
+    for options in ("-a", "-al"):
+        copy = _copy(fleet, fleet.directory / f"copy{options}", options)
+        copy.run("down", "--delete-data")
     assert sorted(process.pid for process in fleet.processes()) == before
     assert fleet.status()["problems"] == []
+
+    link = fleet.directory / "link"
+    link.symlink_to(fleet.state_dir.path)
+    err = fleet.run("up", CLOUDKON_STATE_DIR=str(link))[1]
+    assert "copy" not in err
+    assert "settings" not in err
+    fleet.run("down", CLOUDKON_STATE_DIR=str(link))
+    assert fleet.processes() == []
+
+
+def _in_another_pid_namespace(line: CommandLine, *arguments: str) -> tuple[int, str, str]:
+    """Run a command where no process of the fleet is visible; return its exit code, stdout and stderr."""
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        missing("no PID namespace can be made here")
+    program = [*unshare, sys.executable, "-m", "fleet", *arguments]
+    ended = subprocess.run(
+        program, cwd=line.directory, env=line.environment, check=False, capture_output=True, text=True
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.long
+def test_running_fleet_is_not_touched_by_down_from_another_pid_namespace(fleet: CommandLine) -> None:
+    fleet.run("up")
+    fleet.run("scale", "1")
+    before = fleet.processes()
+    code, _, err = _in_another_pid_namespace(fleet, "down", "--delete-data")
+    assert code == 1
+    assert "its processes can't be seen from here" in err
+    assert "Run this command where up was run" in err
+    assert fleet.processes() == before
+
+    # The supervisor carries these out, wherever they are run.
+    assert _in_another_pid_namespace(fleet, "scale", "2")[0] == 0
+    status = json.loads(_in_another_pid_namespace(fleet, "status", "--json")[1])
+    assert status["pools"]["worker"]["running"] == 2
+    assert "can't be seen from here" in status["problems"][0]
+
+    # Without its supervisor, no lock is held. The emulator still answers.
+    fleet.supervisor().send(signal.SIGKILL)
+    until(lambda: not fleet.supervisor().is_alive())
+    left = fleet.processes()
+    code, _, err = _in_another_pid_namespace(fleet, "up")
+    assert code == 1
+    assert "the emulator of this fleet still answers" in err
+    assert fleet.processes() == left
 
 
 @pytest.mark.long

@@ -13,8 +13,9 @@ from cloudkon.settings import Settings
 from fleet.files import read_json, translate_os_errors, write_json
 from fleet.local.actual_state import ActualState, PoolState, ProcessState
 from fleet.local.desired_state import DesiredState
+from fleet.local.emulator_server.interface import ORDERLY
 from fleet.local.processes.process import Process
-from fleet.local.state_dir import StateDir
+from fleet.local.state_dir import Save, StateDir
 from fleet.local.target import LocalTarget
 
 STATE = ActualState(
@@ -133,12 +134,40 @@ def test_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
 def test_deleting_data_keeps_the_installation(state_dir: StateDir) -> None:
     state_dir.installation.mkdir(parents=True)
     (state_dir.data / "state" / "sqs.json").write_text("{}")
-    assert state_dir.last_snapshot()
+    assert state_dir.last_save()
     state_dir.delete_data()
     state_dir.delete_data()
-    assert not state_dir.last_snapshot()
+    assert not state_dir.last_save()
     assert not state_dir.data.exists()
     assert state_dir.installation.exists()
+
+
+def test_last_save_is_the_newest_and_says_whether_it_is_final(state_dir: StateDir) -> None:
+    assert state_dir.last_save() is None
+    for number, time in ((99_999_999, 20.0), (100_000_000, 30.0)):
+        snapshot = state_dir.snapshots / str(number)
+        snapshot.mkdir()
+        (snapshot / "sqs.json").touch()
+        os.utime(snapshot / "sqs.json", (time, time))
+    (state_dir.snapshots / "100000001.partial").mkdir()
+    assert state_dir.last_save() == Save(30.0, is_final=False)
+    (state_dir.snapshots / "100000000" / ORDERLY).touch()
+    last = state_dir.last_save()
+    assert last
+    assert last.is_final
+
+
+def test_directory_has_a_fleet_whatever_of_it_was_removed(tmp_path: Path, state_dir: StateDir) -> None:
+    assert not StateDir(tmp_path / "none").has_fleet()
+    assert state_dir.has_fleet()
+    state_dir.logs.rmdir()
+    assert state_dir.has_fleet()
+    state_dir.delete_data()
+    assert not state_dir.has_fleet()
+    lock = state_dir.supervisor_lock
+    assert lock.take()
+    assert state_dir.has_fleet()
+    lock.release()
 
 
 def _modes(top: Path) -> dict[str, int]:
