@@ -45,7 +45,7 @@ def encode_progress(progress: Progress) -> bytes:
 
 
 def _to_json(progress: Progress) -> bytes:
-    value = {
+    value: dict[str, object] = {
         "v": VERSION,
         "results": [to_row(result) for result in progress.results],
         "failures": dict(progress.failures),
@@ -53,6 +53,8 @@ def _to_json(progress: Progress) -> bytes:
         "suspect": progress.suspect,
         "suspicions": dict(progress.suspicions),
     }
+    if progress.given_back:
+        value["given_back"] = progress.given_back
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -81,6 +83,7 @@ def decode_progress(run: str, packed: bytes) -> Progress:
         losses=number(value, "losses", 0, MOST_ATTEMPTS),
         suspect=None if value.get("suspect") is None else number(value, "suspect", 0, LARGEST_NUMBER),
         suspicions=_counts(field(value, "suspicions", dict)),
+        given_back=number({"given_back": 0, **value}, "given_back", 0, MOST_ATTEMPTS),
     )
 
 
