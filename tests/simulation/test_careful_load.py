@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.careful_load import LONG_SECONDS, Load, simulate
 
 MOST_CLAIMS = 3 + math.log2(LONG_SECONDS / 2)
-"""A chunk is given back after 2 s, 4 s, 8 s …, and so a number of times that grows with the longest task's logarithm."""
+"""A chunk is given back after 2 s, 4 s, 8 s …: a number of times that grows with the longest task's logarithm."""
 
 
 @pytest.mark.parametrize("seed", [2, 3])

@@ -40,6 +40,7 @@ class ClaimedChunk:
         "claim",
         "failures",
         "given_back",
+        "idled",
         "inherited",
         "key",
         "overdue",
@@ -77,6 +78,8 @@ class ClaimedChunk:
         self.pending: deque[Task] = deque(task for task in received.chunk.tasks() if task.id.seq not in self.results)
         self.running: dict[int, trio.CancelScope] = {}
         """The cancel scope of each running task, by its number."""
+        self.idled: trio.Event | None = None
+        """While somebody waits for the end of the running tasks: the event that is set then."""
         self.waiting_since = math.inf
         """When it was claimed or last had a task to try again, by trio's clock."""
         self.stage = Stage.ACTIVE
@@ -153,6 +156,15 @@ class ClaimedChunk:
     def end_task(self, task: Task) -> None:
         """Note that a task no longer runs."""
         del self.running[task.id.seq]
+        if self.idled is not None and self.idle:
+            self.idled.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until none of its tasks is running."""
+        while not self.idle:
+            self.idled = self.idled or trio.Event()
+            await self.idled.wait()
+            self.idled = None
 
     def retry_task(self, task: Task, now: float) -> None:
         """Let a task wait for its next attempt, from ``now`` on by trio's clock."""

@@ -57,7 +57,7 @@ class Rebalancer:
         if chunk.stage is not Stage.ACTIVE or not chunk.untouched:
             return False
         doublings = min(chunk.given_back, _MOST_DOUBLINGS) if chunk.careful else 0
-        return trio.current_time() >= chunk.waiting_since + PATIENCE_SECONDS * 2**doublings
+        return trio.current_time() >= chunk.waiting_since + PATIENCE_SECONDS * 2.0**doublings
 
     async def _give_back_to_idle(self, chunk: ClaimedChunk) -> None:
         """Give back the careful chunk that is next if other workers may be idle.
