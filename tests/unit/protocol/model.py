@@ -303,8 +303,8 @@ class Model:
             machine_w = Withdrawing(job.machine.key, job.machine.token, self.terms)
             withdrawn = job._replace(stage="withdrawing", machine=machine_w, call=None)
             for how, at in (("done", landed), ("not done", world), ("perhaps late", late)):
-                given_up = self._abandon(at.with_job(worker, chunk, withdrawn), worker).after_fault()
-                yield f"gives up a claim that is {how}", given_up
+                unknown = self._abandon(at.with_job(worker, chunk, withdrawn), worker).after_fault()
+                yield f"gives up a claim that is {how}", unknown
         if job.claim and job.stage == "completing" and self.may("stop", world):
             # The shutdown ends while the response to a completion is missing: the chunk is released all the same.
             machine = Releasing(job.claim, job.claim.record.progress, self.terms)
