@@ -4,11 +4,13 @@ One object per retry, ``runs/RUN/parents.gz``: a line per task, in the order of 
 the parent's task. The run's item in the ledger has the SHA-256 of the lines, so that no other list is taken for it.
 """
 
+import gzip
 import hashlib
 import tempfile
 import zlib
 from array import array
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -19,8 +21,7 @@ from cloudkon.model import Run
 from cloudkon.ports import Store
 
 MEDIA_TYPE = "application/gzip"
-_GZIP = 31
-"""zlib's window argument for gzip files."""
+_PIECE_BYTES = 1024 * 1024
 _LONGEST_LINE = 20
 """Bytes of a line at most: a number of 64 bits, and a line break."""
 _OVERHEAD = 1000
@@ -42,8 +43,7 @@ def _key(run: Run) -> str:
 
 async def keep_parent_tasks(store: Store, run: Run, numbers: Sequence[int]) -> None:
     """Store a retry's list. Raises what the store raises."""
-    packer = zlib.compressobj(wbits=_GZIP)
-    packed = packer.compress(_lines(numbers)) + packer.flush()
+    packed = gzip.compress(_lines(numbers), mtime=0)
     await persist(lambda: store.put(_key(run), packed, MEDIA_TYPE, {}), BRIEF)
 
 
@@ -63,20 +63,37 @@ async def parent_tasks(store: Store, run: Run) -> Sequence[int] | None:
             return None
         except ObjectTooLarge:
             raise _other(store, run) from None
-        packed = await trio.Path(path).read_bytes()
-    try:
-        lines = zlib.decompressobj(_GZIP).decompress(packed, most)
-    except zlib.error:
-        lines = b""
-    if hashlib.sha256(lines).hexdigest() != run.parent_tasks:
-        raise _other(store, run)
-    try:
-        numbers = array("Q", map(int, lines.split()))
-    except (OverflowError, ValueError):
-        numbers = array("Q")
+        # Nothing of the file is used before all of it is known to be the right list.
+        if await trio.to_thread.run_sync(_digest_within, path, most) != run.parent_tasks:
+            raise _other(store, run)
+        numbers = await trio.to_thread.run_sync(_numbers, path)
     if len(numbers) != run.count or len(set(numbers)) != run.count:
         raise InvalidInput(f"run {run.id!r}", "its list of parent's tasks has other tasks than the run")
     return numbers
+
+
+def _digest_within(path: Path, most: int) -> str:
+    """Return the digest of a packed file's lines; empty if they can't be unpacked or have more than ``most`` bytes."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with gzip.open(path, "rb") as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                size += len(piece)
+                if size > most:
+                    return ""
+                digest.update(piece)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return ""
+    return digest.hexdigest()
+
+
+def _numbers(path: Path) -> Sequence[int]:
+    """Return the numbers in a packed file; none if it has anything else. A line that is too long counts as several."""
+    with gzip.open(path, "rb") as stream:
+        try:
+            return array("Q", map(int, iter(partial(stream.readline, _LONGEST_LINE), b"")))
+        except (OverflowError, ValueError):
+            return array("Q")
 
 
 def _other(store: Store, run: Run) -> InvalidInput:

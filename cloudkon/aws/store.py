@@ -72,7 +72,7 @@ class S3Store:
         except ObjectTooLarge:
             answer["Body"].close()
             raise
-        await self._connection.transfer(_save, answer["Body"], staged, destination)
+        await self._connection.transfer(_save, address, answer["Body"], staged, destination, limit)
         return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
 
     async def head(self, address: str) -> StoredObject:
@@ -127,11 +127,15 @@ def _upload(s3: "S3Client", bucket: str, key: str, source: Path, extra: dict[str
         s3.upload_fileobj(file, bucket, key, ExtraArgs=extra, Config=config)
 
 
-def _save(body: "StreamingBody", staged: Path, destination: Path) -> None:
+def _save(address: str, body: "StreamingBody", staged: Path, destination: Path, limit: int | None) -> None:
+    size = 0
     try:
         with closing(body), staged.open("wb") as file:
             for piece in body.iter_chunks(_PIECE_BYTES):
                 trio.from_thread.check_cancelled()
+                # Not only the length that the response declares: a body in chunks may be longer.
+                size += len(piece)
+                check_limit(address, size, limit)
                 file.write(piece)
         staged.replace(destination)
     except BaseException:

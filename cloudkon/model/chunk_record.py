@@ -46,6 +46,8 @@ class Progress:
     """The number of the task that is about to start, or runs, alone in its worker."""
     suspicions: Mapping[int, int] = field(default_factory=dict)
     """How many workers died while the task was the suspect, by task number."""
+    given_back: int = 0
+    """How often a worker gave the careful chunk back because other tasks kept it waiting."""
 
     @property
     def careful(self) -> bool:

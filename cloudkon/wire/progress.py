@@ -44,7 +44,7 @@ def encode_progress(progress: Progress) -> bytes:
 
 
 def _to_json(progress: Progress) -> bytes:
-    value = {
+    value: dict[str, object] = {
         "v": VERSION,
         "results": [to_row(result) for result in progress.results],
         "failures": dict(progress.failures),
@@ -52,6 +52,8 @@ def _to_json(progress: Progress) -> bytes:
         "suspect": progress.suspect,
         "suspicions": dict(progress.suspicions),
     }
+    if progress.given_back:
+        value["given_back"] = progress.given_back
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -81,14 +83,14 @@ class ProgressSummary(NamedTuple):
     highest: int
 
 
-_Parsed = tuple[list[Row], dict[int, int], int, int | None, dict[int, int]]
+_Parsed = tuple[list[Row], dict[int, int], int, int | None, dict[int, int], int]
 """A chunk's progress, all of it checked: the rows of its results, and the other fields of ``Progress`` in order."""
 
 
 def decode_progress(run: str, packed: bytes) -> Progress:
     """Unpack the progress of a chunk of ``run``, or raise ``MalformedMessage``."""
-    rows, failures, losses, suspect, suspicions = _parse(run, packed)
-    return Progress(tuple(to_results(run, rows)), failures, losses, suspect, suspicions)
+    rows, failures, losses, suspect, suspicions, given_back = _parse(run, packed)
+    return Progress(tuple(to_results(run, rows)), failures, losses, suspect, suspicions, given_back)
 
 
 def summarise_progress(run: str, packed: bytes) -> ProgressSummary:
@@ -96,7 +98,7 @@ def summarise_progress(run: str, packed: bytes) -> ProgressSummary:
 
     It makes no ``Result`` objects, because a million of them take ten seconds.
     """
-    rows, failures, _, suspect, suspicions = _parse(run, packed)
+    rows, failures, _, suspect, suspicions, _ = _parse(run, packed)
     named: Collection[int] = ()
     states: Sequence[str] = ()
     first = last = busy = 0.0
@@ -138,6 +140,7 @@ def _parse(run: str, packed: bytes) -> _Parsed:
         number(value, "losses", 0, MOST_ATTEMPTS),
         None if value.get("suspect") is None else number(value, "suspect", 0, LARGEST_NUMBER),
         _counts(field(value, "suspicions", dict)),
+        number(value, "given_back", 0, MOST_ATTEMPTS) if "given_back" in value else 0,
     )
 
 

@@ -12,7 +12,8 @@ from cloudkon.model import ChunkKey, ChunkRecord, ChunkState, TaskId
 from cloudkon.model.chunk_record import NO_OWNER
 from cloudkon.ports import Insert, Write
 from cloudkon.ports.ledger import Update
-from cloudkon.wire.report import decode_report, to_row
+from cloudkon.wire.report import decode_report
+from cloudkon.wire.result_rows import to_row
 from tests.simulation.worker_lifecycle import CURRENT_WORKER, SimulatedWorker
 from tests.support.memory_fleet import JITTER
 

@@ -20,7 +20,7 @@ import urllib3
 
 import cloudkon
 from cloudkon.backoff import Backoff
-from cloudkon.errors import NoFleet, ObjectMissing, ServiceError, Unavailable
+from cloudkon.errors import NoFleet, ObjectMissing, ObjectTooLarge, ServiceError, Unavailable
 from cloudkon.instructions.animoto.bad_value import BadValue
 from cloudkon.instructions.animoto.links import check_length
 from cloudkon.ports import Store
@@ -125,12 +125,12 @@ class Fetcher:
     async def _fetch_s3(self, link: str, path: Path) -> None:
         check_bucket(link, self.settings)
         try:
-            found = await self.store.head(link)
-            if found.size > self.limits.bytes:
-                raise _too_large(self.limits)
-            await self.store.get(link, path)
+            # One request: the object that HEAD describes could be replaced before GET.
+            await self.store.get(link, path, self.limits.bytes)
         except ObjectMissing:
             raise Unusable("no object is stored there") from None
+        except ObjectTooLarge:
+            raise _too_large(self.limits) from None
         except NoFleet:
             raise Unusable("there is no such bucket") from None
         except Unavailable as error:

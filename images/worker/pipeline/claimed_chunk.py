@@ -39,6 +39,8 @@ class ClaimedChunk:
         "careful",
         "claim",
         "failures",
+        "given_back",
+        "idled",
         "inherited",
         "key",
         "overdue",
@@ -66,6 +68,8 @@ class ClaimedChunk:
         """What earlier claims left in the ledger."""
         self.careful = inherited.careful
         """Whether each task runs alone in the worker and is recorded before: workers died on this chunk before."""
+        self.given_back = inherited.given_back
+        """How often workers gave it back because other tasks kept it waiting."""
         self.results: dict[int, Result] = {result.task.seq: result for result in inherited.results}
         self.failures = dict(inherited.failures)
         """Failed attempts of each task, by its number."""
@@ -74,8 +78,10 @@ class ClaimedChunk:
         self.pending: deque[Task] = deque(task for task in received.chunk.tasks() if task.id.seq not in self.results)
         self.running: dict[int, trio.CancelScope] = {}
         """The cancel scope of each running task, by its number."""
+        self.idled: trio.Event | None = None
+        """While somebody waits for the end of the running tasks: the event that is set then."""
         self.waiting_since = math.inf
-        """When it was claimed, by trio's clock."""
+        """When it was claimed or last had a task to try again, by trio's clock."""
         self.stage = Stage.ACTIVE
         self.overdue = False
         """Whether it was lost by our own clock, so that perhaps no other worker has it yet."""
@@ -115,6 +121,7 @@ class ClaimedChunk:
             losses=self.inherited.losses,
             suspect=self.suspect,
             suspicions=self.inherited.suspicions,
+            given_back=self.given_back,
         )
 
     @property
@@ -149,10 +156,20 @@ class ClaimedChunk:
     def end_task(self, task: Task) -> None:
         """Note that a task no longer runs."""
         del self.running[task.id.seq]
+        if self.idled is not None and self.idle:
+            self.idled.set()
 
-    def retry_task(self, task: Task) -> None:
-        """Let a task wait for its next attempt."""
+    async def wait_idle(self) -> None:
+        """Wait until none of its tasks is running."""
+        while not self.idle:
+            self.idled = self.idled or trio.Event()
+            await self.idled.wait()
+            self.idled = None
+
+    def retry_task(self, task: Task, now: float) -> None:
+        """Let a task wait for its next attempt, from ``now`` on by trio's clock."""
         self.pending.append(task)
+        self.waiting_since = now
 
     def add_failure(self, task: Task, number: int) -> None:
         """Note that attempt ``number`` at a task has failed."""
@@ -167,6 +184,10 @@ class ClaimedChunk:
     def suspect_task(self, seq: int) -> None:
         """Name the task that is about to start: if the worker dies now, this task may be the reason."""
         self.suspect = seq
+
+    def note_given_back(self) -> None:
+        """Note that it is given back because other tasks kept it waiting; its release records that."""
+        self.given_back += 1
 
     def clear_suspect(self) -> None:
         """Note that no task runs alone; the next checkpoint records it."""

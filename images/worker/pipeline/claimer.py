@@ -98,14 +98,14 @@ class Claimer:
             lambda key, error: self._services.failures.fail(by_key[key], "claim", error),
         )
         for key in unsettled:
-            # The ledger did not answer in time. The message will come again by itself.
+            # The ledger did not answer in time.
             self._services.log.warning("claim-given-up", chunk=str(key))
-            self._services.inflight.forget(key)
+            self._finisher.withdraw_claim(by_key[key])
         await self._give_back_held(held)
 
     def _claiming(self, received: ReceivedChunk) -> StateMachine[ClaimVerdict]:
-        chunk, terms = received.chunk, self._services.terms
-        return Claiming(chunk.key, len(chunk), self._make_token(), terms, digest=received.digest, first=chunk.first)
+        chunk, terms, token = received.chunk, self._services.terms, received.claim_token(self._make_token)
+        return Claiming(chunk.key, len(chunk), token, terms, digest=received.digest, first=chunk.first)
 
     def _has_its_place(self, received: ReceivedChunk, run: Run | None) -> bool:
         """Whether the chunk is one of its run's; reject it otherwise. A run that has no item has no places."""

@@ -142,7 +142,7 @@ class Executor:
     def _put_back(self, chunk: ClaimedChunk, task: Task) -> None:
         """Let a task wait for another slot, or for this one's next process."""
         if chunk.stage is Stage.ACTIVE:
-            chunk.retry_task(task)
+            chunk.retry_task(task, trio.current_time())
             if not chunk.careful:
                 self._services.ready_queue.add(chunk)
 
@@ -204,7 +204,7 @@ class Executor:
     async def _retry(self, chunk: ClaimedChunk, task: Task, failures: int) -> None:
         await trio.sleep(self._backoff.wait(failures, self._services.rng))
         if chunk.stage is Stage.ACTIVE and task.id.seq not in chunk.results:
-            chunk.retry_task(task)
+            chunk.retry_task(task, trio.current_time())
             self._services.ready_queue.add(chunk)
 
     def _advance(self, chunk: ClaimedChunk) -> None:

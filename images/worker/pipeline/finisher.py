@@ -10,7 +10,7 @@ import trio
 
 from cloudkon.model import ChunkKey, Delivery, Result
 from cloudkon.ports.batch import batched
-from cloudkon.protocol import Completing, Lost, Recorded, Released, Releasing, StateMachine
+from cloudkon.protocol import Completing, Lost, Recorded, Released, Releasing, StateMachine, Withdrawing
 from cloudkon.wire.message import MESSAGE_LIMIT
 from cloudkon.wire.report import MOST_RESULTS, encode_report
 
@@ -99,6 +99,14 @@ class Finisher:
         until = self._services.clock.monotonic() + self._services.terms.lease / 1000
         self._nursery.start_soon(
             self._services.failures.guard, chunk.received, "release", self._release_until, chunk, until
+        )
+
+    def withdraw_claim(self, received: ReceivedChunk) -> None:
+        """Release a claim to which the ledger gave no answer: it may have been made all the same."""
+        assert self._nursery is not None
+        until = self._services.clock.monotonic() + self._services.terms.lease / 1000
+        self._nursery.start_soon(
+            self._services.failures.guard, received, "release", self._withdraw_until, received, until
         )
 
     def publish_again(self, received: ReceivedChunk, results: tuple[Result, ...]) -> None:
@@ -210,8 +218,27 @@ class Finisher:
         await self._give_back(chunks)
 
     async def _release_until(self, chunk: ClaimedChunk, until: float) -> None:
-        if not await self._clear_leases([chunk], until):
+        if left := await self._clear_leases([chunk], until):
+            self._log_given_up(left)
+        else:
             await self._give_back([chunk])
+
+    async def _withdraw_until(self, received: ReceivedChunk, until: float) -> None:
+        machine = Withdrawing(received.key, received.token, self._services.terms)
+        left = await self._services.driver.run([machine], self._on_released, until)
+        self._services.inflight.forget(received.key)
+        if left:
+            self._log_given_up(left)
+        else:
+            await self._services.queue_client.give_back(list(received.deliveries.values()))
+
+    def _on_released(self, verdict: Released) -> None:
+        self._services.log.info("released", chunk=str(verdict.key))
+
+    def _log_given_up(self, keys: list[ChunkKey]) -> None:
+        """Log releases that got no answer: the chunks wait for the end of our lease."""
+        for key in keys:
+            self._services.log.warning("release-given-up", chunk=str(key), error="the ledger did not answer")
 
     async def _give_back(self, chunks: list[ClaimedChunk]) -> None:
         # Only after the lease was cleared: a message that comes back before would be held for the rest of the lease.
@@ -223,9 +250,6 @@ class Finisher:
         by_key = {one.key: one for one in chunks}
         failed: list[ChunkKey] = []
 
-        def on_verdict(verdict: Released) -> None:
-            self._services.log.info("released", chunk=str(verdict.key))
-
         def on_failure(key: ChunkKey, error: Exception) -> None:
             failed.append(key)
             self._services.failures.fail(by_key[key].received, "release", error)
@@ -233,7 +257,7 @@ class Finisher:
         machines: list[StateMachine[Released]] = [
             Releasing(one.claim, one.checkpoint, self._services.terms) for one in chunks
         ]
-        return await self._services.driver.run(machines, on_verdict, until, on_failure) + failed
+        return await self._services.driver.run(machines, self._on_released, until, on_failure) + failed
 
 
 def _reports(run: str, results: Sequence[Result]) -> Iterator[str]:

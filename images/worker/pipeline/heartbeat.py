@@ -5,6 +5,7 @@ finds DONE.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import trio
 
@@ -16,6 +17,7 @@ from .claimed_chunk import ClaimedChunk, Stage
 from .received_chunk import ReceivedChunk
 from .stage_services import StageServices
 
+C = TypeVar("C")
 _DUE_SHARE = 2 / 3
 """Share of a lease or a visibility timeout that is left when it is renewed."""
 _CHECKS_PER_LEASE = 12
@@ -44,23 +46,23 @@ class Heartbeat:
                 await trio.sleep(every)
                 self._lose_overdue()
                 if to_renew := self._take_due():
-                    nursery.start_soon(self._renew, to_renew)
+                    nursery.start_soon(self._log_errors, "renew-failed", self._renew, to_renew)
                     for chunk in to_renew:
                         if chunk.stage is Stage.ACTIVE and chunk.storing is None and chunk.has_long_results:
-                            nursery.start_soon(self._guard, chunk, self._checkpoint_long)
+                            nursery.start_soon(self._guard, chunk, "store outputs", self._checkpoint_long)
                 if to_hide := self._due_to_hide():
-                    nursery.start_soon(self._hide, to_hide)
+                    nursery.start_soon(self._log_errors, "hide-failed", self._hide, to_hide)
 
     async def checkpoint_now(self, chunk: ClaimedChunk) -> bool:
         """Renew one chunk now, so that its progress is in the ledger; return whether the claim still holds."""
         if chunk.has_long_results:
             with trio.move_on_after(_STORE_SECONDS):
-                await self._guard(chunk, self._store_long)
+                await self._guard(chunk, "store outputs", self._store_long)
             if not chunk.is_renewable:
                 return False
         await chunk.renewal.acquire()
         before = chunk.claim
-        await self._renew([chunk])
+        await self._guard(chunk, "renew", lambda one: self._renew([one]))
         if chunk.is_renewable and chunk.claim is before:
             # The ledger did not answer in time. Nothing may start that is not recorded.
             self._lose(chunk, overdue=True)
@@ -120,8 +122,15 @@ class Heartbeat:
         else:
             chunk.renewal.release()
 
-    async def _guard(self, chunk: ClaimedChunk, call: Callable[[ClaimedChunk], Awaitable[None]]) -> None:
-        await self._services.failures.guard(chunk.received, "store outputs", call, chunk)
+    async def _guard(self, chunk: ClaimedChunk, stage: str, call: Callable[[ClaimedChunk], Awaitable[None]]) -> None:
+        await self._services.failures.guard(chunk.received, stage, call, chunk)
+
+    async def _log_errors(self, action: str, call: Callable[[list[C]], Awaitable[None]], chunks: list[C]) -> None:
+        """Make a call for several chunks; after an unexpected error they are tried again when they are due."""
+        try:
+            await call(chunks)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the worker goes on)
+            self._services.log.unexpected(action, error, chunks=len(chunks))
 
     async def _store_long(self, chunk: ClaimedChunk) -> None:
         """Store long outputs now instead of at the completion, which needs no additional request."""
@@ -162,3 +171,6 @@ class Heartbeat:
             if outcome is QueueOutcome.GONE:
                 self._services.log.info("handle-stale", chunk=str(received.key), message=delivery.message_id)
                 received.drop_stale(delivery)
+            elif outcome is QueueOutcome.FAILED:
+                # Perhaps they are hidden, perhaps not: hide them again at the next check.
+                received.hide_until(trio.current_time())

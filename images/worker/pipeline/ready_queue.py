@@ -2,6 +2,7 @@
 
 A careful chunk's tasks run alone in the worker. When such a chunk comes, no slot starts anything until the tasks that
 run have ended. Then one slot runs the chunk's tasks, and everything else waits until it has finished with the chunk.
+While the chunk waits for a long task, the other slots go on with other chunks, so that they don't idle for as long.
 """
 
 from collections import deque
@@ -84,7 +85,7 @@ class ReadyQueue:
 
     def take_nowait(self) -> tuple[ClaimedChunk, Task] | None:
         """Return the next task to run; ``None`` if no task can run now beside those that run."""
-        if self._careful or self._alone:
+        if self._alone or (self._careful and not self._durations.is_overtakable):
             return None
         while self._ready:
             chunk = self._ready[0]
@@ -121,6 +122,11 @@ class ReadyQueue:
         """Whether the tasks that run now are all that a careful chunk waits for."""
         self._drop_empty()
         return not self._alone and bool(self._careful) and self._careful[0] is chunk
+
+    def check_overtaking(self) -> None:
+        """Let slots go on that wait for a careful chunk, if its wait has turned out long. Call it now and then."""
+        if self.free and self._careful and not self._alone and self._durations.is_overtakable:
+            self._lot.unpark_all()
 
     def on_chunk_gone(self) -> None:
         """Check again what can run: called when a chunk left, which may have been the careful one that was next."""

@@ -1,5 +1,6 @@
 """Keeps a received chunk together with the newest handle of each of its messages."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,8 @@ class ReceivedChunk:
     """Tells the chunk from others that have its key; see ``chunk_digest``."""
     sent: float = 0.0
     """When the message was sent, in epoch seconds; 0 where the queue doesn't report it."""
+    token: str = ""
+    """The owner token of the claim that was requested, perhaps without an answer; empty before."""
 
     @classmethod
     def of(cls, chunk: Chunk, delivery: Delivery, hidden_until: float) -> "ReceivedChunk":
@@ -33,6 +36,11 @@ class ReceivedChunk:
     def add(self, delivery: Delivery) -> None:
         """Add another delivery: a copy, or the same message again, which makes its older handle stale."""
         self.deliveries[delivery.message_id] = delivery
+
+    def claim_token(self, make_token: Callable[[], str]) -> str:
+        """Return the token for claiming it; the same when the claim is requested again."""
+        self.token = self.token or make_token()
+        return self.token
 
     def take_new(self, seen: set[str]) -> list[Delivery]:
         """Return the deliveries whose handles are not in ``seen``, and add these to it.

@@ -7,6 +7,10 @@ import trio
 
 _WEIGHT = 0.1
 """Weight of the newest duration in the moving average."""
+_LONG_SECONDS = 2.0
+"""Least seconds after which a task counts as long: to keep slots free for two seconds costs little."""
+_LONG_AVERAGES = 2.0
+"""A task counts as long after this number of average durations; tasks of one kind seldom take so much longer."""
 _SHORTEST_SECONDS = 1e-6
 """Least duration that a task is taken to have."""
 
@@ -27,15 +31,32 @@ class TaskDurations:
     @property
     def running(self) -> int:
         """Number of slots that run a task or wait for a careful chunk, whose tasks run alone."""
-        return len(self._started) if self._held_since is None else self.slots
+        return self.slots if self._keeps_slots_free else len(self._started)
 
     @property
     def holding(self) -> bool:
-        """Whether free slots wait for a careful chunk."""
+        """Whether a careful chunk waits for the slots, or runs."""
         return self._held_since is not None
 
+    @property
+    def is_overtakable(self) -> bool:
+        """Whether free slots may run other tasks although a careful chunk waits.
+
+        They may while it waits for a long task that began before it came. What starts meanwhile delays it by one task
+        at most, because nothing more starts once those long tasks have ended.
+        """
+        if self._held_since is None:
+            return False
+        long = max(_LONG_SECONDS, _LONG_AVERAGES * (self.average or 0.0))
+        since = trio.current_time() - long
+        return any(began < self._held_since and began <= since for began in self._started.values())
+
+    @property
+    def _keeps_slots_free(self) -> bool:
+        return self.holding and not self.is_overtakable
+
     def hold_slots(self) -> None:
-        """Count the free slots as busy from now on."""
+        """A careful chunk waits: count the free slots as busy from now on, while it may not be overtaken."""
         if self._held_since is None:
             self._held_since = trio.current_time()
 
@@ -86,7 +107,7 @@ class TaskDurations:
         """
         now = trio.current_time()
         ran = [now - since for since in self._started.values()]
-        if self._held_since is not None:
+        if self._held_since is not None and self._keeps_slots_free:
             ran += [now - self._held_since] * (self.slots - len(ran))
         busy = [average - seconds if seconds < average else seconds for seconds in ran]
         return busy + [0.0] * (self.slots - len(busy))

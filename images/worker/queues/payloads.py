@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trio
 
-from cloudkon.errors import MalformedMessage, ObjectMissing
+from cloudkon.errors import MalformedMessage, ObjectMissing, ObjectTooLarge
 from cloudkon.model import Chunk, PayloadRef
 from cloudkon.ports import Store
 from cloudkon.wire.payload import decode_payload
@@ -28,10 +28,12 @@ class Payloads:
             path = Path(folder, "payload")
             address = self._store.address(reference.object_key)
             try:
-                stored = await self._store.head(address)
-                if stored.size != reference.size:
-                    raise MalformedMessage(f"{address} has {stored.size:,} bytes and not {reference.size:,}")
-                await self._store.get(address, path)
+                # One request: the object that HEAD describes could be replaced before GET.
+                stored = await self._store.get(address, path, reference.size)
             except ObjectMissing as error:
                 raise MalformedMessage(f"the chunk's payload is gone: {error}") from error
+            except ObjectTooLarge as error:
+                raise MalformedMessage(f"the chunk's payload was replaced: {error}") from error
+            if stored.size != reference.size:
+                raise MalformedMessage(f"{address} has {stored.size:,} bytes and not {reference.size:,}")
             return decode_payload(reference, await trio.Path(path).read_bytes())

@@ -432,6 +432,20 @@ async def test_missing_objects_and_foreign_buckets_are_refused(
     assert not path.exists()
 
 
+async def test_object_that_grows_before_it_is_read_is_refused(settings: Settings, path: Path) -> None:
+    class Replaced(MemoryStore):
+        async def get(self, address: str, destination: Path, limit: int | None = None) -> StoredObject:
+            await self.put("one.jpg", bytes(QUICK.bytes + 1), "image/jpeg", {})
+            return await super().get(address, destination, limit)
+
+    replaced = Replaced()
+    stored = await replaced.put("one.jpg", BODY, "image/jpeg", {})
+    error = await refusal(Fetcher(settings, replaced, QUICK), stored.address, path)
+    assert "larger than" in error.reason
+    assert error.outlook is Outlook.NEVER
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("error", "outlook"),
     [
@@ -446,7 +460,7 @@ async def test_failing_store_differs_from_a_missing_picture(
     class Failing(MemoryStore):
         calls = 0
 
-        async def head(self, *_arguments: object, **_options: object) -> StoredObject:
+        async def get(self, *_arguments: object, **_options: object) -> StoredObject:
             Failing.calls += 1
             raise error
 

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from cloudkon.aws import Connection
 from cloudkon.aws.store import S3Store
-from cloudkon.errors import AccessDenied, NoFleet, ObjectMissing, Unavailable
+from cloudkon.errors import AccessDenied, NoFleet, ObjectMissing, ObjectTooLarge, Unavailable
 
 ADDRESS = "s3://unit-store/videos/1.mp4"
 
@@ -36,6 +36,14 @@ async def test_transfer_that_breaks_off_leaves_the_file_unchanged(store: S3Store
         await store.get(ADDRESS, tmp_path / "got")
     assert names_in(tmp_path) == ["got"]
     assert (tmp_path / "got").read_bytes() == b"before"
+
+
+async def test_body_longer_than_its_reader_allows_is_not_kept(store: S3Store, s3: Stubber, tmp_path: Path) -> None:
+    body = StreamingBody(io.BytesIO(bytes(10)), None)  # type: ignore[arg-type]  # as of a response in chunks
+    s3.add_response("get_object", found(body, 4))
+    with pytest.raises(ObjectTooLarge, match="at most 4 can be right"):
+        await store.get(ADDRESS, tmp_path / "got", 4)
+    assert names_in(tmp_path) == []
 
 
 class Endless(io.RawIOBase):

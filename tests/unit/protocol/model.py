@@ -25,13 +25,15 @@ from cloudkon.protocol import (
     Renewed,
     Renewing,
     Terms,
+    Withdrawing,
 )
 from tests.unit.protocol.exploration import Broken
 
 TICK = 1000
 """Milliseconds of one tick. The model's time goes by ticks."""
 ALL_KINDS = frozenset({"death", "early", "stop", "lost answer", "throttle", "late", "slow", "pause"})
-"""The kinds of faults. A search that shows why one rule is needed is faster with only the kinds that show it."""
+"""The kinds of faults. A search that shows why one rule is needed is faster with only the kinds that show it. "give up"
+is a kind of its own: a claim that is given up is withdrawn."""
 
 
 class Message(NamedTuple):
@@ -296,6 +298,13 @@ class Model:
         late = self._drop_call(world, chunk, job)
         if self.may("late", world):
             yield f"{job.stage}: will land late", self._respond(late, worker, chunk, job, failed).after_fault()
+        if job.stage == "claiming" and self.may("give up", world):
+            # An unexpected error, or no answer for too long: the claim may have been made, or is made late.
+            machine_w = Withdrawing(job.machine.key, job.machine.token, self.terms)
+            withdrawn = job._replace(stage="withdrawing", machine=machine_w, call=None)
+            for how, at in (("done", landed), ("not done", world), ("perhaps late", late)):
+                unknown = self._abandon(at.with_job(worker, chunk, withdrawn), worker).after_fault()
+                yield f"gives up a claim that is {how}", unknown
         if job.claim and job.stage == "completing" and self.may("stop", world):
             # The shutdown ends while the response to a completion is missing: the chunk is released all the same.
             machine = Releasing(job.claim, job.claim.record.progress, self.terms)
@@ -324,6 +333,8 @@ class Model:
             after = (
                 job._replace(stage="deleting", machine=None) if held and "never delete held" in self.dropped else None
             )
+        elif isinstance(verdict, Releasing):
+            after = job._replace(stage="releasing", machine=verdict)
         elif type(verdict) is type(job.machine):
             after = job._replace(machine=verdict)
         else:

@@ -11,6 +11,7 @@ CRASHES = frozenset({"death", "lost answer", "throttle"})
 STOPS = frozenset({"stop", "late", "slow", "early"})
 SLOW = frozenset({"slow", "pause"})
 LATE = frozenset({"late"})
+GIVE_UPS = frozenset({"give up", "late", "death"})
 
 SOUND = {
     "two copies of a message": (Model(copies=(2,), ticks=2, faults=1, kinds=CRASHES), None),
@@ -21,6 +22,7 @@ SOUND = {
     "slow calls and paused workers": (Model(copies=(1,), lease=2, ticks=3, faults=2, kinds=SLOW), None),
     "two chunks": (Model(copies=(1, 1), ticks=1, faults=1, kinds=CRASHES), None),
     "three workers": (Model(workers=3, copies=(1,), ticks=3, faults=1), None),
+    "claims that are given up": (Model(copies=(1,), ticks=2, faults=1, kinds=GIVE_UPS), None),
     "a cancelled run": (Model(copies=(1,), ticks=3, faults=1, cancels=True), None),
 }
 

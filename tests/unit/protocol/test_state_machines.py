@@ -23,6 +23,7 @@ from cloudkon.protocol import (
     Renewing,
     Terms,
     Unreadable,
+    Withdrawing,
 )
 from cloudkon.protocol.claim import LEDGER_DAYS
 
@@ -366,6 +367,34 @@ def test_refused_release_ends_and_failed_release_is_repeated() -> None:
     machine = Releasing(claim(), PROGRESS, TERMS)
     assert machine.on_response(machine.ask(NOW), NOW, REFUSED) == Released(KEY)
     assert machine.on_response(machine.ask(NOW), NOW, FAILED) == machine
+
+
+def test_withdrawal_releases_the_claim_that_the_token_made_with_its_progress() -> None:
+    machine = Withdrawing(KEY, "ours", TERMS)
+    assert machine.ask(NOW) == Read(KEY)
+    releasing = machine.on_response(machine.ask(NOW), NOW, record(progress=PROGRESS))
+    assert isinstance(releasing, Releasing)
+    request = releasing.ask(NOW)
+    assert isinstance(request, Update)
+    assert (request.owner, request.attempt, request.state) == ("ours", 3, ChunkState.CLAIMED)
+    assert request.record.released
+    assert request.record.progress == PROGRESS
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        record(owner="theirs"),
+        record(owner="", lease_end=0),
+        record(state=ChunkState.DONE),
+        ChunkRecord.unreadable(KEY, "odd"),
+    ],
+    ids=["none", "of another", "released", "done", "unreadable"],
+)
+def test_withdrawal_leaves_every_other_record(found: ChunkRecord | None) -> None:
+    machine = Withdrawing(KEY, "ours", TERMS)
+    assert machine.on_response(machine.ask(NOW), NOW, found) == Released(KEY)
 
 
 def test_late_renewal_and_late_completion_are_refused_after_a_release() -> None:

@@ -45,6 +45,7 @@ PROGRESSES = st.builds(
     losses=st.integers(min_value=0, max_value=100),
     suspect=st.none() | NUMBERS,
     suspicions=COUNTS,
+    given_back=st.integers(min_value=0, max_value=100),
 )
 
 

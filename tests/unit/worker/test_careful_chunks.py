@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
 from cloudkon.handler import Context
-from cloudkon.model import Result, Run, TaskState
+from cloudkon.model import Depth, Result, Run, TaskState
 from cloudkon.ports import Update, Write
 from tests.support.fault_injection import Call
 from tests.support.memory_fleet import LEASE, RECOVERY, Fleet, until
@@ -128,6 +128,49 @@ async def test_careful_chunks_share_the_workers_and_do_not_go_around(fleet: Flee
     assert {result.state for result in results.values()} == {TaskState.SUCCEEDED}
     # One claim each for the two deaths and the last worker, and a few for chunks that were given to the other one.
     assert max(record.attempt for record in await fleet.records(run)) <= 6
+
+
+async def test_next_careful_chunk_stays_while_messages_wait_on_the_queue(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    """No worker is idle then, and the chunk would wait behind all of them."""
+    careful = await fleet.push("work 10", run="careful")
+    await lose_workers(fleet, 2)
+    # The careful chunk's worker has a long task, and two messages wait that no worker can take.
+    await fleet.push("work 60", run="long")
+    async with trio.open_nursery() as nursery:
+        scope = fleet.start(nursery, fleet.worker("one", slots=2))
+        await until(lambda: fleet.ledger.calls["write"] and fleet.work.running)
+
+        async def backlog(_: Call) -> Depth:
+            return Depth(visible=2, in_flight=2, delayed=0)
+
+        fleet.queue.around["depth"] = backlog
+        await until(lambda: fleet.recorded(careful), within=200)
+        scope.cancel()
+    record = await fleet.record(careful)
+    assert record.attempt == 3, "a claim for each dead worker, and one for the last"
+    assert record.progress.given_back == 0
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), KeyError("odd")], ids=["expected", "unexpected"])
+async def test_careful_chunk_stays_if_the_queue_does_not_say_whether_messages_wait(
+    fleet: Fleet, autojump_clock: MockClock, error: Exception
+) -> None:
+    async def fail(_: Call) -> object:
+        raise error
+
+    careful = await fleet.push("work 10", run="careful")
+    await lose_workers(fleet, 2)
+    await fleet.push("work 60", run="long")
+    fleet.queue.around["depth"] = fail
+    async with trio.open_nursery() as nursery:
+        scope = fleet.start(nursery, fleet.worker("one", slots=2))
+        await until(lambda: fleet.work.starts.total() == 4, within=200)
+        del fleet.queue.around["depth"]
+        await fleet.finish(careful)
+        scope.cancel()
+    assert (await fleet.record(careful)).attempt == 3
 
 
 async def test_careful_chunk_runs_although_other_work_never_ends(fleet: Fleet, autojump_clock: MockClock) -> None:

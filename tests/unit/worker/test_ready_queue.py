@@ -93,6 +93,50 @@ async def test_slots_that_wait_for_a_careful_chunk_want_no_more_work(autojump_cl
     assert not durations.holding
 
 
+async def test_slots_go_on_beside_a_long_task_until_it_has_ended_and_then_wait_for_the_careful_chunk(
+    autojump_clock: MockClock,
+) -> None:
+    durations = TaskDurations(2)
+    durations.average = 0.5
+    ready_queue = ReadyQueue(durations, lambda: None)
+    ready_queue.add(claimed(0, 1))
+    ready_queue.add(claimed(3, 4))
+    long, _ = await ready_queue.take()
+    durations.start(0, trio.current_time())
+    started: list[tuple[float, int]] = []
+
+    async def run_slot(index: int) -> None:
+        while True:
+            chunk, task = await ready_queue.take()
+            started.append((trio.current_time(), task.id.seq))
+            durations.start(index, trio.current_time())
+            await trio.sleep(4)
+            durations.end(index, 4)
+            if chunk.careful:
+                ready_queue.end_alone()
+
+    async with trio.open_nursery() as nursery:
+        await trio.sleep(0.5)
+        ready_queue.add(claimed(1, 1, losses=2))
+        nursery.start_soon(run_slot, 1)
+        await trio.sleep(1)
+        ready_queue.check_overtaking()
+        assert durations.running == 2, "slots are not kept free for a careful chunk"
+        await trio.sleep(1)
+        assert not started, "a careful chunk was overtaken although it had not waited long"
+        ready_queue.check_overtaking()
+        await trio.sleep(2)
+        assert started == [(2.5, 300)]
+        assert durations.running == 2
+        # The long task ends. The next one has begun after the careful chunk came, so nothing starts beside that.
+        durations.end(0, 5)
+        nursery.start_soon(run_slot, 0)
+        await trio.sleep(5)
+        assert started == [(2.5, 300), (6.5, 100)]
+        nursery.cancel_scope.cancel()
+    assert not long.pending
+
+
 async def test_closed_queue_hands_out_no_task(autojump_clock: MockClock) -> None:
     ready_queue = ReadyQueue(TaskDurations(1), lambda: None)
     ready_queue.add(claimed(0, 2))

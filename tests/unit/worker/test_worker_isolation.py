@@ -15,9 +15,11 @@ from trio.testing import MockClock
 
 from cloudkon.handler import Context
 from cloudkon.model import Run, TaskState
+from cloudkon.protocol import LedgerDriver
 from images.worker.execution.attempt import Attempts
 from images.worker.queues.outputs import Outputs
 from images.worker.queues.queue_client import QueueClient
+from images.worker.queues.redelivery import Redelivery
 from tests.support.memory_fleet import Fleet, until
 
 KINDS: list[Callable[[], Exception]] = [
@@ -29,11 +31,14 @@ KINDS: list[Callable[[], Exception]] = [
 ]
 AWAITED = [
     (Attempts, "run"),
+    (LedgerDriver, "run"),
     (Outputs, "fit"),
     (QueueClient, "publish"),
     (QueueClient, "delete"),
     (QueueClient, "give_back"),
+    (QueueClient, "hide"),
     (QueueClient, "reject"),
+    (Redelivery, "put_back"),
 ]
 """What the stages await besides the ports' calls."""
 SHORT: dict[str, Any] = {"lease_seconds": 10, "skew_seconds": 1}
@@ -74,9 +79,9 @@ class Poison:
             monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name)))
 
     def _wrapped(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def wrapped(instance: object, *arguments: Any) -> Any:  # noqa: ANN401  (any method's)
+        async def wrapped(instance: object, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  (any method's)
             async def call(*passed: object) -> object:
-                return await method(instance, *passed)
+                return await method(instance, *passed, **named)
 
             call.__qualname__ = method.__qualname__
             return await self.around(call, *arguments)
@@ -127,6 +132,8 @@ async def play(fleet: Fleet, trouble: Poison, scene: str) -> None:
         # A task that ran because the flag could not be read has its own result.
         assert results[0].state is (TaskState.CANCELLED if scene == "cancelled" else TaskState.SUCCEEDED)
         assert results[1].state is TaskState.SUCCEEDED or scene == "cancelled"
+        # A claim that is not released is found by its lease's end, and then this worker counts as dead.
+        assert (await fleet.record(poison)).progress.losses <= (scene == "died")
         scope.cancel()
         if scene == "held":
             scope_of_third.cancel()

@@ -61,6 +61,26 @@ async def test_missing_or_changed_payload_makes_a_dead_letter(fleet: Fleet) -> N
         await fleet.store.delete(["payloads/worker/large/0.json"])
 
 
+async def test_payload_replaced_by_a_larger_object_is_not_read(fleet: Fleet) -> None:
+    """Whatever the object's size was a moment before: no more bytes than the message names are read."""
+    limits: list[object] = []
+
+    async def grow(call: Callable[..., Awaitable[Any]], address: str, destination: object, limit: object) -> object:
+        limits.append(limit)
+        await fleet.store.inner.put("payloads/worker/large/0.json", bytes(2_000_000), "application/json", {})  # type: ignore[attr-defined]  # the store behind
+        return await call(address, destination, limit)
+
+    fleet.store.around["get"] = grow
+    await push_large(fleet)
+    await fleet.worker(handlers=handlers(), until_empty=True, poll_seconds=0.05).run()
+    (dead_letter,) = await fleet.rejected()
+    (limit,) = limits
+    assert dead_letter.attributes["reason"] == (
+        "the chunk's payload was replaced: s3://memory/payloads/worker/large/0.json: "
+        f"the object has 2,000,000 bytes, and at most {limit:,} can be right"
+    )
+
+
 async def test_unavailable_store_is_waited_for(fleet: Fleet) -> None:
     async def unavailable(call: Callable[..., Awaitable[Any]], *arguments: object) -> object:
         if fleet.store.calls["get"] <= 2:
