@@ -7,8 +7,8 @@ INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-inp
 # Pythons to try, in this order; name another one by: make PYTHON3=…
 PYTHON3 := python3 python3.14 python3.13 python3.12 python3.11
 CHECKED := cloudkon images fleet client demo benchmarks tests
-# One more than the two cores of CI: many tests wait. A file's tests stay together, since they share an emulator.
-TEST_PROCESSES := 3
+# Twice the two cores of CI: many tests wait. A file's tests stay together, since they share an emulator.
+TEST_PROCESSES := 4
 # Fleets on the engine side by side; their tests wait more than they compute.
 CONTAINER_PROCESSES := 4
 # Before a command whose tests need the embedded emulator: installs it, and names it to them.
@@ -20,7 +20,7 @@ TIERS := tests/unit tests/contract tests/simulation tests/fuzz tests/fleet tests
 # the first LONG_SEEDS.
 SEEDS := 10000
 FIRST := 0
-LONG_SEEDS := 4000
+LONG_SEEDS := 2000
 # Seconds of `make fuzz`, and the inputs of each of its seeds; `make fuzz FUZZ_SEED=7` runs one seed again.
 FUZZ_SECONDS := 3600
 FUZZ_EXAMPLES := 200

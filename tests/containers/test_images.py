@@ -192,7 +192,7 @@ def test_suites_pass_on_the_images_python(worker_image: str) -> None:
     """The lock serves two Pythons, and the image's libraries are other files than those that run this test.
 
     The contract suite runs on the memory back end, which needs no program; ``test_fleet_docker.py`` uses LocalStack.
-    Left out is what calls neither a library nor the system, or is not the fleet's: models, benchmarks and pages.
+    Left out is what does not run in an image: the client, the commands of the fleet, models, benchmarks and pages.
     """
-    elsewhere = ("protocol", "benchmarks", "docs")
+    elsewhere = ("protocol", "benchmarks", "client", "demo", "docs", "fleet", "terminal")
     passes("tests/unit", "tests/contract", "-k=unit or memory", *(f"--ignore=tests/unit/{one}" for one in elsewhere))
