@@ -97,3 +97,15 @@ def _answers(port: int, secret: str) -> bool:
             return True
     except (OSError, UnprovenServer):
         return False
+
+
+def can_not_prove(port: int, secret: str) -> bool:
+    """Whether something answers on the port that does not know how to prove the secret: an older release's emulator."""
+    try:
+        with socket.create_connection((HOST, port), HEALTH_SECONDS) as connection:
+            check_server(connection, secret, HEALTH_SECONDS)
+    except UnprovenServer:
+        return True
+    except OSError:  # it is being started, or it is busy
+        pass
+    return False

@@ -5,7 +5,6 @@ where other processes are visible than here.
 """
 
 import os
-import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -70,7 +69,7 @@ async def stop_everything(settings: Settings, state_dir: StateDir, report: Repor
     if supervisor:
         count = sum(member.pid > 0 for member in actual.workers) if actual else 0
         report(f"stopping the emulator and {count} workers" if count else "stopping the emulator")
-        supervisor.send(signal.SIGTERM)
+        supervisor.terminate()
         await wait_until_gone([supervisor], worker_grace(settings) + GRACE_SECONDS + MARGIN_SECONDS)
         await kill([supervisor])
     await _stop_leftovers(settings, state_dir, report)

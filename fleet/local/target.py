@@ -22,6 +22,7 @@ from ..target import Report
 from .actual_state import ActualState
 from .command_lines import worker_program
 from .emulator_installation import ensure_installed
+from .emulator_process import can_not_prove
 from .identity import OwnRecords, claim, disown
 from .local_processes import worker_grace
 from .logs import LogReader
@@ -151,10 +152,16 @@ class LocalTarget:
             yield lock
 
     async def _stop_unprotected(self, report: Report) -> None:
-        """Stop a fleet of an older release, whose emulator serves everyone; ``up`` starts its workers again."""
-        if self._state_dir.has_secret() or not self._state_dir.supervisor_lock.is_held():
+        """Stop a fleet of an older release, which today's programs can't use; ``up`` starts its workers again."""
+        if not self._state_dir.supervisor_lock.is_held():
             return
-        report("restarting a fleet of an older release: its emulator checked no signatures")
+        reason = "its emulator checked no signatures"
+        if self._state_dir.has_secret():
+            reason = "its emulator can't prove that it is the fleet's"
+            port, secret = self._state_dir.port(), self._state_dir.secret()
+            if not port or not await trio.to_thread.run_sync(can_not_prove, port, secret):
+                return
+        report(f"restarting a fleet of an older release: {reason}")
         if unsaved := await stop_everything(self._settings, self._state_dir, report):
             report(unsaved)
 

@@ -6,8 +6,10 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from .confinement import Confinement
 from .interface import HOST, LISTENER, OBJECTS_DIR, ORDERLY, PORT, SCRATCH_DIR, SECRET, SNAPSHOTS, STATE_DIR
 from .proof import Prover
 from .receipts import invalidate_receipts
+from .saved_state import Restorers, StateNotRead, read_state
 from .signature import Verifier
 from .snapshots import Services, Snapshots, newest, remove_partial
 from .stored_buckets import StoredBuckets
@@ -35,6 +38,7 @@ BACKLOG: Final = 1024
 MOST_QUEUED_PARTS: Final = 4
 """Parts of a body, of 64 KiB each, that wait in the memory of each connection until its request is looked at."""
 EXIT_NOT_SAVED: Final = 1
+EXIT_NOT_READ: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Server:
     def __init__(self, place: Place) -> None:
         """Import the emulator, which reads its variables then."""
         self._place = place
+        # Otherwise Python looks for a place by writing a file, which fails on a full disk, and the imports with it.
+        tempfile.tempdir = os.environ.get(SCRATCH_DIR)
         self._emulator: Any = importlib.import_module("ministack.app")
         self._persistence: Any = importlib.import_module("ministack.core.persistence")
         # The service reads the stored objects when it is imported.
@@ -106,6 +112,7 @@ class Server:
         )
         # Instead of the emulator's own save at its end, which logs errors and goes on.
         self._emulator.save_all = lambda _: None
+        self._emulator._load_persisted_state = self._read_state  # noqa: SLF001  (the emulator has no option for it)
         self._snapshots: Snapshots | None = None
         if self._place.snapshots:
             self._snapshots = Snapshots(self._place.snapshots, self._services, self._write_state)
@@ -116,6 +123,22 @@ class Server:
         if problem:
             _log(f"the state was not saved: {problem}")
         return EXIT_NOT_SAVED if problem else 0
+
+    def _read_state(self) -> None:
+        """Read the saved state; end the process if that fails, because the next saves would replace it."""
+        try:
+            for problem in read_state(Path(os.environ[STATE_DIR]), self._persistence.load_state, self._restorers()):
+                _log(problem)
+        except StateNotRead as error:
+            _log(f"{error}. Nothing was changed: free some space or memory, or repair the file, and the fleet goes on")
+            os._exit(EXIT_NOT_READ)
+
+    def _restorers(self) -> Restorers:
+        def restorer(module: str) -> Callable[[Any], object]:
+            # The module is imported only if there is something for it.
+            return lambda state: self._emulator._get_module(module).load_persisted_state(state)  # noqa: SLF001  (the emulator has no other way)
+
+        return {service: restorer(module) for service, module in self._emulator._state_map.items()}  # noqa: SLF001  (likewise)
 
     def _repair_loaded_state(self) -> None:
         """After a crash, let the state be one that a crash can leave."""

@@ -44,6 +44,11 @@ class Process:
         """Send a signal; do nothing if the process has ended."""
         send_signal(self.pid, number, self.is_alive)
 
+    def terminate(self) -> None:
+        """Send SIGTERM. A stopped process (SIGSTOP) is continued, so that it sees the signal now."""
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGCONT)
+
 
 def marked(marks: Sequence[str]) -> list[Process]:
     """Return the processes with one of these marks, or with one that ends with it (``@ID`` for all names).
@@ -76,7 +81,7 @@ def session_members(leaders: Sequence[Process]) -> list[Process]:
 async def stop(processes: Sequence[Process], grace: float) -> None:
     """Send SIGTERM to all, and SIGKILL to those left after ``grace`` seconds; return when all have ended."""
     for process in processes:
-        process.send(signal.SIGTERM)
+        process.terminate()
     await wait_until_gone(processes, grace)
     await kill(processes)
 
@@ -84,7 +89,7 @@ async def stop(processes: Sequence[Process], grace: float) -> None:
 async def stop_shims(shims: Sequence[Process], grace: float) -> None:
     """Stop shims with their processes; after ``grace`` seconds they kill what is left of them."""
     for shim in shims:
-        shim.send(signal.SIGTERM)
+        shim.terminate()
     await wait_until_gone(shims, grace)
     for shim in shims:
         shim.send(KILL_ALL)

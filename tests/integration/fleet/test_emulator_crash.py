@@ -255,6 +255,39 @@ def test_down_on_a_full_disk_stops_and_deletes_nothing(fleet: CommandLine, small
     assert not line.state_dir.data.exists()
 
 
+def test_emulator_that_is_killed_on_a_full_disk_keeps_its_stack(fleet: CommandLine, small_disk: Path) -> None:
+    """Modules that write a file at their import could not be imported, and their state was left out from then on."""
+    line = replace(fleet, directory=small_disk)
+    line.run("up")
+    trio.run(_queue(line).send, [Outgoing("kept")])
+    line.run("down")
+    line.run("up")
+    filler = small_disk / "filler"
+    _fill(filler)
+    before = line.status()["emulator"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: [one.body for one in trio.run(_queue(line).receive, 10, 0, 0)] == ["kept"], step=1.0)
+    filler.unlink()
+    line.run("up")
+    line.run("down")
+
+
+def test_emulator_does_not_start_without_a_state_that_it_can_not_read(fleet: CommandLine) -> None:
+    fleet.run("up")
+    trio.run(_queue(fleet).send, [Outgoing("kept")])
+    fleet.run("down")
+    newest = max(fleet.state_dir.snapshots.iterdir())
+    ledger = newest / "dynamodb.json"
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole[:1000])
+    _, err = fleet.run("up", code=1)
+    assert "the saved state can't be read" in err
+    assert max(fleet.state_dir.snapshots.iterdir()) == newest
+    ledger.write_bytes(whole)
+    fleet.run("up")
+    assert [one.body for one in trio.run(_queue(fleet).receive, 10, 0, 0)] == ["kept"]
+
+
 def test_down_after_a_killed_fleet_says_what_was_not_saved(fleet: CommandLine) -> None:
     """As after a power failure."""
     fleet.run("up")

@@ -216,3 +216,11 @@ def test_stop_sends_sigterm_first_and_kills_what_ignores_it(sleeper: "subprocess
 
     trio.run(stop, [_process_of(sleeper)], PATIENCE)
     assert sleeper.wait() == -signal.SIGTERM
+
+
+def test_stopped_process_gets_sigterm_at_once(sleeper: "subprocess.Popen[bytes]") -> None:
+    """Without being continued, it would be killed at the end of the grace."""
+    sleeper.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED)
+    trio.run(stop, [_process_of(sleeper)], PATIENCE)
+    assert sleeper.wait() == -signal.SIGTERM
