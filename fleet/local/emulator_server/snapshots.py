@@ -110,7 +110,8 @@ class Snapshots:
         return self._directory / f"{number:08}"
 
     def _write_snapshot(self, number: int, *, orderly: bool = False) -> str:
-        partial = self._path(number).with_suffix(PARTIAL)
+        # A writer whose server was killed may still be at work, and would have the same number.
+        partial = self._path(number).with_suffix(f".{os.getpid()}{PARTIAL}")
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)

@@ -102,3 +102,13 @@ def test_save_without_descriptors_is_a_problem(tmp_path: Path, monkeypatch: pyte
         return await _quick_snapshots(tmp_path).save(os.fork)
 
     assert "Too many open files" in asyncio.run(save())
+
+
+def test_writers_of_the_same_number_do_not_mix_their_files(tmp_path: Path) -> None:
+    """As when the emulator was killed during a save, and the next one saves at once."""
+    (tmp_path / f"00000001.{os.getppid()}.partial").mkdir()
+    (tmp_path / f"00000001.{os.getppid()}.partial" / "dynamodb").touch()
+    assert _quick_snapshots(tmp_path).save_at_end() == ""
+    last = newest(tmp_path)
+    assert last
+    assert sorted(path.name for path in last.iterdir()) == [ORDERLY, "sqs"]
