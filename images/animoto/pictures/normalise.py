@@ -120,7 +120,8 @@ def _read(path: Path, kind: Kind, film: Film, fit: Fit) -> pyvips.Image:
         picture = pyvips.Operation.call(_LOADERS[kind], str(path), fail_on="error")
         sizing |= profile_options(picture)
         slender = max(picture.width, picture.height) > _SLENDER * min(picture.width, picture.height)
-        if fit is not Fit.COVER or not slender:
+        # libvips finds the kind by the first brand alone, and an animated AVIF's is one that it doesn't know.
+        if kind is not Kind.AVIF and (fit is not Fit.COVER or not slender):
             # So far only the header was read. This shrinks while it decodes, at a fraction of the time and memory.
             return pyvips.Image.thumbnail(str(path), film.width, **sizing)
     if fit is Fit.COVER:

@@ -247,6 +247,12 @@ def test_texts_of_a_png_are_bounded_by_what_they_inflate_to_in_all(kind: bytes) 
         assert "more than 8,388,608 bytes of texts and profiles" in refusal(whole, Kind.PNG)[0]
 
 
+def test_suggested_palettes_of_a_png_count_as_texts() -> None:
+    palette = b"sPLT", b"a\0\x08" + bytes(6 * 500_000)
+    check(hostile.png(palette, palette), Kind.PNG)
+    assert "more than 8,388,608 bytes of texts" in refusal(hostile.png(palette, palette, palette), Kind.PNG)[0]
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"a", b"a\0", b"a\0\0", b"a\0\0rubbish", b"a\0\1\0", b"a\0\1\0de", b"a\0\1\0\0\0x"]
 )

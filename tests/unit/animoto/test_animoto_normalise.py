@@ -216,7 +216,7 @@ def test_extra_channels_are_ignored(shown: Shown, space: str, further: int, fit:
     assert near(pixels[40, 80], pixels[40, 80].mean().repeat(3) if space == "b-w" else RED, 10)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG", "AVIF"])
 def test_animation_shows_its_first_frame(shown: Shown, kind: str) -> None:
     data = encoded(flat(RED), kind, save_all=True, append_images=[flat(GREEN), flat(BLUE)])
     assert near(shown(data)[40, 80], RED, 6)
