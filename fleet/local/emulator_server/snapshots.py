@@ -100,6 +100,7 @@ class Snapshots:
         if self._writer:
             os.kill(self._writer, signal.SIGKILL)
             os.waitpid(self._writer, 0)
+            shutil.rmtree(self._partial(self._next_number(), self._writer), ignore_errors=True)
         self._writer = 0
 
     def _next_number(self) -> int:
@@ -109,9 +110,12 @@ class Snapshots:
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:08}"
 
-    def _write_snapshot(self, number: int, *, orderly: bool = False) -> str:
+    def _partial(self, number: int, writer: int) -> Path:
         # A writer whose server was killed may still be at work, and would have the same number.
-        partial = self._path(number).with_suffix(f".{os.getpid()}{PARTIAL}")
+        return self._path(number).with_suffix(f".{writer}{PARTIAL}")
+
+    def _write_snapshot(self, number: int, *, orderly: bool = False) -> str:
+        partial = self._partial(number, os.getpid())
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)

@@ -1,11 +1,13 @@
 """Heads are read in time and memory in proportion to the file, and a bound of each kind ends them, by counted reads."""
 
+import io
 import struct
 import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 from images.animoto.pictures.file_type import Kind
 from images.animoto.pictures.heads.allowance import Allowance
@@ -332,3 +334,104 @@ def test_units_of_an_avif_are_bounded() -> None:
 def test_broken_units_of_an_avif_are_left_to_the_decoder(data: bytes) -> None:
     whole = hostile.heif([(b"av01", data, [box(b"av1C", bytes(4)), hostile.ispe(64, 64)])], (), b"avif")
     check(whole, Kind.AVIF)
+
+
+# EXIF data
+
+
+def exif(
+    entries: int, tag: int = 0x8769, value: int = 8, order: str = "<", kind: int = 4, components: int = 1
+) -> bytes:
+    """EXIF data of one directory with the same entry many times, which by default points to that directory."""
+    entry = struct.pack(order + "HHII", tag, kind, components, value)
+    begin = b"II*\0\x08\0\0\0" if order == "<" else b"MM\0*\0\0\0\x08"
+    return begin + struct.pack(order + "H", entries) + entry * entries + bytes(4)
+
+
+def heif_of_exif(data: bytes, kind: bytes = b"Exif", words: bytes = b"\0") -> bytes:
+    """A HEIC with one item that describes its picture."""
+    item = bytes(4) + data
+    info = full_box(b"infe", struct.pack(">HH", 1, 0) + kind + words, 2)
+
+    def whole(at: int) -> bytes:
+        located = full_box(b"iloc", b"\x44\0" + struct.pack(">HHHHII", 1, 1, 0, 1, at, len(item)))
+        head = box(b"ftyp", b"heic" + bytes(4) + b"heic")
+        return head + meta(located + full_box(b"iinf", struct.pack(">H", 1) + info)) + box(b"mdat", item)
+
+    return whole(len(whole(0)) - len(item))
+
+
+def jpeg_of_exif(data: bytes) -> bytes:
+    whole = encoded(flat(RED))
+    return whole[:2] + b"\xff\xe1" + struct.pack(">H", len(data) + 8) + b"Exif\0\0" + data + whole[2:]
+
+
+def webp_of_exif(data: bytes) -> bytes:
+    return b"RIFF\0\0\0\0WEBP" + b"EXIF" + struct.pack("<I", len(data)) + data
+
+
+EXIF: dict[Kind, Callable[[bytes], bytes]] = {
+    Kind.JPEG: jpeg_of_exif,
+    Kind.PNG: lambda data: hostile.png((b"eXIf", data)),
+    Kind.WEBP: webp_of_exif,
+    Kind.HEIC: heif_of_exif,
+    Kind.AVIF: heif_of_exif,
+}
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+@pytest.mark.parametrize("kind", EXIF, ids=lambda kind: kind.value)
+def test_exif_entries_count_as_often_as_they_are_pointed_to(kind: Kind, order: str) -> None:
+    reason, counted = refusal(EXIF[kind](exif(200, order=order)), kind)
+    assert "more than 20,000 entries of EXIF data" in reason
+    assert counted.reads < MOST_READS
+    check(EXIF[kind](exif(200, tag=0x0110, order=order)), kind)
+    check(EXIF[kind](exif(1, order=order)), kind)
+
+
+@pytest.mark.parametrize("tag", [0x8769, 0x8825, 0xA005])
+def test_each_pointer_of_exif_is_followed_also_from_the_thumbnails_directory(tag: int) -> None:
+    main = b"II*\0\x08\0\0\0\0\0" + struct.pack("<I", 14) + exif(200, tag, 14)[8:]
+    for data in (main, exif(200, tag)):
+        assert "entries of EXIF data" in refusal(jpeg_of_exif(data), Kind.JPEG)[0]
+
+
+def test_exif_behind_other_bytes_is_found() -> None:
+    assert "entries of EXIF" in refusal(jpeg_of_exif(b"\xff\xd8\xff\xe1\0\x10Exif\0\0" + exif(200)), Kind.JPEG)[0]
+
+
+def test_heads_of_exif_are_bounded_too() -> None:
+    reason, counted = refusal(hostile.png((b"eXIf", b"Exif\0\0II" * 100_000)), Kind.PNG)
+    assert "entries of EXIF data" in reason
+    assert counted.reads < MOST_READS
+    assert counted.copied < 1_000_000
+
+
+def test_values_of_exif_that_share_bytes_are_bounded_by_their_sum() -> None:
+    shared = exif(1000, tag=0x010E, kind=2, components=1_000_000) + bytes(1_000_000)
+    assert "bytes of EXIF values" in refusal(hostile.png((b"eXIf", shared)), Kind.PNG)[0]
+    check(hostile.png((b"eXIf", exif(10, tag=0x010E, kind=2, components=1_000_000) + bytes(1_000_000))), Kind.PNG)
+
+
+@pytest.mark.parametrize("size", range(30))
+def test_exif_that_ends_early_is_left_to_the_decoder(size: int) -> None:
+    for order in "<>":
+        check(jpeg_of_exif(exif(2, order=order)[:size]), Kind.JPEG)
+
+
+def test_compressed_description_of_a_heic_is_refused() -> None:
+    check(heif_of_exif(b"<x/>", b"mime", b"\0application/rdf+xml\0"), Kind.HEIC)
+    reason, _ = refusal(heif_of_exif(b"<x/>", b"mime", b"\0application/rdf+xml\0deflate\0"), Kind.HEIC)
+    assert "a compressed description" in reason
+
+
+@pytest.mark.parametrize("kind", [Kind.JPEG, Kind.PNG, Kind.WEBP, Kind.AVIF], ids=lambda kind: kind.value)
+def test_exif_that_an_encoder_writes_passes(kind: Kind) -> None:
+    picture = Image.new("RGB", (64, 48), "red")
+    described = picture.getexif()
+    described[0x0112] = 6
+    described.get_ifd(0x8769)[0x9003] = "2026:01:01 10:00:00"
+    described.get_ifd(0x8825)[0x0001] = "N"
+    file = io.BytesIO()
+    picture.save(file, kind.value.upper(), exif=described)
+    check(file.getvalue(), kind)

@@ -38,7 +38,7 @@ def read_head(path: Path, kind: Kind, most_pixels: int) -> Declared:
     """Return what the file declares, or raise ``Unusable``.
 
     libvips and its libraries limit the rest themselves: the size of a TIFF's tiles, the bytes of a strip that are read,
-    what EXIF shares, and the coded pictures that are larger than a HEIC or AVIF declares.
+    and the coded pictures that are larger than a HEIC or AVIF declares.
     """
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
         return declared(data, kind, most_pixels)

@@ -8,6 +8,7 @@ from itertools import islice
 from ..missing import Unusable
 from .allowance import LARGEST_FILE, Allowance, Data
 from .boxes import Box, Boxes, damaged
+from .exif_directory import ExifEntries
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco", b"iloc", b"idat"}
@@ -16,6 +17,8 @@ MOST_PARTS = 4096
 """Items that a picture is made from, each as often as it is used; phones write 50 tiles."""
 _AV1_SETTINGS = 4
 """Bytes of an ``av1C`` box before its units (AV1 Codec ISO Media File Format Binding, 2.3.3)."""
+_LONGEST_WORDS = 1024
+"""Bytes of the words about an item that are looked at."""
 _DEEPEST = 8
 """Steps from an item to those that it is derived from."""
 MOST_STORED = 4 * LARGEST_FILE
@@ -39,6 +42,7 @@ class _Items:
     """Where each item's bytes begin and end in the file; in its ``idat`` box, for those that are ``inside``."""
     inside: set[int] = field(default_factory=set)
     idat: Box | None = None
+    exif: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     """How often other items need an item."""
     _pixels: dict[int, int] = field(default_factory=dict)
@@ -56,11 +60,15 @@ class _Items:
         """Return the frames that a decoder decodes for the item; 1 for what is no AV1."""
         if item not in self._frames:
             settings = [(box.begin + _AV1_SETTINGS, box.end) for box in self._own(item) if box.kind == b"av1C"]
-            begin = self.idat.begin if self.idat and item in self.inside else 0
-            coded = [(begin + first, begin + end) for first, end in self.stored.get(item, ())] if settings else []
+            coded = self.extents(item) if settings else []
             # The decoder reads the units of the settings before those of the item.
             self._frames[item] = max(1, sum(self.boxes.count_frames(one) for one in (settings, coded) if one))
         return self._frames[item]
+
+    def extents(self, item: int) -> list[tuple[int, int]]:
+        """Return where the item's bytes begin and end in the file."""
+        begin = self.idat.begin if self.idat and item in self.inside else 0
+        return [(begin + first, begin + end) for first, end in self.stored.get(item, ())]
 
     def parts(self, item: int) -> list[int]:
         """Return the items that a decoder decodes for the item: what it is made from, and its transparency."""
@@ -134,8 +142,33 @@ def _read(meta: Box, boxes: Boxes) -> _Items:
             _read_locations(box, items)
         elif box.kind == b"idat":
             items.idat = box
+        elif box.kind == b"iinf":
+            _read_kinds(box, items)
     _check_stored(items)
+    exif = ExifEntries()
+    for item in items.exif:
+        boxes.count_exif(items.extents(item), exif)
     return items
+
+
+def _read_kinds(box: Box, items: _Items) -> None:
+    """Find the items that are EXIF data, and refuse compressed ones (14496-12, 8.11.6): decoders inflate them."""
+    boxes = items.boxes
+    head = 8 if boxes.version(box) else 6
+    for info in boxes.within(box.begin + head, box.end):
+        version = boxes.version(info)
+        if info.kind != b"infe" or version < 2:  # noqa: PLR2004  (the first version with a kind)
+            continue
+        size = 2 if version == 2 else 4  # noqa: PLR2004  (the version with short numbers)
+        at = info.begin + 4 + size + 2
+        kind = boxes.bytes(at, 4, info.end)
+        if kind == b"Exif":
+            items.exif.add(boxes.number(info.begin + 4, size, info.end))
+        elif kind == b"mime":
+            words = boxes.bytes(at + 4, min(info.end - at - 4, _LONGEST_WORDS), info.end).split(b"\0")
+            # Its name, the type of its content, and how that is encoded.
+            if len(words) > 2 and words[2]:  # noqa: PLR2004
+                raise Unusable("it is a HEIC or AVIF with a compressed description")
 
 
 def _read_references(box: Box, items: _Items) -> None:

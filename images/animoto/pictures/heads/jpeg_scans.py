@@ -4,6 +4,7 @@ import re
 
 from ..missing import Unusable
 from .allowance import Allowance, Data
+from .exif_directory import ExifEntries
 
 MOST_SCANS = 100
 """Encoders write some ten. In 100 scans a picture of 100 megapixels takes 5 s, and a file of 64 MiB has a million."""
@@ -15,7 +16,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of frames (table B.1); of the others, these three are tables and reserved."""
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 """Those of progressive frames."""
-_SCAN, _END = 0xDA, 0xD9
+_SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 """Markers without a length."""
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
@@ -28,7 +29,7 @@ def check_scans(data: Data, segments: Allowance | None = None) -> None:
 
     One that can't be read is left to the decoder's error.
     """
-    segments = segments or Allowance(MOST_SEGMENTS, JPEG_SEGMENTS)
+    segments, exif = segments or Allowance(MOST_SEGMENTS, JPEG_SEGMENTS), ExifEntries()
     scans, whole, complete = 0, 0, False
     at = 2
     while marker := _MARKER.search(data, at):
@@ -47,4 +48,7 @@ def check_scans(data: Data, segments: Allowance | None = None) -> None:
             complete = data[at + 2] == whole
             if scans > MOST_SCANS:
                 raise Unusable(f"it is a JPEG of more than {MOST_SCANS} scans, each of which takes time to decode")
-        at += int.from_bytes(data[at : at + 2], "big")
+        size = int.from_bytes(data[at : at + 2], "big")
+        if kind == _EXIF:
+            exif.count(data, at + 2, at + size)
+        at += size

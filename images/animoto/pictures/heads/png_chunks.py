@@ -3,6 +3,7 @@
 import zlib
 
 from .allowance import Allowance, Data
+from .exif_directory import ExifEntries
 
 MOST_CHUNKS = 65_536
 """In a file of 64 MiB, chunks of pixels that have 1 KiB each. Encoders write 8 KiB or more."""
@@ -20,6 +21,7 @@ def check_chunks(data: Data) -> None:
     A damaged one is left to the decoder's error.
     """
     chunks, text = Allowance(MOST_CHUNKS, "chunks"), Allowance(MOST_TEXT, "bytes of texts and profiles")
+    exif = ExifEntries()
     at = _SIGNATURE
     while at + 8 <= len(data):
         size, kind, begin = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8]), at + 8
@@ -28,6 +30,8 @@ def check_chunks(data: Data) -> None:
         end = min(begin + size, len(data))
         if kind == b"IEND":
             return
+        if kind == b"eXIf":
+            exif.count(data, begin, end)
         if kind in {b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"sPLT"}:
             text.spend(end - begin)
             if kind not in {b"tEXt", b"sPLT"}:
