@@ -7,8 +7,8 @@ from itertools import islice
 
 from ..missing import Unusable
 from .allowance import LARGEST_FILE, Allowance, Data
-from .boxes import Box, Boxes, damaged
 from .exif_directory import ExifEntries
+from .heif_boxes import Box, Boxes, damaged
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco", b"iloc", b"idat"}
