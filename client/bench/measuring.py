@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
+from typing import Final
 
 from cloudkon.errors import CloudKonError, InvalidInput, ServiceError, UnknownRun
 from cloudkon.programs import command, module
@@ -21,6 +22,10 @@ from ..slideshows.slideshows import slideshow_instructions
 from .experiments import PICTURES, Cell, Experiment
 from .findings import Finding, Findings
 from .worker_scaling import Scaler, last_line
+
+DELETED_SECONDS: Final = 90.0
+"""How long SQS's counts may show messages that are deleted (GetQueueAttributes: they are right a minute after)."""
+LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ class Bench:
                 with self._restored(pool):
                     self.scaler.scale(pool, 1)
                     run.wait()
+                    _await_idle(fleet, pool)
         self.findings.cleared()
 
     @contextmanager
@@ -162,10 +168,20 @@ class Bench:
                 self.scaler.scale(pool, before)
 
 
-def _expect_idle(fleet: Fleet, pool: str) -> None:
+def _queued(fleet: Fleet, pool: str) -> int:
     (view,) = (view for view in fleet.pools() if view.pool == pool)
-    queued = view.backlog.visible + view.backlog.in_flight + view.backlog.delayed
-    if queued:
+    return view.backlog.visible + view.backlog.in_flight + view.backlog.delayed
+
+
+def _await_idle(fleet: Fleet, pool: str) -> None:
+    """Wait until the last messages of an ended run are deleted, and the queue's counts show it."""
+    deadline = time.monotonic() + DELETED_SECONDS
+    while _queued(fleet, pool) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+
+
+def _expect_idle(fleet: Fleet, pool: str) -> None:
+    if queued := _queued(fleet, pool):
         reason = f"its queue holds {queued:,} messages, which would be measured too"
         raise InvalidInput(f"pool {pool}", reason, f"Wait until they are done, or run: {command('client purge')}")
 
