@@ -172,7 +172,7 @@ def failures_not_kept(patch: Patch) -> None:
 
 
 def surplus_given_back_while_it_runs(patch: Patch) -> None:
-    patch.setattr(Rebalancer, "_can_be_given_back", lambda _, chunk: chunk.stage is Stage.ACTIVE and not chunk.careful)
+    patch.setattr(Rebalancer, "_has_waited", lambda _, chunk: chunk.stage is Stage.ACTIVE and not chunk.careful)
 
 
 def given_up_claim_kept(patch: Patch) -> None:
