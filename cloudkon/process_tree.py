@@ -77,8 +77,18 @@ def start_ticks(process: int) -> int:
 
     Together with the pid it tells processes apart.
     """
-    fields = _stat(process)
+    fields = stat_fields(process)
     return int(fields[_STARTED]) if fields else 0
+
+
+def stat_fields(process: int) -> list[str]:
+    """Return what the kernel says of a process: state, parent, group, session, …; nothing if it is gone."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    # The name stands before, in brackets, and may itself contain brackets and spaces.
+    return stat.rpartition(")")[2].split()
 
 
 def send_signal(process: int, number: int, is_same: Callable[[], bool]) -> None:
@@ -145,18 +155,9 @@ def _children_by_parent() -> "defaultdict[int, list[tuple[int, int]]]":
     """Return all processes that can be seen, with their starts, by their parents; none without ``/proc``."""
     by_parent: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for directory in os.scandir("/proc") if Path("/proc/self").exists() else ():
-        if directory.name.isdigit() and (fields := _stat(int(directory.name))):
+        if directory.name.isdigit() and (fields := stat_fields(int(directory.name))):
             by_parent[int(fields[_PARENT])].append((int(directory.name), int(fields[_STARTED])))
     return by_parent
-
-
-def _stat(process: int) -> list[bytes]:
-    """Return what the kernel says of a process, from its state on; nothing if it is gone."""
-    try:
-        # The name, in brackets, may contain anything.
-        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return []
 
 
 def _signal(processes: Mapping[int, int], number: signal.Signals) -> None:

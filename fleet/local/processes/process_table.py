@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from cloudkon.process_tree import stat_fields
+
 MARK: Final = "CLOUDKON_LOCAL_PROCESS"
 """Environment variable of every process that the local fleet starts; children inherit it: ``NAME@STATE_DIRECTORY_ID``.
 
@@ -23,13 +25,13 @@ def start_time(pid: int) -> str:
     """Return the start time in the kernel's format; empty if the process does not run."""
     if not PROC.is_dir():
         return _start_time_by_ps(pid)
-    fields = _stat(pid)
+    fields = stat_fields(pid)
     return "" if not fields or fields[0] in "ZX" else f"{_boot_id()}/{fields[19]}"
 
 
 def session_of(pid: int) -> int:
     """Return the id of a process's session; 0 if the process does not run."""
-    fields = _stat(pid)
+    fields = stat_fields(pid)
     return int(fields[3]) if fields and fields[0] not in "ZX" else 0
 
 
@@ -69,16 +71,6 @@ def _parts(pid: int, name: str) -> list[bytes]:
         return (PROC / str(pid) / name).read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:  # gone, or another user's
         return []
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields behind the command: state, parent, group, session, …; none for a missing process."""
-    try:
-        stat = (PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return []
-    # The second field is the command in brackets, which may itself contain brackets and spaces.
-    return stat.rpartition(")")[2].split()
 
 
 def _start_time_by_ps(pid: int) -> str:
