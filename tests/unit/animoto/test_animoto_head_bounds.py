@@ -13,6 +13,7 @@ from images.animoto.pictures.file_type import Kind
 from images.animoto.pictures.heads.allowance import Allowance
 from images.animoto.pictures.heads.av1_frames import count_frames
 from images.animoto.pictures.heads.declared import declared
+from images.animoto.pictures.heads.heif_boxes import Boxes
 from images.animoto.pictures.missing import Unusable
 from tests.support import hostile_pictures as hostile
 from tests.support.counted_bytes import CountedBytes
@@ -318,8 +319,9 @@ def test_frames_are_counted_over_extents(at: int) -> None:
     _kind, data, _own = hostile.coded(64, 64, "AVIF")
     apart = data[at:] + data + data[:at]
     size = len(data)
-    assert count_frames(apart, [(size - at + size, 2 * size), (0, size - at)], Allowance(100, "units")) == 1
-    assert count_frames(data * 3, [(0, 3 * size)], Allowance(100, "units")) == 3
+    place = Boxes(apart).joined([(size - at + size, 2 * size), (0, size - at)])
+    assert count_frames(*place, Allowance(100, "units")) == 1
+    assert count_frames(*Boxes(data * 3).joined([(0, 3 * size)]), Allowance(100, "units")) == 3
 
 
 def test_units_of_an_avif_are_bounded() -> None:

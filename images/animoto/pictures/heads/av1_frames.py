@@ -1,7 +1,5 @@
 """Counts the frames of an AVIF's item: an encoder writes one, or one for each layer, but a decoder decodes them all."""
 
-from collections.abc import Sequence
-
 from .allowance import Allowance, Data
 
 _FRAME_HEADER, _FRAME = 3, 6
@@ -10,14 +8,8 @@ _LONGEST_SIZE = 8
 """Bytes of a unit's size (the same, 4.10.5)."""
 
 
-def count_frames(data: Data, extents: Sequence[tuple[int, int]], units: Allowance) -> int:
-    """Return the frames in an item whose bytes are at ``extents`` (begin, end); what is no AV1 is not counted."""
-    if len(extents) == 1:
-        ((begin, end),) = extents
-    else:
-        data = b"".join(data[begin:end] for begin, end in extents)
-        begin, end = 0, len(data)
-    end = min(end, len(data))
+def count_frames(data: Data, begin: int, end: int, units: Allowance) -> int:
+    """Return the frames in the bytes of an item; what is no AV1 is not counted."""
     frames, at = 0, begin
     while at < end:
         units.spend()

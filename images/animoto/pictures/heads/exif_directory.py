@@ -8,6 +8,7 @@ import struct
 from typing import Final, Literal
 
 from .allowance import LARGEST_FILE, Allowance, Data
+from .value_sizes import VALUE_SIZES
 
 HEADER: Final = b"Exif\0\0"
 """Stands before the data in some formats. libexif also looks for it behind other bytes."""
@@ -15,8 +16,6 @@ MOST_ENTRIES: Final = 20_000
 """Cameras write some hundred. These take 0.1 s."""
 _POINTERS: Final = frozenset({0x8769, 0x8825, 0xA005})
 """Tags of entries that point to a directory: Exif, GPS, Interoperability."""
-_SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
-"""Bytes of a value, by the number of its type."""
 _ORDERS: Final[dict[bytes, Literal["little", "big"]]] = {b"II": "little", b"MM": "big"}
 _DEEPEST: Final = 32
 """Directories in one another. libexif stops sooner, unless each has a single entry."""
@@ -68,7 +67,7 @@ class _Directories:
         at += 2
         end = at + number * self._entry.size
         for tag, kind, components, value in self._entry.iter_unpack(self._data[self._begin + at : self._begin + end]):
-            size = components * (_SIZES[kind] if kind < len(_SIZES) else 0)
+            size = components * VALUE_SIZES.get(kind, 0)
             if 4 < size <= self._end - self._begin:  # noqa: PLR2004  (a smaller value is in the entry itself)
                 self._values.spend(size)
             if tag in _POINTERS:

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 from ..missing import Unusable
 from .allowance import Allowance, Data
-from .av1_frames import count_frames
-from .exif_directory import ExifEntries
 
 MOST_ENTRIES = 65_536
 """Boxes, the entries of their lists, and units of AV1. Phones write some 500."""
+
+
+Extent = tuple[int, int]
+"""Where bytes begin and end in the file."""
 
 
 class Box(NamedTuple):
@@ -53,15 +55,13 @@ class Boxes:
             raise damaged("a box ends too early")
         return bytes(self._data[at : at + size])
 
-    def count_frames(self, extents: Sequence[tuple[int, int]]) -> int:
-        """Return the frames of AV1 at ``extents`` (begin, end)."""
-        return count_frames(self._data, extents, self.entries)
-
-    def count_exif(self, extents: Sequence[tuple[int, int]], exif: ExifEntries) -> None:
-        """Count the EXIF data at ``extents`` (begin, end): the place of its head, from its own end on, and the data."""
+    def joined(self, extents: Sequence[Extent]) -> tuple[Data, int, int]:
+        """Return bytes that are in several places: where they are together, and where they begin and end there."""
+        if len(extents) == 1:
+            ((begin, end),) = extents
+            return self._data, begin, min(end, len(self._data))
         data = b"".join(self._data[begin:end] for begin, end in extents)
-        for begin in {4, 4 + int.from_bytes(data[:4], "big")}:
-            exif.count(data, begin, len(data))
+        return data, 0, len(data)
 
     def version(self, box: Box) -> int:
         """Return the version of a box that has one, before three bytes of flags."""

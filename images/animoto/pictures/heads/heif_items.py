@@ -7,8 +7,9 @@ from itertools import islice
 
 from ..missing import Unusable
 from .allowance import LARGEST_FILE, Allowance, Data
+from .av1_frames import count_frames
 from .exif_directory import ExifEntries
-from .heif_boxes import Box, Boxes, damaged
+from .heif_boxes import Box, Boxes, Extent, damaged
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _ONCE = {b"pitm", b"iinf", b"iref", b"iprp", b"ipco", b"iloc", b"idat"}
@@ -38,7 +39,7 @@ class _Items:
     """The items that an item is made from: the tiles of a grid, the layers of an overlay."""
     auxiliary: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The items that belong to an item, such as its transparency."""
-    stored: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    stored: dict[int, list[Extent]] = field(default_factory=lambda: defaultdict(list))
     """Where each item's bytes begin and end in the file; in its ``idat`` box, for those that are ``inside``."""
     inside: set[int] = field(default_factory=set)
     idat: Box | None = None
@@ -62,11 +63,12 @@ class _Items:
             settings = [(box.begin + _AV1_SETTINGS, box.end) for box in self._own(item) if box.kind == b"av1C"]
             coded = self.extents(item) if settings else []
             # The decoder reads the units of the settings before those of the item.
-            self._frames[item] = max(1, sum(self.boxes.count_frames(one) for one in (settings, coded) if one))
+            read = [self.boxes.joined(one) for one in (settings, coded) if one]
+            self._frames[item] = max(1, sum(count_frames(*one, self.boxes.entries) for one in read))
         return self._frames[item]
 
-    def extents(self, item: int) -> list[tuple[int, int]]:
-        """Return where the item's bytes begin and end in the file."""
+    def extents(self, item: int) -> list[Extent]:
+        """Return where the item's bytes are in the file."""
         begin = self.idat.begin if self.idat and item in self.inside else 0
         return [(begin + first, begin + end) for first, end in self.stored.get(item, ())]
 
@@ -145,9 +147,7 @@ def _read(meta: Box, boxes: Boxes) -> _Items:
         elif box.kind == b"iinf":
             _read_kinds(box, items)
     _check_stored(items)
-    exif = ExifEntries()
-    for item in items.exif:
-        boxes.count_exif(items.extents(item), exif)
+    _check_exif(items)
     return items
 
 
@@ -250,3 +250,13 @@ def _check_stored(items: _Items) -> None:
     stored = Allowance(MOST_STORED, "bytes in its items, which share them")
     for item, extents in items.stored.items():
         stored.spend(sum(end - begin for begin, end in extents) * (1 + items.uses.get(item, 0)))
+
+
+def _check_exif(items: _Items) -> None:
+    exif = ExifEntries()
+    for item in items.exif:
+        data, begin, end = items.boxes.joined(items.extents(item))
+        # The item says first where the head is, counted from here.
+        head = int.from_bytes(data[begin : min(begin + 4, end)], "big")
+        for start in {begin + 4, begin + 4 + head}:
+            exif.count(data, start, end)

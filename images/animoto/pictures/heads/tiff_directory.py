@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 from ..missing import Unusable
 from .allowance import LARGEST_FILE, Allowance, Data
 from .tiff_tiles import MOST_TILES, check_tiles
+from .value_sizes import VALUE_SIZES
 
 MOST_SAMPLES = 16
 """Samples a pixel: CMYK has 4, and selections or depth maps may follow. With 4,000, a file of 82 KB takes 5 GB."""
@@ -24,8 +25,8 @@ _SEPARATE = 2
 """Planar configuration in which each sample has strips of its own, all of which a decoder holds."""
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
 """Bytes of a number by its type: BYTE, SHORT, LONG and BigTIFF's LONG8."""
-_VALUE_SIZES = _SIZES | {2: 1, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 17: 8, 18: 8}
-"""Bytes of a value by its type; no decoder reads those of other types."""
+_VALUE_SIZES = VALUE_SIZES | {16: 8, 17: 8, 18: 8}
+"""With the types of BigTIFF; no decoder reads values of other types."""
 
 
 class _Layout(NamedTuple):
