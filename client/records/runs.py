@@ -12,7 +12,7 @@ from cloudkon.wire.fields import RUN_ID
 from .pushes import Pushes
 
 _NEWER = "Use the newer version of this client"
-_POOL_NAMES = ", ".join(pool.name for pool in POOLS)
+_POOL_NAMES = [pool.name for pool in POOLS]
 
 
 class LostRun(UnknownRun):
@@ -49,10 +49,10 @@ async def find_run(ledger: Ledger, run_id: str | None, pushes: Pushes, *, of_any
 def _check_pools(run: Run) -> None:
     """Raise ``InvalidInput`` if the run is for a pool of a newer version, or of nobody: any program can write a run."""
     for part in run.ranges:
-        if part.pool not in {pool.name for pool in POOLS}:
+        if part.pool not in _POOL_NAMES:
             raise InvalidInput(
                 f"run {run.id!r}",
-                f"it has tasks for the pool {part.pool!r:.60}, and this version has only {_POOL_NAMES}",
+                f"it has tasks for the pool {part.pool!r:.60}, and this version has only {', '.join(_POOL_NAMES)}",
                 f"Use the version that pushed it, or cancel it with: {command(f'client cancel {run.id}')}",
             )
 

@@ -24,7 +24,6 @@ HEALTH_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.1
 KEPT_VARIABLES: Final = ("HOME", "LANG", "LC_ALL", "PATH")
 """The only variables of the user that it gets: their AWS, proxy, Python and emulator settings are not meant for it."""
-SERVICES: Final = "sqs,dynamodb,s3,cloudformation"
 _START: Final = (
     "import runpy, sys; sys.path.append(sys.argv.pop()); "
     "runpy.run_module('fleet.local.emulator_server', run_name='__main__')"
@@ -43,7 +42,7 @@ def server_environment(port: int, secret: str, host: str = HOST) -> dict[str, st
         interface.HOST: host,
         interface.PORT: str(port),
         interface.SECRET: secret,
-        "SERVICES": SERVICES,
+        "SERVICES": ",".join(interface.SERVICES),
         # A function runs in a container or not at all, and there are no containers.
         "LAMBDA_STRICT": "1",
         # Listeners for other services, on ports of their own.

@@ -14,6 +14,8 @@ LISTENER: Final = "CLOUDKON_EMULATOR_LISTENER"
 """Environment variable: the inherited descriptor of a socket that listens on HOST and PORT; empty to make one."""
 SECRET: Final = "CLOUDKON_EMULATOR_SECRET"  # noqa: S105  (a variable's name)
 """Environment variable: the secret that requests are signed with."""
+SERVICES: Final = ("sqs", "dynamodb", "s3", "cloudformation")
+"""The services of a fleet, by the emulator's names."""
 HEALTH_PATH: Final = "/_ministack/health"
 """Answered without a signature, and without asking the emulator: it says that the server runs, and nothing else."""
 PROOF_PATH: Final = "/_cloudkon/proof"

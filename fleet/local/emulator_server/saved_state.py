@@ -6,10 +6,9 @@ saves would then replace what is still on the disk by an empty ledger and empty 
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-NEEDED: Final = frozenset({"cloudformation", "dynamodb", "s3", "sqs"})
-"""The services of a fleet. What the emulator keeps for others is empty, or can be missed."""
+from .interface import SERVICES
 
 Restorers = Mapping[str, Callable[[Any], object]]
 
@@ -37,7 +36,8 @@ def read_state(directory: Path, load: Callable[[str], Any], restorers: Restorers
         except Exception as error:  # noqa: BLE001  (whatever the emulator's modules raise)
             reason = repr(error)
         problem = f"the saved state can't be read: {path}: {reason}"
-        if service in NEEDED:
+        # What the emulator keeps for other services is empty, or can be missed.
+        if service in SERVICES:
             raise StateNotRead(problem)
         missing.append(problem)
     return missing

@@ -3,8 +3,9 @@
 The completion is what makes a result the recorded one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import trio
 
@@ -19,6 +20,7 @@ from .claimed_chunk import ClaimedChunk, Stage
 from .received_chunk import ReceivedChunk
 from .stage_services import StageServices
 
+C = TypeVar("C")
 # Ages (in seconds) and sizes were measured: longer ages save no call under load, shorter ones make more calls.
 _COMPLETE_AGE, _COMPLETE_SIZE = 0.2, 25
 _PUBLISH_AGE, _PUBLISH_SIZE = 0.1, 500
@@ -95,19 +97,11 @@ class Finisher:
 
         Otherwise the next worker would take this one for dead, and blame the task that ran when the ledger failed.
         """
-        assert self._nursery is not None
-        until = self._services.clock.monotonic() + self._services.terms.lease / 1000
-        self._nursery.start_soon(
-            self._services.failures.guard, chunk.received, "release", self._release_until, chunk, until
-        )
+        self._release_within_lease(chunk.received, self._release_until, chunk)
 
     def withdraw_claim(self, received: ReceivedChunk) -> None:
         """Release a claim to which the ledger gave no answer: it may have been made all the same."""
-        assert self._nursery is not None
-        until = self._services.clock.monotonic() + self._services.terms.lease / 1000
-        self._nursery.start_soon(
-            self._services.failures.guard, received, "release", self._withdraw_until, received, until
-        )
+        self._release_within_lease(received, self._withdraw_until, received)
 
     def publish_again(self, received: ReceivedChunk, results: tuple[Result, ...]) -> None:
         """Publish the results of a chunk that another worker completed: it may have died before it published them."""
@@ -130,6 +124,14 @@ class Finisher:
         """Wait until every stage is empty."""
         for stage in (self._complete, self._release, self._publish, self._delete):
             await stage.wait_empty()
+
+    def _release_within_lease(
+        self, received: ReceivedChunk, call: Callable[[C, float], Awaitable[None]], subject: C
+    ) -> None:
+        """Start a release; after a lease, nobody needs it any more."""
+        assert self._nursery is not None
+        until = self._services.clock.monotonic() + self._services.terms.lease / 1000
+        self._nursery.start_soon(self._services.failures.guard, received, "release", call, subject, until)
 
     # A stage need not wait for more once the stages before it have nothing to do: completions wait for the slots,
     # publications also for completions, deletions also for publications.
