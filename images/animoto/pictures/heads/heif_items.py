@@ -167,7 +167,7 @@ def _read_kinds(box: Box, items: _Items) -> None:
         elif kind == b"mime":
             words = boxes.bytes(at + 4, min(info.end - at - 4, _LONGEST_WORDS), info.end).split(b"\0")
             # Its name, the type of its content, and how that is encoded.
-            if len(words) > 2 and words[2]:  # noqa: PLR2004
+            if any(words[2:3]):
                 raise Unusable("it is a HEIC or AVIF with a compressed description")
 
 
