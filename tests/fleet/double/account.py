@@ -57,6 +57,8 @@ class Account:
         self.tags = Tags(self.timeline)
         self.calls: list[Call] = []
         self._numbers = itertools.count(1)
+        self.judge: Callable[[Account, Call], None] = _allow
+        """Called first; raises for a call that IAM would refuse."""
         self.before: CallHook = _do_nothing
         """Called before a call takes effect."""
         self.after: CallHook = _do_nothing
@@ -96,6 +98,7 @@ class Account:
         self.settle()
         call = Call(service, operation, request)
         self.calls.append(call)
+        self.judge(self, call)
         self.before(len(self.calls), call)
         handler = getattr(getattr(self, service.replace("-", "_"), None), xform_name(operation), None)
         assert handler is not None, f"the double does not know {call}"
@@ -111,6 +114,10 @@ class Account:
     def pass_time(self, seconds: float) -> None:
         """Let ``seconds`` pass, for tests without a trio clock."""
         self.timeline.advance(self.timeline.now + seconds)
+
+
+def _allow(account: Account, call: Call) -> None:
+    """Allow the call."""
 
 
 def _do_nothing(number: int, call: Call) -> None:

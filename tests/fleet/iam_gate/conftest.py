@@ -6,6 +6,7 @@ import pytest
 
 from tests.fleet.double.account import NUMBER, Account
 from tests.fleet.double.clients import ActiveBackend
+from tests.fleet.iam_gate.gate import judge
 from tests.fleet.iam_gate.place import Place
 
 LONGEST = "abcdefghijklmnopqrstuvwxyz-9"
@@ -31,5 +32,6 @@ def place(request: pytest.FixtureRequest) -> Place:
 def account(place: Place) -> Iterator[Account]:
     """Return an account in the place's region."""
     ActiveBackend.backend = made = Account(region=place.region)
+    made.judge = judge
     yield made
     ActiveBackend.backend = None

@@ -10,13 +10,14 @@ import trio.testing
 
 from cloudkon.model import POOLS, WORKER
 from cloudkon.settings import Settings
+from fleet.aws.policies import catalogue
 from fleet.aws.target import AwsTarget
 from fleet.docker.engine import Engine
 from fleet.target import Report
 from fleet.target_options import AutoscaleRange, Sizing
 from tests.fleet.double.account import Account
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
-from tests.fleet.iam_gate.gate import Gate, policies_of
+from tests.fleet.iam_gate.gate import policies_of
 from tests.fleet.iam_gate.handler_requests import handler_requests, late_tag_requests
 from tests.fleet.iam_gate.judge import Request, Statement, refusals
 from tests.fleet.iam_gate.place import Place
@@ -66,31 +67,29 @@ def refused_handlers(account: Account, place: Place, statements: Sequence[Statem
 async def test_each_verb_ends_well_with_its_policies(
     account: Account, target: AwsTarget, place: Place, autojump_clock: trio.testing.MockClock
 ) -> None:
-    gate = Gate(account, place)
-    with gate.only(policies_of("up", place)):
-        await target.preview(IGNORED, Sizing(spot=50))
+    await target.preview(IGNORED, Sizing(spot=50))
+    await target.up(IGNORED)
+    await target.publish(POOLS, IGNORED)
+    await target.deploy(POOLS, "", IGNORED)
+    await target.scale(WORKER, 3, IGNORED)
+    await target.status()
+    await target.logs(None, 10, follow=False, write=lambda _worker, _line: None)
+    await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORED)
+    await target.scale(WORKER, 1, IGNORED)
+    await target.down(IGNORED, delete_data=False)
+    await target.up(IGNORED)
+    await target.down(IGNORED, delete_data=True)
+
+
+async def test_call_without_a_permission_fails_the_test(
+    account: Account, target: AwsTarget, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {**catalogue.FILES_OF, "up": ("client",)}
+    monkeypatch.setattr(catalogue, "FILES_OF", files)
+    policies_of.cache_clear()
+    with pytest.raises(AssertionError, match=r"the policies of up don't allow \w+\.\w+: "):
         await target.up(IGNORED)
-    with gate.only(policies_of("publish", place)):
-        await target.publish(POOLS, IGNORED)
-    with gate.only(policies_of("deploy", place)):
-        await target.deploy(POOLS, "", IGNORED)
-    with gate.only(policies_of("scale", place)):
-        await target.scale(WORKER, 3, IGNORED)
-    with gate.only(policies_of("status", place)):
-        await target.status()
-    with gate.only(policies_of("logs", place)):
-        await target.logs(None, 10, follow=False, write=lambda _worker, _line: None)
-    with gate.only(policies_of("autoscale", place)):
-        await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORED)
-    with gate.only(policies_of("scale", place)):
-        await target.scale(WORKER, 1, IGNORED)
-    with gate.only(policies_of("down", place)):
-        await target.down(IGNORED, delete_data=False)
-    with gate.only(policies_of("up", place)):
-        await target.up(IGNORED)
-    with gate.only(policies_of("down", place, delete_data=True)):
-        await target.down(IGNORED, delete_data=True)
-    assert gate.refused == []
+    policies_of.cache_clear()
 
 
 async def test_cloudformation_may_do_what_its_handlers_do(
