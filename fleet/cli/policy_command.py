@@ -10,14 +10,12 @@ import trio
 from cloudkon.errors import CloudKonError, InvalidInput
 from cloudkon.settings import Settings
 
-from ..aws.policies.catalogue import statements_of
+from ..aws.policies.catalogue import ANY, statements_of
 from ..aws.policies.splitting import MOST_PER_ROLE, Document, characters, compact, split
 from .output import json_option, print_result
 from .runner import report
 
 ACCOUNT_DIGITS: Final = 12
-ANY: Final = "*"
-"""Stands for an account or a region that is not known: the policy is valid in all of them."""
 
 
 @click.command()

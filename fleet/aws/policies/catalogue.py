@@ -27,6 +27,8 @@ FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
 ``up`` and ``deploy`` show the state of the fleet while they wait, so they need what ``status`` needs."""
 DELETE_DATA: Final = "delete-data"
 """The file that ``down --delete-data`` needs besides those of ``down``."""
+ANY: Final = "*"
+"""Stands for an account or a region that is not known: the policy is valid in all of them."""
 
 Statement = Mapping[str, Any]
 

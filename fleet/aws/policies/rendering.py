@@ -9,10 +9,8 @@ from cloudkon.aws.partition import partition_of
 from cloudkon.settings import Settings
 
 from ..resources.names import check_fleet
-from .catalogue import Statement
+from .catalogue import ANY, Statement
 
-ANY: Final = "*"
-"""Stands for an account or a region that is not known: the policy is valid in all of them."""
 SERVICES: Final = (
     *("api.ecr", "application-autoscaling", "autoscaling", "cloudformation", "dynamodb", "ec2", "ecs", "iam", "logs"),
     *("monitoring", "s3", "sqs", "ssm", "sts"),

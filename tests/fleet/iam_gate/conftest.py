@@ -7,10 +7,7 @@ import pytest
 from tests.fleet.double.account import NUMBER, Account
 from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.iam_gate.gate import judge
-from tests.fleet.iam_gate.place import Place
-
-LONGEST = "abcdefghijklmnopqrstuvwxyz-9"
-"""A fleet's name of 28 letters, the most that AWS's own limits leave."""
+from tests.fleet.iam_gate.place import LONGEST, Place
 
 
 @pytest.fixture(

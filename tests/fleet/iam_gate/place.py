@@ -7,6 +7,8 @@ from typing import Final
 from tests.fleet.iam_gate.judge import Target
 from tests.fleet.iam_gate.service_authorization import arn_format
 
+LONGEST: Final = "abcdefghijklmnopqrstuvwxyz-9"
+"""A fleet's name of 28 letters, the most that AWS's own limits leave."""
 TAG: Final = "cloudkon:fleet"
 SOME: Final = "0123456789abcdef"
 """Stands for an id that AWS makes up."""

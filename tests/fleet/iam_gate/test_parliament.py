@@ -10,9 +10,8 @@ import pytest
 
 from fleet.aws.policies.catalogue import FILES_OF
 from fleet.aws.policies.splitting import compact, split
-from tests.fleet.iam_gate.conftest import LONGEST
 from tests.fleet.iam_gate.gate import policies_of
-from tests.fleet.iam_gate.place import Place
+from tests.fleet.iam_gate.place import LONGEST, Place
 
 PLACE = Place(LONGEST, "aws-us-gov", "us-gov-west-1", "123456789012")
 LINT: Final = """

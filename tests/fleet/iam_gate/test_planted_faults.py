@@ -5,9 +5,9 @@ import pytest
 from tests.fleet.iam_gate.gate import policies_of
 from tests.fleet.iam_gate.judge import Request, refusals
 from tests.fleet.iam_gate.lint import mistakes
-from tests.fleet.iam_gate.place import SOME, TAG, Place
+from tests.fleet.iam_gate.place import LONGEST, SOME, TAG, Place
 
-LONG = Place("abcdefghijklmnopqrstuvwxyz-9", "aws", "us-east-1", "123456789012")
+LONG = Place(LONGEST, "aws", "us-east-1", "123456789012")
 PLACE = Place("cloudkon", "aws-us-gov", "us-gov-west-1", "123456789012")
 CLUSTER = PLACE.target("ecs", "cluster", "cloudkon")
 

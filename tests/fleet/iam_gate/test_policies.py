@@ -7,11 +7,10 @@ import pytest
 
 from fleet.aws.policies.catalogue import DELETE_DATA, FILES_OF, FOLDER
 from fleet.aws.policies.splitting import LARGEST, characters, split
-from tests.fleet.iam_gate.conftest import LONGEST
 from tests.fleet.iam_gate.gate import policies_of
 from tests.fleet.iam_gate.judge import Request, Statement, Target, listed, refusals
 from tests.fleet.iam_gate.lint import mistakes
-from tests.fleet.iam_gate.place import SOME, TAG, Place
+from tests.fleet.iam_gate.place import LONGEST, SOME, TAG, Place
 
 LARGEST_PLACE = Place(LONGEST, "aws-us-gov", "us-gov-west-1", "123456789012")
 OWN = Place("cloudkon", "aws", "us-east-1", "123456789012")

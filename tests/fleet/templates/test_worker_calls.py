@@ -23,10 +23,9 @@ from images.worker.handlers import find_handlers
 from images.worker.pipeline.worker import Worker
 from tests.fleet.double.template import Template
 from tests.fleet.iam_gate.call_requests import requests_of
-from tests.fleet.iam_gate.conftest import LONGEST
 from tests.fleet.iam_gate.gate import policies_of
 from tests.fleet.iam_gate.judge import Statement, refusals
-from tests.fleet.iam_gate.place import Place
+from tests.fleet.iam_gate.place import LONGEST, Place
 from tests.support.emulator import deploy, emulator
 from tests.support.emulator_fleet import EmulatedFleet
 from tests.support.template_rendering import PSEUDO, UPDATED, render, text_of
