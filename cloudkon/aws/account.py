@@ -5,6 +5,7 @@ from typing import Any
 
 from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
 from cloudkon.aws.connection import Connection
+from cloudkon.aws.partition import Partition, partition_of
 from cloudkon.settings import Settings
 
 
@@ -23,10 +24,14 @@ class Account:
         """The bucket of a fleet's store. Bucket names are global, so a stranger may have the fleet's name alone."""
         return f"{fleet}-store-{self.number}-{self.region}"
 
+    @property
+    def partition(self) -> Partition:
+        """The partition of the region. Raises ``InvalidInput`` if no partition has a region of that name."""
+        return partition_of(self.region)
+
     def registry(self) -> str:
         """The host name of this account's image registry in this region."""
-        suffix = ".cn" if self.region.startswith("cn-") else ""
-        return f"{self.number}.dkr.ecr.{self.region}.amazonaws.com{suffix}"
+        return f"{self.number}.dkr.ecr.{self.region}.{self.partition.dns_suffix}"
 
 
 def find_account(connection: Connection) -> Account:

@@ -22,6 +22,7 @@ from ..target_options import NO_SIZING
 from ..targets import target_for
 from .aws_commands import autoscale, deploy, publish, require_cloud
 from .output import json_option, line_writer, print_result
+from .policy_command import policy
 from .runner import report, run
 from .sizing_options import sizing_of, sizing_options
 
@@ -41,6 +42,7 @@ Examples:
   {command("fleet autoscale --max 16")}    scale by the backlog (target aws)
   {command("fleet publish")}               push the images to the fleet's registry (target aws)
   {command("fleet deploy")}                deploy them to its services (target aws)
+  {command("fleet policy up")}             print the IAM policies that up needs (target aws)
   {command("fleet down")}                  stop everything; messages and videos stay
   {command("fleet down --delete-data")}    stop everything and delete all data
 
@@ -182,7 +184,7 @@ def down(
     print_result({"data_deleted": delete_data}, "", as_json=as_json)
 
 
-for aws_command in (publish, deploy, autoscale):
+for aws_command in (publish, deploy, autoscale, policy):
     fleet.add_command(aws_command)
 
 

@@ -10,13 +10,21 @@ from fleet.aws.target import AwsTarget
 from tests.fleet.double.account import Account
 from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
+from tests.fleet.iam_gate.gate import judge, judge_verbs
 
 FLEET = "some"
+
+
+@pytest.fixture(autouse=True)
+def verbs_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each verb make only calls that its printed policies allow."""
+    judge_verbs(monkeypatch)
 
 
 @pytest.fixture
 def account() -> Iterator[Account]:
     ActiveBackend.backend = made = Account()
+    made.judge = judge
     yield made
     ActiveBackend.backend = None
 

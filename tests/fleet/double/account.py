@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import trio
@@ -10,7 +11,7 @@ from botocore import xform_name
 
 from tests.fleet.double.application_auto_scaling import ApplicationAutoScaling
 from tests.fleet.double.auto_scaling import AutoScaling
-from tests.fleet.double.clients import REGION
+from tests.fleet.double.clients import REGION, client
 from tests.fleet.double.cloudformation import CloudFormation
 from tests.fleet.double.cloudwatch import CloudWatch
 from tests.fleet.double.cloudwatch_logs import Logs
@@ -51,10 +52,13 @@ class Account:
     def __init__(self, number: str = NUMBER, region: str = REGION) -> None:
         self.number = number
         self.region = region
+        self.partition, self.dns_suffix = _partition(region)
         self.timeline = Timeline()
         self.tags = Tags(self.timeline)
         self.calls: list[Call] = []
         self._numbers = itertools.count(1)
+        self.judge: Callable[[Account, Call], None] = _allow
+        """Called first; raises for a call that IAM would refuse."""
         self.before: CallHook = _do_nothing
         """Called before a call takes effect."""
         self.after: CallHook = _do_nothing
@@ -79,7 +83,11 @@ class Account:
 
     def arn(self, service: str, rest: str) -> str:
         """Return an ARN of this account and region."""
-        return f"arn:aws:{service}:{self.region}:{self.number}:{rest}"
+        return f"arn:{self.partition}:{service}:{self.region}:{self.number}:{rest}"
+
+    def iam_arn(self, rest: str) -> str:
+        """Return an ARN of IAM, which has no regions."""
+        return f"arn:{self.partition}:iam::{self.number}:{rest}"
 
     def next_number(self) -> int:
         """Return a number for a name that AWS would generate."""
@@ -90,6 +98,7 @@ class Account:
         self.settle()
         call = Call(service, operation, request)
         self.calls.append(call)
+        self.judge(self, call)
         self.before(len(self.calls), call)
         handler = getattr(getattr(self, service.replace("-", "_"), None), xform_name(operation), None)
         assert handler is not None, f"the double does not know {call}"
@@ -107,5 +116,16 @@ class Account:
         self.timeline.advance(self.timeline.now + seconds)
 
 
+def _allow(account: Account, call: Call) -> None:
+    """Allow the call."""
+
+
 def _do_nothing(number: int, call: Call) -> None:
     """Do nothing to the call."""
+
+
+@cache
+def _partition(region: str) -> tuple[str, str]:
+    """Return the name and the DNS suffix of a region's partition."""
+    meta = client("sqs", region).meta
+    return meta.partition, meta.endpoint_url.partition(f".{region}.")[2]

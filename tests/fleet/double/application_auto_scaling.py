@@ -41,7 +41,7 @@ class ApplicationAutoScaling:
         if found is None:
             if "MinCapacity" not in request or "MaxCapacity" not in request:
                 raise ApiError("ValidationException", "MinCapacity and MaxCapacity are required for a new target")
-            role = request.get("RoleARN", f"arn:aws:iam::{self._account.number}:role/linked")
+            role = request.get("RoleARN", self._account.iam_arn("role/linked"))
             bounds = request["MinCapacity"], request["MaxCapacity"]
             found = self.targets.add(name, ScalableTarget(name, request["ScalableDimension"], *bounds, role))
             self._account.tags.put(self.arn(name), request.get("Tags", {}))

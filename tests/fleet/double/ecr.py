@@ -40,7 +40,7 @@ class Ecr:
     @property
     def host(self) -> str:
         """The registry's host."""
-        return f"{self._account.number}.dkr.ecr.{self._account.region}.amazonaws.com"
+        return f"{self._account.number}.dkr.ecr.{self._account.region}.{self._account.dns_suffix}"
 
     def create(self, name: str, tags: dict[str, str], *, immutable: bool, empty_on_delete: bool) -> Repository:
         if name in self.repositories:

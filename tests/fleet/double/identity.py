@@ -22,7 +22,7 @@ class Sts:
         if self.expired:
             raise ApiError("ExpiredToken", "The security token included in the request is expired", 403)
         number = self._account.number
-        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": f"arn:aws:iam::{number}:user/engineer"}
+        return {"Account": number, "UserId": "AIDADOUBLE", "Arn": self._account.iam_arn("user/engineer")}
 
 
 class Iam:
@@ -51,7 +51,7 @@ class Iam:
                 "Path": f"/aws-service-role/{service}/",
                 "RoleName": f"AWSServiceRoleFor{service.split('.')[0]}",
                 "RoleId": "AROADOUBLEDOUBLE",
-                "Arn": f"arn:aws:iam::{self._account.number}:role/aws-service-role/{service}/linked",
+                "Arn": self._account.iam_arn(f"role/aws-service-role/{service}/linked"),
                 "CreateDate": self._account.timeline.moment,
             }
         }
@@ -60,7 +60,7 @@ class Iam:
         """Create a role and return its ARN."""
         if name in self.roles:
             raise ApiError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
-        arn = f"arn:aws:iam::{self._account.number}:role/{name}"
+        arn = self._account.iam_arn(f"role/{name}")
         self.roles.add(name, properties)
         self._account.tags.put(arn, tags | as_dict(properties.get("Tags", [])))
         return arn
@@ -70,7 +70,7 @@ class Iam:
             message = f"Cannot delete entity, must remove roles from instance profile first: {users}"
             raise ApiError("DeleteConflict", message, 409)
         self.roles.remove(name)
-        self._account.tags.remove(f"arn:aws:iam::{self._account.number}:role/{name}")
+        self._account.tags.remove(self._account.iam_arn(f"role/{name}"))
 
 
 class Quotas:

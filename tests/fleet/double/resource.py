@@ -34,9 +34,14 @@ class Resource:
         names = {str(one["Key"]) for one in own}
         return [*own, *(one for one in as_list(self.tags) if one["Key"] not in names)]
 
-    def generated(self) -> str:
-        """A name as CloudFormation generates it."""
-        return f"{self.stack}-{self.logical}-{self.account.next_number():06X}"
+    def generated(self, longest: int = 128) -> str:
+        """A name as CloudFormation generates it: the stack's part is cut until the name has ``longest`` letters.
+
+        No document says how. A function of the stack ``serverlessrepo-Datadog-Log-Forwarder`` is named, in many public
+        repositories, ``serverlessrepo-Datadog-Log-For-loglambdaddfunction-`` and 13 letters: 64 in all.
+        """
+        end = f"-{self.logical}-{self.account.next_number():013X}"
+        return f"{self.stack[: longest - len(end)]}{end}"
 
 
 class ResourceType:

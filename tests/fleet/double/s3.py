@@ -26,14 +26,14 @@ class S3:
         if name in self.buckets:
             raise ApiError("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded", 409)
         self.buckets.add(name, set())
-        self._account.tags.put(f"arn:aws:s3:::{name}", tags)
-        return f"arn:aws:s3:::{name}"
+        self._account.tags.put(f"arn:{self._account.partition}:s3:::{name}", tags)
+        return f"arn:{self._account.partition}:s3:::{name}"
 
     def remove(self, name: str) -> None:
         if self.buckets.get(name):
             raise ApiError("BucketNotEmpty", "The bucket you tried to delete is not empty", 409)
         self.buckets.remove(name)
-        self._account.tags.remove(f"arn:aws:s3:::{name}")
+        self._account.tags.remove(f"arn:{self._account.partition}:s3:::{name}")
 
     def list_objects_v2(self, request: Document) -> Document:
         keys, token = self._page(request, request.get("ContinuationToken", ""))

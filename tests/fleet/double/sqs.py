@@ -44,7 +44,7 @@ class Sqs:
             )
             raise ApiError("AWS.SimpleQueueService.QueueDeletedRecently", message)
         arn = self._account.arn("sqs", name)
-        url = f"https://sqs.{self._account.region}.amazonaws.com/{self._account.number}/{name}"
+        url = f"https://sqs.{self._account.region}.{self._account.dns_suffix}/{self._account.number}/{name}"
         self._account.tags.put(arn, tags)
         return self.queues.add(name, Queue(name, arn, url))
 

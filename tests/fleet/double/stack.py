@@ -60,10 +60,10 @@ class Stack(StackRecord):
         pseudo = {
             "AWS::Region": account.region,
             "AWS::AccountId": account.number,
-            "AWS::Partition": "aws",
+            "AWS::Partition": account.partition,
             "AWS::StackName": self.name,
             "AWS::StackId": self.arn,
-            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::URLSuffix": account.dns_suffix,
         }
         return Scope(template, resolved, pseudo)
 

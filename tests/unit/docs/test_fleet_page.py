@@ -25,6 +25,9 @@ VALUES = {
     "--vpc": "vpc-1",
     "--subnets": "subnet-1",
     "--instance-types": "c7i.large",
+    "--fleet": "pictures",
+    "--account": "123456789012",
+    "--region": "us-east-1",
     "--alarm-topic": "arn:aws:sns:eu-central-1:123456789012:told",
     "--task": "3752b94e8ff/7",
     "--tag": "1f2e",
@@ -36,6 +39,7 @@ VALUES = {
 }
 REQUIRED = {
     "scale": ["2"],
+    "policy": ["up", "--account", "*", "--region", "*"],
     ("deploy", "--tag"): ["--pool", "worker"],
     ("autoscale", "--min"): ["--max", "2"],
     ("autoscale", "--per-worker"): ["--max", "2"],

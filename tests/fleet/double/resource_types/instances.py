@@ -6,12 +6,15 @@ from tests.fleet.double.property_coercion import request_from_properties
 from tests.fleet.double.resource import Resource, ResourceType
 from tests.fleet.double.tags import as_dict
 
+LONGEST_ROLE_NAME = 64
+"""IAM API reference, CreateRole."""
+
 
 class RoleType(ResourceType):
     seconds = 10.0
 
     def create(self, one: Resource) -> None:
-        name = one.properties.get("RoleName", one.generated())
+        name = one.properties.get("RoleName", one.generated(LONGEST_ROLE_NAME))
         arn = one.account.iam.create_role(name, one.properties, as_dict(one.tag_list))
         one.physical, one.attributes = name, {"Arn": arn}
 
@@ -27,7 +30,7 @@ class InstanceProfileType(ResourceType):
             one.account.iam.roles.get(role)
         one.physical = one.properties.get("InstanceProfileName", one.generated())
         one.account.iam.profiles.add(one.physical, one.properties | {"InstanceProfileName": one.physical})
-        one.attributes = {"Arn": f"arn:aws:iam::{one.account.number}:instance-profile/{one.physical}"}
+        one.attributes = {"Arn": one.account.iam_arn(f"instance-profile/{one.physical}")}
 
     def delete(self, one: Resource) -> None:
         one.account.iam.profiles.remove(one.physical)

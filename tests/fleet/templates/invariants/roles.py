@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tests.fleet.iam_gate.judge import listed
+from tests.fleet.iam_gate.lint import mistakes
 from tests.fleet.templates.invariants.lookup import of_type
-from tests.fleet.templates.permissions import Call, actions, allows, listed, mistakes
+from tests.fleet.templates.permissions import Call, actions, allows
 from tests.support.template_rendering import Resources
 
 KNOW_NO_RESOURCE = {

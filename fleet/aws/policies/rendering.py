@@ -1,0 +1,64 @@
+"""Fills in the placeholders of policies: partition, region, account, fleet and the store's bucket."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloudkon.aws.account import Account
+from cloudkon.aws.partition import partition_of
+from cloudkon.settings import Settings
+
+from ..resources.names import check_fleet
+from .catalogue import ANY, Statement
+
+SERVICES: Final = (
+    *("api.ecr", "application-autoscaling", "autoscaling", "cloudformation", "dynamodb", "ec2", "ecs", "iam", "logs"),
+    *("monitoring", "s3", "sqs", "ssm", "sts"),
+)
+"""The services without which there is no fleet, by the first part of their host names."""
+UNKNOWN_REGION: Final = "us-east-1"
+"""A region of the partition that is meant if no region is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The fleet that policies are rendered for. ``account`` and ``region`` are ``*`` if they are not known."""
+
+    settings: Settings
+    account: str = ANY
+    region: str = ANY
+
+    def values(self) -> dict[str, str]:
+        """Return the value of each placeholder.
+
+        Raises ``InvalidInput`` for a name that no fleet on AWS can have, for an unknown region, and for a partition
+        that lacks one of the services.
+        """
+        check_fleet(self.settings)
+        partition = partition_of(UNKNOWN_REGION if self.region == ANY else self.region)
+        partition.check_services(SERVICES)
+        fleet = self.settings.fleet
+        return {
+            "Partition": partition.name,
+            "Region": self.region,
+            "Account": self.account,
+            "Fleet": fleet,
+            "Bucket": self.settings.bucket or Account(self.account, self.region).bucket(fleet),
+        }
+
+
+def render(statements: Iterable[Statement], scope: Scope) -> list[Statement]:
+    """Return the statements with all placeholders filled in. Raises ``InvalidInput`` as ``Scope.values`` does."""
+    values = scope.values()
+    return [_filled(one, values) for one in statements]
+
+
+def _filled(value: Any, values: dict[str, str]) -> Any:  # noqa: ANN401  (any JSON)
+    if isinstance(value, dict):
+        return {key: _filled(one, values) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, values) for one in value]
+    text = str(value)
+    for name, known in values.items():
+        text = text.replace(f"${{{name}}}", known)
+    return text
