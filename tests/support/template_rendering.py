@@ -75,6 +75,8 @@ COMPUTE: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The option sets of the compute template whose renderings are stored."""
 DATA: Final = {"Fleet": "cloudkon", "BucketName": UPDATED["BucketName"], "VisibilitySeconds": "65"}
+DATA_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {"plain": DATA}
+"""The option sets of the data template."""
 
 Resources = dict[str, dict[str, Any]]
 
