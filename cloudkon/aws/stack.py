@@ -8,7 +8,8 @@ import trio
 
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.stack_facts import NEVER_MADE, Change, StackFacts, StackPlan
-from cloudkon.backoff import PATIENT, persist
+from cloudkon.aws.stack_template import without_comments
+from cloudkon.backoff import BRIEF, PATIENT, persist
 from cloudkon.errors import ServiceError
 
 COMPLETE: Final = frozenset(
@@ -74,7 +75,7 @@ class Stack:
                 StackName=self.name,
                 ChangeSetName=name,
                 ChangeSetType="UPDATE" if found.exists else "CREATE",
-                TemplateBody=template,
+                TemplateBody=without_comments(template),
                 Parameters=_as_parameters(
                     parameters, {key for key in keep if found.exists and key in found.parameters}
                 ),
@@ -184,11 +185,34 @@ class Stack:
                 return StackPlan(change_set, await self._changes(change_set, answer), creates)
             if answer["Status"] == "FAILED":
                 reason = answer.get("StatusReason", "")
+                if not any(words in reason for words in UNCHANGED):
+                    # It must be asked first: the events go with the change set.
+                    reason = await self._failed_validations(change_set) or reason
                 await self.discard(StackPlan(change_set, creates=creates))
                 if any(words in reason for words in UNCHANGED):
                     return StackPlan()
                 raise ServiceError(f"stack {self.name!r} can't be changed as asked, and was not: {reason}")
             await trio.sleep(next(waits))
+
+    async def _failed_validations(self, change_set: str) -> str:
+        """Return which resources failed CloudFormation's early validation, and why.
+
+        The status of the change set has only the validation's name. Empty if no validation failed, or if nobody can
+        say: the role lacks ``cloudformation:DescribeEvents``, or the endpoint is an emulator without this call.
+        """
+        try:
+            answer: Any = await persist(
+                lambda: self._connection.call(
+                    self._client.describe_events,
+                    StackName=self.name,
+                    ChangeSetName=change_set,
+                    Filters={"FailedEvents": True},
+                ),
+                BRIEF,
+            )
+        except ServiceError:
+            return ""
+        return "; ".join(dict.fromkeys(filter(None, map(_failed_validation, answer.get("OperationEvents", ())))))
 
     async def _changes(self, change_set: str, page: Any) -> tuple[Change, ...]:  # noqa: ANN401  (botocore's answer)
         changes = [Change.described(entry["ResourceChange"]) for entry in page["Changes"]]
@@ -231,6 +255,20 @@ def _failure(event: Mapping[str, Any]) -> str:
     if not event["ResourceStatus"].endswith("_FAILED") or "cancelled" in reason:
         return ""
     return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+
+
+def _failed_validation(event: Mapping[str, Any]) -> str:
+    """Name the resource and the reason, if the event is a validation that refuses the change set; else empty.
+
+    A hook's event has the same fields under other names. One in mode WARN refuses nothing.
+    """
+    kind = {"VALIDATION_ERROR": "Validation", "HOOK_INVOCATION_ERROR": "Hook"}.get(event.get("EventType", ""))
+    if kind is None or event.get(f"{kind}FailureMode") == "WARN":
+        return ""
+    what = event.get("LogicalResourceId", "") or event.get("ValidationName", "") or event.get("HookType", "")
+    where = f" at {event['ValidationPath']}" if event.get("ValidationPath") else ""
+    reason = event.get(f"{kind}StatusReason", "no reason given")
+    return f"{what} ({event.get('ResourceType', 'the stack')}){where}: {reason}"
 
 
 def _waits() -> Iterator[float]:

@@ -1,0 +1,44 @@
+"""What is left out of a template before it is sent, and what must not be."""
+
+from cloudkon.aws.stack_template import without_comments
+
+TEMPLATE = """\
+# For people.
+Resources:
+
+  One:
+    # Why it is so.
+    Data: !Sub |
+      #!/bin/bash
+      # a line of the script
+
+      ECS_CLUSTER=${Fleet}
+    Text: >-
+      # text too
+    Name: "a # b"  # kept: not a line of its own
+  # The second.
+  Two: [a, b]
+"""
+
+
+def test_comments_go_and_lines_of_scripts_stay() -> None:
+    assert (
+        without_comments(TEMPLATE)
+        == """\
+Resources:
+  One:
+    Data: !Sub |
+      #!/bin/bash
+      # a line of the script
+
+      ECS_CLUSTER=${Fleet}
+    Text: >-
+      # text too
+    Name: "a # b"  # kept: not a line of its own
+  Two: [a, b]
+"""
+    )
+
+
+def test_template_without_comments_is_unchanged() -> None:
+    assert without_comments("Resources:\n  One: {}\n") == "Resources:\n  One: {}\n"
