@@ -114,7 +114,16 @@ def test_four_instance_types_are_used_in_order() -> None:
 
 def test_pools_differ_only_in_names_sizes_and_store_permissions() -> None:
     resources = render(_compute(), COMPUTE["autoscaled"])
-    for name in ("Repository", "Logs", "Service", "BacklogPolicy", "WakePolicy", "WakeAlarm", "DeadLetterAlarm"):
+    for name in (
+        "Repository",
+        "Logs",
+        "Service",
+        "BacklogPolicy",
+        "WakePolicy",
+        "WakeAlarm",
+        "HighWakeAlarm",
+        "DeadLetterAlarm",
+    ):
         worker, animoto = (str(resources[f"{pool}{name}"]) for pool in ("Worker", "Animoto"))
         as_worker = animoto.replace("Animoto", "Worker").replace("animoto", "worker")
         as_many = as_worker.replace("'TargetValue': '5'", "'TargetValue': '200'").replace("+ 5 * IF", "+ 200 * IF")
