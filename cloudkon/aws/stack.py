@@ -8,7 +8,7 @@ import trio
 
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.stack_facts import NEVER_MADE, Change, StackFacts, StackPlan
-from cloudkon.aws.stack_template import without_comments
+from cloudkon.aws.stack_template import with_tags, without_comments
 from cloudkon.backoff import BRIEF, PATIENT, persist
 from cloudkon.errors import ServiceError
 
@@ -62,20 +62,21 @@ class Stack:
 
         Parameters named in ``keep`` keep the stack's values. If the stack has no value for one, it is taken from
         ``parameters``, or else from the template's default. CloudFormation puts ``tags`` on the stack and on all of its
-        resources that can have tags.
+        resources that can have tags. Other tags of the stack stay; a tag without a value is removed.
 
         Raises ``ServiceError`` if the stack is in a state that can't be changed; nothing was changed then.
         """
         found = await self._wait_until_changeable()
         name = f"cloudkon-{secrets.token_hex(6)}"
-        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+        wanted = {key: value for key, value in {**found.tags, **(tags or {})}.items() if value}
+        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in wanted.items()]} if wanted else {}
         try:
             await self._call(
                 self._client.create_change_set,
                 StackName=self.name,
                 ChangeSetName=name,
                 ChangeSetType="UPDATE" if found.exists else "CREATE",
-                TemplateBody=without_comments(template),
+                TemplateBody=with_tags(without_comments(template), _others(wanted)),
                 Parameters=_as_parameters(
                     parameters, {key for key in keep if found.exists and key in found.parameters}
                 ),
@@ -118,6 +119,12 @@ class Stack:
             raise ServiceError(
                 f"stack {self.name!r} is {state or 'gone'}: {failed or 'CloudFormation gives no reason'}"
             )
+
+    async def protect(self, *, enabled: bool) -> None:
+        """Switch termination protection: CloudFormation refuses to delete a protected stack."""
+        await self._call(
+            self._client.update_termination_protection, StackName=self.name, EnableTerminationProtection=enabled
+        )
 
     async def discard(self, plan: StackPlan) -> None:
         """Delete a plan without executing it, and the empty stack that was made for it, if any."""
@@ -242,6 +249,11 @@ class Stack:
             if not found.exists or not found.state.endswith("_IN_PROGRESS"):
                 return found
             await trio.sleep(next(waits))
+
+
+def _others(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that a user or an organization chose; the template has the fleet's own."""
+    return {key: value for key, value in tags.items() if not key.startswith("cloudkon:")}
 
 
 def _as_parameters(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:

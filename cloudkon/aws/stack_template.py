@@ -1,12 +1,28 @@
 """Prepares a template for CloudFormation, which limits its length."""
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Final
 
 LONGEST: Final = 51_200
 """Bytes of a template that one request may carry (CloudFormation User Guide, CloudFormation quotas)."""
 _BLOCK: Final = re.compile(r"(?:^|[\s:-])[|>][+-]?\d*$")
 """The end of a line that begins a YAML block scalar: the deeper lines that follow are its text."""
+
+
+OWN_TAG: Final = '[{ Key: "cloudkon:fleet", Value: !Ref Fleet }]'
+"""A list of tags in a template to which CloudFormation does not add the stack's tags."""
+
+
+def with_tags(template: str, tags: Mapping[str, str]) -> str:
+    """Return the template with these tags in each list that has the fleet's own tag alone.
+
+    CloudFormation tags most resources by itself, but not launch templates and the volumes made from them. No function
+    of templates makes a list of any length.
+    """
+    more = "".join(f", {json.dumps({'Key': key, 'Value': value})}" for key, value in tags.items())
+    return template.replace(OWN_TAG, f"{OWN_TAG[:-1]}{more}]")
 
 
 def without_comments(template: str) -> str:

@@ -1,6 +1,6 @@
 """What is left out of a template before it is sent, and what must not be."""
 
-from cloudkon.aws.stack_template import without_comments
+from cloudkon.aws.stack_template import with_tags, without_comments
 
 TEMPLATE = """\
 # For people.
@@ -42,3 +42,12 @@ Resources:
 
 def test_template_without_comments_is_unchanged() -> None:
     assert without_comments("Resources:\n  One: {}\n") == "Resources:\n  One: {}\n"
+
+
+def test_chosen_tags_stand_beside_the_fleets_own() -> None:
+    template = 'Tags: [{ Key: "cloudkon:fleet", Value: !Ref Fleet }]\nOther: 1\n'
+    assert with_tags(template, {"team": 'a "b"', "x": "y"}) == (
+        'Tags: [{ Key: "cloudkon:fleet", Value: !Ref Fleet }, {"Key": "team", "Value": "a \\"b\\""}, '
+        '{"Key": "x", "Value": "y"}]\nOther: 1\n'
+    )
+    assert with_tags(template, {}) == template

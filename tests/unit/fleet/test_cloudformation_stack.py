@@ -22,6 +22,7 @@ class CloudFormation:
         self.states = list(states)
         self.change_set = {"Status": "CREATE_COMPLETE", "Changes": list[Any]()}
         self.parameters: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
         self.pages: list[dict[str, Any]] = []
         self.events: list[dict[str, str]] = []
         self.validations: list[dict[str, str]] | ServiceError = []
@@ -34,7 +35,8 @@ class CloudFormation:
         if not state:
             raise ServiceError("AWS refused DescribeStacks: ValidationError: Stack with id x does not exist")
         parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]
-        return {"Stacks": [{"StackStatus": state, "Parameters": parameters}]}
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        return {"Stacks": [{"StackStatus": state, "Parameters": parameters, "Tags": tags}]}
 
     def create_change_set(self, **arguments: object) -> dict[str, str]:
         self.calls.append(("create", arguments))
@@ -203,6 +205,21 @@ async def test_without_events_of_the_validation_its_name_is_shown(answer: list[d
     with pytest.raises(ServiceError, match="ResourceExistenceCheck"):
         await _stack(cloudformation).plan("template", {})
     assert cloudformation.done[-1] == "discard"
+
+
+async def test_tags_of_the_stack_stay_unless_they_are_changed_or_emptied() -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.tags = {"cloudkon:fleet": "some", "team": "old", "stage": "test", "owner": "me"}
+    template = 'Tags: [{ Key: "cloudkon:fleet", Value: !Ref Fleet }]\n'
+    await _stack(cloudformation).plan(template, {}, tags={"team": "new", "stage": "", "cloudkon:fleet": "some"})
+    sent = cloudformation.calls[0][1]
+    assert {one["Key"]: one["Value"] for one in sent["Tags"]} == {
+        "cloudkon:fleet": "some",
+        "team": "new",
+        "owner": "me",
+    }
+    # CloudFormation does not put a stack's tags on launch templates and volumes.
+    assert '{"Key": "team", "Value": "new"}, {"Key": "owner", "Value": "me"}]' in sent["TemplateBody"]
 
 
 async def test_template_is_sent_without_comments() -> None:
