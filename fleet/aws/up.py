@@ -58,6 +58,10 @@ IAM_NOT_READY: Final = ("Invalid IAM Instance Profile", "Unable to assume the se
 """What Auto Scaling and ECS answer while a new IAM role or profile is not yet known everywhere."""
 
 
+IAM_SECONDS: Final = (15.0, 45.0, 120.0)
+"""Waits before a new role is tried again. In regions that an account has opted in to, IAM's copies come later."""
+
+
 class Up:
     """One start or update of a fleet."""
 
@@ -216,13 +220,15 @@ class Up:
     async def _create_compute(self, compute: Stack, given: Mapping[str, str], *, creating: bool) -> None:
         if creating:
             await remove_insights(self._stacks)
-        try:
-            await change(compute, await self._plan_compute(compute, given, creating=creating), self._report)
-        except ServiceError as error:
-            if not creating or not any(words in str(error) for words in IAM_NOT_READY):
-                raise
-            self._report("an IAM role was not yet known everywhere: creating the stack again")
-            await change(compute, await self._plan_compute(compute, given, creating=True), self._report)
+        for wait in (*IAM_SECONDS, None):
+            try:
+                await change(compute, await self._plan_compute(compute, given, creating=creating), self._report)
+                break
+            except ServiceError as error:
+                if wait is None or not creating or not any(words in str(error) for words in IAM_NOT_READY):
+                    raise
+                self._report(f"an IAM role is not yet known everywhere: creating the stack again in {wait:.0f} s")
+                await trio.sleep(wait)
         await finish_creation(self._stacks, self._report)
 
     async def _plan_compute(self, compute: Stack, given: Mapping[str, str], *, creating: bool) -> StackPlan:

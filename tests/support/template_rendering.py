@@ -21,6 +21,7 @@ PSEUDO: Final = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
     "AWS::StackName": "cloudkon-compute",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 _REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cloudkon"
 UPDATED: Final = {
@@ -91,13 +92,13 @@ def text_of(template: str) -> str:
     return (TEMPLATES / f"{template}.yaml").read_text(encoding="utf-8")
 
 
-def render(template: Template, parameters: Mapping[str, str]) -> Resources:
+def render(template: Template, parameters: Mapping[str, str], pseudo: Mapping[str, str] = PSEUDO) -> Resources:
     """Return a template's resources as CloudFormation would request them, by logical id.
 
     Values that only a created resource has are shown as ``<Name>`` or ``<Name.Attribute>``. User data is decoded.
     Raises ``ApiError`` for parameters that the template does not accept.
     """
-    scope = Scope(template, template.parameters(parameters), PSEUDO)
+    scope = Scope(template, template.parameters(parameters), pseudo)
 
     def made(logical: str, attribute: str) -> str:
         assert logical in template.resources, f"{logical} is neither a parameter nor a resource"

@@ -89,6 +89,7 @@ PLANTED_FAULTS: Final = (
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.LinuxParameters.InitProcessEnabled", value=True),
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.LinuxParameters.Capabilities"),
     Fault("containers.containers_have_least_privilege", f"{_CONTAINER}.DockerSecurityOptions", []),
+    Fault("containers.instances_register_for_security_options", f"{_LAUNCH}.UserData", ["ECS_CLUSTER=cloudkon"]),
     Fault("containers.tmp_is_writable", f"{_CONTAINER}.MountPoints"),
     Fault("containers.tmp_is_writable", "WorkerTask.Volumes", []),
     Fault("containers.health_check_is_set", f"{_CONTAINER}.HealthCheck"),
