@@ -209,11 +209,9 @@ class Stack:
         """
         try:
             answer: Any = await persist(
+                # Without a filter: no document says whether one for failed events lets events of validations through.
                 lambda: self._connection.call(
-                    self._client.describe_events,
-                    StackName=self.name,
-                    ChangeSetName=change_set,
-                    Filters={"FailedEvents": True},
+                    self._client.describe_events, StackName=self.name, ChangeSetName=change_set
                 ),
                 BRIEF,
             )

@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from cloudkon.errors import InvalidInput
+
 LONGEST: Final = 51_200
 """Bytes of a template that one request may carry (CloudFormation User Guide, CloudFormation quotas)."""
 _BLOCK: Final = re.compile(r"(?:^|[\s:-])[|>][+-]?\d*$")
 """The end of a line that begins a YAML block scalar: the deeper lines that follow are its text."""
-
-
 OWN_TAG: Final = '[{ Key: "cloudkon:fleet", Value: !Ref Fleet }]'
 """A list of tags in a template to which CloudFormation does not add the stack's tags."""
 
@@ -19,10 +19,14 @@ def with_tags(template: str, tags: Mapping[str, str]) -> str:
     """Return the template with these tags in each list that has the fleet's own tag alone.
 
     CloudFormation tags most resources by itself, but not launch templates and the volumes made from them. No function
-    of templates makes a list of any length.
+    of templates makes a list of any length. Raises ``InvalidInput`` for tags with which the template gets too long.
     """
     more = "".join(f", {json.dumps({'Key': key, 'Value': value})}" for key, value in tags.items())
-    return template.replace(OWN_TAG, f"{OWN_TAG[:-1]}{more}]")
+    tagged = template.replace(OWN_TAG, f"{OWN_TAG[:-1]}{more}]")
+    if tags and (size := len(tagged.encode())) > LONGEST:
+        reason = f"with them the template has {size:,} bytes, and CloudFormation accepts {LONGEST:,}"
+        raise InvalidInput(f"{len(tags)} tags", reason, "Give fewer or shorter ones")
+    return tagged
 
 
 def without_comments(template: str) -> str:

@@ -182,7 +182,8 @@ class Up:
 
     async def _data_options(self) -> dict[str, str]:
         """Return the chosen parameters of the data stack, and report what they cost."""
-        known = (await self._stacks.data().facts()).parameters
+        facts = await self._stacks.data().facts()
+        known: Mapping[str, str] = {} if facts.state in NEW_STATES else facts.parameters
         chosen = data_parameters(self._sizing, known)
         for line in option_costs(chosen, known, prices()):
             self._report(line)

@@ -1,6 +1,9 @@
 """What is left out of a template before it is sent, and what must not be."""
 
-from cloudkon.aws.stack_template import with_tags, without_comments
+import pytest
+
+from cloudkon.aws.stack_template import LONGEST, with_tags, without_comments
+from cloudkon.errors import InvalidInput
 
 TEMPLATE = """\
 # For people.
@@ -51,3 +54,9 @@ def test_chosen_tags_stand_beside_the_fleets_own() -> None:
         '{"Key": "x", "Value": "y"}]\nOther: 1\n'
     )
     assert with_tags(template, {}) == template
+
+
+def test_tags_that_make_the_template_too_long_are_refused_with_the_remedy() -> None:
+    template = 'Tags: [{ Key: "cloudkon:fleet", Value: !Ref Fleet }]\n' + "x" * (LONGEST - 100)
+    with pytest.raises(InvalidInput, match=r"2 tags: with them the template has 51,.* Give fewer or shorter ones"):
+        with_tags(template, {"a": "b" * 100, "c": "d"})

@@ -188,11 +188,7 @@ async def test_failed_early_validation_names_resource_and_reason_before_the_chan
     )
     assert cloudformation.done == ["create", "validations", "discard"]
     name = cloudformation.calls[0][1]["ChangeSetName"]
-    assert cloudformation.calls[1][1] == {
-        "StackName": "some-data",
-        "ChangeSetName": name,
-        "Filters": {"FailedEvents": True},
-    }
+    assert cloudformation.calls[1][1] == {"StackName": "some-data", "ChangeSetName": name}
 
 
 @pytest.mark.parametrize(
