@@ -57,6 +57,6 @@ def _broken(request: Request, field: Field) -> Iterator[str]:
     for limit in limits().get(field.name, ()):
         if what := [*broken(limit.rule, field.value)]:
             yield (
-                f"{request.resource}: {field.name} is {field.value!r}, "
+                f"{request.resource}: {field.name} is {str(field.value)!r:.120}, "
                 f"and AWS says ({', '.join(what)}): {limit.sentence}"
             )
