@@ -9,7 +9,6 @@ from cloudkon.aws.stack_template import with_tags, without_comments
 from tests.support.template_rendering import text_of
 
 IGNORED: Final = {
-    "I3042": "a literal partition: no function maps the list of buckets that links may name",
     "I4010": "metadata that describes an architecture to other tools",
     "I9001": "says that a change would replace the resource: names and the like are meant to stay",
     "I9040": "tags come from the stack",
