@@ -23,6 +23,12 @@ class Prices:
     """DynamoDB, on demand: one write of up to 1 KB of an item."""
     read_unit: float
     """DynamoDB, on demand: one strongly consistent read of up to 4 KB of an item."""
+    provisioned_write_unit_hour: float
+    """DynamoDB, provisioned: one write unit for one hour. Warm throughput costs as much, once, for each added unit."""
+    recovery_gb_month: float
+    """DynamoDB: point-in-time recovery of one GB for one month."""
+    store_gb_month: float
+    """S3 Standard: one GB for one month."""
     instance_hour: Mapping[str, float]
     """One hour of an On-Demand Linux instance, by instance type."""
     spot_share: float
@@ -49,6 +55,9 @@ def prices() -> Prices:
         sqs_request=listed["sqs"]["million_requests"] / _MILLION,
         write_unit=dynamodb["million_write_units"] / _MILLION,
         read_unit=dynamodb["million_read_units"] / _MILLION,
+        provisioned_write_unit_hour=dynamodb["provisioned_write_unit_hour"],
+        recovery_gb_month=dynamodb["recovery_gb_month"],
+        store_gb_month=listed["s3"]["gb_month"],
         instance_hour=ec2["instance_hour"],
         spot_share=ec2["spot_share"],
         gp3_gib_month=ec2["gp3_gib_month"],

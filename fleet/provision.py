@@ -21,6 +21,8 @@ from cloudkon.settings import Settings
 
 TEMPLATE = Path(__file__).parent / "templates" / "data.yaml"
 """Queues with their dead-letter queues, table and bucket."""
+OPTIONS = frozenset({"WarmWrites", "PointInTimeRecovery", "Versioning"})
+"""Parameters that keep the stack's value, or get the default, unless they are chosen (target aws)."""
 EXPIRY_ATTRIBUTE = "expires"
 """The ledger's attribute that holds an item's TTL, in epoch seconds."""
 
@@ -51,10 +53,17 @@ async def provision(settings: Settings, report: Callable[[str], None]) -> None:
 
 
 async def data_plan(
-    stack: Stack, settings: Settings, *, keep: Collection[str] = (), tags: Mapping[str, str] | None = None
+    stack: Stack,
+    settings: Settings,
+    *,
+    chosen: Mapping[str, str] | None = None,
+    keep: Collection[str] = (),
+    tags: Mapping[str, str] | None = None,
 ) -> StackPlan:
-    """Return the changes that the data stack needs, as ``Stack.plan`` does."""
-    return await stack.plan(TEMPLATE.read_text(encoding="utf-8"), parameters(settings), keep=keep, tags=tags)
+    """Return the changes that the data stack needs, as ``Stack.plan`` does. ``chosen`` are values of ``OPTIONS``."""
+    given = {**parameters(settings), **(chosen or {})}
+    kept = {*keep, *(OPTIONS - given.keys())}
+    return await stack.plan(TEMPLATE.read_text(encoding="utf-8"), given, keep=kept, tags=tags)
 
 
 async def check_data(connection: Connection, settings: Settings) -> None:

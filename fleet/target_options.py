@@ -7,6 +7,8 @@ from typing import Final
 
 from cloudkon.errors import InvalidInput
 
+from .resource_tags import check_tags
+
 MOST_TYPES: Final = 4
 WHOLE: Final = 100
 """Percent."""
@@ -19,13 +21,18 @@ LEAST_MEMORY: Final = {"worker": 128, "animoto": 512}
 """MiB. A pool's worker does not start with less."""
 TOPIC: Final = re.compile(r"arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w.-]+")
 
+BOUNDARY: Final = re.compile(r"arn:aws[\w-]*:iam::(?:\d{12}|aws):policy/[\w+=,.@/-]+")
+NEW_TABLE_WRITES: Final = 4_000
+"""Writes a second that a new table serves at once (DynamoDB Developer Guide, DynamoDB warm throughput)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing:
     """The user's options for the instances; an empty value or ``None`` leaves a setting unchanged.
 
     ``spot`` is the percentage of Spot instances above the On-Demand base. ``cpu`` (units, 1,024 a vCPU) and ``memory``
-    (MiB) belong to one ECS task, by pool name. ``volume`` is in GiB, ``log_days`` in days.
+    (MiB) belong to one ECS task, by pool name. ``volume`` is in GiB, ``log_days`` in days, ``warm_throughput`` in the
+    ledger's writes a second. ``tags`` are the user's or the organization's; one without a value is removed.
     """
 
     vpc: str = ""
@@ -41,6 +48,12 @@ class Sizing:
     memory: Mapping[str, int] = field(default_factory=dict)
     alarm_topic: str | None = None
     execute_command: bool | None = None
+    permissions_boundary: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    warm_throughput: int | None = None
+    point_in_time_recovery: bool | None = None
+    versioning: bool | None = None
+    termination_protection: bool | None = None
 
     def check(self) -> None:
         """Raise ``InvalidInput`` for options that are wrong without asking AWS."""
@@ -52,6 +65,12 @@ class Sizing:
             raise InvalidInput(f"--max-instances {self.max_instances}", f"must be at most {MOST_INSTANCES:,}")
         if self.spot is not None and not 0 <= self.spot <= WHOLE:
             raise InvalidInput(f"--spot {self.spot}", "must be a percentage", "Give 0 to 100")
+        if self.permissions_boundary and not BOUNDARY.fullmatch(self.permissions_boundary):
+            example = "arn:aws:iam::123456789012:policy/boundary"
+            raise InvalidInput(
+                f"--permissions-boundary {self.permissions_boundary}", "not the ARN of a policy", f"Example: {example}"
+            )
+        check_tags(self.tags)
         self._check_storage()
 
     def _check_storage(self) -> None:
@@ -62,6 +81,12 @@ class Sizing:
             days = ", ".join(map(str, LOG_DAYS))
             raise InvalidInput(
                 f"--log-days {self.log_days}", "CloudWatch Logs does not offer this retention", f"Give one of {days}"
+            )
+        if self.warm_throughput is not None and self.warm_throughput <= NEW_TABLE_WRITES:
+            raise InvalidInput(
+                f"--warm-throughput {self.warm_throughput}",
+                f"a new table serves {NEW_TABLE_WRITES:,} writes a second anyway",
+                "Give more, or leave it out",
             )
         for pool, memory in self.memory.items():
             if memory < LEAST_MEMORY[pool]:

@@ -88,7 +88,11 @@ def simulate(load: Load, fleet: Fleet) -> SimulationResult:
             service.set(now, max(1, math.ceil(new / fleet.scaling.target)))
         if now % MINUTE == 0:
             if now:
-                metrics.put_queue(now, visible=queue.visible, inflight=in_flight, visible_high=0, inflight_high=0)
+                # A worker receives several times a minute, unless it is busy: then its messages are in flight.
+                receives = {"received": 0, "empty": cluster.running(now)}
+                metrics.put_queue(
+                    now, visible=queue.visible, inflight=in_flight, visible_high=0, inflight_high=0, **receives
+                )
                 metrics.put_insights(now, desired=service.count, running=cluster.running(now))
                 service.evaluate(now, metrics, cluster.running(now))
             result.samples.append(
@@ -118,7 +122,7 @@ def _fill_hour_before(metrics: Metrics, load: Load, count: int) -> None:
     for before in range(-HOUR, 0, MINUTE):
         metrics.put_insights(before, desired=count, running=count)
         if not load.inactive:
-            metrics.put_queue(before, visible=0, inflight=0, visible_high=0, inflight_high=0)
+            metrics.put_queue(before, visible=0, inflight=0, visible_high=0, inflight_high=0, received=0, empty=count)
 
 
 def _place_fixed(cluster: Cluster, count: int) -> None:

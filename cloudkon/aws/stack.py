@@ -8,7 +8,8 @@ import trio
 
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.stack_facts import NEVER_MADE, Change, StackFacts, StackPlan
-from cloudkon.backoff import PATIENT, persist
+from cloudkon.aws.stack_template import with_tags, without_comments
+from cloudkon.backoff import BRIEF, PATIENT, persist
 from cloudkon.errors import ServiceError
 
 COMPLETE: Final = frozenset(
@@ -61,20 +62,21 @@ class Stack:
 
         Parameters named in ``keep`` keep the stack's values. If the stack has no value for one, it is taken from
         ``parameters``, or else from the template's default. CloudFormation puts ``tags`` on the stack and on all of its
-        resources that can have tags.
+        resources that can have tags. Other tags of the stack stay; a tag without a value is removed.
 
         Raises ``ServiceError`` if the stack is in a state that can't be changed; nothing was changed then.
         """
         found = await self._wait_until_changeable()
         name = f"cloudkon-{secrets.token_hex(6)}"
-        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+        wanted = {key: value for key, value in {**found.tags, **(tags or {})}.items() if value}
+        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in wanted.items()]} if wanted else {}
         try:
             await self._call(
                 self._client.create_change_set,
                 StackName=self.name,
                 ChangeSetName=name,
                 ChangeSetType="UPDATE" if found.exists else "CREATE",
-                TemplateBody=template,
+                TemplateBody=with_tags(without_comments(template), _others(wanted)),
                 Parameters=_as_parameters(
                     parameters, {key for key in keep if found.exists and key in found.parameters}
                 ),
@@ -117,6 +119,12 @@ class Stack:
             raise ServiceError(
                 f"stack {self.name!r} is {state or 'gone'}: {failed or 'CloudFormation gives no reason'}"
             )
+
+    async def protect(self, *, enabled: bool) -> None:
+        """Switch termination protection: CloudFormation refuses to delete a protected stack."""
+        await self._call(
+            self._client.update_termination_protection, StackName=self.name, EnableTerminationProtection=enabled
+        )
 
     async def discard(self, plan: StackPlan) -> None:
         """Delete a plan without executing it, and the empty stack that was made for it, if any."""
@@ -184,11 +192,32 @@ class Stack:
                 return StackPlan(change_set, await self._changes(change_set, answer), creates)
             if answer["Status"] == "FAILED":
                 reason = answer.get("StatusReason", "")
+                if not any(words in reason for words in UNCHANGED):
+                    # It must be asked first: the events go with the change set.
+                    reason = await self._failed_validations(change_set) or reason
                 await self.discard(StackPlan(change_set, creates=creates))
                 if any(words in reason for words in UNCHANGED):
                     return StackPlan()
                 raise ServiceError(f"stack {self.name!r} can't be changed as asked, and was not: {reason}")
             await trio.sleep(next(waits))
+
+    async def _failed_validations(self, change_set: str) -> str:
+        """Return which resources failed CloudFormation's early validation, and why.
+
+        The status of the change set has only the validation's name. Empty if no validation failed, or if nobody can
+        say: the role lacks ``cloudformation:DescribeEvents``, or the endpoint is an emulator without this call.
+        """
+        try:
+            answer: Any = await persist(
+                # Without a filter: no document says whether one for failed events lets events of validations through.
+                lambda: self._connection.call(
+                    self._client.describe_events, StackName=self.name, ChangeSetName=change_set
+                ),
+                BRIEF,
+            )
+        except ServiceError:
+            return ""
+        return "; ".join(dict.fromkeys(filter(None, map(_failed_validation, answer.get("OperationEvents", ())))))
 
     async def _changes(self, change_set: str, page: Any) -> tuple[Change, ...]:  # noqa: ANN401  (botocore's answer)
         changes = [Change.described(entry["ResourceChange"]) for entry in page["Changes"]]
@@ -220,6 +249,11 @@ class Stack:
             await trio.sleep(next(waits))
 
 
+def _others(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that a user or an organization chose; the template has the fleet's own."""
+    return {key: value for key, value in tags.items() if not key.startswith("cloudkon:")}
+
+
 def _as_parameters(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key not in kept]
     return [*given, *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept))]
@@ -231,6 +265,20 @@ def _failure(event: Mapping[str, Any]) -> str:
     if not event["ResourceStatus"].endswith("_FAILED") or "cancelled" in reason:
         return ""
     return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+
+
+def _failed_validation(event: Mapping[str, Any]) -> str:
+    """Name the resource and the reason, if the event is a validation that refuses the change set; else empty.
+
+    A hook's event has the same fields under other names. One in mode WARN refuses nothing.
+    """
+    kind = {"VALIDATION_ERROR": "Validation", "HOOK_INVOCATION_ERROR": "Hook"}.get(event.get("EventType", ""))
+    if kind is None or event.get(f"{kind}FailureMode") == "WARN":
+        return ""
+    what = event.get("LogicalResourceId", "") or event.get("ValidationName", "") or event.get("HookType", "")
+    where = f" at {event['ValidationPath']}" if event.get("ValidationPath") else ""
+    reason = event.get(f"{kind}StatusReason", "no reason given")
+    return f"{what} ({event.get('ResourceType', 'the stack')}){where}: {reason}"
 
 
 def _waits() -> Iterator[float]:

@@ -54,13 +54,16 @@ class StackPlan:
 class StackFacts:
     """The present state of a stack: CloudFormation's status (empty if it does not exist), parameters and outputs.
 
-    ``created`` is in epoch seconds, 0.0 if the stack does not exist.
+    ``created`` is in epoch seconds, 0.0 if the stack does not exist. ``protected``: whether CloudFormation refuses to
+    delete it.
     """
 
     state: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     created: float = 0.0
+    protected: bool = False
 
     @property
     def exists(self) -> bool:
@@ -78,5 +81,7 @@ class StackFacts:
             # If a parameter refers to a secret or an SSM parameter, its value here is that name.
             parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in answer.get("Parameters", ())},
             outputs={one["OutputKey"]: one["OutputValue"] for one in answer.get("Outputs", ())},
+            tags={one["Key"]: one["Value"] for one in answer.get("Tags", ())},
+            protected=bool(answer.get("EnableTerminationProtection")),
             created=created.timestamp() if isinstance(created, datetime) else 0.0,
         )

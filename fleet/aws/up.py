@@ -30,6 +30,7 @@ from .resources.compute_parameters import (
     worker_parameters,
 )
 from .resources.compute_stack import change, finish_creation, plan_compute
+from .resources.data_parameters import data_parameters, option_costs
 from .resources.ecs_service import read_services
 from .resources.insights import remove_insights
 from .resources.instance_types import (
@@ -57,6 +58,10 @@ IAM_NOT_READY: Final = ("Invalid IAM Instance Profile", "Unable to assume the se
 """What Auto Scaling and ECS answer while a new IAM role or profile is not yet known everywhere."""
 
 
+IAM_SECONDS: Final = (15.0, 45.0, 120.0)
+"""Waits before a new role is tried again. In regions that an account has opted in to, IAM's copies come later."""
+
+
 class Up:
     """One start or update of a fleet."""
 
@@ -72,10 +77,11 @@ class Up:
         compute = stacks.compute()
         facts = await compute.wait_until_stable()
         given = await self._parameters(facts)
+        chosen = await self._data_options()
         AccountRecord(stacks.settings).write(stacks.account)
         report(f"bringing up fleet {stacks.fleet} on {stacks.account}")
         await ensure_service_roles(self._control, report)
-        await self._create_data(stacks.data())
+        await self._create_data(stacks.data(), chosen)
         await check_data(self._control.connection, stacks.settings)
         await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
         await restore_group_settings(self._control, stacks.fleet, report)
@@ -93,10 +99,12 @@ class Up:
                 lines.append(f"{stack.name}: its creation failed; it would be deleted and created again")
                 continue
             if stack.name == self._stacks.data().name:
-                plan = await self._plan_data(stack)
+                plan = await self._plan_data(stack, await self._data_options())
+                if (wanted := self._sizing.termination_protection) not in (None, facts.protected):
+                    lines.append(f"{stack.name}: turn termination protection {'on' if wanted else 'off'}")
             else:
                 given = await self._parameters(facts)
-                plan = await plan_compute(self._stacks, stack, given, creating=facts.state in NEW_STATES)
+                plan = await self._plan_compute(stack, given, creating=facts.state in NEW_STATES)
             lines += [f"{stack.name}: {change}" for change in plan.changes]
             await stack.discard(plan)
         return tuple(lines)
@@ -172,21 +180,35 @@ class Up:
                 f"Scale down first with {command('fleet scale')} or autoscale, or raise --max-instances",
             )
 
-    async def _create_data(self, data: Stack) -> None:
+    async def _data_options(self) -> dict[str, str]:
+        """Return the chosen parameters of the data stack, and report what they cost."""
+        facts = await self._stacks.data().facts()
+        known: Mapping[str, str] = {} if facts.state in NEW_STATES else facts.parameters
+        chosen = data_parameters(self._sizing, known)
+        for line in option_costs(chosen, known, prices()):
+            self._report(line)
+        return chosen
+
+    async def _create_data(self, data: Stack, chosen: Mapping[str, str]) -> None:
         try:
-            await change(data, await self._plan_data(data), self._report)
+            await change(data, await self._plan_data(data, chosen), self._report)
         except ServiceError as error:
             if QUEUE_NAME_RESERVED not in str(error):
                 raise
             # This happens on an ``up`` right after a ``down --delete-data``, or after a failed creation.
             self._report("queues of these names were deleted within the last minute: waiting until SQS frees the names")
             await trio.sleep(QUEUE_SECONDS)
-            await change(data, await self._plan_data(data), self._report)
+            await change(data, await self._plan_data(data, chosen), self._report)
+        wanted = self._sizing.termination_protection
+        if wanted is not None and wanted != (await data.facts()).protected:
+            await data.protect(enabled=wanted)
+            self._report(f"{data.name}: turned termination protection {'on' if wanted else 'off'}")
 
-    async def _plan_data(self, data: Stack) -> StackPlan:
+    async def _plan_data(self, data: Stack, chosen: Mapping[str, str]) -> StackPlan:
         settings = self._stacks.settings
         keep = () if lease_is_chosen(settings) else ("VisibilitySeconds",)
-        plan = await data_plan(data, settings, keep=keep, tags=self._stacks.tags)
+        tags = {**self._sizing.tags, **self._stacks.tags}
+        plan = await data_plan(data, settings, chosen=chosen, keep=keep, tags=tags)
         losing = [one for one in plan.changes if one.replaces or one.action == "Remove"]
         if lost := [one.resource for one in losing if one.kind in DATA_RESOURCE_TYPES]:
             await data.discard(plan)
@@ -199,11 +221,16 @@ class Up:
     async def _create_compute(self, compute: Stack, given: Mapping[str, str], *, creating: bool) -> None:
         if creating:
             await remove_insights(self._stacks)
-        try:
-            await change(compute, await plan_compute(self._stacks, compute, given, creating=creating), self._report)
-        except ServiceError as error:
-            if not creating or not any(words in str(error) for words in IAM_NOT_READY):
-                raise
-            self._report("an IAM role was not yet known everywhere: creating the stack again")
-            await change(compute, await plan_compute(self._stacks, compute, given, creating=True), self._report)
+        for wait in (*IAM_SECONDS, None):
+            try:
+                await change(compute, await self._plan_compute(compute, given, creating=creating), self._report)
+                break
+            except ServiceError as error:
+                if wait is None or not creating or not any(words in str(error) for words in IAM_NOT_READY):
+                    raise
+                self._report(f"an IAM role is not yet known everywhere: creating the stack again in {wait:.0f} s")
+                await trio.sleep(wait)
         await finish_creation(self._stacks, self._report)
+
+    async def _plan_compute(self, compute: Stack, given: Mapping[str, str], *, creating: bool) -> StackPlan:
+        return await plan_compute(self._stacks, compute, given, creating=creating, tags=self._sizing.tags)

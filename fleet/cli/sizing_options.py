@@ -7,6 +7,7 @@ import click
 
 from cloudkon.model import POOLS
 
+from ..resource_tags import parse_tags
 from ..target_options import Sizing
 
 Command = Callable[..., Any]
@@ -27,6 +28,16 @@ OPTIONS: Final = (
     ),
     click.option("--log-days", type=int, default=None, help="Days to keep logs.  [default: 30]"),
     click.option("--alarm-topic", default=None, help="ARN of an SNS topic for dead-letter alarms."),
+    click.option("--tags", multiple=True, help="KEY=VALUE for all resources; repeatable. KEY= removes one."),
+    click.option("--permissions-boundary", default=None, help="ARN of a policy that bounds the fleet's roles."),
+    click.option("--warm-throughput", type=int, default=None, help="The ledger's writes a second from the start."),
+    click.option(
+        "--point-in-time-recovery/--no-point-in-time-recovery", default=None, help="Back up the ledger continuously."
+    ),
+    click.option("--versioning/--no-versioning", default=None, help="Keep old versions in the store for 30 days."),
+    click.option(
+        "--termination-protection/--no-termination-protection", default=None, help="Refuse to delete the data stack."
+    ),
     click.option("--execute-command/--no-execute-command", default=None, help="Allow shells in containers (ECS Exec)."),
     *(
         click.option(f"--{pool.name}-{kind}", type=click.IntRange(min=128), default=None, help=text)
@@ -64,6 +75,12 @@ def sizing_of(options: dict[str, Any]) -> Sizing:
         memory={name: value for name, value in pools["memory"].items() if value is not None},
         alarm_topic=options["alarm_topic"],
         execute_command=options["execute_command"],
+        permissions_boundary=options["permissions_boundary"],
+        tags=parse_tags(options["tags"]),
+        warm_throughput=options["warm_throughput"],
+        point_in_time_recovery=options["point_in_time_recovery"],
+        versioning=options["versioning"],
+        termination_protection=options["termination_protection"],
     )
     sizing.check()
     return sizing

@@ -37,7 +37,7 @@ def test_images_declare_user_entry_point_and_health_check(image: str) -> None:
 
     assert config["User"] == "65532:65532", "a number, so that root can be excluded without inspecting the image"
     assert config["StopSignal"] == "SIGTERM"
-    assert config["Entrypoint"][0] == "tini"
+    assert config["Entrypoint"][:3] == ["tini", "-s", "--"]
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "images.worker.health"]
     assert {"org.opencontainers.image.version", "org.opencontainers.image.revision"} <= config["Labels"].keys()
 

@@ -88,17 +88,30 @@ async def test_failed_creation_of_any_resource_is_named_cleaned_up_and_repeatabl
         ("Cluster", "Unable to assume the service linked role. Please verify that it exists."),
     ],
 )
-async def test_role_not_yet_known_everywhere_is_retried_once(
+async def test_role_not_yet_known_everywhere_is_tried_again_three_times(
     account: Account, target: AwsTarget, resource: str, words: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.cloudformation.failures["CREATE", resource] = words
+    failed: list[str] = []
 
-    def once(line: str) -> None:
+    def note(line: str) -> None:
         if line.startswith(f"{resource}: create failed"):
-            account.cloudformation.failures.clear()
+            failed.append(line)
+            if len(failed) == 3:
+                account.cloudformation.failures.clear()
 
-    await target.up(once)
+    await target.up(note)
     assert worker_service(account).status == "ACTIVE"
+
+
+async def test_role_that_never_becomes_known_ends_up_with_its_reason(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    account.cloudformation.failures["CREATE", "Group"] = "Invalid IAM Instance Profile ARN"
+    with pytest.raises(ServiceError, match=r"Invalid IAM Instance Profile ARN.*Nothing of this stack is left"):
+        await target.up(reports.append)
+    waits = [line for line in reports if line.startswith("an IAM role is not yet known everywhere")]
+    assert [line.rpartition(" in ")[2] for line in waits] == ["15 s", "45 s", "120 s"]
 
 
 @pytest.mark.parametrize(

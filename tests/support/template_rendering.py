@@ -21,6 +21,7 @@ PSEUDO: Final = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
     "AWS::StackName": "cloudkon-compute",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 _REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cloudkon"
 UPDATED: Final = {
@@ -58,6 +59,7 @@ COMPUTE: Final[Mapping[str, Mapping[str, str]]] = {
         "ExecuteCommand": "true",
         "LinkBuckets": "pictures,more-pictures",
         "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:alarms",
+        "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
     },
     "sized": {
         **UPDATED,
@@ -75,6 +77,12 @@ COMPUTE: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The option sets of the compute template whose renderings are stored."""
 DATA: Final = {"Fleet": "cloudkon", "BucketName": UPDATED["BucketName"], "VisibilitySeconds": "65"}
+DATA_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "plain": DATA,
+    "kept": {**DATA, "WarmWrites": "20000", "PointInTimeRecovery": "enabled", "Versioning": "enabled"},
+    "no-longer-kept": {**DATA, "PointInTimeRecovery": "disabled", "Versioning": "disabled"},
+}
+"""The option sets of the data template."""
 
 Resources = dict[str, dict[str, Any]]
 
@@ -107,13 +115,14 @@ def render(template: Template, parameters: Mapping[str, str], pseudo: Mapping[st
 
 def renderings() -> dict[str, str]:
     """Return all stored renderings as text by file name: one complete, and the differences of each option."""
-    compute, data = Template(text_of("compute")), Template(text_of("data"))
-    texts = {name: _text(render(compute, chosen)) for name, chosen in COMPUTE.items()}
-    whole = texts.pop("updated")
-    found = {"data.json": _text(render(data, DATA)), "compute.json": whole}
-    for name, text in texts.items():
-        lines = difflib.unified_diff(whole.splitlines(), text.splitlines(), "compute", name, n=3, lineterm="")
-        found[f"compute-{name}.diff"] = "".join(f"{line.rstrip()}\n" for line in lines)
+    found: dict[str, str] = {}
+    for template, options, base in (("data", DATA_OPTIONS, "plain"), ("compute", COMPUTE, "updated")):
+        parsed = Template(text_of(template))
+        texts = {name: _text(render(parsed, chosen)) for name, chosen in options.items()}
+        whole = found[f"{template}.json"] = texts.pop(base)
+        for name, text in texts.items():
+            lines = difflib.unified_diff(whole.splitlines(), text.splitlines(), template, name, n=3, lineterm="")
+            found[f"{template}-{name}.diff"] = "".join(f"{line.rstrip()}\n" for line in lines)
     return found
 
 

@@ -42,7 +42,7 @@ PARAMETERS: Final = frozenset(
     {
         *("Fleet", "BucketName", "VpcId", "SubnetIds", "Creating"),
         *("Architecture", "InstanceTypes", "AmiId", "MaxInstances", "OnDemandBase", "OnDemandPercentage", "VolumeGiB"),
-        *("ExecuteCommand", "LogRetentionDays", "AlarmTopic", "AnimotoSlots"),
+        *("ExecuteCommand", "LogRetentionDays", "AlarmTopic", "AnimotoSlots", "PermissionsBoundary"),
         *SETTINGS.values(),
         *(parameter(pool, what) for pool in POOLS for what in ("Image", *SIZES, *SCALING)),
     }
@@ -59,6 +59,7 @@ def sizing_parameters(sizing: Sizing) -> dict[str, str]:
         "VolumeGiB": sizing.volume,
         "LogRetentionDays": sizing.log_days,
         "AlarmTopic": sizing.alarm_topic,
+        "PermissionsBoundary": sizing.permissions_boundary,
         "ExecuteCommand": None if sizing.execute_command is None else str(sizing.execute_command).lower(),
         "InstanceTypes": ",".join(sizing.instance_types) or None,
     }

@@ -7,6 +7,7 @@ from typing import Final
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackPlan
 from cloudkon.errors import ServiceError
+from cloudkon.programs import command
 
 from ...target import Report
 from .account_stacks import AccountStacks
@@ -17,9 +18,14 @@ TEMPLATE: Final = Path(__file__).parents[2] / "templates" / "compute.yaml"
 
 
 async def plan_compute(
-    stacks: AccountStacks, compute: Stack, given: Mapping[str, str], *, creating: bool = False
+    stacks: AccountStacks,
+    compute: Stack,
+    given: Mapping[str, str],
+    *,
+    creating: bool = False,
+    tags: Mapping[str, str] | None = None,
 ) -> StackPlan:
-    """Plan the stack's change. Parameters that are not ``given`` stay as they are.
+    """Plan the stack's change. Parameters that are not ``given`` stay as they are, and so do the user's tags.
 
     ``creating`` starts the services with no ECS tasks. In an update, the same parameter would set their counts to 0.
     """
@@ -30,7 +36,9 @@ async def plan_compute(
         "Creating": "true" if creating else "false",
     }
     template = TEMPLATE.read_text(encoding="utf-8")
-    return await compute.plan(template, parameters, keep=PARAMETERS - parameters.keys(), tags=stacks.tags)
+    return await compute.plan(
+        template, parameters, keep=PARAMETERS - parameters.keys(), tags={**(tags or {}), **stacks.tags}
+    )
 
 
 async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
@@ -43,14 +51,18 @@ async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
     try:
         await stack.execute(plan, report)
     except ServiceError as error:
-        state = await stack.state()
+        state, explained = await stack.state(), with_remedy(error)
         if state == "ROLLBACK_COMPLETE":
             report(f"{stack.name}: the failed creation was rolled back")
             await stack.delete()
-            raise ServiceError(f"{error}. Nothing of this stack is left. Fix the cause and run this again") from error
+            raise ServiceError(
+                f"{explained}. Nothing of this stack is left. Fix the cause and run this again"
+            ) from error
         if state == "UPDATE_ROLLBACK_COMPLETE":
-            raise ServiceError(f"{error}. The stack was rolled back to its previous state") from error
-        raise
+            raise ServiceError(f"{explained}. The stack was rolled back to its previous state") from error
+        if explained is error:
+            raise
+        raise explained from error
 
 
 async def finish_creation(stacks: AccountStacks, report: Report) -> None:
@@ -64,6 +76,23 @@ async def finish_creation(stacks: AccountStacks, report: Report) -> None:
         report(f"{compute.name}: waiting for a change in progress")
     if (await compute.wait_until_stable()).parameters.get("Creating") == "true":
         await change(compute, await plan_compute(stacks, compute, {}), report)
+
+
+def with_remedy(error: ServiceError) -> ServiceError:
+    """Return the error with a remedy, if an organization's rule about tags or roles is the cause."""
+    text = str(error).lower()
+    if "tag polic" in text:
+        remedy = f"Give a value that your organization's tag policy allows: {command('fleet up --tags KEY=VALUE')}"
+    elif "explicit deny" in text:
+        remedy = (
+            "If your organization demands tags or a permissions boundary, give them: "
+            f"{command('fleet up --tags KEY=VALUE --permissions-boundary ARN')}"
+        )
+    else:
+        return error
+    explained = ServiceError(f"{error}. {remedy}")
+    explained.code = error.code
+    return explained
 
 
 def _describe(plan: StackPlan) -> Sequence[str]:

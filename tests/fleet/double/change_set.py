@@ -47,7 +47,7 @@ class ChangeSet:
             for name in set(wanted) & set(there):
                 kind, old = RESOURCE_TYPES[wanted[name]["Type"]], there[name].properties
                 new = scope.resolve(wanted[name].get("Properties", {}), value)
-                if new != old:
+                if new != old or self.tags != self.stack.tags:
                     found[name] = kind.replaced(old, new)
                     replaced |= {name} if found[name] else set()
         self.changes += [

@@ -16,6 +16,7 @@ from botocore.validate import ParamValidator
 
 from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.value_limits import violations
+from tests.fleet.templates.documented_limits.limits import request_violations
 
 REGION = "us-east-1"
 _REQUEST = "double_asked"
@@ -59,7 +60,8 @@ def _hyphens(made: Any) -> str:  # noqa: ANN401  (a client, see above)
 def _remember(params: dict[str, Any], model: OperationModel, context: dict[str, Any], **_: object) -> None:
     """Keep the request as Python values; ``before-call`` sees only bytes."""
     _check(params, model.input_shape, f"request {model.name}")
-    if wrong := list(violations(params, model.input_shape)):
+    documented = request_violations(str(model.service_model.service_name), model.name, params)
+    if wrong := [*violations(params, model.input_shape), *documented]:
         raise AssertionError(f"request {model.name} is one that AWS refuses: {'; '.join(wrong)}")
     context[_REQUEST] = _copied(params)
 

@@ -122,8 +122,17 @@ class CloudFormation:
             return {}
         return {}
 
+    def update_termination_protection(self, request: Document) -> Document:
+        found = self._find_stack(request["StackName"])
+        if found is None:
+            raise _missing(request["StackName"])
+        found.protected = request["EnableTerminationProtection"]
+        return {"StackId": found.arn}
+
     def delete_stack(self, request: Document) -> Document:
         found = self._find_stack(request["StackName"])
+        if found is not None and found.protected:
+            raise _invalid(f"Stack [{found.name}] cannot be deleted while TerminationProtection is enabled")
         if found is not None and found.status != "DELETE_IN_PROGRESS":
             if found.status == "REVIEW_IN_PROGRESS" and not found.template:
                 found.set_status("DELETE_COMPLETE")
@@ -164,6 +173,7 @@ class CloudFormation:
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in one.parameters.items()],
             "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in one.outputs.items()],
             "Tags": as_list(one.tags),
+            "EnableTerminationProtection": one.protected,
         }
         return found | ({"StackStatusReason": one.reason} if one.reason else {})
 

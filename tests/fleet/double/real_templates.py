@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import fleet
+from cloudkon.aws.stack_template import without_comments
 from tests.fleet.double.account import Account
 from tests.fleet.double.clients import client
 from tests.fleet.double.ec2 import SUBNETS, VPC
@@ -51,7 +52,7 @@ def change(account: Account, name: str, body: str, parameters: dict[str, str]) -
         StackName=name,
         ChangeSetName="change",
         ChangeSetType="CREATE" if creates else "UPDATE",
-        TemplateBody=body,
+        TemplateBody=without_comments(body),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": TAG, "Value": NAME}],

@@ -13,13 +13,15 @@ PAGE = 1000
 
 
 class S3:
-    """A bucket is a set of keys; nothing is versioned."""
+    """A bucket is a set of keys; ``old_versions`` has the keys and ids of versions beyond the current ones."""
 
     def __init__(self, account: "Account") -> None:
         self._account = account
         self.buckets: ResourceTable[set[str]] = ResourceTable(
             account.timeline, lambda _: ApiError("NoSuchBucket", "The specified bucket does not exist", 404)
         )
+
+        self.old_versions: dict[str, set[tuple[str, str]]] = {}
 
     def create(self, name: str, tags: dict[str, str]) -> str:
         """Create a bucket and return its ARN."""
@@ -30,7 +32,7 @@ class S3:
         return f"arn:{self._account.partition}:s3:::{name}"
 
     def remove(self, name: str) -> None:
-        if self.buckets.get(name):
+        if self.buckets.get(name) or self.old_versions.get(name):
             raise ApiError("BucketNotEmpty", "The bucket you tried to delete is not empty", 409)
         self.buckets.remove(name)
         self._account.tags.remove(f"arn:{self._account.partition}:s3:::{name}")
@@ -40,12 +42,21 @@ class S3:
         more = {"NextContinuationToken": token} if token else {}
         return {"Contents": [{"Key": key} for key in keys], "IsTruncated": bool(token), "KeyCount": len(keys)} | more
 
+    def list_object_versions(self, request: Document) -> Document:
+        """One page: all of a small bucket, but never more than ``PAGE``."""
+        held = [(key, "null") for key in sorted(self.buckets.get(request["Bucket"]))]
+        old = sorted(self.old_versions.get(request["Bucket"], ()))
+        page = [{"Key": key, "VersionId": version} for key, version in [*held, *old][:PAGE]]
+        return {"Versions": page[::2], "DeleteMarkers": page[1::2], "IsTruncated": len(held) + len(old) > PAGE}
+
     def delete_objects(self, request: Document) -> Document:
         held = self.buckets.get(request["Bucket"])
         wanted = [one["Key"] for one in request["Delete"]["Objects"]]
         if not 0 < len(wanted) <= PAGE:
             raise ApiError("MalformedXML", "The XML you provided was not well-formed")
-        held.difference_update(wanted)
+        versions = {(one["Key"], one.get("VersionId", "null")) for one in request["Delete"]["Objects"]}
+        held.difference_update(key for key, version in versions if version == "null")
+        self.old_versions.get(request["Bucket"], set()).difference_update(versions)
         return {} if request["Delete"].get("Quiet") else {"Deleted": [{"Key": key} for key in wanted]}
 
     def _page(self, request: Document, after: str) -> tuple[list[str], str]:

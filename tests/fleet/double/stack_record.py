@@ -19,6 +19,8 @@ class StackRecord:
         self.arn = account.arn("cloudformation", f"stack/{name}/{number:08d}")
         self.made = account.timeline.moment
         self.tags: dict[str, str] = {}
+        self.protected = False
+        """Whether the stack can't be deleted."""
         self.status = "REVIEW_IN_PROGRESS"
         self.reason = ""
         self.events: list[dict[str, Any]] = []

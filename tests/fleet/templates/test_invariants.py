@@ -53,7 +53,8 @@ def test_desired_count_is_set_only_at_creation(rendered: dict[str, Resources]) -
 def test_pool_with_maximum_zero_has_no_scaling(compute: Template) -> None:
     resources = render(compute, {**UPDATED, **AUTOSCALED, "WorkerMax": "0"})
     scaling = {name for name, one in resources.items() if "ApplicationAutoScaling" in one["Type"] or "Wake" in name}
-    assert scaling == {"AnimotoScaling", "AnimotoBacklogPolicy", "AnimotoWakePolicy", "AnimotoWakeAlarm"}
+    alarms = {"AnimotoWakeAlarm", "AnimotoHighWakeAlarm"}
+    assert scaling == {"AnimotoScaling", "AnimotoBacklogPolicy", "AnimotoWakePolicy", *alarms}
 
 
 def test_queues_and_store_refuse_unencrypted_connections() -> None:

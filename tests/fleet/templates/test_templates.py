@@ -1,6 +1,7 @@
 """The templates against AWS's own schemas, their stored renderings for each option, and the settings."""
 
 import difflib
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -8,14 +9,25 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # it ships no types
 
+from cloudkon.aws.stack_template import LONGEST, without_comments
 from cloudkon.settings import PREFIX, Settings
 from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.template import Template
-from tests.support.template_rendering import COMPUTE, RENEW, STORED, TEMPLATES, UPDATED, render, renderings, text_of
+from tests.support.template_rendering import (
+    COMPUTE,
+    DATA,
+    PSEUDO,
+    RENEW,
+    STORED,
+    TEMPLATES,
+    UPDATED,
+    render,
+    renderings,
+    text_of,
+)
 
-LARGEST = 51_200
-"""Bytes of a template that one request may carry (CloudFormation User Guide, quotas)."""
 OURS = {"AWS_REGION", f"{PREFIX}TARGET", f"{PREFIX}FLEET", f"{PREFIX}BUCKET"}
 """Variables that say where a worker runs. They have no default in the template."""
 
@@ -45,8 +57,11 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["data", "compute"])
-def test_template_fits_into_one_request(name: str) -> None:
-    assert len(text_of(name).encode()) <= LARGEST
+def test_template_as_it_is_sent_fits_into_one_request_and_means_the_same(name: str) -> None:
+    sent = without_comments(text_of(name))
+    assert len(sent.encode()) <= LONGEST
+    assert len(sent.splitlines()) < len(text_of(name).splitlines())
+    assert loads(sent) == loads(text_of(name))
 
 
 def test_renderings_equal_stored_ones() -> None:
@@ -111,8 +126,58 @@ def test_four_instance_types_are_used_in_order() -> None:
 
 def test_pools_differ_only_in_names_sizes_and_store_permissions() -> None:
     resources = render(_compute(), COMPUTE["autoscaled"])
-    for name in ("Repository", "Logs", "Service", "BacklogPolicy", "WakePolicy", "WakeAlarm", "DeadLetterAlarm"):
+    for name in (
+        "Repository",
+        "Logs",
+        "Service",
+        "BacklogPolicy",
+        "WakePolicy",
+        "WakeAlarm",
+        "HighWakeAlarm",
+        "DeadLetterAlarm",
+    ):
         worker, animoto = (str(resources[f"{pool}{name}"]) for pool in ("Worker", "Animoto"))
         as_worker = animoto.replace("Animoto", "Worker").replace("animoto", "worker")
         as_many = as_worker.replace("'TargetValue': '5'", "'TargetValue': '200'").replace("+ 5 * IF", "+ 200 * IF")
         assert as_many == worker, name
+
+
+@pytest.mark.parametrize(
+    ("partition", "suffix", "ec2"),
+    [
+        ("aws", "amazonaws.com", "ec2.amazonaws.com"),
+        ("aws-us-gov", "amazonaws.com", "ec2.amazonaws.com"),
+        ("aws-cn", "amazonaws.com.cn", "ec2.amazonaws.com.cn"),
+    ],
+)
+def test_roles_and_arns_are_those_of_the_partition(partition: str, suffix: str, ec2: str) -> None:
+    pseudo = {**PSEUDO, "AWS::Partition": partition, "AWS::URLSuffix": suffix}
+    compute = render(_compute(), UPDATED, pseudo)
+    data = render(Template(text_of("data")), DATA, pseudo)
+    trusted = {
+        name: one["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
+        for name, one in compute.items()
+        if one["Type"] == "AWS::IAM::Role"
+    }
+    assert trusted.pop("InstanceRole") == ec2
+    assert set(trusted.values()) == {"ecs-tasks.amazonaws.com"}
+    arns = re.findall(r"arn:([\w-]*):", str([compute, data]))
+    assert set(arns) == {partition}
+
+
+@pytest.mark.parametrize("name", ["data", "compute"])
+def test_template_keeps_cloudformations_own_limits(name: str) -> None:
+    """CloudFormation User Guide, CloudFormation quotas. It also shows question marks for characters beyond ASCII."""
+    sent = without_comments(text_of(name))
+    assert sent.isascii()
+    body = loads(sent)
+    assert len(body["Description"].encode()) <= 1_024
+    assert len(body["Parameters"]) <= 200
+    assert len(body["Resources"]) <= 500
+    assert len(body.get("Outputs", {})) <= 200
+    for parameter, declared in body["Parameters"].items():
+        texts = [declared.get(text, "") for text in ("Description", "ConstraintDescription")]
+        assert parameter.isalnum(), parameter
+        assert max(map(len, texts)) <= 4_000, parameter
+        assert len(str(declared.get("Default", "")).encode()) <= 4_096, parameter
+    assert all(logical.isalnum() and len(logical) <= 255 for logical in body["Resources"])

@@ -21,6 +21,9 @@ OPTIONS = {
     if isinstance(parameter, click.Option)
 }
 VALUES = {
+    "--tags": "team=render",
+    "--permissions-boundary": "arn:aws:iam::123456789012:policy/boundary",
+    "--warm-throughput": "20000",
     "--pool": "worker",
     "--vpc": "vpc-1",
     "--subnets": "subnet-1",

@@ -22,8 +22,10 @@ class CloudFormation:
         self.states = list(states)
         self.change_set = {"Status": "CREATE_COMPLETE", "Changes": list[Any]()}
         self.parameters: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
         self.pages: list[dict[str, Any]] = []
         self.events: list[dict[str, str]] = []
+        self.validations: list[dict[str, str]] | ServiceError = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.after_execute: Callable[[], None] = lambda: None
         self.after_delete: Callable[[], None] = lambda: None
@@ -33,7 +35,8 @@ class CloudFormation:
         if not state:
             raise ServiceError("AWS refused DescribeStacks: ValidationError: Stack with id x does not exist")
         parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]
-        return {"Stacks": [{"StackStatus": state, "Parameters": parameters}]}
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        return {"Stacks": [{"StackStatus": state, "Parameters": parameters, "Tags": tags}]}
 
     def create_change_set(self, **arguments: object) -> dict[str, str]:
         self.calls.append(("create", arguments))
@@ -55,6 +58,12 @@ class CloudFormation:
 
     def describe_stack_events(self, **_: object) -> dict[str, Any]:
         return {"StackEvents": list(reversed(self.events))}
+
+    def describe_events(self, **arguments: object) -> dict[str, Any]:
+        self.calls.append(("validations", arguments))
+        if isinstance(self.validations, ServiceError):
+            raise self.validations
+        return {"OperationEvents": self.validations}
 
     def event(self, resource: str, status: str, reason: str = "") -> None:
         self.events.append(
@@ -139,6 +148,80 @@ async def test_refused_plan_says_why() -> None:
     cloudformation.change_set = {"Status": "FAILED", "StatusReason": "Parameter Fleet must match [a-z]"}
     with pytest.raises(ServiceError, match="was not: Parameter Fleet must match"):
         await _stack(cloudformation).plan("template", {})
+
+
+VALIDATION_FAILED = (
+    "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early "
+    "Validation errors, use the DescribeEvents API for detailed failure information."
+)
+
+
+async def test_failed_early_validation_names_resource_and_reason_before_the_change_set_is_deleted() -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.change_set = {"Status": "FAILED", "StatusReason": VALIDATION_FAILED}
+    refused = {
+        "EventType": "VALIDATION_ERROR",
+        "LogicalResourceId": "InsightsLogs",
+        "ResourceType": "AWS::Logs::LogGroup",
+        "ValidationName": "NAME_CONFLICT_VALIDATION",
+        "ValidationFailureMode": "FAIL",
+        "ValidationStatus": "FAILED",
+        "ValidationPath": "/Resources/InsightsLogs/Properties/LogGroupName",
+        "ValidationStatusReason": "Resource of this name already exists",
+    }
+    warned = refused | {"LogicalResourceId": "Store", "ValidationFailureMode": "WARN"}
+    hook = {
+        "EventType": "HOOK_INVOCATION_ERROR",
+        "LogicalResourceId": "WorkerQueue",
+        "ResourceType": "AWS::SQS::Queue",
+        "HookFailureMode": "FAIL",
+        "HookStatusReason": "queues need a customer key",
+    }
+    progress = {"EventType": "STACK_EVENT", "LogicalResourceId": "some-data"}
+    cloudformation.validations = [progress, refused, warned, hook, refused]
+    with pytest.raises(ServiceError) as raised:
+        await _stack(cloudformation).plan("template", {})
+    assert str(raised.value) == (
+        "stack 'some-data' can't be changed as asked, and was not: InsightsLogs (AWS::Logs::LogGroup) at "
+        "/Resources/InsightsLogs/Properties/LogGroupName: Resource of this name already exists; "
+        "WorkerQueue (AWS::SQS::Queue): queues need a customer key"
+    )
+    assert cloudformation.done == ["create", "validations", "discard"]
+    name = cloudformation.calls[0][1]["ChangeSetName"]
+    assert cloudformation.calls[1][1] == {"StackName": "some-data", "ChangeSetName": name}
+
+
+@pytest.mark.parametrize(
+    "answer", [[], ServiceError("AWS refused DescribeEvents: AccessDenied"), ServiceError("unknown operation")]
+)
+async def test_without_events_of_the_validation_its_name_is_shown(answer: list[dict[str, str]] | ServiceError) -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.change_set = {"Status": "FAILED", "StatusReason": VALIDATION_FAILED}
+    cloudformation.validations = answer
+    with pytest.raises(ServiceError, match="ResourceExistenceCheck"):
+        await _stack(cloudformation).plan("template", {})
+    assert cloudformation.done[-1] == "discard"
+
+
+async def test_tags_of_the_stack_stay_unless_they_are_changed_or_emptied() -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    cloudformation.tags = {"cloudkon:fleet": "some", "team": "old", "stage": "test", "owner": "me"}
+    template = 'Tags: [{ Key: "cloudkon:fleet", Value: !Ref Fleet }]\n'
+    await _stack(cloudformation).plan(template, {}, tags={"team": "new", "stage": "", "cloudkon:fleet": "some"})
+    sent = cloudformation.calls[0][1]
+    assert {one["Key"]: one["Value"] for one in sent["Tags"]} == {
+        "cloudkon:fleet": "some",
+        "team": "new",
+        "owner": "me",
+    }
+    # CloudFormation does not put a stack's tags on launch templates and volumes.
+    assert '{"Key": "team", "Value": "new"}, {"Key": "owner", "Value": "me"}]' in sent["TemplateBody"]
+
+
+async def test_template_is_sent_without_comments() -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE")
+    await _stack(cloudformation).plan("# why\nResources: {}\n", {})
+    assert cloudformation.calls[0][1]["TemplateBody"] == "Resources: {}\n"
 
 
 async def test_rolled_back_creation_is_deleted_and_created_again() -> None:

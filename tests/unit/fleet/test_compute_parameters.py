@@ -26,16 +26,10 @@ from fleet.aws.resources.names import ALLOWED, FORBIDDEN, check_fleet
 from fleet.target_options import LEAST_MEMORY, LOG_DAYS, NO_SIZING, AutoscaleRange, Sizing
 
 HERE = Account("123456789012", "eu-north-1")
-LARGEST_TEMPLATE = 51_200
-"""Bytes that one request may carry (CloudFormation quotas)."""
 
 
 def test_template_has_exactly_the_known_parameters() -> None:
     assert set(loads(TEMPLATE.read_text(encoding="utf-8"))["Parameters"]) == PARAMETERS
-
-
-def test_template_fits_into_one_call() -> None:
-    assert TEMPLATE.stat().st_size <= LARGEST_TEMPLATE
 
 
 def test_unset_option_is_no_parameter() -> None:

@@ -96,5 +96,6 @@ def test_alarm_costs_follow_their_metrics() -> None:
         tracking = resources[f"{pool}BacklogPolicy"]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
         # Application Auto Scaling creates two alarms for such a policy, each over all of its metrics.
         count = 2 * metrics(tracking["CustomizedMetricSpecification"]["Metrics"])
-        count += metrics(resources[f"{pool}WakeAlarm"]["Properties"]["Metrics"])
-        assert f"for each pool three alarms over {count} metrics | ${count * 0.1:.2f} a pool" in GUIDE
+        for queue in (pool, f"{pool}High"):
+            count += metrics(resources[f"{queue}WakeAlarm"]["Properties"]["Metrics"])
+        assert f"for each pool four alarms over {count} metrics | ${count * 0.1:.2f} a pool" in GUIDE

@@ -31,8 +31,9 @@ class TableType(ResourceType):
     replaces = frozenset({"TableName", "KeySchema"})
 
     def create(self, one: Resource) -> None:
-        # On AWS, TTL is set by a separate call.
-        wanted = {key: value for key, value in one.properties.items() if key != "TimeToLiveSpecification"}
+        # On AWS, these are set by separate calls.
+        apart = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification")
+        wanted = {key: value for key, value in one.properties.items() if key not in apart}
         request_from_properties("dynamodb", "CreateTable", wanted)
         expiry = one.properties.get("TimeToLiveSpecification", {}).get("AttributeName", "")
         arn = one.account.dynamodb.create(one.properties["TableName"], expiry, as_dict(one.tag_list))

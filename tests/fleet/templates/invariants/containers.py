@@ -50,6 +50,14 @@ def containers_have_least_privilege(resources: Resources) -> Iterator[str]:
             yield f"{name} has an init process with an environment that tasks can read; the image's own has none"
 
 
+def instances_register_for_security_options(resources: Resources) -> Iterator[str]:
+    """An instance registers as capable of security options (Amazon ECS API Reference, ContainerDefinition)."""
+    data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
+    for name, _, container in _containers(resources):
+        if container.get("DockerSecurityOptions") and "ECS_SELINUX_CAPABLE=true" not in data:
+            yield f"{name} has security options that its instance may not be registered for"
+
+
 def tmp_is_writable(resources: Resources) -> Iterator[str]:
     """The worker's directory is under /tmp, and the root is read-only."""
     for name, task, container in _containers(resources):
@@ -102,6 +110,7 @@ ALL = (
     worker_stops_before_sigkill,
     memory_fits,
     containers_have_least_privilege,
+    instances_register_for_security_options,
     tmp_is_writable,
     health_check_is_set,
     logs_never_block_a_worker,

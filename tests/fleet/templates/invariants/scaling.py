@@ -14,6 +14,13 @@ ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 POOLS = ("Worker", "Animoto")
 LATE_MINUTES = 3
 """A metric that is not there by then does not come at all."""
+QUEUE_METRICS = (
+    "ApproximateNumberOfMessagesVisible",
+    "ApproximateNumberOfMessagesNotVisible",
+    "NumberOfMessagesReceived",
+    "NumberOfEmptyReceives",
+)
+"""What shows that messages wait and nobody works (Amazon SQS Developer Guide, Available CloudWatch metrics)."""
 
 
 def _queries(resources: Resources) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -56,8 +63,8 @@ def late_minutes_do_not_count_as_zero(resources: Resources) -> Iterator[str]:
     for name, alarm in of_type(resources, "CloudWatch::Alarm"):
         if alarm.get("TreatMissingData") != "notBreaching":
             yield f"{name} has no defined result without data"
-        if "FILL" in _expression(alarm.get("Metrics", [])) and alarm["EvaluationPeriods"] < LATE_MINUTES:
-            yield f"{name} triggers for a minute that is only late"
+        if "Metrics" in alarm and alarm["EvaluationPeriods"] <= LATE_MINUTES:
+            yield f"{name} triggers for minutes that are only late"
 
 
 def backlog_counts_unfinished_messages_per_worker(resources: Resources) -> Iterator[str]:
@@ -83,25 +90,42 @@ def metrics_are_the_pools_own(resources: Resources) -> Iterator[str]:
             if not metric:
                 continue
             values = {entry["Name"]: entry["Value"] for entry in metric["Dimensions"]}
-            high = "-high" if one["Id"].endswith("_high") else ""
+            high = "-high" if one["Id"].endswith("_high") or "HighWake" in name else ""
             queue, service = f"cloudkon-{pool.lower()}{high}", f"<{pool}Service.Name>"
             if values not in ({"QueueName": queue}, {"ClusterName": "<Cluster>", "ServiceName": service}):
                 yield f"{name}: {one['Id']} measures {values}"
 
 
-def wake_alarm_scales_out_from_zero_and_never_in(resources: Resources) -> Iterator[str]:
-    """Target tracking multiplies the count, which does not work at zero."""
+def wake_alarms_scale_out_from_zero_and_never_in(resources: Resources) -> Iterator[str]:
+    """Target tracking multiplies the count, which does not work at zero. Each queue has its alarm."""
     targets = {name for name, _ in of_type(resources, "ApplicationAutoScaling::ScalableTarget")}
-    for target in targets:
-        pool = target.removesuffix("Scaling")
-        alarm = resources.get(f"{pool}WakeAlarm", {}).get("Properties", {})
-        if alarm.get("AlarmActions") != [f"<{pool}WakePolicy>"]:
-            yield f"nothing wakes {pool}"
-            continue
+    for pool in (target.removesuffix("Scaling") for target in targets):
+        for queue in (pool, f"{pool}High"):
+            alarm = resources.get(f"{queue}WakeAlarm", {}).get("Properties", {})
+            if alarm.get("AlarmActions") != [f"<{pool}WakePolicy>"]:
+                yield f"nothing wakes {pool} for messages of {queue}"
         step = resources[f"{pool}WakePolicy"]["Properties"]["StepScalingPolicyConfiguration"]
         lowest = min(int(one["ScalingAdjustment"]) for one in step["StepAdjustments"])
         if step["AdjustmentType"] != "ChangeInCapacity" or lowest < 1:
             yield f"the alarm that wakes {pool} may scale it in"
+
+
+def wake_alarms_need_no_metric_of_a_sleeping_service(resources: Resources) -> Iterator[str]:
+    """No document says what FILL or an operator gives for a metric without any point: only one queue's metrics count.
+
+    A queue with messages is active, and SQS sends all metrics of an active queue.
+    """
+    for name, alarm in of_type(resources, "CloudWatch::Alarm"):
+        if "Metrics" not in alarm:
+            continue
+        measured = [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+        queues = {str(one["Dimensions"]) for one in measured}
+        if {one["Namespace"] for one in measured} != {"AWS/SQS"} or len(queues) != 1:
+            yield f"{name} depends on metrics that a sleeping service or an inactive queue does not send"
+        if [one["MetricName"] for one in measured] != list(QUEUE_METRICS):
+            yield f"{name} does not see whether somebody works"
+        if _expression(alarm["Metrics"]) != "visible - 1000000000 * (inflight + received + empty)":
+            yield f"{name} has an expression whose result without some points is unknown"
 
 
 def dead_letters_raise_an_alarm(resources: Resources) -> Iterator[str]:
@@ -122,6 +146,7 @@ ALL = (
     late_minutes_do_not_count_as_zero,
     backlog_counts_unfinished_messages_per_worker,
     metrics_are_the_pools_own,
-    wake_alarm_scales_out_from_zero_and_never_in,
+    wake_alarms_scale_out_from_zero_and_never_in,
+    wake_alarms_need_no_metric_of_a_sleeping_service,
     dead_letters_raise_an_alarm,
 )

@@ -1,0 +1,45 @@
+"""Checks the tags that a user or an organization wants on everything that the fleet owns on AWS."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from cloudkon.errors import InvalidInput
+
+MOST_TAGS: Final = 46
+"""AWS allows 50 a resource. The fleet sets one, and the Auto Scaling group has two more of its own."""
+LONGEST_KEY: Final = 127
+"""EC2's limit (EC2 API reference, Tag); other services allow 128."""
+LONGEST_VALUE: Final = 256
+TEXT: Final = re.compile(r"[\w .:/=+@-]*")
+"""What all services accept (Tagging AWS Resources User Guide, Tag naming limits and requirements)."""
+RESERVED: Final = ("aws:", "cloudkon:")
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raise ``InvalidInput`` for tags that AWS would refuse, or that are the fleet's own."""
+    if len(tags) > MOST_TAGS:
+        raise InvalidInput(f"{len(tags)} tags", "AWS allows 50 a resource", f"Give up to {MOST_TAGS}")
+    for key, value in tags.items():
+        given = f"--tags {key}={value}"
+        if not key or len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
+            limits = f"a key has 1 to {LONGEST_KEY} characters, a value up to {LONGEST_VALUE}"
+            raise InvalidInput(given, limits, "Example: --tags team=render")
+        if key.lower().startswith(RESERVED):
+            raise InvalidInput(
+                given, f"keys that begin with {' or '.join(RESERVED)} are reserved", "Choose another key"
+            )
+        if not TEXT.fullmatch(key) or not TEXT.fullmatch(value):
+            allowed = "AWS allows letters, digits, spaces and _ . : / = + - @"
+            raise InvalidInput(given, allowed, "Leave out the others")
+
+
+def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags of ``KEY=VALUE`` texts; ``KEY=`` removes one. Raises ``InvalidInput`` if ``=`` is missing."""
+    tags: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput(f"--tags {text}", "a tag is KEY=VALUE", "Example: --tags team=render")
+        tags[key.strip()] = value.strip()
+    return tags
