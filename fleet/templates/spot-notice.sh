@@ -21,9 +21,12 @@ readonly POLL=5
 readonly LOOK=1
 # Seconds from the notice to the interruption.
 readonly WARNING=120
-# Seconds before the interruption at which Docker kills what still runs. With POLL, a worker with the longest
-# StopSeconds (110) still has the time to kill its tasks (after 102) and to release its work.
+# Seconds before the interruption at which Docker kills what still runs. With POLL, that is late enough for a worker
+# with the longest StopSeconds (110).
 readonly MARGIN=3
+# Seconds before that at which a worker that still runs tasks is told to release them: after a late notice, StopSeconds
+# may be too long. A worker needs as many to release its work.
+readonly RELEASE=8
 # Seconds that a container gets in any case: for a late notice, and for one whose time has passed.
 readonly LEAST=10
 
@@ -57,8 +60,12 @@ stop_workers() {
     local id family left
     while read -r id family; do
         [[ $family == "$fleet"-* ]] || continue
-        [[ -n ${stops[$id]-} ]] && kill -0 "${stops[$id]}" 2> /dev/null && continue
         left=$((interruption - MARGIN - $(date +%s)))
+        if [[ -n ${stops[$id]-} ]] && kill -0 "${stops[$id]}" 2> /dev/null; then
+            # SIGINT says so to a worker that stops. For one that is about to end, it changes nothing.
+            ((left > RELEASE)) || docker kill --signal INT "$id" > /dev/null &
+            continue
+        fi
         ((left >= LEAST)) || left=$LEAST
         echo "stopping $id of $family within $left s"
         docker stop -t "$left" "$id" > /dev/null &

@@ -48,6 +48,11 @@ _PROGRAMS: Final = {
             grep ' ' containers
             exit 0
         fi
+        if [[ $1 == kill ]]; then
+            read -r now < clock
+            [[ "$2 $3" == "--signal INT" ]] && echo "$4 $now" >> interrupts
+            exit 0
+        fi
         echo "$*" >> docker-calls
         [[ -e stop-fails ]] && {{ rm stop-fails; exit 1; }}
         while grep -q "^$4" containers; do PATH=${{PATH#*:}} sleep 0.02; done
@@ -133,6 +138,12 @@ class SpotInstance:
         calls = [line.split() for line in self._lines("docker-calls")]
         assert all(call[:2] == ["stop", "-t"] and len(call) == 4 for call in calls), calls
         return sorted((call[3], int(call[2])) for call in calls)
+
+    @property
+    def interrupts(self) -> list[tuple[str, int]]:
+        """Each SIGINT to a container, with the seconds since the script's start."""
+        calls = [line.split() for line in self._lines("interrupts")]
+        return [(container, int(now) - START) for container, now in calls]
 
     @property
     def sleeps(self) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from fleet.aws.resources.compute_parameters import MOST_STOP_SECONDS
 from tests.fleet.templates.spot_instance import FAILS, SpotInstance, notice
+from tests.support.patience import until
 
 OURS = {"one": "cloudkon-worker", "two": "cloudkon-animoto"}
 OTHERS = {"three": "pictures-worker", "agent": ""}
@@ -58,6 +59,17 @@ def test_container_that_could_not_be_stopped_is_stopped_again(instance: SpotInst
     assert again < first
 
 
+def test_worker_that_still_runs_tasks_is_told_in_time_to_release_them(instance: SpotInstance) -> None:
+    instance.notices = [notice(18)]
+    instance.containers = {0: OURS | OTHERS, 3: {"one": "cloudkon-worker"} | OTHERS}
+    instance.start()
+    until(lambda: instance.interrupts, "SIGINT")
+    assert instance.stops == [("one", 15), ("two", 15)]
+    # Eight seconds before Docker would kill it.
+    assert min(instance.interrupts) >= ("one", 7)
+    assert {container for container, _ in instance.interrupts} == {"one"}
+
+
 @pytest.mark.parametrize("action", ["stop", "hibernate"])
 def test_late_notice_of_any_kind_leaves_some_seconds(instance: SpotInstance, action: str) -> None:
     instance.notices = [notice(0, action)]
@@ -65,6 +77,7 @@ def test_late_notice_of_any_kind_leaves_some_seconds(instance: SpotInstance, act
     instance.start()
     instance.wait_for_looks(2)
     assert instance.stops == [("one", 10), ("two", 10)]
+    until(lambda: {container for container, _ in instance.interrupts} == OURS.keys(), "SIGINT to both")
 
 
 @pytest.mark.parametrize("text", ['{"action": "terminate"}', '{"time": "soon"}', notice(86_400)])

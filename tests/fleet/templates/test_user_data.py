@@ -55,7 +55,7 @@ async def test_instances_of_a_fleet_get_the_script(
     account: Account, target: AwsTarget, autojump_clock: MockClock
 ) -> None:
     await start_workers(account, target, 1)
-    data = the_group(account).instances[0].instance.user_data
+    data = the_group(account).instances[0].user_data
     assert "while read -r id family; do" in data
     assert f"ExecStart=/usr/local/sbin/cloudkon-spot-notice {NAME}\n" in data
 
