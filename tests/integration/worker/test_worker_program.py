@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,9 +119,9 @@ def test_task_met_by_one_announced_stop_after_the_other_loses_no_attempt(
     run = fleet.push(f"exec echo $CLOUDKON_ATTEMPT >> {notes}; while [ ! -e {end} ]; do sleep 0.1; done")
     for number in range(2):
         worker = start.start(allow_exec=True, stop_seconds=110, **settings)
-        until(lambda number=number: len(lines_in(notes)) == number + 1)
+        until(partial(_has_lines, notes, number + 1))
         worker.signal(signal.SIGTERM)
-        until(lambda worker=worker: worker.logged("draining"))
+        until(partial(worker.logged, "draining"))
         worker.signal(signal.SIGINT)
         assert worker.wait() == 0
         (record,) = fleet.records(run)
@@ -154,6 +155,10 @@ def test_services_frozen_for_longer_than_a_lease_lose_no_task(
         assert worker.process.poll() is None
         worker.signal(signal.SIGTERM)
     assert [worker.wait() for worker in workers] == [0, 0]
+
+
+def _has_lines(path: Path, count: int) -> bool:
+    return len(lines_in(path)) == count
 
 
 def process_on(endpoint: str) -> int:
