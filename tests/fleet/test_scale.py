@@ -206,7 +206,9 @@ async def test_count_above_the_vcpu_quota_is_refused_with_what_fits(
 ) -> None:
     await deploy_fleet(account, target)
     account.service_quotas.values["L-1216C47A"] = 5.0
-    words = r"of On-Demand vCPUs is 5: it allows 2 instances, which hold 8 workers .*L-1216C47A in Service Quotas, or give 8$"
+    words = (
+        r"On-Demand vCPUs is 5: it allows 2 instances, which hold 8 workers .*L-1216C47A in Service Quotas, or give 8$"
+    )
     with pytest.raises(InvalidInput, match=words):
         await target.scale(WORKER, 16, IGNORE_REPORT)
     assert worker_service(account).desired == 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import InvalidInput, ServiceError
 
-from .public_access import PublicAccess
+from .block_public_access import BlockPublicAccess
 
 ENDPOINTS: Final = frozenset(
     {"ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs", "sqs", "s3", "dynamodb"}
@@ -20,7 +20,7 @@ ENDPOINTS: Final = frozenset(
 (ECS and ECR Developer Guides, interface VPC endpoints)."""
 ANYWHERE: Final = "0.0.0.0/0"
 OTHER_NETWORK: Final = "Give others with --vpc and --subnets"
-OPEN: Final = PublicAccess()
+OPEN: Final = BlockPublicAccess()
 """An account that blocks nothing."""
 _REGION: Final = re.compile(r"\.[a-z]+(?:-[a-z]+)+-\d+\.")
 """A region's name inside that of an endpoint's service."""
@@ -49,7 +49,7 @@ class Network:
 
 
 async def find_network(
-    control: ControlPlane, vpc: str, subnets: Sequence[str], types: Sequence[str], access: PublicAccess = OPEN
+    control: ControlPlane, vpc: str, subnets: Sequence[str], types: Sequence[str], access: BlockPublicAccess = OPEN
 ) -> Network:
     """Return the usable subnets of the default VPC or of the given one, or the given subnets.
 
@@ -119,7 +119,7 @@ def assess_subnet(
     endpoints: Iterable[Mapping[str, Any]],
     types: Sequence[str],
     offered: frozenset[str],
-    access: PublicAccess = OPEN,
+    access: BlockPublicAccess = OPEN,
 ) -> Subnet:
     """Return one subnet from EC2's answer, with its way out or the reason why it can't be used."""
     identity, zone = str(row["SubnetId"]), str(row["AvailabilityZone"])

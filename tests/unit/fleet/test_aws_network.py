@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fleet.aws.resources.network import ENDPOINTS, OPEN, Subnet, assess_subnet
-from fleet.aws.resources.public_access import PublicAccess
+from fleet.aws.resources.block_public_access import BlockPublicAccess
 
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")
@@ -39,7 +39,7 @@ def judge(
     row: dict[str, Any],
     *tables: dict[str, Any],
     endpoints: list[dict[str, Any]] | None = None,
-    access: PublicAccess = OPEN,
+    access: BlockPublicAccess = OPEN,
 ) -> Subnet:
     return assess_subnet(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}), access)
 
@@ -127,12 +127,12 @@ def test_block_public_access_takes_the_way_out_unless_excluded(
     mode: str, excluded: str, own: str, gateway: str, usable: bool
 ) -> None:
     row = PUBLIC | ({"BlockPublicAccessStates": {"InternetGatewayBlockMode": own}} if own else {})
-    found = judge(row, table("GatewayId", gateway), access=PublicAccess(mode, frozenset({excluded}) - {""}))
+    found = judge(row, table("GatewayId", gateway), access=BlockPublicAccess(mode, frozenset({excluded}) - {""}))
     assert bool(found.way_out) == usable
     assert ("VPC Block Public Access" in found.reason) != usable
 
 
 def test_endpoints_are_a_way_out_of_a_blocked_subnet() -> None:
     own = table("GatewayId", "igw-1") | {"RouteTableId": "rtb-1"}
-    found = judge(PUBLIC, own, endpoints=[endpoint(one) for one in ENDPOINTS], access=PublicAccess(BOTH_WAYS))
+    found = judge(PUBLIC, own, endpoints=[endpoint(one) for one in ENDPOINTS], access=BlockPublicAccess(BOTH_WAYS))
     assert found.way_out == "VPC endpoints"

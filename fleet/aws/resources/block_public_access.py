@@ -16,7 +16,7 @@ ACTIVE: Final = ("create-complete", "update-complete", "update-in-progress", "de
 
 
 @dataclass(frozen=True, slots=True)
-class PublicAccess:
+class BlockPublicAccess:
     """The account's mode in this region, and the VPCs and subnets (by id) that are excluded from it."""
 
     mode: str = OFF
