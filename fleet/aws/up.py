@@ -104,6 +104,7 @@ class Up:
         lines: list[str] = []
         for stack in (self._stacks.data(), self._stacks.compute()):
             facts = await stack.wait_until_stable()
+            given = await self._parameters(facts) if stack.name == self._stacks.compute().name else {}
             if facts.state == FAILED_CREATION:
                 lines.append(f"{stack.name}: its creation failed; it would be deleted and created again")
                 continue
@@ -112,7 +113,6 @@ class Up:
                 if (wanted := self._sizing.termination_protection) not in (None, facts.protected):
                     lines.append(f"{stack.name}: turn termination protection {'on' if wanted else 'off'}")
             else:
-                given = await self._parameters(facts)
                 plan = await self._plan_compute(stack, given, creating=facts.state in NEW_STATES)
             lines += [f"{stack.name}: {change}" for change in plan.changes]
             await stack.discard(plan)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fleet.aws.resources.network import ENDPOINTS, OPEN, Subnet, assess_subnet
 from fleet.aws.resources.block_public_access import BlockPublicAccess
+from fleet.aws.resources.network import ENDPOINTS, OPEN, Subnet, assess_subnet
 
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")
