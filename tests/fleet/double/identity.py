@@ -97,6 +97,5 @@ class FreeTier:
         self.plan = "PAID"
 
     def get_account_plan_state(self, _: Document) -> Document:
-        if self._account.partition != "aws":
-            raise ApiError("UnknownEndpoint", "the Free Tier API has one endpoint, in us-east-1")
+        assert self._account.partition == "aws", "the Free Tier API has one endpoint, in us-east-1"
         return {"accountId": self._account.number, "accountPlanType": self.plan, "accountPlanStatus": "ACTIVE"}
