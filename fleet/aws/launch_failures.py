@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cloudkon.programs import command
+
 from .preflights.volume_key import DOCUMENT as KEY_POLICY
 
 FREE_TIER_WORDS: Final = "not eligible for Free Tier"
@@ -43,6 +45,14 @@ KINDS: Final = (
         ("Client error on launch", "InvalidKMSKey"),
         "the key that this account encrypts volumes with is disabled, or its policy does not let Auto Scaling's role "
         f"use it: {KEY_POLICY}",
+    ),
+    _Kind(
+        ("VolumeLimitExceeded",),
+        "the account's quota of gp3 storage is used up; request an increase in Service Quotas (Amazon EBS)",
+    ),
+    _Kind(
+        ("InvalidAMIID", "The image id"),
+        f"AWS has withdrawn that AMI; take the newest one with: {command('fleet up')}",
     ),
     _Kind(
         ("PendingVerification",),

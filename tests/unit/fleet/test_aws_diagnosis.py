@@ -70,6 +70,8 @@ def test_failed_launch_is_reported_with_a_remedy(said: str, remedy: str) -> None
             "Termination Reason: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect",
             "key policy",
         ),
+        ("Termination Reason: Client.VolumeLimitExceeded: Volume limit exceeded", "Amazon EBS"),
+        ("The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2 instance failed.", "fleet up"),
         ("PendingVerification - Your request for accessing resources in this region is being validated", "four hours"),
     ],
 )
