@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from cloudkon.aws.recording.vocabulary import WORDS
+from cloudkon.aws.recording.vocabulary import ENGLISH, WORDS
 
 MOST_SEEN: Final = 100_000
 """Private words that are remembered, to be found in sentences. A name that comes later is replaced where names stand."""
@@ -123,7 +123,7 @@ class StandIns:
         # ``AnimotoTaskRole``, as a template's and AWS's own names are written.
         if all(part.lower() in self._public or part.isdigit() for part in _CAMEL.findall(text)) and text.isascii():
             return text
-        if len(low) >= LEAST_SEEN_LETTERS and len(self._seen) < MOST_SEEN:
+        if len(low) >= LEAST_SEEN_LETTERS and len(self._seen) < MOST_SEEN and low not in ENGLISH:
             self._seen.add(low)
         return f"x{self._digest(text.encode(errors='surrogatepass'))[:8]}"
 

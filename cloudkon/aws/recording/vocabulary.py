@@ -23,6 +23,10 @@ _AWS: Final = """
     test text throttled time to token topic total tracking traffic transit true type unit up update url us user
     users value values version versions view visibility visible volume volumes vpc wait write xlarge zone
     zones changeset stopped terminating terminated running inprogress rollback
+    activating attached attaching booting cleanup daemon deactivating deprovisioning detached detaching down healthy
+    import initiated insufficient integer ineligible is launching local precreated provisioning rebalance rebalancing
+    replica replace reboot retain review shutting skipped standby stopping suspended terminate unhealthy unknown warmed
+    prod az1 az2 az3 use1 use2 usw1 usw2 lambda cidr association main
 """
 _REGIONS: Final = """
     af ap ca central east eu gov il isob iso me mx north northeast northwest sa south southeast southwest us west cn
@@ -33,4 +37,13 @@ _CLOUDKON: Final = """
     publish queue recovery refresh report results run runs shard shards skew slots stop succeeded failed tasks up
     warm waiting wake worker workers wanted window x86 arm arm64 x86_64 amd64 by node true false
 """
+ENGLISH: Final = frozenset(
+    """
+    all also and any are because been but can cannot could did does done each else for found from had has have how its
+    least less more must new not now old one only other our please same should some such than that the their them then
+    there these they this those too two was were what when where which while who why will with without would you your
+    bad bytes days hours minutes seconds exists exist required need needs used using wait again failed denied missing
+    """.split()
+)
+"""Words of AWS's sentences that stay there, even where somebody has named a thing so."""
 WORDS: Final = frozenset(f"{_AWS} {_REGIONS} {_CLOUDKON}".split())

@@ -1,0 +1,110 @@
+"""Brings values from JSON into the form in which botocore returns them, by AWS's own model."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+import botocore.session
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+
+SOME_TIME: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""Stands for a time that a project's record left out."""
+PAGES: Final = ("nexttoken", "paginationtoken", "continuationtoken", "nextcontinuationtoken", "nextforwardtoken")
+"""Members by which a paginator would ask for more, in small letters."""
+
+
+@cache
+def operation_model(service: str, operation: str) -> OperationModel:
+    """Return AWS's model of an operation."""
+    return _session().get_service_model(service).operation_model(operation)
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.Session()
+
+
+def from_json(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401  (JSON)
+    """Return a value as botocore parses it. What the model lacks, or has with another type, is left out (``None``)."""
+    if shape is None or value is None:
+        return None
+    if isinstance(shape, StructureShape):
+        return _structure(value, shape) if isinstance(value, dict) else None
+    if isinstance(shape, ListShape):
+        return [one for each in value if (one := from_json(each, shape.member)) is not None] if _is_list(value) else None
+    if isinstance(shape, MapShape):
+        if not isinstance(value, dict):
+            return None
+        found = {str(key): from_json(one, shape.value) for key, one in value.items()}
+        return {key: one for key, one in found.items() if one is not None}
+    return _scalar(value, shape.type_name)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _structure(value: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
+    found = {key: from_json(one, shape.members[key]) for key, one in value.items() if key in shape.members}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def _scalar(value: Any, kind: str) -> Any:  # noqa: ANN401  (JSON)
+    try:
+        return _SCALARS[kind](value)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _time(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return SOME_TIME
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _whole(value: object) -> int:
+    # A snapshot of a number that differs from run to run is a placeholder in text.
+    return value if isinstance(value, int) and not isinstance(value, bool) else 1
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 1.0
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict | list):
+        raise TypeError
+    return str(value)
+
+
+_SCALARS: Final = {
+    "string": _text,
+    "character": _text,
+    "timestamp": _time,
+    "integer": _whole,
+    "long": _whole,
+    "short": _whole,
+    "bigdecimal": _number,
+    "biginteger": _whole,
+    "float": _number,
+    "double": _number,
+    "boolean": _truth,
+    "blob": lambda value: value if isinstance(value, bytes) else str(value).encode(),
+}
+
+
+def without_pages(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer that no paginator follows: the next page is not there to be given."""
+    return {key: value for key, value in answer.items() if key.lower() not in PAGES}
