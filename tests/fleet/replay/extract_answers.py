@@ -102,8 +102,6 @@ def main(custodian: Path, localstack: Path) -> None:
                 errors.setdefault((service, code, status), (name, {"Code": code, "Message": text}))
             elif operation in ROWS:
                 for row in _rows(operation, answer):
-                    if _is_cut(operation, row):
-                        continue
                     _keep(operation, row, name, answers.setdefault(operation, {}), sanitiser)
     lines = ["{", f'"extracted": "{dt.datetime.now(tz=dt.UTC).date()}",', '"sources": {']
     lines += _joined(
@@ -206,7 +204,7 @@ def _rows(operation: str, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _is_cut(operation: str, answer: dict[str, Any]) -> bool:
     outer, inner, needed = CUT.get(operation, ("", "", set[str]()))
     parts = answer.get(outer, ()) if outer else (answer,)
-    return any(one.get(name) is None for part in parts for one in part.get(inner, ()) for name in needed)
+    return any(needed - one.keys() for part in parts for one in part.get(inner, ()))
 
 
 def _keep(
@@ -224,7 +222,7 @@ def _keep(
         for key, value in message.get("Attributes", {}).items():
             message["Attributes"][key] = SOME_MILLISECONDS if value == "timestamp" else value
     signature = json.dumps(_signature(parsed, shape), sort_keys=True)
-    if signature not in kept and len(kept) < MOST:
+    if signature not in kept and len(kept) < MOST and not _is_cut(operation, parsed):
         kept[signature] = name, sanitiser.answer(parsed, model)
 
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+
+from tests.fleet.double.clients import client
 
 SOME_TIME: Final = datetime(2024, 1, 1, tzinfo=UTC)
 """Stands for a time that a project's record left out."""
@@ -15,13 +16,9 @@ PAGES: Final = ("nexttoken", "paginationtoken", "continuationtoken", "nextcontin
 
 @cache
 def operation_model(service: str, operation: str) -> OperationModel:
-    """Return AWS's model of an operation."""
-    return _session().get_service_model(service).operation_model(operation)
-
-
-@cache
-def _session() -> botocore.session.Session:
-    return botocore.session.Session()
+    """Return AWS's model of an operation. Raises ``OperationNotFoundError`` if AWS has none of that name."""
+    found: OperationModel = client(service).meta.service_model.operation_model(operation)
+    return found
 
 
 def from_json(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401  (JSON)
