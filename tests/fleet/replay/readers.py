@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from cloudkon.aws import connect
@@ -40,6 +41,8 @@ Reader = Callable[[AccountStacks], Awaitable[object]]
 RUN: Final = Run("20240101-some-run", 100, 1, "d" * 64, (PoolRange("worker", 0, 100),), 1_700_000_000.0)
 DELIVERY: Final = Delivery("id", "handle", "{}", 1)
 AUDITED: Final = ("ec2.DescribeVolumes", "ecs.DescribeClusters", "resourcegroupstaggingapi.GetResources")
+LATE: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""After the account's present."""
 UNREAD: Final = frozenset(
     {
         *("CreateChangeSet", "CreateServiceLinkedRole", "DeleteAlarms", "DeleteChangeSet", "DeleteLogGroup"),
@@ -88,6 +91,12 @@ def answers_around(operation: str, answer: Answer) -> dict[str, Any]:
         around["cloudformation.DescribeStacks"] = [{"Stacks": [STACK]}] * 3 + [
             {"Stacks": [{**STACK, "StackStatus": "DELETE_COMPLETE"}]}
         ]
+    if operation == "ecs.DescribeTasks":
+        # Only recent failures are diagnosed.
+        around[operation] = {
+            **answer,
+            "tasks": [row | ({"createdAt": LATE} if "createdAt" in row else {}) for row in answer.get("tasks", ())],
+        }
     if operation in AUDITED:
         # Until the list has caught up: what is there at first is gone at the second look.
         around[operation] = [answer, {**answer, ROWS[operation]: []}]
@@ -138,9 +147,7 @@ async def _diagnosed(stacks: AccountStacks) -> object:
     found = []
     for service in services.values():
         for wanted in (0, service.running + 1):
-            evidence = await gather_evidence(stacks, replace(service, desired=wanted))
-            found += diagnose(evidence)
-            found += diagnose(replace(evidence, now=max((task.created for task in evidence.stopped), default=0.0)))
+            found += diagnose(await gather_evidence(stacks, replace(service, desired=wanted)))
     return found
 
 

@@ -7,6 +7,7 @@ import trio.testing
 
 from cloudkon.errors import AccessDenied, CloudKonError, NoFleet, ObjectMissing, ServiceError, Throttled, Unavailable
 from cloudkon.model import Delivery
+from cloudkon.ports.queue import QueueOutcome
 from fleet.aws.diagnosis import Finding
 from fleet.aws.resources.auto_scaling_group import AutoScalingGroup
 from fleet.aws.resources.ecs_service import ContainerInstance, EcsTask, PoolService
@@ -31,9 +32,19 @@ async def results(operation: str) -> list[object]:
 
 async def test_stopped_task_says_why(autojump_clock: trio.testing.MockClock) -> None:
     tasks = [task for found in await results("ecs.DescribeTasks") if isinstance(found, list) for task in found]
-    reasons = [task.reason for task in tasks if isinstance(task, EcsTask) and task.status == "STOPPED"]
-    assert reasons
-    assert all(reason.startswith(("Scaling activity initiated by", "Task stopped", "Essential")) for reason in reasons)
+    (reason,) = {task.reason for task in tasks if isinstance(task, EcsTask) and task.status == "STOPPED"}
+    assert reason.startswith("Task failed to start; CannotPullContainerError: API error (500): Get https://registry-1.")
+
+
+async def test_image_that_no_network_brings_is_no_missing_image(autojump_clock: trio.testing.MockClock) -> None:
+    findings = [one for found in await results("ecs.DescribeTasks") if isinstance(found, list) for one in found]
+    texts = {one.text: one.permanent for one in findings if isinstance(one, Finding) and "CannotPull" in one.text}
+    ((text, permanent),) = texts.items()
+    # Docker's message ends in a line break; a finding is one line.
+    assert text.startswith("pool worker: the instances can't reach the image registry (Task failed to start; ")
+    assert "\n" not in text
+    assert "fleet publish" not in text
+    assert not permanent
 
 
 async def test_service_of_fargate_or_ec2_is_a_pool(autojump_clock: trio.testing.MockClock) -> None:
@@ -90,7 +101,7 @@ async def test_messages_are_delivered_with_what_sqs_says_of_them(autojump_clock:
 async def test_batch_without_a_list_of_failures_is_done(autojump_clock: trio.testing.MockClock) -> None:
     (result, *_rest) = await results("sqs.SendMessageBatch")
     assert isinstance(result, list)
-    assert str(result[0]).endswith("done")
+    assert result[0] is QueueOutcome.DONE
 
 
 @pytest.mark.parametrize("error", stored_errors(), ids=lambda one: f"{one.service}-{one.code}-{one.status}")
