@@ -22,10 +22,10 @@ import botocore
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from cloudkon.aws.recording.sanitiser import SENTENCES, Sanitiser
+from cloudkon.aws.recording.sanitiser import Sanitiser
 from cloudkon.aws.recording.stand_ins import StandIns
-from tests.fleet.replay.modelled import from_json, operation_model, without_pages
-from tests.fleet.replay.operations import ROWS
+from tests.fleet.replay.modelled import from_json, operation_model, signature_of, without_pages
+from tests.fleet.replay.operations import ROWS, rows_of
 
 STORED: Final = Path(__file__).with_name("answers.json")
 MOST: Final = 24
@@ -101,7 +101,7 @@ def main(custodian: Path, localstack: Path) -> None:
                 text = sanitiser.sentence(str(error.get("Message") or ""))
                 errors.setdefault((service, code, status), (name, {"Code": code, "Message": text}))
             elif operation in ROWS:
-                for row in _rows(operation, answer):
+                for row in rows_of(operation, answer):
                     _keep(operation, row, name, answers.setdefault(operation, {}), sanitiser)
     lines = ["{", f'"extracted": "{dt.datetime.now(tz=dt.UTC).date()}",', '"sources": {']
     lines += _joined(
@@ -192,15 +192,6 @@ def _steps(service: str, labels: dict[str, str], value: Any, label: str) -> Foun
             yield from _steps(service, labels, one, key)
 
 
-def _rows(operation: str, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    rows = ROWS[operation]
-    if not rows or not answer.get(rows):
-        yield answer
-        return
-    if isinstance(answer[rows], list):
-        yield from ({**answer, rows: [row]} for row in answer[rows])
-
-
 def _is_cut(operation: str, answer: dict[str, Any]) -> bool:
     outer, inner, needed = CUT.get(operation, ("", "", set[str]()))
     parts = answer.get(outer, ()) if outer else (answer,)
@@ -221,7 +212,7 @@ def _keep(
         # In a snapshot, a word stands for each time. Of a queue's attributes the model doesn't say that they are times.
         for key, value in message.get("Attributes", {}).items():
             message["Attributes"][key] = SOME_MILLISECONDS if value == "timestamp" else value
-    signature = json.dumps(_signature(parsed, shape), sort_keys=True)
+    signature = json.dumps(signature_of(parsed, shape), sort_keys=True)
     if signature not in kept and len(kept) < MOST and not _is_cut(operation, parsed):
         kept[signature] = name, sanitiser.answer(parsed, model)
 
@@ -233,28 +224,9 @@ def _reduced(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401  (a parsed
     if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: _reduced(one, shape.value) for key, one in value.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):
-        different = {json.dumps(_signature(one, shape.member), sort_keys=True): one for one in value}
+        different = {json.dumps(signature_of(one, shape.member), sort_keys=True): one for one in value}
         return [_reduced(one, shape.member) for one in [*different.values()][:MOST_ELEMENTS]]
     return value
-
-
-def _signature(value: Any, shape: Shape | None, member: str = "") -> Any:  # noqa: ANN401  (a parsed answer)
-    """Return what makes a value differ for a reader: its members, their types, enumerations, the forms of sentences."""
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
-        return {key: _signature(one, shape.members[key], key) for key, one in value.items()}
-    if isinstance(shape, MapShape) and isinstance(value, dict):
-        return sorted(value)
-    if isinstance(shape, ListShape) and isinstance(value, list):
-        return sorted({json.dumps(_signature(one, shape.member, member), sort_keys=True) for one in value})
-    if isinstance(value, bool) or shape is None:
-        return value
-    if shape.type_name != "string":
-        return shape.type_name
-    if value in shape.metadata.get("enum", ()) or member.lower().endswith("status"):
-        return value
-    if member.lower().endswith(SENTENCES):
-        return re.sub(r"[^a-z ]+", "", str(value).lower())[:60]
-    return bool(value)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Brings values from JSON into the form in which botocore returns them, by AWS's own model."""
 
+import json
+import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
+from cloudkon.aws.recording.sanitiser import SENTENCES
 from tests.fleet.double.clients import client
 
 SOME_TIME: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -105,3 +108,22 @@ _SCALARS: Final = {
 def without_pages(answer: dict[str, Any]) -> dict[str, Any]:
     """Return an answer that no paginator follows: the next page is not there to be given."""
     return {key: value for key, value in answer.items() if key.lower() not in PAGES}
+
+
+def signature_of(value: Any, shape: Shape | None, member: str = "") -> Any:  # noqa: ANN401  (a parsed answer)
+    """Return what makes a value differ for a reader: its members, their types, enumerations, the forms of sentences."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        return {key: signature_of(one, shape.members[key], key) for key, one in value.items()}
+    if isinstance(shape, MapShape) and isinstance(value, dict):
+        return sorted(value)
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return sorted({json.dumps(signature_of(one, shape.member, member), sort_keys=True) for one in value})
+    if isinstance(value, bool) or shape is None:
+        return value
+    if shape.type_name != "string":
+        return shape.type_name
+    if value in shape.metadata.get("enum", ()) or member.lower().endswith("status"):
+        return value
+    if member.lower().endswith(SENTENCES):
+        return re.sub(r"[^a-z ]+", "", str(value).lower())[:60]
+    return bool(value)

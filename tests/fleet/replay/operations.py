@@ -1,6 +1,7 @@
 """Lists the operations whose answers the fleet, its workers and its users read, with the rows that each answer has."""
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 ROWS: Final = {
     "application-autoscaling.DescribeScalableTargets": "ScalableTargets",
@@ -54,3 +55,13 @@ ROWS: Final = {
     "sts.GetCallerIdentity": "",
 }
 """Rows of an answer are independent of each other, so that each can be read alone. Empty: the answer is one whole."""
+
+
+def rows_of(operation: str, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield an answer for each row of an answer; an answer without rows as it is."""
+    rows = ROWS.get(operation)
+    if not rows or not answer.get(rows):
+        yield answer
+        return
+    if isinstance(answer[rows], list):
+        yield from ({**answer, rows: [row]} for row in answer[rows])

@@ -156,8 +156,7 @@ async def _wake(stacks: AccountStacks) -> object:
 
 
 async def _images(stacks: AccountStacks) -> object:
-    (service,) = (await read_services(stacks)).values()
-    return await image_of(stacks, service)
+    return [await image_of(stacks, service) for service in (await read_services(stacks)).values()]
 
 
 async def _group(stacks: AccountStacks) -> object:
