@@ -38,7 +38,8 @@ class RecordingFolder:
         self._process = 0
         self._written = 0
         self.begun = time.monotonic()
-        """When the first line's time begins to count."""
+        """From when the times of the lines count."""
+        self._began = _now("%FT%TZ")
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             check_own(self.path, self.path.stat(), REMEDY)
@@ -67,11 +68,11 @@ class RecordingFolder:
                 raise OSError("the disk is full")
 
     def _open(self) -> None:
-        name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{secrets.token_hex(2)}.jsonl"
+        name = f"{_now('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(2)}.jsonl"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(self.path / name, flags, 0o600)
-        self._process, self._written, self.begun = os.getpid(), 0, time.monotonic()
-        head = {"recording": FORMAT, "cloudkon": __version__, "began": time.strftime("%FT%TZ", time.gmtime())}
+        self._process, self._written = os.getpid(), 0
+        head = {"recording": FORMAT, "cloudkon": __version__, "began": self._began}
         os.write(self._file, _encoded(head))
 
 
@@ -97,3 +98,7 @@ def _key(path: Path) -> bytes:
 
 def _text(error: OSError) -> str:
     return error.strerror or str(error)
+
+
+def _now(form: str) -> str:
+    return time.strftime(form, time.gmtime())

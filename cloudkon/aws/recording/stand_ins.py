@@ -31,10 +31,10 @@ _TOKEN: Final = re.compile(
     | (?P<access> (?<![A-Za-z0-9]) (?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ABIA|ACCA)[A-Z0-9]{12,124} )
     | (?P<uuid> [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12} )
     | (?P<id> (?<![A-Za-z0-9])[a-z]{1,12}-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![A-Za-z0-9]) )
-    | (?P<ip> (?<![\d.])(?:\d{1,3}[.-]){3}\d{1,3}(?![\d.]) )
+    | (?P<ip> (?<!\d)(?<!\d\.)(?:\d{1,3}[.-]){3}\d{1,3}(?!\.?\d) )
     | (?P<ipv6> (?<![\w:.])(?=[0-9a-fA-F:]*::|(?:[0-9a-fA-F]+:){7})[0-9a-fA-F:]{3,39}(?![\w:]) )
     | (?P<account> (?<![A-Za-z0-9])\d{12}(?![A-Za-z0-9]) )
-    | (?P<hex> (?<![A-Za-z0-9])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?![A-Za-z0-9]) )
+    | (?P<hex> (?<![A-Za-z0-9])(?=[0-9a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}(?![A-Za-z0-9]) )
     | (?P<word> [^\W_]+ )
     """,
     re.VERBOSE,
@@ -48,7 +48,7 @@ _ACTION: Final = re.compile("[A-Z][a-z]+[A-Za-z]+")
 _QUOTES: Final = ("'", '"', "`")
 _PUBLIC_ADDRESSES: Final = ("0.", "127.", "169.254.", "255.")
 """Addresses that mean the same everywhere."""
-_CAMEL: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_CAMEL: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 class StandIns:
@@ -57,6 +57,8 @@ class StandIns:
     def __init__(self, key: bytes, public: Iterable[str] = ()) -> None:
         """``public``: words that stay, besides the vocabulary of AWS and CloudKon."""
         self._key = key
+        public = frozenset(public)
+        self._names = public
         self._public = WORDS | {word.lower() for text in public for word in re.findall(r"[^\W_]+", text)}
         self._seen: set[str] = set()
 
@@ -86,7 +88,7 @@ class StandIns:
 
     def _replaced(self, found: "re.Match[str]") -> str:
         kind, text = found.lastgroup, found[0]
-        if kind == "kept":
+        if kind == "kept" or text in self._names:
             return text
         if kind == "word":
             return self._word(text)
@@ -121,7 +123,7 @@ class StandIns:
         if low in self._public or len(low) == 1:
             return text
         # ``AnimotoTaskRole``, as a template's and AWS's own names are written.
-        if all(part.lower() in self._public or part.isdigit() for part in _CAMEL.findall(text)) and text.isascii():
+        if text.isalpha() and text.isascii() and all(part.lower() in self._public for part in _CAMEL.findall(text)):
             return text
         if len(low) >= LEAST_SEEN_LETTERS and len(self._seen) < MOST_SEEN and low not in ENGLISH:
             self._seen.add(low)

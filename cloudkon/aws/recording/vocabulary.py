@@ -18,7 +18,7 @@ _AWS: Final = """
     pool predefined primary private privatelink process processes profile project promote protect protected provider
     public put query queue queues range rds read recommended region registry release repository request requests
     resource resources response role roles root route rule run running runs s3 scalable scale scaling schedule
-    secret secretsmanager security self serial service services set sha size sns spot sqs ssm stack state static status
+    secret secretsmanager security self serial service services set sha sha256 size sns spot sqs ssm stack state static status
     step store string sts subnet success sum system table tag tags target targettracking task tasks telemetry template
     test text throttled time to token topic total tracking traffic transit true type unit up update url us user
     users value values version versions view visibility visible volume volumes vpc wait write xlarge zone
@@ -26,7 +26,7 @@ _AWS: Final = """
     activating attached attaching booting cleanup daemon deactivating deprovisioning detached detaching down healthy
     import initiated insufficient integer ineligible is launching local precreated provisioning rebalance rebalancing
     replica replace reboot retain review shutting skipped standby stopping suspended terminate unhealthy unknown warmed
-    prod az1 az2 az3 use1 use2 usw1 usw2 lambda cidr association main
+    bytes json octet plain standard stream encoded prod az1 az2 az3 use1 use2 usw1 usw2 lambda cidr association main
 """
 _REGIONS: Final = """
     af ap ca central east eu gov il isob iso me mx north northeast northwest sa south southeast southwest us west cn
