@@ -43,13 +43,15 @@ class RecordingFolder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             check_own(self.path, self.path.stat(), REMEDY)
-            foreign = next((name for name in sorted(os.listdir(self.path)) if not NAME.fullmatch(name)), None)
+            foreign = next((one.name for one in sorted(self.path.iterdir()) if not NAME.fullmatch(one.name)), None)
             self.key = _key(self.path.with_name(f"{self.path.name}.key"))
         except OSError as error:
             raise InvalidSetting(f"setting CLOUDKON_RECORD={str(path)!r:.200}", _text(error), REMEDY) from error
         if foreign is not None:
             raise InvalidSetting(
-                f"setting CLOUDKON_RECORD={str(path)!r:.200}", f"it holds {foreign!r:.80}, which is no recording", REMEDY
+                f"setting CLOUDKON_RECORD={str(path)!r:.200}",
+                f"it holds {foreign!r:.80}, which is no recording",
+                REMEDY,
             )
 
     def write(self, line: dict[str, Any]) -> None:

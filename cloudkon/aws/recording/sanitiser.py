@@ -65,10 +65,10 @@ class Sanitiser:
         return self._stand_ins.sentence(text)
 
     def _value(self, value: Any, shape: Shape | None, member: str, parent: str, depth: int) -> Any:  # noqa: ANN401  (any value)
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, int | float):
-            return value if shape is None or "sensitive" not in shape.metadata else 0
+        if isinstance(value, str):
+            return self._text(value, shape, member, parent)
+        if isinstance(value, int | float | None):
+            return value if shape is None or "sensitive" not in shape.metadata else None
         if isinstance(value, datetime):
             return value.isoformat()
         if depth < MOST_DEPTH and isinstance(value, Mapping):
@@ -76,10 +76,8 @@ class Sanitiser:
         if depth < MOST_DEPTH and isinstance(value, list | tuple):
             inner = shape.member if isinstance(shape, ListShape) else None
             return [self._value(one, inner, member, parent, depth + 1) for one in value]
-        if isinstance(value, bytes | bytearray):
-            return self._stand_ins.hidden(bytes(value))
-        # A file or a stream: it must not be read.
-        return self._text(value, shape, member, parent) if isinstance(value, str) else "hidden"
+        # Anything else may be a file or a stream, which must not be read.
+        return self._stand_ins.hidden(bytes(value)) if isinstance(value, bytes | bytearray) else "hidden"
 
     def _mapping(self, value: Mapping[Any, Any], shape: Shape | None, member: str, depth: int) -> dict[str, Any]:
         if isinstance(shape, StructureShape):
@@ -106,7 +104,7 @@ class Sanitiser:
             return text
         low = member.lower()
         secret = shape is not None and "sensitive" in shape.metadata
-        if secret or len(text) > LONGEST_NAME and not low.endswith(SENTENCES):
+        if secret or (len(text) > LONGEST_NAME and not low.endswith(SENTENCES)):
             return self._stand_ins.hidden(text)
         if (parent, member) in CONTENTS or (parent, "") in CONTENTS or any(word in low for word in HIDDEN):
             return self._stand_ins.hidden(text)

@@ -12,7 +12,7 @@ from typing import Final
 from cloudkon.aws.recording.vocabulary import ENGLISH, WORDS
 
 MOST_SEEN: Final = 100_000
-"""Private words that are remembered, to be found in sentences. A name that comes later is replaced where names stand."""
+"""Private words that are remembered, to be found in sentences. Later ones are replaced only where names stand."""
 LEAST_SEEN_LETTERS: Final = 3
 """Shorter words stand in sentences by chance."""
 LONGEST_COUNT: Final = 9
@@ -21,7 +21,7 @@ _MOMENT: Final = re.compile(r"1[5-9]\d{8}(?:\d{3})?")
 """Epoch seconds or milliseconds of this time, such as when a message was sent."""
 _TOKEN: Final = re.compile(
     r"""
-      (?P<kept> (?<![\w.-]) (?: [a-z]{1,4}\d[a-z0-9-]*\.(?:nano|micro|small|medium|\d*x?large|metal(?:-\w+)?)  # a type
+      (?P<kept> (?<![\w.-]) (?: [a-z]{1,4}\d[a-z0-9-]*\.(?:nano|micro|small|medium|\d*x?large|metal(?:-\w+)?)
               | [a-z]{2,3}(?:-[a-z]+){1,3}-\d[a-z]?                                          # a region or a zone
               | AWS::[\w:]+
               | \d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?                             # a date

@@ -104,9 +104,7 @@ def main(custodian: Path, localstack: Path) -> None:
                 for row in rows_of(operation, answer):
                     _keep(operation, row, name, answers.setdefault(operation, {}), sanitiser)
     lines = ["{", f'"extracted": "{dt.datetime.now(tz=dt.UTC).date()}",', '"sources": {']
-    lines += _joined(
-        f"{json.dumps(name)}: {json.dumps(source, sort_keys=True)}" for name, source in sources.items()
-    )
+    lines += _joined(f"{json.dumps(name)}: {json.dumps(source, sort_keys=True)}" for name, source in sources.items())
     lines += ["},", '"answers": {']
     for operation, kept in sorted(answers.items()):
         lines.append(f'"{operation}": [')
@@ -126,10 +124,14 @@ def _joined(rows: Iterator[str]) -> list[str]:
 
 def _source(folder: Path) -> dict[str, str]:
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True)  # noqa: S603, S607  (git, from the path)
+        done = subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
-    return {"commit": git("log", "-1", "--format=%H"), "date": git("log", "-1", "--format=%cs"), "licence": "Apache-2.0"}
+    return {
+        "commit": git("log", "-1", "--format=%H"),
+        "date": git("log", "-1", "--format=%cs"),
+        "licence": "Apache-2.0",
+    }
 
 
 def _examples() -> Found:
@@ -150,7 +152,7 @@ def _placebo(checkout: Path) -> Found:
             continue
         stored = json.loads(path.read_text(encoding="utf-8"), object_hook=_placebo_time)
         data = stored["data"]
-        if stored.get("status_code", 200) != 200:  # noqa: PLR2004  (HTTP's OK)
+        if stored.get("status_code", 200) != 200:
             yield operation, {"Error": data.get("Error", {}), "status": stored["status_code"]}
         elif rows:
             yield from ((operation, {member: row}) for row in data.get(rows, ()))
@@ -161,8 +163,8 @@ def _placebo(checkout: Path) -> Found:
 def _placebo_time(found: dict[str, Any]) -> object:
     if found.get("__class__") != "datetime":
         return found
-    parts = [found.get(part, 0) for part in ("year", "month", "day", "hour", "minute", "second", "microsecond")]
-    return dt.datetime(*parts, tzinfo=dt.UTC)
+    parts = {name: value for name, value in found.items() if not name.startswith("__") and isinstance(value, int)}
+    return dt.datetime(**parts, tzinfo=dt.UTC)
 
 
 def _snapshots(checkout: Path) -> Found:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -31,7 +32,9 @@ def from_json(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401  (JSON)
     if isinstance(shape, StructureShape):
         return _structure(value, shape) if isinstance(value, dict) else None
     if isinstance(shape, ListShape):
-        return [one for each in value if (one := from_json(each, shape.member)) is not None] if _is_list(value) else None
+        return (
+            [one for each in value if (one := from_json(each, shape.member)) is not None] if _is_list(value) else None
+        )
     if isinstance(shape, MapShape):
         if not isinstance(value, dict):
             return None
@@ -89,7 +92,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-_SCALARS: Final = {
+_SCALARS: Final[dict[str, Callable[[Any], object]]] = {
     "string": _text,
     "character": _text,
     "timestamp": _time,
@@ -110,7 +113,7 @@ def without_pages(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in answer.items() if key.lower() not in PAGES}
 
 
-def signature_of(value: Any, shape: Shape | None, member: str = "") -> Any:  # noqa: ANN401  (a parsed answer)
+def signature_of(value: Any, shape: Shape | None, member: str = "") -> Any:  # noqa: ANN401, PLR0911  (a parsed answer)
     """Return what makes a value differ for a reader: its members, their types, enumerations, the forms of sentences."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         return {key: signature_of(one, shape.members[key], key) for key, one in value.items()}

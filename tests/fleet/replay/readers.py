@@ -186,7 +186,9 @@ async def _quotas(stacks: AccountStacks) -> list[str]:
 
 async def _logs(stacks: AccountStacks, task: str = "") -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
-    await LogReader(stacks, WORKER, task).read(10, follow=False, write=lambda source, text: lines.append((source, text)))
+    await LogReader(stacks, WORKER, task).read(
+        10, follow=False, write=lambda source, text: lines.append((source, text))
+    )
     return lines
 
 
@@ -254,12 +256,12 @@ async def _put(stacks: AccountStacks) -> object:
     return await _store(stacks).put("key", b"content", "text/plain", {})
 
 
-async def _removed(stacks: AccountStacks) -> object:
-    return await _store(stacks).delete(["key"])
+async def _removed(stacks: AccountStacks) -> None:
+    await _store(stacks).delete(["key"])
 
 
-async def _emptied(stacks: AccountStacks) -> object:
-    return await delete_data(stacks.settings, stacks.control.connection)
+async def _emptied(stacks: AccountStacks) -> None:
+    await delete_data(stacks.settings, stacks.control.connection)
 
 
 async def _account(stacks: AccountStacks) -> object:

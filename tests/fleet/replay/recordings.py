@@ -97,4 +97,6 @@ async def _misread_call(call: RecordedCall, seen: set[str]) -> list[str]:
 def _misread_error(call: RecordedCall) -> list[str]:
     parsed: Any = {**call.answer, "ResponseMetadata": {"HTTPStatusCode": call.status}}
     found = to_cloudkon_error(ClientError(parsed, call.operation), "some", "")
-    return [] if isinstance(found, CloudKonError) and "\n" not in str(found) else [f"its error is not one line: {found}"]
+    return (
+        [] if isinstance(found, CloudKonError) and "\n" not in str(found) else [f"its error is not one line: {found}"]
+    )

@@ -41,7 +41,9 @@ def stored() -> dict[str, Any]:
 def stored_answers(operation: str) -> list[StoredAnswer]:
     """Return an operation's answers as botocore would parse them."""
     shape = operation_model(*operation.split(".")).output_shape
-    return [StoredAnswer(operation, source, from_json(answer, shape)) for source, answer in stored()["answers"][operation]]
+    return [
+        StoredAnswer(operation, source, from_json(answer, shape)) for source, answer in stored()["answers"][operation]
+    ]
 
 
 def stored_errors() -> list[StoredError]:

@@ -28,10 +28,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "recording"
 
 
-def connect(folder: Path, **more: Any) -> Connection:
+def connect(folder: Path, target: str = "docker", region: str = "") -> Connection:
     """Return a connection to an endpoint where nothing answers, which is recorded."""
-    settings = {"fleet": "unit", "target": "docker", "endpoint_url": "http://127.0.0.1:9", **more}
-    return Connection(Settings(record=str(folder), **settings))
+    endpoint = "http://127.0.0.1:9"
+    return Connection(Settings(record=str(folder), fleet="unit", target=target, region=region, endpoint_url=endpoint))
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ def test_full_disk_costs_one_warning(
     def full(*_arguments: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(recording_folder.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with Stubber(sqs) as stubber:
         for _ in range(3):
             stubber.add_response("get_queue_url", {"QueueUrl": "http://x/1/unit-worker"})
@@ -210,7 +210,7 @@ def test_processes_share_a_key_and_have_a_file_each(folder: Path) -> None:
 def test_child_of_a_recording_process_has_its_own_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = RecordingFolder(folder)
     recorded.write({"operation": "parent"})
-    monkeypatch.setattr(recording_folder.os, "getpid", lambda: 4_000_000)
+    monkeypatch.setattr(os, "getpid", lambda: 4_000_000)
     recorded.write({"operation": "child"})
     assert len(list(folder.iterdir())) == 2
 
@@ -224,7 +224,7 @@ def test_folder_with_other_things_is_refused(folder: Path) -> None:
 
 def test_file_instead_of_a_folder_is_refused(folder: Path) -> None:
     folder.write_text("")
-    with pytest.raises(InvalidSetting, match="CLOUDKON_RECORD=.*Name a new folder"):
+    with pytest.raises(InvalidSetting, match=r"CLOUDKON_RECORD=.*Name a new folder"):
         connect(folder).client("sqs")
 
 
