@@ -54,8 +54,7 @@ class LocalProcesses:
         name = f"{pool.name}-{number}"
         ours = {PREFIX + one.name.upper() for one in fields(Settings)}
         environment = {key: value for key, value in os.environ.items() if key not in ours}
-        # A command is recorded, and not the workers, which poll for days.
-        environment |= replace(self._settings, record="").to_environment()
+        environment |= self._settings.to_environment()
         log = self._state_dir.logs / f"{name}.log"
         command = ProcessCommand(name, worker_program(pool), environment, self._state_dir.path, log)
         return _supervisor(command, worker_grace(self._settings), on_change)
