@@ -6,6 +6,7 @@ from typing import Final
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackPlan
+from cloudkon.aws.stack_template import read_template
 from cloudkon.errors import ServiceError
 from cloudkon.programs import command
 
@@ -35,9 +36,8 @@ async def plan_compute(
         **given,
         "Creating": "true" if creating else "false",
     }
-    template = TEMPLATE.read_text(encoding="utf-8")
     return await compute.plan(
-        template, parameters, keep=PARAMETERS - parameters.keys(), tags={**(tags or {}), **stacks.tags}
+        read_template(TEMPLATE), parameters, keep=PARAMETERS - parameters.keys(), tags={**(tags or {}), **stacks.tags}
     )
 
 
