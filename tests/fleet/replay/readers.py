@@ -46,6 +46,7 @@ LATE: Final = datetime(2100, 1, 1, tzinfo=UTC)
 UNREAD: Final = frozenset(
     {
         *("CreateChangeSet", "CreateServiceLinkedRole", "DeleteAlarms", "DeleteChangeSet", "DeleteLogGroup"),
+        *("DeleteAutoScalingGroup", "DeregisterContainerInstance", "StopTask"),
         *("DeleteStack", "ExecuteChangeSet", "HeadBucket", "PurgeQueue", "PutItem", "RegisterScalableTarget"),
         *("SetInstanceProtection", "SuspendProcesses", "UpdateAutoScalingGroup", "UpdateItem", "UpdateService"),
         *("UpdateTaskProtection", "UpdateTerminationProtection", "UpdateTimeToLive", "DescribeTimeToLive"),

@@ -47,7 +47,7 @@ def test_every_answer_that_the_code_reads_has_a_reader_here() -> None:
 def test_stored_answers_hold_nobodys_data() -> None:
     text = STORED.read_text(encoding="utf-8")
     assert len(text) < 500_000
-    assert set(re.findall(r"(?<![\w])\d{12}(?![\w])", text)) == {"123456789012"}
+    assert set(re.findall(r"(?<![\w-])\d{12}(?![\w-])", text)) == {"123456789012"}
     assert set(re.findall(r"[\w.+-]+@[\w-]+\.[a-z]{2,}", text)) <= set(re.findall(r"person-\w{8}@example\.com", text))
     addresses = set(re.findall(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])", text))
     assert {one for one in addresses if not one.startswith(("240.", "0.", "127.", "255.", "169.254."))} == set()
