@@ -91,10 +91,10 @@ class Sanitiser:
             }
         inner = shape.value if isinstance(shape, MapShape) else None
         enum = _enum(shape.key) if isinstance(shape, MapShape) else ()
-        # Of the values of a map, such as a queue's attributes, the key is the name.
+        # Of a map's values, such as a queue's attributes, the key is the name, unless somebody chose it.
         return {
             str(key) if key in enum else self._stand_ins.name(str(key)): self._value(
-                one, inner, str(key), shape.name if shape else member, depth
+                one, inner, str(key) if shape is None or key in enum else member, shape.name if shape else member, depth
             )
             for key, one in value.items()
         }
