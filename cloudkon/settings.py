@@ -109,6 +109,8 @@ class Settings:
     Pictures that need more are refused."""
     link_buckets: tuple[str, ...] = ()
     """Buckets that ``s3://`` links may name besides the store, comma-separated."""
+    record: str = ""
+    """The folder in which a command records its requests to AWS and the answers, sanitised; empty for none."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

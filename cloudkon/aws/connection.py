@@ -148,6 +148,10 @@ class Connection:
         use_quick_json(client.meta.events)
         if secret := secret_to_prove(self._settings):
             require_proof(client, secret)
+        if self._settings.record:
+            from cloudkon.aws.recording import record_calls  # noqa: PLC0415  (costs nothing unless it is wanted)
+
+            record_calls(client, self._settings)
         return client
 
     def _session_of_settings(self) -> boto3.Session:

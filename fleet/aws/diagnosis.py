@@ -26,6 +26,8 @@ RECENT_SECONDS: Final = 900.0
 """Older failures say nothing about the present state."""
 IMAGE_FAILURES: Final = ("CannotPull", "ImagePull", "pull image manifest", "image not found")
 """How ECS's messages begin when an image can't be pulled (ECS Developer Guide, stopped task error messages)."""
+UNREACHABLE: Final = ("request canceled", "context canceled", "i/o timeout", "timed out", "no such host")
+"""Parts of those that are about the network, and not about the image (same page)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ def _stopped(evidence: Evidence) -> list[Finding]:
     )
     for reason in reasons:
         if any(sign in reason for sign in IMAGE_FAILURES):
+            if any(sign in reason for sign in UNREACHABLE):
+                return [Finding(f"pool {service.pool}: the instances can't reach the image registry ({reason})")]
             remedy = f"publish it with: {command('fleet publish')}, then: {command('fleet deploy')}"
             return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", permanent=True)]
     return (
