@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 import trio
 
 from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.bucket_owner import require_owner
 from cloudkon.aws.connection import Connection
 from cloudkon.settings import Settings
 from tests.fleet.double.clients import REGION, client
@@ -31,7 +32,10 @@ class DoubleConnection(Connection):
             raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
-        return client(service, self._where)
+        made = client(service, self._where)
+        if service == "s3":
+            require_owner(made, self.owner_of)
+        return made
 
 
 class DoubleClock:
