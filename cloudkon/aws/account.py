@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.aws_errors import translated
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.partition import Partition, partition_of
 from cloudkon.settings import Settings
@@ -39,10 +39,8 @@ def find_account(connection: Connection) -> Account:
     Raises ``AccessDenied`` without valid credentials, and ``InvalidSetting`` without a region.
     """
     region = connection.region
-    try:
+    with translated(connection.fleet, connection.endpoint):
         return Account(connection.account_number(), region)
-    except BOTO_ERRORS as error:
-        raise to_cloudkon_error(error, connection.fleet, connection.endpoint) from error
 
 
 def with_store(settings: Settings, account: Account) -> Settings:

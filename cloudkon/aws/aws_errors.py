@@ -1,5 +1,7 @@
 """Translates botocore's errors to those of ``cloudkon.errors``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from textwrap import shorten
 from typing import Final
 
@@ -142,6 +144,8 @@ _NO_CREDENTIALS: Final[tuple[tuple[type[BotoCoreError], str], ...]] = (
     (PartialCredentialsError, "Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in"),
 )
 """What botocore raises without valid credentials, and what the user can do about each."""
+_STILL_EXPIRED = "Credentials were refreshed, but the refreshed credentials are still expired."
+"""botocore's ``RuntimeError`` when a ``credential_process``, for example, prints credentials that have expired."""
 _WRONG_CODE = "MultiFactorAuthentication failed"
 """Begins the message of STS for an MFA code that is wrong, or was used before."""
 _CONNECTION_FAILURES = (
@@ -157,6 +161,19 @@ _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
 _MOST_QUOTED = 300
 """Characters of botocore's message that are quoted at most."""
+
+
+@contextmanager
+def translated(fleet: str, endpoint: str) -> Iterator[None]:
+    """Raise the errors of boto3 in the block as those of ``cloudkon.errors``. ``endpoint`` as below."""
+    try:
+        yield
+    except BOTO_ERRORS as error:
+        raise to_cloudkon_error(error, fleet, endpoint) from error
+    except RuntimeError as error:
+        if str(error) != _STILL_EXPIRED:
+            raise
+        raise AccessDenied(f"AWS credentials: {_STILL_EXPIRED} {REMEDIES[EXPIRED]}") from error
 
 
 def to_cloudkon_error(error: Exception, fleet: str, endpoint: str) -> CloudKonError:

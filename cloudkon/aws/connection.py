@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
 from cloudkon import __version__
-from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error, translated
 from cloudkon.aws.bucket_owner import require_owner
 from cloudkon.aws.quick_json import use_quick_json
 from cloudkon.aws.server_proof import require_proof, secret_to_prove
@@ -151,14 +151,13 @@ class Connection:
         return await self._run(partial(function, *arguments, **named), abandon=False)
 
     async def _run(self, call: Callable[[], R], *, abandon: bool) -> R:
-        try:
+        with translated(self.fleet, self.endpoint):
             return await trio.to_thread.run_sync(call, abandon_on_cancel=abandon, limiter=self._limiter)
-        except BOTO_ERRORS as error:
-            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
         endpoint = self.endpoint or None
         try:
+            # Some credentials are read now, for example those that a program prints (credential_process).
             client = self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
         except UNUSABLE as error:
             raise to_invalid_setting(error, self._settings.profile) from error
@@ -169,7 +168,6 @@ class Connection:
         except ValueError as error:
             raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Fix AWS_ENDPOINT_URL") from error
         except BOTO_ERRORS as error:
-            # Some credentials are read now, for example those that a program prints (credential_process).
             raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
         use_quick_json(client.meta.events)
         if secret := secret_to_prove(self._settings):

@@ -66,7 +66,8 @@ def ask_for_code(prompt: str) -> str:
     The code is shown as it is typed: AWS accepts it once, and only within its half minute.
     """
     try:
-        with Path(_TERMINAL).open("w", encoding="utf-8") as asked, Path(_TERMINAL).open(encoding="utf-8") as answered:
+        # It can't be opened once for both: a terminal has no positions to seek.
+        with Path(_TERMINAL).open(encoding="utf-8") as answered, Path(_TERMINAL).open("w", encoding="utf-8") as asked:
             asked.write(prompt)
             asked.flush()
             code = answered.readline().strip()
