@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -150,7 +151,7 @@ def configure(home: Path, text: str) -> None:
 
 async def keys_of(connection: Connection, service: str) -> str:
     """Sign as a call of the service does, and return whose key it used."""
-    client = await trio.to_thread.run_sync(connection.client, service)
+    client: Any = await trio.to_thread.run_sync(connection.client, service)
     frozen = await connection.call(client._request_signer._credentials.get_frozen_credentials)
     return str(frozen.access_key)
 
