@@ -93,6 +93,7 @@ class Up:
         chosen = await self._data_options()
         AccountRecord(stacks.settings).write(stacks.account)
         report(f"bringing up fleet {stacks.fleet} on {stacks.account}")
+        self._done = "At most service-linked roles were made: AWS keeps one of each in every account"
         await ensure_service_roles(self._control, report)
         data, again = stacks.data().name, f"to finish it, run {command('fleet up')} again"
         self._done = f"Stack {data} may be unfinished, and {compute.name} was not changed: {again}"
