@@ -14,7 +14,7 @@ from cloudkon.errors import AccessDenied
 MEMBER: Final = "ExpectedBucketOwner"
 _EVENT: Final = "provide-client-params.s3"
 _REFUSED: Final = ("403", "AccessDenied", "Forbidden")
-"""How S3 refuses: without a body, which HEAD has not, only by the status."""
+"""How S3 refuses a call. Its answer to HEAD has no body, so that the status is the code."""
 
 
 def require_owner(client: Any, owner_of: Callable[[str], str]) -> None:  # noqa: ANN401  (boto3 makes its clients' classes at run time)
