@@ -7,7 +7,7 @@ import trio
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
-from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
 from cloudkon.programs import command
@@ -37,7 +37,7 @@ from .resources.compute_parameters import (
     sizing_parameters,
     worker_parameters,
 )
-from .resources.compute_stack import change, finish_creation, plan_compute
+from .resources.compute_stack import change, finish_creation, plan_compute, with_remedy
 from .resources.data_parameters import data_parameters, option_costs
 from .resources.ecs_service import read_services
 from .resources.insights import remove_insights
@@ -76,11 +76,24 @@ class Up:
     def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report) -> None:
         """``sizing`` holds the user's options; no AWS call is made yet."""
         self._stacks, self._sizing, self._report = stacks, sizing, report
+        self._done = "Nothing was changed"
+        """What an error says about the changes so far."""
         self._control = stacks.control
         self._inquiry = Inquiry(stacks.control)
 
     async def run(self) -> None:
-        """Check, then create or update. Raises ``InvalidInput`` before any change, ``ServiceError`` for a failure."""
+        """Check, then create or update. Raises ``InvalidInput`` before any change, ``ServiceError`` for a failure.
+
+        ``AccessDenied``, as of a session that has expired, says what was done.
+        """
+        try:
+            await self._run()
+        except AccessDenied as error:
+            found = AccessDenied(f"{str(error).rstrip('.')}. {self._done}")
+            found.code = error.code
+            raise found from error
+
+    async def _run(self) -> None:
         stacks, report = self._stacks, self._report
         self._check()
         compute = stacks.compute()
@@ -89,9 +102,13 @@ class Up:
         chosen = await self._data_options()
         AccountRecord(stacks.settings).write(stacks.account)
         report(f"bringing up fleet {stacks.fleet} on {stacks.account}")
+        self._done = "At most service-linked roles were made: AWS keeps one of each in every account"
         await ensure_service_roles(self._control, report)
+        data, again = stacks.data().name, f"to finish it, run {command('fleet up')} again"
+        self._done = f"Stack {data} may be unfinished, and {compute.name} was not changed: {again}"
         await self._create_data(stacks.data(), chosen)
         await check_data(self._control.connection, stacks.settings)
+        self._done = f"Stack {data} is complete, {compute.name} may be unfinished: {again}"
         await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
         await restore_group_settings(self._control, stacks.fleet, report)
         made = (await compute.facts()).parameters
@@ -227,7 +244,10 @@ class Up:
         settings = self._stacks.settings
         keep = () if lease_is_chosen(settings) else ("VisibilitySeconds",)
         tags = {**self._sizing.tags, **self._stacks.tags}
-        plan = await data_plan(data, settings, chosen=chosen, keep=keep, tags=tags)
+        try:
+            plan = await data_plan(data, settings, chosen=chosen, keep=keep, tags=tags)
+        except ServiceError as error:
+            raise with_remedy(error) from error
         losing = [one for one in plan.changes if one.replaces or one.action == "Remove"]
         if lost := [one.resource for one in losing if one.kind in DATA_RESOURCE_TYPES]:
             await data.discard(plan)

@@ -54,7 +54,7 @@ class LocalTarget:
         self._state_dir = StateDir(Path(os.path.realpath(settings.state_dir)))
         self._state_dir.check_own()
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:  # noqa: ARG002  (the target's)
         """Do nothing: workers run from this checkout."""
         report("the local target needs no images: its workers run from this checkout")
 

@@ -36,9 +36,15 @@ async def plan_compute(
         **given,
         "Creating": "true" if creating else "false",
     }
-    return await compute.plan(
-        read_template(TEMPLATE), parameters, keep=PARAMETERS - parameters.keys(), tags={**(tags or {}), **stacks.tags}
-    )
+    try:
+        return await compute.plan(
+            read_template(TEMPLATE),
+            parameters,
+            keep=PARAMETERS - parameters.keys(),
+            tags={**(tags or {}), **stacks.tags},
+        )
+    except ServiceError as error:
+        raise with_remedy(error) from error
 
 
 async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
@@ -90,7 +96,7 @@ def with_remedy(error: ServiceError) -> ServiceError:
         )
     else:
         return error
-    explained = ServiceError(f"{error}. {remedy}")
+    explained = type(error)(f"{str(error).rstrip('.')}. {remedy}")
     explained.code = error.code
     return explained
 

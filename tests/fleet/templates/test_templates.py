@@ -27,7 +27,7 @@ from tests.support.template_rendering import (
     text_of,
 )
 
-OURS = {"AWS_REGION", f"{PREFIX}TARGET", f"{PREFIX}FLEET", f"{PREFIX}BUCKET"}
+OURS = {"AWS_REGION", f"{PREFIX}TARGET", f"{PREFIX}FLEET", f"{PREFIX}BUCKET", f"{PREFIX}BUCKET_OWNER"}
 """Variables that say where a worker runs. They have no default in the template."""
 
 
@@ -100,6 +100,7 @@ def test_worker_environment_names_existing_settings_with_their_defaults() -> Non
         settings = Settings.from_environment(given)
         assert (settings.target, settings.region, settings.fleet) == ("aws", "eu-central-1", "cloudkon")
         assert settings.store_bucket == UPDATED["BucketName"]
+        assert settings.bucket_owner == "123456789012"
         for name in given.keys() - OURS:
             field = known[name]
             assert getattr(settings, field.name) == field.default, name
