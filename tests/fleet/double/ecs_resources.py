@@ -7,6 +7,7 @@ from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.capacity_provider import CapacityProvider
 from tests.fleet.double.cluster import Cluster
 from tests.fleet.double.ecs_service import Deployment, EcsService
+from tests.fleet.double.readings import SHORT_ARNS
 from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
 
@@ -56,6 +57,10 @@ class EcsResources:
         arn = self._account.arn("ecs", f"cluster/{name}")
         if name in self.clusters:
             return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
+        if not self._account.iam.usable("ecs.amazonaws.com"):
+            raise _invalid(
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+            )
         made = self.clusters.add(name, Cluster(self._account, request, arn))
         self._account.tags.put(arn, as_dict(request.get("tags", [])))
         self._account.timeline.every(cluster.POLL_SECONDS, made.reconcile, lambda: made.status == "ACTIVE")
@@ -167,6 +172,12 @@ class EcsResources:
 
     def create_service(self, request: Document) -> Document:
         found, name = self.cluster(request), request["serviceName"]
+        if SHORT_ARNS in self._account.readings and {"propagateTags", "enableECSManagedTags", "tags"} & request.keys():
+            # The message as users have quoted it.
+            raise _invalid(
+                "The new ARN and resource ID format must be enabled to propagate tags. Opt in to the new format and "
+                "try again."
+            )
         if request.get("launchType") and request.get("capacityProviderStrategy"):
             raise _invalid("Specifying both a launch type and capacity provider strategy is not supported.")
         for one in request.get("capacityProviderStrategy", []):

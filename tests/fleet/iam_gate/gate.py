@@ -52,19 +52,27 @@ def judge_verbs(patch: pytest.MonkeyPatch) -> None:
 
 def judge(account: Account, call: Call) -> None:
     """Fail the test if the policies of the running verb don't allow a call."""
-    running = _running.get()
+    running = running_policies(account)
     if running is None:
         return
+    verb, statements, place = running
+    for request in requests_of(call.service, call.operation, call.request, place):
+        refused = list(refusals(statements, request))
+        assert not refused, f"the policies of {verb} don't allow {call}: {'; '.join(refused)}"
+
+
+def running_policies(account: Account) -> tuple[str, Sequence[Statement], Place] | None:
+    """Return the running verb, its policies, and the place that they are for; ``None`` if no verb runs."""
+    running = _running.get()
+    if running is None:
+        return None
     verb, settings, delete_data = running
     place = Place(settings.fleet, account.partition, account.region, account.number)
     # A bucket that was set later is not the one that the policies were printed for.
     bucket = (
         "" if any(name.startswith(f"{place.fleet}-store-") for name in account.s3.buckets.names()) else settings.bucket
     )
-    statements = policies_of(verb, place, delete_data=delete_data, bucket=bucket)
-    for request in requests_of(call.service, call.operation, call.request, place):
-        refused = list(refusals(statements, request))
-        assert not refused, f"the policies of {verb} don't allow {call}: {'; '.join(refused)}"
+    return verb, policies_of(verb, place, delete_data=delete_data, bucket=bucket), place
 
 
 def _judged(method: Callable[..., Awaitable[Any]], verb: str) -> Callable[..., Awaitable[Any]]:
