@@ -1,6 +1,5 @@
 """A fleet's whole life under each reading of AWS's documents, and under all of them at once."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -91,11 +90,9 @@ def life(account: Account, settings: Settings, reports: list[str]) -> Life:
     return Life(account, target, EcsWaker(connection), reports)
 
 
-def names(readings: Iterable[Reading]) -> str:
-    return "-and-".join(map(str, readings)) or "none"
-
-
-@pytest.mark.parametrize("readings", [(), *((one,) for one in SURVIVED), SURVIVED], ids=["none", *map(str, SURVIVED), "all"])
+@pytest.mark.parametrize(
+    "readings", [(), *((one,) for one in SURVIVED), SURVIVED], ids=["none", *map(str, SURVIVED), "all"]
+)
 async def test_whole_life_ends_well(
     life: Life, readings: tuple[Reading, ...], autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -1,7 +1,7 @@
 """Stands in front of the double: each call of a verb is judged by the policies that are printed for the verb.
 
-``judge_verbs`` makes every verb of ``AwsTarget`` say what runs, in all tests of ``tests/fleet``; ``judge`` is the
-account's hook. A refusal fails the test: AWS's error would be tolerated where the fleet can go on without an answer.
+``judge_verbs`` makes every verb of ``AwsTarget`` and the client's waker say what runs, in all tests of ``tests/fleet``;
+``judge`` is the account's hook. A refusal fails the test: AWS's error would be tolerated where the fleet can go on without an answer.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from cloudkon.aws.waker import EcsWaker
 from cloudkon.settings import Settings
 from fleet.aws.policies.catalogue import statements_of
 from fleet.aws.policies.rendering import Scope, render
@@ -47,7 +48,8 @@ def policies_of(verb: str, place: Place, *, delete_data: bool = False, bucket: s
 def judge_verbs(patch: pytest.MonkeyPatch) -> None:
     """From now on, each verb of a target runs with its policies only."""
     for method, verb in VERBS.items():
-        patch.setattr(AwsTarget, method, _judged(getattr(AwsTarget, method), verb))
+        patch.setattr(AwsTarget, method, _judged(getattr(AwsTarget, method), verb, _settings_of_target))
+    patch.setattr(EcsWaker, "wake", _judged(EcsWaker.wake, "client", _settings_of_waker))
 
 
 def judge(account: Account, call: Call) -> None:
@@ -75,12 +77,22 @@ def running_policies(account: Account) -> tuple[str, Sequence[Statement], Place]
     return verb, policies_of(verb, place, delete_data=delete_data, bucket=bucket), place
 
 
-def _judged(method: Callable[..., Awaitable[Any]], verb: str) -> Callable[..., Awaitable[Any]]:
+def _settings_of_target(target: AwsTarget) -> Settings:
+    return target._settings
+
+
+def _settings_of_waker(waker: EcsWaker) -> Settings:
+    return Settings(target="aws", fleet=waker._fleet)
+
+
+def _judged(
+    method: Callable[..., Awaitable[Any]], verb: str, settings_of: Callable[[Any], Settings]
+) -> Callable[..., Awaitable[Any]]:
     @wraps(method)
-    async def run(target: AwsTarget, *arguments: object, **named: object) -> Any:  # noqa: ANN401  (the verb's result)
-        token = _running.set((verb, target._settings, bool(named.get("delete_data"))))
+    async def run(caller: object, *arguments: object, **named: object) -> Any:  # noqa: ANN401  (the verb's result)
+        token = _running.set((verb, settings_of(caller), bool(named.get("delete_data"))))
         try:
-            return await method(target, *arguments, **named)
+            return await method(caller, *arguments, **named)
         finally:
             _running.reset(token)
 
