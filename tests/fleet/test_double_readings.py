@@ -220,7 +220,7 @@ async def test_stack_that_fails_while_its_tags_are_unseen_is_rolled_back(
     account.judge_step = judge_step
     account.adopt(TAGS_SEEN_LATE)
     account.cloudformation.failures["CREATE", "Group"] = "no luck"
-    with pytest.raises(ServiceError, match="no luck.*Nothing of this stack is left"):
+    with pytest.raises(ServiceError, match=r"no luck.*Nothing of this stack is left"):
         await target.up(IGNORE_REPORT)
     account.cloudformation.failures.clear()
     await target.up(IGNORE_REPORT)
@@ -255,7 +255,9 @@ async def test_type_that_can_not_be_tagged_is_named_as_such(
     account.judge_step = judge_step
     account.adopt(ANY_UNTAGGED_CREATION_DENIED)
     tagged = Sizing(tags={DEMANDED: "seven"})
-    with pytest.raises(ServiceError, match=r"InstanceProfile .*exempt iam:CreateInstanceProfile.*Nothing of this stack"):
+    with pytest.raises(
+        ServiceError, match=r"InstanceProfile .*exempt iam:CreateInstanceProfile.*Nothing of this stack"
+    ):
         await target.up(IGNORE_REPORT, tagged)
     account.readings = frozenset()
     await target.up(IGNORE_REPORT, tagged)
@@ -266,7 +268,9 @@ async def test_account_opted_out_of_long_arns_is_named_in_the_words_of_ecs(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     account.adopt(SHORT_ARNS)
-    with pytest.raises(ServiceError, match=r"Service .*The new ARN and resource ID format.*Nothing of this stack is left"):
+    with pytest.raises(
+        ServiceError, match=r"Service .*The new ARN and resource ID format.*Nothing of this stack is left"
+    ):
         await target.up(IGNORE_REPORT)
     account.readings = frozenset()
     await target.up(IGNORE_REPORT)
@@ -278,5 +282,5 @@ def test_every_reading_names_its_sources_and_is_tested_here() -> None:
     constants = {one: name for name, one in vars(readings).items() if isinstance(one, readings.Reading)}
     assert {*readings.SURVIVED, *readings.NAMED} == constants.keys()
     for one, name in constants.items():
-        assert one.sources
+        assert one.source and one.otherwise
         assert text.count(name) > 1, name

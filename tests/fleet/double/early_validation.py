@@ -1,6 +1,6 @@
 """Finds the name conflicts that CloudFormation reports as it creates a change set, under ``EARLY_VALIDATION``."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.fleet.double.readings import EARLY_VALIDATION
@@ -17,14 +17,14 @@ FAILED: Final = (
     "DescribeEvents API for detailed failure information."
 )
 """The whole reason that a change set gives, as users have quoted it."""
-_NAMES: Final[Mapping[str, tuple[str, Callable[["Account", str], bool]]]] = {
-    "AWS::DynamoDB::Table": ("TableName", lambda account, name: name in account.dynamodb.tables),
-    "AWS::ECR::Repository": ("RepositoryName", lambda account, name: name in account.ecr.repositories),
-    "AWS::Logs::LogGroup": ("LogGroupName", lambda account, name: name in account.logs.groups),
-    "AWS::S3::Bucket": ("BucketName", lambda account, name: name in account.s3.buckets),
-    "AWS::SQS::Queue": ("QueueName", lambda account, name: name in account.sqs.queues),
+_NAMES: Final = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::ECR::Repository": "RepositoryName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SQS::Queue": "QueueName",
 }
-"""The property with the name of each type that has one, and whether the account has such a resource."""
+"""The property with the name, of each type that is looked up."""
 
 
 def validation_errors(stack: "Stack", template: "Template", parameters: dict[str, str]) -> Iterator[Document]:
@@ -35,9 +35,9 @@ def validation_errors(stack: "Stack", template: "Template", parameters: dict[str
     for logical, body in template.wanted(scope).items():
         if logical in stack.resources or body["Type"] not in _NAMES:
             continue
-        key, exists = _NAMES[body["Type"]]
+        key = _NAMES[body["Type"]]
         name = str(scope.resolve(body["Properties"][key], lambda one, attribute: f"new {one}.{attribute}"))
-        if exists(stack.account, name):
+        if name in _existing(stack.account, body["Type"]):
             yield {
                 "EventId": f"{logical}-validation",
                 "EventType": "VALIDATION_ERROR",
@@ -52,3 +52,15 @@ def validation_errors(stack: "Stack", template: "Template", parameters: dict[str
                 "ValidationStatusReason": f"Resource of type '{body['Type']}' with identifier '{name}' already exists.",
                 "ValidationPath": f"/Resources/{logical}/Properties/{key}",
             }
+
+
+def _existing(account: "Account", kind: str) -> Container[str]:
+    """Return the account's resources of a type, by name."""
+    found: dict[str, Container[str]] = {
+        "AWS::DynamoDB::Table": account.dynamodb.tables,
+        "AWS::ECR::Repository": account.ecr.repositories,
+        "AWS::Logs::LogGroup": account.logs.groups,
+        "AWS::S3::Bucket": account.s3.buckets,
+        "AWS::SQS::Queue": account.sqs.queues,
+    }
+    return found[kind]

@@ -1,7 +1,8 @@
 """Stands in front of the double: each call of a verb is judged by the policies that are printed for the verb.
 
 ``judge_verbs`` makes every verb of ``AwsTarget`` and the client's waker say what runs, in all tests of ``tests/fleet``;
-``judge`` is the account's hook. A refusal fails the test: AWS's error would be tolerated where the fleet can go on without an answer.
+``judge`` is the account's hook. A refusal fails the test: AWS's error would be tolerated where the fleet can go on
+without an answer.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -47,9 +47,7 @@ class Request:
     context: Context = field(default_factory=dict)
 
 
-def refusals(
-    statements: Sequence[Statement], request: Request, judged_on: frozenset[str] = BOTH
-) -> Iterator[str]:
+def refusals(statements: Sequence[Statement], request: Request, judged_on: frozenset[str] = BOTH) -> Iterator[str]:
     """Yield a line for each resource on which no statement allows the request's action.
 
     ``judged_on`` is the reading by which actions in ``UNCERTAIN`` are judged.
