@@ -111,8 +111,8 @@ def _asleep(pool: Pool, waiting: int) -> str:
     """Say how a pool at zero gets a worker. No document promises that its alarm sees the queue's metrics."""
     waking = command(f"fleet scale 1 --pool {pool.name}"), command(f"fleet autoscale --pool {pool.name}")
     return (
-        f"pool {pool.name}: {waiting} messages wait and it has no workers. A push starts some at once, its alarm "
-        f"within {WAKE_MINUTES} minutes; or run: {waking[0]}, then: {waking[1]}"
+        f"pool {pool.name}: {waiting} messages wait and it has no workers. A push starts some at once, and its "
+        f"alarm starts one within {WAKE_MINUTES} minutes. If it does not, run: {waking[0]}, then: {waking[1]}"
     )
 
 

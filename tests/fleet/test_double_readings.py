@@ -87,12 +87,35 @@ async def test_alarm_needs_no_metric_that_may_be_missing(
     assert minutes_until_awake(account) <= 6
 
 
-async def test_alarm_that_expects_points_of_a_metric_without_any_never_fires(
+@pytest.mark.parametrize(("adopted", "latest"), [((), 6.0), ((NO_POINTS_NO_RESULT,), float("inf"))])
+async def test_alarm_that_fills_a_metric_without_points_is_found(
+    account: Account,
+    target: AwsTarget,
+    adopted: tuple[Reading, ...],
+    latest: float,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The alarm of an earlier release: Container Insights sends nothing for a service without ECS tasks."""
+    await stay_at_zero(account, target)
+    account.adopt(*adopted)
+    alarm = account.cloudwatch.alarms.get(f"{NAME}-worker-wake")
+    insights = {"MetricName": "RunningTaskCount", "Dimensions": [{"Name": "ClusterName", "Value": NAME}]}
+    alarm["Metrics"] = [
+        *(one for one in alarm["Metrics"] if one["Id"] == "visible"),
+        {"Id": "running", "MetricStat": {"Metric": insights}},
+        {"Id": "asleep", "Expression": "IF(FILL(running, 0) < 1, visible)"},
+    ]
+    assert 4 <= minutes_until_awake(account) <= latest
+    assert (minutes_until_awake(account) == 0) == (not adopted)
+
+
+async def test_zeros_left_out_silence_the_alarm_if_no_points_give_no_result(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
 ) -> None:
     await stay_at_zero(account, target)
     account.adopt(NO_POINTS_NO_RESULT, ZEROS_LEFT_OUT)
     assert minutes_until_awake(account) == float("inf")
+    assert [note for note in (await target.status()).notes if "If it does not, run: " in note]
 
 
 async def test_status_names_a_pool_that_waits_for_its_alarm(
@@ -198,7 +221,7 @@ async def test_refused_creation_of_the_cluster_is_named_and_rolled_back(
         await target.up(IGNORE_REPORT)
 
 
-@pytest.mark.parametrize(("tells_events", "words"), [(True, "InsightsLogs.*already exists"), (False, "ExistenceCheck")])
+@pytest.mark.parametrize(("tells_events", "words"), [(True, "WorkerLogs.*already exists"), (False, "ExistenceCheck")])
 async def test_name_that_exists_is_named_by_early_validation(
     account: Account, target: AwsTarget, tells_events: bool, words: str, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -207,7 +230,7 @@ async def test_name_that_exists_is_named_by_early_validation(
     account.adopt(EARLY_VALIDATION)
     account.cloudformation.tells_events = tells_events
     account.logs.create(f"/cloudkon/{NAME}/worker", {})
-    with pytest.raises(ServiceError, match=words.replace("InsightsLogs", "WorkerLogs")):
+    with pytest.raises(ServiceError, match=words):
         await target.up(IGNORE_REPORT)
     account.logs.remove(f"/cloudkon/{NAME}/worker")
     await target.up(IGNORE_REPORT)
@@ -282,5 +305,6 @@ def test_every_reading_names_its_sources_and_is_tested_here() -> None:
     constants = {one: name for name, one in vars(readings).items() if isinstance(one, readings.Reading)}
     assert {*readings.SURVIVED, *readings.NAMED} == constants.keys()
     for one, name in constants.items():
-        assert one.source and one.otherwise
+        assert one.source
+        assert one.otherwise
         assert text.count(name) > 1, name

@@ -32,6 +32,7 @@ class Life:
     """One fleet, from an empty account and back to it. Each step checks what it has brought about."""
 
     account: Account
+    engine: PushingEngine
     target: AwsTarget
     waker: EcsWaker
     reports: list[str]
@@ -41,8 +42,13 @@ class Life:
         (group,) = self.account.autoscaling.groups
         assert group.protects_new
         assert group.suspended == {"AZRebalance"}
-        await self.target.publish((WORKER,), self.reports.append)
+        await self.deploy("layer")
+
+    async def deploy(self, layer: str) -> None:
+        self.engine.images["cloudkon/worker:latest"] = layer
+        image = (await self.target.publish((WORKER,), self.reports.append))["worker"]
         await self.target.deploy((WORKER,), "", self.reports.append)
+        assert {task.definition["containerDefinitions"][0]["image"] for task in running(self.account)} <= {image}
 
     async def scale(self, count: int) -> None:
         await self.target.scale(WORKER, count, self.reports.append)
@@ -87,7 +93,7 @@ def life(account: Account, settings: Settings, reports: list[str]) -> Life:
     account.ecs.late_insights = True
     connection, engine = DoubleConnection(settings), PushingEngine(account, worker="layer")
     target = AwsTarget(settings, connection, DoubleClock(), engine.opened)
-    return Life(account, target, EcsWaker(connection), reports)
+    return Life(account, engine, target, EcsWaker(connection), reports)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +110,7 @@ async def test_whole_life_ends_well(
     life.account.adopt(*readings)
     await life.begin()
     await life.scale(2)
+    await life.deploy("newer layer")
     await life.drain_an_instance()
     await life.scale(1)
     await life.scale(0)

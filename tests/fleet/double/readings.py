@@ -27,8 +27,8 @@ class Reading:
 DRAINING_STOPS_PROTECTED: Final = Reading(
     "draining-stops-protected",
     "Tasks on a draining instance stop as the deployment configuration allows, protected or not.",
-    "ECS Developer Guide, Draining Amazon ECS container instances: running tasks of a service stop, and are replaced by "
-    "minimumHealthyPercent and maximumPercent (of four tasks, 50 %: two). It names no protection.",
+    "ECS Developer Guide, Draining Amazon ECS container instances: running tasks of a service stop, and are replaced "
+    "by minimumHealthyPercent and maximumPercent (of four tasks, 50 %: two). It names no protection.",
     "ECS Developer Guide, Protect your Amazon ECS tasks from being terminated by scale-in events: it names no draining "
     "either. The double's default is that protected tasks stay, since an instance may drain for 48 hours (Safely stop "
     "Amazon ECS workloads running on EC2 instances).",
@@ -43,8 +43,8 @@ NO_POINTS_NO_RESULT: Final = Reading(
 QUEUE_METRICS_LATE: Final = Reading(
     "queue-metrics-late",
     "The metrics of a queue that was empty come 15 minutes late.",
-    "SQS Developer Guide, Monitoring Amazon SQS queues using CloudWatch: there may be a delay of up to 15 minutes after "
-    "an inactive queue becomes active.",
+    "SQS Developer Guide, Monitoring Amazon SQS queues using CloudWatch: there may be a delay of up to 15 minutes "
+    "after an inactive queue becomes active.",
     "The same page: metrics of active queues are sent every minute.",
 )
 ZEROS_LEFT_OUT: Final = Reading(
@@ -82,16 +82,17 @@ TAGS_SEEN_LATE: Final = Reading(
     "tags-seen-late",
     "Tags of a new resource are seen after two and a half minutes: by lists, by filters, and by IAM's aws:ResourceTag. "
     "Deleted resources stay listed as long.",
-    "EC2 Developer Guide, Eventual consistency in the Amazon EC2 API: the result of a command may not be visible at once "
-    "to all commands that follow.",
+    "EC2 Developer Guide, Eventual consistency in the Amazon EC2 API: the result of a command may not be visible at "
+    "once to all commands that follow.",
     "IAM User Guide, Controlling access to AWS resources using tags: a condition reads the tags that a resource has.",
 )
 ROLES_SEEN_LATE: Final = Reading(
     "roles-seen-late",
     "Nobody can use a role or instance profile in its first minute.",
-    "IAM User Guide, Troubleshoot IAM, Changes that I make are not always immediately visible: a change takes time until "
-    "all endpoints see it.",
-    "IAM API Reference, CreateRole and CreateServiceLinkedRole: the answer describes a role that exists.",
+    "IAM User Guide, Troubleshoot IAM, Changes that I make are not always immediately visible: a change takes time "
+    "until all endpoints see it.",
+    "IAM API Reference, CreateRole and CreateServiceLinkedRole: the answer describes a role that exists. Users report "
+    "that CloudFormation waits two minutes for an instance profile, as the double does; no page promises it.",
 )
 UNTAGGED_CREATION_DENIED: Final = Reading(
     "untagged-creation-denied",
