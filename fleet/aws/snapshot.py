@@ -22,6 +22,8 @@ from .resources.ecs_service import PoolService, container_instances, read_servic
 WINDOW: Final = timedelta(minutes=15)
 """How far back metrics are read. SQS publishes every minute, and for an idle queue up to 15 minutes late."""
 PERIOD_SECONDS: Final = 60
+WAKE_MINUTES: Final = 20
+"""The latest metrics of a queue, and the five minutes of the alarm (compute template, ``WorkerWakeAlarm``)."""
 NO_SCALING: Final = "by hand"
 
 
@@ -35,7 +37,9 @@ async def snapshot(stacks: AccountStacks) -> FleetStatus:
     pools = {}
     for pool in POOLS:
         scaling = await find_scaling(stacks.control, stacks.fleet, pool.name)
-        pools[pool.name] = await _pool(stacks, pool, services.get(pool.name), scaling, metrics, problems)
+        pools[pool.name] = found = await _pool(stacks, pool, services.get(pool.name), scaling, metrics, problems)
+        if scaling and not scaling.suspended and not found.desired and found.backlog and found.backlog.visible:
+            notes.append(_asleep(pool, found.backlog.visible))
         if scaling and scaling.suspended:
             remedy = f"resume it with: {command(f'fleet autoscale --pool {pool.name}')}"
             notes.append(f"pool {pool.name}: autoscaling is suspended, because its count was set by hand; {remedy}")
@@ -100,6 +104,15 @@ async def _pool(
         pending=service.pending if service else 0,
         oldest_seconds=max(ages) if ages and backlog and backlog.visible + backlog.in_flight else None,
         scaling=_scaling(scaling),
+    )
+
+
+def _asleep(pool: Pool, waiting: int) -> str:
+    """Say how a pool at zero gets a worker. No document promises that its alarm sees the queue's metrics."""
+    waking = command(f"fleet scale 1 --pool {pool.name}"), command(f"fleet autoscale --pool {pool.name}")
+    return (
+        f"pool {pool.name}: {waiting} messages wait and it has no workers. A push starts some at once, and its "
+        f"alarm starts one within {WAKE_MINUTES} minutes. If it does not, run: {waking[0]}, then: {waking[1]}"
     )
 
 

@@ -110,9 +110,9 @@ class Up:
         await check_data(self._control.connection, stacks.settings)
         self._done = f"Stack {data} is complete, {compute.name} may be unfinished: {again}"
         await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
-        await restore_group_settings(self._control, stacks.fleet, report)
-        made = (await compute.facts()).parameters
-        if all(made.get(parameter(pool, "Image"), UNPUBLISHED) == UNPUBLISHED for pool in POOLS):
+        made = await compute.facts()
+        await restore_group_settings(self._control, made.outputs["GroupName"], report)
+        if all(made.parameters.get(parameter(pool, "Image"), UNPUBLISHED) == UNPUBLISHED for pool in POOLS):
             report(f"the workers have no image yet; next: {command('fleet build, publish, deploy')}")
 
     async def preview(self) -> tuple[str, ...]:

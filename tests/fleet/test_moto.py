@@ -136,7 +136,7 @@ async def test_scale_in_protection_is_removed_and_restored(moto: MotoAccount) ->
 
     await change_group(control, await the_group(control), NewInstancesProtectedFromScaleIn=False)
     assert not (await the_group(control)).protects_new
-    await restore_group_settings(control, FLEET, IGNORE_REPORT)
+    await restore_group_settings(control, (await the_group(control)).name, IGNORE_REPORT)
     assert (await the_group(control)).protects_new
     assert (await the_group(control)).suspended == {"AZRebalance"}
 

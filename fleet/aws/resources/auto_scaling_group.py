@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import ServiceError
+from cloudkon.programs import command
 
 from ...target import Report
 from .names import TAG
@@ -115,16 +116,22 @@ async def find_instances(control: ControlPlane, fleet: str) -> list[Ec2Instance]
     ]
 
 
-async def restore_group_settings(control: ControlPlane, fleet: str, report: Report) -> None:
-    """Restore settings of the group that no template can express, or whose drift no change set detects.
+async def restore_group_settings(control: ControlPlane, name: str, report: Report) -> None:
+    """Restore settings of the group ``name`` that no template can express, or whose drift no change set detects.
 
     An interrupted ``down`` leaves new instances without protection from scale-in, which the capacity provider's managed
     termination protection depends on. And zone rebalancing must be off: for it, Auto Scaling may exceed the group's
     maximum by 10 % or one instance (its user guide, Availability Zone rebalancing), to terminate an instance that ECS
-    has packed with work.
+    has packed with work. The group is found by its name: its tag may not be visible yet.
     """
-    group = await find_group(control, fleet)
-    if group is None or group.deleting:
+    rows = await control.pages(
+        "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", AutoScalingGroupNames=[name]
+    )
+    if not rows:
+        report(f"{name} is not listed yet: zone rebalancing stays on until you run {command('fleet up')} again")
+        return
+    group = AutoScalingGroup.from_answer(rows[0])
+    if group.deleting:
         return
     if not group.protects_new:
         report(f"{group.name}: protecting new instances from scale-in again")

@@ -89,6 +89,11 @@ def with_remedy(error: ServiceError) -> ServiceError:
     text = str(error).lower()
     if "tag polic" in text:
         remedy = f"Give a value that your organization's tag policy allows: {command('fleet up --tags KEY=VALUE')}"
+    elif "explicit deny" in text and "iam:createinstanceprofile" in text:
+        remedy = (
+            "CloudFormation can't tag an instance profile as it creates it: "
+            "ask your organization to exempt iam:CreateInstanceProfile from its rule about tags"
+        )
     elif "explicit deny" in text:
         remedy = (
             "If your organization demands tags or a permissions boundary, give them: "

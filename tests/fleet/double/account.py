@@ -19,7 +19,10 @@ from tests.fleet.double.dynamodb import DynamoDb
 from tests.fleet.double.ec2 import LATEST_IMAGE, Ec2
 from tests.fleet.double.ecr import Ecr
 from tests.fleet.double.ecs import Ecs
+from tests.fleet.double.ecs_resources import LONG_ARNS
 from tests.fleet.double.identity import FreeTier, Iam, Quotas, Sts
+from tests.fleet.double.readings import SHORT_ARNS, TAGS_SEEN_LATE, Reading
+from tests.fleet.double.resource import Resource
 from tests.fleet.double.s3 import S3
 from tests.fleet.double.sns import Sns
 from tests.fleet.double.sqs import Sqs
@@ -45,6 +48,8 @@ class Call:
 
 CallHook = Callable[[int, Call], None]
 """Is called with a call's number (from 1) and the call; raises the error that should happen to it."""
+StepHook = Callable[[Resource, str], None]
+"""Is called with a stack's resource and the step that CloudFormation takes; raises the error of that step."""
 
 
 class Account:
@@ -60,6 +65,10 @@ class Account:
         self._numbers = itertools.count(1)
         self.judge: Callable[[Account, Call], None] = _allow
         """Called first; raises for a call that IAM would refuse."""
+        self.judge_step: StepHook = _allow_step
+        """Called before a stack's resource is created (``request``), then as it is created, updated and deleted."""
+        self.readings: frozenset[Reading] = frozenset()
+        """What this account does where documents disagree."""
         self.before: CallHook = _do_nothing
         """Called before a call takes effect."""
         self.after: CallHook = _do_nothing
@@ -92,6 +101,13 @@ class Account:
         """Return an ARN of IAM, which has no regions."""
         return f"arn:{self.partition}:iam::{self.number}:{rest}"
 
+    def adopt(self, *readings: Reading) -> None:
+        """Behave by these readings of AWS's documents from now on."""
+        self.readings |= frozenset(readings)
+        self.tags.late = TAGS_SEEN_LATE in self.readings
+        if SHORT_ARNS in self.readings:
+            self.ecs.long_arns = dict.fromkeys(LONG_ARNS, "disabled")
+
     def next_number(self) -> int:
         """Return a number for a name that AWS would generate."""
         return next(self._numbers)
@@ -121,6 +137,10 @@ class Account:
 
 def _allow(account: Account, call: Call) -> None:
     """Allow the call."""
+
+
+def _allow_step(resource: Resource, step: str) -> None:
+    """Allow the step."""
 
 
 def _do_nothing(number: int, call: Call) -> None:

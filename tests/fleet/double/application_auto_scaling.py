@@ -25,6 +25,8 @@ class ScalableTarget:
     role: str
     suspended: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(SUSPENSIONS, False))
     policies: dict[str, Document] = field(default_factory=dict)
+    stepped: dict[str, float] = field(default_factory=dict)
+    """When each step policy last changed the count, on the account's timeline."""
 
 
 class ApplicationAutoScaling:
@@ -93,6 +95,21 @@ class ApplicationAutoScaling:
             raise ApiError("ObjectNotFoundException", f"No scaling policy found for {request['ResourceId']}")
         self._delete_tracking_alarms(policy)
         return {}
+
+    def step(self, arn: str) -> None:
+        """Execute a step policy for its alarm, unless it is suspended or in its cooldown."""
+        target, policy = next(
+            (one, each) for one in self.targets for each in one.policies.values() if each["PolicyARN"] == arn
+        )
+        given, now = policy["StepScalingPolicyConfiguration"], self._account.timeline.now
+        cooling = now < target.stepped.get(arn, -given["Cooldown"]) + given["Cooldown"]
+        if cooling or target.suspended["DynamicScalingOutSuspended"]:
+            return
+        assert given["AdjustmentType"] == "ChangeInCapacity", "the double knows no other adjustment"
+        _, cluster, name = target.resource.split("/")
+        service = self._account.ecs.service({"cluster": cluster, "service": name})
+        wanted = service.desired + given["StepAdjustments"][0]["ScalingAdjustment"]
+        service.desired, target.stepped[arn] = min(wanted, target.maximum), now
 
     def _delete_tracking_alarms(self, policy: Document) -> None:
         if policy["PolicyType"] == TRACKING:

@@ -43,7 +43,7 @@ class AutoScaling:
         _check_bounds(minimum, maximum, desired)
         arn = self._account.arn("autoscaling", f"autoScalingGroup:double:autoScalingGroupName/{name}")
         made = AutoScalingGroup(self._account, properties, minimum, maximum, desired, arn)
-        made.launch_data()
+        made.check_profile()
         self._account.tags.put(arn, as_dict(properties.get("Tags", [])))
         self._account.timeline.every(POLL_SECONDS, lambda: self._reconcile(made), lambda: not made.gone)
         return self.groups.add(name, made)
@@ -151,6 +151,7 @@ def _described(group: AutoScalingGroup) -> Document:
         "Tags": [
             one | {"ResourceId": group.name, "ResourceType": "auto-scaling-group"}
             for one in group.properties.get("Tags", [])
+            if group.account.tags.seen(group.arn)
         ],
         "SuspendedProcesses": [
             {"ProcessName": one, "SuspensionReason": "User suspended"} for one in sorted(group.suspended)

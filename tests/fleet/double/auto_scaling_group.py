@@ -5,6 +5,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.instance import TYPES, Instance
 from tests.fleet.double.launch_limits import launch_refusal
 from tests.fleet.double.tags import as_dict
@@ -91,6 +92,16 @@ class AutoScalingGroup:
         given = mixed["LaunchTemplate"]["LaunchTemplateSpecification"] if mixed else self.properties["LaunchTemplate"]
         data: dict[str, Any] = self.account.ec2.templates.get(given["LaunchTemplateId"])
         return data
+
+    def check_profile(self) -> None:
+        """Refuse a launch template whose instance profile EC2 does not see yet."""
+        profile = str(self.launch_data().get("IamInstanceProfile", {}).get("Arn", ""))
+        if profile and not self.account.iam.usable(profile.rpartition("/")[2]):
+            raise ApiError(
+                "ValidationError",
+                "You must use a valid fully-formed launch template. "
+                f"Value ({profile}) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN",
+            )
 
     def _launch(self) -> None:
         account = self.account

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.fleet.double.early_validation import FAILED, validation_errors
 from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.stack import Stack
 from tests.fleet.double.template import Template
@@ -28,9 +29,12 @@ class ChangeSet:
     made: float
     creates: bool
     changes: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    """Events of early validation."""
 
     def compute(self) -> None:
         """Compare the template with the stack's resources."""
+        self.errors = list(validation_errors(self.stack, self.template, self.parameters))
         scope = self.stack.scope(self.template, self.parameters)
         wanted, there = self.template.wanted(scope), self.stack.resources
         replaced = {name for name in wanted if name not in there}
@@ -59,7 +63,8 @@ class ChangeSet:
     def to_answer(self, now: float) -> dict[str, Any]:
         """Return what DescribeChangeSet does."""
         done = now >= self.made + WORK_SECONDS
-        status = "CREATE_IN_PROGRESS" if not done else "CREATE_COMPLETE" if self.changes else "FAILED"
+        good = self.changes and not self.errors
+        status = "CREATE_IN_PROGRESS" if not done else "CREATE_COMPLETE" if good else "FAILED"
         found: dict[str, Any] = {
             "ChangeSetName": self.name,
             "ChangeSetId": self.arn,
@@ -69,7 +74,7 @@ class ChangeSet:
             "ExecutionStatus": "AVAILABLE" if status == "CREATE_COMPLETE" else "UNAVAILABLE",
             "Changes": [{"Type": "Resource", "ResourceChange": one} for one in self.changes] if done else [],
         }
-        return found | ({"StatusReason": UNCHANGED} if status == "FAILED" else {})
+        return found | ({"StatusReason": FAILED if self.errors else UNCHANGED} if status == "FAILED" else {})
 
 
 def _change(action: str, name: str, kind: str, replacement: str = "") -> dict[str, Any]:

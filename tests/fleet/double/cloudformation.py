@@ -31,6 +31,8 @@ class CloudFormation:
         self.stacks: dict[str, Stack] = {}
         """Stacks by name; a deleted stack stays until another has its name."""
         self.failures: dict[tuple[str, str], str] = {}
+        self.tells_events = True
+        """Whether DescribeEvents exists; some back ends lack it."""
         self._change_sets: dict[str, ChangeSet] = {}
         self._tokens = set[str]()
         self._numbers = itertools.count(1)
@@ -54,6 +56,12 @@ class CloudFormation:
         page = events[start : start + EVENTS]
         more = start + EVENTS < len(events)
         return {"StackEvents": page} | ({"NextToken": str(start + EVENTS)} if more else {})
+
+    def describe_events(self, request: Document) -> Document:
+        """Return the events of a change set's early validation; they go with the change set."""
+        if not self.tells_events:
+            raise ApiError("InvalidAction", "Could not find operation DescribeEvents for version 2010-05-15")
+        return {"OperationEvents": self._change_set(request).errors}
 
     def create_change_set(self, request: Document) -> Document:
         body, name = request["TemplateBody"], request["StackName"]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tests.fleet.double.alarm_evaluation import AlarmEvaluation
 from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
@@ -31,6 +32,8 @@ class CloudWatch:
         ids = [one["Id"] for one in request.get("Metrics", [])]
         if len(ids) != len(set(ids)) or sum(one.get("ReturnData", True) for one in request.get("Metrics", [{}])) != 1:
             raise ApiError("ValidationError", "Exactly one element of the metrics list should return data.")
+        if name not in self.alarms and request.get("Metrics") and request.get("AlarmActions"):
+            AlarmEvaluation(self._account, name).start()
         self.alarms.add(name, request)
         self._account.tags.put(self.arn(name), as_dict(request.get("Tags", [])))
         return {}

@@ -169,7 +169,7 @@ class Ec2:
             {
                 "VolumeId": one.volume,
                 "State": "in-use",
-                "Tags": as_list(self._account.tags.of(self._account.arn("ec2", f"volume/{one.volume}"))),
+                "Tags": self._seen_tags(f"volume/{one.volume}"),
                 "Attachments": [{"InstanceId": one.name, "VolumeId": one.volume, "State": "attached"}],
             }
             for one in self.instances.values()
@@ -193,6 +193,10 @@ class Ec2:
         self.security_groups.remove(name)
         self._account.tags.remove(self._account.arn("ec2", f"security-group/{name}"))
 
+    def _seen_tags(self, what: str) -> list[dict[str, str]]:
+        arn = self._account.arn("ec2", what)
+        return as_list(self._account.tags.of(arn)) if self._account.tags.seen(arn) else []
+
     def _described(self, one: Instance) -> Document:
         return {
             "InstanceId": one.name,
@@ -200,5 +204,5 @@ class Ec2:
             "State": {"Name": one.state},
             "LaunchTime": one.launched,
             "Placement": {"AvailabilityZone": one.zone},
-            "Tags": as_list(one.tags),
+            "Tags": self._seen_tags(f"instance/{one.name}"),
         } | ({"InstanceLifecycle": "spot"} if one.spot else {})

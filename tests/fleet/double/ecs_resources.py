@@ -62,6 +62,10 @@ class EcsResources:
         arn = self._account.arn("ecs", f"cluster/{name}")
         if name in self.clusters:
             return {"cluster": {"clusterArn": arn, "clusterName": name, "status": "ACTIVE"}}
+        if not self._account.iam.usable("ecs.amazonaws.com"):
+            raise _invalid(
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+            )
         made = self.clusters.add(name, Cluster(self._account, request, arn))
         self._account.tags.put(arn, as_dict(request.get("tags", [])))
         self._account.timeline.every(cluster.POLL_SECONDS, made.reconcile, lambda: made.status == "ACTIVE")
@@ -175,7 +179,11 @@ class EcsResources:
         found, name = self.cluster(request), request["serviceName"]
         tagged = request.get("tags") or request.get("propagateTags") or request.get("enableECSManagedTags")
         if tagged and "disabled" in self.long_arns.values():
-            raise _invalid("The new ARN and resource ID format must be enabled to add tags to the service.")
+            # The message as users have quoted it.
+            raise _invalid(
+                "The new ARN and resource ID format must be enabled to propagate tags. Opt in to the new format and "
+                "try again."
+            )
         if request.get("launchType") and request.get("capacityProviderStrategy"):
             raise _invalid("Specifying both a launch type and capacity provider strategy is not supported.")
         for one in request.get("capacityProviderStrategy", []):

@@ -88,6 +88,15 @@ class EcsService:
         if self.status == "DRAINING" and not any(one.status != "STOPPED" for one in self.tasks):
             self.status = "INACTIVE"
 
+    def stop_draining(self, tasks: list[EcsTask]) -> None:
+        """Stop tasks of draining instances, protected or not, as far as the deployment configuration allows."""
+        spare = self.count("RUNNING") - (self._bounds()[1] if self.desired else 0)
+        for one in tasks:
+            waits = one.status in ("PROVISIONING", "PENDING")
+            if one.live and (waits or spare > 0):
+                spare -= not waits
+                one.stop("ServiceSchedulerInitiated", "Container instance is draining")
+
     def note_failure(self, task: EcsTask) -> None:
         """Count an ECS task that failed to start or died; this may open the circuit breaker."""
         self._failures += 1
@@ -124,6 +133,14 @@ class EcsService:
             return
         for _ in range(count):
             task = EcsTask.of(self, deployment)
+            if unseen := [role for role in task.roles if not account.iam.usable(role.rpartition("/")[2])]:
+                self.note(
+                    f"(service {self.name}) failed to launch a task with (error ECS was unable to assume the role "
+                    f"'{unseen[0]}' that was provided for this task. Please verify that the role being passed has the "
+                    "proper trust relationship and permissions and that your IAM user has permissions to pass this "
+                    "role.)."
+                )
+                return
             if not self.provider and not self.cluster.instance_for(task):
                 # With a launch type, no ECS task waits for capacity, so nothing causes a scale-out.
                 self.note(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.fleet.double.container_instance import ContainerInstance
+from tests.fleet.double.readings import TASKS_PENDING_FOR_MINUTES
 from tests.fleet.double.timeline import Process
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from tests.fleet.double.ecs_service import Deployment, EcsService
 
 PULL_SECONDS: Final = 12.0
+SLOW_PULL_SECONDS: Final = 360.0
+"""Under the reading ``TASKS_PENDING_FOR_MINUTES``."""
 EXIT_SECONDS: Final = 6.0
 """From SIGTERM to the container's exit."""
 FORGET_SECONDS: Final = 3600.0
@@ -66,6 +69,11 @@ class EcsTask:
         """MiB that it reserves."""
         return self._reserved("memory", "memory")
 
+    @property
+    def roles(self) -> list[str]:
+        """ARNs of the roles that ECS assumes for it."""
+        return [str(self.definition[one]) for one in ("executionRoleArn", "taskRoleArn") if one in self.definition]
+
     def _reserved(self, whole: str, each: str) -> int:
         if whole in self.definition:
             return int(self.definition[whole])
@@ -77,7 +85,9 @@ class EcsTask:
     def place(self, on: ContainerInstance) -> None:
         """Place it on an instance; its image pull follows."""
         self.on, self.status = on, "PENDING"
-        self.cluster.account.timeline.start(self._running(), PULL_SECONDS)
+        account = self.cluster.account
+        seconds = SLOW_PULL_SECONDS if TASKS_PENDING_FOR_MINUTES in account.readings else PULL_SECONDS
+        account.timeline.start(self._running(), seconds)
 
     def stop(self, code: str, reason: str) -> None:
         """Send SIGTERM; an ECS task that has not started stops at once."""

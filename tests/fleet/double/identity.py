@@ -1,8 +1,9 @@
 """Implements the parts of STS, IAM, Service Quotas and the Free Tier API that the fleet uses."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.fleet.double.api_error import ApiError
+from tests.fleet.double.readings import ROLES_SEEN_LATE
 from tests.fleet.double.resource_table import ResourceTable
 from tests.fleet.double.tags import as_dict
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from tests.fleet.double.account import Account
 
 Document = dict[str, Any]
+ROLE_SECONDS: Final = 60.0
+"""Age of a role or profile that can be used, under the reading ``ROLES_SEEN_LATE``."""
 
 
 class Sts:
@@ -39,6 +42,17 @@ class Iam:
         )
         self.linked: set[str] = set()
         """Services that have their service-linked role."""
+        self._made: dict[str, float] = {}
+        """When each role, profile and service-linked role was made."""
+
+    def note(self, name: str) -> None:
+        """Note that a role or profile is made now."""
+        self._made[name] = self._account.timeline.now
+
+    def usable(self, name: str) -> bool:
+        """Whether other services see a role or profile by now."""
+        old_enough = self._made.get(name, -ROLE_SECONDS) + ROLE_SECONDS <= self._account.timeline.now
+        return old_enough or ROLES_SEEN_LATE not in self._account.readings
 
     def create_service_linked_role(self, request: Document) -> Document:
         service = request["AWSServiceName"]
@@ -46,6 +60,7 @@ class Iam:
             message = f"Service role name for {service} has been taken in this account, please try a different suffix."
             raise ApiError("InvalidInput", message)
         self.linked.add(service)
+        self.note(service)
         return {
             "Role": {
                 "Path": f"/aws-service-role/{service}/",
@@ -62,6 +77,7 @@ class Iam:
             raise ApiError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
         arn = self._account.iam_arn(f"role/{name}")
         self.roles.add(name, properties)
+        self.note(name)
         self._account.tags.put(arn, tags | as_dict(properties.get("Tags", [])))
         return arn
 

@@ -17,7 +17,7 @@ class ResourceTable(Generic[Thing]):
         self._lag = lag
         self._held: dict[str, tuple[float, Thing]] = {}
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._held
 
     def __iter__(self) -> Iterator[Thing]:

@@ -24,6 +24,8 @@ class Queue:
     visible: int = 0
     in_flight: int = 0
     delayed: int = 0
+    received: int = 0
+    """Messages that were received in each minute."""
 
 
 class Sqs:

@@ -206,7 +206,9 @@ class Stack(StackRecord):
         self._record_event(made, f"{action}_IN_PROGRESS")
         yield kind.seconds
         self._raise_injected_failure(action, name)
+        self.account.judge_step(made, "request")
         kind.create(made)
+        self.account.judge_step(made, "create")
         yield from self._wait_until(made, kind.settled, kind)
         self._record_event(made, f"{action}_COMPLETE")
 
@@ -214,6 +216,7 @@ class Stack(StackRecord):
         self._record_event(one, "UPDATE_IN_PROGRESS")
         yield kind.seconds
         self._raise_injected_failure("UPDATE", one.logical)
+        self.account.judge_step(one, "update")
         one.properties = properties
         kind.update(one)
         yield from self._wait_until(one, kind.settled, kind)
@@ -230,6 +233,7 @@ class Stack(StackRecord):
         self._record_event(one, "DELETE_IN_PROGRESS")
         yield kind.seconds
         self._raise_injected_failure("DELETE", name)
+        self.account.judge_step(one, "delete")
         kind.delete(one)
         yield from self._wait_until(one, kind.gone, kind)
         self._record_event(one, "DELETE_COMPLETE")

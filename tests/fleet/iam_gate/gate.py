@@ -1,7 +1,8 @@
 """Stands in front of the double: each call of a verb is judged by the policies that are printed for the verb.
 
-``judge_verbs`` makes every verb of ``AwsTarget`` say what runs, in all tests of ``tests/fleet``; ``judge`` is the
-account's hook. A refusal fails the test: AWS's error would be tolerated where the fleet can go on without an answer.
+``judge_verbs`` makes every verb of ``AwsTarget`` and the client's waker say what runs, in all tests of ``tests/fleet``;
+``judge`` is the account's hook. A refusal fails the test: AWS's error would be tolerated where the fleet can go on
+without an answer.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from cloudkon.aws.waker import EcsWaker
 from cloudkon.settings import Settings
 from fleet.aws.policies.catalogue import statements_of
 from fleet.aws.policies.rendering import Scope, render
@@ -48,32 +50,51 @@ def policies_of(verb: str, place: Place, *, delete_data: bool = False, bucket: s
 def judge_verbs(patch: pytest.MonkeyPatch) -> None:
     """From now on, each verb of a target runs with its policies only."""
     for method, verb in VERBS.items():
-        patch.setattr(AwsTarget, method, _judged(getattr(AwsTarget, method), verb))
+        patch.setattr(AwsTarget, method, _judged(getattr(AwsTarget, method), verb, _settings_of_target))
+    patch.setattr(EcsWaker, "wake", _judged(EcsWaker.wake, "client", _settings_of_waker))
 
 
 def judge(account: Account, call: Call) -> None:
     """Fail the test if the policies of the running verb don't allow a call."""
-    running = _running.get()
+    running = running_policies(account)
     if running is None:
         return
+    verb, statements, place = running
+    for request in requests_of(call.service, call.operation, call.request, place):
+        refused = list(refusals(statements, request))
+        assert not refused, f"the policies of {verb} don't allow {call}: {'; '.join(refused)}"
+
+
+def running_policies(account: Account) -> tuple[str, Sequence[Statement], Place] | None:
+    """Return the running verb, its policies, and the place that they are for; ``None`` if no verb runs."""
+    running = _running.get()
+    if running is None:
+        return None
     verb, settings, delete_data = running
     place = Place(settings.fleet, account.partition, account.region, account.number)
     # A bucket that was set later is not the one that the policies were printed for.
     bucket = (
         "" if any(name.startswith(f"{place.fleet}-store-") for name in account.s3.buckets.names()) else settings.bucket
     )
-    statements = policies_of(verb, place, delete_data=delete_data, bucket=bucket)
-    for request in requests_of(call.service, call.operation, call.request, place):
-        refused = list(refusals(statements, request))
-        assert not refused, f"the policies of {verb} don't allow {call}: {'; '.join(refused)}"
+    return verb, policies_of(verb, place, delete_data=delete_data, bucket=bucket), place
 
 
-def _judged(method: Callable[..., Awaitable[Any]], verb: str) -> Callable[..., Awaitable[Any]]:
+def _settings_of_target(target: AwsTarget) -> Settings:
+    return target._settings
+
+
+def _settings_of_waker(waker: EcsWaker) -> Settings:
+    return Settings(target="aws", fleet=waker._fleet)
+
+
+def _judged(
+    method: Callable[..., Awaitable[Any]], verb: str, settings_of: Callable[[Any], Settings]
+) -> Callable[..., Awaitable[Any]]:
     @wraps(method)
-    async def run(target: AwsTarget, *arguments: object, **named: object) -> Any:  # noqa: ANN401  (the verb's result)
-        token = _running.set((verb, target._settings, bool(named.get("delete_data"))))
+    async def run(caller: object, *arguments: object, **named: object) -> Any:  # noqa: ANN401  (the verb's result)
+        token = _running.set((verb, settings_of(caller), bool(named.get("delete_data"))))
         try:
-            return await method(target, *arguments, **named)
+            return await method(caller, *arguments, **named)
         finally:
             _running.reset(token)
 

@@ -20,7 +20,11 @@ Context = Mapping[str, str]
 
 UNCERTAIN: Final = frozenset({"ecs:CreateCapacityProvider", "ecs:CreateCluster", "ecs:RegisterTaskDefinition"})
 """Actions that can be limited to a resource by the Service Authorization Reference, and that have none in the examples
-of the Amazon ECS Developer Guide (Identity-based policy examples). Both must allow the request."""
+of the Amazon ECS Developer Guide (Identity-based policy examples). By default, both must allow the request."""
+ON_ANY: Final = "any"
+ON_ARN: Final = "arn"
+BOTH: Final = frozenset({ON_ANY, ON_ARN})
+"""What these actions may be judged on: on anything, or on the ARN of what they create."""
 ANY: Final = "*"
 """The resource that a request without a resource is judged on."""
 
@@ -43,15 +47,20 @@ class Request:
     context: Context = field(default_factory=dict)
 
 
-def refusals(statements: Sequence[Statement], request: Request) -> Iterator[str]:
-    """Yield a line for each resource on which no statement allows the request's action."""
+def refusals(statements: Sequence[Statement], request: Request, judged_on: frozenset[str] = BOTH) -> Iterator[str]:
+    """Yield a line for each resource on which no statement allows the request's action.
+
+    ``judged_on`` is the reading by which actions in ``UNCERTAIN`` are judged.
+    """
     action = find_action(request.action)
     assert action is not None, f"AWS knows no action {request.action}"
     concerned = [one for one in request.targets if one.kind in action.types]
     # Several required types may be alternatives: dynamodb:GetResourcePolicy names table and stream.
     assert concerned or not any(action.types.values()), f"{request.action}: the gate names no {set(action.types)}"
-    if not concerned or action.name in UNCERTAIN:
-        concerned = [*concerned, Target("", ANY)]
+    if action.name in UNCERTAIN:
+        concerned = concerned if ON_ARN in judged_on else []
+        concerned += [Target("", ANY)] if ON_ANY in judged_on else []
+    concerned = concerned or [Target("", ANY)]
     for target in concerned:
         if not any(_allows(one, action, target, request.context) for one in statements):
             yield f"{action.name} on {target.arn}"

@@ -77,6 +77,8 @@ OPEN = {
     "ec2:AuthorizeSecurityGroupEgress",
     # Before a group has its tag: only through CloudFormation, and only a group that is no fleet's.
     *("ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupEgress"),
+    # Before the tags of a launch template are seen, in a rollback: likewise.
+    *("ec2:DeleteLaunchTemplate", "ec2:DeleteTags"),
     # Limited to the scaling of ECS services.
     *(
         f"application-autoscaling:{one}"

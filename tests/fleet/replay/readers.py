@@ -20,7 +20,14 @@ from fleet.aws.audit import audit
 from fleet.aws.cost import Rate, fleet_cost
 from fleet.aws.diagnosis import diagnose, gather_evidence
 from fleet.aws.logs import LogReader
-from fleet.aws.preflight import check_cluster, check_quotas
+from fleet.aws.preflights.account_plan import check_account_plan, free_tier_types
+from fleet.aws.preflights.alarm_topic import check_alarm_topic
+from fleet.aws.preflights.cluster_name import check_cluster
+from fleet.aws.preflights.inquiry import Inquiry
+from fleet.aws.preflights.long_arns import check_long_arns
+from fleet.aws.preflights.public_access import find_public_access
+from fleet.aws.preflights.quotas import InstanceMix, check_quotas
+from fleet.aws.preflights.volume_key import report_volume_key
 from fleet.aws.resources.account_stacks import AccountStacks
 from fleet.aws.resources.alarms import scaling_alarms
 from fleet.aws.resources.auto_scaling_group import failed_launches, find_group, find_instances, restore_group_settings
@@ -36,6 +43,7 @@ from tests.fleet.replay.served_account import serve
 from tests.fleet.replay.surroundings import RUN, Answer, answers_around
 
 Reader = Callable[[AccountStacks], Awaitable[object]]
+TYPE: Final = InstanceType("c7i.large", 2, 4096)
 DELIVERY: Final = Delivery("id", "handle", "{}", 1)
 UNREAD: Final = frozenset(
     {
@@ -117,8 +125,28 @@ async def _network(stacks: AccountStacks) -> object:
 
 async def _quotas(stacks: AccountStacks) -> list[str]:
     lines: list[str] = []
-    await check_quotas(stacks.control, [InstanceType("c7i.large", 2, 4096)], 16, spot=50, report=lines.append)
+    mix = InstanceMix.of({"OnDemandPercentage": "50"})
+    await check_quotas(Inquiry(stacks.control), [TYPE], 16, mix, lines.append)
     return lines
+
+
+async def _volume_key(stacks: AccountStacks) -> list[str]:
+    lines: list[str] = []
+    await report_volume_key(Inquiry(stacks.control), stacks.account, lines.append)
+    return lines
+
+
+async def _account_plan(stacks: AccountStacks) -> None:
+    await check_account_plan(Inquiry(stacks.control), stacks.account, [TYPE], "x86_64")
+
+
+async def _public_access(stacks: AccountStacks) -> object:
+    return await find_public_access(Inquiry(stacks.control))
+
+
+async def _alarm_topic(stacks: AccountStacks) -> None:
+    topic = f"arn:aws:sns:{stacks.account.region}:{stacks.account.number}:topic"
+    await check_alarm_topic(Inquiry(stacks.control), stacks.account, topic)
 
 
 async def _logs(stacks: AccountStacks, task: str = "") -> list[tuple[str, str]]:
@@ -225,13 +253,19 @@ READERS: Final[dict[str, Sequence[Reader]]] = {
     "dynamodb.GetItem": (_run,),
     "dynamodb.Query": (_pages, _runs),
     "ec2.DescribeInstanceTypeOfferings": (_network,),
-    "ec2.DescribeInstanceTypes": (lambda stacks: describe_instance_types(stacks.control, ["c7i.large"]),),
+    "ec2.DescribeInstanceTypes": (
+        lambda stacks: describe_instance_types(stacks.control, ["c7i.large"]),
+        lambda stacks: free_tier_types(Inquiry(stacks.control)),
+    ),
     "ec2.DescribeInstances": (_cost, _diagnosed),
     "ec2.DescribeRouteTables": (_network,),
     "ec2.DescribeSubnets": (_network,),
     "ec2.DescribeVolumes": (lambda stacks: audit(stacks, with_data=True),),
+    "ec2.DescribeVpcBlockPublicAccessExclusions": (_public_access,),
+    "ec2.DescribeVpcBlockPublicAccessOptions": (_public_access,),
     "ec2.DescribeVpcEndpoints": (_network,),
     "ec2.DescribeVpcs": (_network,),
+    "ec2.GetEbsDefaultKmsKeyId": (_volume_key,),
     "ecr.DescribeImages": (lambda stacks: newest_image(stacks, WORKER),),
     "ecs.DescribeClusters": (
         lambda stacks: check_cluster(stacks.control, stacks.fleet),
@@ -242,8 +276,10 @@ READERS: Final[dict[str, Sequence[Reader]]] = {
     "ecs.DescribeTaskDefinition": (_images,),
     "ecs.DescribeTasks": (lambda stacks: ecs_tasks(stacks, "worker", "STOPPED"), _diagnosed),
     "ecs.GetTaskProtection": (lambda stacks: protected_tasks(stacks, "worker"),),
+    "ecs.ListAccountSettings": (lambda stacks: check_long_arns(Inquiry(stacks.control), stacks.account.region),),
     "ecs.ListContainerInstances": (container_instances,),
     "ecs.ListTasks": (lambda stacks: ecs_tasks(stacks, "worker"),),
+    "freetier.GetAccountPlanState": (_account_plan,),
     "logs.DescribeLogGroups": (insights_groups,),
     "logs.DescribeLogStreams": (_logs,),
     "logs.FilterLogEvents": (_task_logs,),
@@ -255,6 +291,7 @@ READERS: Final[dict[str, Sequence[Reader]]] = {
     "s3.ListObjectsV2": (_listed,),
     "s3.PutObject": (_put,),
     "service-quotas.GetServiceQuota": (_quotas,),
+    "sns.GetTopicAttributes": (_alarm_topic,),
     "sqs.ChangeMessageVisibilityBatch": (_hidden,),
     "sqs.DeleteMessageBatch": (_deleted,),
     "sqs.GetQueueAttributes": (_depth,),

@@ -30,7 +30,12 @@ class InstanceProfileType(ResourceType):
             one.account.iam.roles.get(role)
         one.physical = one.properties.get("InstanceProfileName", one.generated())
         one.account.iam.profiles.add(one.physical, one.properties | {"InstanceProfileName": one.physical})
+        one.account.iam.note(one.physical)
         one.attributes = {"Arn": one.account.iam_arn(f"instance-profile/{one.physical}")}
+
+    def settled(self, one: Resource) -> bool:
+        """CloudFormation waits until a profile can be used; users report two minutes, and no page promises it."""
+        return one.account.iam.usable(one.physical)
 
     def delete(self, one: Resource) -> None:
         one.account.iam.profiles.remove(one.physical)

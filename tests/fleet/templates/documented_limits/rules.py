@@ -66,7 +66,7 @@ _READ: Final = tuple(
         r"and must be a multiple of (?P<multiple_of>\d+)",
         rf"^(?:The (?:valid|supported) values are|Valid values are|Valid [Vv]alues:) {_VALUES}\.?$",
         rf"a maximum of (?P<items>{_N}) (?:capacity providers|strategy rules|tags)",
-        rf"up to (?P<items>{_N}) (?:cluster|container|instances|keys|services|task)\b",
+        rf"up to (?P<items>{_N}) (?:cluster|container|instances|keys|names|services|task)\b",
     )
 )
 """Forms of sentences. A group's name is the rule's."""
