@@ -57,10 +57,15 @@ class Finding:
     permanent: bool = False
 
 
-async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: Collection[str] = ()) -> Evidence:
-    """Read all facts about a pool that is not stable. ``earlier``: ARNs of earlier ECS tasks, which no longer count."""
+async def gather_evidence(
+    stacks: AccountStacks, service: PoolService, earlier: Collection[str] = (), since: float = 0.0
+) -> Evidence:
+    """Read all facts about a pool that is not stable.
+
+    ``earlier``: ARNs of earlier ECS tasks, which no longer count, as launches before ``since`` (epoch seconds).
+    """
     now, control = stacks.clock.wall(), stacks.control
-    since = now - RECENT_SECONDS
+    since = max(since, now - RECENT_SECONDS)
     group = await find_group(control, stacks.fleet)
     stopped = [
         task
@@ -166,6 +171,10 @@ def _too_few(evidence: Evidence) -> list[Finding]:
         )
     if lost := [one.ec2_id for one in evidence.registered if not one.connected]:
         findings.append(Finding(f"the ECS agent of {len(lost)} instances does not answer ({', '.join(lost[:3])})"))
+    if draining := sum(one.draining for one in evidence.registered):
+        findings.append(
+            Finding(f"{draining} instances are draining: nothing new starts there, and they go when their workers end")
+        )
     if group.desired >= group.most and not findings:
         ready = sum(one.in_service for one in group.instances)
         if ready >= group.most:

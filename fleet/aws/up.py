@@ -17,6 +17,7 @@ from ..target import Report
 from ..target_options import WHOLE, Sizing
 from .cost import Rate, fleet_cost
 from .preflight import check_cluster, check_quotas, ensure_service_roles
+from .refresh import Refresh
 from .resources.account_record import AccountRecord
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import Ec2Instance, restore_group_settings
@@ -42,6 +43,7 @@ from .resources.instance_types import (
 )
 from .resources.names import UNPUBLISHED, check_fleet, parameter
 from .resources.network import find_network
+from .rollout_watch import RolloutWatch
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
 NEW_STATES: Final = NEVER_MADE | {FAILED_CREATION}
@@ -51,6 +53,7 @@ CAPACITY: Final = frozenset(
 )
 """Parameters that determine how many workers can run."""
 DATA_RESOURCE_TYPES: Final = ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket")
+LAUNCH_TEMPLATE: Final = "AWS::EC2::LaunchTemplate"
 QUEUE_NAME_RESERVED: Final = "wait 60 seconds after deleting a queue"
 QUEUE_SECONDS: Final = 65.0
 """How long SQS reserves a deleted queue's name (API reference, CreateQueue), plus a margin."""
@@ -65,9 +68,10 @@ IAM_SECONDS: Final = (15.0, 45.0, 120.0)
 class Up:
     """One start or update of a fleet."""
 
-    def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report) -> None:
-        """``sizing`` holds the user's options; no AWS call is made yet."""
+    def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report, *, refresh: bool = False) -> None:
+        """``sizing`` holds the user's options. ``refresh``: old instances are replaced. No AWS call is made yet."""
         self._stacks, self._sizing, self._report = stacks, sizing, report
+        self._refresh = Refresh(stacks, report) if refresh else None
         self._control = stacks.control
 
     async def run(self) -> None:
@@ -75,7 +79,7 @@ class Up:
         stacks, report = self._stacks, self._report
         self._check()
         compute = stacks.compute()
-        facts = await compute.wait_until_stable()
+        facts = await compute.wait_until_stable(RolloutWatch(stacks, report, own=False).check)
         given = await self._parameters(facts)
         chosen = await self._data_options()
         AccountRecord(stacks.settings).write(stacks.account)
@@ -85,6 +89,8 @@ class Up:
         await check_data(self._control.connection, stacks.settings)
         await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
         await restore_group_settings(self._control, stacks.fleet, report)
+        if self._refresh:
+            await self._refresh.run()
         made = (await compute.facts()).parameters
         if all(made.get(parameter(pool, "Image"), UNPUBLISHED) == UNPUBLISHED for pool in POOLS):
             report(f"the workers have no image yet; next: {command('fleet build, publish, deploy')}")
@@ -93,8 +99,9 @@ class Up:
         """Return what ``run`` would change, one line a resource. Nothing changes; the change sets are deleted."""
         self._check()
         lines: list[str] = []
+        kinds = set[str]()
         for stack in (self._stacks.data(), self._stacks.compute()):
-            facts = await stack.wait_until_stable()
+            facts = await stack.wait_until_stable(RolloutWatch(self._stacks, self._report, own=False).check)
             if facts.state == FAILED_CREATION:
                 lines.append(f"{stack.name}: its creation failed; it would be deleted and created again")
                 continue
@@ -106,7 +113,10 @@ class Up:
                 given = await self._parameters(facts)
                 plan = await self._plan_compute(stack, given, creating=facts.state in NEW_STATES)
             lines += [f"{stack.name}: {change}" for change in plan.changes]
+            kinds |= {change.kind for change in plan.changes}
             await stack.discard(plan)
+        if self._refresh:
+            lines.append(await self._refresh.preview(template_changes=LAUNCH_TEMPLATE in kinds))
         return tuple(lines)
 
     def _check(self) -> None:
@@ -223,7 +233,8 @@ class Up:
             await remove_insights(self._stacks)
         for wait in (*IAM_SECONDS, None):
             try:
-                await change(compute, await self._plan_compute(compute, given, creating=creating), self._report)
+                plan = await self._plan_compute(compute, given, creating=creating)
+                await change(compute, plan, self._report, RolloutWatch(self._stacks, self._report))
                 break
             except ServiceError as error:
                 if wait is None or not creating or not any(words in str(error) for words in IAM_NOT_READY):

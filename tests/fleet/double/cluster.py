@@ -36,16 +36,12 @@ class Cluster:
         return [task for service in self.services.values() for task in service.tasks]
 
     def reconcile(self) -> None:
-        """Reconcile each service, place waiting ECS tasks, move those of draining instances."""
+        """Reconcile each service, and place waiting ECS tasks."""
         for service in self.services.values():
             service.reconcile()
         for task in self.tasks:
             if task.status == "PROVISIONING" and (capacity := self.instance_for(task)):
                 task.place(capacity)
-        for one in self.instances:
-            for task in self.on(one):
-                if one.status == "DRAINING" and not task.protected:
-                    task.stop("ServiceSchedulerInitiated", "Container instance is draining")
 
     def on(self, instance: ContainerInstance) -> list[EcsTask]:
         """Return an instance's ECS tasks."""

@@ -72,7 +72,8 @@ class EcsService:
     def reconcile(self) -> None:
         """Start and stop ECS tasks to match counts and deployments."""
         primary, live = self.deployments[0], self.live
-        new = [one for one in live if one.deployment is primary]
+        moving = [one for one in live if one.on and one.on.draining]
+        new = [one for one in live if one.deployment is primary and one not in moving]
         old = [one for one in live if one.deployment is not primary]
         most, least = self._bounds()
         if self.status == "ACTIVE" and primary.state != "FAILED":
@@ -82,11 +83,23 @@ class EcsService:
             running = self.count("RUNNING")
             idle = sum(one.status != "RUNNING" for one in old)
             self._stop(old, idle + max(running - max(least, 0), 0) if self.desired else len(old))
+        self._move(moving, least)
         if primary.state == "IN_PROGRESS" and not old and self.count("RUNNING") >= self.desired:
             primary.state, primary.reason = "COMPLETED", f"ECS deployment {primary.name} completed."
             self._proven, self.deployments = primary.definition, [primary]
         if self.status == "DRAINING" and not any(one.status != "STOPPED" for one in self.tasks):
             self.status = "INACTIVE"
+
+    def _move(self, moving: list[EcsTask], least: int) -> None:
+        """Stop ECS tasks of draining instances: PENDING ones, and others as far as the fewest healthy ones are left.
+
+        New ones start beside them, as in a deployment. Protected ones stay (ECS Developer Guide, Draining Amazon ECS
+        container instances; the guide does not say what task protection means for draining).
+        """
+        for one in moving:
+            spare = self.count("RUNNING") > least
+            if one.live and not one.protected and (one.status == "PENDING" or spare):
+                one.stop("ServiceSchedulerInitiated", "Service scheduler: the container instance is draining")
 
     def note_failure(self, task: EcsTask) -> None:
         """Count an ECS task that failed to start or died; this may open the circuit breaker."""
