@@ -57,15 +57,10 @@ class Finding:
     permanent: bool = False
 
 
-async def gather_evidence(
-    stacks: AccountStacks, service: PoolService, earlier: Collection[str] = (), since: float = 0.0
-) -> Evidence:
-    """Read all facts about a pool that is not stable.
-
-    ``earlier``: ARNs of earlier ECS tasks, which no longer count, as launches before ``since`` (epoch seconds).
-    """
+async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: Collection[str] = ()) -> Evidence:
+    """Read all facts about a pool that is not stable. ``earlier``: what no longer counts, from ``earlier_failures``."""
     now, control = stacks.clock.wall(), stacks.control
-    since = max(since, now - RECENT_SECONDS)
+    since = now - RECENT_SECONDS
     group = await find_group(control, stacks.fleet)
     stopped = [
         task
@@ -82,6 +77,14 @@ async def gather_evidence(
         await container_instances(stacks),
         await failed_launches(control, group, since) if group else (),
     )
+
+
+async def earlier_failures(stacks: AccountStacks, pool: str) -> set[str]:
+    """Return the ARNs of stopped ECS tasks, so that only later ones count.
+
+    They are identified like this because the local clock differs from AWS's clock.
+    """
+    return {task.arn for task in await ecs_tasks(stacks, pool, "STOPPED")}
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:

@@ -18,7 +18,7 @@ from cloudkon.model import POOLS
 from cloudkon.programs import command
 
 from ..target import Report
-from .diagnosis import diagnose, gather_evidence
+from .diagnosis import diagnose, earlier_failures, gather_evidence
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import AutoScalingGroup, GroupInstance, find_group, let_go
 from .resources.ecs_service import (
@@ -96,17 +96,12 @@ class Fleet:
         """How many instances with workers are drained at a time."""
         return max(1, sum(one.in_service for one in self.group.instances) // SHARE)
 
-    def short(self, best: Mapping[str, int]) -> list[PoolService]:
-        """Return the pools that wait for workers. ``best``: how many of each ran before.
-
-        A pool whose workers never all fit under ``--max-instances`` waits only for as many as ran before.
-        """
-        active = sum(not one.draining for one in self.registered.values())
-        return [
-            one
-            for one in self.services.values()
-            if one.running < (min(one.desired, best.get(one.pool, 0)) if active >= self.group.most else one.desired)
-        ]
+    def short(self) -> list[PoolService]:
+        """Return the pools that wait for workers; none if all that fit under ``--max-instances`` run."""
+        active = [one for one in self.registered.values() if not one.draining]
+        if len(active) >= self.group.most and all(one.busy and not one.starting for one in active):
+            return []
+        return [one for one in self.services.values() if one.running < one.desired]
 
 
 class Refresh:
@@ -116,8 +111,6 @@ class Refresh:
         """``report`` gets a line for each step."""
         self._stacks, self._report = stacks, report
         self._total = self._done = 0
-        self._best: dict[str, int] = {}
-        """The most workers of each pool that ran at a time."""
 
     async def preview(self, *, template_changes: bool) -> str:
         """Return how many instances ``run`` would replace now, after an update that does or doesn't change them."""
@@ -173,10 +166,7 @@ class Refresh:
                 "nobody can tell which instances are old. Set it to a number, as the template does"
             )
         registered = {one.ec2_id: one for one in await container_instances(self._stacks)}
-        services = await read_services(self._stacks)
-        for one in services.values():
-            self._best[one.pool] = max(one.running, self._best.get(one.pool, 0))
-        return Fleet(group, registered, services)
+        return Fleet(group, registered, await read_services(self._stacks))
 
     async def _replace(self, batch: Sequence[str]) -> None:
         """Drain instances and let each go when it is empty."""
@@ -241,16 +231,14 @@ class Refresh:
 
     async def _wait_for_workers(self) -> None:
         """Wait until the pools run what they should, so that no batch follows one that was not replaced."""
-        begun, since = trio.current_time(), self._stacks.clock.wall()
-        earlier = {task.arn for pool in POOLS for task in await ecs_tasks(self._stacks, pool.name, "STOPPED")}
+        begun = trio.current_time()
+        earlier = {one for pool in POOLS for one in await earlier_failures(self._stacks, pool.name)}
         next_diagnosis, reason = begun + DIAGNOSIS_SECONDS / 2, ""
-        while (fleet := await self._read()) and (short := fleet.short(self._best)):
+        while (fleet := await self._read()) and (short := fleet.short()):
             if trio.current_time() >= next_diagnosis:
                 next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS
                 findings = [
-                    finding
-                    for one in short
-                    for finding in diagnose(await gather_evidence(self._stacks, one, earlier, since))
+                    finding for one in short for finding in diagnose(await gather_evidence(self._stacks, one, earlier))
                 ]
                 findings.sort(key=lambda finding: not finding.permanent)
                 if findings and findings[0].text != reason:

@@ -11,17 +11,20 @@ from typing import Final
 import trio
 
 from cloudkon.errors import CloudKonError, ServiceError
+from cloudkon.model import POOLS
+from cloudkon.programs import command
 
 from ..target import Report
-from .diagnosis import Finding, diagnose, gather_evidence
+from .diagnosis import Finding, diagnose, earlier_failures, gather_evidence
 from .resources.account_stacks import AccountStacks
-from .resources.ecs_service import PoolService, ecs_tasks, read_services
+from .resources.ecs_service import PoolService, read_services
 
 DIAGNOSIS_SECONDS: Final = 20.0
 """Interval between two diagnoses: each makes half a dozen calls."""
-STALLED_SECONDS: Final = 120.0
+STALLED_SECONDS: Final = 300.0
 """A permanent problem ends a rollout that has not progressed for so long. Without capacity, ECS replaces old ECS tasks
-in place, as far as the minimum of healthy ones allows: that needs a stop and a start, of about a minute."""
+in place, as far as the minimum of healthy ones allows, which takes about a minute each time. And an instance that was
+refused at first may boot by now, which takes three."""
 
 
 class RolloutWatch:
@@ -41,9 +44,11 @@ class RolloutWatch:
     async def check(self) -> None:
         """Diagnose, if it is time to, and report what is new. A diagnosis that fails is reported, and changes nothing.
 
-        Raises ``ServiceError`` for a permanent problem of an update that another command began.
+        Raises ``ServiceError`` for a permanent problem, unless the update could be cancelled and its rollback succeeds.
         """
-        if trio.current_time() < self._next or self.hopeless:
+        if self._earlier is None:
+            self._earlier = await self._failures()
+        if trio.current_time() < self._next:
             return
         self._next = trio.current_time() + DIAGNOSIS_SECONDS
         try:
@@ -59,26 +64,36 @@ class RolloutWatch:
 
     async def _findings(self) -> list[Finding]:
         services = [_rolling(one) for one in (await read_services(self._stacks)).values() if not one.settled]
-        if self._earlier is None:
-            # Earlier failures don't count. They are identified by ARN, because the local clock differs from AWS's.
-            self._earlier = {
-                task.arn for one in services for task in await ecs_tasks(self._stacks, one.pool, "STOPPED")
-            }
         missing = sum(max(one.desired - one.running, 0) for one in services)
         if missing < self._missing or not missing:
             self._progressed = trio.current_time()
         self._missing = missing
         found = [
-            finding for one in services for finding in diagnose(await gather_evidence(self._stacks, one, self._earlier))
+            finding
+            for one in services
+            for finding in diagnose(await gather_evidence(self._stacks, one, self._earlier or ()))
         ]
         return sorted(found, key=lambda finding: not finding.permanent)
 
+    async def _failures(self) -> set[str]:
+        """Return failures from before the rollout. If nobody can say, the diagnosis counts them too."""
+        try:
+            return {one for pool in POOLS for one in await earlier_failures(self._stacks, pool.name)}
+        except CloudKonError:
+            return set()
+
     async def _give_up(self, reason: str) -> None:
+        """Cancel the update, once. ECS may start new ECS tasks for the rollback too, which then waits for the same."""
         compute = self._stacks.compute()
         by_hand = f"Cancel it with: aws cloudformation cancel-update-stack --stack-name {compute.name}"
         if not self._own:
             raise ServiceError(
                 f"{reason}. Nothing was done: a change of stack {compute.name!r} is still in progress. {by_hand}"
+            )
+        if self.hopeless:
+            raise ServiceError(
+                f"{reason}. So the update of stack {compute.name!r} was cancelled, but its rollback waits for the same."
+                f" CloudFormation continues for up to three hours; watch it with: {command('fleet status')}"
             )
         try:
             cancelled = await compute.cancel_update()
@@ -89,6 +104,7 @@ class RolloutWatch:
             ) from error
         if cancelled:
             self.hopeless = reason
+            self._progressed = trio.current_time()
             self._report(f"{compute.name}: cancelling the update, which CloudFormation then rolls back")
 
 

@@ -95,7 +95,8 @@ class EcsTask:
 class ContainerInstance:
     """An instance registered with the cluster; ``connected``: whether its agent is connected.
 
-    ``busy`` counts its ECS tasks. An instance whose ``status`` is DRAINING gets no new ones.
+    ``busy`` counts its ECS tasks, of which ``starting`` don't run yet. If its ``status`` is DRAINING, it gets no new
+    ones.
     """
 
     ec2_id: str
@@ -103,6 +104,7 @@ class ContainerInstance:
     connected: bool
     busy: int
     arn: str = ""
+    starting: int = 0
 
     @property
     def draining(self) -> bool:
@@ -187,6 +189,7 @@ async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
                 bool(row["agentConnected"]),
                 row["runningTasksCount"] + row["pendingTasksCount"],
                 row["containerInstanceArn"],
+                row["pendingTasksCount"],
             )
             for row in answer["containerInstances"]
         ]

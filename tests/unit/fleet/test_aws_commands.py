@@ -52,12 +52,12 @@ class FakeCloud:
     async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
         raise NotImplementedError
 
-    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
-        self.asked.append(("up", sizing))
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> str:
+        self.asked.append(("up", sizing, refresh) if refresh else ("up", sizing))
         return ""
 
-    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
-        self.asked.append(("preview", sizing))
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> tuple[str, ...]:
+        self.asked.append(("preview", sizing, refresh) if refresh else ("preview", sizing))
         return ("some-compute: add Group (AWS::AutoScaling::AutoScalingGroup)",)
 
     async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
