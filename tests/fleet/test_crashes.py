@@ -84,6 +84,8 @@ async def _old_workers(account: Account, target: AwsTarget) -> None:
 
 async def _refresh(account: Account, target: AwsTarget) -> None:
     await target.up(IGNORE_REPORT, refresh=True)
+    # If the last old instance went before the crash, nothing is left to do but to wait for its workers.
+    await trio.sleep(600)
 
 
 async def _up(account: Account, target: AwsTarget) -> None:

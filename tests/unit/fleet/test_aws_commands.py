@@ -121,6 +121,11 @@ def test_dry_run_prints_the_changes_on_stdout(
     assert capsys.readouterr().out == "some-compute: add Group (AWS::AutoScaling::AutoScalingGroup)\n"
 
 
+def test_refresh_reaches_the_cloud_with_and_without_dry_run(cloud: FakeCloud, run: Callable[..., int]) -> None:
+    assert run("up", "--refresh") == run("up", "--refresh", "--dry-run", "--arm") == 0
+    assert cloud.asked == [("up", NO_SIZING, True), ("preview", Sizing(architecture="arm64"), True)]
+
+
 def test_images_are_published_and_deployed(
     cloud: FakeCloud, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +200,7 @@ def test_logs_of_one_task_reach_the_target(cloud: FakeCloud, run: Callable[..., 
     [
         (["up", "--dry-run"], "--dry-run: only target aws supports this"),
         (["up", "--arm"], "options for instances"),
+        (["up", "--refresh"], "--refresh: only target aws supports this"),
         (["publish"], "publish"),
         (["deploy"], "deploy"),
         (["autoscale", "--max", "4"], "autoscale"),
