@@ -54,11 +54,11 @@ class Target(Protocol):
 class CloudTarget(Target, Protocol):
     """A target with its own instances, an image registry, and autoscaling by backlog: AWS."""
 
-    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
-        """As in ``Target``; what ``sizing`` does not set stays unchanged."""
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> str:
+        """As in ``Target``; what ``sizing`` does not set stays unchanged. ``refresh``: replace old instances."""
         ...
 
-    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> tuple[str, ...]:
         """Return what ``up`` would change, one line for each resource, without changing anything."""
         ...
 

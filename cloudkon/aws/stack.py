@@ -1,7 +1,7 @@
 """Changes one CloudFormation stack, by change sets only, so that every change is known before it is made."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import trio
@@ -24,6 +24,9 @@ LONGEST_WAIT: Final = 3.0
 """Seconds between two looks at a stack at most. The first looks come sooner, for emulators that take milliseconds."""
 STALE_LOOKS: Final = 10
 """Looks (about 20 s in all) during which CloudFormation may still return the state from before a change."""
+
+AtPoll = Callable[[], Awaitable[None]]
+"""What else to do at each poll of a wait."""
 
 
 class Stack:
@@ -89,8 +92,10 @@ class Stack:
                 raise
         return await self._wait_for_change_set(name, creates=not found.exists)
 
-    async def execute(self, plan: StackPlan, report: Callable[[str], None]) -> None:
+    async def execute(self, plan: StackPlan, report: Callable[[str], None], at_poll: AtPoll | None = None) -> None:
         """Execute a plan and wait for its end. Calls ``report`` with each step of each resource.
+
+        ``at_poll`` is awaited at each poll. An error of it ends the wait; CloudFormation continues then.
 
         Raises ``ServiceError``, which names the first resource that failed, and why.
         """
@@ -107,6 +112,8 @@ class Stack:
         # Between the call and the first event, a new stack is still REVIEW_IN_PROGRESS, and an old one complete.
         while state.endswith("_IN_PROGRESS") or (stale and state):
             await trio.sleep(next(waits))
+            if at_poll:
+                await at_poll()
             stale = max(0, stale - 1)
             state = await self.state()
             for event in reversed(await self._events()):
@@ -119,6 +126,17 @@ class Stack:
             raise ServiceError(
                 f"stack {self.name!r} is {state or 'gone'}: {failed or 'CloudFormation gives no reason'}"
             )
+
+    async def cancel_update(self) -> bool:
+        """Cancel an update in progress, which is then rolled back. Return ``False`` if it is too late for that."""
+        try:
+            await self._call(self._client.cancel_update_stack, StackName=self.name)
+        except ServiceError as error:
+            if error.code != "ValidationError":
+                raise
+            # It may be cancelled already: the response to an earlier call was lost.
+            return (await self.state()) == "UPDATE_ROLLBACK_IN_PROGRESS"
+        return True
 
     async def protect(self, *, enabled: bool) -> None:
         """Switch termination protection: CloudFormation refuses to delete a protected stack."""
@@ -239,13 +257,15 @@ class Stack:
         events: Sequence[Mapping[str, Any]] = answer["StackEvents"]
         return events
 
-    async def wait_until_stable(self) -> StackFacts:
-        """Wait until no change is in progress, and describe the stack then."""
+    async def wait_until_stable(self, at_poll: AtPoll | None = None) -> StackFacts:
+        """Wait until no change is in progress, and describe the stack then. ``at_poll`` is awaited at each poll."""
         waits = _waits()
         while True:
             found = await self.facts()
             if not found.exists or not found.state.endswith("_IN_PROGRESS"):
                 return found
+            if at_poll:
+                await at_poll()
             await trio.sleep(next(waits))
 
 

@@ -180,6 +180,10 @@ def _too_few(evidence: Evidence) -> list[Finding]:
         )
     if lost := [one.ec2_id for one in evidence.registered if not one.connected]:
         findings.append(Finding(f"the ECS agent of {len(lost)} instances does not answer ({', '.join(lost[:3])})"))
+    if draining := sum(one.draining for one in evidence.registered):
+        findings.append(
+            Finding(f"{draining} instances are draining: nothing new starts there, and they go when their workers end")
+        )
     if group.desired >= group.most and not findings:
         ready = sum(one.in_service for one in group.instances)
         if ready >= group.most:

@@ -16,6 +16,7 @@ from .resources.compute_parameters import check_worker_settings, worker_paramete
 from .resources.compute_stack import change, finish_creation, plan_compute
 from .resources.ecr import content_tag, find_published_image, newest_image, repository_uri
 from .resources.names import UNPUBLISHED, parameter
+from .rollout_watch import RolloutWatch
 
 ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}
 """Architectures as Docker names them."""
@@ -54,11 +55,11 @@ async def deploy(stacks: AccountStacks, pools: tuple[Pool, ...], tag: str, repor
     """Roll out the image with that tag, or the newest one, and the settings chosen here.
 
     Returns the images by pool name. Raises ``ServiceError`` if the new ECS tasks fail; the deployment is then rolled
-    back. A pool without a published image keeps what it has.
+    back, or if it can't succeed, and then cancels it. A pool without a published image keeps what it has.
     """
     check_worker_settings(stacks.settings)
     facts = await stacks.compute_facts()
-    await finish_creation(stacks, report)
+    await finish_creation(stacks, report, RolloutWatch(stacks, report, own=False))
     images: dict[str, str] = {}
     for pool in pools:
         image = await (find_published_image(stacks, pool, tag) if tag else newest_image(stacks, pool))
@@ -75,7 +76,7 @@ async def deploy(stacks: AccountStacks, pools: tuple[Pool, ...], tag: str, repor
     if plan.empty:
         report("nothing to deploy: images and settings are up to date")
     try:
-        await change(compute, plan, report)
+        await change(compute, plan, report, RolloutWatch(stacks, report))
     except ServiceError as error:
         raise ServiceError(f"{error}. The services run {_images(facts.parameters, pools)}, as before") from error
     return images

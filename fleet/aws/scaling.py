@@ -24,6 +24,7 @@ from .resources.ecr import is_published
 from .resources.ecs_service import PoolService, image_of, read_services, set_desired_count
 from .resources.instance_types import FleetCapacity, capacity_of, present_instance_types
 from .resources.names import parameter
+from .rollout_watch import RolloutWatch
 
 PATIENCE_SECONDS: Final = 1200.0
 """Time to reach a count: instances boot in three minutes, and capacity may be short for longer."""
@@ -80,7 +81,7 @@ async def autoscale(stacks: AccountStacks, pool: Pool, wanted: AutoscaleRange | 
     Raises ``InvalidInput`` for an invalid range, one whose maximum can never run, or a pool without an image.
     """
     facts = await stacks.compute_facts()
-    await finish_creation(stacks, report)
+    await finish_creation(stacks, report, RolloutWatch(stacks, report, own=False))
     if wanted is None:
         if not await find_scaling(stacks.control, stacks.fleet, pool.name):
             raise InvalidInput(f"pool {pool.name}", "it has no range yet", "Give --max, and --min and --per-worker")

@@ -1,6 +1,6 @@
 """Builds the fleet's status on AWS from ECS, its Auto Scaling group, its queues and their metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,8 +16,8 @@ from ..status import CostStatus, FleetStatus, InstancesStatus, PoolStatus
 from .cost import HOUR, Cost, Rate, fleet_cost
 from .diagnosis import diagnose, gather_evidence
 from .resources.account_stacks import AccountStacks
-from .resources.auto_scaling_group import find_group, find_instances
-from .resources.ecs_service import PoolService, container_instances, read_services
+from .resources.auto_scaling_group import AutoScalingGroup, find_group, find_instances
+from .resources.ecs_service import ContainerInstance, PoolService, container_instances, read_services
 
 WINDOW: Final = timedelta(minutes=15)
 """How far back metrics are read. SQS publishes every minute, and for an idle queue up to 15 minutes late."""
@@ -44,6 +44,8 @@ async def snapshot(stacks: AccountStacks) -> FleetStatus:
             remedy = f"resume it with: {command(f'fleet autoscale --pool {pool.name}')}"
             notes.append(f"pool {pool.name}: autoscaling is suspended, because its count was set by hand; {remedy}")
         problems += await _diagnosed(stacks, services.get(pool.name), pool)
+    group, registered = await find_group(stacks.control, stacks.fleet), await container_instances(stacks)
+    notes += _draining(group, registered)
     cost = await _cost(stacks, facts, metrics)
     if cost.unknown:
         notes.append(f"the price list has no {', '.join(cost.unknown)}: these count as free")
@@ -57,7 +59,7 @@ async def snapshot(stacks: AccountStacks) -> FleetStatus:
         problems=tuple(dict.fromkeys(problems)),
         notes=tuple(notes),
         place=str(stacks.account),
-        instances=await _instances(stacks),
+        instances=_instances(group, registered),
         cost=CostStatus(cost.hour, cost.thousand_tasks, cost.origin),
     )
 
@@ -131,9 +133,15 @@ async def _diagnosed(stacks: AccountStacks, service: PoolService | None, pool: P
         return [f"pool {pool.name}: the reason for its state could not be found: {error}"]
 
 
-async def _instances(stacks: AccountStacks) -> InstancesStatus:
-    group = await find_group(stacks.control, stacks.fleet)
-    registered = await container_instances(stacks)
+def _draining(group: AutoScalingGroup | None, registered: Sequence[ContainerInstance]) -> list[str]:
+    """Return a note about instances that drain without terminating: an interrupted ``up --refresh`` leaves such."""
+    staying = {one.id for one in group.instances if not one.leaving} if group else set()
+    found = [one.ec2_id for one in registered if one.draining and one.ec2_id in staying]
+    remedy = f"replace them with: {command('fleet up --refresh')}"
+    return [f"{len(found)} instances are draining ({', '.join(found[:3])}); {remedy}"] if found else []
+
+
+def _instances(group: AutoScalingGroup | None, registered: Sequence[ContainerInstance]) -> InstancesStatus:
     return InstancesStatus(
         wanted=group.desired if group else 0,
         most=group.most if group else 0,

@@ -47,14 +47,17 @@ class AwsTarget:
             chosen = platform or PLATFORM_OF[await self._architecture(report)]
             await build_images(engine, pools, report, chosen)
 
-    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
-        """Create or update both stacks. Options that ``sizing`` leaves out stay unchanged."""
-        await Up(await self._stacks(), sizing, report).run()
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> str:
+        """Create or update both stacks; with ``refresh``, replace old instances then.
+
+        Options that ``sizing`` leaves out stay unchanged.
+        """
+        await Up(await self._stacks(), sizing, report, refresh=refresh).run()
         return self._connection.endpoint
 
-    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> tuple[str, ...]:
         """Return what ``up`` would change, one line a resource. Nothing is changed."""
-        return await Up(await self._stacks(), sizing, report).preview()
+        return await Up(await self._stacks(), sizing, report, refresh=refresh).preview()
 
     async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
         """Push the pools' images into the fleet's registry. Return them by pool name."""

@@ -25,6 +25,7 @@ from .preflights.public_access import find_public_access
 from .preflights.quotas import InstanceMix, check_quotas
 from .preflights.service_roles import ensure_service_roles
 from .preflights.volume_key import report_volume_key
+from .refresh import Refresh
 from .resources.account_record import AccountRecord
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import Ec2Instance, restore_group_settings
@@ -50,6 +51,7 @@ from .resources.instance_types import (
 )
 from .resources.names import SERVICES, UNPUBLISHED, check_fleet, parameter
 from .resources.network import find_network
+from .rollout_watch import RolloutWatch
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
 NEW_STATES: Final = NEVER_MADE | {FAILED_CREATION}
@@ -59,6 +61,7 @@ CAPACITY: Final = frozenset(
 )
 """Parameters that determine how many workers can run."""
 DATA_RESOURCE_TYPES: Final = ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket")
+LAUNCH_TEMPLATE: Final = "AWS::EC2::LaunchTemplate"
 QUEUE_NAME_RESERVED: Final = "wait 60 seconds after deleting a queue"
 QUEUE_SECONDS: Final = 65.0
 """How long SQS reserves a deleted queue's name (API reference, CreateQueue), plus a margin."""
@@ -73,11 +76,12 @@ IAM_SECONDS: Final = (15.0, 45.0, 120.0)
 class Up:
     """One start or update of a fleet."""
 
-    def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report) -> None:
-        """``sizing`` holds the user's options; no AWS call is made yet."""
+    def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report, *, refresh: bool = False) -> None:
+        """``sizing`` holds the user's options. ``refresh``: old instances are replaced. No AWS call is made yet."""
         self._stacks, self._sizing, self._report = stacks, sizing, report
         self._done = "Nothing was changed"
         """What an error says about the changes so far."""
+        self._refresh = Refresh(stacks, report) if refresh else None
         self._control = stacks.control
         self._inquiry = Inquiry(stacks.control)
 
@@ -97,7 +101,7 @@ class Up:
         stacks, report = self._stacks, self._report
         self._check()
         compute = stacks.compute()
-        facts = await compute.wait_until_stable()
+        facts = await compute.wait_until_stable(RolloutWatch(stacks, report, own=False).check)
         given = await self._parameters(facts)
         chosen = await self._data_options()
         AccountRecord(stacks.settings).write(stacks.account)
@@ -112,6 +116,9 @@ class Up:
         await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
         made = await compute.facts()
         await restore_group_settings(self._control, made.outputs["GroupName"], report)
+        if self._refresh:
+            self._done = f"Both stacks are complete, and old instances may still run: {again}"
+            await self._refresh.run()
         if all(made.parameters.get(parameter(pool, "Image"), UNPUBLISHED) == UNPUBLISHED for pool in POOLS):
             report(f"the workers have no image yet; next: {command('fleet build, publish, deploy')}")
 
@@ -119,8 +126,9 @@ class Up:
         """Return what ``run`` would change, one line a resource. Nothing changes; the change sets are deleted."""
         self._check()
         lines: list[str] = []
+        kinds = set[str]()
         for stack in (self._stacks.data(), self._stacks.compute()):
-            facts = await stack.wait_until_stable()
+            facts = await stack.wait_until_stable(RolloutWatch(self._stacks, self._report, own=False).check)
             given = await self._parameters(facts) if stack.name == self._stacks.compute().name else {}
             if facts.state == FAILED_CREATION:
                 lines.append(f"{stack.name}: its creation failed; it would be deleted and created again")
@@ -132,7 +140,10 @@ class Up:
             else:
                 plan = await self._plan_compute(stack, given, creating=facts.state in NEW_STATES)
             lines += [f"{stack.name}: {change}" for change in plan.changes]
+            kinds |= {change.kind for change in plan.changes}
             await stack.discard(plan)
+        if self._refresh:
+            lines.append(await self._refresh.preview(template_changes=LAUNCH_TEMPLATE in kinds))
         return tuple(lines)
 
     def _check(self) -> None:
@@ -262,7 +273,8 @@ class Up:
             await remove_insights(self._stacks)
         for wait in (*IAM_SECONDS, None):
             try:
-                await change(compute, await self._plan_compute(compute, given, creating=creating), self._report)
+                plan = await self._plan_compute(compute, given, creating=creating)
+                await change(compute, plan, self._report, RolloutWatch(self._stacks, self._report))
                 break
             except ServiceError as error:
                 if wait is None or not creating or not any(words in str(error) for words in IAM_NOT_READY):

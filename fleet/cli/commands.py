@@ -75,6 +75,7 @@ def build(make_target: Callable[[], Target], pool: str | None, platform: str, *,
 
 @fleet.command()
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing (target aws).")
+@click.option("--refresh", is_flag=True, help="Also replace old instances, a few at a time (target aws).")
 @sizing_options
 @json_option
 @click.pass_obj
@@ -83,6 +84,7 @@ def up(
     /,
     *,
     dry_run: bool,
+    refresh: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401  (click's values)
 ) -> None:
@@ -94,14 +96,14 @@ def up(
     target = make_target()
     if dry_run:
         cloud = require_cloud(target, "--dry-run")
-        lines = run(lambda: cloud.preview(report, sizing))
+        lines = run(lambda: cloud.preview(report, sizing, refresh=refresh))
         print_result({"changes": [*lines]}, *(lines or ["nothing would change"]), as_json=as_json)
         return
-    if sizing == NO_SIZING:
+    if sizing == NO_SIZING and not refresh:
         endpoint = run(lambda: target.up(report))
     else:
-        cloud = require_cloud(target, "options for instances")
-        endpoint = run(lambda: cloud.up(report, sizing))
+        cloud = require_cloud(target, "--refresh" if refresh else "options for instances")
+        endpoint = run(lambda: cloud.up(report, sizing, refresh=refresh))
     report(f"the fleet is up; start workers with: {command('fleet scale 2')}")
     print_result({"endpoint_url": endpoint}, endpoint, as_json=as_json)
 

@@ -1,7 +1,7 @@
-"""``up`` or ``down`` crashes at any call; another run completes it, and ``down`` leaves nothing.
+"""``up``, ``up --refresh`` or ``down`` crashes at any call; another run completes it, and ``down`` leaves nothing.
 
 Every call is a crash point before it takes effect, and every call that changes something also after. Of the polls while
-a stack works, one in ``POLLS`` is a crash point: the account continues on its own between them.
+a stack or a refresh works, one in ``POLLS`` is a crash point: the account continues on its own between them.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +13,8 @@ import trio.testing
 
 from cloudkon.settings import Settings
 from fleet.aws.target import AwsTarget
-from tests.fleet.double.account import Account
+from fleet.target_options import Sizing
+from tests.fleet.double.account import AMI_PARAMETERS, Account
 from tests.fleet.double.clients import ActiveBackend
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.double.real_templates import NAME
@@ -23,6 +24,7 @@ from tests.fleet.fleet_steps import (
     Crash,
     left,
     run_until_crash,
+    running,
     start_workers,
     the_group,
     worker_service,
@@ -31,6 +33,9 @@ from tests.fleet.fleet_steps import (
 pytestmark = pytest.mark.long
 
 POLLS = 10
+POLLED_BY_REFRESH = ("autoscaling", "ecs", "ec2")
+FIRST_OF_REFRESH = "UpdateContainerInstancesState"
+"""Before it, ``up --refresh`` is an ``up``."""
 SHARES = 8
 """The number of tests that share the crash points, to limit the time of each."""
 READS = ("Describe", "Get", "List", "Filter")
@@ -54,6 +59,9 @@ def crash_points(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Step
     yield {
         _up: list(_crash_points(path / "up", _nothing, _up)),
         _down: list(_crash_points(path / "down", _workers, _down)),
+        _refresh: list(
+            _crash_points(path / "refresh", _old_workers, _refresh, polled=POLLED_BY_REFRESH, first=FIRST_OF_REFRESH)
+        ),
     }
     ActiveBackend.backend = None
 
@@ -64,6 +72,20 @@ async def _nothing(account: Account, target: AwsTarget) -> None:
 
 async def _workers(account: Account, target: AwsTarget) -> None:
     await start_workers(account, target, 2)
+
+
+async def _old_workers(account: Account, target: AwsTarget) -> None:
+    """Begin with a fleet that is full, whose instances are older than its launch template."""
+    await target.up(IGNORE_REPORT, Sizing(max_instances=2))
+    await start_workers(account, target, 8)
+    account.ssm |= dict.fromkeys(AMI_PARAMETERS, "ami-0fedcba9876543210")
+    await target.up(IGNORE_REPORT)
+
+
+async def _refresh(account: Account, target: AwsTarget) -> None:
+    await target.up(IGNORE_REPORT, refresh=True)
+    # If the last old instance went before the crash, nothing is left to do but to wait for its workers.
+    await trio.sleep(600)
 
 
 async def _up(account: Account, target: AwsTarget) -> None:
@@ -102,6 +124,18 @@ def test_up_that_crashes_anywhere_leaves_nothing_after_down(
 
 
 @pytest.mark.parametrize("share", range(SHARES))
+def test_refresh_that_crashes_anywhere_is_completed_by_another(
+    tmp_path: Path, crash_points: dict[Step, list[CrashPoint]], share: int
+) -> None:
+    for point in crash_points[_refresh][share::SHARES]:
+        account = _run_with_crash(tmp_path / "-".join(map(str, point)), _old_workers, _refresh, point)
+        group = the_group(account)
+        assert {one.template["Version"] for one in group.staying} == {group.launch_template()["Version"]}, point
+        assert not any(one.draining for one in account.ecs.clusters.get(NAME).instances), point
+        assert len(running(account)) == 8, point
+
+
+@pytest.mark.parametrize("share", range(SHARES))
 def test_down_that_crashes_anywhere_is_completed_by_another_down(
     tmp_path: Path, crash_points: dict[Step, list[CrashPoint]], share: int
 ) -> None:
@@ -120,28 +154,43 @@ def test_down_that_crashes_anywhere_can_be_reverted_by_up(
         assert the_group(account).protects_new, point
 
 
-def _crash_points(path: Path, before: Step, verb: Step) -> Iterator[CrashPoint]:
-    """Yield the verb's crash points."""
-    following = 0
-    for number, call in enumerate(_run_with_crash(path, before, verb).calls, 1):
+def _crash_points(
+    path: Path, before: Step, verb: Step, *, polled: tuple[str, ...] = ("cloudformation",), first: str = ""
+) -> Iterator[CrashPoint]:
+    """Yield the verb's crash points, from the operation ``first`` on.
+
+    ``polled`` are the services of which the verb reads the state again and again.
+    """
+    following, finished, begun = 0, set[int](), not first
+    calls = _run_with_crash(path, before, verb, finished=finished).calls
+    for number, call in enumerate(calls, 1):
+        begun = begun or call.operation == first
         reconcile = call.operation.startswith(READS)
-        following = following + 1 if reconcile and call.service == "cloudformation" else 0
-        if following % POLLS == 0:
+        following = following + 1 if reconcile and call.service in polled else 0
+        if begun and following % POLLS == 0:
             yield "before", number
-        if not reconcile:
+        if begun and not reconcile and number in finished:
             yield "after", number
 
 
 def _run_with_crash(
-    path: Path, before: Step, verb: Step, point: CrashPoint = NO_CRASH, then: Step | None = None
+    path: Path,
+    before: Step,
+    verb: Step,
+    point: CrashPoint = NO_CRASH,
+    then: Step | None = None,
+    finished: set[int] | None = None,
 ) -> Account:
-    """Crash a verb at a point on a fresh account, then run it or another one to its end."""
+    """Crash a verb at a point on a fresh account, then run it or another one to its end.
+
+    ``finished`` gets the numbers of calls that the account did not refuse.
+    """
     ActiveBackend.backend = account = Account()
 
     async def scenario() -> None:
         await before(account, _target(path))
         account.calls.clear()
-        _set_crash_point(account, point)
+        _set_crash_point(account, point, finished)
         crashed = await run_until_crash(verb(account, _target(path)))
         assert crashed == (point != NO_CRASH), point
         _set_crash_point(account, NO_CRASH)
@@ -155,8 +204,10 @@ def _run_with_crash(
     return account
 
 
-def _set_crash_point(account: Account, point: CrashPoint) -> None:
+def _set_crash_point(account: Account, point: CrashPoint, finished: set[int] | None = None) -> None:
     def crash(when: str, number: int) -> None:
+        if when == "after" and finished is not None:
+            finished.add(number)
         if (when, number) == point:
             raise Crash(f"{when} call {number}")
 

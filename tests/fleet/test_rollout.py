@@ -3,18 +3,22 @@
 from typing import Any
 
 import pytest
+import trio
 import trio.testing
 
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import ANIMOTO, POOLS, WORKER
 from cloudkon.settings import Settings
+from fleet.aws import diagnosis
+from fleet.aws.launch_failures import LaunchFailure
 from fleet.aws.target import AwsTarget
-from fleet.target_options import Sizing
-from tests.fleet.double.account import Account
+from fleet.target_options import AutoscaleRange, Sizing
+from tests.fleet.double.account import Account, Call
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.double.real_templates import NAME, publish
 from tests.fleet.engine import PushingEngine
-from tests.fleet.fleet_steps import IGNORE_REPORT, running, start_workers, worker_service
+from tests.fleet.fleet_steps import IGNORE_REPORT, running, start_workers, the_group, worker_service
 
 
 @pytest.fixture
@@ -108,6 +112,99 @@ async def test_failed_deployment_is_rolled_back_and_reported(
     assert len(running(account)) == 3
 
 
+async def test_deploy_without_capacity_says_so_and_goes_on_once_there_is_some(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    image = await start_full_instance(account, target)
+
+    def restore_capacity(line: str) -> None:
+        reports.append(line)
+        account.autoscaling.capacity = account.autoscaling.capacity or "do not have sufficient" in line
+
+    account.autoscaling.capacity = False
+    await target.deploy((WORKER,), "two", restore_capacity)
+    assert any("rolling out (Ctrl-C stops only the waiting" in line for line in reports)
+    assert any(line.startswith("no capacity: We currently do not have sufficient") for line in reports)
+    assert [_image(task.definition) for task in running(account)] == [image]
+
+
+async def test_up_without_capacity_says_so(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await start_full_instance(account, target)
+
+    def restore_capacity(line: str) -> None:
+        reports.append(line)
+        account.autoscaling.capacity = account.autoscaling.capacity or "do not have sufficient" in line
+
+    account.autoscaling.capacity = False
+    await target.up(restore_capacity, Sizing(memory={"worker": 3100}))
+    assert any(line.startswith("no capacity: We currently do not have sufficient") for line in reports)
+    assert [task.memory for task in running(account)] == [3100]
+
+
+async def test_hopeless_deploy_is_cancelled_and_rolled_back(
+    account: Account, target: AwsTarget, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    await start_full_instance(account, target)
+    make_missing_capacity_hopeless(monkeypatch)
+    account.autoscaling.capacity = False
+    started = trio.current_time()
+
+    def restore_capacity(line: str) -> None:
+        account.autoscaling.capacity = account.autoscaling.capacity or "cancelling the update" in line
+
+    with pytest.raises(
+        ServiceError, match=r"no capacity: .*update was cancelled, and the stack rolled back.*as before"
+    ):
+        await target.deploy((WORKER,), "two", restore_capacity)
+    assert trio.current_time() - started < 1800
+    assert account.cloudformation.stacks[f"{NAME}-compute"].status == "UPDATE_ROLLBACK_COMPLETE"
+    assert [_image(task.definition).rpartition(":")[2] for task in running(account)] == ["one"]
+
+
+async def test_rollback_that_waits_for_the_same_is_not_waited_for(
+    account: Account, target: AwsTarget, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    await start_full_instance(account, target)
+    make_missing_capacity_hopeless(monkeypatch)
+    account.autoscaling.capacity = False
+    with pytest.raises(ServiceError, match=r"was cancelled, but its rollback waits for the same.*fleet status"):
+        await target.deploy((WORKER,), "two", IGNORE_REPORT)
+    assert len(running(account)) == 1
+
+
+async def test_hopeless_deploy_that_may_not_be_cancelled_says_how(
+    account: Account, target: AwsTarget, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    await start_full_instance(account, target)
+    make_missing_capacity_hopeless(monkeypatch)
+    account.autoscaling.capacity = False
+
+    def refuse(_: int, call: Call) -> None:
+        if call.operation == "CancelUpdateStack":
+            raise ApiError("AccessDenied", "not authorized to perform: cloudformation:CancelUpdateStack", 403)
+
+    account.before = refuse
+    with pytest.raises(ServiceError, match=r"could not be cancelled.*aws cloudformation cancel-update-stack"):
+        await target.deploy((WORKER,), "two", IGNORE_REPORT)
+    assert account.cloudformation.stacks[f"{NAME}-compute"].status == "UPDATE_IN_PROGRESS"
+
+
+async def test_change_that_another_command_began_is_not_cancelled(
+    account: Account, target: AwsTarget, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    await start_full_instance(account, target)
+    make_missing_capacity_hopeless(monkeypatch)
+    account.autoscaling.capacity = False
+    with trio.CancelScope() as scope:
+        await target.deploy((WORKER,), "two", lambda line: scope.cancel() if "WorkerService: update" in line else None)
+    for verb in (target.up(IGNORE_REPORT), target.autoscale(WORKER, AutoscaleRange(0, 1, 5), IGNORE_REPORT)):
+        with pytest.raises(ServiceError, match=r"no capacity: .*Nothing was done: .*still in progress"):
+            await verb
+    assert account.cloudformation.stacks[f"{NAME}-compute"].status == "UPDATE_IN_PROGRESS"
+
+
 async def test_older_image_is_deployed_by_the_tag_that_publish_reports(
     target: AwsTarget, engine: PushingEngine, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -130,6 +227,25 @@ async def test_deploy_without_published_image_changes_nothing(
     await target.up(IGNORE_REPORT)
     assert await target.deploy(POOLS, "", reports.append) == {}
     assert "nothing to deploy: images and settings are up to date" in reports
+
+
+async def start_full_instance(account: Account, target: AwsTarget) -> str:
+    """Start one worker that fills its only instance, so that another one needs a second; return the next image."""
+    await target.up(IGNORE_REPORT, Sizing(memory={"worker": 3000}))
+    await start_workers(account, target, 1)
+    # The second instance of the first step from zero is idle, and goes.
+    await trio.sleep(1800)
+    assert len(the_group(account).instances) == 1
+    return publish(account, tag="two")
+
+
+def make_missing_capacity_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the diagnosis count missing capacity as permanent."""
+
+    def explain(reason: str, *_: object, **__: object) -> LaunchFailure:
+        return LaunchFailure(f"no capacity: {reason}", permanent=True)
+
+    monkeypatch.setattr(diagnosis, "explain_launch_failure", explain)
 
 
 def _image(definition: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ FOLDER: Final = Path(__file__).parents[2] / "policies"
 FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "up": ("up", "status"),
     "deploy": ("up", "publish", "status"),
-    "autoscale": ("up",),
+    "autoscale": ("up", "status"),
     "publish": ("publish",),
     "scale": ("scale",),
     "status": ("status",),
@@ -24,7 +24,7 @@ FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The files that a person needs for each verb of the fleet; ``client`` stands for all commands of the client.
 
-``up`` and ``deploy`` show the state of the fleet while they wait, so they need what ``status`` needs."""
+``up``, ``deploy`` and ``autoscale`` show the state of the fleet while they wait: they need what ``status`` needs."""
 DELETE_DATA: Final = "delete-data"
 """The file that ``down --delete-data`` needs besides those of ``down``."""
 ANY: Final = "*"

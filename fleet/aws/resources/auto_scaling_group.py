@@ -1,10 +1,11 @@
 """Reads and changes the fleet's Auto Scaling group and its instances."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from cloudkon.aws.control_plane import ControlPlane
+from cloudkon.backoff import Backoff
 from cloudkon.errors import ServiceError
 from cloudkon.programs import command
 
@@ -16,28 +17,43 @@ MOST_PER_CALL: Final = 50
 PROTECTABLE: Final = ("InService", "EnteringStandby", "Standby")
 """Lifecycle states in which protection can be changed. One instance in another state fails the whole call."""
 
+PROTECTED: Final = "protected from scale in"
+"""Part of the message of a group that can't shrink (EC2 Auto Scaling User Guide, Use instance scale-in protection)."""
+ONCE: Final = Backoff(tries=1)
 REBALANCING: Final = "AZRebalance"
 """The group's process that balances its instances across zones."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupInstance:
-    """An instance as its group sees it; ``lifecycle`` is Auto Scaling's lifecycle state."""
+    """An instance as its group sees it; ``lifecycle`` is Auto Scaling's lifecycle state.
+
+    ``version`` is the launch template's version that it was launched from, empty if Auto Scaling does not say.
+    """
 
     id: str
     lifecycle: str
     type: str
     protected: bool
+    version: str = ""
 
     @property
     def in_service(self) -> bool:
         """Whether the instance runs and is not about to terminate."""
         return self.lifecycle == "InService"
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it terminates, and no longer counts towards the group's desired capacity."""
+        return self.lifecycle.startswith("Terminat")
+
 
 @dataclass(frozen=True, slots=True)
 class AutoScalingGroup:
-    """The group, with ``desired`` instances and at most ``most``. ``suspended``: its suspended processes."""
+    """The group, with ``desired`` instances and at most ``most``. ``suspended``: its suspended processes.
+
+    ``version`` is the launch template's version for new instances.
+    """
 
     name: str
     desired: int
@@ -46,6 +62,7 @@ class AutoScalingGroup:
     instances: tuple[GroupInstance, ...] = ()
     deleting: bool = False
     suspended: frozenset[str] = frozenset()
+    version: str = ""
 
     @classmethod
     def from_answer(cls, row: Mapping[str, Any]) -> Self:
@@ -57,13 +74,21 @@ class AutoScalingGroup:
             bool(row.get("NewInstancesProtectedFromScaleIn")),
             tuple(
                 GroupInstance(
-                    one["InstanceId"], one["LifecycleState"], one.get("InstanceType", ""), one["ProtectedFromScaleIn"]
+                    one["InstanceId"],
+                    one["LifecycleState"],
+                    one.get("InstanceType", ""),
+                    one["ProtectedFromScaleIn"],
+                    one.get("LaunchTemplate", {}).get("Version", ""),
                 )
                 for one in row.get("Instances", ())
             ),
             # A group has a ``Status`` only while it is being deleted.
             deleting=bool(row.get("Status")),
             suspended=frozenset(one["ProcessName"] for one in row.get("SuspendedProcesses", ())),
+            version=row.get("MixedInstancesPolicy", {})
+            .get("LaunchTemplate", {})
+            .get("LaunchTemplateSpecification", {})
+            .get("Version", ""),
         )
 
 
@@ -168,13 +193,38 @@ async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
     return bool(protected)
 
 
+async def let_go(control: ControlPlane, group: AutoScalingGroup, instance: GroupInstance) -> None:
+    """Terminate one instance, protected or not. Whether another takes its place is left to ECS's managed scaling.
+
+    That counts instances with ECS tasks and those that waiting ECS tasks need, and sets the desired capacity (ECS
+    Developer Guide, Amazon ECS managed scaling behavior). So the desired capacity falls with the instance, unless it is
+    below the number of instances already.
+
+    The call is made once, as a repeated one might lower the desired capacity twice. Raises ``ServiceError``, also for a
+    lost answer: the group shows then whether the instance terminates.
+    """
+    await unprotect(control, replace(group, instances=(instance,)))
+    surplus = sum(not one.leaving for one in group.instances) > group.desired
+    await ControlPlane(control.connection, ONCE).call(
+        "autoscaling",
+        "terminate_instance_in_auto_scaling_group",
+        InstanceId=instance.id,
+        ShouldDecrementDesiredCapacity=not surplus,
+    )
+
+
 async def failed_launches(control: ControlPlane, group: AutoScalingGroup, since: float) -> Mapping[str, str]:
-    """Return why launches failed since ``since`` (epoch seconds), in AWS's words: by activity, newest first."""
+    """Return why launches failed since ``since`` (epoch seconds), in AWS's words: by activity, newest first.
+
+    A group that can't shrink, since all instances are protected, has failed activities too, which are not launches.
+    """
     answer = await control.call(
         "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group.name, MaxRecords=20
     )
     return {
         str(one["ActivityId"]): str(one.get("StatusMessage") or one.get("Description", ""))
         for one in answer["Activities"]
-        if one["StatusCode"] in ("Failed", "Cancelled") and one["StartTime"].timestamp() >= since
+        if one["StatusCode"] in ("Failed", "Cancelled")
+        and one["StartTime"].timestamp() >= since
+        and PROTECTED not in one.get("StatusMessage", "")
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackPlan
@@ -16,6 +16,8 @@ from .compute_parameters import PARAMETERS
 
 TEMPLATE: Final = Path(__file__).parents[2] / "templates" / "compute.yaml"
 """Images, roles, logs, instances, cluster, services, scaling, alarms."""
+SERVICE: Final = "AWS::ECS::Service"
+"""The type of resource whose change CloudFormation follows until all ECS tasks are replaced."""
 
 
 async def plan_compute(
@@ -47,17 +49,38 @@ async def plan_compute(
         raise with_remedy(error) from error
 
 
-async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
+class Watch(Protocol):
+    """Watches what CloudFormation waits for during an update of the stack."""
+
+    @property
+    def hopeless(self) -> str:
+        """Why it cancelled the update; empty if it did not."""
+        ...
+
+    async def check(self) -> None:
+        """Is called at each poll. Raises ``ServiceError`` to end the wait."""
+        ...
+
+
+async def change(stack: Stack, plan: StackPlan, report: Report, watch: Watch | None = None) -> None:
     """Execute a plan. The remains of a failed creation are deleted, so that the next one starts from scratch.
 
-    Raises ``ServiceError`` that names the failed resource and the stack's state.
+    Raises ``ServiceError`` that names the failed resource and the stack's state, or why ``watch`` cancelled it.
     """
     for line in _describe(plan):
         report(f"{stack.name}: {line}")
+    if watch and any(one.kind == SERVICE for one in plan.changes):
+        report(
+            f"{stack.name}: rolling out (Ctrl-C stops only the waiting: CloudFormation finishes it or rolls it back)"
+        )
+    else:
+        watch = None
     try:
-        await stack.execute(plan, report)
+        await stack.execute(plan, report, watch.check if watch else None)
     except ServiceError as error:
         state, explained = await stack.state(), with_remedy(error)
+        if state == "UPDATE_ROLLBACK_COMPLETE" and watch and watch.hopeless:
+            raise ServiceError(f"{watch.hopeless}. So the update was cancelled, and the stack rolled back") from error
         if state == "ROLLBACK_COMPLETE":
             report(f"{stack.name}: the failed creation was rolled back")
             await stack.delete()
@@ -71,16 +94,16 @@ async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
         raise explained from error
 
 
-async def finish_creation(stacks: AccountStacks, report: Report) -> None:
+async def finish_creation(stacks: AccountStacks, report: Report, watch: Watch | None = None) -> None:
     """Follow a creation by the update that stops managing the services' counts. Do nothing if that was done.
 
     A failed update rolls back to the last successful one. If that were the creation, all workers would stop. So every
-    change of the stack calls this first.
+    change of the stack calls this first. A change in progress is waited for, with ``watch`` for what that waits for.
     """
     compute = stacks.compute()
     if (await compute.state()).endswith("_IN_PROGRESS"):
         report(f"{compute.name}: waiting for a change in progress")
-    if (await compute.wait_until_stable()).parameters.get("Creating") == "true":
+    if (await compute.wait_until_stable(watch.check if watch else None)).parameters.get("Creating") == "true":
         await change(compute, await plan_compute(stacks, compute, {}), report)
 
 

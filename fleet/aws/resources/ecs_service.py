@@ -14,13 +14,18 @@ MOST_PER_CALL: Final = 100
 """ECS tasks or container instances that one call describes (ECS API reference)."""
 MOST_UNPROTECTED_PER_CALL: Final = 10
 """ECS tasks that one ``UpdateTaskProtection`` accepts (ECS API reference)."""
+MOST_DRAINED_PER_CALL: Final = 10
+"""Container instances that one ``UpdateContainerInstancesState`` accepts (ECS API reference)."""
 ABSENT: Final = frozenset({"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"})
 """ECS's error codes for a cluster or service that does not exist, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The rollout of one task definition; ``rollout`` is ECS's rollout state, ``created`` in epoch seconds."""
+    """The rollout of one task definition; ``rollout`` is ECS's rollout state, ``created`` in epoch seconds.
+
+    ``running`` of its ECS tasks run.
+    """
 
     status: str
     rollout: str
@@ -28,6 +33,7 @@ class Deployment:
     failed: int
     definition: str
     created: float
+    running: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class PoolService:
                     one.get("failedTasks", 0),
                     one.get("taskDefinition", ""),
                     one["createdAt"].timestamp(),
+                    one.get("runningCount", 0),
                 )
                 for one in row.get("deployments", ())
             ),
@@ -86,13 +93,23 @@ class EcsTask:
 
 @dataclass(frozen=True, slots=True)
 class ContainerInstance:
-    """An instance registered with the cluster; ``connected``: whether its agent is connected."""
+    """An instance registered with the cluster; ``connected``: whether its agent is connected.
+
+    ``busy`` counts its ECS tasks, of which ``starting`` don't run yet. If its ``status`` is DRAINING, it gets no new
+    ones.
+    """
 
     ec2_id: str
     status: str
     connected: bool
     busy: int
     arn: str = ""
+    starting: int = 0
+
+    @property
+    def draining(self) -> bool:
+        """Whether ECS places nothing new on it."""
+        return self.status == "DRAINING"
 
 
 async def read_services(stacks: AccountStacks) -> dict[str, PoolService]:
@@ -172,10 +189,22 @@ async def container_instances(stacks: AccountStacks) -> list[ContainerInstance]:
                 bool(row["agentConnected"]),
                 row["runningTasksCount"] + row["pendingTasksCount"],
                 row["containerInstanceArn"],
+                row["pendingTasksCount"],
             )
             for row in answer["containerInstances"]
         ]
     return found
+
+
+async def drain(stacks: AccountStacks, instances: Sequence[ContainerInstance]) -> None:
+    """Let ECS place nothing new on instances, and replace their ECS tasks.
+
+    An instance that is not active any more is in the answer's failures; the next look at the cluster shows it.
+    """
+    arns = [one.arn for one in instances if one.status == "ACTIVE"]
+    for first in range(0, len(arns), MOST_DRAINED_PER_CALL):
+        some = arns[first : first + MOST_DRAINED_PER_CALL]
+        await stacks.ecs("update_container_instances_state", containerInstances=some, status="DRAINING")
 
 
 def _batches(arns: Sequence[str]) -> list[list[str]]:

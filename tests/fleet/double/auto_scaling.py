@@ -103,9 +103,16 @@ class AutoScaling:
         group = next((one for one in self.groups if any(each.name == name for each in one.instances)), None)
         if group is None:
             raise _invalid(f"Instance Id not found - {name}")
+        one = next(each for each in group.instances if each.name == name)
+        if one.leaving:
+            raise ApiError("ScalingActivityInProgress", f"Instance {name} is already terminating")
+        if lower and group.desired <= group.minimum:
+            raise _invalid(
+                "Currently, desiredSize equals minSize. Terminating instance without replacement will violate"
+            )
         if lower:
-            group.desired = max(group.desired - 1, group.minimum)
-        group.terminate(next(one for one in group.instances if one.name == name))
+            group.desired -= 1
+        group.terminate(one)
         return {}
 
     def delete_auto_scaling_group(self, request: Document) -> Document:
@@ -164,6 +171,7 @@ def _described(group: AutoScalingGroup) -> Document:
                 "LifecycleState": one.lifecycle,
                 "HealthStatus": "Healthy",
                 "ProtectedFromScaleIn": one.protected,
+                "LaunchTemplate": one.template,
             }
             for one in group.instances
         ],

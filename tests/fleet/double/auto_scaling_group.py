@@ -88,10 +88,14 @@ class AutoScalingGroup:
 
     def launch_data(self) -> dict[str, Any]:
         """Return the launch template's data."""
+        data: dict[str, Any] = self.account.ec2.templates.get(self.launch_template()["LaunchTemplateId"])
+        return data
+
+    def launch_template(self) -> dict[str, str]:
+        """Return which launch template new instances are launched from, and its version."""
         mixed = self.properties.get("MixedInstancesPolicy")
         given = mixed["LaunchTemplate"]["LaunchTemplateSpecification"] if mixed else self.properties["LaunchTemplate"]
-        data: dict[str, Any] = self.account.ec2.templates.get(given["LaunchTemplateId"])
-        return data
+        return {key: str(given[key]) for key in ("LaunchTemplateId", "Version") if key in given}
 
     def check_profile(self) -> None:
         """Refuse a launch template whose instance profile EC2 does not see yet."""
@@ -124,6 +128,7 @@ class AutoScalingGroup:
             tags=tags | {"aws:autoscaling:groupName": self.name} | _template_tags(data, "instance"),
             security_groups=list(data.get("SecurityGroupIds", [])),
             user_data=base64.b64decode(data.get("UserData", "")).decode(),
+            template=self.launch_template(),
         )
         self.instances.append(instance)
         account.ec2.instances[name] = instance

@@ -130,6 +130,15 @@ class CloudFormation:
             return {}
         return {}
 
+    def cancel_update_stack(self, request: Document) -> Document:
+        found = self._find_stack(request["StackName"])
+        if found is None:
+            raise _missing(request["StackName"])
+        if found.status != "UPDATE_IN_PROGRESS":
+            raise _invalid(f"CancelUpdateStack cannot be called from current stack status {found.status}")
+        found.cancel_update()
+        return {}
+
     def update_termination_protection(self, request: Document) -> Document:
         found = self._find_stack(request["StackName"])
         if found is None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.fleet.double.container_instance import ContainerInstance
 from tests.fleet.double.ecs_service import EcsService
 from tests.fleet.double.ecs_task import EcsTask
-from tests.fleet.double.readings import DRAINING_STOPS_PROTECTED
 
 if TYPE_CHECKING:
     from tests.fleet.double.account import Account
@@ -37,24 +36,12 @@ class Cluster:
         return [task for service in self.services.values() for task in service.tasks]
 
     def reconcile(self) -> None:
-        """Reconcile each service, place waiting ECS tasks, move those of draining instances."""
+        """Reconcile each service, and place waiting ECS tasks."""
         for service in self.services.values():
             service.reconcile()
         for task in self.tasks:
             if task.status == "PROVISIONING" and (capacity := self.instance_for(task)):
                 task.place(capacity)
-        self._drain()
-
-    def _drain(self) -> None:
-        """Stop the ECS tasks of draining instances."""
-        draining = [task for one in self.instances if one.status == "DRAINING" for task in self.on(one)]
-        if DRAINING_STOPS_PROTECTED in self.account.readings:
-            for service in self.services.values():
-                service.stop_draining([task for task in draining if task.service is service])
-            return
-        for task in draining:
-            if not task.protected:
-                task.stop("ServiceSchedulerInitiated", "Container instance is draining")
 
     def on(self, instance: ContainerInstance) -> list[EcsTask]:
         """Return an instance's ECS tasks."""

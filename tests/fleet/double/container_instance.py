@@ -19,6 +19,10 @@ class ContainerInstance:
     status: str = "ACTIVE"
     connected: bool = True
 
+    @property
+    def draining(self) -> bool:
+        return self.status == "DRAINING"
+
     def to_answer(self, running: int, pending: int, units: int, memory: int) -> dict[str, Any]:
         """Return what DescribeContainerInstances does; ``units`` and ``memory`` (MiB) are free."""
         kind = self.instance.kind

@@ -12,6 +12,7 @@ from tests.fleet.double.ecs_task import EcsTask
 from tests.fleet.double.instance import Instance
 
 Document = dict[str, Any]
+DRAINED_AT_ONCE: Final = 10
 LIMITS: Final = {"services": 10, "tasks": 100, "containerInstances": 100}
 """How many items one call describes."""
 PROTECTED_AT_ONCE: Final = 10
@@ -98,6 +99,17 @@ class Ecs(EcsResources):
         wanted = _few(request, "containerInstances")
         found = [one for one in cluster.instances if one.arn in wanted]
         return {"containerInstances": [_container_instance(cluster, one) for one in found]}
+
+    def update_container_instances_state(self, request: Document) -> Document:
+        cluster, wanted = self.cluster(request), request["containerInstances"]
+        if not 0 < len(wanted) <= DRAINED_AT_ONCE:
+            raise ApiError("InvalidParameterException", f"1 to {DRAINED_AT_ONCE} container instances are expected.")
+        found = [one for one in cluster.instances if one.arn in wanted]
+        for one in found:
+            one.status = request["status"]
+        missing = [{"arn": arn, "reason": "MISSING"} for arn in wanted if arn not in {one.arn for one in found}]
+        answer = [_container_instance(cluster, one) for one in found]
+        return {"containerInstances": answer, "failures": missing}
 
     def register(self, instance: Instance, group: AutoScalingGroup) -> None:
         """Register an instance with the cluster that its user data names."""

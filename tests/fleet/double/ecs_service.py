@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.fleet.double.ecs_task import EcsTask
+from tests.fleet.double.readings import DRAINING_STOPS_PROTECTED
 
 if TYPE_CHECKING:
     from tests.fleet.double.cluster import Cluster
@@ -72,7 +73,8 @@ class EcsService:
     def reconcile(self) -> None:
         """Start and stop ECS tasks to match counts and deployments."""
         primary, live = self.deployments[0], self.live
-        new = [one for one in live if one.deployment is primary]
+        moving = [one for one in live if one.on and one.on.draining]
+        new = [one for one in live if one.deployment is primary and one not in moving]
         old = [one for one in live if one.deployment is not primary]
         most, least = self._bounds()
         if self.status == "ACTIVE" and primary.state != "FAILED":
@@ -82,20 +84,25 @@ class EcsService:
             running = self.count("RUNNING")
             idle = sum(one.status != "RUNNING" for one in old)
             self._stop(old, idle + max(running - max(least, 0), 0) if self.desired else len(old))
+        self._move(moving, least)
         if primary.state == "IN_PROGRESS" and not old and self.count("RUNNING") >= self.desired:
             primary.state, primary.reason = "COMPLETED", f"ECS deployment {primary.name} completed."
             self._proven, self.deployments = primary.definition, [primary]
         if self.status == "DRAINING" and not any(one.status != "STOPPED" for one in self.tasks):
             self.status = "INACTIVE"
 
-    def stop_draining(self, tasks: list[EcsTask]) -> None:
-        """Stop tasks of draining instances, protected or not, as far as the deployment configuration allows."""
-        spare = self.count("RUNNING") - (self._bounds()[1] if self.desired else 0)
-        for one in tasks:
-            waits = one.status in ("PROVISIONING", "PENDING")
-            if one.live and (waits or spare > 0):
-                spare -= not waits
-                one.stop("ServiceSchedulerInitiated", "Container instance is draining")
+    def _move(self, moving: list[EcsTask], least: int) -> None:
+        """Stop ECS tasks of draining instances: PENDING ones, and others as far as the fewest healthy ones are left.
+
+        New ones start beside them, as in a deployment (ECS Developer Guide, Draining Amazon ECS container instances).
+        The guide does not say what task protection means for draining: protected ones stay, unless the account has
+        adopted the other reading.
+        """
+        stops_protected = DRAINING_STOPS_PROTECTED in self.cluster.account.readings
+        for one in moving:
+            spare = self.count("RUNNING") > (least if self.desired else 0)
+            if one.live and (stops_protected or not one.protected) and (one.status == "PENDING" or spare):
+                one.stop("ServiceSchedulerInitiated", "Service scheduler: the container instance is draining")
 
     def note_failure(self, task: EcsTask) -> None:
         """Count an ECS task that failed to start or died; this may open the circuit breaker."""

@@ -70,6 +70,8 @@ class Instance:
     tags: dict[str, str]
     security_groups: list[str]
     user_data: str
+    template: dict[str, str]
+    """The launch template, as its group returns it."""
     state: str = "pending"
     lifecycle: str = "Pending"
     forced: bool = field(default=False)

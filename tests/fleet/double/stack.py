@@ -30,6 +30,7 @@ class Stack(StackRecord):
         self._replaced: dict[str, Resource] = {}
         """Old resources that an update replaced: deleted after its success, restored after its failure."""
         self.outputs: dict[str, str] = {}
+        self._cancelled = False
 
     def create(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
         """Start to create everything; a failure is rolled back."""
@@ -40,9 +41,13 @@ class Stack(StackRecord):
     def update(self, template: Template, parameters: dict[str, str], tags: dict[str, str]) -> None:
         """Start to update what differs; a failure is rolled back."""
         before = self.template, self.parameters, self.tags
-        self.tags, self._replaced = tags, {}
+        self.tags, self._replaced, self._cancelled = tags, {}, False
         self.set_status("UPDATE_IN_PROGRESS")
         self.account.timeline.start(self._updating(template, parameters, before))
+
+    def cancel_update(self) -> None:
+        """Let an update fail at its next step; it is rolled back then (API reference, CancelUpdateStack)."""
+        self._cancelled = True
 
     def delete(self) -> None:
         """Start to delete everything that is not retained."""
@@ -99,6 +104,7 @@ class Stack(StackRecord):
         done = "UPDATE_COMPLETE"
         if failed:
             self.set_status("UPDATE_ROLLBACK_IN_PROGRESS", failed)
+            self._cancelled = False
             template, parameters, self.tags = before[0], before[1], before[2]
             done = "UPDATE_ROLLBACK_COMPLETE"
             new = {name: self.resources[name] for name in self._replaced}
@@ -167,6 +173,8 @@ class Stack(StackRecord):
         timeline = self.account.timeline
         waiting, under_way = list(names), dict[str, tuple[float, Step]]()
         while waiting or under_way:
+            if self._cancelled:
+                return "User Initiated"
             for name in [name for name in waiting if ready(name)]:
                 waiting.remove(name)
                 under_way[name] = (timeline.now, step(name))

@@ -112,6 +112,9 @@ def _ecs(arguments: Arguments, place: Place) -> Iterator[Target]:
 def _group(arguments: Arguments, place: Place) -> Iterator[Target]:
     for name in _values(arguments, "AutoScalingGroupName"):
         yield place.target("autoscaling", "autoScalingGroup", SOME, name)
+    if "InstanceId" in arguments:
+        # One instance is named without its group, and IAM judges its group.
+        yield place.target("autoscaling", "autoScalingGroup", SOME, f"{place.fleet}-compute-Group-{SOME}")
 
 
 def _scalable(arguments: Arguments, place: Place) -> Iterator[Target]:

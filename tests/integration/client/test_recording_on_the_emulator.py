@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from cloudkon.aws import connect
-from cloudkon.aws.connection import EMULATOR_ACCESS_KEY
+from cloudkon.aws.sessions import EMULATOR_ACCESS_KEY
 from cloudkon.errors import CloudKonError
 from cloudkon.model import Outgoing
 from cloudkon.settings import ANY_SECRET

@@ -52,12 +52,12 @@ class FakeCloud:
     async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
         raise NotImplementedError
 
-    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
-        self.asked.append(("up", sizing))
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> str:
+        self.asked.append(("up", sizing, refresh) if refresh else ("up", sizing))
         return ""
 
-    async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:
-        self.asked.append(("preview", sizing))
+    async def preview(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> tuple[str, ...]:
+        self.asked.append(("preview", sizing, refresh) if refresh else ("preview", sizing))
         return ("some-compute: add Group (AWS::AutoScaling::AutoScalingGroup)",)
 
     async def publish(self, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
@@ -119,6 +119,11 @@ def test_dry_run_prints_the_changes_on_stdout(
     assert run("up", "--dry-run", "--max-instances", "9") == 0
     assert cloud.asked == [("preview", Sizing(max_instances=9))]
     assert capsys.readouterr().out == "some-compute: add Group (AWS::AutoScaling::AutoScalingGroup)\n"
+
+
+def test_refresh_reaches_the_cloud_with_and_without_dry_run(cloud: FakeCloud, run: Callable[..., int]) -> None:
+    assert run("up", "--refresh") == run("up", "--refresh", "--dry-run", "--arm") == 0
+    assert cloud.asked == [("up", NO_SIZING, True), ("preview", Sizing(architecture="arm64"), True)]
 
 
 def test_images_are_published_and_deployed(
@@ -195,6 +200,7 @@ def test_logs_of_one_task_reach_the_target(cloud: FakeCloud, run: Callable[..., 
     [
         (["up", "--dry-run"], "--dry-run: only target aws supports this"),
         (["up", "--arm"], "options for instances"),
+        (["up", "--refresh"], "--refresh: only target aws supports this"),
         (["publish"], "publish"),
         (["deploy"], "deploy"),
         (["autoscale", "--max", "4"], "autoscale"),

@@ -43,8 +43,9 @@ RECIPES: dict[str, list[str]] = {
     "publish": [],
     "deploy": [],
     "autoscale": ["--max", "2"],
+    "policy": ["scale", "--account", "*", "--region", "*"],
 }
-"""Arguments with which each command calls the target."""
+"""Arguments with which each command calls the target. Only ``policy`` has none: it prints the fleet's own files."""
 
 
 class HostileTarget:
@@ -56,7 +57,7 @@ class HostileTarget:
     async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
         self._answer(report)
 
-    async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
+    async def up(self, report: Report, sizing: Sizing = NO_SIZING, *, refresh: bool = False) -> str:
         return self._answer(report)
 
     async def preview(self, report: Report, sizing: Sizing = NO_SIZING) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ REVIEWED: Final[Mapping[str, tuple[str, ...]]] = {
         "For a list of valid values",
         "For the binpack placement strategy, valid values are cpu and memory",
         "The following lists the valid values",
+        "The only valid values for this action are ACTIVE and DRAINING",
         "The valid values for Name depend",
         "Valid Values lists all resource types",
         "Valid values are:",
