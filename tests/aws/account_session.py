@@ -74,13 +74,14 @@ class AccountSession:
         """Return the same identity in another region."""
         return replace(self, account=Account(self.account.number, region))
 
-    def control(self, settings: Settings) -> ControlPlane:
-        """Return the fleet's own way to call AWS, with these credentials."""
-        return ControlPlane(Connection(replace(settings, region=self.account.region), lambda: self.session))
+    @cached_property
+    def control(self) -> ControlPlane:
+        """The fleet's own way to call AWS, with these credentials."""
+        return ControlPlane(Connection(Settings(target="aws", region=self.account.region), lambda: self.session))
 
     def instances(self, fleet: str) -> list[Ec2Instance]:
         """Return a fleet's instances that have not ended."""
-        return trio.run(find_instances, self.control(Settings(target="aws", fleet=fleet)), fleet)
+        return trio.run(find_instances, self.control, fleet)
 
 
 def open_session(environment: Mapping[str, str]) -> AccountSession:

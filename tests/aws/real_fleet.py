@@ -114,7 +114,7 @@ class RealFleet:
         The tagging service would list more: ended instances and ECS tasks, for an hour.
         """
         settings = with_store(Settings(target="aws", fleet=self.name), self.session.account)
-        stacks = AccountStacks(settings, self.session.account, self.session.control(settings))
+        stacks = AccountStacks(settings, self.session.account, self.session.control)
         return trio.run(partial(audit, stacks, with_data=True))
 
 

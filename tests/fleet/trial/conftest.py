@@ -1,0 +1,78 @@
+"""Provides an account of moto's, with AWS's own API models in front, and a trial on it whose commands are scripted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import boto3
+import botocore.loaders
+import pytest
+from moto import mock_aws
+from moto.iam.models import SERVICE_NAME_CONVERSION
+
+from cloudkon.aws.account import Account
+from tests.aws.interruption import templates
+from tests.aws.account_session import AccountSession
+from tests.aws.trial import FLAG, clean, trial
+from tests.fleet.moto_account import ACCOUNT, REGION
+from tests.fleet.trial.scripted_fleet import ScriptedFleet
+
+ENVIRONMENT = {FLAG: ACCOUNT, "AWS_REGION": REGION}
+
+
+@dataclass
+class TrialRun:
+    """One trial in virtual time: sleeping ends at once."""
+
+    session: AccountSession
+    fleet: ScriptedFleet
+    reports: list[str] = field(default_factory=list)
+    now: float = 0.0
+    reclaims: bool = True
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        # The reclaim: while the trial waits for Fault Injection Service.
+        if self.reclaims and not self.fleet.was_interrupted and templates(self.session, self.fleet.name):
+            self.fleet.interrupt()
+
+    def run(self, **settings: str) -> list[str]:
+        environment = ENVIRONMENT | settings
+        return trial(environment, self.reports.append, self.fleet, self.sleep, lambda: self.now)
+
+    def clean(self) -> list[str]:
+        return clean(ENVIRONMENT, self.reports.append, self.fleet, self.sleep)
+
+    def left(self) -> list[str]:
+        """What is in the account, by listing everything rather than by the trial's own search."""
+        client = self.session.client
+        iam, sqs, ec2 = client("iam"), client("sqs"), client("ec2")
+        rows = [one for row in ec2.describe_instances()["Reservations"] for one in row["Instances"]]
+        return [
+            *(row["RoleName"] for row in iam.list_roles()["Roles"]),
+            *(row["PolicyName"] for row in iam.list_policies(Scope="Local")["Policies"]),
+            *(row["id"] for row in client("fis").list_experiment_templates()["experimentTemplates"]),
+            *sqs.list_queues().get("QueueUrls", ()),
+            *(one["InstanceId"] for one in rows if one["State"]["Name"] != "terminated"),
+        ]
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[AccountSession]:
+    """One account for a file: making one takes seconds, and each test must leave nothing in it anyway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "moto")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "moto")
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        with mock_aws():
+            # Each session would read the services' models again.
+            loader = botocore.loaders.create_loader()
+            patch.setattr(botocore.loaders, "create_loader", lambda _path=None: loader)
+            # Moto has no name for this one.
+            patch.setitem(SERVICE_NAME_CONVERSION, "fis", "FIS")
+            yield AccountSession(boto3.Session(region_name=REGION), Account(ACCOUNT, REGION))
+
+
+@pytest.fixture
+def run(session: AccountSession) -> TrialRun:
+    return TrialRun(session, ScriptedFleet(session.session))
