@@ -72,6 +72,8 @@ class AccountSession:
 
     def in_region(self, region: str) -> "AccountSession":
         """Return the same identity in another region."""
+        if region == self.account.region:
+            return self
         return replace(self, account=Account(self.account.number, region))
 
     @cached_property

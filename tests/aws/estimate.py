@@ -16,8 +16,8 @@ DOWN_HOURS: Final = 0.7
 """The longest that taking the fleet down may take. It is paid as well."""
 REST: Final = 0.25
 """Dollars for requests, logs, metrics, alarms and stored images, at most."""
-EXPERIMENT_MINUTES: Final = 5
-"""Action-minutes of one Spot interruption: two of notice, two until the end, one for rounding."""
+EXPERIMENT_MINUTES: Final = 4
+"""Action-minutes of one Spot interruption: two of notice, and as many again."""
 ACTION_MINUTE: Final = 0.12
 """Dollars for one action-minute: 0.10, in GovCloud 0.12 (AWS Fault Injection Service pricing)."""
 FIXED: Final = REST + EXPERIMENT_MINUTES * ACTION_MINUTE
@@ -61,5 +61,5 @@ def estimate(region: str, hours: float) -> Estimate:
         f"at most ${dollars:.2f}: {hours:g} h and {DOWN_HOURS:g} h for taking down, of {INSTANCES} {TYPE} with disks "
         f"and addresses, ${hour:.3f} an hour together ({listed.origin}{elsewhere}), Spot counted as On-Demand; "
         f"${EXPERIMENT_MINUTES * ACTION_MINUTE:.2f} for one Spot interruption; ${REST:.2f} for requests, logs, alarms "
-        "and images. Not known: taxes, what a NAT or VPC endpoints of yours cost, and prices changed since that date",
+        "and images. Not known: taxes, what NAT or VPC endpoints of yours cost, and prices changed since that date",
     )

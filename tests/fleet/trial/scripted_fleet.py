@@ -1,8 +1,9 @@
 """Answers the trial's command lines as a healthy fleet would, on moto's account. It starts no program."""
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import boto3
@@ -22,10 +23,6 @@ RECEIVES: Final = 3
 """The real queue's ``maxReceiveCount`` is 1,000."""
 
 
-class KilledError(BaseException):
-    """``kill -9``: nothing of the trial runs any more."""
-
-
 class ScriptedFleet:
     """One fleet. Commands are noted in ``lines``, the role that each ran under in ``roles``."""
 
@@ -41,6 +38,7 @@ class ScriptedFleet:
         self.exists = False
         self.attempts = 1
         self.wakes = True
+        self.answers = False
         self.was_interrupted = False
         self.fails: Callable[[int, str], object] = lambda _number, _line: None
         """Called before each command with its number and its line. It may raise, or return a true value for exit 1."""
@@ -49,7 +47,11 @@ class ScriptedFleet:
         self._followed = False
 
     def __call__(
-        self, words: tuple[str, ...], environment: Mapping[str, str], seconds: float, watch: Callable[[], None]
+        self,
+        words: tuple[str, ...],
+        environment: Mapping[str, str],
+        seconds: float,  # noqa: ARG002  (Execute's signature)
+        watch: Callable[[], None],
     ) -> Finished:
         line = " ".join(words)
         self.name = environment["CLOUDKON_FLEET"]
@@ -59,8 +61,18 @@ class ScriptedFleet:
         watch()
         if self.fails(len(self.lines), line):
             return Finished(1, "")
-        made = getattr(self, f"_{words[0]}_{words[1]}")(words[2:])
+        with self.answering():
+            made = getattr(self, f"_{words[0]}_{words[1]}")(words[2:])
         return Finished(0, made if isinstance(made, str) else f"{json.dumps(made)}\n")
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While calls to AWS are the fleet's, not the trial's."""
+        self.answers = True
+        try:
+            yield
+        finally:
+            self.answers = False
 
     def interrupt(self) -> None:
         """End the fleet's instances as a reclaim does, and replace them."""
@@ -86,7 +98,7 @@ class ScriptedFleet:
         self.spot = "--spot" in words
         return {"endpoint_url": ""}
 
-    def _fleet_build(self, words: tuple[str, ...]) -> object:
+    def _fleet_build(self, _words: tuple[str, ...]) -> object:
         return {"pools": ["worker"]}
 
     _fleet_publish = _fleet_deploy = _fleet_build
@@ -96,14 +108,14 @@ class ScriptedFleet:
         self._followed = False
         return {"running": self.desired}
 
-    def _fleet_autoscale(self, words: tuple[str, ...]) -> object:
+    def _fleet_autoscale(self, _words: tuple[str, ...]) -> object:
         self._followed = True
         return {}
 
-    def _fleet_logs(self, words: tuple[str, ...]) -> object:
+    def _fleet_logs(self, _words: tuple[str, ...]) -> object:
         return '{"action": "started"}\n'
 
-    def _fleet_status(self, words: tuple[str, ...]) -> object:
+    def _fleet_status(self, _words: tuple[str, ...]) -> object:
         if self._followed and not self._waiting():
             self._set(0)
         dead = self._messages("worker-dead")
@@ -170,7 +182,10 @@ class ScriptedFleet:
         )
 
     def _instances(self) -> list[str]:
-        filters = [{"Name": f"tag:{TAG}", "Values": [self.name]}, {"Name": "instance-state-name", "Values": ["running"]}]
+        filters = [
+            {"Name": f"tag:{TAG}", "Values": [self.name]},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
         rows = self._ec2.describe_instances(Filters=filters)["Reservations"]
         return [one["InstanceId"] for row in rows for one in row["Instances"]]
 
