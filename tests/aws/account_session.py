@@ -23,6 +23,13 @@ CREDENTIALS: Final = (
 )
 """Variables that decide whose credentials a program has (boto3 guide, Credentials)."""
 
+VARIABLES: Final = {
+    "AccessKeyId": "AWS_ACCESS_KEY_ID",
+    "SecretAccessKey": "AWS_SECRET_ACCESS_KEY",
+    "SessionToken": "AWS_SESSION_TOKEN",
+}
+"""The variables for credentials, by STS's names."""
+
 
 @dataclass(frozen=True)
 class AccountSession:
@@ -48,17 +55,15 @@ class AccountSession:
         where = self.account.region if region else ""
         return f"arn:{self.account.partition.name}:{service}:{where}:{self.account.number}:{resource}"
 
-    def environment(self, others: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment in which a program has these credentials. All other variables are the ``others``."""
+    def keys(self) -> dict[str, str]:
+        """Return these credentials as STS spells them."""
         frozen = self.session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]  # calls were made
-        keys = {
-            "AWS_ACCESS_KEY_ID": frozen.access_key,
-            "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
-            "AWS_SESSION_TOKEN": frozen.token,
-            "AWS_REGION": self.account.region,
-        }
-        kept = {name: value for name, value in others.items() if name not in CREDENTIALS}
-        return kept | {name: value for name, value in keys.items() if value}
+        found = (
+            ("AccessKeyId", frozen.access_key),
+            ("SecretAccessKey", frozen.secret_key),
+            ("SessionToken", frozen.token),
+        )
+        return {name: value for name, value in found if value}
 
     def with_keys(self, keys: Mapping[str, str]) -> "AccountSession":
         """Return a session with the credentials that STS returned."""
@@ -84,6 +89,12 @@ class AccountSession:
     def instances(self, fleet: str) -> list[Ec2Instance]:
         """Return a fleet's instances that have not ended."""
         return trio.run(find_instances, self.control, fleet)
+
+
+def program_environment(keys: Mapping[str, str], region: str, others: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which a program has these credentials only. All other variables are the ``others``."""
+    kept = {name: value for name, value in others.items() if name not in CREDENTIALS}
+    return kept | {VARIABLES[name]: value for name, value in keys.items() if name in VARIABLES} | {"AWS_REGION": region}
 
 
 def open_session(environment: Mapping[str, str]) -> AccountSession:

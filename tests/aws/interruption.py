@@ -68,7 +68,7 @@ def interrupt(session: AccountSession, fleet: str, role: str, instance: str, pau
 def delete_templates(session: AccountSession, fleet: str) -> None:
     """Stop the trial's experiments that run, and delete its templates.
 
-    Ended experiments can't be deleted. AWS lists them for 120 days, free of charge (AWS FIS quotas).
+    Ended experiments can't be deleted: there is no call for it (AWS FIS API reference).
     """
     fis = session.client("fis")
     for page in fis.get_paginator("list_experiments").paginate():

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from cloudkon.errors import EXIT_OK, CloudKonError
 from cloudkon.settings import Settings
 from fleet.aws.audit import audit
 from fleet.aws.resources.account_stacks import AccountStacks
-from tests.aws.account_session import AccountSession
+from tests.aws.account_session import AccountSession, program_environment
 from tests.aws.estimate import INSTANCES
 from tests.aws.program_run import Execute, execute
 from tests.aws.verb_roles import VerbRoles
@@ -73,12 +73,12 @@ class RealFleet:
 
     def run_as_user(self, program: str, *words: str, seconds: float = COMMAND_SECONDS) -> str:
         """Run it with the user's own credentials."""
-        return self._run(self.session, program, *words, seconds=seconds, codes=(EXIT_OK,))
+        return self._run(self.session.keys(), program, *words, seconds=seconds, codes=(EXIT_OK,))
 
-    def _run(self, session: AccountSession, program: str, *words: str, seconds: float, codes: tuple[int, ...]) -> str:
+    def _run(self, keys: Mapping[str, str], program: str, *words: str, seconds: float, codes: tuple[int, ...]) -> str:
         line = f"python -m {program} {' '.join(words)}"
         self.report(f"$ {line}")
-        environment = session.environment(self._environment)
+        environment = program_environment(keys, self.session.account.region, self._environment)
         try:
             finished = self._execute((program, *words), environment, seconds, lambda: self.pause(0.0))
         except subprocess.TimeoutExpired as error:

@@ -24,6 +24,8 @@ ZERO_SECONDS: Final = 3600.0
 """How long the fleet may take from the last task to no instance."""
 START_SECONDS: Final = 1200.0
 END_SECONDS: Final = 600.0
+POLL_SECONDS: Final = 1
+"""A long poll, however short, asks all of SQS's servers."""
 QUIET_SECONDS: Final = 180.0
 """How long the alarm that wakes the fleet may remember messages that are gone."""
 
@@ -143,14 +145,14 @@ def expect_all_succeeded(fleet: RealFleet, run: str, tasks: int) -> None:
 
 def exhaust_receives(fleet: RealFleet) -> None:
     """Receive the one message on the workers' queue until SQS gives it up, as the client's user may."""
-    sqs = fleet.roles.assume(CLIENT).client("sqs")
+    sqs = fleet.session.with_keys(fleet.roles.assume(CLIENT)).client("sqs")
     url = sqs.get_queue_url(QueueName=WORKER.queue_name(fleet.name))["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
     most = int(json.loads(asked["RedrivePolicy"])["maxReceiveCount"])
     received = 0
-    # One more receive moves it. Some are empty, since SQS asks a part of its servers.
+    # One more receive moves it.
     for _ in range(3 * most):
-        answer = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=1)
+        answer = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=POLL_SECONDS)
         received += len(answer.get("Messages", ()))
         if received >= most and not answer.get("Messages"):
             return

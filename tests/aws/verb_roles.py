@@ -45,8 +45,8 @@ class VerbRoles:
             made = iam.create_policy(Path=PATH, PolicyName=f"{name}-{number}", PolicyDocument=document)
             iam.attach_role_policy(RoleName=name, PolicyArn=made["Policy"]["Arn"])
 
-    def assume(self, verb: str) -> AccountSession:
-        """Return a session with new credentials of a verb's role. A new role is tried for ``ASSUME_SECONDS``."""
+    def assume(self, verb: str) -> dict[str, str]:
+        """Return new credentials of a verb's role, as STS spells them. A new role is tried for ``ASSUME_SECONDS``."""
         arn = self._session.arn("iam", f"role{PATH}{self._name(verb)}", region=False)
         waited = 0.0
         while True:
@@ -61,7 +61,8 @@ class VerbRoles:
                 self._pause(RETRY_SECONDS)
                 waited += RETRY_SECONDS
             else:
-                return self._session.with_keys(answer["Credentials"])
+                keys: dict[str, str] = answer["Credentials"]
+                return keys
 
     def _name(self, verb: str) -> str:
         return f"{self._fleet}-{verb}"

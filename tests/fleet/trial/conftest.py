@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.iam.models import SERVICE_NAME_CONVERSION
 
+from tests.aws import steps
 from tests.aws import trial as trial_module
 from tests.aws.account_session import AccountSession, open_session
 from tests.aws.interruption import templates
@@ -98,6 +99,7 @@ def session() -> Iterator[AccountSession]:
 @pytest.fixture
 def run(session: AccountSession, monkeypatch: pytest.MonkeyPatch) -> TrialRun:
     made = TrialRun(session, ScriptedFleet(session.session))
+    monkeypatch.setattr(steps, "POLL_SECONDS", 0)
     # Making clients takes longer than the trial.
     monkeypatch.setattr(trial_module, "open_session", lambda _: session)
     call: Callable[..., Any] = BaseClient._make_api_call  # type: ignore[attr-defined]  # botocore has no types

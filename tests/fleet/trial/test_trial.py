@@ -57,7 +57,11 @@ def test_trial_of_a_healthy_fleet_succeeds_and_leaves_nothing(run: TrialRun) -> 
     assert {role.split("-", 2)[2] for role in set().union(*used.values())} >= set(FILES_OF)
     # What the user's own credentials must be allowed to do.
     calls = {one for one in run.calls if one.startswith(("iam:", "fis:", "sts:Assume"))}
-    assert calls == set(re.findall(r"`((?:iam|fis|sts):\w+)`", guide()))
+    assert calls | UNSEEN == set(re.findall(r"`((?:iam|fis|sts):\w+)`", guide()))
+
+
+UNSEEN = {"fis:StopExperiment", "fis:TagResource", "iam:PassRole", "iam:TagRole"}
+"""Actions without a call of their own, and the one for an experiment that still runs."""
 
 
 def guide() -> str:

@@ -11,7 +11,7 @@ from cloudkon.prices import prices
 from fleet.aws.preflight import SERVICE_ROLES
 from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from tests.aws import program_run
-from tests.aws.account_session import CREDENTIALS, AccountSession, open_session
+from tests.aws.account_session import CREDENTIALS, AccountSession, open_session, program_environment
 from tests.aws.estimate import DOWN_HOURS, FIXED, OTHER_REGIONS, estimate, full_fleet, hour_price
 from tests.aws.interruption import template_request
 from tests.aws.journal import experiment_policy
@@ -144,7 +144,7 @@ def test_service_linked_roles_are_those_that_up_makes_and_the_experiments() -> N
 
 def test_program_has_these_credentials_only(session: AccountSession) -> None:
     others = dict.fromkeys(CREDENTIALS, "another") | {"AWS_REGION": "nowhere", "PATH": "/bin", "CLOUDKON_FLEET": FLEET}
-    assert session.environment(others) == {
+    assert program_environment(session.keys(), REGION, others) == {
         "AWS_ACCESS_KEY_ID": "AKIA",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_REGION": REGION,
