@@ -100,7 +100,7 @@ def program_environment(keys: Mapping[str, str], region: str, others: Mapping[st
 def open_session(environment: Mapping[str, str]) -> AccountSession:
     """Find the user's credentials and region.
 
-    Raises ``InvalidInput`` for an emulator's address and for an account's root user, and what ``find_account`` raises.
+    Raises ``InvalidInput`` for an emulator's address, and what ``user_of`` and ``find_account`` raise.
     """
     settings = Settings.from_environment({**environment, "CLOUDKON_TARGET": "aws"})
     if settings.endpoint_url:
@@ -111,7 +111,14 @@ def open_session(environment: Mapping[str, str]) -> AccountSession:
         raise InvalidSetting(f"profile {settings.profile!r:.60}", str(error), "Fix AWS_PROFILE") from error
     account = find_account(Connection(settings, lambda: session))
     identity = session.client("sts", region_name=account.region).get_caller_identity()
+    return AccountSession(session, account, user_of(identity))
+
+
+def user_of(identity: Mapping[str, Any]) -> str:
+    """Return the caller's unique id from STS's answer.
+
+    Raises ``InvalidInput`` for an account's root user, who can't assume roles (AWS STS API reference, AssumeRole).
+    """
     if str(identity["Arn"]).endswith(":root"):
-        # AWS Security Token Service API reference, AssumeRole.
         raise InvalidInput("credentials", "an account's root user can't assume roles", "Use those of a user or a role")
-    return AccountSession(session, account, str(identity["UserId"]))
+    return str(identity["UserId"])

@@ -23,6 +23,9 @@ from tests.aws.verb_roles import VerbRoles
 COMMAND_SECONDS: Final = 2400.0
 """Longer than any verb's own timeout, and shorter than a role's credentials last."""
 POLL_SECONDS: Final = 15.0
+SHOWN_LINES: Final = 20
+SHOWN_CHARACTERS: Final = 400
+"""How much of a command's output the user sees; policies and results are longer."""
 CLIENT: Final = "client"
 DELETE_DATA: Final = "down-delete-data"
 """The name of the role for ``down --delete-data``, which needs more than ``down``."""
@@ -83,8 +86,8 @@ class RealFleet:
             finished = self._execute((program, *words), environment, seconds, lambda: self.pause(0.0))
         except subprocess.TimeoutExpired as error:
             raise TrialFailed(f"{line}: it did not end in {seconds:.0f} s") from error
-        for output in finished.output.splitlines():
-            self.report(output)
+        for shown in finished.output.splitlines()[:SHOWN_LINES]:
+            self.report(shown[:SHOWN_CHARACTERS])
         if finished.code not in codes:
             raise TrialFailed(f"{line}: exit code {finished.code}")
         return finished.output

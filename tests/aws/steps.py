@@ -109,6 +109,7 @@ def interrupt_a_run(fleet: RealFleet, experiment_role: str) -> None:
 def redrive_at_zero(fleet: RealFleet) -> None:
     """SQS itself makes a dead letter of a message at no worker; sending it again wakes the fleet."""
     fleet.run("fleet", "scale", "0")
+    fleet.wait_until(lambda status: status["pools"][POOL]["running"] == 0, "a worker still runs", END_SECONDS)
     run = push(fleet, ["sleep 1000"] * 10, "--chunk", "10")
     exhaust_receives(fleet)
     fleet.wait_until(

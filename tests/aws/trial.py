@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -124,16 +123,13 @@ def check_consent(environment: Mapping[str, str], session: AccountSession) -> No
 
 @contextlib.contextmanager
 def signals_end_the_trial() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the trial as Ctrl-C does; restore all handlers at the end."""
+    """Let SIGTERM and SIGHUP end the trial as Ctrl-C does; restore all handlers afterwards."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
-        signal.signal(number, _interrupt)
+        # Trio knows this handler, and keeps its own state whole.
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -36,7 +36,7 @@ class VerbRoles:
         iam.create_role(
             Path=PATH,
             RoleName=name,
-            AssumeRolePolicyDocument=json.dumps(self._trust()),
+            AssumeRolePolicyDocument=json.dumps(self.trust()),
             Description=f"A trial of CloudKon: may do what {verb} needs",
             MaxSessionDuration=SESSION_SECONDS,
         )
@@ -67,9 +67,11 @@ class VerbRoles:
     def _name(self, verb: str) -> str:
         return f"{self._fleet}-{verb}"
 
-    def _trust(self) -> dict[str, Any]:
-        # By the caller's unique id: a role's ARN can't be told from its session's where the role has a path
-        # (IAM User Guide, AWS global condition context keys, aws:userid).
+    def trust(self) -> dict[str, Any]:
+        """Return the policy that lets only the caller assume a role."""
+        # By the caller's unique id: a role's ARN can't be told from its session's where the role has a path. A role's
+        # id is followed by the session's name (IAM User Guide, AWS global condition context keys, aws:userid).
+        identity, colon, _ = self._session.user.partition(":")
         return {
             "Version": "2012-10-17",
             "Statement": [
@@ -77,7 +79,7 @@ class VerbRoles:
                     "Effect": "Allow",
                     "Principal": {"AWS": self._session.arn("iam", "root", region=False)},
                     "Action": "sts:AssumeRole",
-                    "Condition": {"StringEquals": {"aws:userid": self._session.user}},
+                    "Condition": {"StringLike": {"aws:userid": f"{identity}:*" if colon else identity}},
                 }
             ],
         }

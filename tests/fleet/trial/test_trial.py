@@ -23,10 +23,8 @@ STEPS = (
     "fleet up --dry-run",
     "fleet up --max-instances 2",
     "fleet up --max-instances 2 --spot 100",
-    "client dlq redrive --run run2",
-    "fleet down --delete-data --yes",
 )
-"""A command of each step."""
+"""Commands of the first steps; the tests below end the trial in the later ones."""
 
 
 def at(line: str, then: Callable[[], object]) -> Callable[[int, str], object]:

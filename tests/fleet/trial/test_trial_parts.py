@@ -1,5 +1,7 @@
 """The parts of the trial on a real account: estimate, meter, requests, environment, and how programs are ended."""
 
+from dataclasses import replace
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
@@ -11,7 +13,7 @@ from cloudkon.prices import prices
 from fleet.aws.preflight import SERVICE_ROLES
 from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from tests.aws import program_run
-from tests.aws.account_session import CREDENTIALS, AccountSession, open_session, program_environment
+from tests.aws.account_session import CREDENTIALS, AccountSession, open_session, program_environment, user_of
 from tests.aws.estimate import DOWN_HOURS, FIXED, OTHER_REGIONS, estimate, full_fleet, hour_price
 from tests.aws.interruption import template_request
 from tests.aws.journal import experiment_policy
@@ -20,6 +22,7 @@ from tests.aws.meter import LimitReached, Meter
 from tests.aws.program_run import execute
 from tests.aws.service_roles import SERVICES
 from tests.aws.trial import check_region
+from tests.aws.verb_roles import VerbRoles
 from tests.fleet.double.value_limits import violations
 from tests.fleet.iam_gate.lint import mistakes
 
@@ -140,6 +143,25 @@ def test_policy_of_the_experiment_matches_what_it_names(session: AccountSession)
 
 def test_service_linked_roles_are_those_that_up_makes_and_the_experiments() -> None:
     assert sorted(SERVICES.values()) == sorted([*SERVICE_ROLES, "fis.amazonaws.com"])
+
+
+@pytest.mark.parametrize(
+    ("user", "pattern"),
+    [("AIDAEXAMPLE", "AIDAEXAMPLE"), ("AROAEXAMPLE:someone@example.com", "AROAEXAMPLE:*")],
+    ids=["user", "role"],
+)
+def test_roles_trust_the_caller_only(session: AccountSession, user: str, pattern: str) -> None:
+    caller = replace(session, user=user)
+    [statement] = VerbRoles(caller, FLEET, lambda _: None).trust()["Statement"]
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert statement["Condition"] == {"StringLike": {"aws:userid": pattern}}
+
+
+def test_root_user_is_refused() -> None:
+    identity = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:root", "UserId": "123456789012"}
+    with pytest.raises(InvalidInput, match="an account's root user can't assume roles"):
+        user_of(identity)
+    assert user_of({**identity, "Arn": "arn:aws:iam::123456789012:user/root", "UserId": "AIDA"}) == "AIDA"
 
 
 def test_program_has_these_credentials_only(session: AccountSession) -> None:
