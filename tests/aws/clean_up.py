@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cloudkon.errors import CloudKonError
 from tests.aws.interruption import delete_templates, templates
 from tests.aws.journal import Trial, find_trials, journal_name
@@ -25,12 +23,12 @@ def clean_up(fleet: RealFleet, trial: Trial) -> list[str]:
     def attempt(what: str, function: Callable[[], object]) -> None:
         try:
             function()
-        except (CloudKonError, BotoCoreError, ClientError, OSError) as error:
-            wrong.append(f"{what}: {error}")
+        except Exception as error:  # noqa: BLE001  (the rest must be taken down whatever this was)
+            wrong.append(f"{what}: {error!r}")
 
     session = fleet.session
     if fleet.is_up:
-        wrong += _take_fleet_down(fleet)
+        attempt("down", lambda: wrong.extend(_take_fleet_down(fleet)))
     attempt("experiments", lambda: delete_templates(session, trial.fleet))
     attempt("service-linked roles", lambda: _delete_service_roles(fleet, trial))
     attempt("roles", lambda: delete_verb_roles(session, trial.fleet))
@@ -38,8 +36,8 @@ def clean_up(fleet: RealFleet, trial: Trial) -> list[str]:
     attempt("audit of experiments", lambda: wrong.extend(f"left: {one}" for one in templates(session, trial.fleet)))
     attempt("audit of roles", lambda: wrong.extend(f"left: role {one}" for one in verb_roles(session, trial.fleet)))
     attempt("audit of policies", lambda: wrong.extend(f"left: {one}" for one in policies(session, trial.fleet)))
-    if not wrong and any(one.fleet == trial.fleet for one in find_trials(session)):
-        attempt("notes", lambda: delete_role(session, journal_name(trial.fleet)))
+    if not wrong:
+        attempt("notes", lambda: _close_journal(fleet))
     return wrong
 
 
@@ -54,6 +52,12 @@ def _take_fleet_down(fleet: RealFleet) -> list[str]:
             fleet.is_up = False
             return []
     return errors[-1:]
+
+
+def _close_journal(fleet: RealFleet) -> None:
+    # A trial that failed at once has none.
+    if any(one.fleet == fleet.name for one in find_trials(fleet.session)):
+        delete_role(fleet.session, journal_name(fleet.name))
 
 
 def _delete_service_roles(fleet: RealFleet, trial: Trial) -> None:

@@ -13,6 +13,7 @@ from fleet.aws.policies.catalogue import FILES_OF
 from fleet.cli.commands import fleet as fleet_commands
 from tests.aws import trial as trial_module
 from tests.aws.limits import DOLLARS, HOURS
+from tests.aws.real_fleet import RealFleet
 from tests.aws.trial import FLAG
 from tests.fleet.trial.conftest import TrialRun
 from tests.fleet.trial.scripted_fleet import ScriptedFleet
@@ -74,7 +75,7 @@ def test_trial_that_fails_at_a_step_leaves_nothing(run: TrialRun, line: str) -> 
     assert run.left() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_interrupted_trial_leaves_nothing(run: TrialRun, number: signal.Signals) -> None:
     before = signal.getsignal(number)
     run.fleet.fails = at("fleet deploy --pool worker", partial(os.kill, os.getpid(), number))
@@ -141,6 +142,19 @@ def test_new_roles_may_be_unknown_for_a_while_and_roles_that_were_there_stay(run
     assert run.run() == []
     assert run.left() == ["AWSServiceRoleForFIS"]
     iam.delete_service_linked_role(RoleName="AWSServiceRoleForFIS")
+
+
+def test_failing_audit_keeps_nothing_but_the_notes(run: TrialRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_fleet: RealFleet) -> list[str]:
+        raise KeyError("planted")
+
+    run.fleet.fails = at("fleet publish --pool worker", lambda: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(RealFleet, "left", fail)
+        assert run.run()[-1] == "audit: KeyError('planted')"
+    assert run.left() == [f"{run.fleet.name}-experiment"]
+    assert run.clean() == []
+    assert run.left() == []
 
 
 def _lose_an_attempt(found: ScriptedFleet) -> None:
