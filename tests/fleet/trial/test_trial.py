@@ -85,7 +85,9 @@ def test_interrupted_trial_leaves_nothing(run: TrialRun, number: signal.Signals)
     assert signal.getsignal(number) is before
 
 
-@pytest.mark.parametrize("line", ["fleet policy publish --json", "client results run1 --json"])
+@pytest.mark.parametrize(
+    "line", ["fleet policy publish --json", pytest.param("client results run1 --json", marks=pytest.mark.long)]
+)
 def test_trial_that_was_killed_is_cleaned_up_later(run: TrialRun, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(trial_module, "clean_up", lambda *_: ["killed"])
@@ -116,7 +118,9 @@ def test_refused_call_ends_the_trial_and_leaves_nothing(run: TrialRun, operation
 @pytest.mark.parametrize(
     ("operations", "failing"),
     [
-        (["DeleteExperimentTemplate", "DeleteServiceLinkedRole"], "fleet down --yes"),
+        pytest.param(
+            ["DeleteExperimentTemplate", "DeleteServiceLinkedRole"], "fleet down --yes", marks=pytest.mark.long
+        ),
         (["DetachRolePolicy"], "fleet up --dry-run"),
         (["DeletePolicy"], "fleet up --dry-run"),
         (["DeleteRole"], "fleet up --dry-run"),
