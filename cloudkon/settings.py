@@ -43,6 +43,7 @@ ANY_SECRET = "cloudkon"  # noqa: S105  (not a secret: LocalStack checks no signa
 
 _FLEET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 """A fleet's name is part of the names of files, queues and containers. CloudFormation and S3 have finer rules."""
+_ACCOUNT = re.compile(r"[0-9]{12}")
 # AWS's own variables count where ours are not set, in this order.
 _AWS_NAMES = {
     "endpoint_url": ("AWS_ENDPOINT_URL",),
@@ -71,6 +72,9 @@ class Settings:
     """The profile in AWS's shared configuration files."""
     bucket: str = ""
     """The store's bucket; by default ``FLEET-store``, on target aws ``FLEET-store-ACCOUNT-REGION``."""
+    bucket_owner: str = ""
+    """On target aws, the account that must own the store's bucket, by its twelve digits; by default that of the
+    credentials. Calls about another account's bucket are refused."""
     state_dir: Path = Path(".cloudkon")
     """The directory for this machine's records: the local fleet's state and the recorded pushes."""
 
@@ -109,6 +113,8 @@ class Settings:
     Pictures that need more are refused."""
     link_buckets: tuple[str, ...] = ()
     """Buckets that ``s3://`` links may name besides the store, comma-separated."""
+    record: str = ""
+    """The folder in which a command records its requests to AWS and the answers, sanitised; empty for none."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -144,6 +150,8 @@ class Settings:
         _require(0 <= self.skew_seconds <= LONGEST_SKEW, "skew_seconds", f"must be 0 to {LONGEST_SKEW}")
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
         _require(self.tasks_per_process >= 0, "tasks_per_process", "must not be negative")
+        owner = self.bucket_owner
+        _require(not owner or _ACCOUNT.fullmatch(owner), "bucket_owner", f"{owner!r:.60} is not twelve digits")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
             _require(0 <= getattr(self, name) <= LONGEST_WAIT, name, f"must be 0 to {LONGEST_WAIT}")
         for name, texts in (

@@ -3,9 +3,10 @@
 from contextlib import suppress
 
 from cloudkon.aws import Connection
+from cloudkon.aws.bucket_owner import explained
 from cloudkon.aws.control_plane import Answer, ControlPlane
 from cloudkon.aws.stack import Stack
-from cloudkon.errors import InvalidInput, NoFleet, ServiceError
+from cloudkon.errors import AccessDenied, InvalidInput, NoFleet, ServiceError
 from cloudkon.settings import Settings
 
 from .provision import stack_name
@@ -37,6 +38,14 @@ async def delete_data(settings: Settings, connection: Connection | None = None) 
 
 
 async def _empty(control: ControlPlane, bucket: str) -> None:
+    try:
+        await _delete_versions(control, bucket)
+    except AccessDenied as error:
+        owner = await control.connection.call(control.connection.owner_of, bucket)
+        raise explained(error, bucket, owner) from error
+
+
+async def _delete_versions(control: ControlPlane, bucket: str) -> None:
     while keys := _versions(await control.call("s3", "list_object_versions", Bucket=bucket)):
         answer = await control.call("s3", "delete_objects", Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
         if errors := answer.get("Errors"):

@@ -14,12 +14,15 @@ LONGEST_VALUE: Final = 256
 TEXT: Final = re.compile(r"[\w .:/=+@-]*")
 """What all services accept (Tagging AWS Resources User Guide, Tag naming limits and requirements)."""
 RESERVED: Final = ("aws:", "cloudkon:")
+AWS_PREFIX: Final = "aws:"
+"""Reserved in any case, for values as for keys (ECS API reference, Tag)."""
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
     """Raise ``InvalidInput`` for tags that AWS would refuse, or that are the fleet's own."""
     if len(tags) > MOST_TAGS:
         raise InvalidInput(f"{len(tags)} tags", "AWS allows 50 a resource", f"Give up to {MOST_TAGS}")
+    _check_cases(tags)
     for key, value in tags.items():
         given = f"--tags {key}={value}"
         if not key or len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
@@ -29,9 +32,21 @@ def check_tags(tags: Mapping[str, str]) -> None:
             raise InvalidInput(
                 given, f"keys that begin with {' or '.join(RESERVED)} are reserved", "Choose another key"
             )
+        if value.lower().startswith(AWS_PREFIX):
+            raise InvalidInput(given, f"values that begin with {AWS_PREFIX} are reserved", "Choose another value")
         if not TEXT.fullmatch(key) or not TEXT.fullmatch(value):
             allowed = "AWS allows letters, digits, spaces and _ . : / = + - @"
             raise InvalidInput(given, allowed, "Leave out the others")
+
+
+def _check_cases(tags: Mapping[str, str]) -> None:
+    """Refuse keys that differ only in case: roles can't have both (IAM User Guide, Tags for IAM resources)."""
+    found: dict[str, str] = {}
+    for key in tags:
+        if (other := found.setdefault(key.lower(), key)) != key:
+            raise InvalidInput(
+                f"--tags {key}", f"a role can't also have the key {other}: they differ only in case", "Give one of them"
+            )
 
 
 def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:

@@ -19,8 +19,11 @@ class Target(Protocol):
     of ``CloudKonError`` that say what was done and what was not.
     """
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
-        """Build the pools' images, if workers need any."""
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
+        """Build the pools' images, if workers need any.
+
+        ``platform`` is as ``linux/arm64``, empty for that of the fleet's workers.
+        """
         ...
 
     async def up(self, report: Report) -> str:

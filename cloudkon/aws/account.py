@@ -1,9 +1,8 @@
 """Finds the AWS account and the region, and derives the store's name from them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.aws_errors import translated
 from cloudkon.aws.connection import Connection
 from cloudkon.aws.partition import Partition, partition_of
 from cloudkon.settings import Settings
@@ -35,17 +34,13 @@ class Account:
 
 
 def find_account(connection: Connection) -> Account:
-    """Find the account by one blocking call to STS, which every identity may make (``GetCallerIdentity``).
+    """Find the account by a blocking call to STS, one for each connection.
 
     Raises ``AccessDenied`` without valid credentials, and ``InvalidSetting`` without a region.
     """
     region = connection.region
-    client: Any = connection.client("sts")
-    try:
-        answer = client.get_caller_identity()
-    except BOTO_ERRORS as error:
-        raise to_cloudkon_error(error, connection.fleet, connection.endpoint) from error
-    return Account(str(answer["Account"]), region)
+    with translated(connection.fleet, connection.endpoint):
+        return Account(connection.account_number(), region)
 
 
 def with_store(settings: Settings, account: Account) -> Settings:

@@ -1,6 +1,9 @@
 """Translates botocore's errors to those of ``cloudkon.errors``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from textwrap import shorten
+from typing import Final
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -15,6 +18,7 @@ from botocore.exceptions import (
     NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
 )
@@ -82,6 +86,7 @@ DENIED = frozenset(
         "InvalidClientTokenId",
         "InvalidSecurity",
         "InvalidSignatureException",
+        "InvalidToken",
         "KMS.AccessDeniedException",
         "MissingAuthenticationToken",
         "NotAuthorized",
@@ -94,13 +99,26 @@ DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+"""The same error, as the services spell it: query and S3, JSON, EC2."""
+UNKNOWN_KEYS = frozenset(
+    {
+        "AuthFailure",  # EC2
+        "InvalidAccessKeyId",  # S3
+        "InvalidClientTokenId",  # query services
+        "InvalidSignatureException",
+        "InvalidToken",  # S3
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",  # JSON services
+    }
+)
+"""Keys or a session that AWS does not know, or no longer."""
 REMEDIES = {
-    frozenset(
-        {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-    ): "Log in again, then repeat the command",
-    frozenset(
-        {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
-    ): "Fix AWS_PROFILE or the keys; a region that is not enabled for the account causes the same error",
+    EXPIRED: "Log in again, then repeat the command",
+    UNKNOWN_KEYS: (
+        "Log in again, or fix AWS_PROFILE or the keys, then repeat the command; "
+        "a region that is not enabled for the account causes the same error"
+    ),
     frozenset({"RequestTimeTooSkewed"}): "Set the clock of this computer",
     frozenset({"OptInRequired"}): "Sign up the account for this service, or set AWS_REGION to another region",
 }
@@ -115,15 +133,21 @@ TRANSIENT = frozenset(
         "ServiceUnavailable",
     }
 )
-_NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    LoginError,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
+_NO_CREDENTIALS: Final[tuple[tuple[type[BotoCoreError], str], ...]] = (
+    (LoginError, "Log in again with: aws login"),
+    (SSOError, "Log in again with: aws sso login"),
+    (TokenRetrievalError, "Log in again with: aws sso login"),
+    (NoAuthTokenError, "Log in again with: aws sso login"),
+    (RefreshWithMFAUnsupportedError, "Run the command again: it asks for a new MFA code"),
+    (CredentialRetrievalError, "Fix what AWS_PROFILE names: see what its credential_process or role prints by hand"),
+    (NoCredentialsError, "Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in"),
+    (PartialCredentialsError, "Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in"),
 )
+"""What botocore raises without valid credentials, and what the user can do about each."""
+_STILL_EXPIRED = "Credentials were refreshed, but the refreshed credentials are still expired."
+"""botocore's ``RuntimeError`` when a ``credential_process``, for example, prints credentials that have expired."""
+_WRONG_CODE = "MultiFactorAuthentication failed"
+"""Begins the message of STS for an MFA code that is wrong, or was used before."""
 _CONNECTION_FAILURES = (
     BotoConnectionError,
     ChecksumError,
@@ -139,14 +163,28 @@ _MOST_QUOTED = 300
 """Characters of botocore's message that are quoted at most."""
 
 
+@contextmanager
+def translated(fleet: str, endpoint: str) -> Iterator[None]:
+    """Raise the errors of boto3 in the block as those of ``cloudkon.errors``. ``endpoint`` as below."""
+    try:
+        yield
+    except BOTO_ERRORS as error:
+        raise to_cloudkon_error(error, fleet, endpoint) from error
+    except RuntimeError as error:
+        if str(error) != _STILL_EXPIRED:
+            raise
+        raise AccessDenied(f"AWS credentials: {_STILL_EXPIRED} {REMEDIES[EXPIRED]}") from error
+
+
 def to_cloudkon_error(error: Exception, fleet: str, endpoint: str) -> CloudKonError:
     """Translate one of ``BOTO_ERRORS``. ``endpoint`` is the emulator's address, empty on AWS."""
     if isinstance(error, ClientError):
         return _refusal(error, fleet)
-    if isinstance(error, _NO_CREDENTIALS):
-        return AccessDenied(
-            f"AWS credentials: {error}. Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in"
-        )
+    for kind, remedy in _NO_CREDENTIALS:
+        if isinstance(error, kind):
+            # A program's whole output, for example.
+            text = shorten(str(error), _MOST_QUOTED, placeholder=" …").rstrip(".")
+            return AccessDenied(f"AWS credentials: {text}. {remedy}")
     if isinstance(error, EndpointConnectionError) and endpoint:
         return Unavailable(
             f"endpoint {endpoint}: nothing answers there. Start the fleet again with: {command('fleet up')}"
@@ -198,6 +236,8 @@ def _refusal(error: ClientError, fleet: str) -> CloudKonError:
     code = code_of(error)
     what = f"AWS refused {error.operation_name} with {code}: {message or 'no reason given'}"
     remedy = next((text for codes, text in REMEDIES.items() if code in codes), "")
+    if message.startswith(_WRONG_CODE):
+        remedy = "Wait for the next code, then repeat the command: AWS accepts each code once"
     found = error_for_code(code, f"{what.rstrip('.')}. {remedy}" if remedy else what, fleet)
     if type(found) is ServiceError and status == _TOO_MANY_REQUESTS:
         found = Throttled(str(found))

@@ -1,23 +1,23 @@
 """Calls boto3's clients for one fleet's services from trio, in threads."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 import boto3
-import botocore.session
 import trio
 from botocore.config import Config
-from botocore.exceptions import NoRegionError, ProfileNotFound
+from botocore.exceptions import NoRegionError
 
 from cloudkon import __version__
-from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error, translated
+from cloudkon.aws.bucket_owner import require_owner
 from cloudkon.aws.quick_json import use_quick_json
 from cloudkon.aws.server_proof import require_proof, secret_to_prove
+from cloudkon.aws.sessions import UNUSABLE, session_of, to_invalid_setting
 from cloudkon.errors import InvalidSetting
-from cloudkon.settings import ANY_SECRET, LONGEST_POLL, Settings
+from cloudkon.settings import LONGEST_POLL, Settings
 
 if TYPE_CHECKING:  # the stubs are for development only
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -34,14 +34,15 @@ _READ_TIMEOUT_SECONDS = {"sqs": LONGEST_POLL + 10.0, "dynamodb": 10.0, "s3": 20.
 """How long a call waits for data: for SQS longer than a long poll, for the ledger far shorter than a lease. A cancelled
 transfer also waits that long for its next bytes."""
 _DEFAULT_READ_TIMEOUT_SECONDS = 60.0
-EMULATOR_ACCESS_KEY = "cloudkon"
-_EMULATOR_REGION = "us-east-1"
 _OWN_BACKOFF = ("sqs", "dynamodb")
 """Services whose callers retry by themselves."""
 
 
 class Connection:
-    """Makes one client per service and runs its calls in threads. All tasks of a process can share one connection."""
+    """Makes one client per service and runs its calls in threads. All tasks of a process can share one connection.
+
+    All its clients are of one session. So a command with one connection finds its credentials once.
+    """
 
     def __init__(self, settings: Settings, session: Callable[[], boto3.Session] | None = None) -> None:
         """Find the endpoint. Raises ``NoFleet`` if the target is local and no local fleet is up.
@@ -49,9 +50,11 @@ class Connection:
         ``session`` makes boto3's session, instead of the settings.
         """
         self._settings = settings
-        self._session = session or self._session_of_settings
         self.endpoint = settings.service_endpoint()
         """The emulator's address; empty on AWS."""
+        self._new_session = session or partial(session_of, settings, self.endpoint)
+        self._opened: boto3.Session | None = None
+        self._account = ""
         self._clients: dict[str, Any] = {}
         self._lock = Lock()
         self._limiter = trio.CapacityLimiter(MOST_CALLS)
@@ -78,6 +81,26 @@ class Connection:
         # SQS's client fails without a region. STS's would not: it has a global endpoint.
         return self.client("sqs").meta.region_name
 
+    def account_number(self) -> str:
+        """The twelve digits of the credentials' account, by one blocking call to STS for all callers.
+
+        Every identity may make it (``GetCallerIdentity``). Raises an error of ``BOTO_ERRORS`` if STS refuses it.
+        """
+        if not self._account:
+            sts: Any = self.client("sts")
+            self._account = str(sts.get_caller_identity()["Account"])
+        return self._account
+
+    def owner_of(self, bucket: str) -> str:
+        """The number of the account that must own a bucket; empty for a link bucket, and on emulators.
+
+        It may call STS, as ``account_number`` does.
+        """
+        settings = self._settings
+        if settings.target != "aws" or (bucket in settings.link_buckets and bucket != settings.store_bucket):
+            return ""
+        return settings.bucket_owner or self.account_number()
+
     @overload
     def client(self, service: Literal["sqs"]) -> "SQSClient": ...
     @overload
@@ -91,7 +114,7 @@ class Connection:
     def client(self, service: str) -> object:
         """Return a service's client, and make it first if need be. The first one takes 0.2 s: call it in a thread.
 
-        Raises ``InvalidSetting`` for an invalid endpoint or profile.
+        Raises ``InvalidSetting`` for an invalid endpoint or profile, ``AccessDenied`` if credentials can't be found.
         """
         # boto3's sessions are not thread-safe; its clients are.
         with self._lock:
@@ -128,36 +151,40 @@ class Connection:
         return await self._run(partial(function, *arguments, **named), abandon=False)
 
     async def _run(self, call: Callable[[], R], *, abandon: bool) -> R:
-        try:
+        with translated(self.fleet, self.endpoint):
             return await trio.to_thread.run_sync(call, abandon_on_cancel=abandon, limiter=self._limiter)
-        except BOTO_ERRORS as error:
-            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
         endpoint = self.endpoint or None
         try:
+            # Some credentials are read now, for example those that a program prints (credential_process).
             client = self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
-        except ProfileNotFound as error:
-            raise InvalidSetting(f"profile {self._settings.profile!r}", str(error), "Fix AWS_PROFILE") from error
+        except UNUSABLE as error:
+            raise to_invalid_setting(error, self._settings.profile) from error
         except NoRegionError as error:
             raise InvalidSetting(
                 "region", "none is set", "Set AWS_REGION, or a region in AWS's configuration files"
             ) from error
         except ValueError as error:
             raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Fix AWS_ENDPOINT_URL") from error
+        except BOTO_ERRORS as error:
+            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
         use_quick_json(client.meta.events)
         if secret := secret_to_prove(self._settings):
             require_proof(client, secret)
+        if self._settings.record:
+            from cloudkon.aws.recording import record_calls  # noqa: PLC0415  (costs nothing unless it is wanted)
+
+            record_calls(client, self._settings)
+        if service == "s3":
+            require_owner(client, self.owner_of)
         return client
 
-    def _session_of_settings(self) -> boto3.Session:
-        settings = self._settings
-        if settings.target != "aws":
-            return _emulator_session(settings.region or _EMULATOR_REGION, settings.emulator_secret())
-        session = boto3.Session(profile_name=settings.profile or None, region_name=settings.region or None)
-        if self.endpoint and session.get_credentials() is None:
-            return _emulator_session(settings.region or _EMULATOR_REGION, ANY_SECRET)
-        return session
+    def _session(self) -> boto3.Session:
+        """Return the session of all clients. boto3's sessions are not thread-safe, so the caller has the lock."""
+        if self._opened is None:
+            self._opened = self._new_session()
+        return self._opened
 
     def _config(self, service: str) -> Config:
         emulated: dict[str, Any] = {
@@ -185,25 +212,3 @@ class Connection:
             tcp_keepalive=True,
             **(emulated if self.endpoint else {}),
         )
-
-
-def _emulator_session(region: str, secret: str) -> boto3.Session:
-    """Make a session with the emulator's own credentials, whatever the user's environment and files contain.
-
-    The user's real ones must not be sent to it, and an expired login or a missing profile must not stop a fleet that
-    needs neither. Emulators derive the account from the access key, so all programs must use the same one.
-    """
-    nowhere = (None, None, os.devnull, None)
-    core = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": nowhere,
-            "credentials_file": nowhere,
-        }
-    )
-    return boto3.Session(
-        aws_access_key_id=EMULATOR_ACCESS_KEY,
-        aws_secret_access_key=secret,
-        region_name=region,
-        botocore_session=core,
-    )

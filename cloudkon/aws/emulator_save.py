@@ -10,8 +10,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from cloudkon.aws.connection import EMULATOR_ACCESS_KEY
 from cloudkon.aws.server_proof import UnprovenServer, check_server, secret_to_prove
+from cloudkon.aws.sessions import EMULATOR_ACCESS_KEY
 from cloudkon.errors import CloudKonError, Unavailable
 from cloudkon.settings import Settings
 

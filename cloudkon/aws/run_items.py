@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # the stubs are for development only
 RUN_VERSION = 1
 RUN_SECONDS = 90 * 86_400
 """Seconds from a run's start until its item expires. It must outlive the items of its chunks: a message may wait 14
-days on a queue and 14 days on the dead-letter queue, and a chunk's item is kept for 28 days after its last write. The
-rest is a reserve for a run that is pushed again."""
+days on a queue, its copy among the dead letters another 14 days, and a chunk's item is kept for 28 days after its last
+write. The rest is a reserve for a run that is pushed again."""
 _MOST_RANGES = 100
 """Pools that one run may have tasks for."""
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from cloudkon.errors import InvalidInput
@@ -11,8 +12,26 @@ LONGEST: Final = 51_200
 """Bytes of a template that one request may carry (CloudFormation User Guide, CloudFormation quotas)."""
 _BLOCK: Final = re.compile(r"(?:^|[\s:-])[|>][+-]?\d*$")
 """The end of a line that begins a YAML block scalar: the deeper lines that follow are its text."""
+_INCLUDE: Final = re.compile(r"^( *)\{\{ ([\w.-]+) \}\}$", re.MULTILINE)
+"""A line of a template that stands for a file."""
 OWN_TAG: Final = '[{ Key: "cloudkon:fleet", Value: !Ref Fleet }]'
 """A list of tags in a template to which CloudFormation does not add the stack's tags."""
+
+
+def read_template(path: Path) -> str:
+    """Return a template's text. Each line ``{{ NAME }}`` becomes the shell script NAME beside it, for ``Fn::Sub``.
+
+    So a script of the instances is a file that tests can run. Its empty lines and comment lines are left out.
+    """
+
+    def included(line: re.Match[str]) -> str:
+        indent, name = line.groups()
+        first, *others = path.with_name(name).read_text(encoding="utf-8").splitlines()
+        kept = [first, *(one for one in others if one.strip() and not one.lstrip().startswith("#"))]
+        # Shell's ${x} would be the template's parameter x.
+        return "\n".join(indent + one.replace("${", "${!") for one in kept)
+
+    return _INCLUDE.sub(included, path.read_text(encoding="utf-8"))
 
 
 def with_tags(template: str, tags: Mapping[str, str]) -> str:

@@ -1,22 +1,34 @@
 """Implements the store on S3."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import trio
 from boto3.s3.transfer import TransferConfig
 
 from cloudkon.aws.aws_errors import no_fleet
+from cloudkon.aws.bucket_owner import explained
 from cloudkon.aws.connection import Connection
-from cloudkon.errors import CloudKonError, InvalidInput, NoFleet, ObjectMissing, ObjectTooLarge, ServiceError
+from cloudkon.errors import (
+    AccessDenied,
+    CloudKonError,
+    InvalidInput,
+    NoFleet,
+    ObjectMissing,
+    ObjectTooLarge,
+    ServiceError,
+)
 from cloudkon.ports.store import StoredObject, check_facts, check_limit
 
 if TYPE_CHECKING:  # the stubs are for development only
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _PIECE_BYTES = 1024 * 1024
 """Bytes read between two checks for cancellation."""
@@ -24,7 +36,10 @@ _SCHEME = "s3://"
 
 
 class S3Store:
-    """One bucket. ``get`` and ``head`` also read other buckets, if the credentials allow it."""
+    """One bucket. ``get`` and ``head`` also read other buckets, if the credentials allow it.
+
+    On AWS, S3 refuses calls about buckets of other accounts, except link buckets (``Connection.owner_of``).
+    """
 
     def __init__(self, connection: Connection, bucket: str) -> None:
         """Name the bucket. No call is made yet."""
@@ -41,7 +56,8 @@ class S3Store:
         check_facts(facts)
         s3 = await self._open()
         if isinstance(source, bytes):
-            answer = await self._connection.call(
+            answer = await self._call(
+                self._bucket,
                 s3.put_object,
                 Bucket=self._bucket,
                 Key=key,
@@ -52,7 +68,7 @@ class S3Store:
             return StoredObject(self.address(key), len(source), _tag(answer["ETag"]), dict(facts))
         extra = {"ContentType": media_type, "Metadata": dict(facts)}
         # When cancelled, the upload goes on in its thread: it only reads the file, and only we use its key.
-        await self._connection.call(_upload, s3, self._bucket, key, source, extra)
+        await self._call(self._bucket, _upload, s3, self._bucket, key, source, extra)
         return await self.head(self.address(key))
 
     async def get(self, address: str, destination: Path, limit: int | None = None) -> StoredObject:
@@ -64,7 +80,7 @@ class S3Store:
         s3 = await self._open()
         staged = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
         try:
-            answer = await self._connection.call(s3.get_object, Bucket=bucket, Key=key)
+            answer = await self._call(bucket, s3.get_object, Bucket=bucket, Key=key)
         except (ObjectMissing, NoFleet):
             raise await self._missing(s3, bucket, address) from None
         try:
@@ -80,7 +96,7 @@ class S3Store:
         bucket, key = _parse(address)
         s3 = await self._open()
         try:
-            answer = await self._connection.call(s3.head_object, Bucket=bucket, Key=key)
+            answer = await self._call(bucket, s3.head_object, Bucket=bucket, Key=key)
         except (ObjectMissing, NoFleet):
             raise await self._missing(s3, bucket, address) from None
         return StoredObject(address, answer["ContentLength"], _tag(answer["ETag"]), answer.get("Metadata", {}))
@@ -89,7 +105,7 @@ class S3Store:
         """Iterate over all objects whose key begins with ``prefix``, in the order of their keys, 1,000 a call."""
         s3 = await self._open()
         pages = iter(s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix))
-        while page := await self._connection.call(next, pages, None):
+        while page := await self._call(self._bucket, next, pages, None):
             for one in page.get("Contents", []):
                 yield StoredObject(self.address(one["Key"]), one["Size"], _tag(one["ETag"]))
 
@@ -97,9 +113,17 @@ class S3Store:
         """Delete the objects with these keys. Raises ``ServiceError``, which names the first one that is left."""
         s3 = await self._open()
         request = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        answer: Any = await self._connection.call(s3.delete_objects, Bucket=self._bucket, Delete=request)  # type: ignore[arg-type]  # a dict where the stubs want a TypedDict
+        answer: Any = await self._call(self._bucket, s3.delete_objects, Bucket=self._bucket, Delete=request)  # type: ignore[arg-type]  # a dict where the stubs want a TypedDict
         for error in answer.get("Errors", []):
             raise ServiceError(f"{self.address(error['Key'])} was not deleted: {error.get('Message', '')}")
+
+    async def _call(self, bucket: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """Make a call about a bucket, and say which reasons a refusal may have."""
+        try:
+            return await self._connection.call(function, *arguments, **named)
+        except AccessDenied as error:
+            owner = await self._connection.call(self._connection.owner_of, bucket)
+            raise explained(error, bucket, owner) from error
 
     async def _open(self) -> "S3Client":
         if self._client is None:

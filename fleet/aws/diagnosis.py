@@ -6,6 +6,9 @@ from typing import Final
 
 from cloudkon.programs import command
 
+from .launch_failures import FREE_TIER_WORDS, explain_launch_failure
+from .preflights.account_plan import free_tier_types
+from .preflights.inquiry import Inquiry
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import AutoScalingGroup, Ec2Instance, failed_launches, find_group, find_instances
 from .resources.ecs_service import (
@@ -23,16 +26,8 @@ RECENT_SECONDS: Final = 900.0
 """Older failures say nothing about the present state."""
 IMAGE_FAILURES: Final = ("CannotPull", "ImagePull", "pull image manifest", "image not found")
 """How ECS's messages begin when an image can't be pulled (ECS Developer Guide, stopped task error messages)."""
-
-CAPACITY_REMEDIES: Final = {
-    ("InsufficientInstanceCapacity", "do not have sufficient", "UnfulfillableCapacity"): (
-        "EC2 has no capacity at the moment; more --instance-types or another subnet may help"
-    ),
-    ("VcpuLimitExceeded", "vCPU limit", "MaxSpotInstanceCountExceeded"): (
-        "the account's vCPU quota is used up; request an increase in Service Quotas"
-    ),
-}
-"""Remedies by words in Auto Scaling's message about a failed launch."""
+UNREACHABLE: Final = ("request canceled", "context canceled", "i/o timeout", "timed out", "no such host")
+"""Parts of those that are about the network, and not about the image (same page)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,8 @@ class Evidence:
     instances: Sequence[Ec2Instance] = ()
     registered: Sequence[ContainerInstance] = ()
     launch_failures: Sequence[str] = field(default_factory=tuple)
+    free_tier: Sequence[str] = ()
+    """The instance types of the free plan; known only if a launch failed because of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Finding:
 
 
 async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: Collection[str] = ()) -> Evidence:
-    """Read all facts about a pool that is not stable. ``earlier``: ARNs of earlier ECS tasks, which no longer count."""
+    """Read all facts about a pool that is not stable. ``earlier``: what no longer counts, from ``earlier_failures``."""
     now, control = stacks.clock.wall(), stacks.control
     since = now - RECENT_SECONDS
     group = await find_group(control, stacks.fleet)
@@ -67,6 +64,9 @@ async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: 
         for task in await ecs_tasks(stacks, service.pool, "STOPPED")
         if task.arn not in earlier and task.created >= since
     ]
+    failures = await failed_launches(control, group, since) if group else {}
+    reasons = tuple(reason for activity, reason in failures.items() if activity not in earlier)
+    free_plan = any(FREE_TIER_WORDS in reason for reason in reasons)
     return Evidence(
         service,
         now,
@@ -75,8 +75,20 @@ async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: 
         group,
         await find_instances(control, stacks.fleet),
         await container_instances(stacks),
-        await failed_launches(control, group, since) if group else (),
+        reasons,
+        await free_tier_types(Inquiry(control)) if free_plan else (),
     )
+
+
+async def earlier_failures(stacks: AccountStacks, pool: str) -> set[str]:
+    """Return the ARNs of stopped ECS tasks and the ids of failed launches, so that only later ones count.
+
+    They are identified like this because the local clock differs from AWS's clock.
+    """
+    stopped = {task.arn for task in await ecs_tasks(stacks, pool, "STOPPED")}
+    group = await find_group(stacks.control, stacks.fleet)
+    since = stacks.clock.wall() - RECENT_SECONDS
+    return stopped | {*(await failed_launches(stacks.control, group, since) if group else ())}
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:
@@ -115,6 +127,8 @@ def _stopped(evidence: Evidence) -> list[Finding]:
     )
     for reason in reasons:
         if any(sign in reason for sign in IMAGE_FAILURES):
+            if any(sign in reason for sign in UNREACHABLE):
+                return [Finding(f"pool {service.pool}: the instances can't reach the image registry ({reason})")]
             remedy = f"publish it with: {command('fleet publish')}, then: {command('fleet deploy')}"
             return [Finding(f"pool {service.pool}: its image can't be pulled ({reason}); {remedy}", permanent=True)]
     return (
@@ -148,7 +162,7 @@ def _too_few(evidence: Evidence) -> list[Finding]:
     findings: list[Finding] = []
     if group is None:
         return [Finding(f"pool {service.pool}: the Auto Scaling group is gone; restore it with: {command('fleet up')}")]
-    findings += [_no_capacity(reason) for reason in list(dict.fromkeys(evidence.launch_failures))[:1]]
+    findings += _failed_launch(evidence)
     known = {one.ec2_id for one in evidence.registered}
     old = [
         instance.id
@@ -185,10 +199,11 @@ def _up(evidence: Evidence) -> list[Ec2Instance]:
     return [instance for instance in evidence.instances if instance.state == "running" and instance.id not in pending]
 
 
-def _no_capacity(reason: str) -> Finding:
-    """Return a finding with Auto Scaling's reason for a failed launch and what the user can do about it."""
-    remedy = next(
-        (text for signs, text in CAPACITY_REMEDIES.items() if any(sign in reason for sign in signs)),
-        "the group keeps trying",
-    )
-    return Finding(f"no capacity: {reason.rstrip('.')} ({remedy})")
+def _failed_launch(evidence: Evidence) -> list[Finding]:
+    """Report the newest reason for a failed launch; one that waiting won't change comes before the others."""
+    reasons = list(dict.fromkeys(evidence.launch_failures))
+    # An instance that is about to end still has its vCPUs, which the next launch may get.
+    leaving = any(instance.state in ("stopping", "shutting-down") for instance in evidence.instances)
+    explained = [explain_launch_failure(reason, evidence.free_tier, leaving=leaving) for reason in reasons]
+    explained.sort(key=lambda one: not one.permanent)
+    return [Finding(one.text, permanent=one.permanent) for one in explained[:1]]

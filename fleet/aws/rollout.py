@@ -41,7 +41,8 @@ async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...]
             raise InvalidInput(
                 f"image {image_of(pool)}",
                 f"its architecture is {inspected['Architecture']}, the fleet's instances are {wanted}",
-                "Build it on a machine of that architecture, or run up with the other of --x86 and --arm",
+                f"Build it again with: {command('fleet build')} (or an image of your own with docker build --platform "
+                f"linux/{ENGINE_WORDS[wanted]}); or run up with the other of --x86 and --arm",
             )
         found[pool.name] = content_tag(inspected)
     for pool in pools:

@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from cloudkon.aws.control_plane import ControlPlane
+from cloudkon.aws.stack_facts import StackFacts
 from cloudkon.aws.waker import SCALABLE, find_scaling, resource_id
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import Pool
@@ -14,12 +15,14 @@ from cloudkon.programs import command
 
 from ..target import Report
 from ..target_options import AutoscaleRange
-from .diagnosis import diagnose, gather_evidence
+from .diagnosis import diagnose, earlier_failures, gather_evidence
+from .preflights.inquiry import Inquiry
+from .preflights.quotas import VcpuQuotas, find_quotas
 from .resources.account_stacks import AccountStacks, pause
 from .resources.compute_stack import change, finish_creation, plan_compute
 from .resources.ecr import is_published
-from .resources.ecs_service import PoolService, ecs_tasks, image_of, read_services, set_desired_count
-from .resources.instance_types import find_capacity
+from .resources.ecs_service import PoolService, image_of, read_services, set_desired_count
+from .resources.instance_types import FleetCapacity, capacity_of, present_instance_types
 from .resources.names import parameter
 
 PATIENCE_SECONDS: Final = 1200.0
@@ -56,12 +59,16 @@ async def scale(stacks: AccountStacks, pool: Pool, count: int, report: Report) -
         await finish_creation(stacks, report)
     service = await _service(stacks, pool)
     if count:
-        (await find_capacity(stacks.control, facts)).check(pool.name, count, await _others(stacks, pool))
+        others = await _others(stacks, pool)
+        capacity, quotas = await _limits(stacks, facts, report)
+        capacity.check(pool.name, count, others)
+        # What runs already has its vCPUs, whatever the quota is now.
+        if quotas and count > service.running and (refusal := quotas.refusal(pool.name, count, others)):
+            raise refusal
         await _check_image(stacks, pool, service)
     if await suspend(stacks.control, stacks.fleet, pool.name, suspended=True):
         report(f"pool {pool.name}: autoscaling is suspended; resume it with: {command('fleet autoscale')}")
-        # Earlier failures don't count. They are identified by ARN, because the local clock differs from AWS's clock.
-    earlier = {task.arn for task in await ecs_tasks(stacks, pool.name, "STOPPED")} if count else set()
+    earlier = await earlier_failures(stacks, pool.name) if count else set()
     await set_desired_count(stacks, pool.name, count)
     report(f"pool {pool.name}: {count} wanted (Ctrl-C stops only the waiting)")
     await _wait_for_count(stacks, pool, count, earlier, report)
@@ -79,10 +86,15 @@ async def autoscale(stacks: AccountStacks, pool: Pool, wanted: AutoscaleRange | 
             raise InvalidInput(f"pool {pool.name}", "it has no range yet", "Give --max, and --min and --per-worker")
     else:
         wanted.check()
-        capacity = await find_capacity(stacks.control, facts)
+        others = await _others(stacks, pool)
+        capacity, quotas = await _limits(stacks, facts, report)
         capacity.check(pool.name, wanted.most, {})
         # The maximum may share instances with the other pool. The minimum runs all the time.
-        capacity.check(pool.name, wanted.least, await _others(stacks, pool))
+        capacity.check(pool.name, wanted.least, others)
+        if quotas and (refusal := quotas.refusal(pool.name, wanted.least, others)):
+            raise refusal
+        if quotas and (refusal := quotas.refusal(pool.name, wanted.most, {})):
+            report(f"warning: --max {wanted.most} can't be reached: {refusal}")
     if wanted is None or wanted.most:
         # Without an image, the first message would start instances, which cost money, for workers that can't start.
         await _check_image(stacks, pool, await _service(stacks, pool))
@@ -114,6 +126,14 @@ async def _bring_into_range(stacks: AccountStacks, pool: Pool, report: Report) -
     if count != desired:
         await set_desired_count(stacks, pool.name, count)
         report(f"pool {pool.name}: {count} wanted instead of {desired}")
+
+
+async def _limits(stacks: AccountStacks, facts: StackFacts, report: Report) -> tuple[FleetCapacity, VcpuQuotas | None]:
+    """Return the most that ``--max-instances`` and the account's quotas let the fleet run."""
+    types, inquiry = await present_instance_types(stacks.control, facts), Inquiry(stacks.control)
+    quotas = await find_quotas(inquiry, types, facts.parameters)
+    inquiry.report_failures(report)
+    return capacity_of(types, facts.parameters), quotas
 
 
 async def _others(stacks: AccountStacks, pool: Pool) -> dict[str, int]:

@@ -4,18 +4,21 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from cloudkon.aws import Connection
+from cloudkon.errors import CloudKonError
 from cloudkon.model import Pool
 from cloudkon.ports import Clock, TrioClock
 from cloudkon.settings import Settings
 
 from ..docker.build import build_images
 from ..docker.engine import Engine, open_engine
+from ..docker.image_platform import PLATFORM_OF
 from ..status import FleetStatus
 from ..target import Report
 from ..target_options import NO_SIZING, AutoscaleRange, Sizing
 from .down import Down
 from .logs import LogReader
 from .resources.account_stacks import AccountStacks, find_stacks
+from .resources.compute_parameters import DEFAULT_ARCHITECTURE
 from .rollout import deploy, publish
 from .scaling import autoscale, scale
 from .snapshot import snapshot
@@ -38,10 +41,11 @@ class AwsTarget:
         self._clock = clock or TrioClock()
         self._opened = opened
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
-        """Build the pools' images on the local Docker engine."""
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
+        """Build the pools' images on the local Docker engine, for the fleet's instances unless a platform is named."""
         async with self._opened() as engine:
-            await build_images(engine, pools, report)
+            chosen = platform or PLATFORM_OF[await self._architecture(report)]
+            await build_images(engine, pools, report, chosen)
 
     async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:
         """Create or update both stacks. Options that ``sizing`` leaves out stay unchanged."""
@@ -88,6 +92,16 @@ class AwsTarget:
         """Return the fleet's name and account, for the confirmation before ``down``."""
         stacks = await self._stacks()
         return f"fleet {stacks.fleet!r} on {stacks.account}"
+
+    async def _architecture(self, report: Report) -> str:
+        """Return the architecture of the fleet's instances; the default one where it can't be found."""
+        try:
+            facts = await (await self._stacks()).compute().facts()
+        except CloudKonError as error:
+            # An image can be built without credentials, and before the first up.
+            report(f"the fleet's architecture can't be read, so it is taken to be {DEFAULT_ARCHITECTURE}: {error}")
+            return DEFAULT_ARCHITECTURE
+        return facts.parameters.get("Architecture", DEFAULT_ARCHITECTURE)
 
     async def _stacks(self) -> AccountStacks:
         return await find_stacks(self._settings, self._connection, self._clock)

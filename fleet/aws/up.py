@@ -7,16 +7,24 @@ import trio
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
-from cloudkon.errors import InvalidInput, ServiceError
+from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
 from cloudkon.programs import command
 
 from ..provision import check_data, data_plan
 from ..target import Report
-from ..target_options import WHOLE, Sizing
+from ..target_options import Sizing
 from .cost import Rate, fleet_cost
-from .preflight import check_cluster, check_quotas, ensure_service_roles
+from .preflights.account_plan import check_account_plan
+from .preflights.alarm_topic import check_alarm_topic
+from .preflights.cluster_name import check_cluster
+from .preflights.inquiry import Inquiry
+from .preflights.long_arns import check_long_arns
+from .preflights.public_access import find_public_access
+from .preflights.quotas import InstanceMix, check_quotas
+from .preflights.service_roles import ensure_service_roles
+from .preflights.volume_key import report_volume_key
 from .resources.account_record import AccountRecord
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import Ec2Instance, restore_group_settings
@@ -29,7 +37,7 @@ from .resources.compute_parameters import (
     sizing_parameters,
     worker_parameters,
 )
-from .resources.compute_stack import change, finish_creation, plan_compute
+from .resources.compute_stack import change, finish_creation, plan_compute, with_remedy
 from .resources.data_parameters import data_parameters, option_costs
 from .resources.ecs_service import read_services
 from .resources.insights import remove_insights
@@ -40,7 +48,7 @@ from .resources.instance_types import (
     check_task_sizes,
     describe_instance_types,
 )
-from .resources.names import UNPUBLISHED, check_fleet, parameter
+from .resources.names import SERVICES, UNPUBLISHED, check_fleet, parameter
 from .resources.network import find_network
 
 FAILED_CREATION: Final = "ROLLBACK_COMPLETE"
@@ -68,10 +76,24 @@ class Up:
     def __init__(self, stacks: AccountStacks, sizing: Sizing, report: Report) -> None:
         """``sizing`` holds the user's options; no AWS call is made yet."""
         self._stacks, self._sizing, self._report = stacks, sizing, report
+        self._done = "Nothing was changed"
+        """What an error says about the changes so far."""
         self._control = stacks.control
+        self._inquiry = Inquiry(stacks.control)
 
     async def run(self) -> None:
-        """Check, then create or update. Raises ``InvalidInput`` before any change, ``ServiceError`` for a failure."""
+        """Check, then create or update. Raises ``InvalidInput`` before any change, ``ServiceError`` for a failure.
+
+        ``AccessDenied``, as of a session that has expired, says what was done.
+        """
+        try:
+            await self._run()
+        except AccessDenied as error:
+            found = AccessDenied(f"{str(error).rstrip('.')}. {self._done}")
+            found.code = error.code
+            raise found from error
+
+    async def _run(self) -> None:
         stacks, report = self._stacks, self._report
         self._check()
         compute = stacks.compute()
@@ -80,9 +102,13 @@ class Up:
         chosen = await self._data_options()
         AccountRecord(stacks.settings).write(stacks.account)
         report(f"bringing up fleet {stacks.fleet} on {stacks.account}")
+        self._done = "At most service-linked roles were made: AWS keeps one of each in every account"
         await ensure_service_roles(self._control, report)
+        data, again = stacks.data().name, f"to finish it, run {command('fleet up')} again"
+        self._done = f"Stack {data} may be unfinished, and {compute.name} was not changed: {again}"
         await self._create_data(stacks.data(), chosen)
         await check_data(self._control.connection, stacks.settings)
+        self._done = f"Stack {data} is complete, {compute.name} may be unfinished: {again}"
         await self._create_compute(compute, given, creating=facts.state in NEW_STATES)
         await restore_group_settings(self._control, stacks.fleet, report)
         made = (await compute.facts()).parameters
@@ -95,6 +121,7 @@ class Up:
         lines: list[str] = []
         for stack in (self._stacks.data(), self._stacks.compute()):
             facts = await stack.wait_until_stable()
+            given = await self._parameters(facts) if stack.name == self._stacks.compute().name else {}
             if facts.state == FAILED_CREATION:
                 lines.append(f"{stack.name}: its creation failed; it would be deleted and created again")
                 continue
@@ -103,7 +130,6 @@ class Up:
                 if (wanted := self._sizing.termination_protection) not in (None, facts.protected):
                     lines.append(f"{stack.name}: turn termination protection {'on' if wanted else 'off'}")
             else:
-                given = await self._parameters(facts)
                 plan = await self._plan_compute(stack, given, creating=facts.state in NEW_STATES)
             lines += [f"{stack.name}: {change}" for change in plan.changes]
             await stack.discard(plan)
@@ -113,6 +139,7 @@ class Up:
         check_fleet(self._stacks.settings)
         check_worker_settings(self._stacks.settings)
         self._sizing.check()
+        self._stacks.account.partition.check_services(SERVICES)
 
     async def _parameters(self, facts: StackFacts) -> dict[str, str]:
         """Return the compute stack's new parameters, after checks of network, instance types and quotas."""
@@ -123,13 +150,24 @@ class Up:
         types = (given.get("InstanceTypes") or known.get("InstanceTypes") or DEFAULT_TYPES[architecture]).split(",")
         await self._check_instance_types(given, known, architecture, types)
         if new:
-            await check_cluster(self._control, self._stacks.fleet)
+            await self._check_account()
+        if topic := given.get("AlarmTopic"):
+            await check_alarm_topic(self._inquiry, self._stacks.account, topic)
         if new or self._sizing.names_network:
-            network = await find_network(self._control, self._sizing.vpc, self._sizing.subnets, types)
+            access = await find_public_access(self._inquiry)
+            network = await find_network(self._control, self._sizing.vpc, self._sizing.subnets, types, access)
             given |= network.parameters()
             for subnet in network.subnets:
                 self._report(f"subnet {subnet.id} ({subnet.zone}) reaches AWS by {subnet.way_out}")
+        self._inquiry.report_failures(self._report)
         return given
+
+    async def _check_account(self) -> None:
+        """Check what only matters to a new fleet."""
+        account = self._stacks.account
+        await check_cluster(self._control, self._stacks.fleet)
+        await check_long_arns(self._inquiry, account.region)
+        await report_volume_key(self._inquiry, account, self._report)
 
     async def _check_instance_types(
         self, given: Mapping[str, str], known: Mapping[str, str], architecture: str, types: list[str]
@@ -142,17 +180,15 @@ class Up:
                     f"it is not {architecture}",
                     "See --arm, --x86, --instance-types",
                 )
+        await check_account_plan(self._inquiry, self._stacks.account, instance_types, architecture)
         check_task_sizes(instance_types, {**known, **given}, self._report)
         if known and given.keys() & CAPACITY:
             await self._check_counts(capacity_of(instance_types, {**known, **given}))
         most = int(given.get("MaxInstances") or known.get("MaxInstances") or DEFAULT_INSTANCES)
         volume = int(given.get("VolumeGiB") or known.get("VolumeGiB") or DEFAULT_VOLUME)
         self._report_highest_cost(instance_types, most, volume)
-        on_demand = int(given.get("OnDemandPercentage") or known.get("OnDemandPercentage") or WHOLE)
-        base = int(given.get("OnDemandBase") or known.get("OnDemandBase") or 0)
-        # A base of On-Demand instances needs On-Demand quota, whatever the Spot percentage above it.
-        spot = min(WHOLE - on_demand, WHOLE - 1) if base else WHOLE - on_demand
-        await check_quotas(self._control, instance_types, most, spot=spot, report=self._report)
+        mix = InstanceMix.of({**known, **given})
+        await check_quotas(self._inquiry, instance_types, most, mix, self._report)
 
     def _report_highest_cost(self, instance_types: Sequence[InstanceType], most: int, volume: int) -> None:
         """Report the highest possible cost: every instance of the most expensive type, and none of them Spot."""
@@ -208,7 +244,10 @@ class Up:
         settings = self._stacks.settings
         keep = () if lease_is_chosen(settings) else ("VisibilitySeconds",)
         tags = {**self._sizing.tags, **self._stacks.tags}
-        plan = await data_plan(data, settings, chosen=chosen, keep=keep, tags=tags)
+        try:
+            plan = await data_plan(data, settings, chosen=chosen, keep=keep, tags=tags)
+        except ServiceError as error:
+            raise with_remedy(error) from error
         losing = [one for one in plan.changes if one.replaces or one.action == "Remove"]
         if lost := [one.resource for one in losing if one.kind in DATA_RESOURCE_TYPES]:
             await data.discard(plan)

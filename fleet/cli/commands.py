@@ -16,6 +16,7 @@ from cloudkon.programs import command
 from cloudkon.settings import Settings
 from cloudkon.terminal import confirm, console
 
+from ..docker.image_platform import parse_platform
 from ..status import FleetStatus
 from ..target import CloudTarget, Target
 from ..target_options import NO_SIZING
@@ -61,12 +62,14 @@ def fleet(context: click.Context) -> None:
 
 @fleet.command()
 @click.option("--pool", default=None, help="Only this pool's image.")
+@click.option("--platform", default="", help="linux/amd64 or linux/arm64.  [default: the workers' own]")
 @json_option
 @click.pass_obj
-def build(make_target: Callable[[], Target], pool: str | None, *, as_json: bool) -> None:
+def build(make_target: Callable[[], Target], pool: str | None, platform: str, *, as_json: bool) -> None:
     """Build the workers' images, if the target needs any. Unchanged layers are reused."""
     chosen = (pool_named(pool),) if pool else POOLS
-    run(lambda: make_target().build(chosen, report))
+    wanted = parse_platform(platform) if platform else ""
+    run(lambda: make_target().build(chosen, report, wanted))
     print_result({"pools": [one.name for one in chosen]}, "", as_json=as_json)
 
 

@@ -21,10 +21,13 @@ CONTENT: Final = ("cloudkon", "fleet", "images", "locks", "Dockerfile.worker", "
 UNKNOWN: Final = "unknown"
 
 
-async def build_images(engine: Engine, pools: tuple[Pool, ...], report: Report, directory: Path = CHECKOUT) -> None:
+async def build_images(
+    engine: Engine, pools: tuple[Pool, ...], report: Report, platform: str = "", directory: Path = CHECKOUT
+) -> None:
     """Build each pool's image, one after the other, because they share their first layers.
 
-    Raises ``InvalidInput`` without Dockerfiles, and ``ServiceError`` with the last output of the failing step.
+    ``platform`` is as ``linux/arm64``, empty for the engine's own. Raises ``InvalidInput`` without Dockerfiles, or for
+    a platform that the engine can't emulate, and ``ServiceError`` with the last output of the failing step.
     """
     for pool in pools:
         dockerfile = f"Dockerfile.{pool.name}"
@@ -35,8 +38,8 @@ async def build_images(engine: Engine, pools: tuple[Pool, ...], report: Report, 
     labels = {"VERSION": __version__, "REVISION": await revision(directory)}
     for pool in pools:
         image = built_image(pool)
-        report(f"building {image}")
-        await engine.build(directory, f"Dockerfile.{pool.name}", image, labels, report)
+        report(f"building {image}" + (f" for {platform}" if platform else ""))
+        await engine.build(directory, f"Dockerfile.{pool.name}", image, labels, report, platform)
 
 
 async def revision(directory: Path) -> str:

@@ -16,6 +16,7 @@ from cloudkon.errors import InvalidInput, ServiceError
 from .container import Container, ContainerPlan
 from .docker_context import check_context
 from .docker_errors import RAISED, Gone, NoImage, as_cloudkon_error, engine_unreachable
+from .image_platform import NOT_RUNNABLE, no_emulation
 from .labels import FLEET
 
 Result = TypeVar("Result")
@@ -140,10 +141,12 @@ class Engine:
         image: str,
         arguments: Mapping[str, str],
         report: Callable[[str], None],
+        platform: str = "",
     ) -> None:
         """Build an image and report each step; ``arguments`` are the Dockerfile's (ARG).
 
-        Raises ``ServiceError`` with the last output of the failing step.
+        ``platform`` is as ``linux/arm64``, empty for the engine's own. Raises ``InvalidInput`` for one whose programs
+        the engine can't run, and ``ServiceError`` with the last output of the failing step.
         """
         output: list[str] = []
 
@@ -156,6 +159,7 @@ class Engine:
                 rm=True,
                 forcerm=True,
                 decode=True,
+                platform=platform or None,
             ):
                 trio.from_thread.check_cancelled()
                 line = str(event.get("stream", "")).rstrip()
@@ -163,6 +167,8 @@ class Engine:
                     trio.from_thread.run_sync(report, shorten(line, STEP_WIDTH, placeholder=" …"))
                 output.extend(line.splitlines())
                 if "error" in event:
+                    if platform and any(NOT_RUNNABLE in one for one in (*output, str(event["error"]))):
+                        raise no_emulation(platform, image)
                     raise ServiceError(
                         f"building {image} from {dockerfile} failed: {_with_last_line(output, event['error'])}"
                     )

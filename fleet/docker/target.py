@@ -43,10 +43,10 @@ class DockerTarget:
         self._endpoint = settings.service_endpoint()
         self._opened = opened
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
-        """Build the pools' images."""
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
+        """Build the pools' images, for the engine's own platform unless another is named."""
         async with self._opened() as engine:
-            await build_images(engine, pools, report)
+            await build_images(engine, pools, report, platform)
 
     async def up(self, report: Report) -> str:
         """Start LocalStack if nothing answers, provision, and replace dead workers.

@@ -43,7 +43,9 @@ def worker_plan(settings: Settings, pool: Pool, number: int, worker_network: Wor
 
     Its name has dots where Compose has hyphens, so that the two never use the same name.
     """
-    inside = replace(settings, endpoint_url=worker_network.endpoint_url, profile="", state_dir=Settings().state_dir)
+    inside = replace(
+        settings, endpoint_url=worker_network.endpoint_url, profile="", state_dir=Settings().state_dir, record=""
+    )
     if settings.poll_seconds == Settings().poll_seconds and f"{PREFIX}POLL_SECONDS" not in os.environ:
         inside = replace(inside, poll_seconds=POLL_SECONDS)
     return ContainerPlan(

@@ -33,6 +33,8 @@ def start_supervisor(settings: Settings, state_dir: StateDir, report: Report) ->
         **os.environ,
         **settings.to_environment(),
         f"{PREFIX}STATE_DIR": str(state_dir.path),
+        # A command is recorded, and not the fleet that goes on after it.
+        f"{PREFIX}RECORD": "",
         MARK: mark("supervisor", state_dir.path),
     }
     with translate_os_errors(log), open(log, "ab", opener=open_private) as output:

@@ -54,7 +54,7 @@ class LocalTarget:
         self._state_dir = StateDir(Path(os.path.realpath(settings.state_dir)))
         self._state_dir.check_own()
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the target's)
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:  # noqa: ARG002  (the target's)
         """Do nothing: workers run from this checkout."""
         report("the local target needs no images: its workers run from this checkout")
 
@@ -193,8 +193,8 @@ class LocalTarget:
 
 
 def _settings_only(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave the state directory out: it is where the fleet is, and can be reached by several paths."""
-    return {name: text for name, text in environment.items() if name != f"{PREFIX}STATE_DIR"}
+    """Leave out the state directory, which can be reached by several paths, and what is of one command only."""
+    return {name: text for name, text in environment.items() if name not in (f"{PREFIX}STATE_DIR", f"{PREFIX}RECORD")}
 
 
 def _reached(actual: ActualState, pool: Pool, count: int) -> bool:

@@ -39,6 +39,7 @@ def serve(
 ) -> int:
     """Run a worker of a pool, with the settings in the environment, until SIGTERM or SIGINT; return the exit code.
 
+    SIGINT to a worker that stops already ends its running tasks at once; they are released.
     With ``until_empty`` it also ends when the queues are empty. An error that ends it is one line on standard error.
     """
     log = Log()
@@ -92,5 +93,10 @@ async def _with_ecs_names(log: Log, agent: Agent) -> Log:
 
 
 async def _stop_on_signal(worker: Worker, signals: AsyncIterator[int]) -> None:
-    async for _ in signals:
-        worker.stop()
+    async for number in signals:
+        if number == signal.SIGINT and worker.stopping:
+            # Before a Spot instance is interrupted, the time may be shorter than the stop timeout. It is not a second
+            # SIGTERM that says so, since the ECS agent may stop the container too.
+            worker.stop_now()
+        else:
+            worker.stop()

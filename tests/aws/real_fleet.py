@@ -60,6 +60,8 @@ class RealFleet:
             "CLOUDKON_FLEET": name,
             "CLOUDKON_STATE_DIR": str(directory / "state"),
             "CLOUDKON_BUCKET": "",
+            # Beside its directory, which may be removed. What AWS answers is worth keeping: see recordings/README.md.
+            "CLOUDKON_RECORD": os.environ.get("CLOUDKON_RECORD") or f"{directory}-recording",
         }
         self._execute = execute
         self.is_up = False

@@ -1,7 +1,8 @@
 """Provides a Docker engine that only shows its images and pushes them to the double's registry."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -18,6 +19,8 @@ class PushingEngine(Engine):
         self.architecture = architecture
         self.images = {f"cloudkon/{pool}:latest": layers for pool, layers in images.items()}
         self.pushed: list[str] = []
+        self.built_for: dict[str, str] = {}
+        """The platform that each image was built for."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Engine]:
@@ -37,3 +40,16 @@ class PushingEngine(Engine):
         assert login == ("AWS", "password")
         self._account.ecr.push(f"{repository}:{tag}")
         self.pushed.append(f"{repository}:{tag}")
+
+    async def build(
+        self,
+        directory: Path,
+        dockerfile: str,
+        image: str,
+        arguments: Mapping[str, str],
+        report: Callable[[str], None],
+        platform: str = "",
+    ) -> None:
+        await trio.lowlevel.checkpoint()
+        report(f"{directory.name}: {dockerfile} with {sorted(arguments)}")
+        self.built_for[image] = platform

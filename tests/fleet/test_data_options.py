@@ -6,7 +6,8 @@ import trio.testing
 from cloudkon.errors import InvalidInput, ServiceError
 from fleet.aws.target import AwsTarget
 from fleet.target_options import Sizing
-from tests.fleet.double.account import Account
+from tests.fleet.double.account import Account, Call
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.clients import client
 from tests.fleet.double.real_templates import NAME
 from tests.fleet.fleet_steps import IGNORE_REPORT, left
@@ -40,6 +41,24 @@ async def test_tag_that_a_policy_of_the_organization_refuses_is_named_with_the_r
         await target.up(IGNORE_REPORT, Sizing(tags={"team": "nobody"}))
     assert "\n" not in str(raised.value)
     account.cloudformation.failures.clear()
+    await target.up(IGNORE_REPORT, Sizing(tags={"team": "render"}))
+    assert account.cloudformation.stacks[f"{NAME}-compute"].tags["team"] == "render"
+
+
+@pytest.mark.parametrize("stack", ["data", "compute"])
+async def test_stack_whose_tags_a_policy_refuses_is_named_with_the_remedy(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock, stack: str
+) -> None:
+    def refuse(_number: int, call: Call) -> None:
+        if call.operation == "CreateChangeSet" and call.request["StackName"] == f"{NAME}-{stack}":
+            raise ApiError("TagPolicyViolation", "The tag policy does not allow the specified value for: 'team'.")
+
+    account.before = refuse
+    with pytest.raises(ServiceError, match=r"for: 'team'\. Give a value .*python -m fleet up --tags KEY=V") as raised:
+        await target.up(IGNORE_REPORT, Sizing(tags={"team": "nobody"}))
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == 1
+    account.before = lambda _number, _call: None
     await target.up(IGNORE_REPORT, Sizing(tags={"team": "render"}))
     assert account.cloudformation.stacks[f"{NAME}-compute"].tags["team"] == "render"
 

@@ -247,3 +247,9 @@ def test_security_group_in_use_and_repository_with_images_stay(account: Account)
     with pytest.raises(ApiError, match="DependencyViolation"):
         account.ec2.delete_security_group(compute.resources["InstanceSecurityGroup"].physical)
     assert "still contains images" in failures(delete(account, COMPUTE))["WorkerRepository"]
+
+
+def test_account_without_long_arns_refuses_services_with_tags(account: Account) -> None:
+    account.ecs.long_arns["serviceLongArnFormat"] = "disabled"
+    reasons = failures(create_fleet(account))
+    assert "The new ARN and resource ID format must be enabled" in reasons["WorkerService"]

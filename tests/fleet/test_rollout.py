@@ -134,3 +134,41 @@ async def test_deploy_without_published_image_changes_nothing(
 
 def _image(definition: dict[str, Any]) -> str:
     return str(definition["containerDefinitions"][0]["image"])
+
+
+@pytest.mark.parametrize(
+    ("sizing", "platform"), [(Sizing(), "linux/amd64"), (Sizing(architecture="arm64"), "linux/arm64")]
+)
+async def test_images_are_built_for_the_fleets_instances(
+    target: AwsTarget,
+    engine: PushingEngine,
+    sizing: Sizing,
+    platform: str,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    await target.up(IGNORE_REPORT, sizing)
+    await target.build(POOLS, IGNORE_REPORT)
+    assert engine.built_for == {"cloudkon/worker:latest": platform, "cloudkon/animoto:latest": platform}
+
+
+async def test_images_are_built_for_x86_before_the_first_up(target: AwsTarget, engine: PushingEngine) -> None:
+    await target.build((WORKER,), IGNORE_REPORT)
+    assert engine.built_for == {"cloudkon/worker:latest": "linux/amd64"}
+
+
+async def test_images_can_be_built_without_credentials(
+    account: Account, target: AwsTarget, engine: PushingEngine, reports: list[str]
+) -> None:
+    account.sts.expired = True
+    await target.build((WORKER,), reports.append)
+    assert engine.built_for == {"cloudkon/worker:latest": "linux/amd64"}
+    assert "architecture can't be read, so it is taken to be x86_64" in reports[0]
+
+
+async def test_named_platform_overrides_the_fleets(
+    account: Account, target: AwsTarget, engine: PushingEngine, reports: list[str]
+) -> None:
+    await target.build((WORKER,), reports.append, "linux/arm64")
+    assert engine.built_for == {"cloudkon/worker:latest": "linux/arm64"}
+    assert reports[0] == "building cloudkon/worker:latest for linux/arm64"
+    assert account.calls == []

@@ -7,8 +7,9 @@ import trio.testing
 from cloudkon.errors import InvalidInput, NoFleet, ServiceError
 from cloudkon.model import ANIMOTO, WORKER
 from fleet.aws.target import AwsTarget
-from fleet.target_options import AutoscaleRange
-from tests.fleet.double.account import Account
+from fleet.target_options import AutoscaleRange, Sizing
+from tests.fleet.double.account import Account, Call
+from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.clients import client
 from tests.fleet.double.real_templates import NAME, publish
 from tests.fleet.fleet_steps import IGNORE_REPORT, deploy_fleet, running, start_workers, the_group, worker_service
@@ -198,3 +199,97 @@ async def test_failed_autoscaling_change_is_rolled_back(
     account.cloudformation.failures.clear()
     await target.autoscale(WORKER, AutoscaleRange(0, 4, 10), IGNORE_REPORT)
     assert len(account.application_autoscaling.targets) == 1
+
+
+async def test_count_above_the_vcpu_quota_is_refused_with_what_fits(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await deploy_fleet(account, target)
+    account.service_quotas.values["L-1216C47A"] = 5.0
+    words = (
+        r"On-Demand vCPUs is 5: it allows 2 instances, which hold 8 workers .*L-1216C47A in Service Quotas, or give 8$"
+    )
+    with pytest.raises(InvalidInput, match=words):
+        await target.scale(WORKER, 16, IGNORE_REPORT)
+    assert worker_service(account).desired == 0
+    await target.scale(WORKER, 8, IGNORE_REPORT)
+    assert len(running(account)) == 8
+
+
+async def test_spot_quota_counts_for_spot_instances_only(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(IGNORE_REPORT, Sizing(spot=100, on_demand_base=1))
+    publish(account, tag="one")
+    await target.deploy((WORKER,), "one", IGNORE_REPORT)
+    account.service_quotas.values |= {"L-1216C47A": 2.0, "L-34B43A08": 4.0}
+    with pytest.raises(InvalidInput, match=r"of Spot vCPUs is 4: it allows 3 instances, which hold 12 workers"):
+        await target.scale(WORKER, 16, IGNORE_REPORT)
+    await target.scale(WORKER, 12, IGNORE_REPORT)
+    assert len(running(account)) == 12
+
+
+async def test_quota_that_became_smaller_than_the_fleet_stops_no_scale_in(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await start_workers(account, target, 12)
+    account.service_quotas.values["L-1216C47A"] = 1.0
+    await target.scale(WORKER, 9, IGNORE_REPORT)
+    assert len(running(account)) == 9
+
+
+async def test_autoscale_refuses_a_minimum_and_warns_of_a_maximum_above_the_quota(
+    account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    await deploy_fleet(account, target)
+    account.service_quotas.values["L-1216C47A"] = 5.0
+    with pytest.raises(InvalidInput, match=r"count 9: the quota of On-Demand vCPUs is 5"):
+        await target.autoscale(WORKER, AutoscaleRange(9, 16, 10), IGNORE_REPORT)
+    await target.autoscale(WORKER, AutoscaleRange(0, 16, 10), reports.append)
+    assert any(line.startswith("warning: --max 16 can't be reached: count 16: the quota") for line in reports)
+
+
+def without_quotas(_: int, call: Call) -> None:
+    if call.operation == "GetServiceQuota":
+        raise ApiError("AccessDeniedException", "not authorized", 400)
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("quota", r"VcpuLimitExceeded.*quota is used up; request an increase"),
+        (
+            "free plan",
+            r"not eligible for Free Tier.*that it allows \(m7i-flex.large, c7i-flex.large, t3.small, t4g.small\)",
+        ),
+        ("key", r"Client error on launch.*its policy does not let Auto Scaling's role use it"),
+    ],
+    ids=["quota", "free-plan", "key"],
+)
+async def test_launch_that_can_never_work_ends_the_wait_at_once(
+    account: Account, target: AwsTarget, condition: str, words: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    await deploy_fleet(account, target)
+    if condition == "quota":
+        account.before = without_quotas
+        account.service_quotas.values["L-1216C47A"] = 5.0
+    elif condition == "free plan":
+        account.freetier.plan = "FREE"
+    else:
+        account.ec2.default_key = "arn:aws:kms:us-east-1:111122223333:key/mine"
+    started = trio.current_time()
+    with pytest.raises(ServiceError, match=words):
+        await target.scale(WORKER, 16, IGNORE_REPORT)
+    assert trio.current_time() - started < 300
+
+
+async def test_failed_launch_before_the_command_does_not_end_its_wait(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await deploy_fleet(account, target)
+    account.freetier.plan = "FREE"
+    with pytest.raises(ServiceError, match="Free Tier"):
+        await target.scale(WORKER, 1, IGNORE_REPORT)
+    account.freetier.plan = "PAID"
+    await target.scale(WORKER, 2, IGNORE_REPORT)
+    assert len(running(account)) == 2

@@ -23,7 +23,7 @@ import docker
 import pytest
 from botocore.config import Config
 
-from cloudkon.aws.connection import EMULATOR_ACCESS_KEY
+from cloudkon.aws.sessions import EMULATOR_ACCESS_KEY
 from cloudkon.settings import ANY_SECRET, Settings
 from fleet.local.emulator_installation import interpreter_of
 from fleet.local.emulator_process import server_arguments, server_environment

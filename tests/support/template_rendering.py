@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from cloudkon.aws.stack_template import read_template
 from tests.fleet.double.template import Scope, Template
 
 TEMPLATES: Final = Path(__file__).parents[2] / "fleet/templates"
@@ -88,8 +89,8 @@ Resources = dict[str, dict[str, Any]]
 
 
 def text_of(template: str) -> str:
-    """Return the text of the template ``data`` or ``compute``."""
-    return (TEMPLATES / f"{template}.yaml").read_text(encoding="utf-8")
+    """Return the text of the template ``data`` or ``compute``, with the files that it includes."""
+    return read_template(TEMPLATES / f"{template}.yaml")
 
 
 def render(template: Template, parameters: Mapping[str, str], pseudo: Mapping[str, str] = PSEUDO) -> Resources:

@@ -57,7 +57,7 @@ class Request(BaseHTTPRequestHandler):
     body: bytes = b""
 
     def do_PUT(self) -> None:
-        self.body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.do_GET()
 
     def do_GET(self) -> None:

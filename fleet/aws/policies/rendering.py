@@ -8,14 +8,9 @@ from cloudkon.aws.account import Account
 from cloudkon.aws.partition import partition_of
 from cloudkon.settings import Settings
 
-from ..resources.names import check_fleet
+from ..resources.names import SERVICES, check_fleet
 from .catalogue import ANY, Statement
 
-SERVICES: Final = (
-    *("api.ecr", "application-autoscaling", "autoscaling", "cloudformation", "dynamodb", "ec2", "ecs", "iam", "logs"),
-    *("monitoring", "s3", "sqs", "ssm", "sts"),
-)
-"""The services without which there is no fleet, by the first part of their host names."""
 UNKNOWN_REGION: Final = "us-east-1"
 """A region of the partition that is meant if no region is given."""
 

@@ -1,6 +1,6 @@
 """Reads and changes the fleet's Auto Scaling group and its instances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -161,13 +161,13 @@ async def unprotect(control: ControlPlane, group: AutoScalingGroup) -> bool:
     return bool(protected)
 
 
-async def failed_launches(control: ControlPlane, group: AutoScalingGroup, since: float) -> Sequence[str]:
-    """Return why launches failed since ``since`` (epoch seconds), in Auto Scaling's words, newest first."""
+async def failed_launches(control: ControlPlane, group: AutoScalingGroup, since: float) -> Mapping[str, str]:
+    """Return why launches failed since ``since`` (epoch seconds), in AWS's words: by activity, newest first."""
     answer = await control.call(
         "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group.name, MaxRecords=20
     )
-    return [
-        str(one.get("StatusMessage") or one.get("Description", ""))
+    return {
+        str(one["ActivityId"]): str(one.get("StatusMessage") or one.get("Description", ""))
         for one in answer["Activities"]
         if one["StatusCode"] in ("Failed", "Cancelled") and one["StartTime"].timestamp() >= since
-    ]
+    }

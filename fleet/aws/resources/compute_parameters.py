@@ -14,6 +14,7 @@ from .names import parameter
 
 AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/{}recommended/image_id"
 """AWS's public parameter that holds the newest AMI (ECS Developer Guide, retrieving ECS-optimized AMI metadata)."""
+DEFAULT_ARCHITECTURE: Final = "x86_64"
 DEFAULT_TYPES: Final = {"x86_64": "c7i.large", "arm64": "c7g.large"}
 DEFAULT_INSTANCES: Final = 4
 DEFAULT_VOLUME: Final = 30

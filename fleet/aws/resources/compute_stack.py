@@ -6,6 +6,7 @@ from typing import Final
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import StackPlan
+from cloudkon.aws.stack_template import read_template
 from cloudkon.errors import ServiceError
 from cloudkon.programs import command
 
@@ -35,10 +36,15 @@ async def plan_compute(
         **given,
         "Creating": "true" if creating else "false",
     }
-    template = TEMPLATE.read_text(encoding="utf-8")
-    return await compute.plan(
-        template, parameters, keep=PARAMETERS - parameters.keys(), tags={**(tags or {}), **stacks.tags}
-    )
+    try:
+        return await compute.plan(
+            read_template(TEMPLATE),
+            parameters,
+            keep=PARAMETERS - parameters.keys(),
+            tags={**(tags or {}), **stacks.tags},
+        )
+    except ServiceError as error:
+        raise with_remedy(error) from error
 
 
 async def change(stack: Stack, plan: StackPlan, report: Report) -> None:
@@ -90,7 +96,7 @@ def with_remedy(error: ServiceError) -> ServiceError:
         )
     else:
         return error
-    explained = ServiceError(f"{error}. {remedy}")
+    explained = type(error)(f"{str(error).rstrip('.')}. {remedy}")
     explained.code = error.code
     return explained
 

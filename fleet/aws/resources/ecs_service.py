@@ -190,7 +190,8 @@ def _ecs_task(row: Mapping[str, Any]) -> EcsTask:
     return EcsTask(
         row["taskArn"],
         row["lastStatus"],
-        "; ".join(dict.fromkeys(filter(None, [*reasons, *exits]))),
+        # ECS passes on what the engine said, with line breaks.
+        "; ".join(dict.fromkeys(filter(None, (" ".join(one.split()) for one in [*reasons, *exits])))),
         row.get("containerInstanceArn", ""),
         row["createdAt"].timestamp() if "createdAt" in row else 0.0,
     )

@@ -40,12 +40,13 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """An instance type; ``memory`` is its nominal memory in MiB."""
+    """An instance type; ``memory`` is its nominal memory in MiB. ``free_tier``: whether the free plan allows it."""
 
     name: str
     vcpus: int
     memory: int
     architectures: tuple[str, ...] = ()
+    free_tier: bool = False
 
     @property
     def size(self) -> Size:
@@ -118,6 +119,7 @@ async def describe_instance_types(control: ControlPlane, types: Sequence[str]) -
             row["VCpuInfo"]["DefaultVCpus"],
             row["MemoryInfo"]["SizeInMiB"],
             tuple(row["ProcessorInfo"]["SupportedArchitectures"]),
+            bool(row.get("FreeTierEligible")),
         )
         for row in rows
     ]
@@ -140,11 +142,9 @@ def check_task_sizes(instance_types: Sequence[InstanceType], given: Mapping[str,
         report(f"warning: {refusal}")
 
 
-async def find_capacity(control: ControlPlane, facts: StackFacts) -> FleetCapacity:
-    """Return the most that the compute stack can run with its present parameters."""
-    return capacity_of(
-        await describe_instance_types(control, facts.parameters["InstanceTypes"].split(",")), facts.parameters
-    )
+async def present_instance_types(control: ControlPlane, facts: StackFacts) -> list[InstanceType]:
+    """Describe the types that the compute stack starts now."""
+    return await describe_instance_types(control, facts.parameters["InstanceTypes"].split(","))
 
 
 def capacity_of(instance_types: Sequence[InstanceType], given: Mapping[str, str]) -> FleetCapacity:

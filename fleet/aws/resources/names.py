@@ -16,6 +16,12 @@ ALLOWED: Final = re.compile("[a-z][a-z0-9-]{0,26}[a-z0-9]")
 FORBIDDEN: Final = ("aws", "ecs", "fargate")
 """The capacity provider has the fleet's name, which can't begin so (ECS API reference, CreateCapacityProvider)."""
 
+SERVICES: Final = (
+    *("api.ecr", "application-autoscaling", "autoscaling", "cloudformation", "dynamodb", "ec2", "ecs", "iam", "logs"),
+    *("monitoring", "s3", "sqs", "ssm", "sts"),
+)
+"""The services without which there is no fleet, by the first part of their host names."""
+
 
 def compute_stack(fleet: str) -> str:
     """Return the name of the stack that runs the workers."""

@@ -3,12 +3,15 @@
 An instance that can't reach them starts, costs money and never registers. So this is checked before any change.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cloudkon.aws.control_plane import ControlPlane
 from cloudkon.errors import InvalidInput, ServiceError
+
+from .block_public_access import BlockPublicAccess
 
 ENDPOINTS: Final = frozenset(
     {"ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs", "sqs", "s3", "dynamodb"}
@@ -17,6 +20,10 @@ ENDPOINTS: Final = frozenset(
 (ECS and ECR Developer Guides, interface VPC endpoints)."""
 ANYWHERE: Final = "0.0.0.0/0"
 OTHER_NETWORK: Final = "Give others with --vpc and --subnets"
+OPEN: Final = BlockPublicAccess()
+"""An account that blocks nothing."""
+_REGION: Final = re.compile(r"\.[a-z]+(?:-[a-z]+)+-\d+\.")
+"""A region's name inside that of an endpoint's service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,13 @@ class Network:
         return {"VpcId": self.vpc, "SubnetIds": ",".join(subnet.id for subnet in self.subnets)}
 
 
-async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], types: Sequence[str]) -> Network:
+async def find_network(
+    control: ControlPlane, vpc: str, subnets: Sequence[str], types: Sequence[str], access: BlockPublicAccess = OPEN
+) -> Network:
     """Return the usable subnets of the default VPC or of the given one, or the given subnets.
 
-    ``types``: instance types that the subnets' zones must offer. Raises ``InvalidInput`` that says what is missing and
-    how to fix it.
+    ``types``: instance types that the subnets' zones must offer. ``access``: what the account blocks. Raises
+    ``InvalidInput`` that says what is missing and how to fix it.
     """
     rows = await _subnets(control, vpc, subnets)
     vpc = rows[0]["VpcId"]
@@ -53,7 +62,7 @@ async def find_network(control: ControlPlane, vpc: str, subnets: Sequence[str], 
     tables = await control.pages("ec2", "describe_route_tables", "RouteTables", Filters=filters)
     endpoints = await control.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=filters)
     offered = await _zones_offering(control, types)
-    found = [assess_subnet(row, tables, endpoints, types, offered) for row in rows]
+    found = [assess_subnet(row, tables, endpoints, types, offered, access) for row in rows]
     refused = [subnet for subnet in found if not subnet.way_out]
     usable = tuple(subnet for subnet in found if subnet.way_out)
     # Named subnets must all be usable. Otherwise the usable subnets of the VPC are enough.
@@ -110,6 +119,7 @@ def assess_subnet(
     endpoints: Iterable[Mapping[str, Any]],
     types: Sequence[str],
     offered: frozenset[str],
+    access: BlockPublicAccess = OPEN,
 ) -> Subnet:
     """Return one subnet from EC2's answer, with its way out or the reason why it can't be used."""
     identity, zone = str(row["SubnetId"]), str(row["AvailabilityZone"])
@@ -117,17 +127,19 @@ def assess_subnet(
         return Subnet(identity, zone, reason=f"its zone has no {' or '.join(types)}")
     table = _table_of(identity, [*tables])
     gateway = _default_gateway(table)
-    if gateway.startswith("igw-"):
+    blocked = access.blocks(row, gateway)
+    if gateway.startswith("igw-") and not blocked:
         if row.get("MapPublicIpOnLaunch"):
             return Subnet(identity, zone, f"public addresses and {gateway}")
         return Subnet(identity, zone, reason="it has an internet gateway, but gives instances no public address")
-    if gateway:
+    if gateway and not blocked:
         return Subnet(identity, zone, gateway)
     reached = {_service(one) for one in endpoints if _serves(one, row, table)}
     if missing := sorted(ENDPOINTS - reached):
-        return Subnet(
-            identity, zone, reason=f"no way out: no gateway, no NAT, no VPC endpoint for {', '.join(missing)}"
-        )
+        ways = "no gateway, no NAT"
+        if blocked:
+            ways = f"VPC Block Public Access ({access.mode}) blocks {gateway} and nothing is excluded from it"
+        return Subnet(identity, zone, reason=f"no way out: {ways}, no VPC endpoint for {', '.join(missing)}")
     return Subnet(identity, zone, "VPC endpoints")
 
 
@@ -152,8 +164,12 @@ def _default_gateway(table: Mapping[str, Any]) -> str:
 
 
 def _service(endpoint: Mapping[str, Any]) -> str:
-    """``com.amazonaws.eu-north-1.ecr.api`` is ``ecr.api``."""
-    return str(endpoint["ServiceName"]).split(".amazonaws.", 1)[-1].partition(".")[2]
+    """``com.amazonaws.eu-north-1.ecr.api`` is ``ecr.api``.
+
+    What stands before the region is the partition's DNS suffix backwards, such as ``cn.com.amazonaws`` (Amazon Web
+    Services in China, DescribeVpcEndpointServices) or ``gov.ic.c2s``.
+    """
+    return _REGION.split(str(endpoint["ServiceName"]), maxsplit=1)[-1]
 
 
 def _serves(endpoint: Mapping[str, Any], row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:

@@ -84,6 +84,7 @@ class Worker:
         self.failure: NoSlots | None = None
         """Why the worker ended by itself; ``None`` if it was stopped or its queues are empty."""
         self._stopping = trio.Event()
+        self._hurried = trio.Event()
         self._stop_scope = trio.CancelScope()
         """Its deadline is the end of the stop timeout."""
         log = log.bind(worker=self.name, pool=pool.name)
@@ -149,6 +150,16 @@ class Worker:
         """Begin to drain: running tasks may end within the stop timeout, everything else is given back."""
         self._stopping.set()
 
+    def stop_now(self) -> None:
+        """Begin to drain, or go on with it, but give running tasks no more time: they are stopped and given back."""
+        self._hurried.set()
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping.is_set()
+
     def _end_by(self, failure: NoSlots) -> None:
         """Begin to drain, because the worker can't go on."""
         self.failure = self.failure or failure
@@ -201,7 +212,8 @@ class Worker:
         self._stop_scope.deadline = trio.current_time() + stop
         self._receiver.close()
         self._drain()
-        await trio.sleep(stop - min(_MOST_FLUSH_SECONDS, stop * _FLUSH_SHARE))
+        with trio.move_on_after(stop - min(_MOST_FLUSH_SECONDS, stop * _FLUSH_SHARE)):
+            await self._hurried.wait()
         self._executor.kill()
 
     def _drain(self) -> None:

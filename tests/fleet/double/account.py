@@ -19,8 +19,9 @@ from tests.fleet.double.dynamodb import DynamoDb
 from tests.fleet.double.ec2 import LATEST_IMAGE, Ec2
 from tests.fleet.double.ecr import Ecr
 from tests.fleet.double.ecs import Ecs
-from tests.fleet.double.identity import Iam, Quotas, Sts
+from tests.fleet.double.identity import FreeTier, Iam, Quotas, Sts
 from tests.fleet.double.s3 import S3
+from tests.fleet.double.sns import Sns
 from tests.fleet.double.sqs import Sqs
 from tests.fleet.double.tags import Tags
 from tests.fleet.double.timeline import Timeline
@@ -68,6 +69,8 @@ class Account:
         self.sts = Sts(self)
         self.iam = Iam(self)
         self.service_quotas = Quotas(self)
+        self.freetier = FreeTier(self)
+        self.sns = Sns(self)
         self.ec2 = Ec2(self)
         self.autoscaling = AutoScaling(self)
         self.ecr = Ecr(self)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.fleet.double.instance import TYPES, Instance
+from tests.fleet.double.launch_limits import launch_refusal
 from tests.fleet.double.tags import as_dict
 from tests.fleet.double.timeline import Process
 
@@ -17,7 +18,7 @@ AGENT_SECONDS: Final = 15.0
 """From InService to the agent's registration with its cluster."""
 SHUTDOWN_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 60.0
-"""Between two launch attempts while there is no capacity."""
+"""Between two launch attempts while EC2 refuses them."""
 FORGET_SECONDS: Final = 3600.0
 """How long EC2 still lists a terminated instance."""
 _numbers = itertools.count(1)
@@ -96,13 +97,9 @@ class AutoScalingGroup:
         if account.timeline.now < self._retry_at:
             return
         kind = self.instance_types()[0]
-        if not account.autoscaling.capacity:
+        if refusal := launch_refusal(account, TYPES[kind], spot=self._next_is_spot()):
             self._retry_at = account.timeline.now + RETRY_SECONDS
-            message = (
-                f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested. "
-                "Launching EC2 instance failed."
-            )
-            self._record_event("Failed", message)
+            self._record_event(*refusal)
             return
         data, name = self.launch_data(), f"i-{next(_numbers):017x}"
         tags = as_dict([one for one in self.properties.get("Tags", []) if one.get("PropagateAtLaunch")])

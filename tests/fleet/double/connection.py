@@ -5,7 +5,8 @@ from typing import Final, TypeVar
 
 import trio
 
-from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error
+from cloudkon.aws.aws_errors import translated
+from cloudkon.aws.bucket_owner import require_owner
 from cloudkon.aws.connection import Connection
 from cloudkon.settings import Settings
 from tests.fleet.double.clients import REGION, client
@@ -25,13 +26,14 @@ class DoubleConnection(Connection):
 
     async def _run(self, call: Callable[[], R], *, abandon: bool) -> R:  # noqa: ARG002  (the connection's own)
         await trio.sleep(CALL_SECONDS)
-        try:
+        with translated(self.fleet, self.endpoint):
             return call()
-        except BOTO_ERRORS as error:
-            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
 
     def _make_client(self, service: str) -> object:
-        return client(service, self._where)
+        made = client(service, self._where)
+        if service == "s3":
+            require_owner(made, self.owner_of)
+        return made
 
 
 class DoubleClock:

@@ -30,6 +30,14 @@ class Ec2:
         """The default route's target; empty for no way out."""
         self.endpoints: list[str] = []
         """Names of services that have an endpoint in the VPC."""
+        self.public_access_mode = "off"
+        """The account's mode of VPC Block Public Access."""
+        self.excluded: list[str] = []
+        """Ids of the VPCs and subnets that are excluded from it."""
+        self.default_key = "alias/aws/ebs"
+        """The account's default key for volumes."""
+        self.key_lets_auto_scaling = False
+        """Whether the policy of a customer's key lets Auto Scaling's role use it."""
         self.instances: dict[str, Instance] = {}
         timeline = account.timeline
         self.templates: ResourceTable[Document] = ResourceTable(
@@ -93,12 +101,34 @@ class Ec2:
         ]
         return {"VpcEndpoints": filtered(found, request, {"vpc-id": lambda one: one["VpcId"]})}
 
+    def describe_vpc_block_public_access_options(self, _: Document) -> Document:
+        return {"VpcBlockPublicAccessOptions": {"InternetGatewayBlockMode": self.public_access_mode}}
+
+    def describe_vpc_block_public_access_exclusions(self, _: Document) -> Document:
+        found = [
+            {
+                "ResourceArn": self._account.arn("ec2", f"{'vpc' if name.startswith('vpc-') else 'subnet'}/{name}"),
+                "InternetGatewayExclusionMode": "allow-bidirectional",
+                "State": "create-complete",
+            }
+            for name in self.excluded
+        ]
+        return {"VpcBlockPublicAccessExclusions": found}
+
+    def get_ebs_default_kms_key_id(self, _: Document) -> Document:
+        return {"KmsKeyId": self.default_key}
+
     def describe_instance_types(self, request: Document) -> Document:
         wanted = request.get("InstanceTypes") or sorted(TYPES)
         if unknown := [name for name in wanted if name not in TYPES]:
             message = f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
             raise ApiError("InvalidInstanceType", message)
-        return {"InstanceTypes": [TYPES[name].to_answer() for name in wanted]}
+        found = [TYPES[name].to_answer() for name in wanted]
+        reads: dict[str, Callable[[Any], str]] = {
+            "free-tier-eligible": lambda one: str(one["FreeTierEligible"]).lower(),
+            "processor-info.supported-architecture": lambda one: one["ProcessorInfo"]["SupportedArchitectures"][0],
+        }
+        return {"InstanceTypes": filtered(found, request, reads)}
 
     def describe_instance_type_offerings(self, request: Document) -> Document:
         kind = request.get("LocationType", "region")

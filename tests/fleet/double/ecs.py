@@ -31,6 +31,17 @@ class Ecs(EcsResources):
         missing = [{"arn": name, "reason": "MISSING"} for name, one in zip(names, found, strict=True) if one is None]
         return {"services": [one.to_answer() for one in found if one is not None], "failures": missing}
 
+    def list_account_settings(self, request: Document) -> Document:
+        assert request["effectiveSettings"], "the double has the effective settings only"
+        others = {"containerInsights": "disabled", "tagResourceAuthorization": "on"}
+        rows = [
+            {"name": name, "value": value, "principalArn": self.chooser, "type": "user"}
+            for name, value in (others | self.long_arns).items()
+        ]
+        # Two pages: the real one has at most ten settings.
+        first = int(request.get("nextToken", "0"))
+        return {"settings": rows[first : first + 3]} | ({"nextToken": "3"} if first == 0 else {})
+
     def describe_task_definition(self, request: Document) -> Document:
         named = request["taskDefinition"]
         return {"taskDefinition": self.definitions.get(named if named.startswith("arn:") else self._active(named))}

@@ -22,6 +22,8 @@ INACTIVE_SECONDS: Final = 3600.0
 """How long INACTIVE resources stay listed, by the tagging service too."""
 RESERVED: Final = ("aws", "ecs", "fargate")
 """Prefixes that a capacity provider's name must not have."""
+LONG_ARNS: Final = ("serviceLongArnFormat", "taskLongArnFormat", "containerInstanceLongArnFormat")
+"""The account settings without which ECS refuses tags."""
 
 
 class EcsResources:
@@ -31,6 +33,10 @@ class EcsResources:
         self._account = account
         self.late_insights = False
         """Whether Container Insights writes again after a cluster is deleted."""
+        self.long_arns = dict.fromkeys(LONG_ARNS, "enabled")
+        """The account's settings of long ARNs."""
+        self.chooser = account.iam_arn("root")
+        """Who these settings belong to: the account's root, or one user."""
         timeline = account.timeline
         self.clusters: ResourceTable[Cluster] = ResourceTable(
             timeline, lambda _: ApiError("ClusterNotFoundException", "Cluster not found.")
@@ -167,6 +173,9 @@ class EcsResources:
 
     def create_service(self, request: Document) -> Document:
         found, name = self.cluster(request), request["serviceName"]
+        tagged = request.get("tags") or request.get("propagateTags") or request.get("enableECSManagedTags")
+        if tagged and "disabled" in self.long_arns.values():
+            raise _invalid("The new ARN and resource ID format must be enabled to add tags to the service.")
         if request.get("launchType") and request.get("capacityProviderStrategy"):
             raise _invalid("Specifying both a launch type and capacity provider strategy is not supported.")
         for one in request.get("capacityProviderStrategy", []):

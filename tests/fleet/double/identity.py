@@ -1,4 +1,4 @@
-"""Implements the parts of STS, IAM and Service Quotas that the fleet uses."""
+"""Implements the parts of STS, IAM, Service Quotas and the Free Tier API that the fleet uses."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -82,5 +82,20 @@ class Quotas:
 
     def get_service_quota(self, request: Document) -> Document:
         code = request["QuotaCode"]
-        value = self.values.get(code, 640.0)
-        return {"Quota": {"ServiceCode": request["ServiceCode"], "QuotaCode": code, "Value": value}}
+        return {"Quota": {"ServiceCode": request["ServiceCode"], "QuotaCode": code, "Value": self.value(code)}}
+
+    def value(self, code: str) -> float:
+        """Return a quota's value."""
+        return self.values.get(code, 640.0)
+
+
+class FreeTier:
+    """The account's plan. On the plan ``FREE``, EC2 starts only the types of the free tier."""
+
+    def __init__(self, account: "Account") -> None:
+        self._account = account
+        self.plan = "PAID"
+
+    def get_account_plan_state(self, _: Document) -> Document:
+        assert self._account.partition == "aws", "the Free Tier API has one endpoint, in us-east-1"
+        return {"accountId": self._account.number, "accountPlanType": self.plan, "accountPlanStatus": "ACTIVE"}

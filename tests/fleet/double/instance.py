@@ -16,6 +16,7 @@ class InstanceType:
     cpus: int
     memory: int
     architecture: str = "x86_64"
+    free_tier: bool = False
 
     @property
     def units(self) -> int:
@@ -34,6 +35,7 @@ class InstanceType:
             "VCpuInfo": {"DefaultVCpus": self.cpus},
             "MemoryInfo": {"SizeInMiB": self.memory},
             "ProcessorInfo": {"SupportedArchitectures": [self.architecture]},
+            "FreeTierEligible": self.free_tier,
         }
 
 
@@ -43,7 +45,10 @@ TYPES: Final = {
         *(InstanceType(f"{family}.large", 2, 4096) for family in ("c5", "c6i", "c7i", "c6a", "c7a")),
         *(InstanceType(f"{family}.xlarge", 4, 8192) for family in ("c5", "c6i", "c7i", "c6a", "c7a")),
         InstanceType("m7i.large", 2, 8192),
-        InstanceType("t3.small", 2, 2048),
+        InstanceType("t3.small", 2, 2048, free_tier=True),
+        InstanceType("c7i-flex.large", 2, 4096, free_tier=True),
+        InstanceType("m7i-flex.large", 2, 8192, free_tier=True),
+        InstanceType("t4g.small", 2, 2048, "arm64", free_tier=True),
         InstanceType("g5.xlarge", 4, 16384),
         *(InstanceType(f"{family}.large", 2, 4096, "arm64") for family in ("c6g", "c7g")),
         *(InstanceType(f"{family}.xlarge", 4, 8192, "arm64") for family in ("c6g", "c7g")),

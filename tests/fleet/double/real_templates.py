@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import fleet
-from cloudkon.aws.stack_template import without_comments
+from cloudkon.aws.stack_template import read_template, without_comments
 from tests.fleet.double.account import Account
 from tests.fleet.double.clients import client
 from tests.fleet.double.ec2 import SUBNETS, VPC
@@ -40,7 +40,7 @@ def publish(account: Account, pool: str = "worker", tag: str = "one") -> str:
 
 def template(name: str) -> str:
     """Return the text of one of the fleet's templates."""
-    return (TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
+    return read_template(TEMPLATES / f"{name}.yaml")
 
 
 def change(account: Account, name: str, body: str, parameters: dict[str, str]) -> Stack:

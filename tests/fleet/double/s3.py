@@ -37,19 +37,28 @@ class S3:
         self.buckets.remove(name)
         self._account.tags.remove(f"arn:{self._account.partition}:s3:::{name}")
 
+    def _check_owner(self, request: Document) -> None:
+        """Refuse a call whose sender expects another owner. All buckets here are of the double's account."""
+        assert "ExpectedBucketOwner" in request, f"a call about bucket {request['Bucket']} names no owner"
+        if request["ExpectedBucketOwner"] != self._account.number:
+            raise ApiError("AccessDenied", "Access Denied", 403)
+
     def list_objects_v2(self, request: Document) -> Document:
+        self._check_owner(request)
         keys, token = self._page(request, request.get("ContinuationToken", ""))
         more = {"NextContinuationToken": token} if token else {}
         return {"Contents": [{"Key": key} for key in keys], "IsTruncated": bool(token), "KeyCount": len(keys)} | more
 
     def list_object_versions(self, request: Document) -> Document:
         """One page: all of a small bucket, but never more than ``PAGE``."""
+        self._check_owner(request)
         held = [(key, "null") for key in sorted(self.buckets.get(request["Bucket"]))]
         old = sorted(self.old_versions.get(request["Bucket"], ()))
         page = [{"Key": key, "VersionId": version} for key, version in [*held, *old][:PAGE]]
         return {"Versions": page[::2], "DeleteMarkers": page[1::2], "IsTruncated": len(held) + len(old) > PAGE}
 
     def delete_objects(self, request: Document) -> Document:
+        self._check_owner(request)
         held = self.buckets.get(request["Bucket"])
         wanted = [one["Key"] for one in request["Delete"]["Objects"]]
         if not 0 < len(wanted) <= PAGE:

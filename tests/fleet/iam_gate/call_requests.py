@@ -161,6 +161,11 @@ def _roles(arguments: Arguments, place: Place) -> Iterator[Target]:
         yield place.target("iam", "role", f"aws-service-role/{name}/AWSServiceRole")
 
 
+def _topics(arguments: Arguments, place: Place) -> Iterator[Target]:
+    for arn in _values(arguments, "TopicArn"):
+        yield place.target("sns", "topic", arn)
+
+
 def _parameters(arguments: Arguments, place: Place) -> Iterator[Target]:
     for name in _values(arguments, "Names", "Name"):
         # AWS's own parameters belong to no account (Systems Manager User Guide, public parameters).
@@ -179,6 +184,7 @@ _TARGETS: Final[Mapping[str, Callable[[Arguments, Place], Iterable[Target]]]] = 
     "iam": _roles,
     "logs": _log_groups,
     "s3": _objects,
+    "sns": _topics,
     "sqs": _queues,
     "ssm": _parameters,
 }

@@ -23,6 +23,7 @@ from tests.fleet.iam_gate.place import Place
 VERBS: Final = {
     "up": "up",
     "preview": "up",
+    "build": "publish",
     "publish": "publish",
     "deploy": "deploy",
     "scale": "scale",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from tests.support.template_rendering import Resources
 
 GONE: Final = object()
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ PLANTED_FAULTS: Final = (
     Fault("capacity.instances_with_work_are_protected", "Group.NewInstancesProtectedFromScaleIn", value=False),
     Fault("capacity.instances_with_work_are_protected", "Group.CapacityRebalance", value=True),
     Fault("capacity.instances_with_work_are_protected", f"{_LAUNCH}.UserData", ["ECS_CLUSTER=cloudkon"]),
+    Fault("capacity.workers_are_stopped_at_spots_notice", f"{_LAUNCH}.UserData", ["ECS_CLUSTER=cloudkon"]),
+    Fault("capacity.workers_are_stopped_at_spots_notice", f"{_LAUNCH}.UserData[-1]"),
+    Fault("capacity.workers_are_stopped_at_spots_notice", f"{_LAUNCH}.UserData[20]", "true"),
+    Fault("capacity.workers_are_stopped_at_spots_notice", "WorkerTask.Family", "another-worker"),
+    Fault("capacity.user_data_fits", f"{_LAUNCH}.UserData[-1]", "x" * 16_384),
     Fault("capacity.provider_name_is_valid", "CapacityProvider.Name", "ecs-capacity"),
     Fault("capacity.provider_name_is_valid", "CapacityProvider.Name"),
     Fault("capacity.deletion_order_works", "Group.DependsOn"),

@@ -10,7 +10,7 @@ from botocore.session import get_session
 from cloudkon.aws.account import Account
 from cloudkon.errors import InvalidInput
 from cloudkon.prices import prices
-from fleet.aws.preflight import SERVICE_ROLES
+from fleet.aws.preflights.service_roles import SERVICE_ROLES
 from fleet.aws.resources.auto_scaling_group import Ec2Instance
 from tests.aws import program_run
 from tests.aws.account_session import CREDENTIALS, AccountSession, open_session, program_environment, user_of

@@ -22,8 +22,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from cloudkon.aws import connect
-from cloudkon.aws.connection import EMULATOR_ACCESS_KEY
 from cloudkon.aws.server_proof import UnprovenServer
+from cloudkon.aws.sessions import EMULATOR_ACCESS_KEY
 from cloudkon.errors import EXIT_FAILED
 from cloudkon.model import Outgoing
 from cloudkon.settings import ANY_SECRET, SECRET_FILE, Settings

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,32 @@ def test_sigterm_kills_and_releases_a_task_that_takes_too_long(
 
 
 @pytest.mark.long
+def test_task_met_by_one_announced_stop_after_the_other_loses_no_attempt(
+    fleet: EmulatedFleet, start: Programs, tmp_path: Path
+) -> None:
+    """As before the interruption of a Spot instance: SIGTERM, and SIGINT since the stop timeout is longer."""
+    settings = {"max_attempts": 1, "poll_seconds": 1}
+    notes, end = tmp_path / "notes", tmp_path / "end"
+    run = fleet.push(f"exec echo $CLOUDKON_ATTEMPT >> {notes}; while [ ! -e {end} ]; do sleep 0.1; done")
+    for number in range(2):
+        worker = start.start(allow_exec=True, stop_seconds=110, **settings)
+        until(partial(_has_lines, notes, number + 1))
+        worker.signal(signal.SIGTERM)
+        until(partial(worker.logged, "draining"))
+        worker.signal(signal.SIGINT)
+        assert worker.wait() == 0
+        (record,) = fleet.records(run)
+        assert record.released
+        assert record.progress.losses == 0
+    end.touch()
+    assert start.start("--until-empty", allow_exec=True, **settings).wait() == 0
+    assert fleet.states(run) == {"SUCCEEDED": 1}
+    assert fleet.results(run)[0].attempts == 1
+    assert set(lines_in(notes)) == {"1"}
+    assert_recorded_and_published_once(fleet, run)
+
+
+@pytest.mark.long
 def test_services_frozen_for_longer_than_a_lease_lose_no_task(
     fleet: EmulatedFleet, settings: Settings, start: Programs
 ) -> None:
@@ -128,6 +155,10 @@ def test_services_frozen_for_longer_than_a_lease_lose_no_task(
         assert worker.process.poll() is None
         worker.signal(signal.SIGTERM)
     assert [worker.wait() for worker in workers] == [0, 0]
+
+
+def _has_lines(path: Path, count: int) -> bool:
+    return len(lines_in(path)) == count
 
 
 def process_on(endpoint: str) -> int:

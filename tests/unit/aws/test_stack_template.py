@@ -1,8 +1,10 @@
 """What is left out of a template before it is sent, and what must not be."""
 
+from pathlib import Path
+
 import pytest
 
-from cloudkon.aws.stack_template import LONGEST, with_tags, without_comments
+from cloudkon.aws.stack_template import LONGEST, read_template, with_tags, without_comments
 from cloudkon.errors import InvalidInput
 
 TEMPLATE = """\
@@ -45,6 +47,18 @@ Resources:
 
 def test_template_without_comments_is_unchanged() -> None:
     assert without_comments("Resources:\n  One: {}\n") == "Resources:\n  One: {}\n"
+
+
+def test_script_of_its_own_stands_where_the_template_names_it(tmp_path: Path) -> None:
+    (tmp_path / "look.sh").write_text(
+        "#!/bin/bash\n# why\n\nfor one in ${all[@]}; do\n    # more\n    echo $one # here\ndone\n"
+    )
+    (tmp_path / "template.yaml").write_text("Data: !Sub |\n  cat <<'END'\n  {{ look.sh }}\n  END\nOther: ${Fleet}\n")
+    assert read_template(tmp_path / "template.yaml") == (
+        "Data: !Sub |\n  cat <<'END'\n"
+        "  #!/bin/bash\n  for one in ${!all[@]}; do\n      echo $one # here\n  done\n"
+        "  END\nOther: ${Fleet}\n"
+    )
 
 
 def test_chosen_tags_stand_beside_the_fleets_own() -> None:

@@ -32,6 +32,7 @@ class FakeEngine(Engine):
         self.stopped: list[tuple[str, int]] = []
         self.built: list[tuple[str, str]] = []
         self.revisions: list[str] = []
+        self.platforms: list[str] = []
         self.pulled: list[str] = []
         self.registry = True
         """Whether images can be pulled."""
@@ -138,8 +139,10 @@ class FakeEngine(Engine):
         image: str,
         arguments: Mapping[str, str],
         report: Callable[[str], None],
+        platform: str = "",
     ) -> None:
         await trio.lowlevel.checkpoint()
+        self.platforms.append(platform)
         report(f"Step 1/1 : LABEL {directory.name} {arguments['VERSION']}")
         self.built.append((dockerfile, image))
         self.revisions.append(arguments["REVISION"])

@@ -49,7 +49,7 @@ class FakeCloud:
     def __init__(self) -> None:
         self.asked: list[object] = []
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
         raise NotImplementedError
 
     async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:

@@ -47,7 +47,6 @@ def test_deliberately_stopped_ecs_task_is_no_failure() -> None:
     [
         ("Could not launch On-Demand Instances. InsufficientInstanceCapacity - ...", "--instance-types"),
         ("Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity.", "--instance-types"),
-        ("VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit", "Service Quotas"),
         ("An unknown reason", "keeps trying"),
     ],
 )
@@ -55,6 +54,40 @@ def test_failed_launch_is_reported_with_a_remedy(said: str, remedy: str) -> None
     (text,) = texts(Evidence(SERVICE, NOW, group=GROUP, launch_failures=(said, said)))
     assert text.startswith("no capacity: " + said[:20])
     assert remedy in text
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit", "Service Quotas"),
+        ("Could not launch Spot Instances. MaxSpotInstanceCountExceeded - Max spot instance count", "Service Quotas"),
+        ("InvalidParameterCombination - The specified instance type is not eligible for Free Tier.", "(t3.small)"),
+        (
+            "Termination Reason: Client.InternalError: Client error on launch",
+            "key policy for use with encrypted volumes",
+        ),
+        (
+            "Termination Reason: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect",
+            "key policy",
+        ),
+        ("Termination Reason: Client.VolumeLimitExceeded: Volume limit exceeded", "Amazon EBS"),
+        ("The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2 instance failed.", "fleet up"),
+        ("PendingVerification - Your request for accessing resources in this region is being validated", "four hours"),
+    ],
+)
+def test_launch_that_fails_for_ever_is_permanent(said: str, remedy: str) -> None:
+    failures = ("UnfulfillableCapacity - Unable to fulfill capacity", said)
+    (found,) = diagnose(Evidence(SERVICE, NOW, group=GROUP, launch_failures=failures, free_tier=("t3.small",)))
+    assert found.permanent
+    assert said.rstrip(".") in found.text
+    assert remedy in found.text
+
+
+def test_quota_is_not_used_up_for_ever_while_instances_end() -> None:
+    leaving = [Ec2Instance("i-old", "c7i.large", "shutting-down", NOW - 400)]
+    failures = ("VcpuLimitExceeded - ...",)
+    (found,) = diagnose(Evidence(SERVICE, NOW, group=GROUP, launch_failures=failures, instances=leaving))
+    assert not found.permanent
 
 
 def test_instance_that_does_not_register_in_time_is_named() -> None:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from fleet.aws.resources.network import ENDPOINTS, Subnet, assess_subnet
+import pytest
+
+from fleet.aws.resources.block_public_access import BlockPublicAccess
+from fleet.aws.resources.network import ENDPOINTS, OPEN, Subnet, assess_subnet
 
 ROW = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "za", "MapPublicIpOnLaunch": False}
 GATEWAYS = ("s3", "dynamodb")
@@ -32,8 +35,13 @@ def endpoint(service: str, **changes: object) -> dict[str, Any]:
     } | changes
 
 
-def judge(row: dict[str, Any], *tables: dict[str, Any], endpoints: list[dict[str, Any]] | None = None) -> Subnet:
-    return assess_subnet(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}))
+def judge(
+    row: dict[str, Any],
+    *tables: dict[str, Any],
+    endpoints: list[dict[str, Any]] | None = None,
+    access: BlockPublicAccess = OPEN,
+) -> Subnet:
+    return assess_subnet(row, tables, endpoints or [], ["c7i.large"], frozenset({"za"}), access)
 
 
 def test_internet_gateway_needs_public_addresses() -> None:
@@ -78,3 +86,53 @@ def test_gateway_endpoint_counts_if_the_subnets_table_routes_to_it() -> None:
 def test_zone_without_the_instance_types_is_unusable() -> None:
     found = assess_subnet(PUBLIC, [table("GatewayId", "igw-1")], [], ["c7i.large", "c6i.large"], frozenset({"zb"}))
     assert found.reason == "its zone has no c7i.large or c6i.large"
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "com.amazonaws.us-gov-west-1",
+        "cn.com.amazonaws.cn-north-1",
+        "eu.amazonaws.eusc-de-east-1",
+        "gov.ic.c2s.us-iso-east-1",
+        "gov.sgov.sc2s.us-isob-east-1",
+    ],
+)
+def test_endpoints_of_every_partition_are_recognised(prefix: str) -> None:
+    endpoints = [endpoint(service, ServiceName=f"{prefix}.{service}") for service in ENDPOINTS]
+    assert judge(ROW, LOCAL, endpoints=endpoints).way_out == "VPC endpoints"
+
+
+BOTH_WAYS = "block-bidirectional"
+
+
+@pytest.mark.parametrize(
+    ("mode", "excluded", "own", "gateway", "usable"),
+    [
+        (BOTH_WAYS, "", "", "igw-1", False),
+        (BOTH_WAYS, "", "", "nat-1", False),
+        (BOTH_WAYS, "", "", "tgw-1", True),
+        (BOTH_WAYS, "subnet-1", "", "igw-1", True),
+        (BOTH_WAYS, "vpc-1", "", "nat-1", True),
+        (BOTH_WAYS, "subnet-2", "", "igw-1", False),
+        # Perhaps the NAT gateway is in that subnet.
+        (BOTH_WAYS, "subnet-2", "", "nat-1", True),
+        (BOTH_WAYS, "", "off", "igw-1", True),
+        ("block-ingress", "", "block-ingress", "igw-1", False),
+        ("block-ingress", "", "", "nat-1", True),
+        ("a-new-mode", "", "", "igw-1", True),
+    ],
+)
+def test_block_public_access_takes_the_way_out_unless_excluded(
+    mode: str, excluded: str, own: str, gateway: str, usable: bool
+) -> None:
+    row = PUBLIC | ({"BlockPublicAccessStates": {"InternetGatewayBlockMode": own}} if own else {})
+    found = judge(row, table("GatewayId", gateway), access=BlockPublicAccess(mode, frozenset({excluded}) - {""}))
+    assert bool(found.way_out) == usable
+    assert ("VPC Block Public Access" in found.reason) != usable
+
+
+def test_endpoints_are_a_way_out_of_a_blocked_subnet() -> None:
+    own = table("GatewayId", "igw-1") | {"RouteTableId": "rtb-1"}
+    found = judge(PUBLIC, own, endpoints=[endpoint(one) for one in ENDPOINTS], access=BlockPublicAccess(BOTH_WAYS))
+    assert found.way_out == "VPC endpoints"

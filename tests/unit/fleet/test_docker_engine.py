@@ -14,6 +14,7 @@ from cloudkon.settings import Settings
 from fleet.docker.container import Container, ContainerPlan
 from fleet.docker.docker_errors import EngineRefuses, NoEngine, engine_unreachable
 from fleet.docker.engine import Engine
+from fleet.docker.image_platform import parse_platform
 from fleet.docker.networking import WorkerNetwork, find_worker_network
 from tests.unit.fleet.docker_fake import FakeEngine
 
@@ -191,6 +192,55 @@ async def test_failing_build_reports_the_last_output_of_its_step() -> None:
             Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, reported.append
         )
     assert reported == ["Step 1/2 : FROM x", "Step 2/2 : RUN pip install"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # With containerd's runtime, and with an older runc.
+        "exec /bin/sh: exec format error\n",
+        'standard_init_linux.go:228: exec user process caused "exec format error"\n',
+    ],
+)
+async def test_platform_that_the_engine_cannot_run_is_named_with_the_remedies(said: str) -> None:
+    events = [{"stream": "Step 2/9 : RUN apt-get update\n"}, {"stream": said}, {"error": "returned a non-zero code: 1"}]
+    client = Client(events)
+    with pytest.raises(InvalidInput) as refused:
+        await engine_of(client).build(
+            Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, lambda _: None, "linux/arm64"
+        )
+    text = str(refused.value)
+    assert "can't run programs of linux/arm64" in text
+    assert "tonistiigi/binfmt --install arm64" in text
+    assert "python -m fleet up --x86" in text
+    assert client.calls["build"][1]["platform"] == "linux/arm64"
+
+
+async def test_build_leaves_the_platform_to_the_engine_by_default() -> None:
+    client = Client([])
+    await engine_of(client).build(Path(), "Dockerfile.worker", "cloudkon/worker:latest", {}, lambda _: None)
+    assert client.calls["build"][1]["platform"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("linux/amd64", "linux/amd64"),
+        ("linux/arm64", "linux/arm64"),
+        ("arm64", "linux/arm64"),
+        ("aarch64", "linux/arm64"),
+        ("x86_64", "linux/amd64"),
+        ("AMD64", "linux/amd64"),
+    ],
+)
+def test_platforms_have_several_spellings(text: str, platform: str) -> None:
+    assert parse_platform(text) == platform
+
+
+@pytest.mark.parametrize("text", ["linux/386", "windows/amd64", "linux/arm/v7", "gpu", "linux/"])
+def test_platform_without_workers_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"workers run on no such platform\. Give linux/amd64 or linux/arm64"):
+        parse_platform(text)
 
 
 def test_unreachable_engine_and_missing_permission_are_different_errors() -> None:

@@ -267,13 +267,14 @@ async def test_build_makes_each_pools_image_and_reports_the_steps(
 ) -> None:
     for pool in POOLS:
         (tmp_path / f"Dockerfile.{pool.name}").touch()
-    await build_images(engine, POOLS, reported.append, tmp_path)
+    await build_images(engine, POOLS, reported.append, directory=tmp_path)
     assert engine.built == [
         ("Dockerfile.worker", "cloudkon/worker:latest"),
         ("Dockerfile.animoto", "cloudkon/animoto:latest"),
     ]
     assert any(line.startswith("Step 1/1") for line in reported)
     assert engine.revisions == ["unknown", "unknown"], "no repository"
+    assert engine.platforms == ["", ""]
 
 
 async def test_image_names_the_commit_of_its_content(
@@ -297,9 +298,9 @@ async def test_image_names_the_commit_of_its_content(
     git(["git", "add", "."])
     git(["git", "commit", "--quiet", "--message", "a file outside the images"])
 
-    await build_images(engine, (WORKER,), reported.append, tmp_path)
+    await build_images(engine, (WORKER,), reported.append, directory=tmp_path)
     dockerfile.write_text("FROM scratch\nUSER 1\n")
-    await build_images(engine, (WORKER,), reported.append, tmp_path)
+    await build_images(engine, (WORKER,), reported.append, directory=tmp_path)
 
     assert engine.revisions == [commit, f"{commit}-edited"]
 
@@ -308,4 +309,4 @@ async def test_build_outside_a_checkout_reports_where_to_run_it(
     engine: FakeEngine, reported: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(CloudKonError, match=r"Dockerfile.worker: not found in .*checkout"):
-        await build_images(engine, POOLS, reported.append, tmp_path)
+        await build_images(engine, POOLS, reported.append, directory=tmp_path)

@@ -42,8 +42,8 @@ class FakeTarget:
         self.calls: list[object] = []
         self.error: BaseException | None = None
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:  # noqa: ARG002  (the port's)
-        self._record(("build", [pool.name for pool in pools]))
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:  # noqa: ARG002  (the port's)
+        self._record(("build", [pool.name for pool in pools], platform))
 
     async def up(self, report: Report) -> str:
         self._record("up")
@@ -102,6 +102,7 @@ def test_scale_accepts_a_pool_and_a_count(target: FakeTarget, run: Callable[...,
         (["logs", "--pool", "gpu"], "no such pool"),
         (["status", "--pool", "gpu"], "no such pool"),
         (["build", "--pool", "gpu"], "no such pool"),
+        (["build", "--platform", "linux/386"], "Give linux/amd64 or linux/arm64"),
         (["logs", "-n", "-1"], "-1 is not in the range"),
         (["status", "--json", "--watch"], "can't be combined"),
         (["fly"], "No such command 'fly'"),
@@ -156,7 +157,12 @@ def test_bug_of_our_own_is_not_hidden(target: FakeTarget, run: Callable[..., int
 
 def test_build_makes_all_images_or_one_pools(target: FakeTarget, run: Callable[..., int]) -> None:
     assert run("build") == run("build", "--pool", "animoto") == 0
-    assert target.calls == [("build", ["worker", "animoto"]), ("build", ["animoto"])]
+    assert run("build", "--platform", "arm64") == 0
+    assert target.calls == [
+        ("build", ["worker", "animoto"], ""),
+        ("build", ["animoto"], ""),
+        ("build", ["worker", "animoto"], "linux/arm64"),
+    ]
 
 
 def test_status_in_json_has_every_count(

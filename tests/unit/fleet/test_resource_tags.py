@@ -23,6 +23,8 @@ def test_tag_without_a_value_sign_is_refused() -> None:
         ({"k" * (LONGEST_KEY + 1): "x"}, "a key has 1 to 127 characters"),
         ({"k": "v" * (LONGEST_VALUE + 1)}, "a value up to 256"),
         ({"AWS:team": "x"}, "keys that begin with aws: or cloudkon: are reserved"),
+        ({"team": "Aws:render"}, "values that begin with aws: are reserved. Choose another value"),
+        ({"Team": "a", "owner": "b", "team": "c"}, "--tags team: a role can't also have the key Team"),
         ({"cloudkon:fleet": "x"}, "are reserved. Choose another key"),
         ({"team": "a,b"}, "AWS allows letters, digits, spaces and"),
         ({f"k{number}": "x" for number in range(MOST_TAGS + 1)}, "AWS allows 50 a resource. Give up to 46"),

@@ -53,7 +53,7 @@ class HostileTarget:
     error: CloudKonError | None = None
     updates = 2
 
-    async def build(self, pools: tuple[Pool, ...], report: Report) -> None:
+    async def build(self, pools: tuple[Pool, ...], report: Report, platform: str = "") -> None:
         self._answer(report)
 
     async def up(self, report: Report, sizing: Sizing = NO_SIZING) -> str:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from cloudkon.errors import Unavailable
 from cloudkon.handler import Context
 from cloudkon.model import Outgoing, TaskState
+from cloudkon.settings import Settings
 from tests.support.fault_injection import Call
-from tests.support.memory_fleet import JITTER, LEASE, MARGIN, POLL, Fleet, until
+from tests.support.memory_fleet import JITTER, LEASE, MARGIN, POLL, RECOVERY, Fleet, until
 
 
 async def test_running_task_ends_and_the_rest_goes_to_another_worker_at_once(
@@ -68,6 +70,53 @@ async def test_task_longer_than_the_stop_timeout_is_killed_and_released(
         scope.cancel()
     assert trio.current_time() - begun < 102
     assert (results[0].state, results[0].attempts) == (TaskState.SUCCEEDED, 1)
+
+
+async def test_worker_that_is_hurried_releases_its_running_tasks_at_once(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    run = await fleet.push("work 100")
+    one = fleet.worker("one", stop_seconds=110)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.run)
+        await until(lambda: fleet.work.running == 1)
+        one.stop()
+        await trio.sleep(5)
+        assert one.stopping
+        assert fleet.work.running == 1
+        one.stop_now()
+        await trio.sleep(2)
+        record = await fleet.record(run)
+    assert record.released
+    assert record.progress.losses == 0
+    assert (await fleet.queue.depth()).visible == 1
+
+
+@pytest.mark.parametrize("deaths", [0, 2])
+async def test_task_met_by_many_announced_stops_succeeds_at_its_first_attempt(
+    fleet: Fleet, autojump_clock: MockClock, deaths: int
+) -> None:
+    """After two deaths the chunk is careful: the task runs alone, and another death would be charged to it."""
+    run = await fleet.push("work 100", "work 100", chunk=2)
+    for number in range(deaths):
+        async with trio.open_nursery() as nursery:
+            scope = fleet.start(nursery, fleet.worker(f"lost-{number}", slots=2))
+            await until(lambda: fleet.work.running)
+            scope.cancel()
+        await trio.sleep(RECOVERY)
+    for number in range(2 * Settings().max_attempts):
+        one = fleet.worker(f"reclaimed-{number}", slots=2)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.run)
+            await until(lambda: fleet.work.running == (1 if deaths else 2))
+            one.stop()
+        record = await fleet.record(run)
+        assert record.released
+        assert (record.progress.losses, record.progress.suspect) == (deaths, None)
+    await fleet.worker("last", slots=2, until_empty=True).run()
+    results = await fleet.finish(run, within=0.1)
+    assert {(one.state, one.attempts) for one in results.values()} == {(TaskState.SUCCEEDED, 1)}
+    assert {number for numbers in fleet.work.attempts.values() for number in numbers} == {1}
 
 
 async def test_failed_attempts_are_counted_across_a_release(fleet: Fleet, autojump_clock: MockClock) -> None:

@@ -24,11 +24,13 @@ SERVICES: Final = (
     "ec2",
     "ecr",
     "ecs",
+    "freetier",
     "iam",
     "logs",
     "resourcegroupstaggingapi",
     "s3",
     "service-quotas",
+    "sns",
     "sqs",
     "sts",
 )

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from tests.fleet.templates.invariants.lookup import depends, of_type, the
-from tests.support.template_rendering import Resources
+from tests.support.template_rendering import TEMPLATES, Resources
 
 NAMES_REFUSED = ("aws", "ecs", "fargate")
 """Prefixes that a capacity provider's name must not have (Amazon ECS API Reference, CreateCapacityProvider)."""
+SPOT_SCRIPT = TEMPLATES / "spot-notice.sh"
+SPOT_UNIT = "cloudkon-spot-notice.service"
 OF_THE_GROUP = ("AutoScaling::ScalingPolicy", "AutoScaling::ScheduledAction", "AutoScaling::WarmPool")
 
 
@@ -39,6 +41,37 @@ def instances_with_work_are_protected(resources: Resources) -> Iterator[str]:
     for line in ("ECS_ENABLE_SPOT_INSTANCE_DRAINING=true", "ECS_IMAGE_PULL_BEHAVIOR=prefer-cached"):
         if line not in data:
             yield f"user data lacks {line}"
+
+
+def workers_are_stopped_at_spots_notice(resources: Resources) -> Iterator[str]:
+    """ECS stops only some of a draining instance's tasks, so the instance has a service of its own that stops all."""
+    data = the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]
+    program = SPOT_UNIT.removesuffix(".service")
+    name = the(resources, "ECS::Cluster")["ClusterName"]
+    needed = (
+        f"cat > /usr/local/sbin/{program} <<'END'",
+        f"chmod 755 /usr/local/sbin/{program}",
+        f"cat > /etc/systemd/system/{SPOT_UNIT} <<'END'",
+        f"ExecStart=/usr/local/sbin/{program} {name}",
+        "Restart=on-failure",
+        "WantedBy=multi-user.target",
+        f"systemctl enable --now --no-block {SPOT_UNIT}",
+    )
+    yield from (f"user data lacks {line}" for line in needed if line not in data)
+    script = SPOT_SCRIPT.read_text(encoding="utf-8").splitlines()
+    code = [line for line in script if line.strip() and not line.lstrip().startswith("#")]
+    if "\n".join(code) not in "\n".join(data):
+        yield f"user data does not install {SPOT_SCRIPT.name} as it is"
+    for _, task in of_type(resources, "ECS::TaskDefinition"):
+        if not task["Family"].startswith(f"{name}-"):
+            yield f"the service does not stop containers of {task['Family']}"
+
+
+def user_data_fits(resources: Resources) -> Iterator[str]:
+    """16 KB before it is encoded (Amazon EC2 User Guide, Run commands when you launch an EC2 instance)."""
+    data = "\n".join(the(resources, "EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"])
+    if len(data.encode()) > 16_384:
+        yield f"user data has {len(data.encode())} bytes"
 
 
 def provider_name_is_valid(resources: Resources) -> Iterator[str]:
@@ -108,6 +141,8 @@ def volumes_are_encrypted_and_deleted(resources: Resources) -> Iterator[str]:
 ALL = (
     ecs_alone_sizes_the_group,
     instances_with_work_are_protected,
+    workers_are_stopped_at_spots_notice,
+    user_data_fits,
     provider_name_is_valid,
     deletion_order_works,
     instances_join_the_cluster,
