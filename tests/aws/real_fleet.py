@@ -54,14 +54,15 @@ class RealFleet:
         self.report = report
         self.pause = pause
         self.roles = VerbRoles(session, name, pause)
+        # Beside its directory, which is removed. What AWS answers is worth keeping: see recordings/README.md.
+        self.recording = os.environ.get("CLOUDKON_RECORD") or f"{directory}-recording"
         self._environment = {
             **os.environ,
             "CLOUDKON_TARGET": "aws",
             "CLOUDKON_FLEET": name,
             "CLOUDKON_STATE_DIR": str(directory / "state"),
             "CLOUDKON_BUCKET": "",
-            # Beside its directory, which may be removed. What AWS answers is worth keeping: see recordings/README.md.
-            "CLOUDKON_RECORD": os.environ.get("CLOUDKON_RECORD") or f"{directory}-recording",
+            "CLOUDKON_RECORD": self.recording,
         }
         self._execute = execute
         self.is_up = False

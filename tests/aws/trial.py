@@ -65,10 +65,10 @@ def trial(
             sleep(min(seconds, SLICE_SECONDS))
             seconds -= SLICE_SECONDS
 
-    with tempfile.TemporaryDirectory() as directory, signals_end_the_trial():
+    with tempfile.TemporaryDirectory(prefix="cloudkon-trial-") as directory, signals_end_the_trial():
         fleet = RealFleet(session, name, Path(directory), report, pause, execute)
         notes = Trial(name, session.account.region, tuple(absent_roles(session)))
-        report(f"the fleet of this trial is {name}")
+        report(f"the fleet of this trial is {name}; what AWS answers is kept in {fleet.recording}")
         wrong: list[str] = []
         try:
             run_steps(fleet, open_journal(session, name, notes.absent))
