@@ -27,11 +27,11 @@ FUZZ_EXAMPLES := 200
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long test-all simulate fuzz containers check bench clean
+.PHONY: help setup demo test test-long test-all simulate fuzz containers trial-aws trial-aws-clean check bench clean
 .SUFFIXES:
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 setup: $(VENV)/dev-installed ## Install what development needs into .venv
 
@@ -60,6 +60,12 @@ fuzz: $(VENV)/dev-installed ## Search for an input that breaks a reader; FUZZ_SE
 containers: $(VENV)/dev-installed ## Test the real images and the compose file on a running Docker engine
 	@$(EMULATED) \
 		$(PYTHON) -m pytest --numprocesses $(CONTAINER_PROCESSES) --dist loadscope tests/containers $(WITH)
+
+trial-aws: $(VENV)/dev-installed ## Try it all on a real AWS account and leave nothing: costs money, see docs/operations.md
+	@CLOUDKON_REAL_AWS=$(CLOUDKON_REAL_AWS) $(PYTHON) -m tests.aws trial
+
+trial-aws-clean: $(VENV)/dev-installed ## Take down what a killed trial left on the account
+	@CLOUDKON_REAL_AWS=$(CLOUDKON_REAL_AWS) $(PYTHON) -m tests.aws clean
 
 check: $(VENV)/dev-installed ## Check format, lint, types, the direction of imports, and that no machine's path is in a file
 	@$(VENV)/bin/ruff format --quiet --check . || { echo 'format them with: $(VENV)/bin/ruff format .' >&2; exit 1; }

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 from hypothesis import HealthCheck, settings
 
-MAY_SKIP: tuple[str, ...] = ("needs a real AWS account",)
+MAY_SKIP: tuple[str, ...] = ()
 """The beginnings of reasons for which a test may be skipped where ``CI`` is true. Any other skip is a failure there."""
 
 # A shell's background job ignores SIGINT, and so does every program that it starts; tests interrupt such programs.

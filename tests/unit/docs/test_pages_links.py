@@ -11,12 +11,14 @@ from cloudkon.settings import PREFIX, Settings
 from fleet.cli.commands import fleet
 from fleet.docker.worker_container import image_variable
 from fleet.local.emulator_installation import EXECUTABLE
+from tests.aws.limits import DOLLARS, HOURS
+from tests.aws.trial import FLAG
 from tests.support.pages import ROOT, page
 
 PAGES = ("../README.md", "../SECURITY.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 SETTINGS = {PREFIX + one.name.upper() for one in fields(Settings)}
-OTHERS = {EXECUTABLE, "CLOUDKON_REAL_AWS", *map(image_variable, POOLS)}
-"""Variables that only targets read, and the one of the tests on a real account."""
+OTHERS = {EXECUTABLE, FLAG, DOLLARS, HOURS, *map(image_variable, POOLS)}
+"""Variables that only targets read, and those of the trial on a real account."""
 
 
 def anchors(text: str) -> set[str]:
