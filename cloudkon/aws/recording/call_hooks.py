@@ -1,6 +1,5 @@
 """Hooks the recorder into a client's events: a request before it is encoded, an answer after it is parsed."""
 
-import sys
 import time
 from pathlib import Path
 from threading import Lock
@@ -12,6 +11,7 @@ from cloudkon.aws.recording.folder import RecordingFolder
 from cloudkon.aws.recording.sanitiser import META, Sanitiser
 from cloudkon.aws.recording.stand_ins import StandIns
 from cloudkon.settings import Settings
+from cloudkon.terminal import say_error
 
 _CALL: Final = "cloudkon_recorded_call"
 
@@ -83,9 +83,7 @@ class Recorder:
         """Say once that nothing more is recorded."""
         if not self._stopped:
             self._stopped = True
-            print(  # noqa: T201  (it may happen in any thread of any program, and must reach the user)
-                f"warning: recording into {self._folder.path} has stopped: {error!r:.200}", file=sys.stderr
-            )
+            say_error(f"warning: recording into {self._folder.path} has stopped: {error!r:.200}")
 
 
 _recorders: dict[Path, Recorder] = {}

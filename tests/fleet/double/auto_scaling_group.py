@@ -169,7 +169,9 @@ class AutoScalingGroup:
         account.ec2.instances.pop(instance.name, None)
 
     def _record_event(self, status: str, message: str) -> None:
-        if self.activities and self.activities[0]["StatusMessage"] == message:
+        last = self.activities[0] if self.activities else None
+        moment = self.account.timeline.moment
+        if last and last["StatusMessage"] == message and (moment - last["StartTime"]).total_seconds() < RETRY_SECONDS:
             return
         self.activities.insert(
             0,
@@ -179,7 +181,7 @@ class AutoScalingGroup:
                 "Description": message,
                 "StatusMessage": message,
                 "Cause": "the difference between desired and actual capacity",
-                "StartTime": self.account.timeline.moment,
+                "StartTime": moment,
                 "StatusCode": status,
             },
         )

@@ -51,6 +51,7 @@ UNREAD: Final = frozenset(
         *("DeleteAutoScalingGroup", "DeregisterContainerInstance", "StopTask"),
         *("DeleteStack", "ExecuteChangeSet", "HeadBucket", "PurgeQueue", "PutItem", "RegisterScalableTarget"),
         *("SetInstanceProtection", "SuspendProcesses", "UpdateAutoScalingGroup", "UpdateItem", "UpdateService"),
+        *("CancelUpdateStack", "TerminateInstanceInAutoScalingGroup", "UpdateContainerInstancesState"),
         *("UpdateTaskProtection", "UpdateTerminationProtection", "UpdateTimeToLive", "DescribeTimeToLive"),
         # The token is a secret, so that a recording has a stand-in. The object's body is a stream.
         *("GetAuthorizationToken", "GetObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),

@@ -28,10 +28,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "recording"
 
 
-def connect(folder: Path, target: str = "docker", region: str = "") -> Connection:
+def connect(folder: Path, target: str = "docker", region: str = "", owner: str = "") -> Connection:
     """Return a connection to an endpoint where nothing answers, which is recorded."""
     endpoint = "http://127.0.0.1:9"
-    return Connection(Settings(record=str(folder), fleet="unit", target=target, region=region, endpoint_url=endpoint))
+    return Connection(
+        Settings(
+            record=str(folder), fleet="unit", target=target, region=region, endpoint_url=endpoint, bucket_owner=owner
+        )
+    )
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -164,13 +168,14 @@ def test_keys_are_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     }
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
-    s3 = connect(folder, target="aws", region="us-east-1").client("s3")
+    owner = "210987654321"
+    s3 = connect(folder, target="aws", region="us-east-1", owner=owner).client("s3")
     with pytest.raises(EndpointConnectionError):
         s3.head_bucket(Bucket="unit-store")
     s3.generate_presigned_url("get_object", Params={"Bucket": "unit-store", "Key": "k"})
     assert len(lines(folder)) == 1
     text = "".join(path.read_text() for path in folder.iterdir())
-    assert [value for value in keys.values() if value[:12] in text] == []
+    assert [value for value in [*keys.values(), owner] if value[:12] in text] == []
 
 
 def test_full_disk_costs_one_warning(
