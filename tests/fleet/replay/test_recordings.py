@@ -34,7 +34,9 @@ async def record_a_life(account: Account, settings: Settings, folder: Path) -> N
     await target.up(IGNORE_REPORT, replace(NO_SIZING, tags={"owner": "Erika Mustermann"}))
     publish(account, tag="one")
     await target.deploy((WORKER,), "one", IGNORE_REPORT)
-    await target.scale(WORKER, 2, IGNORE_REPORT)
+    # The last one looks at the ECS task that has stopped.
+    for count in (2, 1, 2):
+        await target.scale(WORKER, count, IGNORE_REPORT)
     await target.status()
     await target.down(IGNORE_REPORT, delete_data=True)
 
