@@ -77,6 +77,7 @@ class EcsFleet:
             endpoint_url=self.endpoint,
             region=REGION,
             bucket=f"{self.name}-store-{ACCOUNT}-{REGION}",
+            bucket_owner=ACCOUNT,
             state_dir=self.directory / "state",
             lease_seconds=LEASE_SECONDS,
             skew_seconds=SKEW_SECONDS,

@@ -40,9 +40,9 @@ def found_secrets(text: str) -> list[str]:
 
 async def use_everything(client: Client, folder: Path) -> None:
     """Send, receive, write, read, store, fetch, list and delete what is secret."""
-    # With the environment's keys, as on AWS, to have a session token.
-    settings = replace(client.settings, target="aws", bucket=client.settings.store_bucket, record=str(folder))
-    services = connect(replace(settings, region="us-east-1"))
+    # With the environment's keys, as on AWS, to have a session token. The emulator has no STS to ask for the owner.
+    settings = replace(client.settings, target="aws", region="us-east-1", bucket_owner="000000000000")
+    services = connect(replace(settings, bucket=client.settings.store_bucket, record=str(folder)))
     queue = services.queues["worker"]
     chunks = await receive_all(queue)
     await complete_chunks(services.ledger, chunks, lambda _seq: SECRETS["output"])
