@@ -9,8 +9,9 @@ from cloudkon.errors import InvalidInput
 MOST_TAGS: Final = 46
 """AWS allows 50 a resource. The fleet sets one, and the Auto Scaling group has two more of its own."""
 LONGEST_KEY: Final = 127
-"""EC2's limit (EC2 API reference, Tag); other services allow 128."""
-LONGEST_VALUE: Final = 256
+"""EC2's limit (EC2 API reference, Tag), and that of repositories (below); others allow 128."""
+LONGEST_VALUE: Final = 255
+"""The limit of repositories in CloudFormation's registry (schema of AWS::ECR::Repository); others allow 256."""
 TEXT: Final = re.compile(r"[\w .:/=+@-]*")
 """What all services accept (Tagging AWS Resources User Guide, Tag naming limits and requirements)."""
 RESERVED: Final = ("aws:", "cloudkon:")
@@ -37,6 +38,31 @@ def check_tags(tags: Mapping[str, str]) -> None:
         if not TEXT.fullmatch(key) or not TEXT.fullmatch(value):
             allowed = "AWS allows letters, digits, spaces and _ . : / = + - @"
             raise InvalidInput(given, allowed, "Leave out the others")
+
+
+def remaining_tags(present: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that a stack has after an update, without the fleet's own.
+
+    Raises ``InvalidInput`` if ``given`` does not go with those that ``present`` has from earlier.
+    """
+    kept = {key: value for key, value in present.items() if not key.startswith(RESERVED) and key not in given}
+    added = {key: value for key, value in given.items() if value}
+    known = {key.lower(): key for key in kept}
+    for key in added:
+        if other := known.get(key.lower()):
+            # In one update, a role might lose both: to IAM they are the same key.
+            raise InvalidInput(
+                f"--tags {key}",
+                f"a role can't also have the key {other}, which the fleet has: they differ only in case",
+                f"First remove that one: --tags {other}=",
+            )
+    if len(kept) + len(added) > MOST_TAGS:
+        raise InvalidInput(
+            f"{len(added)} tags",
+            f"the fleet has {len(kept)} others, and AWS allows 50 a resource",
+            f"Remove some, so that {MOST_TAGS} are left: --tags KEY=",
+        )
+    return {**kept, **added}
 
 
 def _check_cases(tags: Mapping[str, str]) -> None:

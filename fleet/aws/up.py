@@ -7,12 +7,14 @@ import trio
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
+from cloudkon.aws.stack_template import read_template, with_tags, without_comments
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
 from cloudkon.programs import command
 
 from ..provision import check_data, data_plan
+from ..resource_tags import remaining_tags
 from ..target import Report
 from ..target_options import Sizing
 from .cost import Rate, fleet_cost
@@ -38,7 +40,7 @@ from .resources.compute_parameters import (
     sizing_parameters,
     worker_parameters,
 )
-from .resources.compute_stack import change, finish_creation, plan_compute, with_remedy
+from .resources.compute_stack import TEMPLATE, change, finish_creation, plan_compute, with_remedy
 from .resources.data_parameters import data_parameters, option_costs
 from .resources.ecs_service import read_services
 from .resources.insights import remove_insights
@@ -153,9 +155,11 @@ class Up:
         self._stacks.account.partition.check_services(SERVICES)
 
     async def _parameters(self, facts: StackFacts) -> dict[str, str]:
-        """Return the compute stack's new parameters, after checks of network, instance types and quotas."""
+        """Return the compute stack's new parameters, after checks of tags, network, instance types and quotas."""
         new = facts.state in NEW_STATES
         known: Mapping[str, str] = {} if new else facts.parameters
+        # Its template has the tags too, and a length that is allowed. Later, the data stack would be changed already.
+        with_tags(without_comments(read_template(TEMPLATE)), self._remaining_tags(facts))
         given = {**sizing_parameters(self._sizing), **worker_parameters(self._stacks.settings)}
         architecture = given.get("Architecture") or known.get("Architecture") or "x86_64"
         types = (given.get("InstanceTypes") or known.get("InstanceTypes") or DEFAULT_TYPES[architecture]).split(",")
@@ -172,6 +176,10 @@ class Up:
                 self._report(f"subnet {subnet.id} ({subnet.zone}) reaches AWS by {subnet.way_out}")
         self._inquiry.report_failures(self._report)
         return given
+
+    def _remaining_tags(self, facts: StackFacts) -> dict[str, str]:
+        """Return the tags of a stack after the update. Raises ``InvalidInput`` if AWS would refuse them together."""
+        return remaining_tags({} if facts.state == FAILED_CREATION else facts.tags, self._sizing.tags)
 
     async def _check_account(self) -> None:
         """Check what only matters to a new fleet."""
@@ -230,6 +238,7 @@ class Up:
     async def _data_options(self) -> dict[str, str]:
         """Return the chosen parameters of the data stack, and report what they cost."""
         facts = await self._stacks.data().facts()
+        self._remaining_tags(facts)
         known: Mapping[str, str] = {} if facts.state in NEW_STATES else facts.parameters
         chosen = data_parameters(self._sizing, known)
         for line in option_costs(chosen, known, prices()):

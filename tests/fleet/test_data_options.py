@@ -45,6 +45,32 @@ async def test_tag_that_a_policy_of_the_organization_refuses_is_named_with_the_r
     assert account.cloudformation.stacks[f"{NAME}-compute"].tags["team"] == "render"
 
 
+async def test_tags_with_which_the_template_is_too_long_change_nothing(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    many = Sizing(tags={f"key{number}": "v" * 200 for number in range(9)})
+    with pytest.raises(InvalidInput, match=r"^9 tags: with them the template has .* Give fewer or shorter ones$"):
+        await target.up(IGNORE_REPORT, many)
+    assert not account.cloudformation.stacks
+
+
+async def test_tags_that_do_not_go_with_earlier_ones_change_nothing(
+    account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock
+) -> None:
+    await target.up(IGNORE_REPORT, Sizing(tags={f"k{number}": "x" for number in range(20)}))
+    before = {name: dict(stack.tags) for name, stack in account.cloudformation.stacks.items()}
+    with pytest.raises(InvalidInput, match=r"27 tags: the fleet has 20 others.*so that 46 are left: --tags KEY=$"):
+        await target.up(IGNORE_REPORT, Sizing(tags={f"z{number}": "x" for number in range(27)}))
+    with pytest.raises(
+        InvalidInput, match=r"--tags K1: a role can't also have the key k1.*remove that one: --tags k1=$"
+    ):
+        await target.up(IGNORE_REPORT, Sizing(tags={"K1": "x"}))
+    assert {name: dict(stack.tags) for name, stack in account.cloudformation.stacks.items()} == before
+    await target.up(IGNORE_REPORT, Sizing(tags={"k1": ""}))
+    await target.up(IGNORE_REPORT, Sizing(tags={"K1": "x"}))
+    assert account.cloudformation.stacks[f"{NAME}-compute"].tags["K1"] == "x"
+
+
 @pytest.mark.parametrize("stack", ["data", "compute"])
 async def test_stack_whose_tags_a_policy_refuses_is_named_with_the_remedy(
     account: Account, target: AwsTarget, autojump_clock: trio.testing.MockClock, stack: str

@@ -104,6 +104,19 @@ def taggable(kind: str) -> bool:
     return bool(_schema(kind).get(TAGGING, {}).get("taggable", True))
 
 
+def tag_texts(kind: str) -> dict[str, tuple[int, int]]:
+    """Return the lengths that the registry allows for the ``Key`` and the ``Value`` of a type's tags, where it says."""
+    schema = _schema(kind)
+    name = schema.get(TAGGING, {}).get("tagProperty", "/properties/Tags").removeprefix("/properties/")
+    reference = str(schema["properties"][name]["items"]["$ref"])
+    texts = schema["definitions"][reference.removeprefix("#/definitions/")]["properties"]
+    return {
+        text: (int(texts[text].get("minLength", 0)), int(texts[text]["maxLength"]))
+        for text in ("Key", "Value")
+        if "maxLength" in texts[text]
+    }
+
+
 def required(kind: str) -> set[str]:
     """Return the properties that a template must set."""
     return set(_schema(kind).get("required", []))

@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from fleet.resource_tags import LONGEST_KEY, LONGEST_VALUE
 from tests.fleet.double.resource_types import RESOURCE_TYPES
 from tests.fleet.double.template import Template
 from tests.fleet.iam_gate.gate import policies_of
@@ -19,6 +20,7 @@ from tests.fleet.iam_gate.registry import (
     permissions,
     read_only,
     required,
+    tag_texts,
     taggable,
 )
 from tests.support.template_rendering import text_of
@@ -95,6 +97,17 @@ def test_type_exists_in_each_partition_and_in_the_double(kind: str) -> None:
 
 def test_types_without_the_stacks_tags_are_known() -> None:
     assert {kind for kind in TYPES if not taggable(kind)} == UNTAGGED.keys()
+
+
+def test_tags_that_up_accepts_are_accepted_by_each_type() -> None:
+    longest = {"Key": LONGEST_KEY, "Value": LONGEST_VALUE}
+    texts = {(kind, text): limits for kind in TYPES if taggable(kind) for text, limits in tag_texts(kind).items()}
+    for (kind, text), (least, most) in texts.items():
+        # An empty value removes a tag, so there is none.
+        assert least <= 1, f"{text} of a tag of {kind}"
+        assert longest[text] <= most, f"{text} of a tag of {kind}"
+    for text, most in longest.items():
+        assert most == min(limit for (_, one), (_, limit) in texts.items() if one == text)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -21,7 +21,7 @@ def test_tag_without_a_value_sign_is_refused() -> None:
     [
         ({"": "x"}, "a key has 1 to 127 characters"),
         ({"k" * (LONGEST_KEY + 1): "x"}, "a key has 1 to 127 characters"),
-        ({"k": "v" * (LONGEST_VALUE + 1)}, "a value up to 256"),
+        ({"k": "v" * (LONGEST_VALUE + 1)}, "a value up to 255"),
         ({"AWS:team": "x"}, "keys that begin with aws: or cloudkon: are reserved"),
         ({"team": "Aws:render"}, "values that begin with aws: are reserved. Choose another value"),
         ({"Team": "a", "owner": "b", "team": "c"}, "--tags team: a role can't also have the key Team"),
