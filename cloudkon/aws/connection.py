@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 import boto3
 import trio
 from botocore.config import Config
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import InvalidRegionError, NoRegionError
 
 from cloudkon import __version__
 from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error, translated
@@ -165,8 +165,14 @@ class Connection:
             raise InvalidSetting(
                 "region", "none is set", "Set AWS_REGION, or a region in AWS's configuration files"
             ) from error
+        except InvalidRegionError as error:
+            remedy = "Fix AWS_REGION, or the region in AWS's configuration files"
+            raise InvalidSetting("region", str(error).rstrip("."), remedy) from error
         except ValueError as error:
-            raise InvalidSetting(f"endpoint {endpoint!r}", str(error), "Fix AWS_ENDPOINT_URL") from error
+            # Without an address of ours, it comes from a profile.
+            subject = f"endpoint {endpoint!r}" if endpoint else "endpoint"
+            remedy = "Fix AWS_ENDPOINT_URL" if endpoint else "Fix AWS_ENDPOINT_URL, or the profile's endpoint_url"
+            raise InvalidSetting(subject, str(error), remedy) from error
         except BOTO_ERRORS as error:
             raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
         use_quick_json(client.meta.events)

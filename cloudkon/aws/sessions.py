@@ -1,6 +1,7 @@
 """Makes boto3's session of a connection: whose credentials its calls are signed with."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import botocore.session
 from botocore.exceptions import (
     ConfigNotFound,
     ConfigParseError,
+    CredentialRetrievalError,
     InvalidConfigError,
     MissingDependencyException,
     ProfileNotFound,
@@ -24,13 +26,15 @@ _CODE_DIGITS: Final = 6
 _TERMINAL: Final = "/dev/tty"
 UNUSABLE: Final = (ConfigNotFound, ConfigParseError, InvalidConfigError, MissingDependencyException, ProfileNotFound)
 """What boto3 raises for a profile or a configuration file that can't be used."""
+_UNTRANSLATED: Final = (OSError, ValueError, LookupError, TypeError)
+"""What botocore lets through as it is: a program or a token file that is missing, or text that is not its JSON."""
 
 
 def session_of(settings: Settings, endpoint: str) -> boto3.Session:
     """Make the session that the settings name. ``endpoint`` is the emulator's address, empty on AWS.
 
     Its credentials are found once, but a role is only assumed at the first call. A person is asked for an MFA code
-    then, once for all clients of the session. Raises one of ``UNUSABLE``.
+    then, once for all clients of the session. Raises one of ``UNUSABLE``, or ``CredentialRetrievalError``.
     """
     if settings.target != "aws":
         return _emulator_session(settings.region, settings.emulator_secret())
@@ -38,9 +42,22 @@ def session_of(settings: Settings, endpoint: str) -> boto3.Session:
     # botocore asks without echo, and a terminal that is left so at Ctrl-C stays so. It has no public name for this.
     core.get_component("credential_provider").get_provider("assume-role")._prompter = ask_for_code  # noqa: SLF001
     session = boto3.Session(region_name=settings.region or None, botocore_session=core)
-    if endpoint and session.get_credentials() is None:
+    credentials: Any = _retrieved(session.get_credentials)
+    if endpoint and credentials is None:
         return _emulator_session(settings.region, ANY_SECRET)
+    if refresh := getattr(credentials, "_refresh_using", None):
+        # A token file is read only now and then. botocore has no public name for this.
+        credentials._refresh_using = lambda: _retrieved(refresh)  # noqa: SLF001
     return session
+
+
+def _retrieved(find: Callable[[], Any]) -> Any:  # noqa: ANN401  (botocore's credentials)
+    """Return what ``find`` returns; raise what botocore does not translate as ``CredentialRetrievalError``."""
+    try:
+        return find()
+    except _UNTRANSLATED as error:
+        # The text of a JSON error has no part of the output, which may be a secret.
+        raise CredentialRetrievalError(provider="the profile", error_msg=f"{type(error).__name__}: {error}") from error
 
 
 def to_invalid_setting(error: Exception, profile: str) -> InvalidSetting:

@@ -12,6 +12,7 @@ from cloudkon.settings import Settings
 
 from ..aws.policies.catalogue import ANY, statements_of
 from ..aws.policies.splitting import MOST_PER_ROLE, Document, characters, compact, split
+from ..aws.resources.names import check_fleet
 from .output import json_option, print_result
 from .runner import report
 
@@ -41,6 +42,8 @@ def policy(
     if name:
         settings = replace(settings, fleet=name)
         settings.check()
+    # Before anybody is asked for credentials.
+    check_fleet(settings, f"Choose another name {'with --fleet' if name else 'in CLOUDKON_FLEET'}")
     policies = split(render(statements, Scope(settings, *_account_and_region(settings, account, region))))
     names = [f"{settings.fleet}-{verb}-{number}" for number in range(1, len(policies) + 1)]
     report(_summary(policies))

@@ -1,11 +1,13 @@
 """Fills in the placeholders of policies: partition, region, account, fleet and the store's bucket."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cloudkon.aws.account import Account
 from cloudkon.aws.partition import partition_of
+from cloudkon.errors import InvalidInput
 from cloudkon.settings import Settings
 
 from ..resources.names import SERVICES, check_fleet
@@ -13,6 +15,10 @@ from .catalogue import ANY, Statement
 
 UNKNOWN_REGION: Final = "us-east-1"
 """A region of the partition that is meant if no region is given."""
+
+BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}")
+"""What any bucket's name consists of (Amazon S3 User Guide, General purpose bucket naming rules). In a policy, other
+characters would be wildcards or IAM's variables: ``*`` would open every bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,10 @@ class Scope:
         that lacks one of the services.
         """
         check_fleet(self.settings)
+        bucket = self.settings.bucket
+        if bucket and not BUCKET.fullmatch(bucket):
+            reason = "a bucket's name has 3 or more letters, digits, dots, hyphens"
+            raise InvalidInput(f"setting CLOUDKON_BUCKET={bucket!r:.80}", reason, "Fix it, or unset it")
         partition = partition_of(UNKNOWN_REGION if self.region == ANY else self.region)
         partition.check_services(SERVICES)
         fleet = self.settings.fleet
@@ -38,7 +48,7 @@ class Scope:
             "Region": self.region,
             "Account": self.account,
             "Fleet": fleet,
-            "Bucket": self.settings.bucket or Account(self.account, self.region).bucket(fleet),
+            "Bucket": bucket or Account(self.account, self.region).bucket(fleet),
         }
 
 

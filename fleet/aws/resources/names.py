@@ -48,10 +48,9 @@ def parameter(pool: Pool, what: str) -> str:
     return f"{pool.name.capitalize()}{what}"
 
 
-def check_fleet(settings: Settings) -> None:
+def check_fleet(settings: Settings, remedy: str = "Choose another name in CLOUDKON_FLEET") -> None:
     """Raise ``InvalidInput`` for a fleet name that is not valid for all its resources on AWS."""
     name = settings.fleet
-    remedy = "Choose another name in CLOUDKON_FLEET"
     if not ALLOWED.fullmatch(name):
         reason = "on AWS it has 2 to 28 small letters, digits and hyphens, begins with a letter and ends with no hyphen"
         raise InvalidInput(f"fleet {name!r}", reason, remedy)

@@ -308,3 +308,32 @@ async def test_unusable_configuration_is_an_invalid_setting(home: Path, config: 
         await failure_of(home)
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "credential_process = /no/such/program",
+        "credential_process = /bin/echo no-json",
+        "role_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = /no/such/file",
+    ],
+    ids=["no-program", "no-json", "no-token-file"],
+)
+async def test_profile_that_gives_no_credentials_is_one_line(lines: str, home: Path) -> None:
+    configure(home, f"[profile mine]\n{lines}\n")
+    connection = Connection(SETTINGS)
+    with pytest.raises(AccessDenied, match="AWS_PROFILE") as raised:
+        await connection.call(find_account, connection)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "subject"),
+    [("region = not a region", "region"), ("region = eu-north-1\nendpoint_url = nonsense", "endpoint")],
+    ids=["region", "endpoint"],
+)
+def test_wrong_value_of_a_profile_is_named(lines: str, subject: str, home: Path) -> None:
+    configure(home, f"[profile mine]\naws_access_key_id = a\naws_secret_access_key = b\n{lines}\n")
+    with pytest.raises(InvalidSetting, match=f"^{subject}: ") as raised:
+        Connection(Settings(target="aws", profile="mine")).client("sqs")
+    assert "None" not in str(raised.value)

@@ -122,3 +122,15 @@ def test_split_keeps_order_and_numbers_equal_names() -> None:
 
 def test_white_space_does_not_count() -> None:
     assert characters({"Version": "a b"}) == len('{"Version":"ab"}')
+
+
+@pytest.mark.parametrize("bucket", ["*", "prod-*", "${aws:username}", "mine?"])
+def test_bucket_can_open_no_other(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDKON_BUCKET", bucket)
+    assert "CLOUDKON_BUCKET" in refusal("client", *KNOWN)
+
+
+def test_wrong_fleet_is_one_line_that_names_the_option() -> None:
+    result = policy("client", "--fleet", "AB")
+    assert "--fleet" in str(result.exception)
+    assert result.stderr == ""
