@@ -30,9 +30,10 @@ ACCOUNT_DIGITS: Final = 12
 def policy(
     verb: str, name: str, account: str, region: str, *, delete_data: bool, one_a_line: bool, as_json: bool
 ) -> None:
-    """Print the IAM policies that a person needs for VERB on target aws: up, scale, client and so on.
+    """Print the IAM policies that a person needs for VERB on target aws.
 
-    Each is within the size of a managed policy, so a verb may need several. Without credentials they are valid in any
+    VERB is up, deploy, autoscale, publish, scale, status, logs, down or, for all of python -m client, client. Each
+    policy is within the size of a managed policy, so a verb may need several. Without credentials they are valid in any
     account.
     """
     from ..aws.policies.rendering import Scope, render  # noqa: PLC0415  (boto3 takes longer to load than --help)

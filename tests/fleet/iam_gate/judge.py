@@ -106,10 +106,11 @@ def _holds(operator: str, key: str, wanted: list[str], action: Action, target: T
     if operator == "Null":
         return [str(found is None).lower()] == wanted
     if found is None:
-        return False
+        return operator.endswith("IfExists")
     if operator in ("StringEquals", "ForAnyValue:StringEquals"):
         return found in wanted
-    assert operator in ("ArnEquals", "ArnLike"), f"the gate does not know the operator {operator}"
+    known = operator.removesuffix("IfExists") in ("ArnEquals", "ArnLike")
+    assert known, f"the gate does not know the operator {operator}"
     return any(matches(one, found) for one in wanted)
 
 

@@ -156,3 +156,16 @@ def test_user_of_the_fleet_can_neither_create_nor_delete_it(verb: str) -> None:
         ("ec2:RunInstances", OWN.target("ec2", "instance", SOME)),
     ):
         assert not allowed(statements, action, target), action
+
+
+@pytest.mark.parametrize("verb", ["client", "scale"])
+def test_who_sets_the_count_gives_a_service_no_foreign_task_definition(verb: str) -> None:
+    service = Target("service", "arn:aws:ecs:us-east-1:123456789012:service/cloudkon/worker")
+    statements = policies_of(verb, OWN)
+    definitions = "arn:aws:ecs:us-east-1:123456789012:task-definition"
+    assert allowed(statements, "ecs:UpdateService", service)
+    # ECS may take the key from the service as it is, where the request has no task definition.
+    assert allowed(
+        statements, "ecs:UpdateService", service, **{"ecs:task-definition": f"{definitions}/cloudkon-worker:7"}
+    )
+    assert not allowed(statements, "ecs:UpdateService", service, **{"ecs:task-definition": f"{definitions}/payroll:1"})
