@@ -1,22 +1,16 @@
 """Each verb ends well for a person who has only the policies that are printed for it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 import trio.testing
 
 from cloudkon.model import POOLS, WORKER
-from cloudkon.settings import Settings
 from fleet.aws.policies import catalogue
 from fleet.aws.target import AwsTarget
-from fleet.docker.engine import Engine
 from fleet.target import Report
 from fleet.target_options import AutoscaleRange, Sizing
 from tests.fleet.double.account import Account
-from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.iam_gate.gate import policies_of
 from tests.fleet.iam_gate.handler_requests import handler_requests, late_tag_requests
 from tests.fleet.iam_gate.judge import Request, Statement, refusals
@@ -26,30 +20,6 @@ from tests.fleet.iam_gate.registry import STEPS, TAGGING
 PUSHING = ("BatchCheckLayerAvailability", "BatchGetImage", "CompleteLayerUpload", "InitiateLayerUpload", "PutImage")
 """The actions of ``docker push`` besides ``UploadLayerPart`` (Amazon ECR User Guide, IAM permissions for pushing)."""
 IGNORED: Report = lambda _: None  # noqa: E731  (a report callback that does nothing)
-
-
-class PushingEngine(Engine):
-    """An engine that has every image, and pushes into the account's registry."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Engine]:
-        yield self
-
-    async def inspect_image(self, image: str) -> Mapping[str, Any] | None:
-        return {"Architecture": "amd64", "RootFS": {"Layers": [image]}, "Config": {}}
-
-    async def push(self, image: str, repository: str, tag: str, login: tuple[str, str]) -> None:  # noqa: ARG002  (the engine's)
-        self._account.ecr.push(f"{repository}:{tag}")
-
-
-@pytest.fixture
-def target(account: Account, place: Place, tmp_path: Path) -> AwsTarget:
-    settings = Settings(target="aws", fleet=place.fleet, region=place.region, state_dir=tmp_path / "state")
-    connection = DoubleConnection(settings, place.region)
-    return AwsTarget(settings, connection, DoubleClock(), PushingEngine(account).opened)
 
 
 def refused_handlers(account: Account, place: Place, statements: Sequence[Statement], steps: Sequence[str]) -> set[str]:
