@@ -22,7 +22,7 @@ The number is the exit code of a program that ends with the error. Each program 
 prints the error's text as one line and exits with its ``exit_code``.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from cloudkon.printable import printable
 
@@ -103,6 +103,12 @@ class ServiceError(CloudKonError):
 
     code: str = ""
     """The service's error code; empty if it gave none."""
+
+    def extended(self, more: str) -> Self:
+        """Return the same error with another sentence after its text."""
+        found = type(self)(f"{str(self).rstrip('.')}. {more}")
+        found.code = self.code
+        return found
 
 
 class AccessDenied(ServiceError):

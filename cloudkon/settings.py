@@ -43,7 +43,7 @@ ANY_SECRET = "cloudkon"  # noqa: S105  (not a secret: LocalStack checks no signa
 
 _FLEET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 """A fleet's name is part of the names of files, queues and containers. CloudFormation and S3 have finer rules."""
-_ACCOUNT = re.compile(r"[0-9]{12}")
+ACCOUNT_NUMBER = re.compile(r"[0-9]{12}")
 # AWS's own variables count where ours are not set, in this order.
 _AWS_NAMES = {
     "endpoint_url": ("AWS_ENDPOINT_URL",),
@@ -73,8 +73,8 @@ class Settings:
     bucket: str = ""
     """The store's bucket; by default ``FLEET-store``, on target aws ``FLEET-store-ACCOUNT-REGION``."""
     bucket_owner: str = ""
-    """On target aws, the account that must own the store's bucket, by its twelve digits; by default that of the
-    credentials. Calls about another account's bucket are refused."""
+    """On target aws, the account that must own the store's bucket, by its twelve digits; by default the
+    account of the credentials. Calls about another account's bucket are refused."""
     state_dir: Path = Path(".cloudkon")
     """The directory for this machine's records: the local fleet's state and the recorded pushes."""
 
@@ -151,7 +151,7 @@ class Settings:
         _require(0 <= self.poll_seconds <= LONGEST_POLL, "poll_seconds", f"must be 0 to {LONGEST_POLL}")
         _require(self.tasks_per_process >= 0, "tasks_per_process", "must not be negative")
         owner = self.bucket_owner
-        _require(not owner or _ACCOUNT.fullmatch(owner), "bucket_owner", f"{owner!r:.60} is not twelve digits")
+        _require(not owner or ACCOUNT_NUMBER.fullmatch(owner), "bucket_owner", f"{owner!r:.60} is not twelve digits")
         for name in ("stop_seconds", "retry_seconds", "task_timeout_seconds", "cancel_poll_seconds"):
             _require(0 <= getattr(self, name) <= LONGEST_WAIT, name, f"must be 0 to {LONGEST_WAIT}")
         for name, texts in (

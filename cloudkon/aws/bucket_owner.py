@@ -42,9 +42,7 @@ def explained(error: AccessDenied, bucket: str, owner: str) -> AccessDenied:
     """Return S3's refusal of a call with both of its possible reasons: S3 gives the same answer for either."""
     if not owner or error.code not in _REFUSED:
         return error
-    found = AccessDenied(
-        f"{str(error).rstrip('.')}. These credentials have no permission for bucket {bucket}, or account {owner} does "
-        "not own it. Fix the permission, or, if you trust the account that owns it, set CLOUDKON_BUCKET_OWNER"
+    return error.extended(
+        f"These credentials have no permission for bucket {bucket}, or account {owner} does not own it. "
+        "Fix the permission, or, if you trust the account that owns it, set CLOUDKON_BUCKET_OWNER"
     )
-    found.code = error.code
-    return found

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import InvalidRegionError, NoRegionError
 
 from cloudkon import __version__
-from cloudkon.aws.aws_errors import BOTO_ERRORS, to_cloudkon_error, translated
+from cloudkon.aws.aws_errors import translated
 from cloudkon.aws.bucket_owner import require_owner
 from cloudkon.aws.quick_json import use_quick_json
 from cloudkon.aws.server_proof import require_proof, secret_to_prove
@@ -155,10 +155,25 @@ class Connection:
             return await trio.to_thread.run_sync(call, abandon_on_cancel=abandon, limiter=self._limiter)
 
     def _make_client(self, service: str) -> object:
+        with translated(self.fleet, self.endpoint):
+            client = self._bare_client(service)
+        use_quick_json(client.meta.events)
+        if secret := secret_to_prove(self._settings):
+            require_proof(client, secret)
+        if self._settings.record:
+            from cloudkon.aws.recording import record_calls  # noqa: PLC0415  (costs nothing unless it is wanted)
+
+            record_calls(client, self._settings)
+        if service == "s3":
+            require_owner(client, self.owner_of)
+        return client
+
+    def _bare_client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients' classes at run time)
+        """Make a service's client. Raises ``InvalidSetting`` for what the user can fix, and botocore's other errors."""
         endpoint = self.endpoint or None
         try:
             # Some credentials are read now, for example those that a program prints (credential_process).
-            client = self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
+            return self._session().client(service, endpoint_url=endpoint, config=self._config(service))  # type: ignore[call-overload]  # the stubs list each service's name
         except UNUSABLE as error:
             raise to_invalid_setting(error, self._settings.profile) from error
         except NoRegionError as error:
@@ -173,18 +188,6 @@ class Connection:
             subject = f"endpoint {endpoint!r}" if endpoint else "endpoint"
             remedy = "Fix AWS_ENDPOINT_URL" if endpoint else "Fix AWS_ENDPOINT_URL, or the profile's endpoint_url"
             raise InvalidSetting(subject, str(error), remedy) from error
-        except BOTO_ERRORS as error:
-            raise to_cloudkon_error(error, self.fleet, self.endpoint) from error
-        use_quick_json(client.meta.events)
-        if secret := secret_to_prove(self._settings):
-            require_proof(client, secret)
-        if self._settings.record:
-            from cloudkon.aws.recording import record_calls  # noqa: PLC0415  (costs nothing unless it is wanted)
-
-            record_calls(client, self._settings)
-        if service == "s3":
-            require_owner(client, self.owner_of)
-        return client
 
     def _session(self) -> boto3.Session:
         """Return the session of all clients. boto3's sessions are not thread-safe, so the caller has the lock."""

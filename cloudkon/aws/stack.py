@@ -7,8 +7,9 @@ from typing import Any, Final
 import trio
 
 from cloudkon.aws.connection import Connection
+from cloudkon.aws.stack_events import failed_validation, failure
 from cloudkon.aws.stack_facts import NEVER_MADE, Change, StackFacts, StackPlan
-from cloudkon.aws.stack_template import with_tags, without_comments
+from cloudkon.aws.stack_template import prepared
 from cloudkon.backoff import BRIEF, PATIENT, persist
 from cloudkon.errors import ServiceError
 
@@ -79,7 +80,7 @@ class Stack:
                 StackName=self.name,
                 ChangeSetName=name,
                 ChangeSetType="UPDATE" if found.exists else "CREATE",
-                TemplateBody=with_tags(without_comments(template), _others(wanted)),
+                TemplateBody=prepared(template, wanted),
                 Parameters=_as_parameters(
                     parameters, {key for key in keep if found.exists and key in found.parameters}
                 ),
@@ -121,7 +122,7 @@ class Stack:
                     seen.add(event["EventId"])
                     stale = 0
                     report(f"{event['LogicalResourceId']}: {event['ResourceStatus'].lower().replace('_', ' ')}")
-                    failed = failed or _failure(event)
+                    failed = failed or failure(event)
         if state not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise ServiceError(
                 f"stack {self.name!r} is {state or 'gone'}: {failed or 'CloudFormation gives no reason'}"
@@ -166,7 +167,7 @@ class Stack:
             begun = begun or state == "DELETE_IN_PROGRESS" or bool(events)
             stale -= 1
             if (state == "DELETE_FAILED" and begun) or (stale < 0 and not begun):
-                left = "; ".join(dict.fromkeys(filter(None, map(_failure, events))))
+                left = "; ".join(dict.fromkeys(filter(None, map(failure, events))))
                 raise ServiceError(
                     f"stack {self.name!r} is {state} and was not deleted: {left or 'no reason was given'}"
                 )
@@ -235,7 +236,7 @@ class Stack:
             )
         except ServiceError:
             return ""
-        return "; ".join(dict.fromkeys(filter(None, map(_failed_validation, answer.get("OperationEvents", ())))))
+        return "; ".join(dict.fromkeys(filter(None, map(failed_validation, answer.get("OperationEvents", ())))))
 
     async def _changes(self, change_set: str, page: Any) -> tuple[Change, ...]:  # noqa: ANN401  (botocore's answer)
         changes = [Change.described(entry["ResourceChange"]) for entry in page["Changes"]]
@@ -269,36 +270,9 @@ class Stack:
             await trio.sleep(next(waits))
 
 
-def _others(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that a user or an organization chose; the template has the fleet's own."""
-    return {key: value for key, value in tags.items() if not key.startswith("cloudkon:")}
-
-
 def _as_parameters(parameters: Mapping[str, str], kept: Collection[str]) -> list[dict[str, Any]]:
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key not in kept]
     return [*given, *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept))]
-
-
-def _failure(event: Mapping[str, Any]) -> str:
-    """Name the resource and the reason, if the event is a failure that no other failure caused; else empty."""
-    reason = event.get("ResourceStatusReason", "")
-    if not event["ResourceStatus"].endswith("_FAILED") or "cancelled" in reason:
-        return ""
-    return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-
-
-def _failed_validation(event: Mapping[str, Any]) -> str:
-    """Name the resource and the reason, if the event is a validation that refuses the change set; else empty.
-
-    A hook's event has the same fields under other names. One in mode WARN refuses nothing.
-    """
-    kind = {"VALIDATION_ERROR": "Validation", "HOOK_INVOCATION_ERROR": "Hook"}.get(event.get("EventType", ""))
-    if kind is None or event.get(f"{kind}FailureMode") == "WARN":
-        return ""
-    what = event.get("LogicalResourceId", "") or event.get("ValidationName", "") or event.get("HookType", "")
-    where = f" at {event['ValidationPath']}" if event.get("ValidationPath") else ""
-    reason = event.get(f"{kind}StatusReason", "no reason given")
-    return f"{what} ({event.get('ResourceType', 'the stack')}){where}: {reason}"
 
 
 def _waits() -> Iterator[float]:

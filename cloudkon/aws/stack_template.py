@@ -14,6 +14,8 @@ _BLOCK: Final = re.compile(r"(?:^|[\s:-])[|>][+-]?\d*$")
 """The end of a line that begins a YAML block scalar: the deeper lines that follow are its text."""
 _INCLUDE: Final = re.compile(r"^( *)\{\{ ([\w.-]+) \}\}$", re.MULTILINE)
 """A line of a template that stands for a file."""
+OWN_PREFIX: Final = "cloudkon:"
+"""Begins the keys of the fleet's own tags, which the template has."""
 OWN_TAG: Final = '[{ Key: "cloudkon:fleet", Value: !Ref Fleet }]'
 """A list of tags in a template to which CloudFormation does not add the stack's tags."""
 
@@ -32,6 +34,15 @@ def read_template(path: Path) -> str:
         return "\n".join(indent + one.replace("${", "${!") for one in kept)
 
     return _INCLUDE.sub(included, path.read_text(encoding="utf-8"))
+
+
+def prepared(template: str, tags: Mapping[str, str]) -> str:
+    """Return a template as it is sent: without comments, with the tags that a user or an organization chose.
+
+    ``tags`` are all of the stack. Raises ``InvalidInput`` for tags with which the template gets too long.
+    """
+    chosen = {key: value for key, value in tags.items() if not key.startswith(OWN_PREFIX)}
+    return with_tags(without_comments(template), chosen)
 
 
 def with_tags(template: str, tags: Mapping[str, str]) -> str:

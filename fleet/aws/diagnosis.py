@@ -80,12 +80,12 @@ async def gather_evidence(stacks: AccountStacks, service: PoolService, earlier: 
     )
 
 
-async def earlier_failures(stacks: AccountStacks, pool: str) -> set[str]:
+async def earlier_failures(stacks: AccountStacks, *pools: str) -> set[str]:
     """Return the ARNs of stopped ECS tasks and the ids of failed launches, so that only later ones count.
 
     They are identified like this because the local clock differs from AWS's clock.
     """
-    stopped = {task.arn for task in await ecs_tasks(stacks, pool, "STOPPED")}
+    stopped = {task.arn for pool in pools for task in await ecs_tasks(stacks, pool, "STOPPED")}
     group = await find_group(stacks.control, stacks.fleet)
     since = stacks.clock.wall() - RECENT_SECONDS
     return stopped | {*(await failed_launches(stacks.control, group, since) if group else ())}

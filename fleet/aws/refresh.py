@@ -18,7 +18,8 @@ from cloudkon.model import POOLS
 from cloudkon.programs import command
 
 from ..target import Report
-from .diagnosis import diagnose, earlier_failures, gather_evidence
+from .diagnosis import earlier_failures
+from .periodic_diagnosis import PeriodicDiagnosis
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import AutoScalingGroup, GroupInstance, find_group, let_go
 from .resources.ecs_service import (
@@ -33,7 +34,7 @@ from .resources.ecs_service import (
 )
 
 SHARE: Final = 4
-"""One in so many instances is replaced at a time, so at most a quarter of the workers is missing; at least one is."""
+"""One of this many instances is replaced at a time: at most a quarter of the workers is missing, but at least one."""
 ROOM_SECONDS: Final = 600.0
 """How long ECS has for starting replacements first, while the group may grow. Instances boot in three minutes."""
 POLL_SECONDS: Final = 15.0
@@ -42,8 +43,6 @@ DRAIN_SECONDS: Final = 7200.0
 """Patience with ECS tasks that don't end. A busy worker can be stopped when its chunk ends."""
 PATIENCE_SECONDS: Final = 1200.0
 """Time for replacements to run: capacity may be short for a while."""
-DIAGNOSIS_SECONDS: Final = 20.0
-"""Interval between two diagnoses while waiting: each makes half a dozen calls."""
 BATCH_MINUTES: Final = 5
 """About how long a batch takes, beside the chunks that its workers have begun."""
 STOP_REASON: Final = "Task stopped by user: its instance is replaced"
@@ -232,24 +231,17 @@ class Refresh:
     async def _wait_for_workers(self) -> None:
         """Wait until the pools run what they should, so that no batch follows one that was not replaced."""
         begun = trio.current_time()
-        earlier = {one for pool in POOLS for one in await earlier_failures(self._stacks, pool.name)}
-        next_diagnosis, reason = begun + DIAGNOSIS_SECONDS / 2, ""
+        earlier = await earlier_failures(self._stacks, *(pool.name for pool in POOLS))
+        diagnosis = PeriodicDiagnosis(self._stacks, self._report, soon=True)
         while (fleet := await self._read()) and (short := fleet.short()):
-            if trio.current_time() >= next_diagnosis:
-                next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS
-                findings = [
-                    finding for one in short for finding in diagnose(await gather_evidence(self._stacks, one, earlier))
-                ]
-                findings.sort(key=lambda finding: not finding.permanent)
-                if findings and findings[0].text != reason:
-                    reason = findings[0].text
-                    self._report(reason)
-                if findings and findings[0].permanent:
-                    raise self._stopped(reason)
+            if diagnosis.due():
+                finding = await diagnosis.diagnose(short, earlier)
+                if finding and finding.permanent:
+                    raise self._stopped(finding.text)
             if trio.current_time() >= begun + PATIENCE_SECONDS:
                 pools = ", ".join(f"pool {one.pool}: {one.running} of {one.desired} workers run" for one in short)
                 minutes = f"after {PATIENCE_SECONDS / 60:.0f} minutes"
-                raise self._stopped(f"{pools} {minutes}{': ' + reason if reason else ''}")
+                raise self._stopped(f"{pools} {minutes}{': ' + diagnosis.reason if diagnosis.reason else ''}")
             await trio.sleep(POLL_SECONDS)
 
     def _stopped(self, reason: str) -> ServiceError:

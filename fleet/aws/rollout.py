@@ -9,17 +9,15 @@ from cloudkon.programs import command
 
 from ..docker.docker_errors import NoImage
 from ..docker.engine import Engine
+from ..docker.image_platform import PLATFORM_OF
 from ..docker.worker_container import image_of, image_variable
 from ..target import Report
 from .resources.account_stacks import AccountStacks
-from .resources.compute_parameters import check_worker_settings, worker_parameters
+from .resources.compute_parameters import DEFAULT_ARCHITECTURE, check_worker_settings, worker_parameters
 from .resources.compute_stack import change, finish_creation, plan_compute
 from .resources.ecr import content_tag, find_published_image, newest_image, repository_uri
 from .resources.names import UNPUBLISHED, parameter
 from .rollout_watch import RolloutWatch
-
-ENGINE_WORDS = {"x86_64": "amd64", "arm64": "arm64"}
-"""Architectures as Docker names them."""
 
 
 async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...], report: Report) -> dict[str, str]:
@@ -28,7 +26,8 @@ async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...]
     Raises ``InvalidInput``, before any push, for a missing image or another architecture.
     """
     facts = await stacks.compute_facts()
-    wanted = facts.parameters.get("Architecture", "x86_64")
+    wanted = facts.parameters.get("Architecture", DEFAULT_ARCHITECTURE)
+    platform = PLATFORM_OF[wanted]
     found: dict[str, str] = {}
     for pool in pools:
         inspected = await engine.inspect_image(image_of(pool))
@@ -38,12 +37,12 @@ async def publish(stacks: AccountStacks, engine: Engine, pools: tuple[Pool, ...]
                 "not on this Docker engine",
                 f"Build it with: {command('fleet build')} (or name another image in {image_variable(pool)})",
             )
-        if inspected["Architecture"] != ENGINE_WORDS[wanted]:
+        if f"linux/{inspected['Architecture']}" != platform:
             raise InvalidInput(
                 f"image {image_of(pool)}",
                 f"its architecture is {inspected['Architecture']}, the fleet's instances are {wanted}",
                 f"Build it again with: {command('fleet build')} (or an image of your own with docker build --platform "
-                f"linux/{ENGINE_WORDS[wanted]}); or run up with the other of --x86 and --arm",
+                f"{platform}); or run up with the other of --x86 and --arm",
             )
         found[pool.name] = content_tag(inspected)
     for pool in pools:

@@ -15,12 +15,11 @@ from cloudkon.model import POOLS
 from cloudkon.programs import command
 
 from ..target import Report
-from .diagnosis import Finding, diagnose, earlier_failures, gather_evidence
+from .diagnosis import Finding, earlier_failures
+from .periodic_diagnosis import PeriodicDiagnosis
 from .resources.account_stacks import AccountStacks
 from .resources.ecs_service import PoolService, read_services
 
-DIAGNOSIS_SECONDS: Final = 20.0
-"""Interval between two diagnoses: each makes half a dozen calls."""
 STALLED_SECONDS: Final = 300.0
 """A permanent problem ends a rollout that has not progressed for so long. Without capacity, ECS replaces old ECS tasks
 in place, as far as the minimum of healthy ones allows, which takes about a minute each time. And an instance that was
@@ -35,8 +34,7 @@ class RolloutWatch:
         self._stacks, self._report, self._own = stacks, report, own
         self.hopeless = ""
         """The permanent problem for which the update was cancelled, if it was."""
-        self._said = ""
-        self._next = trio.current_time() + DIAGNOSIS_SECONDS
+        self._diagnosis = PeriodicDiagnosis(stacks, report)
         self._progressed = trio.current_time()
         self._missing: float = math.inf
         self._earlier: set[str] | None = None
@@ -48,37 +46,28 @@ class RolloutWatch:
         """
         if self._earlier is None:
             self._earlier = await self._failures()
-        if trio.current_time() < self._next:
+        if not self._diagnosis.due():
             return
-        self._next = trio.current_time() + DIAGNOSIS_SECONDS
         try:
-            findings = await self._findings()
+            finding = await self._finding()
         except CloudKonError as error:
-            findings = [Finding(f"the state of the rollout could not be read: {error}")]
-        if findings and findings[0].text != self._said:
-            self._said = findings[0].text
-            self._report(self._said)
+            finding = self._diagnosis.tell(Finding(f"the state of the rollout could not be read: {error}"))
         stalled = trio.current_time() - self._progressed >= STALLED_SECONDS
-        if findings and findings[0].permanent and stalled:
-            await self._give_up(findings[0].text)
+        if finding and finding.permanent and stalled:
+            await self._give_up(finding.text)
 
-    async def _findings(self) -> list[Finding]:
+    async def _finding(self) -> Finding | None:
         services = [_rolling(one) for one in (await read_services(self._stacks)).values() if not one.settled]
         missing = sum(max(one.desired - one.running, 0) for one in services)
         if missing < self._missing or not missing:
             self._progressed = trio.current_time()
         self._missing = missing
-        found = [
-            finding
-            for one in services
-            for finding in diagnose(await gather_evidence(self._stacks, one, self._earlier or ()))
-        ]
-        return sorted(found, key=lambda finding: not finding.permanent)
+        return await self._diagnosis.diagnose(services, self._earlier or ())
 
     async def _failures(self) -> set[str]:
         """Return failures from before the rollout. If nobody can say, the diagnosis counts them too."""
         try:
-            return {one for pool in POOLS for one in await earlier_failures(self._stacks, pool.name)}
+            return await earlier_failures(self._stacks, *(pool.name for pool in POOLS))
         except CloudKonError:
             return set()
 

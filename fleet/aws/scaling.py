@@ -15,7 +15,8 @@ from cloudkon.programs import command
 
 from ..target import Report
 from ..target_options import AutoscaleRange
-from .diagnosis import diagnose, earlier_failures, gather_evidence
+from .diagnosis import earlier_failures
+from .periodic_diagnosis import PeriodicDiagnosis
 from .preflights.inquiry import Inquiry
 from .preflights.quotas import VcpuQuotas, find_quotas
 from .resources.account_stacks import AccountStacks, pause
@@ -28,8 +29,6 @@ from .rollout_watch import RolloutWatch
 
 PATIENCE_SECONDS: Final = 1200.0
 """Time to reach a count: instances boot in three minutes, and capacity may be short for longer."""
-DIAGNOSIS_SECONDS: Final = 20.0
-"""Interval between two diagnoses while waiting: each makes half a dozen calls."""
 
 
 async def suspend(control: ControlPlane, fleet: str, pool: str, *, suspended: bool) -> bool:
@@ -161,8 +160,8 @@ async def _check_image(stacks: AccountStacks, pool: Pool, service: PoolService) 
 
 async def _wait_for_count(stacks: AccountStacks, pool: Pool, count: int, earlier: set[str], report: Report) -> None:
     """Wait for a count and report progress. Raises ``ServiceError`` on a permanent problem or after a timeout."""
-    reason, reported, nearest = "", -1, math.inf
-    next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS / 2
+    reported, nearest = -1, math.inf
+    diagnosis = PeriodicDiagnosis(stacks, report, soon=True)
     deadline = trio.current_time() + PATIENCE_SECONDS
     while True:
         service = (await read_services(stacks)).get(pool.name)
@@ -176,18 +175,14 @@ async def _wait_for_count(stacks: AccountStacks, pool: Pool, count: int, earlier
         if service.running != reported:
             reported = service.running
             report(f"pool {pool.name}: {reported} running, {service.pending} pending, {count} wanted")
-        if trio.current_time() >= next_diagnosis:
-            next_diagnosis = trio.current_time() + DIAGNOSIS_SECONDS
-            findings = diagnose(await gather_evidence(stacks, replace(service, desired=count), earlier))
-            if findings and findings[0].text != reason:
-                reason = findings[0].text
-                report(reason)
-            if findings and findings[0].permanent:
-                raise ServiceError(f"{reason}. ECS keeps trying; stop it with: {command('fleet scale 0')}")
+        if diagnosis.due():
+            finding = await diagnosis.diagnose([replace(service, desired=count)], earlier)
+            if finding and finding.permanent:
+                raise ServiceError(f"{finding.text}. ECS keeps trying; stop it with: {command('fleet scale 0')}")
         if trio.current_time() >= deadline:
+            why = f": {diagnosis.reason}" if diagnosis.reason else ""
             raise ServiceError(
                 f"pool {pool.name}: {service.running} of {count} workers run, and the count has not come nearer for "
-                f"{PATIENCE_SECONDS / 60:.0f} minutes{': ' + reason if reason else ''}. ECS continues; "
-                f"see: {command('fleet status')}"
+                f"{PATIENCE_SECONDS / 60:.0f} minutes{why}. ECS continues; see: {command('fleet status')}"
             )
         await pause()

@@ -7,7 +7,7 @@ import trio
 
 from cloudkon.aws.stack import Stack
 from cloudkon.aws.stack_facts import NEVER_MADE, StackFacts, StackPlan
-from cloudkon.aws.stack_template import read_template, with_tags, without_comments
+from cloudkon.aws.stack_template import prepared, read_template
 from cloudkon.errors import AccessDenied, InvalidInput, ServiceError
 from cloudkon.model import POOLS
 from cloudkon.prices import prices
@@ -32,6 +32,7 @@ from .resources.account_record import AccountRecord
 from .resources.account_stacks import AccountStacks
 from .resources.auto_scaling_group import Ec2Instance, restore_group_settings
 from .resources.compute_parameters import (
+    DEFAULT_ARCHITECTURE,
     DEFAULT_INSTANCES,
     DEFAULT_TYPES,
     DEFAULT_VOLUME,
@@ -69,8 +70,6 @@ QUEUE_SECONDS: Final = 65.0
 """How long SQS reserves a deleted queue's name (API reference, CreateQueue), plus a margin."""
 IAM_NOT_READY: Final = ("Invalid IAM Instance Profile", "Unable to assume the service linked role")
 """What Auto Scaling and ECS answer while a new IAM role or profile is not yet known everywhere."""
-
-
 IAM_SECONDS: Final = (15.0, 45.0, 120.0)
 """Waits before a new role is tried again. In regions that an account has opted in to, IAM's copies come later."""
 
@@ -95,9 +94,7 @@ class Up:
         try:
             await self._run()
         except AccessDenied as error:
-            found = AccessDenied(f"{str(error).rstrip('.')}. {self._done}")
-            found.code = error.code
-            raise found from error
+            raise error.extended(self._done) from error
 
     async def _run(self) -> None:
         stacks, report = self._stacks, self._report
@@ -159,9 +156,9 @@ class Up:
         new = facts.state in NEW_STATES
         known: Mapping[str, str] = {} if new else facts.parameters
         # Its template has the tags too, and a length that is allowed. Later, the data stack would be changed already.
-        with_tags(without_comments(read_template(TEMPLATE)), self._remaining_tags(facts))
+        prepared(read_template(TEMPLATE), self._remaining_tags(facts))
         given = {**sizing_parameters(self._sizing), **worker_parameters(self._stacks.settings)}
-        architecture = given.get("Architecture") or known.get("Architecture") or "x86_64"
+        architecture = given.get("Architecture") or known.get("Architecture") or DEFAULT_ARCHITECTURE
         types = (given.get("InstanceTypes") or known.get("InstanceTypes") or DEFAULT_TYPES[architecture]).split(",")
         await self._check_instance_types(given, known, architecture, types)
         if new:

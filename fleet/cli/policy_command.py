@@ -2,21 +2,18 @@
 
 import json
 from dataclasses import replace
-from typing import Final
 
 import click
 import trio
 
 from cloudkon.errors import CloudKonError, InvalidInput
-from cloudkon.settings import Settings
+from cloudkon.settings import ACCOUNT_NUMBER, Settings
 
 from ..aws.policies.catalogue import ANY, statements_of
 from ..aws.policies.splitting import MOST_PER_ROLE, Document, characters, compact, split
 from ..aws.resources.names import check_fleet
 from .output import json_option, print_result
 from .runner import report
-
-ACCOUNT_DIGITS: Final = 12
 
 
 @click.command()
@@ -63,7 +60,7 @@ def _account_and_region(settings: Settings, account: str, region: str) -> tuple[
     """Return what the policies are for. What is not given comes from the credentials, if there are any."""
     from cloudkon.aws.partition import partition_of  # noqa: PLC0415  (boto3, see above)
 
-    if account not in ("", ANY) and not (account.isascii() and account.isdigit() and len(account) == ACCOUNT_DIGITS):
+    if account not in ("", ANY) and not ACCOUNT_NUMBER.fullmatch(account):
         raise InvalidInput(f"account {account!r:.60}", "it is not twelve digits", "Fix --account, or leave it out")
     region = region or settings.region
     if region not in ("", ANY):

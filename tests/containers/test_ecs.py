@@ -35,7 +35,7 @@ def fleet(unpullable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A fleet at zero workers, on a ministack that only this machine and its containers can reach."""
     # Nothing here takes as long as on AWS, where it takes seconds to minutes.
     monkeypatch.setattr("fleet.aws.resources.account_stacks.POLL_SECONDS", 0.5)
-    monkeypatch.setattr("fleet.aws.scaling.DIAGNOSIS_SECONDS", 2.0)
+    monkeypatch.setattr("fleet.aws.periodic_diagnosis.INTERVAL_SECONDS", 2.0)
     with emulator(_bridge(unpullable), with_engine=True) as endpoint:
         made = EcsFleet(f"test-{secrets.token_hex(3)}", endpoint, unpullable, tmp_path)
         try:

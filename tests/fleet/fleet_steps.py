@@ -5,6 +5,7 @@ from typing import Final
 
 from cloudkon.model import WORKER
 from fleet.aws.target import AwsTarget
+from fleet.target import Report
 from tests.fleet.double.account import Account
 from tests.fleet.double.auto_scaling_group import AutoScalingGroup
 from tests.fleet.double.ecs_service import EcsService
@@ -67,3 +68,14 @@ async def run_until_crash(verb: Awaitable[object]) -> bool:
             raise
         return True
     return False
+
+
+def lacking_capacity(account: Account, reports: list[str], *, until: str) -> Report:
+    """Let EC2 have no capacity until a line with these words is reported. Return the callback that takes the lines."""
+    account.autoscaling.capacity = False
+
+    def report(line: str) -> None:
+        reports.append(line)
+        account.autoscaling.capacity = account.autoscaling.capacity or until in line
+
+    return report

@@ -18,7 +18,14 @@ from tests.fleet.double.api_error import ApiError
 from tests.fleet.double.connection import DoubleClock, DoubleConnection
 from tests.fleet.double.real_templates import NAME, publish
 from tests.fleet.engine import PushingEngine
-from tests.fleet.fleet_steps import IGNORE_REPORT, running, start_workers, the_group, worker_service
+from tests.fleet.fleet_steps import (
+    IGNORE_REPORT,
+    lacking_capacity,
+    running,
+    start_workers,
+    the_group,
+    worker_service,
+)
 
 
 @pytest.fixture
@@ -116,13 +123,7 @@ async def test_deploy_without_capacity_says_so_and_goes_on_once_there_is_some(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     image = await start_full_instance(account, target)
-
-    def restore_capacity(line: str) -> None:
-        reports.append(line)
-        account.autoscaling.capacity = account.autoscaling.capacity or "do not have sufficient" in line
-
-    account.autoscaling.capacity = False
-    await target.deploy((WORKER,), "two", restore_capacity)
+    await target.deploy((WORKER,), "two", lacking_capacity(account, reports, until="do not have sufficient"))
     assert any("rolling out (Ctrl-C stops only the waiting" in line for line in reports)
     assert any(line.startswith("no capacity: We currently do not have sufficient") for line in reports)
     assert [_image(task.definition) for task in running(account)] == [image]
@@ -132,13 +133,8 @@ async def test_up_without_capacity_says_so(
     account: Account, target: AwsTarget, reports: list[str], autojump_clock: trio.testing.MockClock
 ) -> None:
     await start_full_instance(account, target)
-
-    def restore_capacity(line: str) -> None:
-        reports.append(line)
-        account.autoscaling.capacity = account.autoscaling.capacity or "do not have sufficient" in line
-
-    account.autoscaling.capacity = False
-    await target.up(restore_capacity, Sizing(memory={"worker": 3100}))
+    report = lacking_capacity(account, reports, until="do not have sufficient")
+    await target.up(report, Sizing(memory={"worker": 3100}))
     assert any(line.startswith("no capacity: We currently do not have sufficient") for line in reports)
     assert [task.memory for task in running(account)] == [3100]
 
@@ -148,16 +144,12 @@ async def test_hopeless_deploy_is_cancelled_and_rolled_back(
 ) -> None:
     await start_full_instance(account, target)
     make_missing_capacity_hopeless(monkeypatch)
-    account.autoscaling.capacity = False
+    report = lacking_capacity(account, [], until="cancelling the update")
     started = trio.current_time()
-
-    def restore_capacity(line: str) -> None:
-        account.autoscaling.capacity = account.autoscaling.capacity or "cancelling the update" in line
-
     with pytest.raises(
         ServiceError, match=r"no capacity: .*update was cancelled, and the stack rolled back.*as before"
     ):
-        await target.deploy((WORKER,), "two", restore_capacity)
+        await target.deploy((WORKER,), "two", report)
     assert trio.current_time() - started < 1800
     assert account.cloudformation.stacks[f"{NAME}-compute"].status == "UPDATE_ROLLBACK_COMPLETE"
     assert [_image(task.definition).rpartition(":")[2] for task in running(account)] == ["one"]

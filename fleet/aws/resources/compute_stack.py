@@ -124,9 +124,7 @@ def with_remedy(error: ServiceError) -> ServiceError:
         )
     else:
         return error
-    explained = type(error)(f"{str(error).rstrip('.')}. {remedy}")
-    explained.code = error.code
-    return explained
+    return error.extended(remedy)
 
 
 def _describe(plan: StackPlan) -> Sequence[str]:

@@ -23,7 +23,7 @@ OTHER_NETWORK: Final = "Give others with --vpc and --subnets"
 OPEN: Final = BlockPublicAccess()
 """An account that blocks nothing."""
 _REGION: Final = re.compile(r"\.[a-z]+(?:-[a-z]+)+-\d+\.")
-"""A region's name inside that of an endpoint's service."""
+"""A region's name inside the name of an endpoint's service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from fleet.aws.target import AwsTarget
 from fleet.target_options import Sizing
 from tests.fleet.double.account import AMI_PARAMETERS, Account
 from tests.fleet.double.readings import EARLY_VALIDATION
-from tests.fleet.fleet_steps import IGNORE_REPORT
+from tests.fleet.fleet_steps import IGNORE_REPORT, lacking_capacity
 from tests.fleet.iam_gate.conftest import PLACES, name_of
 from tests.fleet.iam_gate.place import Place
 
@@ -62,10 +62,6 @@ async def test_hopeless_rollout_is_cancelled(
     # The second instance of the first step from zero is idle, and goes.
     await trio.sleep(1800)
     monkeypatch.setattr(diagnosis, "explain_launch_failure", lambda *_, **__: LaunchFailure("no luck", permanent=True))
-    account.autoscaling.capacity = False
-
-    def restore_capacity(line: str) -> None:
-        account.autoscaling.capacity = account.autoscaling.capacity or "cancelling the update" in line
-
+    report = lacking_capacity(account, [], until="cancelling the update")
     with pytest.raises(ServiceError, match=r"no luck.*update was cancelled, and the stack rolled back"):
-        await target.up(restore_capacity, Sizing(memory={"worker": 3100}))
+        await target.up(report, Sizing(memory={"worker": 3100}))
